@@ -1,0 +1,177 @@
+"""The section that the network sees, 128 x 128 pixels of 1 mm around the heart, and the way back onto the T1 map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import SimpleITK as sitk
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import T1Map
+
+SECTION_SIZE = 128
+SECTION_SPACING_MM = 1.0
+INTENSITY_MAX = 255.0
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """T1 in ms on a section grid, (128, 128) float32, and which of its pixels lie outside the map (there T1 is 0)."""
+
+    t1_ms: np.ndarray
+    outside: np.ndarray
+
+    @property
+    def outside_fraction(self) -> float:
+        return float(self.outside.mean())
+
+
+@dataclass(frozen=True)
+class SectionGrid:
+    """Square pixels in the plane of one section of a T1 map.
+
+    `center_mm` (LPS) is the grid's middle, pixel (63.5, 63.5). `row_axis` and `column_axis` are the LPS directions of
+    increasing column and row index.
+    """
+
+    section: int
+    center_mm: Vector
+    row_axis: Vector
+    column_axis: Vector
+    spacing_mm: float = SECTION_SPACING_MM
+    size: int = SECTION_SIZE
+
+    @classmethod
+    def around(cls, t1_map: T1Map, section: int, point_mm: Sequence[float] | np.ndarray) -> SectionGrid:
+        """The grid along the map's own axes around a point (LPS), which is moved onto the plane of the section.
+
+        Raises ACNetError when the map has no such section.
+        """
+        center = t1_map.project(point_mm, section)
+        return cls(section, _vector(center), _vector(t1_map.row_axis), _vector(t1_map.column_axis))
+
+    def turned(
+        self, angle_degrees: float, shift_mm: tuple[float, float] = (0.0, 0.0), scale: float = 1.0
+    ) -> SectionGrid:
+        """The same section seen from another grid, so that an augmented section too is resampled only once.
+
+        The centre moves by `shift_mm` along this grid's row and column axis, the row axis turns towards the column
+        axis by the angle, and the pixels become `scale` times as wide (above 1 the heart looks smaller).
+        """
+        row, column = np.array(self.row_axis), np.array(self.column_axis)
+        center = np.array(self.center_mm) + shift_mm[0] * row + shift_mm[1] * column
+        cosine, sine = math.cos(math.radians(angle_degrees)), math.sin(math.radians(angle_degrees))
+        return replace(
+            self,
+            center_mm=_vector(center),
+            row_axis=_vector(cosine * row + sine * column),
+            column_axis=_vector(cosine * column - sine * row),
+            spacing_mm=self.spacing_mm * scale,
+        )
+
+    def corners_mm(self) -> np.ndarray:
+        """The outline of the grid at its outer pixel edges, (4, 3) in LPS, in order around it."""
+        half = self.size * self.spacing_mm / 2
+        signs = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+        return np.array(self.center_mm) + half * signs @ np.array([self.row_axis, self.column_axis])
+
+    def crop(self, t1_map: T1Map) -> Crop:
+        """The section's T1 on this grid, by one linear resampling from the original."""
+        t1_ms = self._resample(t1_map.image, sitk.sitkLinear, padding=math.nan)
+        outside = np.isnan(t1_ms)  # a T1 map itself holds no NaN
+        t1_ms[outside] = 0.0
+        return Crop(t1_ms, outside)
+
+    def sample(self, image: sitk.Image, interpolator: int = sitk.sitkNearestNeighbor) -> np.ndarray:
+        """An image of the T1 map's geometry, such as a mask, on this grid: (128, 128) of its own type, 0 outside."""
+        return self._resample(image, interpolator, padding=0.0)
+
+    def restore(self, values: np.ndarray, t1_map: T1Map) -> np.ndarray:
+        """Values (128, 128) of this grid on the section's own pixels: (rows, columns) float32, 0 outside the grid.
+
+        Each pixel gets the mean of the (linearly interpolated) values over the part of it that the grid covers. So a
+        peak of one grid pixel is not lost between larger pixels of the map, and a constant stays that constant.
+        """
+        section = self._section(t1_map.image)
+        columns, rows, _ = section.GetSize()
+        width, height, depth = section.GetSpacing()
+        across, down = (max(1, math.ceil(length / self.spacing_mm)) for length in (width, height))
+        image = sitk.GetImageFromArray(np.asarray(values, dtype=np.float32)[np.newaxis])
+        origin, spacing, direction = self._geometry()
+        image.SetOrigin(origin)
+        image.SetSpacing(spacing)
+        image.SetDirection(direction)
+        parts = sitk.Resample(
+            image,
+            (columns * across, rows * down, 1),
+            sitk.Transform(),
+            sitk.sitkLinear,
+            section.TransformContinuousIndexToPhysicalPoint((0.5 / across - 0.5, 0.5 / down - 0.5, 0.0)),
+            (width / across, height / down, depth),
+            section.GetDirection(),
+            math.nan,
+        )
+        pixels = sitk.GetArrayFromImage(parts).reshape(rows, down, columns, across).astype(np.float64)
+        covered = ~np.isnan(pixels)
+        total = np.where(covered, pixels, 0.0).sum(axis=(1, 3))
+        return (total / np.maximum(covered.sum(axis=(1, 3)), 1)).astype(np.float32)
+
+    def _resample(self, image: sitk.Image, interpolator: int, padding: float) -> np.ndarray:
+        section = self._section(image)
+        size = (self.size, self.size, 1)
+        crop = sitk.Resample(section, size, sitk.Transform(), interpolator, *self._geometry(), padding)
+        return sitk.GetArrayFromImage(crop)[0]
+
+    def _section(self, image: sitk.Image) -> sitk.Image:
+        """The one section as a 3-D image: half its depth is room for rounding, and no neighbour can blend in."""
+        return image[:, :, self.section : self.section + 1]
+
+    def _geometry(self) -> tuple[Vector, Vector, list[float]]:
+        """Origin, spacing and direction of the grid as an image of size (128, 128, 1); its depth has no meaning."""
+        row, column = np.array(self.row_axis), np.array(self.column_axis)
+        origin = np.array(self.center_mm) - (self.size - 1) / 2 * self.spacing_mm * (row + column)
+        direction = np.column_stack([row, column, np.cross(row, column)])
+        return _vector(origin), (self.spacing_mm, self.spacing_mm, 1.0), direction.ravel().tolist()
+
+
+@dataclass(frozen=True)
+class IntensityScaling:
+    """How T1 becomes the network's input in [0, 255].
+
+    "fixed_window" maps low_ms to 0 and high_ms to 255 and clips, so that equal T1 looks equal in every section.
+    "minmax_paper" stretches each section from its own minimum to its own maximum, as the SEKE 2019 paper does.
+    """
+
+    kind: Literal["fixed_window", "minmax_paper"] = "fixed_window"
+    low_ms: float = 0.0
+    high_ms: float = 2500.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in {"fixed_window", "minmax_paper"}:
+            raise ACNetError(f"intensity scaling: found kind {self.kind!r}; expected fixed_window or minmax_paper.")
+        if not self.low_ms < self.high_ms:
+            raise ACNetError(
+                f"intensity scaling: found a window of {self.low_ms:g} to {self.high_ms:g} ms; "
+                "expected low_ms below high_ms."
+            )
+
+
+def to_intensity(t1_ms: np.ndarray, scaling: IntensityScaling) -> np.ndarray:
+    """T1 in ms as float32 in [0, 255], for sections of shape (..., H, W). A constant section stretched gives zeros."""
+    if scaling.kind == "fixed_window":
+        low, high = scaling.low_ms, scaling.high_ms
+    else:
+        low, high = t1_ms.min(axis=(-2, -1), keepdims=True), t1_ms.max(axis=(-2, -1), keepdims=True)
+        high = np.where(high > low, high, low + 1.0)
+    return (np.clip((t1_ms - low) / (high - low), 0.0, 1.0) * INTENSITY_MAX).astype(np.float32)
+
+
+def _vector(values: np.ndarray) -> Vector:
+    x, y, z = values.tolist()
+    return x, y, z

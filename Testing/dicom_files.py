@@ -1,0 +1,74 @@
+"""Siemens-like DICOM files for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+PATIENT_NAME = "Doe^Jane"
+PATIENT_ID = "ID-4711"
+
+T1_MAP_TYPE = ["DERIVED", "PRIMARY", "T1 MAP", "MOCO", "T1", "DIS2D"]
+STUDY = generate_uid(entropy_srcs=["study"])
+
+
+def write_image(
+    file: Path,
+    stored: np.ndarray,
+    position: Sequence[float],
+    orientation: Sequence[float] = (1, 0, 0, 0, 1, 0),
+    spacing: tuple[float, float] = (1.4, 1.4),
+    *,
+    series: int = 3,
+    **attributes: Any,
+) -> Path:
+    """One section as the scanner stores it: uint16 (rows, columns), or uint8 (rows, columns, 3) for a colour copy.
+
+    `spacing` is (between rows, between columns) as in PixelSpacing. Further attributes replace those of a native T1 map
+    at 1.5 T; None leaves one out.
+    """
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = MRImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset = FileDataset(str(file), {}, file_meta=meta, preamble=b"\0" * 128)
+    color = stored.ndim == 3
+    header = {
+        "ImageType": T1_MAP_TYPE,
+        "SOPClassUID": MRImageStorage,
+        "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
+        "Modality": "MR",
+        "SeriesDescription": "MOLLI T1Map_LongT1 SA_mid_MOCO_T1",
+        "PatientName": PATIENT_NAME,
+        "PatientID": PATIENT_ID,
+        "SliceThickness": 8,
+        "MagneticFieldStrength": 1.5,
+        "StudyInstanceUID": STUDY,
+        "SeriesInstanceUID": generate_uid(entropy_srcs=[str(series)]),
+        "SeriesNumber": series,
+        "ImagePositionPatient": [f"{value:.10g}" for value in position],
+        "ImageOrientationPatient": [f"{value:.10g}" for value in orientation],
+        "PixelSpacing": list(spacing),
+        "SamplesPerPixel": 3 if color else 1,
+        "PhotometricInterpretation": "RGB" if color else "MONOCHROME2",
+        "Rows": stored.shape[0],
+        "Columns": stored.shape[1],
+        "BitsAllocated": 8 * stored.itemsize,
+        "BitsStored": 8 if color else 12,
+        "HighBit": 7 if color else 11,
+        "PixelRepresentation": 0,
+        "PixelData": stored.tobytes(),
+        **({"PlanarConfiguration": 0} if color else {}),
+        **attributes,
+    }
+    for keyword, value in header.items():
+        if value is not None:
+            setattr(dataset, keyword, value)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(file, enforce_file_format=True)
+    return file

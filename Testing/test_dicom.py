@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+from ACNetLib.dicom import T1_MAP_SCORE, t1_map_score
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import read_t1_map
+from dicom_files import PATIENT_ID, PATIENT_NAME, T1_MAP_TYPE, write_image
+
+# A double-oblique short axis: row axis, column axis; the normal is their cross product.
+ORIENTATION = (0.6, -0.8, 0.0, 0.64, 0.48, -0.6)
+NORMAL = np.array([0.48, 0.36, 0.8])
+POSITION = np.array([-101.25, 33.5, 70.125])
+SPACING = (2.1, 1.4)  # between rows, between columns
+GAP_MM = 12.0
+RAW_TYPE = ["ORIGINAL", "PRIMARY", "M", "ND"]
+
+
+@pytest.fixture
+def stored() -> np.ndarray:
+    """Three sections of stored pixels, (3, 40, 30)."""
+    return np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)
+
+
+def write_section(file: Path, stored: np.ndarray, height_mm: float = 0.0, **attributes: Any) -> Path:
+    """A section of the short-axis stack at a height along its normal."""
+    position = attributes.pop("position", POSITION + height_mm * NORMAL)
+    orientation = attributes.pop("orientation", ORIENTATION)
+    return write_image(file, stored, position, orientation, attributes.pop("spacing", SPACING), **attributes)
+
+
+@pytest.fixture
+def study(stored: np.ndarray, tmp_path: Path) -> Path:
+    """A stack as one series of three files, named in another order than they lie."""
+    folder = tmp_path / "study"
+    for file_name, section in (("c", 0), ("a", 1), ("b", 2)):
+        write_section(folder / f"{file_name}.dcm", stored[section], section * GAP_MM)
+    return folder
+
+
+def test_a_series_becomes_a_stack_sorted_along_its_normal(study: Path, stored: np.ndarray) -> None:
+    t1_map = read_t1_map(study)
+    np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
+    assert t1_map.name == "study"
+
+
+def test_the_geometry_is_that_of_the_headers(study: Path) -> None:
+    t1_map = read_t1_map(study)
+    np.testing.assert_allclose(t1_map.image.GetOrigin(), POSITION, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(t1_map.image.GetSpacing(), (1.4, 2.1, GAP_MM), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(t1_map.row_axis, ORIENTATION[:3], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(t1_map.column_axis, ORIENTATION[3:], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(t1_map.normal, NORMAL, rtol=0, atol=1e-6)
+
+
+def test_each_section_lies_where_its_own_header_says(study: Path) -> None:
+    t1_map = read_t1_map(study)
+    for section in range(3):
+        place = t1_map.image.TransformIndexToPhysicalPoint((0, 0, section))
+        np.testing.assert_allclose(place, POSITION + section * GAP_MM * NORMAL, rtol=0, atol=1e-6)
+
+
+def test_dicom_and_nrrd_of_the_same_data_read_alike(study: Path, stored: np.ndarray, tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(stored)
+    image.SetOrigin(POSITION)
+    image.SetSpacing((1.4, 2.1, GAP_MM))
+    image.SetDirection(np.column_stack([ORIENTATION[:3], ORIENTATION[3:], NORMAL]).ravel())
+    sitk.WriteImage(image, str(tmp_path / "map.nrrd"))
+    from_nrrd, from_dicom = read_t1_map(tmp_path / "map.nrrd"), read_t1_map(study)
+    np.testing.assert_array_equal(from_dicom.array, from_nrrd.array)
+    for corner in ((0, 0, 0), (29, 39, 2)):
+        np.testing.assert_allclose(
+            from_dicom.image.TransformIndexToPhysicalPoint(corner),
+            from_nrrd.image.TransformIndexToPhysicalPoint(corner),
+            rtol=0,
+            atol=1e-6,
+        )
+
+
+def test_the_geometry_equals_what_itk_reads_from_the_same_series(study: Path) -> None:
+    files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(study))
+    expected = sitk.ReadImage(files)
+    image = read_t1_map(study).image
+    np.testing.assert_allclose(image.GetOrigin(), expected.GetOrigin(), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(image.GetSpacing(), expected.GetSpacing(), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(image.GetDirection(), expected.GetDirection(), rtol=0, atol=1e-6)
+
+
+def test_rescale_slope_and_intercept_are_applied(stored: np.ndarray, tmp_path: Path) -> None:
+    file = write_section(tmp_path / "a.dcm", stored[0], RescaleSlope=1.25, RescaleIntercept=-10)
+    np.testing.assert_allclose(read_t1_map(file).array[0], stored[0] * 1.25 - 10, rtol=1e-6)
+
+
+def test_each_section_has_its_own_rescale_slope(stored: np.ndarray, tmp_path: Path) -> None:
+    for section, slope in enumerate((0.9, 1.0, 1.1)):
+        write_section(tmp_path / f"{section}.dcm", stored[section], section * GAP_MM, RescaleSlope=slope)
+    expected = stored * np.array([0.9, 1.0, 1.1])[:, None, None]
+    np.testing.assert_allclose(read_t1_map(tmp_path).array, expected, rtol=1e-6)
+
+
+def test_series_of_one_section_each_form_one_stack(stored: np.ndarray, tmp_path: Path) -> None:
+    for section, level in enumerate(("base", "mid", "apex")):
+        description = f"MOLLI T1Map_LongT1 SA_{level}_MOCO_T1"
+        file = tmp_path / level / "image.dcm"
+        write_section(file, stored[section], section * GAP_MM, series=4 + section, SeriesDescription=description)
+    np.testing.assert_array_equal(read_t1_map(tmp_path).array, stored.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "depth_mm"),
+    [
+        ({"SliceThickness": 6}, 6.0),
+        ({"SliceThickness": 6, "SpacingBetweenSlices": 10}, 6.0),
+        ({"SliceThickness": None, "SpacingBetweenSlices": 10}, 10.0),
+    ],
+)
+def test_a_single_section_is_as_deep_as_its_slice(
+    attributes: dict[str, Any], depth_mm: float, stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], **attributes)
+    image = read_t1_map(tmp_path).image
+    assert image.GetSize() == (30, 40, 1)
+    assert image.GetSpacing() == pytest.approx((1.4, 2.1, depth_mm))
+
+
+def test_one_file_is_read_as_one_section_whatever_lies_beside_it(study: Path, stored: np.ndarray) -> None:
+    t1_map = read_t1_map(study / "a.dcm")
+    np.testing.assert_array_equal(t1_map.array, stored[1:2].astype(np.float32))
+    assert t1_map.name == "a.dcm"
+
+
+def test_a_mixed_folder_gives_only_the_native_t1_map(study: Path, stored: np.ndarray) -> None:
+    def add(name: str, pixels: np.ndarray, **attributes: Any) -> None:
+        write_section(study / "others" / f"{name}.dcm", pixels, GAP_MM, **attributes)
+
+    color = np.zeros((40, 30, 3), dtype=np.uint8)
+    for number in range(8):
+        add(f"raw{number}", stored[0], series=1, ImageType=RAW_TYPE, SeriesDescription="MOLLI T1Map_LongT1 SA_mid")
+    moco = ["DERIVED", "PRIMARY", "M", "ND", "MOCO"]
+    add("moco", stored[0], series=2, ImageType=moco, SeriesDescription="MOLLI T1Map_LongT1 SA_mid_MOCO")
+    add("rgb", color, series=5)
+    add("bytes", color[..., 0], series=6)
+    add("palette", stored[0], series=7, PhotometricInterpretation="PALETTE COLOR")
+    add("capture", stored[0], series=8, SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
+    t2_type = ["DERIVED", "PRIMARY", "T2 MAP", "MOCO", "T2"]
+    add("t2", stored[0], series=9, ImageType=t2_type, SeriesDescription="T2Map_SA_mid_MOCO_T2")
+    add("short", stored[0], series=10, SeriesDescription="MOLLI T1Map_ShortT1 SA_mid_MOCO_T1")
+    add("contrast", stored[0], series=11, ContrastBolusAgent="Gadobutrol")
+    (study / "report.txt").write_text("not DICOM")
+    (study / "others" / "empty").touch()
+    np.testing.assert_array_equal(read_t1_map(study).array, stored.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_map"),
+    [
+        ({"ImageType": T1_MAP_TYPE, "SeriesDescription": "renamed"}, True),
+        ({"ImageType": RAW_TYPE, "SeriesDescription": "t1map_long_t1_3slice_8mm_150_gap_MOCO_T1"}, True),
+        ({"ImageType": RAW_TYPE, "SeriesDescription": "T1MAP_PRECON_SAX7_MOCO_T1"}, True),
+        ({"ImageType": RAW_TYPE, "SeriesDescription": "ShMOLLI_192i_SAX_b2s_T1MAP", "ImageComments": "T1 Map"}, True),
+        ({"ImageType": RAW_TYPE, "SeriesDescription": "ShMOLLI_192i_SAX_b2s_T1MAP", "ImageComments": "R2"}, False),
+        ({"ImageType": RAW_TYPE, "SeriesDescription": "MOLLI T1Map_LongT1 SA_mid"}, False),
+        ({"ImageType": RAW_TYPE, "SeriesDescription": None}, False),
+        ({"ImageType": T1_MAP_TYPE, "SeriesDescription": "post contrast T1 map"}, False),
+        ({"ImageType": T1_MAP_TYPE, "SeriesDescription": "MOLLI_MOCO_T1_ERR"}, False),
+        ({"ImageType": None, "SeriesDescription": "MOLLI_MOCO_T1"}, True),
+    ],
+)
+def test_an_image_is_known_as_a_t1_map_by_its_type_description_and_comments(
+    attributes: dict[str, Any], is_map: bool, stored: np.ndarray, tmp_path: Path
+) -> None:
+    header = pydicom.dcmread(write_section(tmp_path / "a.dcm", stored[0], **attributes))
+    assert (t1_map_score(header) >= T1_MAP_SCORE) == is_map
+
+
+@pytest.mark.parametrize(("field", "expected"), [(1.5, 1.5), (3, 3.0), (None, None)])
+def test_the_field_strength_is_read(
+    field: float | None, expected: float | None, stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], MagneticFieldStrength=field)
+    assert read_t1_map(tmp_path).field_strength_tesla == expected
+
+
+@pytest.mark.parametrize(
+    ("comments", "simulated"), [("Simulated T1 map, not a patient", True), ("T1 Map", False), (None, False)]
+)
+def test_a_simulated_map_says_so_in_its_comments(
+    comments: str | None, simulated: bool, stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], ImageComments=comments)
+    assert read_t1_map(tmp_path).simulated is simulated
+
+
+def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(ACNetError, match=rf"{tmp_path.name}: found no DICOM image among 1 files"):
+        read_t1_map(tmp_path)
+
+
+def test_a_folder_without_a_t1_map_is_refused_with_what_it_holds(stored: np.ndarray, tmp_path: Path) -> None:
+    for number in range(2):
+        write_section(
+            tmp_path / f"{number}.dcm", stored[0], series=7, ImageType=RAW_TYPE, SeriesDescription="MOLLI T1Map"
+        )
+    found = r"none of its 2 DICOM images.*series 7: 2 images of type ORIGINAL\\PRIMARY\\M\\ND.*expected grey-scale"
+    with pytest.raises(ACNetError, match=found):
+        read_t1_map(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("heights", "reason"),
+    [
+        ((0.0, 12.0, 25.5), r"uneven \(12\.00, 13\.50 mm\)"),
+        ((0.0, 12.0, 36.0), r"uneven \(12\.00, 24\.00 mm\)"),
+        ((0.0, 12.0, 12.0), r"1\.dcm and 2\.dcm lie at the same place"),
+    ],
+)
+def test_uneven_gaps_are_refused(heights: tuple[float, ...], reason: str, stored: np.ndarray, tmp_path: Path) -> None:
+    for section, height in enumerate(heights):
+        write_section(tmp_path / f"{section}.dcm", stored[section], height)
+    with pytest.raises(ACNetError, match=rf"{reason}.*[Ee]xpected.*one"):
+        read_t1_map(tmp_path)
+
+
+def test_gaps_that_differ_by_less_than_a_twentieth_are_accepted(stored: np.ndarray, tmp_path: Path) -> None:
+    for section, height in enumerate((0.0, 12.0, 24.9)):
+        write_section(tmp_path / f"{section}.dcm", stored[section], height)
+    assert read_t1_map(tmp_path).image.GetSpacing()[2] == pytest.approx(12.45)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"orientation": (1, 0, 0, 0, 1, 0)}, "are not parallel"),
+        ({"spacing": (2.1, 1.5)}, r"40 x 30 pixels of 2\.1 x 1\.4 mm and 40 x 30 pixels of 2\.1 x 1\.5 mm"),
+        ({"StudyInstanceUID": "1.2.3"}, "belong to two studies"),
+        ({"position": POSITION + 12 * NORMAL + (6, -8, 0)}, r"are shifted within their plane by 10\.0 mm"),
+    ],
+    ids=["orientation", "spacing", "study", "shift"],
+)
+def test_sections_that_do_not_belong_together_are_refused(
+    attributes: dict[str, Any], reason: str, stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0])
+    write_section(tmp_path / "b.dcm", stored[1], GAP_MM, **attributes)
+    with pytest.raises(ACNetError, match=rf"a\.dcm and b\.dcm .*{reason}.*Expected one stack"):
+        read_t1_map(tmp_path)
+
+
+def test_sections_of_another_matrix_are_refused(stored: np.ndarray, tmp_path: Path) -> None:
+    write_section(tmp_path / "a.dcm", stored[0])
+    write_section(tmp_path / "b.dcm", stored[1, :, :28], GAP_MM)
+    with pytest.raises(ACNetError, match=r"a\.dcm and b\.dcm .*40 x 30 pixels.* and 40 x 28 pixels"):
+        read_t1_map(tmp_path)
+
+
+@pytest.mark.parametrize("keyword", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows"])
+def test_a_map_without_geometry_is_refused(keyword: str, stored: np.ndarray, tmp_path: Path) -> None:
+    missing: dict[str, Any] = {keyword: None}
+    write_section(tmp_path / "a.dcm", stored[0], **missing)
+    with pytest.raises(ACNetError, match=rf"a\.dcm: found 0 values of {keyword}; expected \d"):
+        read_t1_map(tmp_path)
+
+
+def test_a_map_without_slice_thickness_is_refused(stored: np.ndarray, tmp_path: Path) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], SliceThickness=None)
+    with pytest.raises(ACNetError, match=r"a\.dcm: SliceThickness is missing"):
+        read_t1_map(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's own words on the end of the file
+def test_a_truncated_file_is_refused_by_its_name_wherever_it_ends(stored: np.ndarray, tmp_path: Path) -> None:
+    file = write_section(tmp_path / "a.dcm", stored[0])
+    content = file.read_bytes()
+    for length in [*range(0, len(content), 13), *range(880, 920), len(content) - 1]:
+        file.write_bytes(content[:length])
+        with pytest.raises(ACNetError, match=r"^a\.dcm: .*complete"):
+            read_t1_map(tmp_path)
+
+
+def test_values_that_are_no_t1_are_refused_with_the_folders_name(stored: np.ndarray, tmp_path: Path) -> None:
+    write_section(tmp_path / "study" / "a.dcm", stored[0], RescaleSlope=0.001)
+    with pytest.raises(ACNetError, match=r"^study: the 99th percentile .* is 1\.8"):
+        read_t1_map(tmp_path / "study")
+
+
+def test_no_message_names_the_patient(study: Path, stored: np.ndarray, tmp_path: Path) -> None:
+    messages = []
+    other = tmp_path / "other"
+    write_section(other / "raw.dcm", stored[0], ImageType=RAW_TYPE, SeriesDescription="MOLLI")
+    write_section(study / "d.dcm", stored[0], 100.0)
+    for folder in (other, study):
+        with pytest.raises(ACNetError) as error:
+            read_t1_map(folder)
+        messages.append(str(error.value))
+    assert pydicom.dcmread(study / "d.dcm").PatientName == PATIENT_NAME
+    assert not any(PATIENT_NAME in message or PATIENT_ID in message for message in messages)
