@@ -19,6 +19,9 @@ VOLUME_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 # Where the 99th percentile of a native T1 map's positive pixels lies (blood and lung noise are its high end).
 T1_RANGE_MS = (1000.0, 4500.0)
 
+# How a T1 map is shown, in the scene and in pictures.
+DISPLAY_WINDOW_MS = (0.0, 2000.0)
+
 # Header keys of the volume files that this project writes.
 FIELD_STRENGTH_KEY = "ACNet_field_strength_tesla"
 SIMULATED_KEY = "ACNet_simulated"

@@ -1,0 +1,58 @@
+"""From attention masks to maps that a person can read: channel means, their product, and bands on a fixed scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+ATTENTION_MAPS = ("module_1", "module_2", "combined")
+BAND_QUANTILES = (0.50, 0.75, 0.90, 0.97)
+BAND_COUNT = len(BAND_QUANTILES) + 1
+BAND_NAMES = (
+    "band 1 (lowest half)",
+    "band 2 (top 50 %)",
+    "band 3 (top 25 %)",
+    "band 4 (top 10 %)",
+    "band 5 (top 3 %)",
+)
+BAND_COLORS = (
+    (0.0, 0.0, 0.0, 0.0),
+    (0.23, 0.32, 0.55, 1.0),
+    (0.13, 0.57, 0.55, 1.0),
+    (0.37, 0.79, 0.38, 1.0),
+    (0.99, 0.91, 0.15, 1.0),
+)
+"""RGBA of each band, from the viridis scale; the lowest is see-through, so that the T1 map stays in view."""
+
+Thresholds = tuple[float, ...]
+
+
+def map_names(modules: int) -> tuple[str, ...]:
+    """The attention maps of a network with so many attention modules; none without."""
+    return (*(f"module_{number}" for number in range(1, modules + 1)), "combined") if modules else ()
+
+
+def attention_maps(masks: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """The channel mean of each module's mask, and the modules' product as "combined".
+
+    masks: one (B, C, H, W) array in (0, 1) a module; returns (B, H, W) arrays in (0, 1).
+    """
+    means = [mask.mean(axis=1) for mask in masks]
+    if not means:
+        return {}
+    return dict(zip(map_names(len(means)), [*means, np.prod(means, axis=0)], strict=True))
+
+
+def band_thresholds(maps: Mapping[str, NDArray[np.float32]]) -> dict[str, Thresholds]:
+    """The fixed scale of a model: quantiles of each map over all pixels of many sections."""
+    return {name: tuple(float(q) for q in np.quantile(values, BAND_QUANTILES)) for name, values in maps.items()}
+
+
+def to_bands(values: NDArray[np.float32], inside: NDArray[np.bool_], thresholds: Thresholds) -> NDArray[np.uint8]:
+    """Bands 1 (lowest) to 5 by the model's fixed thresholds, 0 where not `inside`.
+
+    The scale belongs to the model, not to the picture: a flat map falls into one band and looks flat.
+    """
+    return np.where(inside, 1 + np.digitize(values, thresholds), 0).astype(np.uint8)
