@@ -1,0 +1,28 @@
+"""The shipped sample: simulated T1 maps of one normal and one DCM patient, as a scanner would write them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+SAMPLE_DATA_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "SampleData"
+SAMPLE_TABLE_NAME = "ACNetSampleData.json"
+
+
+@dataclass(frozen=True)
+class SampleCase:
+    """A DICOM folder, the truth about its patient, and the centre of the left ventricle (LPS mm)."""
+
+    name: str
+    folder: Path
+    label: str
+    center_mm: tuple[float, float, float]
+
+
+def sample_cases() -> tuple[SampleCase, ...]:
+    table = json.loads((SAMPLE_DATA_FOLDER / SAMPLE_TABLE_NAME).read_text(encoding="utf-8"))
+    return tuple(
+        SampleCase(row["name"], SAMPLE_DATA_FOLDER / row["name"], row["label"], tuple(row["center_mm"]))
+        for row in table
+    )
