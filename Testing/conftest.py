@@ -1,0 +1,144 @@
+"""Fixtures for several test files: a made-up study, an untrained model, simulated cases, the headless Slicer host."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from ACNetLib.attention import ATTENTION_MAPS
+from ACNetLib.section import SectionGrid
+from ACNetLib.t1map import T1Map, t1_map_from_array
+
+if TYPE_CHECKING:
+    from ACNetLib.classifier import StudyResult
+    from ACNetLib.model import Model, ModelCard
+    from ACNetLib.network import ACNet
+    from ACNetTrainerLib.cases import CaseLibrary
+
+# Columns: the axes of increasing column, row and section index of a short-axis stack, in LPS.
+SHORT_AXIS = np.linalg.qr(np.array([[0.7, -0.3, 0.6], [0.6, 0.6, -0.5], [-0.2, 0.8, 0.6]]))[0]
+
+
+@pytest.fixture
+def an_oblique_t1_map() -> T1Map:
+    """Two sections of 150 x 170 pixels, anisotropic and oblique, a bright heart at (row 80, column 60)."""
+    rows, columns = np.mgrid[:150, :170]
+    heart = np.hypot(rows - 80, columns - 60) < 20
+    t1_ms = np.where(heart, 1600.0, 900.0) + np.random.default_rng(1).normal(0.0, 30.0, (2, 150, 170))
+    return t1_map_from_array(
+        t1_ms, (1.4, 1.6, 8.0), (-80.5, 35.25, 410.125), SHORT_AXIS, name="short axis", field_strength_tesla=1.5
+    )
+
+
+@pytest.fixture
+def a_study() -> Callable[..., StudyResult]:
+    """A function that makes the result of classifying a T1 map; attention is highest at the centre of each crop."""
+    return made_up_study
+
+
+def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probability_dcm: float = 0.91) -> StudyResult:
+    from ACNetLib.classifier import SectionResult, StudyResult
+    from ACNetLib.device import DeviceChoice
+
+    point = t1_map.center if center_mm is None else np.asarray(center_mm)
+    grids = [SectionGrid.around(t1_map, section, point) for section in range(t1_map.section_count)]
+    distance = np.hypot(*(np.mgrid[:128, :128] - 63.5))
+    values = np.stack([grid.restore(np.clip(1.0 - distance / 60.0, 0.05, 1.0), t1_map) for grid in grids])
+    bands = np.where(values > 0, 1 + np.digitize(values, (0.3, 0.5, 0.7, 0.9)), 0).astype(np.uint8)
+    sections = tuple(
+        SectionResult(
+            section=grid.section,
+            grid=grid,
+            probability_dcm=probability_dcm - 0.1 * grid.section,
+            decision="dcm" if probability_dcm - 0.1 * grid.section >= 0.5 else "normal",
+            logit=1.0,
+            outside_fraction=grid.crop(t1_map).outside_fraction,
+            warnings=("The crop reaches beyond the map.",) if grid.section else (),
+        )
+        for grid in grids
+    )
+    return StudyResult(
+        t1_map=t1_map,
+        sections=sections,
+        probability_dcm=probability_dcm,
+        decision="dcm" if probability_dcm >= 0.5 else "normal",
+        decision_threshold=0.5,
+        attention={
+            key: np.float32(factor) * values for factor, key in zip((1.0, 0.9, 0.8), ATTENTION_MAPS, strict=True)
+        },
+        bands={key: np.minimum(bands, top) for top, key in zip((3, 4, 5), ATTENTION_MAPS, strict=True)},
+        card=a_card("acnet-made-up-1.5T"),
+        device=DeviceChoice("cpu", "no GPU was found"),
+        center_source="image centre" if center_mm is None else "given",
+        warnings=("No centre was given; the heart may lie elsewhere.",) if center_mm is None else (),
+    )
+
+
+def a_card(name: str) -> ModelCard:
+    """The card of a model that nobody trained."""
+    from ACNetLib.model import ModelCard
+
+    return ModelCard(
+        name=name,
+        network={},
+        field_strength_tesla=1.5,
+        simulated=True,
+        decision_threshold=0.5,
+        temperature=1.0,
+        training_prior_dcm=0.5,
+        attention_thresholds=dict.fromkeys(ATTENTION_MAPS, (0.1, 0.2, 0.3, 0.4)),
+    )
+
+
+@pytest.fixture
+def a_model(an_untrained_network: ACNet) -> Model:
+    """An untrained network, yours to change, and a card."""
+    from ACNetLib.model import Model
+
+    return Model(copy.deepcopy(an_untrained_network), a_card("untrained"))
+
+
+@pytest.fixture(scope="session")
+def an_untrained_network() -> ACNet:
+    """ACNet with weights from a seed; its normalization has seen noise, so that no mask is saturated."""
+    import torch
+
+    from ACNetLib.network import ACNet
+
+    torch.manual_seed(11)
+    network = ACNet()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        network.train()(120 + 40 * torch.randn(2, 1, 128, 128))
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def simulated_library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
+    """Twelve simulated patients, half of them with DCM, three sections each, at 1.5 T."""
+    return simulate_library(tmp_path_factory.mktemp("simulated") / "cases", patients=12, seed=21)
+
+
+def simulate_library(
+    folder: Path, patients: int, seed: int, levels: tuple[str, ...] = ("base", "mid", "apex")
+) -> CaseLibrary:
+    from ACNetTrainerLib.cases import read_case_library
+    from ACNetTrainerLib.simulation.cohort import Cohort, simulate_cohort
+
+    simulate_cohort(Cohort(patients, 0.5, 1.5, seed), folder, levels=levels)
+    return read_case_library(folder)
+
+
+@pytest.fixture(scope="session")
+def host() -> None:
+    """This process becomes one in which Slicer modules load."""
+    from slicer_host import start_host
+
+    start_host()

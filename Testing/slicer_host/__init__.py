@@ -1,0 +1,124 @@
+"""A host for our Slicer modules where there is no Slicer application.
+
+Real MRML, logic and slicer.util (the slicer-core package), real Qt (PySide6, offscreen) with PythonQt's ways, and
+stand-ins, written from documented behaviour, for the rest that our modules use. Module files load unchanged.
+
+>>> start_host()
+>>> module = load_module(Path("ACNetClassifier/ACNetClassifier.py"))
+>>> module.enter()
+>>> module.widget.panel.ui.applyButton.click()
+>>> wait_until(lambda: module.widget.panel.ui.applyButton.enabled)
+
+The host puts `qt`, `ctk` and parts of `slicer` into sys.modules and changes PySide6's classes, for the rest of the
+process.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import slicer
+import slicer.util
+
+__all__ = ["HostedModule", "load_module", "start_host", "wait_until"]
+
+_alive: list[object] = []
+
+
+@dataclass(frozen=True)
+class HostedModule:
+    """A loaded module: what it says of itself (`description.title`), its Python file, and its panel."""
+
+    description: Any
+    python_module: ModuleType
+    widget: Any
+
+    def enter(self) -> None:
+        """The user opens the module."""
+        self.widget.parent.enter()
+
+    def exit(self) -> None:
+        """The user opens another module."""
+        self.widget.parent.exit()
+
+    def unload(self) -> None:
+        """The application ends, or the module is about to be reloaded."""
+        self.exit()
+        self.widget.cleanup()
+        self.widget.parent.setMRMLScene(None)
+        self.widget.parent.deleteLater()
+        slicer.app.processEvents()
+
+
+def start_host() -> None:
+    """Make this process one in which Slicer modules load. Does nothing the second time."""
+    if hasattr(slicer, "app"):
+        return
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from PySide6.QtWidgets import QApplication
+
+    from slicer_host import application, parameter_node, scripted_module, widgets
+    from slicer_host.qt_bindings import make_qt_module
+    from slicer_host.ui_loader import STAND_INS, UiLoader
+
+    qt_application = QApplication.instance()
+    if not isinstance(qt_application, QApplication):
+        qt_application = QApplication(["Slicer"])
+    _alive.append(qt_application)
+    sys.modules["qt"] = make_qt_module(UiLoader)
+    sys.modules["ctk"] = ModuleType("ctk")
+    for name, stand_in in STAND_INS.items():
+        setattr(slicer if name.startswith("qMRML") else sys.modules["ctk"], name, stand_in)
+    slicer.qSlicerScriptedLoadableModuleWidget = widgets.qSlicerScriptedLoadableModuleWidget
+    for module in (
+        scripted_module.make_module(),
+        scripted_module.make_i18n_module(),
+        parameter_node.make_module(),
+    ):
+        sys.modules[module.__name__] = module
+        setattr(slicer, module.__name__.removeprefix("slicer."), module)
+    slicer.mrmlScene, keep_alive = application.make_scene()
+    _alive.extend(keep_alive)
+    slicer.modules = SimpleNamespace()  # an attribute for each loaded module, in lower case
+    slicer.app = application.Application(qt_application)
+
+
+def load_module(path: Path) -> HostedModule:
+    """Load a module file as Slicer does and set up its panel. `unload()` it when done."""
+    path = Path(path).resolve()
+    name = path.stem
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    python_module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = python_module
+    spec.loader.exec_module(python_module)
+    description = SimpleNamespace(path=str(path), title="", icon=None, hidden=False)
+    getattr(python_module, name)(description)
+    setattr(slicer.modules, name.lower(), description)
+    parent = slicer.qSlicerScriptedLoadableModuleWidget()
+    parent.setMRMLScene(slicer.mrmlScene)
+    widget = getattr(python_module, f"{name}Widget")(parent)
+    parent._python = widget
+    widget.setup()
+    return HostedModule(description, python_module, widget)
+
+
+def wait_until(condition: Callable[[], bool], timeout_seconds: float = 60.0) -> None:
+    """Run the event loop until the condition holds. Raises TimeoutError when it doesn't in time."""
+    end = time.monotonic() + timeout_seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {timeout_seconds:g} s in vain")
+        slicer.app.processEvents()
+        time.sleep(0.001)
