@@ -1,0 +1,1 @@
+"""Retraining ACNet on annotated cases, and simulating cases where none can be had."""

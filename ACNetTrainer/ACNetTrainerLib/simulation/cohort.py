@@ -1,0 +1,160 @@
+"""Cohorts of simulated patients, written as a case library with their truth, and on request as DICOM."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from ACNetLib.files import require_empty_folder
+from ACNetLib.measures import measure_section
+from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY
+
+from ..cases import Case, write_case_table, write_table
+from .anatomy import SLICE_THICKNESS_MM
+from .dicom import write_dicom_series
+from .patient import Label, Patient, draw_patient
+from .section import LEVEL_NAMES, SimulatedSection, simulate_section
+from .truth import CAVITY_LABEL, MYOCARDIUM_LABEL, TRUTH_TABLE_NAME, TruthRow
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Which patients: the same values always give the same cohort. Who is normal is drawn anew for another size."""
+
+    patients: int
+    normal_fraction: float
+    field_strength_tesla: float
+    seed: int
+
+    def labels(self) -> list[Label]:
+        """One label a patient, mixed; the number of normals is exact."""
+        normals = round(self.patients * self.normal_fraction)
+        order = np.random.default_rng(self.seed).permutation(self.patients)
+        return ["normal" if rank < normals else "dcm" for rank in order]
+
+    def draw(self) -> Iterator[Patient]:
+        for index, label in enumerate(self.labels()):
+            yield draw_patient(self.seed, index, label, self.field_strength_tesla)
+
+
+def simulate_cohort(cohort: Cohort, folder: Path, dicom: bool = False, levels: tuple[str, ...] = LEVEL_NAMES) -> None:
+    """Write the cohort to `folder`: cases.csv, truth.csv, images/, truth/ and, on request, dicom/.
+
+    Raises ACNetError when `folder` holds anything already.
+    """
+    require_empty_folder(folder)
+    for name in ("images", "truth", *(("dicom",) if dicom else ())):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    cases: list[Case] = []
+    truth: list[TruthRow] = []
+    workers = os.cpu_count() or 1
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = ((patient, folder, dicom, levels) for patient in cohort.draw())
+        results = pool.map(_write_patient, *zip(*jobs, strict=True), chunksize=2)
+        for patient_cases, patient_truth in tqdm(results, total=cohort.patients, unit="patient", disable=None):
+            cases += patient_cases
+            truth += patient_truth
+    write_table(folder / TRUTH_TABLE_NAME, [field.name for field in fields(TruthRow)], map(asdict, truth))
+    # Last: a library without its table is recognized as unfinished.
+    write_case_table(folder, cases)
+
+
+def _write_patient(
+    patient: Patient, folder: Path, dicom: bool, levels: tuple[str, ...]
+) -> tuple[list[Case], list[TruthRow]]:
+    with threadpool_limits(1):
+        sections = [simulate_section(patient, level) for level in levels]
+    cases, rows = [], []
+    for section in sections:
+        case = f"{patient.name}-{section.level}"
+        image = map_image(section)
+        file = f"images/{case}.nrrd"
+        _write_image(image, folder / file)
+        masks = MYOCARDIUM_LABEL * section.truth.myocardium + CAVITY_LABEL * section.truth.cavity
+        _write_image(_image_like(image, masks.astype(np.uint8)), folder / "truth" / f"{case}-masks.nrrd")
+        _write_image(_image_like(image, _stored(section.truth.t1_ms)), folder / "truth" / f"{case}-t1.nrrd")
+        cases.append(_case(section, case, file, image))
+        rows.append(_truth_row(section, case, image))
+    if dicom:
+        write_dicom_series(folder / "dicom" / patient.name, sections, [map_image(section) for section in sections])
+    return cases, rows
+
+
+def map_image(section: SimulatedSection) -> sitk.Image:
+    """The section's map as scanners store it, whole ms, in its place in the patient (LPS)."""
+    patient, scan = section.patient, section.patient.scan
+    image = sitk.GetImageFromArray(_stored(section.t1_ms)[np.newaxis])
+    pixel_mm = scan.acquisition.pixel_mm
+    # Towards the base is along the normal; levels count from the base.
+    along = -(LEVEL_NAMES.index(section.level) - 1) * patient.section_distance_mm
+    middle = (np.array([scan.acquisition.columns, scan.acquisition.rows]) - 1) / 2 * pixel_mm
+    origin = np.array(scan.center_mm) + scan.axes @ np.array([-middle[0], -middle[1], along])
+    image.SetSpacing((pixel_mm, pixel_mm, SLICE_THICKNESS_MM))
+    image.SetOrigin(origin.tolist())
+    image.SetDirection(scan.axes.ravel().tolist())
+    image.SetMetaData(FIELD_STRENGTH_KEY, f"{patient.field_strength_tesla:g}")
+    image.SetMetaData(SIMULATED_KEY, "1")
+    return image
+
+
+def _stored(t1_ms: np.ndarray) -> np.ndarray:
+    return np.rint(t1_ms).astype(np.uint16)
+
+
+def _image_like(image: sitk.Image, values: np.ndarray) -> sitk.Image:
+    other = sitk.GetImageFromArray(values[np.newaxis])
+    other.CopyInformation(image)
+    return other
+
+
+def _write_image(image: sitk.Image, path: Path) -> None:
+    sitk.WriteImage(image, str(path), useCompression=True)
+
+
+def _position(image: sitk.Image, pixel: np.ndarray) -> tuple[float, float, float]:
+    """LPS mm of a (column, row) point, to the micrometre."""
+    x, y, z = image.TransformContinuousIndexToPhysicalPoint((*pixel.tolist(), 0.0))
+    return round(x, 3), round(y, 3), round(z, 3)
+
+
+def _case(section: SimulatedSection, case: str, file: str, image: sitk.Image) -> Case:
+    return Case(
+        case,
+        section.patient.name,
+        file,
+        section.patient.label,
+        *_position(image, section.truth.lv_center),
+        section.patient.field_strength_tesla,
+        "simulated",
+    )
+
+
+def _truth_row(section: SimulatedSection, case: str, image: sitk.Image) -> TruthRow:
+    patient, truth = section.patient, section.truth
+    measures = measure_section(
+        section.t1_ms, truth.myocardium, truth.cavity, truth.insertion_points, patient.scan.acquisition.pixel_mm
+    )
+    anterior, inferior = (_position(image, point) for point in truth.insertion_points)
+    return TruthRow(
+        case,
+        patient.name,
+        section.level,
+        patient.sex,
+        round(patient.severity, 3),
+        round(patient.myocardium.fibrosis[0], 1),
+        round(patient.scan.acquisition.timing.heart_rate_bpm, 1),
+        round(patient.scan.acquisition.noise, 4),
+        round(measures.septal_t1_ms, 2),
+        round(measures.cavity_area_mm2, 1),
+        round(measures.wall_thickness_mm, 3),
+        *anterior,
+        *inferior,
+    )
