@@ -1,0 +1,176 @@
+"""The `acnet-train` command: simulate cases, train on cases, judge a model on cases."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from ACNetLib.command_line import run_command
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import write_text_atomically
+
+COMMAND = "acnet-train"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    # Resampling sections of 128 x 128 pixels is several times faster when ITK wakes no threads for it, above all while
+    # torch keeps every core busy.
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    return run_command(_parser(), arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        COMMAND, description="Retrain ACNet. Research only: not a medical device, not for diagnosis or treatment."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    simulate = commands.add_parser("simulate", help="write a case library of simulated patients")
+    simulate.add_argument("--patients", type=int, required=True)
+    simulate.add_argument("--normal-fraction", type=float, default=0.5, help="share of normal patients (default 0.5)")
+    simulate.add_argument("--field", type=float, choices=(1.5, 3.0), default=1.5, help="field strength in tesla")
+    simulate.add_argument("--seed", type=int, default=1)
+    simulate.add_argument("--output", type=Path, required=True, help="new or empty folder")
+    simulate.add_argument("--dicom", action="store_true", help="write DICOM series, too")
+    simulate.set_defaults(run=_simulate)
+
+    validation = commands.add_parser(
+        "validate-simulation", help="measure how hard simulated patients are to tell apart and how real their maps look"
+    )
+    validation.add_argument("--patients", type=int, default=400, help="patients of each class (default 400)")
+    validation.add_argument("--field", type=float, choices=(1.5, 3.0), default=1.5, help="field strength in tesla")
+    validation.add_argument("--seed", type=int, default=77)
+    validation.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
+    validation.set_defaults(run=_validate_simulation)
+
+    gallery = commands.add_parser("gallery", help="draw sections of each class of a case library")
+    gallery.add_argument("cases", type=Path, help="folder of the case library")
+    gallery.add_argument("--sections", type=int, default=12, help="sections of each class (default 12)")
+    gallery.add_argument("--output", type=Path, required=True, help="picture to write (.png)")
+    gallery.set_defaults(run=_gallery)
+
+    sample = commands.add_parser("sample-data", help="write the sample that ships with the classifier")
+    sample.add_argument("--output", type=Path, required=True, help="new or empty folder")
+    sample.set_defaults(run=_sample_data)
+
+    train = commands.add_parser("train", help="train a model on a case library; goes on if it was interrupted")
+    train.add_argument("cases", type=Path, help="folder of the case library")
+    train.add_argument("--recipe", default="recommended", help="name of a shipped recipe, or a TOML file")
+    train.add_argument("--output", type=Path, required=True, help="model file to write (.safetensors)")
+    train.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="judge a model on cases that it has not seen")
+    evaluate.add_argument("model", help="name of a shipped model, or a model file")
+    evaluate.add_argument("cases", type=Path, help="folder of the case library")
+    evaluate.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
+    evaluate.add_argument("--save-model", type=Path, help="write the model with these metrics in its card to this file")
+    evaluate.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    evaluate.set_defaults(run=_evaluate)
+    return parser
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from .simulation.cohort import Cohort, simulate_cohort
+
+    if options.patients < 1:
+        raise ACNetError(f"--patients: found {options.patients}; expected at least 1.")
+    if not 0 <= options.normal_fraction <= 1:
+        raise ACNetError(f"--normal-fraction: found {options.normal_fraction:g}; expected 0 to 1.")
+    cohort = Cohort(options.patients, options.normal_fraction, options.field, options.seed)
+    simulate_cohort(cohort, options.output, options.dicom)
+    print(f"{options.patients} simulated patients in {options.output}")
+
+
+def _validate_simulation(options: argparse.Namespace) -> None:
+    from .provenance import provenance
+    from .simulation.validation import FEWEST_PATIENTS_PER_CLASS, validate
+
+    if options.patients < FEWEST_PATIENTS_PER_CLASS:
+        raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS_PER_CLASS}.")
+    validation = validate(options.patients, options.field, options.seed)
+    cohort = {
+        "patients_per_class": options.patients,
+        "field_strength_tesla": options.field,
+        "seed": options.seed,
+    }
+    record = {**provenance(COMMAND), **cohort, **validation.to_json()}
+    write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
+    print(f"{validation.table()}\nall in {options.output}")
+
+
+def _gallery(options: argparse.Namespace) -> None:
+    from .cases import read_case_library
+    from .figures import section_gallery
+
+    if options.sections < 1:
+        raise ACNetError(f"--sections: found {options.sections}; expected at least 1.")
+    section_gallery(read_case_library(options.cases), options.sections, options.output)
+    print(f"{options.sections} sections of each class in {options.output}")
+
+
+def _sample_data(options: argparse.Namespace) -> None:
+    from ACNetLib.files import require_empty_folder
+
+    from .simulation.sample_data import write_sample_data
+
+    require_empty_folder(options.output)
+    write_sample_data(options.output)
+    print(f"sample data in {options.output}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from ACNetLib.device import choose_device
+    from ACNetLib.model import MODEL_SUFFIX, save_model
+
+    from .cases import read_case_library
+    from .recipe import read_recipe
+    from .training import train
+
+    if options.output.suffix != MODEL_SUFFIX:
+        raise ACNetError(f"--output: found '{options.output}'; expected a file name that ends in {MODEL_SUFFIX}.")
+    if options.output.exists():
+        raise ACNetError(f"{options.output}: exists already; give another output or remove it first.")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    work_folder = options.output.with_suffix(".training")
+    model = train(
+        read_case_library(options.cases),
+        read_recipe(options.recipe),
+        options.output.stem,
+        work_folder,
+        choose_device(options.device),
+        progress=sys.stderr.isatty(),
+    )
+    save_model(model, options.output)
+    print(f"model {options.output}; metrics of each epoch in {work_folder / 'metrics.csv'}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from ACNetLib.device import choose_device
+    from ACNetLib.model import Model, load_model, save_model
+    from ACNetLib.model_store import find_model
+
+    from .cases import read_case_library
+    from .evaluation import evaluate
+    from .provenance import provenance
+
+    model = load_model(find_model(options.model))
+    metrics = evaluate(model, read_case_library(options.cases), choose_device(options.device))
+    record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
+    write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
+    if options.save_model:
+        save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)
+    simulated = " (simulated patients)" if metrics["simulated"] else ""
+    auroc = metrics["auroc"]
+    print(f"AUROC {auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){simulated}; all in {options.output}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Judging a model on cases that it has not seen, beside the simple measures that it has to beat."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ACNetLib.device import DeviceChoice
+from ACNetLib.errors import ACNetError
+from ACNetLib.model import Model
+
+from .cases import LABELS, CaseLibrary
+from .dataset import CaseDataset
+from .metrics import BoolArray, Estimate, FloatArray, IndexArray, auroc, bootstrap, threshold_metrics
+from .simulation.truth import TRUTH_TABLE_NAME
+from .training import count_cases, predict
+
+MEASURES = ("septal_t1_ms", "cavity_area_mm2", "wall_thickness_mm")
+MATCHED_PAIR_TOLERANCE_SD = 0.1
+BOOTSTRAP_SEED = 0
+FOLDS = 5
+FEWEST_PATIENTS = FOLDS
+"""Of each class: as many as the regression beside the model has folds."""
+
+
+@dataclass(frozen=True)
+class PatientScores:
+    """One row a patient: the model's calibrated log odds of DCM, and the truth."""
+
+    patients: tuple[str, ...]
+    log_odds: FloatArray
+    is_dcm: BoolArray
+
+
+def score_patients(model: Model, library: CaseLibrary, device: DeviceChoice) -> PatientScores:
+    """Raises ACNetError when the cases are of another field strength than the model."""
+    for case in library.cases:
+        if case.field_strength_tesla != model.card.field_strength_tesla:
+            raise ACNetError(
+                f"{library.folder}: case '{case.case}' is from {case.field_strength_tesla:g} T; "
+                f"the model is for {model.card.field_strength_tesla:g} T."
+            )
+    predictions = predict(model.network, CaseDataset(library, library.cases, model.card.intensity), device)
+    patients, log_odds, is_dcm = predictions.by_patient()
+    return PatientScores(tuple(patients), log_odds / model.card.temperature, is_dcm)
+
+
+def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice) -> dict[str, Any]:
+    """Metrics over patients with bootstrap intervals; beside them, where the library is simulated, what the true
+    measures say of the same patients and how the model does where one of them is matched between the classes.
+
+    Raises ACNetError when a class has too few patients, or the field strength is not the model's.
+    """
+    _check_counts(library)
+    scores = score_patients(model, library, device)
+    result: dict[str, Any] = {
+        "simulated": any(case.is_simulated for case in library.cases),
+        "cases": count_cases(library.cases),
+        "decision_threshold": model.card.decision_threshold,
+        "auroc": _estimate(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED)),
+    }
+    for name, metric in threshold_metrics(model.card.decision_threshold).items():
+        result[name] = _estimate(bootstrap(metric, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED))
+    truth = library.folder / TRUTH_TABLE_NAME
+    if truth.is_file():
+        measures = mid_level_measures(truth, scores.patients)
+        result["true_measures"] = _against_measures(scores, measures)
+    return result
+
+
+def _check_counts(library: CaseLibrary) -> None:
+    labels = {case.patient: case.label for case in library.cases}
+    for label in LABELS:
+        count = list(labels.values()).count(label)
+        if count < FEWEST_PATIENTS:
+            raise ACNetError(
+                f"{library.folder}: {count} patients labelled {label}; expected at least {FEWEST_PATIENTS} to judge by."
+            )
+
+
+def mid_level_measures(truth_table: Path, patients: tuple[str, ...]) -> dict[str, FloatArray]:
+    """Septal T1, cavity area and wall thickness of each patient's mid section, in the order of `patients`."""
+    with truth_table.open(encoding="utf-8", newline="") as file:
+        rows = {row["patient"]: row for row in csv.DictReader(file) if row["level"] == "mid"}
+    measures = {name: np.array([float(rows[patient][name]) for patient in patients]) for name in MEASURES}
+    # A wall too thin for a mid-wall pixel has no septal T1; the mean says nothing for either class.
+    return {name: np.where(np.isnan(values), np.nanmean(values), values) for name, values in measures.items()}
+
+
+def _against_measures(scores: PatientScores, measures: Mapping[str, FloatArray]) -> dict[str, Any]:
+    truth = scores.is_dcm
+    regression = measures_log_odds(measures, truth)
+    difference = bootstrap_difference(scores.log_odds, regression, truth)
+    size_matched = matched_patients(measures["cavity_area_mm2"], truth)
+    t1_matched = matched_patients(measures["septal_t1_ms"], truth)
+    return {
+        "auroc_septal_t1": auroc(measures["septal_t1_ms"], truth),
+        "auroc_cavity_area": auroc(measures["cavity_area_mm2"], truth),
+        "auroc_logistic_regression": _estimate(bootstrap(auroc, regression, truth, BOOTSTRAP_SEED)),
+        "auroc_model_minus_regression": _estimate(difference),
+        "size_matched": _subgroup(scores, regression, size_matched),
+        "t1_matched": _subgroup(scores, regression, t1_matched),
+    }
+
+
+def measures_log_odds(measures: Mapping[str, FloatArray], is_dcm: BoolArray) -> FloatArray:
+    """Logistic regression on the three measures, each patient predicted by a fit to the other four fifths."""
+    features = np.stack([measures[name] for name in MEASURES], axis=1)
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    return np.asarray(cross_val_predict(model, features, is_dcm, cv=FOLDS, method="decision_function"))
+
+
+def bootstrap_difference(first: FloatArray, second: FloatArray, is_dcm: BoolArray) -> Estimate:
+    """AUROC of `first` minus AUROC of `second` on the same resampled patients."""
+    index = np.arange(len(is_dcm))
+    return bootstrap(
+        lambda drawn, truth: auroc(first[drawn.astype(int)], truth) - auroc(second[drawn.astype(int)], truth),
+        index.astype(float),
+        is_dcm,
+        BOOTSTRAP_SEED,
+    )
+
+
+def matched_patients(values: FloatArray, is_dcm: BoolArray) -> IndexArray:
+    """Indices of pairs, one patient of each class, whose values differ by at most a tenth of a standard deviation.
+
+    Greedy, nearest first; each patient is used once.
+    """
+    dcm, normal = np.flatnonzero(is_dcm), np.flatnonzero(~is_dcm)
+    distance = np.abs(values[dcm][:, None] - values[normal][None])
+    tolerance = MATCHED_PAIR_TOLERANCE_SD * values.std()
+    used_dcm, used_normal, chosen = set[int](), set[int](), list[int]()
+    for flat in np.argsort(distance, axis=None):
+        i, j = divmod(int(flat), len(normal))
+        if distance[i, j] > tolerance:
+            break
+        if i in used_dcm or j in used_normal:
+            continue
+        used_dcm.add(i)
+        used_normal.add(j)
+        chosen += [int(dcm[i]), int(normal[j])]
+    return np.array(sorted(chosen), dtype=int)
+
+
+def _subgroup(scores: PatientScores, regression: FloatArray, index: IndexArray) -> dict[str, Any]:
+    if not len(index):
+        return {"patients": 0}
+    truth = scores.is_dcm[index]
+    return {
+        "patients": len(index),
+        "auroc": _estimate(bootstrap(auroc, scores.log_odds[index], truth, BOOTSTRAP_SEED)),
+        "auroc_logistic_regression": auroc(regression[index], truth),
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in asdict(estimate).items()}

@@ -1,0 +1,124 @@
+"""Recipes: everything that decides how a network is trained, as a TOML file."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.network import AttentionKind, NormalizationKind
+from ACNetLib.section import IntensityScaling
+
+LIMITS = {
+    **dict.fromkeys(("epochs", "early_stopping_epochs", "batch_size"), (1.0, math.inf)),
+    **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction", "scale"), (0.0, 1.0)),
+}
+"""The lowest value of a setting, and what it must stay below; 0 and infinity for the others."""
+RECIPES_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Recipes"
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Constructor arguments of ACNet."""
+
+    attention_modules: int
+    attention: AttentionKind
+    normalization: NormalizationKind
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """early_stopping_epochs: stop after so many epochs without a lower validation loss. class_balance: draw both
+    classes equally often. validation_fraction: of the training patients, held back to choose epoch, temperature and
+    threshold.
+    """
+
+    optimizer: Literal["adamw", "nesterov"]
+    learning_rate: float
+    weight_decay: float
+    schedule: Literal["cosine", "constant"]
+    warmup_epochs: int
+    epochs: int
+    early_stopping_epochs: int
+    batch_size: int
+    label_smoothing: float
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    class_balance: bool
+    validation_fraction: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Largest random change of a training section, of both classes alike: rotation, shift of the centre along each
+    axis, relative scale, and standard deviation of added noise.
+    """
+
+    rotation_degrees: float
+    shift_mm: float
+    scale: float
+    noise_ms: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str
+    network: NetworkSettings
+    intensity: IntensityScaling
+    optimization: Optimization
+    augmentation: Augmentation
+
+
+def shipped_recipes() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(RECIPES_FOLDER.glob("*.toml"))}
+
+
+def read_recipe(name_or_path: str) -> Recipe:
+    """A shipped recipe by its name, or a TOML file. Raises ACNetError that names the file and the key."""
+    path = shipped_recipes().get(name_or_path, Path(name_or_path))
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ACNetError(
+            f"recipe: found neither a file nor a shipped recipe '{name_or_path}'; "
+            f"shipped are {', '.join(shipped_recipes())}."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ACNetError(f"{path}: not a TOML file ({error}).") from error
+    tables = {name: kind for name, kind in get_type_hints(Recipe).items() if name != "name"}
+    _check_keys(values, set(tables), f"{path}")
+    return Recipe(path.stem, **{name: _table(values[name], kind, f"{path}, [{name}]") for name, kind in tables.items()})
+
+
+def _table(values: Any, kind: type, place: str) -> Any:
+    if not isinstance(values, dict):
+        raise ACNetError(f"{place}: found {values!r}; expected a table.")
+    hints = get_type_hints(kind)
+    _check_keys(values, {item.name for item in fields(kind)}, place)
+    return kind(**{name: _value(name, value, hints[name], place) for name, value in values.items()})
+
+
+def _check_keys(values: dict[str, Any], expected: set[str], place: str) -> None:
+    for name in sorted(set(values) ^ expected):
+        raise ACNetError(f"{place}: key '{name}' is {'not known' if name in values else 'missing'}.")
+
+
+def _value(name: str, value: Any, kind: Any, place: str) -> Any:
+    place = f"{place}: {name}"
+    choices = get_args(kind)
+    if choices:
+        if value not in choices:
+            raise ACNetError(f"{place} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
+        return value
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise ACNetError(f"{place} is {value!r}; expected {kind.__name__}.")
+    low, below = LIMITS.get(name, (0.0, math.inf))
+    if kind in (int, float) and not low <= value < below:
+        raise ACNetError(f"{place} is {value}; expected at least {low:g} and below {below:g}.")
+    return value
