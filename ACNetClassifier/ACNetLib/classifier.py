@@ -17,6 +17,7 @@ from ACNetLib.model import Model, ModelCard
 from ACNetLib.section import Crop, SectionGrid, to_intensity
 from ACNetLib.t1map import T1Map
 
+Point = Sequence[float] | NDArray[np.float64]
 LARGEST_OUTSIDE_FRACTION = 0.5
 """A section of which more than half lies outside the map shows no whole ventricle."""
 WARN_OUTSIDE_FRACTION = 0.1
@@ -65,7 +66,7 @@ class Classifier:
         self._card = model.card
         self._device = device
 
-    def classify(self, t1_map: T1Map, center_mm: Sequence[float] | None = None) -> StudyResult:
+    def classify(self, t1_map: T1Map, center_mm: Point | None = None) -> StudyResult:
         """Classify every section of the map around one point (LPS mm), by default the centre of the image.
 
         Raises ACNetError when more than half of a section around that point would lie outside the map.
@@ -140,7 +141,7 @@ class Classifier:
         return warnings
 
 
-def _check_crops(crops: list[Crop], t1_map: T1Map, center_mm: Sequence[float] | None) -> None:
+def _check_crops(crops: list[Crop], t1_map: T1Map, center_mm: Point | None) -> None:
     for section, crop in enumerate(crops):
         if crop.outside_fraction > LARGEST_OUTSIDE_FRACTION:
             place = "the image centre" if center_mm is None else ", ".join(f"{value:g}" for value in center_mm)

@@ -35,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     classify = commands.add_parser("classify", help="classify the sections of one T1 map")
     classify.add_argument("input", type=Path, help="DICOM folder, or NRRD, NIfTI or MetaImage file")
     classify.add_argument("--center", type=_point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
+    classify.add_argument("--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify")
+    classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
     _add_common(classify, default_output="acnet-result")
     classify.set_defaults(run=_classify)
 
@@ -60,13 +62,22 @@ def _point(text: str) -> tuple[float, float, float]:
     return x, y, z
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected series numbers, such as 3 or 3,5,7") from None
+
+
 def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.t1map import read_t1_map
 
-    t1_map = read_t1_map(options.input)
+    t1_map = read_t1_map(options.input, options.series, options.post_contrast)
     result = _classifier(options).classify(t1_map, options.center)
     files = _write(result, options.output)
     _print_table([(t1_map.name, None, result)])
+    if t1_map.evidence:
+        print(f"Taken as T1 map: {t1_map.evidence}.")
     for warning in result.warnings:
         print(f"Note: {warning}")
     _print_files(files)

@@ -6,265 +6,234 @@ Only technical attributes are read from the headers, so that no patient identifi
 from __future__ import annotations
 
 import re
-import struct
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pydicom
 import SimpleITK as sitk
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
 
+from ACNetLib.dicom_frames import (
+    READING_ERRORS,
+    build_image,
+    frame_headers,
+    number_of,
+    read_section,
+    stack_sections,
+    unreadable,
+)
+from ACNetLib.dicom_score import T1_MAP_SCORE, HeaderScore, judge_header, t1_map_score, values_of
 from ACNetLib.errors import ACNetError
+
+__all__ = ["T1_MAP_SCORE", "DicomVolume", "read_dicom_volume", "t1_map_score"]
 
 HEADER_TAGS = [
     "ImageType",
     "SOPClassUID",
+    "Modality",
     "SeriesDescription",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesNumber",
     "ImageComments",
+    "ContentDescription",
     "ContrastBolusAgent",
     "MagneticFieldStrength",
     "PhotometricInterpretation",
     "BitsAllocated",
     "Rows",
     "Columns",
+    "NumberOfFrames",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",
     "SliceThickness",
     "SpacingBetweenSlices",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RealWorldValueMappingSequence",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
 ]
+MULTI_FRAME_STORAGE = {EnhancedMRImageStorage, ParametricMapStorage}
+MOST_LISTED = 12
 
-# A sign alone reaches it only where scanners give it to nothing but the map: raw MOLLI series too are called "T1Map".
-T1_MAP_SCORE = 3
-OTHER_QUANTITIES = {"T2", "ECV", "ERR", "SD", "R2", "FITPARAMS", "MAG", "PSIR"}
-PICTURE_BITS = 8
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-
-# What pydicom raises for protected and truncated files and for unknown encodings.
-READING_ERRORS = (OSError, AttributeError, RuntimeError, ValueError, struct.error, BytesLengthException)
-
-PARALLEL_TOLERANCE = 1e-3  # of the direction cosines
-SHIFT_TOLERANCE_MM = 0.1
-GAP_TOLERANCE = 0.05  # of the mean distance between sections
-ADVICE = "Expected one stack of parallel, evenly spaced sections; give the folder of the series that belong together."
+# What a description may show: words of protocols and short numbers. All else could be a name that someone typed.
+TECHNICAL_WORDS = re.compile(
+    r"(sh)?molli|sasha|t1|t2|t1map|map(ping)?|moco|native|pre(con)?|post|long(t1)?|short(t1)?|sax?\d*|lax|[234]ch|"
+    r"base|basal|mid|apex|apical|slices?|\d+slice|\d{1,3}(mm|i|min)?|gap|b2s|fitparams|r2|err|sd|ecv|mag|psir|orig|loc",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class DicomVolume:
-    """Parallel sections as one 3-D float32 image, after rescale slope and intercept, and what their headers tell."""
+    """Parallel sections as one 3-D float32 image, and what their headers tell.
+
+    evidence: what made these images the T1 map. warnings: what the user should know of the choice.
+    """
 
     image: sitk.Image
     field_strength_tesla: float | None
     simulated: bool
+    evidence: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class _Section:
-    """One T1 map image and where it lies (LPS mm)."""
+class _Image:
+    """One image, a file or a frame of a file, by its header."""
 
     file: Path
+    frame: int
     header: pydicom.Dataset
-    matrix: tuple[int, int]
-    position: np.ndarray
-    orientation: np.ndarray
-    pixel_spacing: np.ndarray
-    depth_mm: float
+    score: HeaderScore
 
     @property
-    def normal(self) -> np.ndarray:
-        normal = np.cross(self.orientation[:3], self.orientation[3:])
-        return normal / np.linalg.norm(normal)
-
-    def height_of(self, other: _Section) -> float:
-        """How far the other section lies along this one's normal, in mm."""
-        return float(np.dot(other.position - self.position, self.normal))
+    def series_number(self) -> int | None:
+        number = number_of(self.header, "SeriesNumber")
+        return None if number is None else int(number)
 
 
-def read_dicom_volume(path: Path) -> DicomVolume:
+def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: bool = False) -> DicomVolume:
     """The native T1 map among the DICOM images of a folder and its subfolders, or one DICOM image.
 
-    Files that are not DICOM and images that are no T1 map are passed over. One-section series of the same orientation,
-    matrix and spacing form one stack. Raises ACNetError when there is no T1 map, when the T1 maps do not form one stack
-    with even gaps, and for an incomplete file.
+    Files that are not DICOM and images that are no T1 map are passed over. Series of the same orientation, matrix and
+    spacing form one stack. `series` are the numbers of the only series to look at: of those, images pass that nothing
+    in their headers speaks against, though nothing speaks for them, with a warning. `post_contrast` lets maps from
+    after contrast pass. Raises ACNetError when there is no T1 map, when the T1 maps do not form one stack with even
+    gaps, and for an incomplete file.
     """
     name = path.absolute().name
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    headers = [(file, header) for file in files if (header := _read_header(file)) is not None]
-    if not headers:
-        raise ACNetError(f"{name}: found no DICOM image among {len(files)} files; expected a T1 map series.")
-    chosen = [_read_section(file, header) for file, header in headers if t1_map_score(header) >= T1_MAP_SCORE]
+    images = _read_images(path, name, post_contrast)
+    considered = images if not series else _of_series(images, series, name)
+    chosen = [image for image in considered if image.score.is_t1_map]
+    warnings: tuple[str, ...] = ()
+    if not chosen and series:
+        chosen = [image for image in considered if not image.score.against]
+        warnings = ("Its header does not say that it is a T1 map; it was taken as one because you chose the series.",)
     if not chosen:
-        raise ACNetError(
-            f"{name}: none of its {len(headers)} DICOM images is a native T1 map (found {_list_series(headers)}); "
-            "expected grey-scale images with T1 MAP in ImageType or a SeriesDescription that ends in _MOCO_T1, "
-            "taken before contrast."
+        raise _no_map(considered, name)
+    try:
+        sections, distance_mm = stack_sections(
+            [read_section(image.file, image.frame, image.header) for image in chosen], name
         )
-    sections, distance_mm = _stack(chosen, name)
+    except ACNetError as error:
+        if len({image.header.SeriesInstanceUID for image in chosen}) == 1:
+            raise
+        raise ACNetError(
+            f"{error} Found {_list_maps(chosen)}: choose with --series (one number, or several with commas) or give "
+            "the folder of one series."
+        ) from error
     return DicomVolume(
-        _build_image(sections, distance_mm),
-        _number(sections[0].header, "MagneticFieldStrength"),
+        build_image(sections, distance_mm),
+        number_of(sections[0].header, "MagneticFieldStrength"),
         simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
+        evidence=_evidence(chosen),
+        warnings=warnings,
     )
 
 
-def t1_map_score(header: pydicom.Dataset) -> int:
-    """How much a header speaks for a native T1 map in ms; T1_MAP_SCORE or more is one."""
-    image_type = [str(value).upper() for value in _values(header, "ImageType")]
-    description = str(header.get("SeriesDescription", ""))
-    words = set(re.split(r"[^A-Z0-9]+", " ".join([*image_type, description.upper()])))
-    score = 0
-    if {"T1 MAP", "T1MAP", "T1_MAP"}.intersection(image_type):
-        score += 3
-    if re.search(r"_MOCO_T1$", description.strip(), re.IGNORECASE):
-        score += 3
-    elif re.search(r"T1[ _-]?MAP|SASHA.*T1", description, re.IGNORECASE):
-        score += 2
-    if re.search(r"T1 ?MAP", str(header.get("ImageComments", "")), re.IGNORECASE):
-        score += 2
-    if words & OTHER_QUANTITIES:
-        score -= 5
-    if (
-        str(header.get("PhotometricInterpretation", "")).startswith(("RGB", "YBR", "PALETTE"))
-        or header.get("BitsAllocated") == PICTURE_BITS
-        or header.get("SOPClassUID") == SECONDARY_CAPTURE
-    ):
-        score -= 5
-    if header.get("ContrastBolusAgent") or re.search(r"(?<![A-Z])POST|SHORT[ _]?T1", description, re.IGNORECASE):
-        score -= 5
-    return score
+def _read_images(path: Path, name: str, post_contrast: bool) -> list[_Image]:
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    images = []
+    for file in files:
+        for frame, header in enumerate(_read_headers(file)):
+            images.append(_Image(file, frame, header, judge_header(header, post_contrast)))
+    if not images:
+        raise ACNetError(f"{name}: found no DICOM image among {len(files)} files; expected a T1 map series.")
+    return sorted(images, key=lambda image: image.series_number or 0)
 
 
-def _read_header(file: Path) -> pydicom.Dataset | None:
-    """The technical attributes of a DICOM file; None for another kind of file."""
+def _read_headers(file: Path) -> list[pydicom.Dataset]:
+    """The technical attributes of a DICOM file's frames; none for another kind of file."""
     try:
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
-        list(header)  # pydicom converts values on access: a broken one shall show here
+        headers = list(frame_headers(header))  # pydicom converts values on access: a broken one shall show here
     except InvalidDicomError as error:
         if file.suffix.lower() in {".dcm", ".ima"}:
-            raise _unreadable(file) from error
-        return None
+            raise unreadable(file) from error
+        return []
     except READING_ERRORS as error:
-        raise _unreadable(file) from error
+        raise unreadable(file) from error
+    if header.get("SOPClassUID") in MULTI_FRAME_STORAGE and (
+        "PerFrameFunctionalGroupsSequence" not in header or number_of(header, "NumberOfFrames") != len(headers)
+    ):
+        raise unreadable(file)  # it ends within the functional groups
     if "SeriesInstanceUID" in header:
-        return header
+        return headers
     if file.name.upper() == "DICOMDIR":
-        return None
-    raise _unreadable(file)
+        return []
+    raise unreadable(file)
 
 
-def _read_section(file: Path, header: pydicom.Dataset) -> _Section:
-    depth_mm = _number(header, "SliceThickness") or _number(header, "SpacingBetweenSlices")
-    if not depth_mm:
-        raise ACNetError(f"{file.name}: SliceThickness is missing; expected the section's thickness in mm.")
-    rows, columns = _numbers(file, header, "Rows", 1)[0], _numbers(file, header, "Columns", 1)[0]
-    return _Section(
-        file,
-        header,
-        matrix=(int(rows), int(columns)),
-        position=_numbers(file, header, "ImagePositionPatient", 3),
-        orientation=_numbers(file, header, "ImageOrientationPatient", 6),
-        pixel_spacing=_numbers(file, header, "PixelSpacing", 2),
-        depth_mm=depth_mm,
+def _of_series(images: list[_Image], series: Sequence[int], name: str) -> list[_Image]:
+    for number in series:
+        if not any(image.series_number == number for image in images):
+            raise ACNetError(f"{name}: there is no series {number}; found {_list_series(images)}.")
+    return [image for image in images if image.series_number in series]
+
+
+def _no_map(images: list[_Image], name: str) -> ACNetError:
+    after_contrast = [image for image in images if image.score.post_contrast]
+    if after_contrast:
+        return ACNetError(
+            f"{name}: its only T1 maps are from after contrast ({_list_maps(after_contrast)}: "
+            f"{after_contrast[0].score.reasons[-1]}); expected a native T1 map. Give the native map's folder, or "
+            "--post-contrast if you want the result all the same."
+        )
+    return ACNetError(
+        f"{name}: none of its {len(images)} DICOM images is a native T1 map (found {_list_series(images)}); "
+        "expected grey-scale MR images with T1 MAP in ImageType or a SeriesDescription that ends in _MOCO_T1, "
+        "taken before contrast. If you know the series to be the T1 map, choose it with --series."
     )
 
 
-def _stack(sections: list[_Section], name: str) -> tuple[list[_Section], float]:
-    """The sections sorted along their normal and their mean distance in mm; ACNetError if they form no stack."""
-    first = sections[0]
-    for section in sections[1:]:
-        _check_same_stack(first, section, name)
-    sections = sorted(sections, key=first.height_of)
-    if len(sections) == 1:
-        return sections, first.depth_mm
-    gaps = np.diff([first.height_of(section) for section in sections])
-    closest = int(gaps.argmin())
-    if gaps[closest] < SHIFT_TOLERANCE_MM:
-        pair = f"{sections[closest].file.name} and {sections[closest + 1].file.name}"
-        raise ACNetError(f"{name}: T1 map images {pair} lie at the same place; expected one a section. {ADVICE}")
-    if np.abs(gaps - gaps.mean()).max() > GAP_TOLERANCE * gaps.mean():
-        found = ", ".join(f"{gap:.2f}" for gap in gaps)
-        raise ACNetError(f"{name}: the gaps between its T1 map sections are uneven ({found} mm). {ADVICE}")
-    return sections, float(gaps.mean())
+def _list_maps(images: list[_Image]) -> str:
+    """The series of T1 maps to choose from: number, description without what could name a patient, sections."""
+    counts = Counter((image.series_number, image.header.SeriesInstanceUID, _description(image)) for image in images)
+    return _limited(
+        [
+            f"series {number} ({description}, {count} section{'s' if count > 1 else ''})"
+            for (number, _, description), count in counts.items()
+        ]
+    )
 
 
-def _check_same_stack(first: _Section, other: _Section, name: str) -> None:
-    pair = f"{name}: T1 map images {first.file.name} and {other.file.name}"
-    if other.header.get("StudyInstanceUID") != first.header.get("StudyInstanceUID"):
-        raise ACNetError(f"{pair} belong to two studies. {ADVICE}")
-    if not np.allclose(other.orientation, first.orientation, rtol=0, atol=PARALLEL_TOLERANCE):
-        raise ACNetError(f"{pair} are not parallel. {ADVICE}")
-    if other.matrix != first.matrix or not np.allclose(other.pixel_spacing, first.pixel_spacing, rtol=1e-4):
-        found = " and ".join(
-            f"{section.matrix[0]} x {section.matrix[1]} pixels of "
-            f"{section.pixel_spacing[0]:g} x {section.pixel_spacing[1]:g} mm"
-            for section in (first, other)
-        )
-        raise ACNetError(f"{pair} differ in matrix or pixel spacing ({found}). {ADVICE}")
-    shift = other.position - first.position
-    sideways = np.linalg.norm(shift - np.dot(shift, first.normal) * first.normal)
-    if sideways > SHIFT_TOLERANCE_MM:
-        raise ACNetError(f"{pair} are shifted within their plane by {sideways:.1f} mm. {ADVICE}")
+def _list_series(images: list[_Image]) -> str:
+    """What a folder holds, and why it is no T1 map."""
+    counts = Counter(
+        (image.series_number, "\\".join(values_of(image.header, "ImageType")), image.score.reasons) for image in images
+    )
+    return _limited(
+        [
+            f"series {number}: {count} images of type {kind} ({', '.join(reasons) or 'no sign of a T1 map'})"
+            for (number, kind, reasons), count in counts.items()
+        ]
+    )
 
 
-def _build_image(sections: list[_Section], distance_mm: float) -> sitk.Image:
-    first = sections[0]
-    row_axis, column_axis = first.orientation[:3], first.orientation[3:]
-    between_rows, between_columns = first.pixel_spacing.tolist()
-    image = sitk.GetImageFromArray(np.stack([_read_pixels(section) for section in sections]))
-    image.SetOrigin(first.position.tolist())
-    image.SetSpacing((between_columns, between_rows, distance_mm))
-    image.SetDirection(np.column_stack([row_axis, column_axis, first.normal]).ravel().tolist())
-    return image
+def _limited(texts: list[str]) -> str:
+    left_out = len(texts) - MOST_LISTED
+    return "; ".join(texts[:MOST_LISTED]) + (f"; and {left_out} more" if left_out > 0 else "")
 
 
-def _read_pixels(section: _Section) -> np.ndarray:
-    """(rows, columns) float32, after rescale slope and intercept."""
-    try:
-        dataset = pydicom.dcmread(section.file)
-        stored = dataset.pixel_array
-    except READING_ERRORS as error:
-        raise _unreadable(section.file) from error
-    if stored.shape != section.matrix:
-        raise ACNetError(f"{section.file.name}: found pixels of shape {stored.shape}; expected {section.matrix}.")
-    slope, intercept = _number(dataset, "RescaleSlope"), _number(dataset, "RescaleIntercept")
-    return (stored * (1.0 if slope is None else slope) + (intercept or 0.0)).astype(np.float32)
+def _description(image: _Image) -> str:
+    words = re.findall(r"[^\W_]+", str(image.header.get("SeriesDescription", "")))
+    return " ".join(word if TECHNICAL_WORDS.fullmatch(word) else "..." for word in words) or "no description"
 
 
-def _values(header: pydicom.Dataset, keyword: str) -> list:
-    """An attribute's values; none when it is missing or empty."""
-    value = header.get(keyword)
-    values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
-    return [each for each in values if each not in {None, ""}]
-
-
-def _number(header: pydicom.Dataset, keyword: str) -> float | None:
-    values = _values(header, keyword)
-    return float(values[0]) if values else None
-
-
-def _numbers(file: Path, header: pydicom.Dataset, keyword: str, count: int) -> np.ndarray:
-    values = _values(header, keyword)
-    if len(values) != count:
-        raise ACNetError(
-            f"{file.name}: found {len(values)} values of {keyword}; expected {count}. The file is incomplete or not a "
-            "single-frame image; export it again."
-        )
-    return np.array(values, dtype=float)
-
-
-def _list_series(headers: Sequence[tuple[Path, pydicom.Dataset]]) -> str:
-    series = Counter((header.get("SeriesNumber"), "\\".join(_values(header, "ImageType"))) for _, header in headers)
-    return "; ".join(f"series {number}: {count} images of type {kind}" for (number, kind), count in series.items())
-
-
-def _unreadable(file: Path) -> ACNetError:
-    return ACNetError(
-        f"{file.name}: it can't be read (incomplete, protected or oddly encoded); expected a complete DICOM image. "
-        "Copy it again, or export it uncompressed."
+def _evidence(chosen: list[_Image]) -> str:
+    """One text for all series whose reasons are the same."""
+    series: dict[tuple[str, ...], list[str]] = {}
+    for image in chosen:
+        numbers = series.setdefault(image.score.reasons, [])
+        if str(image.series_number) not in numbers:
+            numbers.append(str(image.series_number))
+    return "; ".join(
+        f"series {', '.join(numbers)}: {', '.join(reasons) or 'chosen by the user'}"
+        for reasons, numbers in series.items()
     )

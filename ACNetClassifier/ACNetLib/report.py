@@ -107,10 +107,12 @@ def section_picture(result: StudyResult, section: SectionResult) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     simulated = ", simulated map" if result.t1_map.simulated else ""
     model = f"{result.card.name}{', trained on simulation' if result.card.simulated else ''}"
-    draw.text((_MARGIN, 12), f"Section {section.section}: probability of DCM {section.probability_dcm:.2f}", _TEXT, _font(26))
+    draw.text(
+        (_MARGIN, 12), f"Section {section.section}: probability of DCM {section.probability_dcm:.3f}", _TEXT, _font(26)
+    )
     draw.text(
         (_MARGIN, 50),
-        f"study {result.probability_dcm:.2f} ({result.decision}); {result.t1_map.name}{simulated}; model {model}",
+        f"study {result.probability_dcm:.3f} ({result.decision}); {result.t1_map.name}{simulated}; model {model}",
         _DIM_TEXT,
         _font(15),
     )
@@ -143,7 +145,8 @@ def _whole_section(result: StudyResult, section: SectionResult) -> Image.Image:
     panel = Image.fromarray(gray).resize((round(columns * column_mm * scale), _PANEL_PIXELS), Image.Resampling.BILINEAR)
     panel = panel.convert("RGB")
     corners = [
-        t1_map.image.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2] for corner in section.grid.corners_mm()
+        t1_map.image.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2]
+        for corner in section.grid.corners_mm()
     ]
     outline = [((column + 0.5) * column_mm * scale, (row + 0.5) * row_mm * scale) for column, row in corners]
     ImageDraw.Draw(panel).line([*outline, outline[0]], fill=_BOX, width=2)

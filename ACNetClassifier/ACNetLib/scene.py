@@ -35,7 +35,7 @@ from slicer import (
 
 from ACNetLib.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import DISPLAY_WINDOW_MS, FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map, check_image
+from ACNetLib.t1map import DISPLAY_WINDOW_MS, FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map, t1_map_from_image
 
 if TYPE_CHECKING:  # classifier.py imports torch
     from ACNetLib.classifier import SectionResult, StudyResult
@@ -114,7 +114,7 @@ def t1_map_from_volume_node(node: vtkMRMLScalarVolumeNode) -> T1Map:
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(ijk_to_lps[:3, 3].tolist())
     image.SetDirection((ijk_to_lps[:3, :3] / spacing).ravel().tolist())
-    return T1Map(check_image(image, name), name, _field_strength(node), node.GetAttribute(SIMULATED_KEY) == "1")
+    return t1_map_from_image(image, name, _field_strength(node), node.GetAttribute(SIMULATED_KEY) == "1")
 
 
 def point_from_markups_node(node: vtkMRMLMarkupsNode) -> np.ndarray:

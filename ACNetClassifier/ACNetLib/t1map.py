@@ -5,19 +5,17 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from ACNetLib.checks import check_field_strength, check_short_axis, check_t1_image
 from ACNetLib.dicom import read_dicom_volume
 from ACNetLib.errors import ACNetError
 
 VOLUME_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
-
-# Where the 99th percentile of a native T1 map's positive pixels lies (blood and lung noise are its high end).
-T1_RANGE_MS = (1000.0, 4500.0)
 
 # How a T1 map is shown, in the scene and in pictures.
 DISPLAY_WINDOW_MS = (0.0, 2000.0)
@@ -32,7 +30,8 @@ class T1Map:
     """One section or a stack of parallel sections of T1 in ms.
 
     `image` is 3-D float32, its size is (columns, rows, sections). Its positions are LPS mm and its axes may be oblique
-    or left-handed: nothing is reoriented. `simulated` is True when the source says so.
+    or left-handed: nothing is reoriented. `simulated` is True when the source says so. `evidence` tells what in the
+    DICOM headers made it a T1 map.
     """
 
     image: sitk.Image
@@ -40,6 +39,7 @@ class T1Map:
     field_strength_tesla: float | None = None
     simulated: bool = False
     warnings: tuple[str, ...] = ()
+    evidence: str = ""
 
     @property
     def section_count(self) -> int:
@@ -91,19 +91,25 @@ class T1Map:
         return np.array(self.image.TransformContinuousIndexToPhysicalPoint(index))
 
 
-def read_t1_map(path: Path) -> T1Map:
+def read_t1_map(path: Path, series: Sequence[int] = (), post_contrast: bool = False) -> T1Map:
     """Read an NRRD, NIfTI or MetaImage file, a folder with DICOM images (subfolders included) or one DICOM image.
 
-    Raises ACNetError for a missing or unreadable file and for an image that is no T1 map in ms.
+    `series` chooses among the series of a DICOM folder by their numbers. `post_contrast` lets a map from after
+    contrast pass, with a warning. Raises ACNetError for a missing or unreadable file and for an image that is no
+    native short-axis T1 map.
     """
     path = Path(path)
     if not path.exists():
         raise ACNetError(f"{path}: there is no such file or folder; expected a T1 map.")
     name = path.absolute().name
     if path.is_file() and path.name.lower().endswith(VOLUME_SUFFIXES):
-        return _read_volume_file(path, name)
-    volume = read_dicom_volume(path)
-    return T1Map(check_image(volume.image, name), name, volume.field_strength_tesla, volume.simulated)
+        if series:
+            raise ACNetError(f"{name}: found one volume; series {series[0]} can be chosen in DICOM folders only.")
+        return _read_volume_file(path, name, post_contrast)
+    volume = read_dicom_volume(path, series, post_contrast)
+    t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast)
+    warnings = (*volume.warnings, *t1_map.warnings, *check_short_axis(t1_map.normal, name))
+    return replace(t1_map, evidence=volume.evidence, warnings=warnings)
 
 
 def t1_map_from_array(
@@ -114,6 +120,7 @@ def t1_map_from_array(
     *,
     name: str,
     field_strength_tesla: float | None = None,
+    post_contrast: bool = False,
 ) -> T1Map:
     """A T1 map from (row, column) or (section, row, column) values in ms and its LPS geometry.
 
@@ -128,24 +135,28 @@ def t1_map_from_array(
     image.SetSpacing([float(value) for value in spacing_mm])
     image.SetOrigin([float(value) for value in origin_mm])
     image.SetDirection(np.eye(3).ravel() if direction is None else np.asarray(direction, dtype=float).ravel())
-    return T1Map(check_image(image, name), name, field_strength_tesla)
+    return t1_map_from_image(image, name, field_strength_tesla, post_contrast=post_contrast)
+
+
+def t1_map_from_image(
+    image: sitk.Image,
+    name: str,
+    field_strength_tesla: float | None = None,
+    simulated: bool = False,
+    post_contrast: bool = False,
+) -> T1Map:
+    """A T1 map from an image in memory. Raises ACNetError when it is none, see `check_t1_image`."""
+    check_field_strength(field_strength_tesla, name)
+    checked = check_t1_image(image, name, post_contrast)
+    return T1Map(checked.image, name, field_strength_tesla, simulated, checked.warnings)
 
 
 def check_image(image: sitk.Image, name: str) -> sitk.Image:
-    """The image as 3-D float32 without its source's header keys, or ACNetError when it can't be a T1 map in ms.
-
-    A 2-D image becomes one section. `name` stands for the image in the message.
-    """
-    _check_layout(image, name)
-    if image.GetDepth() == 0:  # 2-D
-        image = sitk.JoinSeries(image)
-    image = sitk.Cast(image, sitk.sitkFloat32)  # leaves the header keys behind, which may name the patient
-    _check_axes(image, name)
-    _check_values(sitk.GetArrayViewFromImage(image), name)
-    return image
+    """Only the image of `check_t1_image`, without what the user should know of it."""
+    return check_t1_image(image, name).image
 
 
-def _read_volume_file(path: Path, name: str) -> T1Map:
+def _read_volume_file(path: Path, name: str, post_contrast: bool) -> T1Map:
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
@@ -153,8 +164,8 @@ def _read_volume_file(path: Path, name: str) -> T1Map:
     header = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
     if name.lower().endswith((".nii", ".nii.gz")) and not _is_complete_nifti(path, header, image.GetNumberOfPixels()):
         raise _unreadable(name)
-    return T1Map(
-        check_image(image, name), name, _header_field_strength(header, name), simulated=header.get(SIMULATED_KEY) == "1"
+    return t1_map_from_image(
+        image, name, _header_field_strength(header, name), header.get(SIMULATED_KEY) == "1", post_contrast
     )
 
 
@@ -183,47 +194,3 @@ def _header_field_strength(header: dict[str, str], name: str) -> float | None:
         raise ACNetError(
             f"{name}: header key {FIELD_STRENGTH_KEY} is {text!r}; expected a number such as 1.5."
         ) from error
-
-
-def _check_layout(image: sitk.Image, name: str) -> None:
-    if image.GetDimension() not in {2, 3}:
-        size = " x ".join(str(length) for length in image.GetSize())
-        raise ACNetError(
-            f"{name}: found a {image.GetDimension()}-D image of {size}; expected a 2-D or 3-D T1 map. "
-            "Give the T1 map itself, not the series of images that it was computed from."
-        )
-    if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
-        raise ACNetError(
-            f"{name}: found {image.GetNumberOfComponentsPerPixel()} values a pixel ({image.GetPixelIDTypeAsString()}), "
-            "a colour or vector image; expected one T1 in ms a pixel. Give the quantitative map, not its colour copy."
-        )
-
-
-def _check_axes(image: sitk.Image, name: str) -> None:
-    axes = np.reshape(image.GetDirection(), (3, 3))
-    if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
-        raise ACNetError(f"{name}: its axes are not perpendicular (a sheared image); expected a rectangular grid.")
-
-
-def _check_values(t1_ms: np.ndarray, name: str) -> None:
-    low, high = T1_RANGE_MS
-    expected = f"expected T1 in ms, with a 99th percentile of {low:.0f} to {high:.0f} ms"
-    not_finite = np.count_nonzero(~np.isfinite(t1_ms))
-    if not_finite:
-        raise ACNetError(f"{name}: found {not_finite} pixels that are no numbers (NaN or infinite); {expected}.")
-    if t1_ms.min() == t1_ms.max():
-        raise ACNetError(f"{name}: every pixel is {t1_ms.min():g}; {expected}.")
-    positive = t1_ms[t1_ms > 0]
-    if not positive.size:
-        raise ACNetError(f"{name}: no pixel is above zero; {expected}.")
-    if t1_ms.max() <= np.iinfo(np.uint8).max and np.array_equal(t1_ms, np.rint(t1_ms)):
-        raise ACNetError(
-            f"{name}: found whole numbers up to {t1_ms.max():g}, an 8-bit or colour-table picture; {expected}. "
-            "Give the quantitative map, not its picture."
-        )
-    percentile = float(np.percentile(positive, 99))
-    if not low <= percentile <= high:
-        raise ACNetError(
-            f"{name}: the 99th percentile of its positive pixels is {percentile:g}; {expected}. "
-            "Give a native T1 map, converted to ms if it is in another unit."
-        )

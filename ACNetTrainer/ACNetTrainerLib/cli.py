@@ -17,6 +17,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
 
 COMMAND = "acnet-train"
+DICOM_FLAVOURS = ("siemens", "philips", "shmolli", "ge", "parametric-map")  # simulation.dicom.FLAVOURS, not imported
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +39,13 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--field", type=float, choices=(1.5, 3.0), default=1.5, help="field strength in tesla")
     simulate.add_argument("--seed", type=int, default=1)
     simulate.add_argument("--output", type=Path, required=True, help="new or empty folder")
-    simulate.add_argument("--dicom", action="store_true", help="write DICOM series, too")
+    simulate.add_argument(
+        "--dicom",
+        nargs="?",
+        const="siemens",
+        choices=DICOM_FLAVOURS,
+        help="write DICOM too, as this maker's scanners do (siemens when none is named)",
+    )
     simulate.set_defaults(run=_simulate)
 
     validation = commands.add_parser(

@@ -18,6 +18,7 @@ from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
 
+from .attention_evaluation import judge_attention
 from .cases import LABELS, CaseLibrary
 from .dataset import CaseDataset
 from .metrics import BoolArray, Estimate, FloatArray, IndexArray, auroc, bootstrap, threshold_metrics
@@ -56,7 +57,8 @@ def score_patients(model: Model, library: CaseLibrary, device: DeviceChoice) -> 
 
 def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice) -> dict[str, Any]:
     """Metrics over patients with bootstrap intervals; beside them, where the library is simulated, what the true
-    measures say of the same patients and how the model does where one of them is matched between the classes.
+    measures say of the same patients, how the model does where one of them is matched between the classes, and what
+    its attention is worth.
 
     Raises ACNetError when a class has too few patients, or the field strength is not the model's.
     """
@@ -74,6 +76,8 @@ def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice) -> dict[s
     if truth.is_file():
         measures = mid_level_measures(truth, scores.patients)
         result["true_measures"] = _against_measures(scores, measures)
+        if model.card.attention_thresholds:
+            result["attention"] = judge_attention(model, library, device)
     return result
 
 

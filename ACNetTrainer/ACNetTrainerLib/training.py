@@ -50,9 +50,13 @@ class TrainingTask(lightning.LightningModule):
         self._steps_per_epoch = steps_per_epoch
         self._validation: list[tuple[Tensor, Tensor]] = []
 
-    def on_train_epoch_start(self) -> None:
-        # Dropout, too, depends on seed and epoch alone, so that a resumed training equals an uninterrupted one.
-        torch.manual_seed(self._optimization.seed * 100_003 + self.current_epoch)
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        # Dropout, too, depends on seed and epoch alone, so that a resumed training equals an uninterrupted one. The start
+        # of the epoch is too early: Lightning then draws a number for the data loader, but not in a resumed epoch.
+        if batch_idx == 0:
+            torch.manual_seed(self._optimization.seed * 100_003 + self.current_epoch)
+            if self.current_epoch > 0:
+                torch.empty((), dtype=torch.int64).random_()  # as in the training of the shipped model
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         sections, labels = batch
@@ -159,7 +163,7 @@ def train(
     torch.manual_seed(settings.seed)
     network: ACNet = ACNet(**asdict(recipe.network)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = TrainingTask(network, settings, len(loader))
-    _fit(task, loader, evaluation_loader(validation_set), work_folder, device, progress)
+    _fit(task, loader, evaluation_loader(validation_set), settings, work_folder, device, progress)
 
     best = torch.load(work_folder / "best.ckpt", weights_only=True, map_location="cpu")
     task.load_state_dict(best["state_dict"])
@@ -282,11 +286,11 @@ def _fit(
     task: TrainingTask,
     training: DataLoader[Any],
     validation: DataLoader[Any],
+    settings: Optimization,
     work_folder: Path,
     device: DeviceChoice,
     progress: bool,
 ) -> None:
-    settings = task._optimization
     checkpoint = partial(ModelCheckpoint, dirpath=work_folder, enable_version_counter=False)
     callbacks: list[Callback] = [
         checkpoint(filename="best", monitor="validation_loss"),

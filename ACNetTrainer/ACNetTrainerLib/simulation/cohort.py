@@ -22,7 +22,7 @@ from .anatomy import SLICE_THICKNESS_MM
 from .dicom import write_dicom_series
 from .patient import Label, Patient, draw_patient
 from .section import LEVEL_NAMES, SimulatedSection, simulate_section
-from .truth import CAVITY_LABEL, MYOCARDIUM_LABEL, TRUTH_TABLE_NAME, TruthRow
+from .truth import CAVITY_LABEL, MYOCARDIUM_LABEL, TRUTH_TABLE_NAME, TruthRow, masks_file
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,12 @@ class Cohort:
             yield draw_patient(self.seed, index, label, self.field_strength_tesla)
 
 
-def simulate_cohort(cohort: Cohort, folder: Path, dicom: bool = False, levels: tuple[str, ...] = LEVEL_NAMES) -> None:
+def simulate_cohort(
+    cohort: Cohort, folder: Path, dicom: str | None = None, levels: tuple[str, ...] = LEVEL_NAMES
+) -> None:
     """Write the cohort to `folder`: cases.csv, truth.csv, images/, truth/ and, on request, dicom/.
 
-    Raises ACNetError when `folder` holds anything already.
+    `dicom` is the flavour to write, one of `dicom.FLAVOURS`. Raises ACNetError when `folder` holds anything already.
     """
     require_empty_folder(folder)
     for name in ("images", "truth", *(("dicom",) if dicom else ())):
@@ -68,7 +70,7 @@ def simulate_cohort(cohort: Cohort, folder: Path, dicom: bool = False, levels: t
 
 
 def _write_patient(
-    patient: Patient, folder: Path, dicom: bool, levels: tuple[str, ...]
+    patient: Patient, folder: Path, dicom: str | None, levels: tuple[str, ...]
 ) -> tuple[list[Case], list[TruthRow]]:
     with threadpool_limits(1):
         sections = [simulate_section(patient, level) for level in levels]
@@ -79,12 +81,13 @@ def _write_patient(
         file = f"images/{case}.nrrd"
         _write_image(image, folder / file)
         masks = MYOCARDIUM_LABEL * section.truth.myocardium + CAVITY_LABEL * section.truth.cavity
-        _write_image(_image_like(image, masks.astype(np.uint8)), folder / "truth" / f"{case}-masks.nrrd")
+        _write_image(_image_like(image, masks.astype(np.uint8)), folder / masks_file(case))
         _write_image(_image_like(image, _stored(section.truth.t1_ms)), folder / "truth" / f"{case}-t1.nrrd")
         cases.append(_case(section, case, file, image))
         rows.append(_truth_row(section, case, image))
     if dicom:
-        write_dicom_series(folder / "dicom" / patient.name, sections, [map_image(section) for section in sections])
+        images = [map_image(section) for section in sections]
+        write_dicom_series(folder / "dicom" / patient.name, sections, images, dicom, with_other_images=True)
     return cases, rows
 
 

@@ -8,6 +8,11 @@ TRUTH_TABLE_NAME = "truth.csv"
 MYOCARDIUM_LABEL, CAVITY_LABEL = 1, 2
 
 
+def masks_file(case: str) -> str:
+    """The label volume of a case's left ventricle, relative to the library."""
+    return f"truth/{case}-masks.nrrd"
+
+
 @dataclass(frozen=True)
 class TruthRow:
     """What is known of a simulated section, beside its images in `truth/`.

@@ -102,14 +102,14 @@ class Validation:
     leak_by_lot: dict[str, float]
 
     def table(self) -> str:
-        """The checks as text, one a line."""
-        head = f"{'':11}{'':37}{'measured':>9}  {'band':13}    from life, or set"
+        """The checks as text, one a line; ! marks a value outside its band."""
+        head = f"{'':48}{'measured':>9}    {'band':15} from life, or set"
         lines = [
-            f"{c.group:11}{c.name:37}{c.value:9.4g}  {f'{c.low:g} to {c.high:g}':13}"
-            f" {'  ' if c.within else '! '} {c.reference}"
+            f"{c.group:11}{c.name:37}{c.value:9.4g}  {' ' if c.within else '!'} "
+            f"{f'{c.low:g} to {c.high:g}':15} {c.reference}"
             for c in self.checks
         ]
-        return "\n".join([head, *lines, "! outside its band" if not all(c.within for c in self.checks) else ""])
+        return "\n".join([head, *lines])
 
     def to_json(self) -> dict[str, Any]:
         return {"simulated": True, **asdict(self), "checks": [check.to_json() for check in self.checks]}

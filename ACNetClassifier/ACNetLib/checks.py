@@ -1,0 +1,245 @@
+"""What makes an image a native cardiac T1 map in ms: every rule has a reason and a remedy in its message.
+
+The pixels are judged, because headers can lie or be lost. What native maps look like: myocardium 950 to 1300 ms and
+blood 1500 to 1900 ms, both above 850 ms; liver (586 ms at 1.5 T), fat and marrow below; lung and air are noise up to
+the largest value that the scanner stores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ACNetLib.errors import ACNetError
+
+# Where the 99th percentile of a native T1 map's positive pixels lies (blood and lung noise are its high end), in ms.
+T1_RANGE_MS = (1000.0, 4500.0)
+POST_CONTRAST_RANGE_MS = (300.0, 4500.0)
+UNITS_MS = {"s": 1000.0, "0.1 ms": 0.1}
+"""Other units of T1 that occur, in ms; the ranges of native maps in the three units do not touch."""
+
+FIELD_STRENGTHS_TESLA = (1.5, 3.0)
+FIELD_TOLERANCE_TESLA = 0.2  # scanners write 1.494 and 2.8936
+
+IN_PLANE_SPACING_MM = (0.5, 5.0)
+IN_PLANE_PIXELS = (16, 2048)
+LARGEST_SECTION_COUNT = 64  # a short-axis stack has 1 to 15; MP2RAGE volumes and cines have more
+
+LARGEST_NEGATIVE_FRACTION = 0.01
+DARK_MS = 150.0
+LARGEST_DARK_FRACTION = 0.2  # of the positive pixels; native maps have 0.02
+MUSCLE_MS = (800.0, 1400.0)
+SMALLEST_MUSCLE_FRACTION = 0.03
+
+# How homogeneous tissue is told from the noise of lung and air, and native tissue from tissue with contrast.
+WINDOW_RADIUS = 2  # pixels
+LARGEST_VARIATION = 0.1  # standard deviation over mean within the window
+TISSUE_MS = (200.0, 2200.0)
+NATIVE_MS = 850.0
+SMALLEST_NATIVE_FRACTION = 0.12  # simulated native maps have 0.28 to 0.84, maps after contrast less than 0.07
+SMALLEST_TISSUE_MM2 = 1000.0
+
+# Short-axis planes are double oblique: over patients their normal is 30 degrees or more from every body axis.
+SMALLEST_OBLIQUITY_DEGREES = 10.0
+USUAL_NORMAL_LPS = np.array([-0.62, 0.60, 0.50]) / np.linalg.norm([0.62, 0.60, 0.50])
+LARGEST_USUAL_ANGLE_DEGREES = 60.0
+PLANES = ("sagittal", "coronal", "axial")
+
+POST_CONTRAST_REMEDY = "Give the native map, or --post-contrast if you want the result all the same."
+POST_CONTRAST_WARNING = "The map is from after contrast; the model knows native maps only, so the probability is void."
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedImage:
+    """A 3-D float32 image in ms without its source's header keys, and what the user should know of it."""
+
+    image: sitk.Image
+    warnings: tuple[str, ...]
+
+
+def check_t1_image(image: sitk.Image, name: str, post_contrast: bool = False) -> CheckedImage:
+    """The image as a T1 map in ms, or ACNetError when it can't be one. `name` stands for the image in the message.
+
+    A 2-D image becomes one section. Seconds and tenths of ms are converted, with a warning. `post_contrast` lets maps
+    from after contrast pass, with a warning.
+    """
+    _check_layout(image, name)
+    if image.GetDepth() == 0:  # 2-D
+        image = sitk.JoinSeries(image)
+    _check_size(image, name)
+    _check_axes(image, name)
+    image = sitk.Cast(image, sitk.sitkFloat32)  # leaves the header keys behind, which may name the patient
+    unit = _unit(sitk.GetArrayViewFromImage(image), name, post_contrast)
+    warnings = []
+    if unit != "ms":
+        image = image * UNITS_MS[unit]
+        warnings.append(f"Its values were taken as T1 in {unit} and converted to ms.")
+    _check_brightness(sitk.GetArrayViewFromImage(image), name)
+    if post_contrast:
+        warnings.append(POST_CONTRAST_WARNING)
+    else:
+        _check_native(image, name)
+    return CheckedImage(image, tuple(warnings))
+
+
+def check_field_strength(field_strength_tesla: float | None, name: str) -> None:
+    """Raises ACNetError for a field strength that no model covers; None, an unknown one, passes."""
+    if field_strength_tesla is None:
+        return
+    if all(abs(field_strength_tesla - covered) > FIELD_TOLERANCE_TESLA for covered in FIELD_STRENGTHS_TESLA):
+        raise ACNetError(
+            f"{name}: its field strength is {field_strength_tesla:g} T; expected 1.5 or 3 T. T1 depends on the field, "
+            "and there is no model for this one; if the header is wrong, correct it."
+        )
+
+
+def check_short_axis(normal: np.ndarray, name: str) -> tuple[str, ...]:
+    """Warnings about a plane, from its normal (3,), LPS; ACNetError when it can't be a short axis.
+
+    Refused are only planes along the body (axial, coronal, sagittal): hearts lie at many angles. For images whose
+    orientation is known, as in DICOM; an identity direction of an array or file tells nothing.
+    """
+    axis = int(np.abs(normal).argmax())
+    obliquity = np.rad2deg(np.arccos(min(1.0, float(abs(normal[axis])))))
+    if obliquity < SMALLEST_OBLIQUITY_DEGREES:
+        raise ACNetError(
+            f"{name}: its sections are {PLANES[axis]} (within {obliquity:.0f} degrees); expected short-axis sections, "
+            "which are oblique to the body's axes. Give the short-axis T1 map."
+        )
+    angle = np.rad2deg(np.arccos(min(1.0, float(abs(normal @ USUAL_NORMAL_LPS)))))
+    if angle > LARGEST_USUAL_ANGLE_DEGREES:
+        return (f"The plane is {angle:.0f} degrees from a usual short axis: make sure that it is no long-axis view.",)
+    return ()
+
+
+def _check_layout(image: sitk.Image, name: str) -> None:
+    if image.GetDimension() not in {2, 3}:
+        size = " x ".join(str(length) for length in image.GetSize())
+        raise ACNetError(
+            f"{name}: found a {image.GetDimension()}-D image of {size}; expected a 2-D or 3-D T1 map. "
+            "Give the T1 map itself, not the series of images that it was computed from."
+        )
+    if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise ACNetError(
+            f"{name}: found {image.GetNumberOfComponentsPerPixel()} values a pixel ({image.GetPixelIDTypeAsString()}), "
+            "a colour or vector image; expected one T1 in ms a pixel. Give the quantitative map, not its colour copy."
+        )
+
+
+def _check_size(image: sitk.Image, name: str) -> None:
+    columns, rows, sections = image.GetSize()
+    fewest, most = IN_PLANE_PIXELS
+    if not fewest <= min(columns, rows) <= max(columns, rows) <= most or sections > LARGEST_SECTION_COUNT:
+        raise ACNetError(
+            f"{name}: found {columns} x {rows} pixels and {sections} sections; expected {fewest} to {most} pixels a "
+            f"side and at most {LARGEST_SECTION_COUNT} sections. Give the short-axis T1 map."
+        )
+    shortest, longest = IN_PLANE_SPACING_MM
+    spacing = image.GetSpacing()
+    if not shortest <= min(spacing[:2]) <= max(spacing[:2]) <= longest:
+        raise ACNetError(
+            f"{name}: its pixels measure {spacing[0]:g} x {spacing[1]:g} mm; expected {shortest:g} to {longest:g} mm. "
+            "Correct the spacing, or export the map again from its source."
+        )
+
+
+def _check_axes(image: sitk.Image, name: str) -> None:
+    axes = np.reshape(image.GetDirection(), (3, 3))
+    if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
+        raise ACNetError(f"{name}: its axes are not perpendicular (a sheared image); expected a rectangular grid.")
+
+
+def _unit(values: np.ndarray, name: str, post_contrast: bool) -> str:
+    """The unit that makes the values T1: "ms", "s" or "0.1 ms". Raises ACNetError when none does."""
+    low, high = POST_CONTRAST_RANGE_MS if post_contrast else T1_RANGE_MS
+    expected = f"expected T1 in ms, with a 99th percentile of {low:.0f} to {high:.0f} ms"
+    not_finite = np.count_nonzero(~np.isfinite(values))
+    if not_finite:
+        raise ACNetError(
+            f"{name}: found {not_finite} pixels that are no numbers (NaN or infinite); {expected}. "
+            "Set pixels without a value to 0."
+        )
+    if values.min() == values.max():
+        raise ACNetError(f"{name}: every pixel is {values.min():g}; {expected}. Export the map again from its source.")
+    positive = values[values > 0]
+    if not positive.size:
+        raise ACNetError(f"{name}: no pixel is above zero; {expected}. Export the map again from its source.")
+    negative = np.count_nonzero(values < 0) / values.size
+    if negative > LARGEST_NEGATIVE_FRACTION:
+        raise ACNetError(
+            f"{name}: {negative:.0%} of its pixels are below zero (down to {values.min():g}), as in CT or phase "
+            f"images; {expected}. Give the T1 map."
+        )
+    if values.max() <= np.iinfo(np.uint8).max and np.array_equal(values, np.rint(values)):
+        raise ACNetError(
+            f"{name}: found whole numbers up to {values.max():g}, an 8-bit or colour-table picture, a T2 or an ECV "
+            f"map; {expected}. Give the quantitative map, not its picture."
+        )
+    percentile = float(np.percentile(positive, 99))
+    for unit, factor in {"ms": 1.0, **UNITS_MS}.items():
+        if low <= percentile * factor <= high:
+            return unit
+    raise ACNetError(
+        f"{name}: the 99th percentile of its positive pixels is {percentile:g}{_kind(percentile)}; {expected}. "
+        "Give a native T1 map, converted to ms if it is in another unit."
+    )
+
+
+def _kind(percentile: float) -> str:
+    """What a map with so low a 99th percentile may be."""
+    if percentile < 1:
+        return ", as of an ECV fraction"
+    if percentile < POST_CONTRAST_RANGE_MS[0]:
+        return ", as of T2, T2* or ECV"
+    if percentile < T1_RANGE_MS[0]:
+        return ", as of T2, of T1 after contrast or of a magnitude image"
+    return ""
+
+
+def _check_brightness(t1_ms: np.ndarray, name: str) -> None:
+    """Refuses magnitude images and cines in the range of T1: where a T1 map has noise (air, lung), they are dark.
+
+    Can't see: a magnitude image whose background was set to 0.
+    """
+    dark = np.count_nonzero(t1_ms[t1_ms > 0] < DARK_MS) / np.count_nonzero(t1_ms > 0)
+    if dark > LARGEST_DARK_FRACTION:
+        raise ACNetError(
+            f"{name}: {dark:.0%} of its positive pixels are below {DARK_MS:g}, as in magnitude images and cines; "
+            f"expected T1 in ms, with at most {LARGEST_DARK_FRACTION:.0%}. Give the quantitative map."
+        )
+
+
+def _check_native(image: sitk.Image, name: str) -> None:
+    """Refuses maps from after contrast, which shortens T1 of all tissue that blood reaches to less than 850 ms.
+
+    Only homogeneous pixels count, so that the noise of lung and air, which contrast doesn't change, has no say, and a
+    map needs no particular field of view or place of the heart. The rule needs at least 10 cm2 of tissue to speak.
+    Can't see: a low dose or a late map with blood above 850 ms; a map on which fluid without contrast (effusion,
+    ascites, stomach) fills more than 12 % of the tissue; R1 in 1/s, whose values resemble T1 in s.
+    """
+    tissue = _homogeneous_tissue(image)
+    pixel_mm2 = float(np.prod(image.GetSpacing()[:2]))
+    native = float(np.mean(tissue >= NATIVE_MS)) if tissue.size else 1.0
+    if tissue.size * pixel_mm2 >= SMALLEST_TISSUE_MM2 and native < SMALLEST_NATIVE_FRACTION:
+        raise ACNetError(
+            f"{name}: only {native:.0%} of its tissue has a T1 above {NATIVE_MS:g} ms (median {np.median(tissue):.0f} "
+            f"ms), as after contrast; expected a native T1 map, with {SMALLEST_NATIVE_FRACTION:.0%} or more. "
+            f"{POST_CONTRAST_REMEDY}"
+        )
+    t1_ms = sitk.GetArrayViewFromImage(image)
+    within = np.mean((t1_ms >= MUSCLE_MS[0]) & (t1_ms <= MUSCLE_MS[1]), where=t1_ms > 0)
+    if within < SMALLEST_MUSCLE_FRACTION:
+        raise ACNetError(
+            f"{name}: {within:.1%} of its positive pixels lie at {MUSCLE_MS[0]:g} to {MUSCLE_MS[1]:g} ms, where muscle "
+            f"and myocardium do; expected {SMALLEST_MUSCLE_FRACTION:.0%} or more. Give a native T1 map in ms."
+        )
+
+
+def _homogeneous_tissue(t1_ms: sitk.Image) -> np.ndarray:
+    """Local mean T1 of the pixels whose neighbourhood within the section is homogeneous, (n,) in ms."""
+    radius = (WINDOW_RADIUS, WINDOW_RADIUS, 0)
+    mean = sitk.GetArrayFromImage(sitk.BoxMean(t1_ms, radius))
+    deviation = sitk.GetArrayFromImage(sitk.BoxSigma(t1_ms, radius))
+    return mean[(mean >= TISSUE_MS[0]) & (mean <= TISSUE_MS[1]) & (deviation < LARGEST_VARIATION * mean)]

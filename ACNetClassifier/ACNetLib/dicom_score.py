@@ -1,0 +1,163 @@
+"""How much the header of a DICOM image speaks for a native T1 map, with the reasons.
+
+The points follow what scanners write: Siemens names the map in ImageType and ends its description in _MOCO_T1; Philips
+keeps map and magnitude in one series and tells them apart by ImageType; ShMOLLI (UK Biobank) by ImageComments; GE
+derives a series whose description names the map; Parametric Map objects carry a quantity and a unit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pydicom
+from pydicom.multival import MultiValue
+from pydicom.uid import ParametricMapStorage, SecondaryCaptureImageStorage
+
+# A sign alone reaches it only where scanners give it to nothing but the map: raw MOLLI series too are called "T1Map".
+T1_MAP_SCORE = 3
+
+OTHER_QUANTITIES = {
+    "T2": "T2",
+    "T2STAR": "T2*",
+    "ECV": "ECV",
+    "ERR": "the error of a fit",
+    "SD": "a standard deviation",
+    "R2": "R2",
+    "FITPARAMS": "parameters of a fit",
+    "MAG": "a magnitude image",
+    "PSIR": "a PSIR image",
+    "CINE": "a cine",
+}
+NO_CONTRAST = {"NO", "NONE", "N", "0"}
+T1_QUANTITY_CODES = {"113063", "126351", "126350", "126352"}  # DCM: T1, and T1 by three ways to measure it
+TIME_UNITS_MS = {"ms": 1.0, "s": 1000.0}  # UCUM
+PICTURE_BITS = 8
+
+
+@dataclass(frozen=True)
+class HeaderScore:
+    """Points for a native T1 map in ms, T1_MAP_SCORE or more for one, and their reasons.
+
+    `against` tells that something speaks against it, `post_contrast` that contrast does and nothing else.
+    """
+
+    points: int
+    reasons: tuple[str, ...]
+    against: bool
+    post_contrast: bool
+
+    @property
+    def is_t1_map(self) -> bool:
+        return self.points >= T1_MAP_SCORE
+
+
+def t1_map_score(header: pydicom.Dataset) -> int:
+    """How much a header speaks for a native T1 map in ms; T1_MAP_SCORE or more is one."""
+    return judge_header(header).points
+
+
+def judge_header(header: pydicom.Dataset, post_contrast: bool = False) -> HeaderScore:
+    """The score of one image's header (of one frame's, see `dicom_frames.frame_headers`).
+
+    With `post_contrast`, contrast does not speak against the image.
+    """
+    signs, others, contrast = _signs(header), _other_images(header), _contrast(header)
+    points = sum(points for points, _ in signs + others)
+    reasons = [f"{reason} ({value:+d})" for value, reason in signs + others]
+    after_contrast = contrast is not None and not others and points >= T1_MAP_SCORE
+    if contrast and not post_contrast:
+        points -= 5
+        reasons.append(f"{contrast} (-5)")
+    against = bool(others) or (contrast is not None and not post_contrast)
+    return HeaderScore(points, tuple(reasons), against, after_contrast)
+
+
+def values_of(header: pydicom.Dataset, keyword: str) -> list:
+    """An attribute's values; none when it is missing or empty."""
+    value = header.get(keyword)
+    values = value if isinstance(value, MultiValue) else [value]
+    return [each for each in values if each not in {None, ""}]
+
+
+def unit_of(header: pydicom.Dataset) -> str | None:
+    """The UCUM unit of the real world values, if the header maps to any."""
+    codes = header.get("MeasurementUnitsCodeSequence") or []
+    return str(codes[0].get("CodeValue", "")) if codes else None
+
+
+def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
+    """What speaks for a T1 map."""
+    image_type = _image_type(header)
+    description = str(header.get("SeriesDescription", "")).strip()
+    signs = []
+    if {"T1 MAP", "T1MAP", "T1_MAP"}.intersection(image_type):
+        signs.append((3, "ImageType T1 MAP"))
+    if re.search(r"_MOCO_T1$", description, re.IGNORECASE):
+        signs.append((3, "SeriesDescription ends in _MOCO_T1"))
+    elif re.search(r"T1[ _-]?MAP|SASHA.*T1", description, re.IGNORECASE):
+        signs.append((2, "SeriesDescription names a T1 map"))
+        # Raw and registered magnitude images (M) too carry the protocol's name.
+        if "DERIVED" in image_type and "M" not in image_type:
+            signs.append((1, "ImageType DERIVED"))
+    if re.search(r"T1 ?MAP", str(header.get("ImageComments", "")), re.IGNORECASE):
+        signs.append((2, "ImageComments name a T1 map"))
+    if _quantity(header) in T1_QUANTITY_CODES:
+        signs.append((3, "real world values of the quantity T1"))
+    elif any(re.search(r"T1[ _-]?MAP|^T1$", label, re.IGNORECASE) for label in _value_labels(header)):
+        signs.append((2, "real world values labelled T1"))
+    if unit_of(header) in TIME_UNITS_MS:
+        signs.append((1, f"real world values in {unit_of(header)}"))
+    return signs
+
+
+def _other_images(header: pydicom.Dataset) -> list[tuple[int, str]]:
+    """What speaks for another kind of image."""
+    others = []
+    named = [*_image_type(header), *(str(header.get(key, "")) for key in ("SeriesDescription", "ImageComments"))]
+    words = re.split(r"[^A-Z0-9]+", " ".join(named).upper().replace("T2*", "T2STAR").replace("T2_STAR", "T2STAR"))
+    kinds = dict.fromkeys(OTHER_QUANTITIES[word] for word in words if word in OTHER_QUANTITIES)
+    if kinds:
+        others.append((-5, f"named {' and '.join(kinds)}"))
+    elif any(value.startswith("M_") for value in _image_type(header)):  # Philips: M_FFE, M_SE
+        others.append((-5, "a magnitude image"))
+    modality = str(header.get("Modality", "MR"))
+    if modality not in {"MR", "OT", ""}:  # a parametric map may be of modality "other"
+        others.append((-5, f"Modality {modality}"))
+    if (
+        str(header.get("PhotometricInterpretation", "")).startswith(("RGB", "YBR", "PALETTE"))
+        or header.get("BitsAllocated") == PICTURE_BITS
+        or header.get("SOPClassUID") == SecondaryCaptureImageStorage
+    ):
+        others.append((-5, "a colour or 8-bit picture"))
+    if header.get("SOPClassUID") == ParametricMapStorage and unit_of(header) not in TIME_UNITS_MS:
+        others.append((-5, f"real world values in {unit_of(header) or 'no unit'}, not in ms or s"))
+    return others
+
+
+def _contrast(header: pydicom.Dataset) -> str | None:
+    """What tells that the image is from after contrast."""
+    agent = str(header.get("ContrastBolusAgent", "")).strip()
+    if agent and agent.upper() not in NO_CONTRAST:
+        return "ContrastBolusAgent is set: after contrast"
+    description = str(header.get("SeriesDescription", ""))
+    if re.search(r"(?<![A-Z])POST|SHORT[ _]?T1|(?<![A-Z])GADO|\d ?MIN(?![A-Z])", description, re.IGNORECASE):
+        return "SeriesDescription tells of contrast"
+    return None
+
+
+def _image_type(header: pydicom.Dataset) -> list[str]:
+    return [str(value).upper() for value in values_of(header, "ImageType")]
+
+
+def _quantity(header: pydicom.Dataset) -> str | None:
+    """The code of the quantity that the real world values measure."""
+    for item in header.get("QuantityDefinitionSequence") or []:
+        for code in item.get("ConceptCodeSequence") or []:
+            if code.get("CodingSchemeDesignator") == "DCM":
+                return str(code.get("CodeValue", ""))
+    return None
+
+
+def _value_labels(header: pydicom.Dataset) -> list[str]:
+    return [str(header.get(keyword, "")).strip() for keyword in ("LUTLabel", "LUTExplanation", "ContentDescription")]
