@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,6 +137,28 @@ def simulate_library(
 
     simulate_cohort(Cohort(patients, 0.5, 1.5, seed), folder, levels=levels)
     return read_case_library(folder)
+
+
+def acnet_train(arguments: Sequence[object]) -> tuple[int, str, str]:
+    """The real command in a process of its own, to its end: exit code, standard output and standard error."""
+    process = start_acnet_train(arguments)
+    try:
+        said, error = process.communicate(timeout=900)  # a computer may be busy
+    finally:
+        process.kill()
+    return process.returncode, said, error
+
+
+def start_acnet_train(arguments: Sequence[object]) -> subprocess.Popen[str]:
+    repository = Path(__file__).parent.parent
+    paths = [repository / "ACNetClassifier", repository / "ACNetTrainer"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "ACNetTrainerLib.cli", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,16 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 PATIENT_NAME = "Doe^Jane"
 PATIENT_ID = "ID-4711"
 
+RAW_TYPE = ["ORIGINAL", "PRIMARY", "M", "ND"]
 T1_MAP_TYPE = ["DERIVED", "PRIMARY", "T1 MAP", "MOCO", "T1", "DIS2D"]
 STUDY = generate_uid(entropy_srcs=["study"])
+
+# A double-oblique short axis: row axis, column axis; the normal is their cross product.
+ORIENTATION = (0.6, -0.8, 0.0, 0.64, 0.48, -0.6)
+NORMAL = np.array([0.48, 0.36, 0.8])
+POSITION = np.array([-101.25, 33.5, 70.125])
+SPACING = (2.1, 1.4)  # between rows, between columns
+GAP_MM = 12.0
 
 
 def write_image(
@@ -72,3 +80,17 @@ def write_image(
     file.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(file, enforce_file_format=True)
     return file
+
+
+def write_section(file: Path, stored: np.ndarray, height_mm: float = 0.0, **attributes: Any) -> Path:
+    """A section of the short-axis stack at a height along its normal."""
+    position = attributes.pop("position", POSITION + height_mm * NORMAL)
+    orientation = attributes.pop("orientation", ORIENTATION)
+    return write_image(file, stored, position, orientation, attributes.pop("spacing", SPACING), **attributes)
+
+
+def write_study(folder: Path, stored: np.ndarray) -> Path:
+    """A stack of three sections as one series, its files named in another order than they lie."""
+    for file_name, section in (("c", 0), ("a", 1), ("b", 2)):
+        write_section(folder / f"{file_name}.dcm", stored[section], section * GAP_MM)
+    return folder

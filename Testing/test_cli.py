@@ -71,7 +71,11 @@ def test_classify_writes_the_attention_on_the_grid_of_the_t1_map(tmp_path: Path)
     image.CopyInformation(reference)
     sitk.WriteImage(image, str(tmp_path / "map.nii.gz"))
     run = acnet(
-        "classify", tmp_path / "map.nii.gz", f"--center={','.join(map(str, case.center_mm))}", "--output", tmp_path / "out"
+        "classify",
+        tmp_path / "map.nii.gz",
+        f"--center={','.join(map(str, case.center_mm))}",
+        "--output",
+        tmp_path / "out",
     )
     assert run.returncode == 0, run.stderr
     written = sitk.ReadImage(str(tmp_path / "map.nii.gz"))
@@ -114,6 +118,8 @@ def test_the_same_map_gives_the_same_result_from_dicom_and_from_nrrd(tmp_path: P
         ([str(sample_cases()[0].folder), "--model", "no-such-model"], "no-such-model"),
         ([str(sample_cases()[0].folder), "--center=900,900,900"], "ACNetSimulatedNormal"),
         ([str(sample_cases()[0].folder), "--output", str(REPOSITORY)], "not an empty folder"),
+        ([str(sample_cases()[0].folder), "--center=1,2"], "expected three numbers"),
+        ([str(sample_cases()[0].folder), "--no-such-option"], "--no-such-option"),
     ],
 )
 def test_a_users_error_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], named: str) -> None:

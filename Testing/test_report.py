@@ -25,9 +25,14 @@ def a_folder(tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> Pat
     return tmp_path / "result"
 
 
-def test_attention_volumes_lie_on_the_grid_of_the_t1_map(a_folder: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> None:
+def test_attention_volumes_lie_on_the_grid_of_the_t1_map(
+    a_folder: Path, an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
     study = a_study(an_oblique_t1_map)
-    for name, expected in (("attention.nrrd", study.attention["combined"]), ("attention-label.nrrd", study.bands["combined"])):
+    for name, expected in (
+        ("attention.nrrd", study.attention["combined"]),
+        ("attention-label.nrrd", study.bands["combined"]),
+    ):
         image = sitk.ReadImage(str(a_folder / name))
         assert image.GetSpacing() == pytest.approx(an_oblique_t1_map.image.GetSpacing())
         assert image.GetOrigin() == pytest.approx(an_oblique_t1_map.image.GetOrigin())

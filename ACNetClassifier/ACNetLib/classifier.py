@@ -59,9 +59,14 @@ class StudyResult:
 
 
 class Classifier:
-    """A model on a device, ready to classify T1 maps."""
+    """A model on a device, ready to classify T1 maps.
+
+    Raises ACNetError for a network without attention modules: its results would have nothing to show.
+    """
 
     def __init__(self, model: Model, device: DeviceChoice) -> None:
+        if not model.card.attention_thresholds:
+            raise ACNetError(f"model {model.card.name}: it has no attention; expected one with an attention module.")
         self._network = model.network.to(device.device).eval()
         self._card = model.card
         self._device = device

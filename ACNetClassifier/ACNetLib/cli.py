@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ACNetLib.command_line import run_command
+from ACNetLib.command_line import CommandParser, run_command
 from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.files import require_empty_folder
 from ACNetLib.model_store import DEFAULT_MODEL
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         COMMAND,
         description="Tell dilated cardiomyopathy (DCM) from normal on cardiac T1 maps. "
         "Research only: not a medical device, not for diagnosis or treatment.",

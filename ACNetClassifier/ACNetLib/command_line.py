@@ -6,10 +6,18 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from ACNetLib.errors import ACNetError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that reports a wrong command line in one line, as every other user's error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ACNetLib.attention import BAND_QUANTILES, Thresholds, map_names
@@ -71,7 +71,7 @@ def save_model(model: Model, path: Path) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
     card = replace(model.card, weights_sha256=_checksum(tensors))
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={METADATA_KEY: json.dumps(asdict(card), sort_keys=True)})
+        temporary.write_bytes(save(tensors, metadata={METADATA_KEY: json.dumps(asdict(card), sort_keys=True)}))
 
 
 def load_model(path: Path) -> Model:

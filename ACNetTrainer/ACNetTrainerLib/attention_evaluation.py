@@ -23,7 +23,7 @@ from ACNetLib.network import ACNet
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import read_t1_map
 
-from .cases import CaseLibrary
+from .cases import LABELS, CaseLibrary
 from .dataset import CaseDataset
 from .metrics import auroc
 from .simulation.truth import CAVITY_LABEL, MYOCARDIUM_LABEL, masks_file
@@ -49,7 +49,7 @@ class FixedMask(nn.Module):
 
 
 def judge_attention(model: Model, library: CaseLibrary, device: DeviceChoice) -> dict[str, Any]:
-    """Mean attention by region relative to the whole section, and the AUROC with and without the masks.
+    """Mean attention by class and region relative to the whole section, and the AUROC with and without the masks.
 
     An enrichment above 1 says that the map is higher there than on average. "mean_map" is the same for the map averaged
     over all sections, which knows where hearts usually are but nothing of the case. Needs the true masks of a simulated
@@ -65,12 +65,17 @@ def judge_attention(model: Model, library: CaseLibrary, device: DeviceChoice) ->
             maps.append(attention_maps([mask.float().cpu().numpy() for mask in masks]))
             sums = [mask.sum(dim=0, keepdim=True) + (sums[n] if sums else 0) for n, mask in enumerate(masks)]
     regions = _regions(library)
+    by_label = {label: np.array([case.label == label for case in library.cases]) for label in LABELS}
     result: dict[str, Any] = {"wall_margin_mm": WALL_MARGIN_MM, "enrichment": {}, "auroc": {}}
     for name in maps[0]:
         values = np.concatenate([part[name] for part in maps])
+        mean_map = np.broadcast_to(values.mean(axis=0), values.shape)
         result["enrichment"][name] = {
-            "own_map": _enrichment(values, regions),
-            "mean_map": _enrichment(np.broadcast_to(values.mean(axis=0), values.shape), regions),
+            label: {
+                "own_map": _enrichment(values[is_label], regions[is_label]),
+                "mean_map": _enrichment(mean_map[is_label], regions[is_label]),
+            }
+            for label, is_label in by_label.items()
         }
     fixed = copy.deepcopy(network)
     for module, total in zip(fixed.attention_modules, sums, strict=True):

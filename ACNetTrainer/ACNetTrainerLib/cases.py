@@ -23,10 +23,7 @@ LABELS = ("normal", "dcm")
 
 @dataclass(frozen=True)
 class Case:
-    """One section of one patient. file: its T1 map, relative to the library. center_*_mm: of the LV, LPS.
-
-    group: what may tell the class beside the disease and is balanced between the parts of a split, such as a centre.
-    """
+    """One section of one patient. file: its T1 map, relative to the library. center_*_mm: of the LV, LPS."""
 
     case: str
     patient: str

@@ -6,13 +6,14 @@ import argparse
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import SimpleITK as sitk
 
-from ACNetLib.command_line import run_command
+from ACNetLib.command_line import CommandParser, run_command
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         COMMAND, description="Retrain ACNet. Research only: not a medical device, not for diagnosis or treatment."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -146,6 +147,9 @@ def _train(options: argparse.Namespace) -> None:
     if options.output.exists():
         raise ACNetError(f"{options.output}: exists already; give another output or remove it first.")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # Said of every training: its folder holds its settings by then. The other is Lightning's own affair.
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
     work_folder = options.output.with_suffix(".training")
     model = train(
         read_case_library(options.cases),

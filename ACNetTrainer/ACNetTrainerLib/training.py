@@ -51,7 +51,7 @@ class TrainingTask(lightning.LightningModule):
         self._validation: list[tuple[Tensor, Tensor]] = []
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        # Dropout, too, depends on seed and epoch alone, so that a resumed training equals an uninterrupted one. The start
+        # Dropout, too, depends on seed and epoch alone, so a resumed training equals an uninterrupted one. The start
         # of the epoch is too early: Lightning then draws a number for the data loader, but not in a resumed epoch.
         if batch_idx == 0:
             torch.manual_seed(self._optimization.seed * 100_003 + self.current_epoch)

@@ -1,0 +1,199 @@
+"""What is refused as a T1 map, with its reason and remedy, and what passes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ACNetLib.checks import check_field_strength, check_short_axis
+from ACNetLib.cli import main
+from ACNetLib.errors import ACNetError
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.t1map import T1Map, read_t1_map, t1_map_from_array
+from ACNetTrainerLib.simulation import section as section_module
+from ACNetTrainerLib.simulation.cohort import map_image
+from ACNetTrainerLib.simulation.dicom import magnitude_image
+from ACNetTrainerLib.simulation.patient import draw_patient
+from ACNetTrainerLib.simulation.section import simulate_section
+from ACNetTrainerLib.simulation.tissues import TISSUES, Tissue
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+# The share of the contrast in blood that reaches a tissue's water.
+REACHED_BY_CONTRAST = {
+    Tissue.LEFT_BLOOD: 1.0,
+    Tissue.RIGHT_BLOOD: 1.0,
+    Tissue.MYOCARDIUM: 0.45,
+    Tissue.MUSCLE: 0.25,
+    Tissue.LIVER: 0.5,
+    Tissue.SPLEEN: 0.6,
+    Tissue.LUNG: 0.3,
+    Tissue.MARROW: 0.2,
+}
+
+
+def simulated_map(field_strength_tesla: float, index: int, level: str) -> sitk.Image:
+    return map_image(simulate_section(draw_patient(404, index, "dcm", field_strength_tesla), level))
+
+
+@pytest.fixture(scope="module")
+def native() -> np.ndarray:
+    """A native map of three sections in ms, as simulated."""
+    return read_t1_map(sample_cases()[0].folder).array
+
+
+def as_map(t1_ms: np.ndarray, *, spacing_mm: tuple[float, float, float] = (1.40625, 1.40625, 8.0)) -> T1Map:
+    return t1_map_from_array(t1_ms, spacing_mm, name="node")
+
+
+def after_contrast(monkeypatch: pytest.MonkeyPatch, field_strength_tesla: float, rise_per_ms: float) -> np.ndarray:
+    """A map whose tissues were measured after contrast, which raises 1/T1 of blood by `rise_per_ms`."""
+
+    def shortened(t1_ms: float, share: float) -> float:
+        return 1 / (1 / t1_ms + share * rise_per_ms)
+
+    for tissue, share in REACHED_BY_CONTRAST.items():
+        native = TISSUES[field_strength_tesla][tissue]
+        monkeypatch.setitem(
+            TISSUES[field_strength_tesla], tissue, replace(native, t1_ms=shortened(native.t1_ms, share))
+        )
+    monkeypatch.setattr(section_module, "_tissue_tables", section_module._tissue_tables.__wrapped__)
+    patient = draw_patient(404, 1, "normal", field_strength_tesla)
+    mean = shortened(patient.myocardium.mean, REACHED_BY_CONTRAST[Tissue.MYOCARDIUM])
+    return simulate_section(replace(patient, myocardium=replace(patient.myocardium, mean=mean)), "mid").t1_ms
+
+
+@pytest.mark.parametrize(
+    ("field_strength_tesla", "index", "level"), [(1.5, 0, "apex"), (3.0, 1, "base"), (3.0, 2, "apex")]
+)
+def test_simulated_maps_pass_without_a_warning(
+    field_strength_tesla: float, index: int, level: str, tmp_path: Path
+) -> None:
+    sitk.WriteImage(simulated_map(field_strength_tesla, index, level), str(tmp_path / "map.nrrd"))
+    t1_map = read_t1_map(tmp_path / "map.nrrd")
+    assert t1_map.warnings == ()
+    assert check_short_axis(t1_map.normal, "map") == ()
+
+
+@pytest.mark.parametrize("rows", [slice(0, 128), slice(40, 168)])
+@pytest.mark.parametrize("columns", [slice(40, 168), slice(70, 198), slice(100, 228)])
+def test_a_native_map_cut_to_a_part_of_the_chest_passes(rows: slice, columns: slice, native: np.ndarray) -> None:
+    assert as_map(native[:, rows, columns]).warnings == ()
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1e-3, "s"), (10.0, "0.1 ms")])
+def test_seconds_and_tenths_of_ms_are_converted_with_a_warning(
+    factor: float, unit: str, native: np.ndarray, tmp_path: Path
+) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray((native * factor).astype(np.float32)), str(tmp_path / "map.nrrd"))
+    t1_map = read_t1_map(tmp_path / "map.nrrd")
+    np.testing.assert_allclose(t1_map.array, native, rtol=1e-6)
+    assert t1_map.warnings == (f"Its values were taken as T1 in {unit} and converted to ms.",)
+
+
+@pytest.mark.parametrize(("field_strength_tesla", "rise_per_ms"), [(1.5, 2e-3), (3.0, 1e-3)], ids=["early", "late"])
+def test_a_map_from_after_contrast_is_refused_by_its_pixels_unless_asked_for(
+    field_strength_tesla: float, rise_per_ms: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    t1_ms = after_contrast(monkeypatch, field_strength_tesla, rise_per_ms)
+    with pytest.raises(ACNetError, match=r"node: only \d% of its tissue .*after contrast; expected a native.*--post-"):
+        as_map(t1_ms)
+    t1_map = t1_map_from_array(t1_ms, name="node", post_contrast=True)
+    np.testing.assert_array_equal(t1_map.array[0], t1_ms)
+    assert ["after contrast" in warning for warning in t1_map.warnings] == [True]
+
+
+def t2(t1_ms: np.ndarray) -> np.ndarray:
+    return t1_ms * 0.055
+
+
+def with_nan(t1_ms: np.ndarray) -> np.ndarray:
+    return np.where(t1_ms == 0, np.nan, t1_ms)
+
+
+def magnitude(t1_ms: np.ndarray) -> np.ndarray:
+    image = np.stack([magnitude_image(section, 1000.0) for section in t1_ms])
+    return image * (2000 / np.percentile(image, 99))
+
+
+def cine(t1_ms: np.ndarray) -> np.ndarray:
+    return np.repeat(magnitude(t1_ms[1:2]), 25, axis=0) * np.linspace(0.9, 1.1, 25)[:, None, None]
+
+
+REFUSED = {
+    "T2": (t2, r"99th percentile of its positive pixels is 225.*, as of T2, T2\* or ECV; expected T1 in ms"),
+    "T2*": (lambda t1: t1 * 0.03, r"as of T2, T2\* or ECV"),
+    "ECV in percent": (lambda t1: np.clip(t1 / 60, 0, 100), r"as of T2, T2\* or ECV; expected T1 in ms"),
+    "ECV fraction": (lambda t1: np.clip(t1 / 6000, 0, 0.95), r"as of an ECV fraction; expected T1 in ms"),
+    "whole ms of T2": (lambda t1: np.rint(np.minimum(t2(t1), 200)), r"whole numbers up to 200.*T2 or an ECV"),
+    "8-bit": (lambda t1: np.rint(np.clip(t1 / 8, 0, 255)), r"whole numbers up to 255, an 8-bit or colour-table pict"),
+    "CT": (lambda t1: t1 - 1024, r"% of its pixels are below zero \(down to -1024\), as in CT"),
+    "magnitude": (magnitude, r"% of its positive pixels are below 150, as in magnitude images and cines"),
+    "cine": (cine, r"% of its positive pixels are below 150, as in magnitude images and cines"),
+    "fluid": (lambda t1: np.where(t1 > 0, 2500, 0), r"0\.0% of its positive pixels lie at 800 to 1400 ms.*native T1"),
+    "NaN": (with_nan, r"found \d+ pixels that are no numbers .*Set pixels without a value to 0"),
+    "empty": (np.zeros_like, r"every pixel is 0; expected T1 in ms"),
+    "constant": (lambda t1: np.full_like(t1, 1200), r"every pixel is 1200; expected T1 in ms"),
+    "negative": (lambda t1: -t1, r"no pixel is above zero; expected T1 in ms"),
+    "microseconds": (lambda t1: t1 * 1000, r"99th percentile .* is 4\.095e\+06; expected T1 in ms"),
+    "few pixels": (lambda t1: t1[:, :8], r"found 256 x 8 pixels and 3 sections; expected 16 to 2048 pixels a side"),
+    "many sections": (lambda t1: np.tile(t1[:, :64, :64], (30, 1, 1)), r"64 x 64 pixels and 90 sections; .*at most 64"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_an_image_that_is_no_t1_map_is_refused_in_one_line_with_exit_code_2_and_nothing_written(
+    change: Change, message: str, native: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = sitk.GetImageFromArray(change(native).astype(np.float32))
+    image.SetSpacing((1.4, 1.4, 8.0))
+    sitk.WriteImage(image, str(tmp_path / "map.nrrd"))
+    assert main(["classify", str(tmp_path / "map.nrrd"), "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    (line,) = said.err.splitlines()
+    assert re.search(message, line)
+    assert line.startswith("acnet: map.nrrd: ")
+    assert [file.name for file in tmp_path.iterdir()] == ["map.nrrd"]
+
+
+@pytest.mark.parametrize("spacing_mm", [(0.4, 1.4, 8.0), (1.4, 5.5, 8.0), (0.0014, 0.0014, 0.008)])
+def test_absurd_pixel_spacing_is_refused(spacing_mm: tuple[float, float, float], native: np.ndarray) -> None:
+    with pytest.raises(ACNetError, match=r"node: its pixels measure .* mm; expected 0\.5 to 5 mm"):
+        as_map(native, spacing_mm=spacing_mm)
+
+
+@pytest.mark.parametrize("field_strength_tesla", [1.5, 1.494, 3.0, 2.8936, None])
+def test_field_strengths_as_scanners_write_them_pass(field_strength_tesla: float | None) -> None:
+    check_field_strength(field_strength_tesla, "map")
+
+
+@pytest.mark.parametrize("field_strength_tesla", [0.55, 1.0, 7.0, 15000.0])
+def test_a_field_strength_that_no_model_covers_is_refused(field_strength_tesla: float, native: np.ndarray) -> None:
+    with pytest.raises(ACNetError, match=rf"node: its field strength is {field_strength_tesla:g} T; expected 1.5 or 3"):
+        t1_map_from_array(native, name="node", field_strength_tesla=field_strength_tesla)
+
+
+@pytest.mark.parametrize(
+    ("normal", "plane"), [((0, 0, 1), "axial"), ((0, -1, 0), "coronal"), ((0.99, 0.1, -0.1), "sagittal")]
+)
+def test_sections_along_the_body_are_no_short_axis(normal: tuple[float, float, float], plane: str) -> None:
+    with pytest.raises(ACNetError, match=rf"map: its sections are {plane} .*expected short-axis sections"):
+        check_short_axis(np.array(normal) / np.linalg.norm(normal), "map")
+
+
+def test_a_plane_across_the_usual_short_axis_passes_with_a_warning() -> None:
+    four_chamber = np.cross((-0.62, 0.60, 0.50), (0.69, 0.71, 0.01))
+    (warning,) = check_short_axis(four_chamber / np.linalg.norm(four_chamber), "map")
+    assert "90 degrees from a usual short axis" in warning
+
+
+def test_a_map_whose_source_knows_no_orientation_passes(native: np.ndarray, tmp_path: Path) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(native), str(tmp_path / "map.nrrd"))
+    assert read_t1_map(tmp_path / "map.nrrd").warnings == ()

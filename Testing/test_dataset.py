@@ -1,0 +1,203 @@
+"""Training samples: functions of (seed, epoch, index) alone, the same for both classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from torch.utils.data import DataLoader
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.section import IntensityScaling, SectionGrid
+from ACNetLib.t1map import read_t1_map
+from ACNetTrainerLib.cases import Case, CaseLibrary
+from ACNetTrainerLib.dataset import CaseDataset, EpochSampler, InOrder
+from ACNetTrainerLib.recipe import Augmentation
+
+SCALING = IntensityScaling("fixed_window", 0.0, 2550.0)  # 10 ms an intensity step
+NOTHING = Augmentation(rotation_degrees=0.0, shift_mm=0.0, scale=0.0, noise_ms=0.0)
+EVERYTHING = Augmentation(rotation_degrees=20.0, shift_mm=6.0, scale=0.03, noise_ms=30.0)
+CENTER_MM = (10.0, -20.0, 30.0)
+SLOPE = (3.0, 2.0)  # ms a mm along columns and rows
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
+    """One T1 map for all cases: a plane, 1300 ms at the heart, so that any change of the grid can be read off it."""
+    folder = tmp_path_factory.mktemp("library")
+    rows, columns = np.mgrid[:200, :220]
+    image = sitk.GetImageFromArray((1300 + SLOPE[0] * (columns - 110) + SLOPE[1] * (rows - 100))[np.newaxis])
+    image.SetOrigin((CENTER_MM[0] - 110, CENTER_MM[1] - 100, CENTER_MM[2]))
+    sitk.WriteImage(sitk.Cast(image, sitk.sitkFloat32), str(folder / "plane.nrrd"))
+    cases = tuple(
+        Case(f"c{i}", f"p{i}", "plane.nrrd", "dcm" if i < 2 else "normal", *CENTER_MM, 1.5, "a") for i in range(8)
+    )
+    return CaseLibrary(folder, cases)
+
+
+def a_dataset(library: CaseLibrary, augmentation: Augmentation | None, seed: int = 1) -> CaseDataset:
+    return CaseDataset(library, library.cases, SCALING, augmentation, seed)
+
+
+def sample_ms(dataset: CaseDataset, epoch: int, index: int) -> np.ndarray:
+    return dataset[epoch, index][0][0].numpy() * 10.0
+
+
+def plane_through(t1_ms: np.ndarray) -> tuple[float, float, float]:
+    """Mean, and slope along columns and along rows."""
+    rows, columns = np.mgrid[:128, :128] - 63.5
+    return (
+        float(t1_ms.mean()),
+        float((t1_ms * columns).mean() / (columns**2).mean()),
+        float((t1_ms * rows).mean() / (rows**2).mean()),
+    )
+
+
+def test_a_sample_is_the_crop_around_the_centre_and_its_class(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, None)
+    section, label = dataset[0, 0]
+    assert section.shape == (1, 128, 128)
+    assert plane_through(section[0].numpy() * 10) == pytest.approx((1300, *SLOPE), rel=1e-3)
+    assert [dataset[0, index][1] for index in range(8)] == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert len(dataset) == 8
+    assert label == 1
+
+
+def test_without_augmentation_every_epoch_is_the_same(library: CaseLibrary) -> None:
+    for dataset in (a_dataset(library, None), a_dataset(library, NOTHING)):
+        np.testing.assert_array_equal(sample_ms(dataset, 0, 3), sample_ms(dataset, 7, 3))
+
+
+def test_a_sample_depends_on_seed_epoch_and_index_and_on_nothing_else(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, EVERYTHING)
+    first = sample_ms(dataset, 4, 2)
+    for epoch, index in [(4, 3), (0, 0), (5, 2)]:  # what ran before does not matter
+        assert not np.array_equal(sample_ms(dataset, epoch, index), first)
+    np.testing.assert_array_equal(sample_ms(dataset, 4, 2), first)
+    np.testing.assert_array_equal(sample_ms(a_dataset(library, EVERYTHING), 4, 2), first)
+    assert not np.array_equal(sample_ms(a_dataset(library, EVERYTHING, seed=2), 4, 2), first)
+
+
+def test_a_rotation_is_the_section_seen_from_a_rotated_grid(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, replace(NOTHING, rotation_degrees=20.0))
+    t1_map = read_t1_map(library.path(library.cases[0]))
+    angles = []
+    for epoch in range(20):
+        section = sample_ms(dataset, epoch, 0)
+        _, across, down = plane_through(section)
+        angles.append(float(np.degrees(np.arctan2(SLOPE[1], SLOPE[0]) - np.arctan2(down, across))))
+        turned = SectionGrid.around(t1_map, 0, CENTER_MM).turned(angles[-1])
+        np.testing.assert_allclose(section, turned.crop(t1_map).t1_ms, atol=0.2)
+    assert max(np.abs(angles)) <= 20
+    assert min(angles) < -8
+    assert max(angles) > 8
+
+
+def test_a_shift_moves_the_centre_within_its_limit(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, replace(NOTHING, shift_mm=6.0))
+    planes = np.array([plane_through(sample_ms(dataset, epoch, 0)) for epoch in range(30)])
+    np.testing.assert_allclose(planes[:, 1:], [SLOPE] * 30, rtol=1e-3)
+    changes = planes[:, 0] - 1300
+    assert abs(changes).max() <= 6 * sum(SLOPE)
+    assert changes.min() < -6
+    assert changes.max() > 6
+
+
+def test_a_scale_stretches_the_section_within_its_limit(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, replace(NOTHING, scale=0.1))
+    planes = np.array([plane_through(sample_ms(dataset, epoch, 0)) for epoch in range(30)])
+    factors = planes[:, 1] / SLOPE[0]
+    np.testing.assert_allclose(planes[:, 2] / SLOPE[1], factors, rtol=1e-3)
+    np.testing.assert_allclose(planes[:, 0], 1300, rtol=1e-3)
+    assert 0.9 <= factors.min() < 0.96
+    assert 1.04 < factors.max() <= 1.1
+
+
+def test_noise_is_added_in_ms_up_to_its_limit(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, replace(NOTHING, noise_ms=30.0))
+    plain = sample_ms(a_dataset(library, None), 0, 0)
+    strengths = [float((sample_ms(dataset, epoch, 0) - plain).std()) for epoch in range(30)]
+    assert max(strengths) < 31
+    assert max(strengths) > 20
+    assert min(strengths) < 10
+
+
+def test_both_classes_are_augmented_alike(library: CaseLibrary) -> None:
+    swapped = tuple(replace(case, label="normal" if case.is_dcm else "dcm") for case in library.cases)
+    first, second = a_dataset(library, EVERYTHING), a_dataset(replace(library, cases=swapped), EVERYTHING)
+    for index in range(8):
+        np.testing.assert_array_equal(sample_ms(first, 3, index), sample_ms(second, 3, index))
+        assert first[3, index][1] != second[3, index][1]
+
+
+def epoch_of(sampler: EpochSampler, epoch: int) -> list[tuple[int, int]]:
+    sampler.set_epoch(epoch)
+    return list(sampler)
+
+
+def test_a_balanced_epoch_draws_half_of_each_class(library: CaseLibrary) -> None:
+    sampler = EpochSampler(library.cases, seed=1, balanced=True)
+    for epoch in range(5):
+        keys = epoch_of(sampler, epoch)
+        assert {key[0] for key in keys} == {epoch}
+        drawn = Counter(index for _, index in keys)
+        assert len(keys) == len(sampler) == 8
+        assert [drawn[0], drawn[1]] == [2, 2], "the two DCM cases are drawn equally often"
+        assert sum(drawn[index] for index in range(2, 8)) == 4
+        assert max(drawn[index] for index in range(2, 8)) == 1, "no normal is drawn twice while another waits"
+    seen = {index for epoch in range(12) for _, index in epoch_of(sampler, epoch)}
+    assert seen == set(range(8)), "every case has its turn"
+
+
+def test_an_unbalanced_epoch_draws_every_case_once(library: CaseLibrary) -> None:
+    sampler = EpochSampler(library.cases, seed=1, balanced=False)
+    assert sorted(epoch_of(sampler, 2)) == [(2, index) for index in range(8)]
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_the_order_follows_from_seed_and_epoch(library: CaseLibrary, balanced: bool) -> None:
+    sampler = EpochSampler(library.cases, seed=1, balanced=balanced)
+    orders = [[index for _, index in epoch_of(sampler, epoch)] for epoch in (0, 1, 2)]
+    assert orders[0] != orders[1] != orders[2]
+    assert [index for _, index in epoch_of(EpochSampler(library.cases, 1, balanced), 2)] == orders[2]
+    assert [index for _, index in epoch_of(EpochSampler(library.cases, 2, balanced), 2)] != orders[2]
+
+
+def test_evaluation_takes_every_case_once_in_the_order_of_the_table(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, None)
+    batches = list(DataLoader(dataset, 3, sampler=InOrder(len(dataset))))
+    assert [label for _, labels in batches for label in labels.tolist()] == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert [sections.shape for sections, _ in batches] == [(3, 1, 128, 128), (3, 1, 128, 128), (2, 1, 128, 128)]
+
+
+def refused(library: CaseLibrary, cases: Sequence[Case]) -> str:
+    with pytest.raises(ACNetError) as error:
+        CaseDataset(library, cases, SCALING)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("shift_mm", [(-115.0, 0.0, 0.0), (0.0, 105.0, 0.0), (1e6, 0.0, 0.0)])
+def test_a_centre_outside_of_the_map_is_refused_by_the_name_of_the_case(
+    library: CaseLibrary, shift_mm: tuple[float, float, float]
+) -> None:
+    left, posterior, superior = np.add(CENTER_MM, shift_mm).tolist()
+    case = replace(library.cases[0], center_l_mm=left, center_p_mm=posterior, center_s_mm=superior)
+    assert "the centre of case 'c0' lies outside its map 'plane.nrrd'" in refused(library, [case])
+
+
+def test_a_file_with_several_sections_is_refused(library: CaseLibrary, tmp_path: Path) -> None:
+    section = sitk.ReadImage(str(library.folder / "plane.nrrd"))[:, :, 0]
+    sitk.WriteImage(sitk.JoinSeries([section, section + 1]), str(tmp_path / "stack.nrrd"))
+    case = replace(library.cases[0], file="stack.nrrd")
+    assert "found 2 sections; expected one" in refused(CaseLibrary(tmp_path, (case,)), [case])
+
+
+def test_a_file_that_is_no_t1_map_is_refused_by_name(library: CaseLibrary, tmp_path: Path) -> None:
+    (tmp_path / "broken.nrrd").write_text("no image")
+    case = replace(library.cases[0], file="broken.nrrd")
+    assert "broken.nrrd" in refused(CaseLibrary(tmp_path, (case,)), [case])

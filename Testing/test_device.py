@@ -1,0 +1,102 @@
+"""Which device is chosen, and that it really works. GPU tests run where there is a GPU."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from ACNetLib import device as device_module
+from ACNetLib.classifier import Classifier
+from ACNetLib.device import DEVICE_REQUESTS, DeviceChoice, choose_device, device_problem, inference_autocast
+from ACNetLib.errors import ACNetError
+from ACNetLib.model import Model
+from ACNetLib.t1map import T1Map
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
+without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU here")
+without_gpu = pytest.mark.skipif(
+    torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is a GPU here"
+)
+
+
+def test_the_processor_can_be_asked_for() -> None:
+    assert choose_device("cpu") == DeviceChoice("cpu", "asked for")
+    assert device_problem("cpu") is None
+
+
+@pytest.mark.parametrize("request_text", ["gpu", "", "CPU", "cuda:0"])
+def test_an_unknown_device_is_refused_with_the_known_ones(request_text: str) -> None:
+    with pytest.raises(ACNetError, match=re.escape(f"found '{request_text}'; expected one of auto, cuda, mps, cpu")):
+        choose_device(request_text)
+
+
+@without_cuda
+def test_asking_for_a_gpu_that_is_not_there_is_refused_with_the_reason() -> None:
+    with pytest.raises(ACNetError, match=r"cuda can't be used: no CUDA GPU .* Choose 'auto' or 'cpu'"):
+        choose_device("cuda")
+
+
+@without_gpu
+def test_auto_takes_the_processor_and_says_why() -> None:
+    choice = choose_device()
+    assert choice.device == "cpu"
+    assert "cuda: no CUDA GPU" in choice.reason
+    assert "mps: no Apple GPU" in choice.reason
+
+
+def test_auto_chooses_a_device_that_can_also_be_asked_for_by_name() -> None:
+    choice = choose_device("auto")
+    assert choice.device in DEVICE_REQUESTS
+    assert choice.reason
+    assert choose_device(choice.device).device == choice.device
+
+
+# PyTorch's device "meta" accepts tensors and computes nothing: a real device whose trial fails.
+def test_a_device_whose_trial_fails_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "_PREFERENCE", ("meta", "cpu"))
+    choice = choose_device("auto")
+    assert choice.device == "cpu"
+    assert choice.reason.startswith("meta: a trial convolution failed (")
+
+
+def test_when_no_device_works_the_reasons_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "_PREFERENCE", ("meta",))
+    with pytest.raises(ACNetError, match=r"none can be used \(meta: a trial convolution failed"):
+        choose_device("auto")
+
+
+@without_cuda
+def test_a_gpu_that_is_listed_but_fails_its_first_kernel_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto").device != "cuda"
+    with pytest.raises(ACNetError, match="cuda can't be used: a trial convolution failed"):
+        choose_device("cuda")
+
+
+def test_the_processor_computes_in_full_precision() -> None:
+    with inference_autocast("cpu"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+@needs_cuda
+def test_a_gpu_passes_the_trial_and_is_preferred() -> None:
+    assert device_problem("cuda") is None
+    assert choose_device("auto").device == "cuda"
+
+
+@needs_cuda
+def test_a_gpu_computes_in_half_precision() -> None:
+    with inference_autocast("cuda"):
+        assert (torch.ones(2, 2, device="cuda") @ torch.ones(2, 2, device="cuda")).dtype == torch.float16
+
+
+@needs_cuda
+def test_a_gpu_gives_the_probability_that_the_processor_gives(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    on_cpu = Classifier(a_model, choose_device("cpu")).classify(an_oblique_t1_map)
+    on_gpu = Classifier(a_model, choose_device("cuda")).classify(an_oblique_t1_map)
+    assert on_gpu.probability_dcm == pytest.approx(on_cpu.probability_dcm, abs=1e-2)
+    for name, attention in on_cpu.attention.items():
+        np.testing.assert_allclose(on_gpu.attention[name], attention, atol=1e-2)

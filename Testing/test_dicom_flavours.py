@@ -1,0 +1,239 @@
+"""The same simulated patient as scanners of several makers write it, with the images that lie beside the map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from pydicom.dataset import FileDataset
+from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
+
+from ACNetLib.cli import main as acnet
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import T1Map, read_t1_map
+from ACNetTrainerLib.cli import DICOM_FLAVOURS
+from ACNetTrainerLib.simulation.cohort import map_image
+from ACNetTrainerLib.simulation.dicom import FLAVOURS, PHILIPS_MAP_SLOPE, write_dicom_series
+from ACNetTrainerLib.simulation.parametric_map import INTEGER_SLOPE_MS, parametric_map
+from ACNetTrainerLib.simulation.patient import draw_patient
+from ACNetTrainerLib.simulation.section import LEVEL_NAMES, SimulatedSection, simulate_section
+
+EXACT = [flavour for flavour in FLAVOURS if flavour != "philips"]
+
+
+@pytest.fixture(scope="module")
+def sections() -> list[SimulatedSection]:
+    patient = draw_patient(77, 1, "dcm", 1.5)
+    return [simulate_section(patient, level) for level in LEVEL_NAMES]
+
+
+@pytest.fixture(scope="module")
+def images(sections: list[SimulatedSection]) -> list[sitk.Image]:
+    return [map_image(section) for section in sections]
+
+
+@pytest.fixture(scope="module")
+def folders(
+    sections: list[SimulatedSection], images: list[sitk.Image], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """A folder for each flavour, with all images."""
+    root = tmp_path_factory.mktemp("flavours")
+    for flavour in FLAVOURS:
+        write_dicom_series(root / flavour, sections, images, flavour, with_other_images=True)
+    return {flavour: root / flavour for flavour in FLAVOURS}
+
+
+@pytest.fixture(scope="module")
+def a_map(
+    sections: list[SimulatedSection], images: list[sitk.Image], tmp_path_factory: pytest.TempPathFactory
+) -> T1Map:
+    """The map alone, as Siemens writes it."""
+    folder = tmp_path_factory.mktemp("alone") / "siemens"
+    write_dicom_series(folder, sections, images)
+    return read_t1_map(folder)
+
+
+def assert_same_geometry(t1_map: T1Map, expected: T1Map) -> None:
+    assert t1_map.image.GetSize() == expected.image.GetSize()
+    for corner in ((0, 0, 0), [length - 1 for length in expected.image.GetSize()]):
+        np.testing.assert_allclose(
+            t1_map.image.TransformIndexToPhysicalPoint(corner),
+            expected.image.TransformIndexToPhysicalPoint(corner),
+            rtol=0,
+            atol=1e-4,
+        )
+
+
+def test_the_command_offers_every_flavour() -> None:
+    assert DICOM_FLAVOURS == FLAVOURS
+
+
+@pytest.mark.parametrize("flavour", EXACT)
+def test_the_same_pixels_give_the_same_map_in_every_flavour(
+    flavour: str, folders: dict[str, Path], a_map: T1Map
+) -> None:
+    t1_map = read_t1_map(folders[flavour])
+    np.testing.assert_allclose(t1_map.array, a_map.array, rtol=1e-4)
+    assert_same_geometry(t1_map, a_map)
+
+
+def test_a_map_stored_with_a_slope_differs_by_half_a_quantum_at_most(folders: dict[str, Path], a_map: T1Map) -> None:
+    t1_map = read_t1_map(folders["philips"])
+    assert np.abs(t1_map.array - a_map.array).max() <= PHILIPS_MAP_SLOPE / 2 + 1e-3
+    tissue = a_map.array > 200
+    np.testing.assert_allclose(t1_map.array[tissue], a_map.array[tissue], rtol=1e-2)
+    assert_same_geometry(t1_map, a_map)
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_every_flavour_tells_its_field_strength_and_that_it_is_simulated(
+    flavour: str, folders: dict[str, Path]
+) -> None:
+    t1_map = read_t1_map(folders[flavour])
+    assert (t1_map.field_strength_tesla, t1_map.simulated, t1_map.warnings) == (1.5, True, ())
+    for file in folders[flavour].iterdir():
+        dataset = pydicom.dcmread(file, stop_before_pixels=True)
+        assert "simulated" in dataset.ImageComments
+        assert str(dataset.PatientName).startswith("Simulated^")
+
+
+@pytest.mark.parametrize(
+    ("flavour", "evidence"),
+    [
+        ("siemens", "series 3: ImageType T1 MAP (+3), SeriesDescription ends in _MOCO_T1 (+3)"),
+        ("philips", "series 501: ImageType T1 MAP (+3)"),
+        ("shmolli", "series 12: SeriesDescription names a T1 map (+2), ImageComments name a T1 map (+2)"),
+        ("ge", "series 100, 200, 300: SeriesDescription names a T1 map (+2), ImageType DERIVED (+1)"),
+        ("parametric-map", "series 30: real world values of the quantity T1 (+3), real world values in ms (+1)"),
+    ],
+)
+def test_the_map_of_every_flavour_is_known_by_its_own_signs(
+    flavour: str, evidence: str, folders: dict[str, Path]
+) -> None:
+    assert read_t1_map(folders[flavour]).evidence.startswith(evidence)
+
+
+@pytest.mark.parametrize(
+    ("flavour", "files"), [("siemens", 24), ("philips", 12), ("shmolli", 9), ("ge", 12), ("parametric-map", 2)]
+)
+def test_other_images_lie_beside_the_map_and_have_uids_of_their_own(
+    flavour: str, files: int, folders: dict[str, Path]
+) -> None:
+    written = [pydicom.dcmread(file, stop_before_pixels=True) for file in folders[flavour].iterdir()]
+    assert len({dataset.SOPInstanceUID for dataset in written}) == len(written) == files
+    numbers = {(dataset.SeriesInstanceUID, dataset.SeriesNumber) for dataset in written}
+    assert len({uid for uid, _ in numbers}) == len({number for _, number in numbers}) == len(numbers)
+    assert len({dataset.StudyInstanceUID for dataset in written}) == 1
+
+
+@pytest.mark.parametrize("flavour", ["philips", "shmolli"])
+def test_map_and_other_images_of_one_series_are_told_apart(flavour: str, folders: dict[str, Path]) -> None:
+    number = {"philips": 501, "shmolli": 12}[flavour]
+    written = [pydicom.dcmread(file, stop_before_pixels=True) for file in folders[flavour].iterdir()]
+    assert len([dataset for dataset in written if dataset.SeriesNumber == number]) > 3
+    assert read_t1_map(folders[flavour], series=[number]).section_count == 3
+
+
+def a_parametric_map(
+    sections: list[SimulatedSection], images: list[sitk.Image], integers: bool = False, factor: float = 1.0
+) -> FileDataset:
+    values = np.concatenate([sitk.GetArrayFromImage(image) for image in images]) * factor
+    return parametric_map(sections, images, values.astype(np.float32), integers=integers)
+
+
+@pytest.mark.parametrize("integers", [False, True], ids=["float", "uint16"])
+def test_a_parametric_map_is_read_through_its_real_world_values(
+    integers: bool, sections: list[SimulatedSection], images: list[sitk.Image], a_map: T1Map, tmp_path: Path
+) -> None:
+    dataset = a_parametric_map(sections, images, integers)
+    dataset.save_as(tmp_path / "map.dcm", enforce_file_format=True)
+    assert pydicom.dcmread(tmp_path / "map.dcm").SOPClassUID == ParametricMapStorage
+    t1_map = read_t1_map(tmp_path)
+    np.testing.assert_allclose(t1_map.array, a_map.array, rtol=1e-4)
+    assert_same_geometry(t1_map, a_map)
+
+
+def test_a_parametric_map_in_seconds_is_converted(
+    sections: list[SimulatedSection], images: list[sitk.Image], a_map: T1Map, tmp_path: Path
+) -> None:
+    dataset = a_parametric_map(sections, images, factor=1e-3)
+    mapping = dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    mapping.MeasurementUnitsCodeSequence[0].CodeValue = "s"
+    dataset.save_as(tmp_path / "map.dcm", enforce_file_format=True)
+    np.testing.assert_allclose(read_t1_map(tmp_path).array, a_map.array, rtol=1e-4)
+
+
+def test_a_parametric_map_without_a_quantity_is_known_by_its_label_and_unit(
+    sections: list[SimulatedSection], images: list[sitk.Image], tmp_path: Path
+) -> None:
+    dataset = a_parametric_map(sections, images)
+    del dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].QuantityDefinitionSequence
+    dataset.save_as(tmp_path / "map.dcm", enforce_file_format=True)
+    evidence = "series 30: real world values labelled T1 (+2), real world values in ms (+1)"
+    assert read_t1_map(tmp_path).evidence == evidence
+
+
+def test_of_an_enhanced_mr_object_the_frames_of_the_map_are_taken(
+    sections: list[SimulatedSection], images: list[sitk.Image], a_map: T1Map, tmp_path: Path
+) -> None:
+    """Frames of a magnitude image and of the map in one object, told apart by FrameType; a slope a frame."""
+    dataset = a_parametric_map(sections, [*images, *images], integers=True)
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
+    dataset.ImageType = ["DERIVED", "PRIMARY", "MIXED", "NONE"]
+    dataset.ContentDescription = ""
+    del dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence
+    for frame, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        kind, slope = ("M", 3.0) if frame < len(images) else ("T1 MAP", INTEGER_SLOPE_MS)
+        frame_type, transformation = pydicom.Dataset(), pydicom.Dataset()
+        frame_type.FrameType = ["DERIVED", "PRIMARY", kind, "NONE"]
+        transformation.RescaleSlope, transformation.RescaleIntercept = slope, 0
+        groups.MRImageFrameTypeSequence = [frame_type]
+        groups.PixelValueTransformationSequence = [transformation]
+    dataset.save_as(tmp_path / "enhanced.dcm", enforce_file_format=True)
+    t1_map = read_t1_map(tmp_path)
+    np.testing.assert_allclose(t1_map.array, a_map.array, rtol=1e-4)
+    assert t1_map.evidence == "series 30: ImageType T1 MAP (+3)"
+
+
+@pytest.mark.parametrize("unit", ["/s", "[HU]", "1"])
+def test_a_parametric_map_in_another_unit_is_refused(
+    unit: str, sections: list[SimulatedSection], images: list[sitk.Image], tmp_path: Path
+) -> None:
+    dataset = a_parametric_map(sections, images, integers=True)
+    mapping = dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    mapping.MeasurementUnitsCodeSequence[0].CodeValue = unit
+    dataset.save_as(tmp_path / "map.dcm", enforce_file_format=True)
+    with pytest.raises(ACNetError, match=r"series 30: 3 images .*real world values in .*, not in ms or s"):
+        read_t1_map(tmp_path)
+
+
+def test_frames_of_a_parametric_map_are_sorted_along_their_normal(
+    sections: list[SimulatedSection], images: list[sitk.Image], a_map: T1Map, tmp_path: Path
+) -> None:
+    dataset = a_parametric_map(sections, list(reversed(images)))
+    dataset.save_as(tmp_path / "map.dcm", enforce_file_format=True)
+    np.testing.assert_allclose(read_t1_map(tmp_path).array, a_map.array, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's own words on the end of the file
+def test_a_truncated_parametric_map_is_refused(
+    sections: list[SimulatedSection], images: list[sitk.Image], tmp_path: Path
+) -> None:
+    file = tmp_path / "map.dcm"
+    a_parametric_map(sections, images).save_as(file, enforce_file_format=True)
+    content = file.read_bytes()
+    for length in (200, 1000, 1500, 2000, 2300, len(content) // 2, len(content) - 1):
+        file.write_bytes(content[:length])
+        with pytest.raises(ACNetError, match=r"map\.dcm: .*complete"):
+            read_t1_map(tmp_path)
+
+
+def test_a_t2_map_alone_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "t2-map.dcm").write_bytes((folders["parametric-map"] / "t2-map.dcm").read_bytes())
+    assert acnet(["classify", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
+    with pytest.raises(ACNetError, match=r"none of its 3 DICOM images .*series 31: 3 images"):
+        read_t1_map(tmp_path)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,198 @@
+"""Who may import what: the rules that keep the classifier light and its module loadable without PyTorch."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+CORE = REPOSITORY / "ACNetClassifier" / "ACNetLib"
+TRAINER = REPOSITORY / "ACNetTrainer" / "ACNetTrainerLib"
+MODULE_FILES = [
+    file
+    for file in (
+        REPOSITORY / "ACNetClassifier" / "ACNetClassifier.py",
+        REPOSITORY / "ACNetTrainer" / "ACNetTrainer.py",
+    )
+    if file.is_file()
+]
+
+BUNDLED = {"numpy", "scipy", "SimpleITK", "PIL", "pydicom", "vtk"}
+"""What Slicer brings along; its own packages are in the next two."""
+SCENE, APPLICATION = {"slicer", "vtk"}, {"qt", "ctk", "slicer"}
+CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "safetensors"}
+STANDARD = set(sys.stdlib_module_names)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def import_nodes(tree: ast.AST, at_load: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Every import statement, or only those that run when the file is loaded."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif at_load and (
+            is_type_checking(node) or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        ):
+            if isinstance(node, ast.If):
+                yield from import_nodes(ast.Module(node.orelse, []), at_load)
+        else:
+            yield from import_nodes(node, at_load)
+
+
+def module_name(file: Path) -> str:
+    """Its full name, from the outermost folder with an `__init__.py`."""
+    parts = [] if file.stem == "__init__" else [file.stem]
+    folder = file.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts)
+
+
+def imported(file: Path, at_load: bool = False) -> set[str]:
+    """Full names of what a file imports; "a.b" for both `import a.b` and `from a import b`."""
+    package = module_name(file).split(".")[: None if file.stem == "__init__" else -1]
+    names: set[str] = set()
+    for node in import_nodes(ast.parse(file.read_text(encoding="utf-8")), at_load):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        else:
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+def packages(file: Path, at_load: bool = False) -> set[str]:
+    return {name.split(".")[0] for name in imported(file, at_load)} - STANDARD
+
+
+def files(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*.py"))
+    assert len(found) > 5
+    return found
+
+
+def id_of(file: Path) -> str:
+    return file.relative_to(REPOSITORY).as_posix()
+
+
+OURS = {module_name(file): file for file in [*files(CORE), *files(TRAINER)]}
+
+
+def loaded_with(starts: list[Path]) -> set[Path]:
+    """These files and every file of ours that is loaded when they are, packages' `__init__` included."""
+    waiting, loaded = list(starts), set[Path]()
+    while waiting:
+        file = waiting.pop()
+        if file in loaded:
+            continue
+        loaded.add(file)
+        for name in [*imported(file, at_load=True), module_name(file)]:
+            parts = name.split(".")
+            waiting += [OURS[part] for end in range(len(parts)) if (part := ".".join(parts[: end + 1])) in OURS]
+    return loaded
+
+
+LOADED_BY_SLICER = sorted(
+    loaded_with([*MODULE_FILES, *(file for folder in (CORE, TRAINER) for file in folder.glob("panel/*.py"))])
+)
+
+
+@pytest.mark.parametrize("file", files(CORE), ids=id_of)
+def test_the_core_imports_nothing_beyond_torch_and_what_slicer_bundles(file: Path) -> None:
+    allowed = CORE_PACKAGES | {"ACNetLib"}
+    if file.name == "scene.py":
+        allowed |= SCENE
+    elif "panel" in file.parts:
+        allowed |= APPLICATION | {"vtk"}
+    assert packages(file) - allowed == set()
+
+
+@pytest.mark.parametrize("file", [file for file in files(TRAINER) if "panel" not in file.parts], ids=id_of)
+def test_the_trainer_touches_slicer_only_in_its_scene_and_panel(file: Path) -> None:
+    forbidden = {"qt", "ctk"} if file.name == "scene.py" else {"qt", "ctk", "slicer", "vtk"}
+    assert packages(file) & forbidden == set()
+
+
+def test_the_core_does_not_know_the_trainer() -> None:
+    assert [id_of(file) for file in files(CORE) if "ACNetTrainerLib" in packages(file)] == []
+    assert any("ACNetLib" in packages(file) for file in files(TRAINER)), "the other direction is allowed"
+
+
+@pytest.mark.parametrize("file", LOADED_BY_SLICER, ids=id_of)
+def test_what_slicer_loads_with_a_module_is_bundled_with_slicer(file: Path) -> None:
+    assert packages(file, at_load=True) - BUNDLED - APPLICATION - {"ACNetLib", "ACNetTrainerLib"} == set()
+
+
+def test_the_walk_over_loaded_files_finds_what_it_should() -> None:
+    names = {module_name(file) for file in LOADED_BY_SLICER}
+    assert {"ACNetLib", "ACNetLib.panel.panel", "ACNetLib.scene", "ACNetLib.t1map", "ACNetLib.dicom"} <= names
+    assert not names & {"ACNetLib.network", "ACNetLib.model", "ACNetLib.classifier"}
+    reached = {module_name(file) for file in loaded_with([CORE / "classifier.py"])}
+    assert {"ACNetLib.network", "ACNetLib.device", "ACNetLib.files"} <= reached
+
+
+LOADING = """
+import importlib.abc, sys
+from pathlib import Path
+from slicer_host import load_module, start_host
+
+start_host()
+before = set(sys.modules)
+allowed = set(sys.stdlib_module_names) | set(sys.argv[2].split(","))
+assert not {"torch", "safetensors"} & before, "the host itself loaded them"
+assert not any(name.startswith("ACNet") for name in before)
+
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top in before or top in allowed or top.startswith("_sysconfigdata"):  # standard, but named after the system
+            return None
+        blocked.append(name)
+        raise ModuleNotFoundError(f"{name} is not bundled with Slicer", name=name)
+
+
+blocked = []
+sys.meta_path.insert(0, Blocker())
+try:
+    import torch
+except ModuleNotFoundError:
+    print("blocked", blocked.pop())
+module = load_module(Path(sys.argv[1]))
+module.enter()
+print("loaded", module.description.title)
+print("ours", *sorted(name for name in sys.modules if name.startswith("ACNet")))
+sys.stdout.flush()
+import os; os._exit(0)  # without the ceremony of ending a Qt application
+"""
+
+
+@pytest.mark.parametrize("file", MODULE_FILES, ids=id_of)
+def test_a_module_loads_and_shows_its_panel_without_torch(file: Path) -> None:
+    """In a process of its own that can import nothing but the standard library and what Slicer bundles."""
+    bundled = ",".join([*BUNDLED, "vtkmodules", "ACNetLib", "ACNetTrainerLib", file.stem])
+    paths = [file.parent, REPOSITORY / "ACNetClassifier", REPOSITORY / "Testing"]
+    result = subprocess.run(
+        [sys.executable, "-c", LOADING, str(file), bundled],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    first, second, third = result.stdout.splitlines()[-3:]
+    assert first == "blocked torch"
+    assert second.startswith("loaded ACNet")
+    assert "ACNetLib.panel.panel" in third.split()

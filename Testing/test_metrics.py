@@ -1,0 +1,126 @@
+"""Measures of a classifier against values computed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, matthews_corrcoef, recall_score, roc_auc_score
+
+from ACNetTrainerLib.metrics import Estimate, auroc, bootstrap, threshold_metrics, youden_threshold
+
+# Log odds of eight patients, four of them with DCM. At 0: 3 of 4 DCM and 2 of 4 normals are right.
+SCORES = np.array([-2.0, -1.0, 0.5, 1.5, -0.5, 1.0, 2.0, 3.0])
+IS_DCM = np.array([False] * 4 + [True] * 4)
+
+
+def log_odds(probability: float) -> float:
+    return float(np.log(probability / (1 - probability)))
+
+
+def test_the_measures_at_a_threshold_are_those_computed_by_hand() -> None:
+    values = {name: metric(SCORES, IS_DCM) for name, metric in threshold_metrics(0.5).items()}
+    true_dcm, false_normal, true_normal, false_dcm = 3, 1, 2, 2
+    mcc = (true_dcm * true_normal - false_dcm * false_normal) / np.sqrt(5 * 4 * 4 * 3)
+    assert values == pytest.approx(
+        {"recall_dcm": 0.75, "recall_normal": 0.5, "balanced_accuracy": 0.625, "mcc": float(mcc)}
+    )
+
+
+def test_the_threshold_is_a_probability_and_a_patient_on_it_is_dcm() -> None:
+    cut = 1 / (1 + np.exp(-1.0))  # the probability at log odds 1, where one DCM patient lies
+    at, above = threshold_metrics(cut), threshold_metrics(cut + 1e-6)
+    assert at["recall_dcm"](SCORES, IS_DCM) == 0.75
+    assert above["recall_dcm"](SCORES, IS_DCM) == 0.5
+    assert at["recall_normal"](SCORES, IS_DCM) == 0.75
+
+
+def test_auroc_is_the_share_of_pairs_in_the_right_order() -> None:
+    pairs = [dcm > normal for dcm in SCORES[IS_DCM] for normal in SCORES[~IS_DCM]]
+    assert auroc(SCORES, IS_DCM) == pytest.approx(np.mean(pairs))
+    assert auroc(SCORES, IS_DCM) == 13 / 16
+    assert auroc(SCORES, ~IS_DCM) == 3 / 16
+    assert auroc(np.array([1.0, 1.0, 2.0]), np.array([False, True, True])) == 0.75, "a tie counts half"
+
+
+def test_the_measures_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(4)
+    is_dcm = rng.random(300) < 0.3
+    scores = np.round(rng.normal(is_dcm, 1.0), 1)  # with ties
+    metrics = threshold_metrics(0.6)
+    said = scores >= log_odds(0.6)
+    assert auroc(scores, is_dcm) == pytest.approx(roc_auc_score(is_dcm, scores))
+    assert metrics["recall_dcm"](scores, is_dcm) == pytest.approx(recall_score(is_dcm, said))
+    assert metrics["recall_normal"](scores, is_dcm) == pytest.approx(recall_score(~is_dcm, ~said))
+    assert metrics["balanced_accuracy"](scores, is_dcm) == pytest.approx(balanced_accuracy_score(is_dcm, said))
+    assert metrics["mcc"](scores, is_dcm) == pytest.approx(matthews_corrcoef(is_dcm, said))
+
+
+@pytest.mark.parametrize("shift", [-99.0, 99.0])
+def test_saying_the_same_of_all_patients_is_no_correlation(shift: float) -> None:
+    assert threshold_metrics(0.5)["mcc"](SCORES + shift, IS_DCM) == 0
+
+
+def test_the_bootstrap_interval_covers_the_truth_as_often_as_it_says() -> None:
+    """AUROC of two normal distributions 1 SD apart is 0.760; about 95 of 100 intervals hold it."""
+    rng = np.random.default_rng(1)
+    is_dcm = np.arange(80) % 2 == 0
+    covered = 0
+    for study in range(100):
+        estimate = bootstrap(auroc, rng.normal(is_dcm, 1.0), is_dcm, seed=study, samples=200)
+        assert estimate.low <= estimate.value <= estimate.high
+        covered += estimate.low <= 0.760 <= estimate.high
+    assert 88 <= covered <= 99
+
+
+def test_more_patients_give_a_narrower_interval() -> None:
+    rng = np.random.default_rng(2)
+
+    def width(patients: int) -> float:
+        is_dcm = np.arange(patients) % 2 == 0
+        estimate = bootstrap(auroc, rng.normal(is_dcm, 1.0), is_dcm, seed=1, samples=200)
+        return estimate.high - estimate.low
+
+    assert width(40) > 1.5 * width(400)
+
+
+def test_each_class_is_resampled_by_itself() -> None:
+    counts = []
+
+    def count(scores: np.ndarray, truth: np.ndarray) -> float:
+        counts.append((len(truth), int(truth.sum())))
+        return float(scores.mean())
+
+    estimate = bootstrap(count, SCORES, IS_DCM, seed=1, samples=20)
+    assert set(counts) == {(8, 4)}
+    assert estimate.low < estimate.high
+    assert estimate == bootstrap(count, SCORES, IS_DCM, seed=1, samples=20)
+    assert estimate != bootstrap(count, SCORES, IS_DCM, seed=2, samples=20)
+
+
+def test_an_estimate_is_written_with_its_interval() -> None:
+    assert str(Estimate(0.87654, 0.8, 0.9)) == "0.877 (0.800 to 0.900)"
+
+
+def test_the_youden_threshold_separates_what_can_be_separated_and_lies_midway() -> None:
+    scores, is_dcm = np.array([-3.0, -1.0, 0.5, 2.0, 3.0]), np.array([False, False, False, True, True])
+    assert log_odds(youden_threshold(scores, is_dcm)) == pytest.approx((0.5 + 2.0) / 2)
+
+
+def test_the_youden_threshold_has_the_highest_sum_of_recalls() -> None:
+    rng = np.random.default_rng(3)
+    is_dcm = np.arange(101) % 3 == 0
+    scores = rng.normal(is_dcm - 0.8, 0.8)
+
+    def sum_of_recalls(threshold: float) -> float:
+        metrics = threshold_metrics(threshold)
+        return metrics["recall_dcm"](scores, is_dcm) + metrics["recall_normal"](scores, is_dcm)
+
+    best = max(sum_of_recalls(threshold) for threshold in np.linspace(0.01, 0.99, 981))
+    assert best < 2, "no threshold separates these"
+    assert sum_of_recalls(youden_threshold(scores, is_dcm)) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("shift", [-50.0, 50.0])
+def test_the_youden_threshold_stays_a_probability_that_a_card_can_hold(shift: float) -> None:
+    threshold = youden_threshold(SCORES + shift, IS_DCM)
+    assert threshold in (0.01, 0.99)

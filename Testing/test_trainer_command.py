@@ -1,0 +1,54 @@
+"""The `acnet-train` command and what users get wrong; a whole training and evaluation is in test_training.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ACNetTrainerLib import cli
+from ACNetTrainerLib.cases import CaseLibrary
+from conftest import acnet_train
+
+
+def test_the_command_ends_with_two_and_one_line_for_a_user_error(tmp_path: Path) -> None:
+    code, _, error = acnet_train(["train", tmp_path / "nowhere", "--output", tmp_path / "m.safetensors"])
+    assert code == 2
+    assert len(error.splitlines()) == 1
+    assert error.startswith("acnet-train: ")
+    assert "nowhere: no cases.csv found" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["train", "CASES", "--output", "FOLDER/model.pt"], "ends in .safetensors"),
+        (["train", "CASES", "--output", "FOLDER/taken.safetensors"], "exists already"),
+        (["train", "CASES", "--output", "FOLDER/m.safetensors", "--recipe", "best"], "shipped recipe 'best'"),
+        (["train", "CASES", "--output", "FOLDER/m.safetensors", "--device", "abacus"], "found 'abacus'"),
+        (["evaluate", "nobody", "CASES", "--output", "FOLDER/m.json"], "shipped model 'nobody'"),
+        (["evaluate", "FOLDER/taken.safetensors", "CASES", "--output", "FOLDER/m.json"], "not a readable"),
+        (["simulate", "--patients", "0", "--output", "FOLDER/new"], "--patients: found 0"),
+        (
+            ["simulate", "--patients", "4", "--normal-fraction", "2", "--output", "FOLDER/new"],
+            "found 2; expected 0 to 1",
+        ),
+        (["simulate", "--patients", "4", "--output", "FOLDER"], "is not an empty folder"),
+    ],
+)
+def test_what_the_command_can_not_do_is_one_line(
+    simulated_library: CaseLibrary,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    reason: str,
+) -> None:
+    (tmp_path / "taken.safetensors").write_text("no model")
+    places = {"CASES": str(simulated_library.folder), "FOLDER": str(tmp_path)}
+    for name, place in places.items():
+        arguments = [argument.replace(name, place) for argument in arguments]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert reason in error
+    assert [file.name for file in tmp_path.iterdir()] == ["taken.safetensors"], "nothing was written"

@@ -1,0 +1,240 @@
+"""Training on a tiny simulated library: what it leaves behind, that it can be killed, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ACNetLib.attention import ATTENTION_MAPS
+from ACNetLib.device import DeviceChoice
+from ACNetLib.errors import ACNetError
+from ACNetLib.model import INTENDED_USE, Model, load_model, save_model
+from ACNetTrainerLib.cases import LABELS, CaseLibrary
+from ACNetTrainerLib.recipe import Recipe, read_recipe, shipped_recipes
+from ACNetTrainerLib.training import balanced_log_loss, fit_temperature, learning_rate_factor, train
+from conftest import acnet_train, simulate_library, start_acnet_train
+
+CPU = DeviceChoice("cpu", "asked for")
+EPOCHS = 3
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training: its model and the folder that it worked in."""
+
+    model: Model
+    work_folder: Path
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recommended recipe, dropout and augmentation included, with three epochs of small batches."""
+    text = shipped_recipes()["recommended"].read_text(encoding="utf-8")
+    changes = {"epochs = 24": f"epochs = {EPOCHS}", "batch_size = 32": "batch_size = 8", "bf16-mixed": "32-true"}
+    for old, new in changes.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(recipe_file: Path) -> Recipe:
+    return read_recipe(str(recipe_file))
+
+
+@pytest.fixture(scope="module")
+def training(simulated_library: CaseLibrary, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """One that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("training") / "tiny.training"
+    return Training(train(simulated_library, recipe, "tiny", folder, CPU, progress=False), folder)
+
+
+@pytest.fixture(scope="module")
+def few_cases(simulated_library: CaseLibrary) -> CaseLibrary:
+    """One section each of three patients a class."""
+    middle = [case for case in simulated_library.cases if case.case.endswith("-mid")]
+    normal, dcm = ([case for case in middle if case.label == label] for label in LABELS)
+    return replace(simulated_library, cases=(*normal[:3], *dcm[:3]))
+
+
+def changed(recipe: Recipe, **optimization: object) -> Recipe:
+    return replace(recipe, optimization=replace(recipe.optimization, **optimization))  # type: ignore[arg-type]
+
+
+def rows_of(work_folder: Path) -> list[dict[str, str]]:
+    with (work_folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_training_gives_a_model_with_a_complete_card(training: Training, recipe: Recipe) -> None:
+    card = training.model.card
+    assert card.name == "tiny"
+    assert card.simulated is True
+    assert card.field_strength_tesla == 1.5
+    assert card.network == asdict(recipe.network)
+    assert card.intensity == recipe.intensity
+    assert 0 < card.decision_threshold < 1
+    assert 0.08 < card.temperature < 12.3
+    assert card.training_prior_dcm == 0.5
+    assert set(card.attention_thresholds) == set(ATTENTION_MAPS)
+    assert all(list(limits) == sorted(limits) and 0 < limits[0] < 1 for limits in card.attention_thresholds.values())
+    assert card.intended_use == INTENDED_USE
+    assert card.training["recipe"] == asdict(recipe)
+    assert 1 <= card.training["best_epoch"] <= EPOCHS
+    parts = card.training["training"], card.training["validation"]
+    assert {key: sum(part[key] for part in parts) for key in parts[0]} == {
+        "sections_normal": 18,
+        "sections_dcm": 18,
+        "patients_normal": 6,
+        "patients_dcm": 6,
+    }
+    assert all(part["patients_normal"] > 0 and part["patients_dcm"] > 0 for part in parts)
+
+
+def test_the_trained_model_can_be_saved_and_loaded(training: Training, tmp_path: Path) -> None:
+    save_model(training.model, tmp_path / "tiny.safetensors")
+    loaded = load_model(tmp_path / "tiny.safetensors")
+    assert not loaded.network.training
+    assert replace(loaded.card, weights_sha256="") == training.model.card
+
+
+def test_the_weights_are_those_of_the_epoch_with_the_lowest_validation_loss(training: Training) -> None:
+    losses = [float(row["validation_loss"]) for row in rows_of(training.work_folder)]
+    assert training.model.card.training["best_epoch"] == 1 + int(np.argmin(losses))
+    best = torch.load(training.work_folder / "best.ckpt", weights_only=True)["state_dict"]
+    for name, value in training.model.network.state_dict().items():
+        assert torch.equal(value, best[f"network.{name}"]), name
+
+
+def test_the_table_of_metrics_has_a_row_an_epoch(training: Training) -> None:
+    rows = rows_of(training.work_folder)
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
+    for row in rows:
+        assert 0 < float(row["training_loss"]) < 20
+        assert 0 < float(row["validation_loss"]) < 50
+        assert 0 <= float(row["validation_recall_dcm"]) <= 1
+        assert 0 <= float(row["validation_recall_normal"]) <= 1
+
+
+def test_a_killed_training_goes_on_and_gives_the_same_bytes_as_one_that_was_not_and_can_be_judged(
+    training: Training, simulated_library: CaseLibrary, recipe_file: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "tiny.safetensors"
+    work_folder = tmp_path / "tiny.training"
+    command = ["train", simulated_library.folder, "--recipe", recipe_file, "--output", output, "--device", "cpu"]
+    victim = start_acnet_train(command)
+    while victim.poll() is None and not (work_folder / "last.ckpt").is_file():
+        time.sleep(0.02)
+    victim.kill()
+    assert victim.wait() != 0, victim.communicate()
+    assert not output.exists()
+    assert 1 <= len(rows_of(work_folder)) < EPOCHS, "it was killed in the midst of its work"
+
+    code, said, error = acnet_train(command)
+    assert code == 0, error
+    assert str(output) in said
+    assert rows_of(work_folder) == rows_of(training.work_folder)
+    save_model(training.model, tmp_path / "uninterrupted" / "tiny.safetensors")
+    assert output.read_bytes() == (tmp_path / "uninterrupted" / "tiny.safetensors").read_bytes()
+
+    other_cases = simulate_library(tmp_path / "cases", patients=10, seed=77, levels=("mid",))
+    judged, metrics = tmp_path / "judged.safetensors", tmp_path / "metrics.json"
+    code, said, error = acnet_train(
+        ["evaluate", output, other_cases.folder, "--output", metrics, "--save-model", judged, "--device", "cpu"]
+    )
+    assert code == 0, error
+    assert "(simulated patients)" in said
+    record = json.loads(metrics.read_text(encoding="utf-8"))
+    model, plain = load_model(judged), load_model(output)
+    assert record["model"] == "tiny"
+    assert record["weights_sha256"] == plain.card.weights_sha256 == model.card.weights_sha256
+    assert record["command"].startswith("acnet-train evaluate ")
+    assert set(record["versions"]) >= {"torch", "numpy"}
+    assert model.card.metrics["auroc"] == record["auroc"]
+    assert set(record["true_measures"]) >= {"auroc_logistic_regression", "size_matched", "t1_matched"}
+    assert replace(model.card, metrics={}) == plain.card
+
+
+def test_a_training_that_was_stopped_early_is_not_trained_on_when_it_is_taken_up_again(
+    few_cases: CaseLibrary, recipe: Recipe, tmp_path: Path
+) -> None:
+    """Nothing is learned, so that the first epoch stays the best and early stopping ends it after the second."""
+    still = changed(recipe, learning_rate=0.0, weight_decay=0.0, early_stopping_epochs=1, epochs=6)
+    still = replace(still, network=replace(still.network, normalization="group", attention_modules=0))
+    first = train(few_cases, still, "still", tmp_path / "work", CPU, progress=False)
+    assert [row["epoch"] for row in rows_of(tmp_path / "work")] == ["1", "2"]
+    again = train(few_cases, still, "still", tmp_path / "work", CPU, progress=False)
+    assert [row["epoch"] for row in rows_of(tmp_path / "work")] == ["1", "2"]
+    assert again.card == first.card
+    assert first.card.attention_thresholds == {}, "a network without attention has no scale for it"
+
+
+@pytest.mark.parametrize("what", ["recipe", "cases"])
+def test_a_folder_with_another_training_is_refused(
+    training: Training, simulated_library: CaseLibrary, recipe: Recipe, what: str
+) -> None:
+    before = rows_of(training.work_folder)
+    if what == "recipe":
+        recipe = changed(recipe, learning_rate=0.5)
+    else:
+        simulated_library = replace(simulated_library, cases=simulated_library.cases[:-1])
+    with pytest.raises(
+        ACNetError, match=r"tiny\.training: holds an unfinished training of other cases or another recipe"
+    ):
+        train(simulated_library, recipe, "tiny", training.work_folder, CPU, progress=False)
+    assert rows_of(training.work_folder) == before
+
+
+def test_mixed_field_strengths_are_refused(simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
+    first, *others = simulated_library.cases
+    mixed = replace(simulated_library, cases=(replace(first, field_strength_tesla=3.0), *others))
+    with pytest.raises(ACNetError, match=r"found cases of 1\.5 T, 3 T; expected one field strength"):
+        train(mixed, recipe, "mixed", tmp_path / "work", CPU, progress=False)
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("batch_size", [2, 32], ids=["seen in training", "seen in validation"])
+def test_a_training_that_bursts_says_what_to_do_and_keeps_no_such_weights(
+    few_cases: CaseLibrary, recipe: Recipe, tmp_path: Path, batch_size: int
+) -> None:
+    burst = changed(recipe, learning_rate=1e30, warmup_epochs=0, batch_size=batch_size)
+    with pytest.raises(ACNetError, match="the loss is no number in epoch 1; lower the learning rate"):
+        train(few_cases, burst, "burst", tmp_path / "work", CPU, progress=False)
+    assert not list((tmp_path / "work").glob("*.ckpt"))
+
+
+def test_the_temperature_undoes_exaggerated_log_odds() -> None:
+    rng = np.random.default_rng(1)
+    is_dcm = np.arange(4000) % 2 == 0
+    honest = rng.normal(np.where(is_dcm, 1.0, -1.0), np.sqrt(2))  # log odds of a calibrated observer
+    assert fit_temperature(honest, is_dcm) == pytest.approx(1.0, abs=0.1)
+    assert fit_temperature(3 * honest, is_dcm) == pytest.approx(3.0, abs=0.3)
+
+
+def test_both_classes_weigh_the_same_in_the_validation_loss() -> None:
+    log_odds, is_dcm = np.array([0.0, 0.0, 0.0, np.log(3)]), np.array([False, False, False, True])
+    assert balanced_log_loss(log_odds, is_dcm) == pytest.approx((math.log(2) - math.log(0.75)) / 2)
+    assert math.isfinite(balanced_log_loss(np.array([-2000.0, 2000.0]), np.array([True, False])))
+
+
+def test_the_learning_rate_rises_over_the_warm_up_and_falls_by_half_a_cosine(recipe: Recipe) -> None:
+    settings = changed(recipe, warmup_epochs=2, epochs=12, schedule="cosine").optimization
+    factors = [learning_rate_factor(settings, 10, step) for step in range(121)]
+    np.testing.assert_allclose(factors[:20], np.arange(1, 21) / 20)
+    assert factors[20] == 1
+    assert factors[70] == pytest.approx(0.505)
+    assert factors[120] == pytest.approx(0.01)
+    assert factors[20:] == sorted(factors[20:], reverse=True)
+    constant = changed(recipe, warmup_epochs=1, schedule="constant").optimization
+    assert {learning_rate_factor(constant, 10, step) for step in range(10, 500)} == {1.0}
