@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ACNetLib.checks import check_t1_image
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import T1Map, check_image, read_t1_map, t1_map_from_array
+from ACNetLib.t1map import T1Map, read_t1_map, t1_map_from_array
 
 SPACING = (1.4, 2.1, 8.0)
 ORIGIN = (-123.4567891, 54.321, -7.25)
@@ -269,10 +270,10 @@ def test_an_array_of_other_than_two_or_three_dimensions_is_refused(shape: tuple[
 
 def test_complex_pixels_are_refused(image: sitk.Image) -> None:
     with pytest.raises(ACNetError, match=r"raw: found 1 values a pixel \(complex"):
-        check_image(sitk.RealAndImaginaryToComplex(image, image), "raw")
+        check_t1_image(sitk.RealAndImaginaryToComplex(image, image), "raw")
 
 
 def test_checking_leaves_the_given_image_as_it_was(image: sitk.Image, t1_ms: np.ndarray) -> None:
     image.SetMetaData("note", "kept")
-    check_image(image, "map")
+    check_t1_image(image, "map")
     assert image.GetMetaData("note") == "kept"

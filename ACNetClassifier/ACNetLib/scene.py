@@ -35,7 +35,14 @@ from slicer import (
 
 from ACNetLib.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import DISPLAY_WINDOW_MS, FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map, t1_map_from_image
+from ACNetLib.t1map import (
+    DISPLAY_WINDOW_MS,
+    FIELD_STRENGTH_KEY,
+    SIMULATED_KEY,
+    T1Map,
+    parse_field_strength,
+    t1_map_from_image,
+)
 
 if TYPE_CHECKING:  # classifier.py imports torch
     from ACNetLib.classifier import SectionResult, StudyResult
@@ -114,7 +121,12 @@ def t1_map_from_volume_node(node: vtkMRMLScalarVolumeNode) -> T1Map:
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(ijk_to_lps[:3, 3].tolist())
     image.SetDirection((ijk_to_lps[:3, :3] / spacing).ravel().tolist())
-    return t1_map_from_image(image, name, _field_strength(node), node.GetAttribute(SIMULATED_KEY) == "1")
+    return t1_map_from_image(
+        image,
+        name,
+        parse_field_strength(node.GetAttribute(FIELD_STRENGTH_KEY), name),
+        node.GetAttribute(SIMULATED_KEY) == "1",
+    )
 
 
 def point_from_markups_node(node: vtkMRMLMarkupsNode) -> np.ndarray:
@@ -266,17 +278,6 @@ def _ijk_to_world(node: vtkMRMLScalarVolumeNode) -> np.ndarray:
         )
     transform.GetMatrixTransformToWorld(matrix)
     return slicer.util.arrayFromVTKMatrix(matrix) @ ijk_to_ras
-
-
-def _field_strength(node: vtkMRMLScalarVolumeNode) -> float | None:
-    """From the attribute that Slicer makes of an NRRD file's header key, and add_t1_map of a T1 map."""
-    text = node.GetAttribute(FIELD_STRENGTH_KEY)
-    try:
-        return None if text is None else float(text)
-    except ValueError as error:
-        raise ACNetError(
-            f"{node.GetName()}: its attribute {FIELD_STRENGTH_KEY} is {text!r}; expected a number such as 1.5."
-        ) from error
 
 
 def _show_in_plane(result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> None:

@@ -151,11 +151,6 @@ def t1_map_from_image(
     return T1Map(checked.image, name, field_strength_tesla, simulated, checked.warnings)
 
 
-def check_image(image: sitk.Image, name: str) -> sitk.Image:
-    """Only the image of `check_t1_image`, without what the user should know of it."""
-    return check_t1_image(image, name).image
-
-
 def _read_volume_file(path: Path, name: str, post_contrast: bool) -> T1Map:
     try:
         image = sitk.ReadImage(str(path))
@@ -165,7 +160,11 @@ def _read_volume_file(path: Path, name: str, post_contrast: bool) -> T1Map:
     if name.lower().endswith((".nii", ".nii.gz")) and not _is_complete_nifti(path, header, image.GetNumberOfPixels()):
         raise _unreadable(name)
     return t1_map_from_image(
-        image, name, _header_field_strength(header, name), header.get(SIMULATED_KEY) == "1", post_contrast
+        image,
+        name,
+        parse_field_strength(header.get(FIELD_STRENGTH_KEY), name),
+        header.get(SIMULATED_KEY) == "1",
+        post_contrast,
     )
 
 
@@ -186,11 +185,12 @@ def _unreadable(name: str) -> ACNetError:
     )
 
 
-def _header_field_strength(header: dict[str, str], name: str) -> float | None:
-    text = header.get(FIELD_STRENGTH_KEY)
+def parse_field_strength(text: str | None, name: str) -> float | None:
+    """The field strength in tesla that a header of ours holds, None where there is none.
+
+    Raises ACNetError for what is no number.
+    """
     try:
         return None if text is None else float(text)
     except ValueError as error:
-        raise ACNetError(
-            f"{name}: header key {FIELD_STRENGTH_KEY} is {text!r}; expected a number such as 1.5."
-        ) from error
+        raise ACNetError(f"{name}: {FIELD_STRENGTH_KEY} is {text!r}; expected a number such as 1.5.") from error

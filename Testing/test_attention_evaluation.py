@@ -1,0 +1,63 @@
+"""Judging attention: a mask that says nothing is found to say nothing, one on the wall to lie on the wall."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from ACNetLib.attention import ATTENTION_MAPS
+from ACNetLib.device import DeviceChoice
+from ACNetLib.model import Model
+from ACNetLib.network import ACNet
+from ACNetLib.section import SectionGrid
+from ACNetLib.t1map import read_t1_map
+from ACNetTrainerLib.attention_evaluation import REGIONS, FixedMask, judge_attention
+from ACNetTrainerLib.cases import LABELS, CaseLibrary
+from ACNetTrainerLib.simulation.truth import MYOCARDIUM_LABEL, masks_file
+from conftest import a_card
+
+CPU = DeviceChoice("cpu", "asked for")
+
+
+def judged(network: ACNet, library: CaseLibrary) -> dict:
+    return judge_attention(Model(network, a_card("untrained")), library, CPU)
+
+
+def with_mask(network: ACNet, mask: torch.Tensor) -> ACNet:
+    network = copy.deepcopy(network)
+    for module in network.attention_modules:
+        module.mask = FixedMask(mask.expand(1, 128, 32, 32))
+    return network
+
+
+def test_a_flat_mask_is_enriched_nowhere_and_not_needed(
+    an_untrained_network: ACNet, simulated_library: CaseLibrary
+) -> None:
+    result = judged(with_mask(an_untrained_network, torch.tensor(0.5)), simulated_library)
+    assert set(result["enrichment"]) == set(ATTENTION_MAPS)
+    for by_label in result["enrichment"].values():
+        for label in LABELS:
+            for name in REGIONS:
+                assert by_label[label]["own_map"][name] == pytest.approx(1.0, abs=1e-3)
+    assert result["auroc"]["own_masks"] == result["auroc"]["mean_masks"]
+
+
+def test_a_mask_around_the_usual_place_of_the_wall_is_enriched_there(
+    an_untrained_network: ACNet, simulated_library: CaseLibrary
+) -> None:
+    walls = []
+    for case in simulated_library.cases:
+        grid = SectionGrid.around(read_t1_map(simulated_library.path(case)), 0, case.center_mm)
+        masks = sitk.ReadImage(str(simulated_library.folder / masks_file(case.case)))
+        walls.append(grid.sample(masks) == MYOCARDIUM_LABEL)
+    usual = np.mean(walls, axis=0).reshape(32, 4, 32, 4).mean(axis=(1, 3))
+    result = judged(with_mask(an_untrained_network, torch.from_numpy(usual).float()), simulated_library)
+    for label in LABELS:
+        enrichment = result["enrichment"]["module_1"][label]
+        assert enrichment["own_map"]["wall"] > 1.5
+        assert enrichment["own_map"]["elsewhere"] < 1
+        assert enrichment["own_map"] == enrichment["mean_map"]
