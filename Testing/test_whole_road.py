@@ -22,6 +22,11 @@ from ACNetTrainerLib.simulation.section import LEVEL_NAMES, SectionTruth, simula
 
 MODULE_FILE = Path(__file__).parent.parent / "ACNetClassifier" / "ACNetClassifier.py"
 
+MIDDLE = 1
+# The control point lies in the middle section: there the overlay is centred to a pixel. Base and apex are cut around
+# the same point, from which the ventricle's tilted axis drifts away.
+LARGEST_OFFSET_MM, LARGEST_DRIFT_MM = 1.5, 8.0
+
 pytestmark = pytest.mark.usefixtures("host")
 
 
@@ -85,7 +90,8 @@ def test_the_overlay_lies_on_the_heart(a_result: ResultNodes, the_truth: dict[fl
             heart = truth.myocardium | truth.cavity
             assert covered[heart].all()
             overlay_center = np.array([points.mean() for points in np.nonzero(covered)[::-1]])
-            assert np.linalg.norm(overlay_center - truth.lv_center) * pixel_mm < 5.0
+            distance_mm = np.linalg.norm(overlay_center - truth.lv_center) * pixel_mm
+            assert distance_mm < (LARGEST_OFFSET_MM if section == MIDDLE else LARGEST_DRIFT_MM)
 
 
 def test_the_overlay_is_shown_over_the_map_in_every_slice_view(a_result: ResultNodes) -> None:
