@@ -10,13 +10,12 @@ from ACNetLib.measures import SectionMeasures, measure_section
 
 ENDOCARDIUM, EPICARDIUM = 20.0, 29.0  # pixels
 CENTER = (70.0, 60.0)  # column, row
-INSERTIONS = {"anterior": -135.0, "inferior": 135.0}  # degrees from the columns' direction; the septum is on the left
 
 
 def measure(
-    septal_t1_ms: float = 1300.0, pixel_mm: float = 1.4, swapped: bool = False, with_septum: bool = True
+    septal_t1_ms: float = 1300.0, pixel_mm: float = 1.4, arc_degrees: float = 120.0, with_septum: bool = True
 ) -> SectionMeasures:
-    """Blood is 1900 ms, muscle 1200 ms, and the septum, 90 degrees wide on the left, as asked for."""
+    """Blood is 1900 ms, muscle 1200 ms, and 90 degrees on the left, in the middle of the septum, as asked for."""
     rows, columns = np.indices((128, 140))
     x, y = columns - CENTER[0], rows - CENTER[1]
     radius = np.hypot(x, y)
@@ -29,18 +28,23 @@ def measure(
     t1_ms[myocardium & (radius > EPICARDIUM - 2)] = 700.0  # and with fat
     if not with_septum:
         myocardium &= ~septum
-    return measure_section(t1_ms.astype(np.float32), myocardium, cavity, insertions(swapped), pixel_mm)
+    return measure_section(t1_ms.astype(np.float32), myocardium, cavity, insertions(arc_degrees), pixel_mm)
 
 
-def insertions(swapped: bool) -> NDArray[np.float64]:
-    angles = np.radians([INSERTIONS["anterior"], INSERTIONS["inferior"]])
-    points = np.array(CENTER) + EPICARDIUM * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return points[::-1] if swapped else points
+def insertions(arc_degrees: float) -> NDArray[np.float64]:
+    """Anterior, then inferior, on the left: the septum between them is so wide."""
+    angles = np.pi + np.radians([arc_degrees / 2, -arc_degrees / 2])
+    return np.array(CENTER) + EPICARDIUM * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
-@pytest.mark.parametrize("swapped", [False, True])
-def test_septal_t1_is_that_of_the_mid_wall_of_the_septum_alone(swapped: bool) -> None:
-    assert measure(septal_t1_ms=1333.0, swapped=swapped).septal_t1_ms == pytest.approx(1333.0)
+@pytest.mark.parametrize("arc_degrees", [80.0, 120.0, 148.0])
+def test_septal_t1_is_that_of_the_mid_wall_of_the_septum_alone(arc_degrees: float) -> None:
+    assert measure(septal_t1_ms=1333.0, arc_degrees=arc_degrees).septal_t1_ms == pytest.approx(1333.0)
+
+
+def test_a_septum_of_more_than_half_a_turn_is_not_taken_for_the_lateral_wall() -> None:
+    measures = measure(septal_t1_ms=1400.0, arc_degrees=190.0)
+    assert measures.septal_t1_ms > 1300.0  # its middle three fifths hold the 90 degrees of 1400 ms, the rest is 1200
 
 
 @pytest.mark.parametrize("pixel_mm", [1.0, 1.4, 2.1])

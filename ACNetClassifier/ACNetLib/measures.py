@@ -35,7 +35,8 @@ def measure_section(
 ) -> SectionMeasures:
     """Measures of one section; all arrays (rows, columns), isotropic pixels.
 
-    insertion_points: (2, 2), (column, row) in pixels, where the right ventricle's wall meets the left's.
+    insertion_points: (2, 2), (column, row) in pixels, where the right ventricle's wall meets the left's: anterior, then
+    inferior.
     """
     center = np.array([points.mean() for points in np.nonzero(cavity)[::-1]])
     septum = _septal_arc(t1_ms.shape, center, insertion_points)
@@ -62,11 +63,14 @@ def _wall_depth(myocardium: NDArray[np.bool_], cavity: NDArray[np.bool_]) -> NDA
 def _septal_arc(
     shape: tuple[int, ...], center: NDArray[np.float64], insertion_points: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Pixels in the middle part of the shorter arc between the insertion points, seen from `center`."""
+    """Pixels in the middle part of the arc from the inferior to the anterior insertion point, seen from `center`.
+
+    In a short-axis picture as it is usually shown that arc runs clockwise, and it may exceed half a turn.
+    """
     to_points = insertion_points - center
-    first, second = np.arctan2(to_points[:, 1], to_points[:, 0])
-    half_arc = np.angle(np.exp(1j * (second - first))) / 2
+    anterior, inferior = np.arctan2(to_points[:, 1], to_points[:, 0])
+    half_arc = ((anterior - inferior) % (2 * np.pi)) / 2
     rows, columns = np.indices(shape)
     angle = np.arctan2(rows - center[1], columns - center[0])
-    from_middle = np.angle(np.exp(1j * (angle - first - half_arc)))
-    return np.abs(from_middle) <= SEPTAL_ARC_FRACTION * abs(half_arc)
+    from_middle = np.angle(np.exp(1j * (angle - inferior - half_arc)))
+    return np.abs(from_middle) <= SEPTAL_ARC_FRACTION * half_arc

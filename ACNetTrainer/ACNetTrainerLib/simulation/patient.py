@@ -41,7 +41,7 @@ class T1Distribution:
 
 
 T1_DISTRIBUTIONS = {
-    1.5: T1Distribution(992.0, 26.0, 32.0, 26.5, (62.0, 15.5)),
+    1.5: T1Distribution(992.0, 22.5, 32.0, 22.5, (62.0, 15.5)),
     3.0: T1Distribution(1192.0, 31.0, 61.0, 58.0, (125.0, 40.6)),
 }
 FEMALE_T1_RISE_MS = 22.0
@@ -143,7 +143,7 @@ def _draw_heart(rng: np.random.Generator, label: Label, sex: Sex, severity: floa
     apex_scale = rng.normal(0.56, 0.04)
     length = rng.normal(94 if male else 86, 6)
     if dcm:
-        diameter += 7.6 + 7.6 * severity + rng.normal(0, 4.0)
+        diameter += 7.3 + 7.6 * severity + rng.normal(0, 4.0)
         wall += -0.45 - 0.5 * severity + rng.normal(0, 0.9)
         rv_width += 1.0 + 5.0 * severity + rng.normal(0, 2.5)
         apex_scale += 0.02 + 0.05 * severity + rng.normal(0, 0.02)

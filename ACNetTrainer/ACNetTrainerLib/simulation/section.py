@@ -102,7 +102,7 @@ def simulate_section(patient: Patient, level: str) -> SimulatedSection:
     def on_map(mask: BoolArray) -> BoolArray:
         whole = np.zeros(chest.shape, np.float32)
         whole[window] = mask
-        return _halved(whole) > 0.5
+        return _halved(whole) >= 0.5
 
     def to_pixels(points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         cos, sin = np.cos(scan.rotation_rad), np.sin(scan.rotation_rad)
@@ -111,7 +111,7 @@ def simulate_section(patient: Patient, level: str) -> SimulatedSection:
 
     truth = SectionTruth(
         lv_center=to_pixels(np.zeros((1, 2)))[0],
-        myocardium=on_map(middle.myocardium),
+        myocardium=on_map(middle.cavity | middle.myocardium) & ~on_map(middle.cavity),
         cavity=on_map(middle.cavity),
         insertion_points=to_pixels(insertion_points(heart, section_level)),
         t1_ms=_halved(apparent),
