@@ -161,6 +161,20 @@ def start_acnet_train(arguments: Sequence[object]) -> subprocess.Popen[str]:
     )
 
 
+@pytest.fixture
+def stored() -> np.ndarray:
+    """Three sections of stored pixels, (3, 40, 30)."""
+    return np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)
+
+
+@pytest.fixture
+def study(stored: np.ndarray, tmp_path: Path) -> Path:
+    """A DICOM folder with those sections as T1 maps."""
+    from dicom_files import write_study
+
+    return write_study(tmp_path / "study", stored)
+
+
 @pytest.fixture(scope="session")
 def host() -> None:
     """This process becomes one in which Slicer modules load."""

@@ -19,19 +19,7 @@ from dicom_files import (
     POSITION,
     RAW_TYPE,
     write_section,
-    write_study,
 )
-
-
-@pytest.fixture
-def stored() -> np.ndarray:
-    """Three sections of stored pixels, (3, 40, 30)."""
-    return np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)
-
-
-@pytest.fixture
-def study(stored: np.ndarray, tmp_path: Path) -> Path:
-    return write_study(tmp_path / "study", stored)
 
 
 def test_a_series_becomes_a_stack_sorted_along_its_normal(study: Path, stored: np.ndarray) -> None:

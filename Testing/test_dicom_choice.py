@@ -11,18 +11,7 @@ import SimpleITK as sitk
 from ACNetLib.cli import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map import read_t1_map
-from dicom_files import GAP_MM, PATIENT_ID, PATIENT_NAME, RAW_TYPE, write_section, write_study
-
-
-@pytest.fixture
-def stored() -> np.ndarray:
-    """Three sections of stored pixels, (3, 40, 30)."""
-    return np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)
-
-
-@pytest.fixture
-def study(stored: np.ndarray, tmp_path: Path) -> Path:
-    return write_study(tmp_path / "study", stored)
+from dicom_files import GAP_MM, PATIENT_ID, PATIENT_NAME, RAW_TYPE, write_section
 
 
 def test_maps_that_form_no_stack_are_listed_to_choose_from_without_patient_data(

@@ -73,6 +73,17 @@ def test_the_file_of_the_result_comes_last_so_that_it_marks_a_complete_one(
     assert sorted(path.name for path in files) == sorted(path.name for path in (tmp_path / "result").iterdir())
 
 
+def test_the_scene_is_written_before_the_file_that_marks_a_complete_result(
+    tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(f"{path}: no room")
+
+    with pytest.raises(OSError, match="no room"):
+        write_result(a_study(an_oblique_t1_map), tmp_path / "result", fail)
+    assert not (tmp_path / "result" / "result.json").exists()
+
+
 def test_an_earlier_result_is_not_overwritten(a_folder: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> None:
     before = {path.name: path.read_bytes() for path in a_folder.iterdir()}
     with pytest.raises(ACNetError, match="not an empty folder"):

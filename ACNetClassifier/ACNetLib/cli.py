@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,8 @@ def _demo(options: argparse.Namespace) -> None:
         result = classifier.classify(read_t1_map(case.folder), case.center_mm)
         files += _write(result, options.output / case.name)
         rows.append((case.name, case.label, result))
-    print("Simulated patients; the model was trained on simulation. Research only.")
+    training = "; the model was trained on simulation" if rows[0][2].card.simulated else ""
+    print(f"Simulated patients{training}. Research only.")
     _print_table(rows)
     _print_files(files)
 
@@ -113,15 +115,15 @@ def _write(result: StudyResult, folder: Path) -> list[Path]:
     """All files of the result; the scene only where Slicer's Python packages are installed."""
     from ACNetLib.report import write_result
 
-    files = write_result(result, folder)
-    if find_spec("slicer") is None:
-        return files
+    return write_result(result, folder, partial(_save_scene, result) if find_spec("slicer") else None)
+
+
+def _save_scene(result: StudyResult, path: Path) -> None:
     from ACNetLib.scene import add_t1_map, new_scene, save_scene, show_result
 
     scene = new_scene()
     show_result(result, add_t1_map(result.t1_map, scene), scene)
-    save_scene(scene, folder / "scene.mrb")
-    return [*files, folder / "scene.mrb"]
+    save_scene(scene, path)
 
 
 def _print_table(rows: Sequence[tuple[str, str | None, StudyResult]]) -> None:

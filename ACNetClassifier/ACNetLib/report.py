@@ -6,6 +6,7 @@ The schema of result.json is documented in Documentation/result-format.md.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,11 @@ _MARGIN, _HEADER, _FOOTER = 16, 84, 84
 _BACKGROUND, _TEXT, _DIM_TEXT, _BOX = (18, 18, 20), (235, 235, 235), (165, 165, 170), (255, 217, 26)
 
 
-def write_result(result: StudyResult, folder: Path) -> list[Path]:
+def write_result(result: StudyResult, folder: Path, save_scene: Callable[[Path], None] | None = None) -> list[Path]:
     """Write everything into `folder` and return the files, result.json last: where it is, the result is complete.
 
+    `save_scene` writes the Slicer scene to the path that it is given; it is left out where Slicer's packages are not
+    installed.
     Raises ACNetError when `folder` holds anything already.
     """
     require_empty_folder(folder)
@@ -45,6 +48,9 @@ def write_result(result: StudyResult, folder: Path) -> list[Path]:
         with atomic_path(path) as temporary:
             section_picture(result, section).save(temporary, format="PNG")
         files.append(path)
+    if save_scene is not None:
+        save_scene(folder / "scene.mrb")
+        files.append(folder / "scene.mrb")
     write_text_atomically(folder / "result.json", json.dumps(result_values(result), indent=2) + "\n")
     return [*files, folder / "result.json"]
 

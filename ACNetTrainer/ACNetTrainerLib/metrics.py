@@ -26,9 +26,6 @@ class Estimate:
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
-
 
 def youden_threshold(log_odds: FloatArray, is_dcm: BoolArray) -> float:
     """The probability of DCM above which recall_dcm + recall_normal is highest, midway between two patients' values."""
