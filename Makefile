@@ -12,7 +12,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models sample-data simulation-results clean
+.PHONY: demo test lint format models studies tables sample-data simulation-results clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,29 +35,56 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The shipped model, from nothing: simulate, train, judge. Each step is kept in build/models and not made again; an
-# interrupted training goes on where it stopped.
-models: $(MODELS)/acnet-simulated-1.5T/judged.json
+# The shipped models, from nothing: simulate, train, judge. Each step is kept in build/models and not made again; an
+# interrupted training goes on where it stopped. One thread a process adds in the same order on every machine, and
+# `make -j2 models` trains two models side by side.
+FIELDS := 1.5T 3T
+SHIPPED := ACNetClassifier/Resources/Models
+models: export OMP_NUM_THREADS := 1
+models: $(FIELDS:%=$(MODELS)/judged-acnet-simulated-%.json)
 
-$(MODELS)/training-1.5T/cases.csv: | $(READY)
+.SECONDARY:
+
+$(MODELS)/training-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
-	$(BIN)/acnet-train simulate --patients 2400 --field 1.5 --seed 1 --output $(@D)
+	$(BIN)/acnet-train simulate --patients 2400 --field $(*:T=) --seed 1 --output $(@D)
 
-$(MODELS)/judging-1.5T/cases.csv: | $(READY)
+$(MODELS)/judging-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
-	$(BIN)/acnet-train simulate --patients 600 --field 1.5 --seed 2 --output $(@D)
+	$(BIN)/acnet-train simulate --patients 600 --field $(*:T=) --seed 2 --output $(@D)
 
-$(MODELS)/acnet-simulated-1.5T/acnet-simulated-1.5T.safetensors: $(MODELS)/training-1.5T/cases.csv
+$(MODELS)/localizer-simulated.safetensors: $(FIELDS:%=$(MODELS)/training-%/cases.csv)
+	$(BIN)/acnet-train train-localizer $(^D) --patients 700 --output $@
+
+$(MODELS)/judged-localizer-simulated.json: $(MODELS)/localizer-simulated.safetensors $(FIELDS:%=$(MODELS)/judging-%/cases.csv)
+	$(BIN)/acnet-train evaluate-localizer $< $(FIELDS:%=$(MODELS)/judging-%) \
+		--output Documentation/results/localizer-simulated.json --save-model $(SHIPPED)/localizer-simulated.safetensors
+	$(BIN)/python -c "import shutil; shutil.copy('Documentation/results/localizer-simulated.json', '$@')"
+
+$(MODELS)/acnet-simulated-%.safetensors: $(MODELS)/training-%/cases.csv
 	$(BIN)/acnet-train train $(<D) --recipe recommended --output $@
 
-$(MODELS)/acnet-simulated-1.5T/judged.json: $(MODELS)/acnet-simulated-1.5T/acnet-simulated-1.5T.safetensors $(MODELS)/judging-1.5T/cases.csv
-	$(BIN)/acnet-train evaluate $< $(MODELS)/judging-1.5T --output Documentation/results/acnet-simulated-1.5T.json \
-		--save-model ACNetClassifier/Resources/Models/acnet-simulated-1.5T.safetensors
-	$(BIN)/python -c "import shutil; shutil.copy('Documentation/results/acnet-simulated-1.5T.json', '$@')"
+# With the shipped localizer: hence after it.
+$(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/acnet-simulated-%.safetensors $(MODELS)/judging-%/cases.csv $(MODELS)/judged-localizer-simulated.json
+	$(BIN)/acnet-train evaluate $< $(MODELS)/judging-$* --output Documentation/results/acnet-simulated-$*.json \
+		--save-model $(SHIPPED)/acnet-simulated-$*.safetensors
+	$(BIN)/python -c "import shutil; shutil.copy('Documentation/results/acnet-simulated-$*.json', '$@')"
+
+# What the shipped models say of diseases that they were not trained on, and of poor images.
+studies: $(FIELDS:%=studies-%)
+
+studies-%: $(READY)
+	$(BIN)/acnet-train other-diseases acnet-simulated-$* --output Documentation/results/other-diseases-$*.json
+	$(BIN)/acnet-train robustness acnet-simulated-$* --output Documentation/results/robustness-$*.json \
+		--figure Documentation/images/robustness-$*.png
 
 sample-data: $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('ACNetClassifier/Resources/SampleData', ignore_errors=True)"
 	$(BIN)/acnet-train sample-data --output ACNetClassifier/Resources/SampleData
+
+# The tables of the README and the documentation, from the results.
+tables: $(READY)
+	$(BIN)/python Documentation/tables.py
 
 # How like real maps the simulated ones are: Documentation/simulation.md.
 simulation-results: $(READY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class ACNetClassifier(ScriptedLoadableModule):
         super().__init__(parent)
         parent.title = _("ACNet: DCM on T1 maps")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Cardiac")]
-        parent.dependencies = []
+        parent.dependencies = ["Markups", "Segmentations"]
         parent.contributors = ["The ACNet developers"]
         parent.helpText = _(
             "Tells dilated cardiomyopathy (DCM) from normal on cardiac T1 maps with an attention network, and shows "
@@ -69,6 +70,13 @@ class ACNetClassifierWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObserva
     def exit(self) -> None:
         if self.panel is not None:
             self.panel.set_parameters(None)
+
+    def onReload(self) -> None:
+        """Developers reload a module after a change, which may be in the library too."""
+        self.exit()
+        for name in [name for name in sys.modules if name.partition(".")[0] == "ACNetLib"]:
+            del sys.modules[name]
+        super().onReload()
 
     def onSceneStartClose(self, caller: Any, event: Any) -> None:
         if self.panel is not None:

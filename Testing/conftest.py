@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,11 @@ import numpy as np
 import pytest
 
 from ACNetLib.attention import ATTENTION_MAPS
+from ACNetLib.measures import SectionMeasures
+from ACNetLib.probability import verdict
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import T1Map, t1_map_from_array
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 
 if TYPE_CHECKING:
     from ACNetLib.classifier import StudyResult
@@ -25,6 +29,12 @@ if TYPE_CHECKING:
 
 # Columns: the axes of increasing column, row and section index of a short-axis stack, in LPS.
 SHORT_AXIS = np.linalg.qr(np.array([[0.7, -0.3, 0.6], [0.6, 0.6, -0.5], [-0.2, 0.8, 0.6]]))[0]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_models_of_the_developer(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests, and the commands that they start, see the shipped models only."""
+    os.environ["ACNET_MODELS"] = str(tmp_path_factory.mktemp("own-models"))
 
 
 @pytest.fixture
@@ -47,6 +57,7 @@ def a_study() -> Callable[..., StudyResult]:
 def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probability_dcm: float = 0.91) -> StudyResult:
     from ACNetLib.classifier import SectionResult, StudyResult
     from ACNetLib.device import DeviceChoice
+    from ACNetLib.model import UNCERTAIN_RANGE
 
     point = t1_map.center if center_mm is None else np.asarray(center_mm)
     grids = [SectionGrid.around(t1_map, section, point) for section in range(t1_map.section_count)]
@@ -58,9 +69,11 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
             section=grid.section,
             grid=grid,
             probability_dcm=probability_dcm - 0.1 * grid.section,
-            decision="dcm" if probability_dcm - 0.1 * grid.section >= 0.5 else "normal",
-            logit=1.0,
+            verdict=verdict(probability_dcm - 0.1 * grid.section, UNCERTAIN_RANGE),
+            log_odds=1.0,
             outside_fraction=grid.crop(t1_map).outside_fraction,
+            confidence=0.97 - 0.1 * grid.section,
+            measures=SectionMeasures(1043.2, 1021.7, 2703.5, 6.9),
             warnings=("The crop reaches beyond the map.",) if grid.section else (),
         )
         for grid in grids
@@ -69,17 +82,37 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
         t1_map=t1_map,
         sections=sections,
         probability_dcm=probability_dcm,
-        decision="dcm" if probability_dcm >= 0.5 else "normal",
-        decision_threshold=0.5,
+        probability_range=(probability_dcm - 0.05, min(probability_dcm + 0.03, 0.999)),
+        verdict=verdict(probability_dcm, UNCERTAIN_RANGE),
+        prevalence_dcm=0.5,
         attention={
             key: np.float32(factor) * values for factor, key in zip((1.0, 0.9, 0.8), ATTENTION_MAPS, strict=True)
         },
         bands={key: np.minimum(bands, top) for top, key in zip((3, 4, 5), ATTENTION_MAPS, strict=True)},
+        ventricle=np.stack([made_up_ventricle(grid, t1_map) for grid in grids]),
         card=a_card("acnet-made-up-1.5T"),
+        localizer="localizer-made-up",
         device=DeviceChoice("cpu", "no GPU was found"),
-        center_source="image centre" if center_mm is None else "given",
-        warnings=("No centre was given; the heart may lie elsewhere.",) if center_mm is None else (),
+        center_source="localizer" if center_mm is None else "point",
+        field_mismatch=False,
+        warnings=("The map is odd.",) if center_mm is None else (),
     )
+
+
+def made_up_ventricle(grid: SectionGrid, t1_map: T1Map) -> np.ndarray:
+    """Labels of a round ventricle in the middle of the crop, its septum on the left, on the map's grid."""
+    rows, columns = np.mgrid[:128, :128] - 63.5
+    radius = np.hypot(rows, columns)
+    septum = (radius >= 22) & (radius < 31) & (columns < -np.abs(rows))
+    regions = {
+        CAVITY_LABEL: radius < 22,
+        MYOCARDIUM_LABEL: (radius >= 22) & (radius < 31) & ~septum,
+        SEPTUM_LABEL: septum,
+    }
+    labels = np.zeros(t1_map.array.shape[1:], np.uint8)
+    for label, region in regions.items():
+        labels[grid.restore(region.astype(np.float32), t1_map) > 0.5] = label
+    return labels
 
 
 def a_card(name: str) -> ModelCard:
@@ -92,10 +125,29 @@ def a_card(name: str) -> ModelCard:
         field_strength_tesla=1.5,
         simulated=True,
         decision_threshold=0.5,
-        temperature=1.0,
+        section_temperature=1.0,
+        study_temperature=1.0,
         training_prior_dcm=0.5,
         attention_thresholds=dict.fromkeys(ATTENTION_MAPS, (0.1, 0.2, 0.3, 0.4)),
     )
+
+
+@dataclass
+class Finder:
+    """Stands in for the localizer: says where it was told to find each section's ventricle."""
+
+    ventricles: tuple[Ventricle, ...] | None = None
+    confidence: float = 0.9
+    name: str = "stand-in"
+    confidence_threshold: float = 0.6
+
+    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]:
+        if self.ventricles is not None:
+            return self.ventricles
+        return tuple(
+            Ventricle(section, t1_map.section_center(section), self.confidence)
+            for section in range(t1_map.section_count)
+        )
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ from ACNetLib.model import Model
 from ACNetLib.network import ACNet
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import read_t1_map
+from ACNetLib.ventricle import MYOCARDIUM_LABEL
 from ACNetTrainerLib.attention_evaluation import REGIONS, FixedMask, judge_attention
 from ACNetTrainerLib.cases import LABELS, CaseLibrary
-from ACNetTrainerLib.simulation.truth import MYOCARDIUM_LABEL, masks_file
+from ACNetTrainerLib.simulation.truth import masks_file
 from conftest import a_card
 
 CPU = DeviceChoice("cpu", "asked for")

@@ -20,6 +20,8 @@ from ACNetLib.model import Model
 from ACNetLib.network import ACNet, ACNetOutput
 from ACNetLib.section import IntensityScaling
 from ACNetLib.t1map import T1Map, t1_map_from_array
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
+from conftest import Finder
 
 CPU = DeviceChoice("cpu", "asked for")
 
@@ -37,10 +39,13 @@ class StandIn(nn.Module):
 
 
 def a_classifier(
-    model: Model, answer: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None, **card: Any
+    model: Model,
+    answer: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
+    finder: Finder | None = None,
+    **card: Any,
 ) -> Classifier:
     network: Any = model.network if answer is None else StandIn(answer)
-    return Classifier(Model(network, replace(model.card, **card)), CPU)
+    return Classifier(Model(network, replace(model.card, **card)), finder or Finder(), CPU)
 
 
 def flat(value: float, log_odds: float = 0.0) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
@@ -63,18 +68,18 @@ def heart_of(t1_map: T1Map, section: int = 0) -> np.ndarray:
 def test_the_sections_of_a_stack_get_what_each_would_get_alone(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     classifier = a_classifier(a_model)
     heart = heart_of(an_oblique_t1_map)
-    study = classifier.classify(an_oblique_t1_map, heart)
-    alone = [classifier.classify(one_section(an_oblique_t1_map, section), heart) for section in (0, 1)]
-    assert study.sections[0].logit != study.sections[1].logit
+    study = classifier.classify(an_oblique_t1_map, center_mm=heart)
+    alone = [classifier.classify(one_section(an_oblique_t1_map, section), center_mm=heart) for section in (0, 1)]
+    assert study.sections[0].log_odds != study.sections[1].log_odds
     for section, single in enumerate(alone):
         assert study.sections[section].section == section
-        assert study.sections[section].logit == pytest.approx(single.sections[0].logit, rel=1e-4, abs=1e-4)
+        assert study.sections[section].log_odds == pytest.approx(single.sections[0].log_odds, rel=1e-4, abs=1e-4)
         assert single.probability_dcm == single.sections[0].probability_dcm
         for name in ATTENTION_MAPS:
             np.testing.assert_allclose(study.attention[name][section], single.attention[name][0], atol=1e-5)
 
 
-def test_all_sections_run_in_one_batch(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+def test_the_sections_run_in_one_batch_and_so_do_those_around_them(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     batches = []
 
     def answer(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,29 +87,69 @@ def test_all_sections_run_in_one_batch(a_model: Model, an_oblique_t1_map: T1Map)
         return flat(0.5)(x)
 
     a_classifier(a_model, answer).classify(an_oblique_t1_map)
-    assert batches == [(2, 1, 128, 128)]
+    assert batches == [(2, 1, 128, 128)] * 7  # as they are, moved in four directions, turned in two
 
 
 def test_the_probability_of_the_study_comes_from_the_mean_log_odds(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     def answer(x: Tensor) -> tuple[Tensor, Tensor]:
         return torch.tensor([-1.0, 4.0]), torch.full((2, 4, 32, 32), 0.5)
 
-    study = a_classifier(a_model, answer, temperature=2.0, decision_threshold=0.65).classify(an_oblique_t1_map)
-    assert [section.logit for section in study.sections] == [-0.5, 2.0]
+    study = a_classifier(
+        a_model, answer, section_temperature=2.0, study_temperature=0.5, uncertain_range=(0.4, 0.6)
+    ).classify(an_oblique_t1_map)
+    assert [section.log_odds for section in study.sections] == [-0.5, 2.0]
     assert [section.probability_dcm for section in study.sections] == pytest.approx([sigmoid(-0.5), sigmoid(2.0)])
-    assert study.probability_dcm == pytest.approx(sigmoid(0.75))  # 0.679
-    assert [section.decision for section in study.sections] == ["normal", "dcm"]
-    assert study.decision == "dcm"
+    assert study.probability_dcm == pytest.approx(sigmoid(1.5 / 0.5))
+    assert [section.verdict for section in study.sections] == ["normal", "dcm"]
+    assert study.verdict == "dcm"
 
 
-@pytest.mark.parametrize(("threshold", "decision"), [(0.30, "dcm"), (0.50, "dcm"), (0.51, "normal"), (0.90, "normal")])
-def test_the_threshold_of_the_card_decides(
-    a_model: Model, an_oblique_t1_map: T1Map, threshold: float, decision: str
+@pytest.mark.parametrize(
+    ("limits", "verdict"),
+    [
+        ((0.1, 0.3), "dcm"),
+        ((0.1, 0.5), "dcm"),
+        ((0.5, 0.51), "uncertain"),
+        ((0.2, 0.8), "uncertain"),
+        ((0.6, 0.8), "normal"),
+    ],
+)
+def test_the_rule_of_the_card_decides(
+    a_model: Model, an_oblique_t1_map: T1Map, limits: tuple[float, float], verdict: str
 ) -> None:
-    study = a_classifier(a_model, flat(0.5, log_odds=0.0), decision_threshold=threshold).classify(an_oblique_t1_map)
+    study = a_classifier(a_model, flat(0.5, log_odds=0.0), uncertain_range=limits).classify(an_oblique_t1_map)
     assert study.probability_dcm == 0.5
-    assert study.decision == study.sections[0].decision == decision
-    assert study.decision_threshold == threshold
+    assert study.verdict == study.sections[0].verdict == verdict
+
+
+@pytest.mark.parametrize(("prevalence", "expected"), [(None, 0.4), (0.4, 0.4), (0.1, 0.1), (0.9, 0.9)])
+def test_log_odds_that_say_nothing_leave_the_prevalence(
+    a_model: Model, an_oblique_t1_map: T1Map, prevalence: float | None, expected: float
+) -> None:
+    """The picture's likelihood ratio is 1 where the network says just the share that it was trained with."""
+    says_prior = flat(0.5, log_odds=float(np.log(0.4 / 0.6)))
+    classifier = a_classifier(a_model, says_prior, training_prior_dcm=0.4)
+    study = classifier.classify(an_oblique_t1_map, prevalence_dcm=prevalence)
+    assert study.prevalence_dcm == expected
+    assert study.probability_dcm == pytest.approx(expected)
+    assert study.sections[0].probability_dcm == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("prevalence", [0.0, 1.0, -0.2, 20.0, float("nan")])
+def test_a_prevalence_that_is_no_share_is_refused(a_model: Model, an_oblique_t1_map: T1Map, prevalence: float) -> None:
+    with pytest.raises(ACNetError, match="prevalence: found"):
+        a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map, prevalence_dcm=prevalence)
+
+
+def test_the_range_spans_what_moved_and_turned_sections_give(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    values = iter([0.0, 0.5, -0.25, 1.0, -2.0, 0.1, 0.2])
+
+    def answer(x: Tensor) -> tuple[Tensor, Tensor]:
+        return flat(0.5, log_odds=next(values))(x)
+
+    study = a_classifier(a_model, answer).classify(an_oblique_t1_map)
+    assert study.probability_dcm == 0.5
+    assert study.probability_range == pytest.approx((sigmoid(-2.0), sigmoid(1.0)))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +164,9 @@ def test_the_network_sees_the_crop_in_the_scaling_of_the_card(
         seen.append(x)
         return flat(0.5)(x)
 
-    study = a_classifier(a_model, answer, intensity=scaling).classify(an_oblique_t1_map, heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model, answer, intensity=scaling).classify(
+        an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map)
+    )
     for section, intensity in zip(study.sections, seen[0][:, 0].numpy(), strict=True):
         t1_ms = section.grid.crop(an_oblique_t1_map).t1_ms
         low, high = (500, 1500) if scaling.kind == "fixed_window" else (t1_ms.min(), t1_ms.max())
@@ -129,7 +176,7 @@ def test_the_network_sees_the_crop_in_the_scaling_of_the_card(
 def test_maps_and_bands_have_the_shape_of_the_t1_map_and_are_zero_outside_the_crop(
     a_model: Model, an_oblique_t1_map: T1Map
 ) -> None:
-    study = a_classifier(a_model).classify(an_oblique_t1_map, heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model).classify(an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map))
     rows, columns = np.mgrid[:150, :170]
     covered = (abs((columns - 60) * 1.4) <= 64) & (abs((rows - 80) * 1.6) <= 64)  # the pixel's centre in 128 x 128 mm
     near_edge = (abs(abs(columns - 60) * 1.4 - 64) < 1.5) | (abs(abs(rows - 80) * 1.6 - 64) < 1.7)
@@ -159,7 +206,7 @@ def test_attention_lands_where_the_network_paid_it(
         mask[:, :, row, column] = 0.9
         return torch.zeros(len(x)), mask
 
-    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map))
     for section in study.sections:
         grid = section.grid
         along = (4 * column + 1.5 - 63.5) * np.array(grid.row_axis) + (4 * row + 1.5 - 63.5) * np.array(
@@ -181,7 +228,7 @@ def test_attention_to_the_bright_heart_lies_on_the_bright_heart(a_model: Model, 
         return torch.zeros(len(x)), F.avg_pool2d(x, 4).repeat(1, 4, 1, 1) / 256
 
     center = heart_of(an_oblique_t1_map) + 25 * an_oblique_t1_map.row_axis - 18 * an_oblique_t1_map.column_axis
-    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, center)
+    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, center_mm=center)
     rows, columns = np.mgrid[:150, :170]
     heart = np.hypot(rows - 80, columns - 60) < 20
     for attention in study.attention["module_1"]:
@@ -198,21 +245,80 @@ def test_a_flat_mask_looks_flat_in_the_result(a_model: Model, an_oblique_t1_map:
 
 def test_a_given_centre_is_the_centre_of_every_crop(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     heart = heart_of(an_oblique_t1_map)
-    study = a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map, heart.tolist())
-    assert study.center_source == "given"
+    study = a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map, center_mm=heart.tolist())
+    assert study.center_source == "point"
     assert study.warnings == ()
     for section in study.sections:
+        assert section.confidence == 1
         np.testing.assert_allclose(section.grid.center_mm, an_oblique_t1_map.project(heart, section.section))
 
 
-def test_without_a_centre_the_middle_of_the_image_is_used_and_that_is_said(
+def test_without_a_centre_each_section_is_cut_where_the_localizer_found_its_ventricle(
     a_model: Model, an_oblique_t1_map: T1Map
 ) -> None:
-    study = a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map)
-    assert study.center_source == "image centre"
-    assert any("image centre was used" in warning for warning in study.warnings)
+    places = [heart_of(an_oblique_t1_map, section) + section * an_oblique_t1_map.row_axis for section in (0, 1)]
+    finder = Finder(tuple(Ventricle(section, place, 0.8) for section, place in enumerate(places)))
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map)
+    assert study.center_source == "localizer"
+    assert study.localizer == "stand-in"
+    for section, place in zip(study.sections, places, strict=True):
+        assert section.confidence == 0.8
+        np.testing.assert_allclose(section.grid.center_mm, place)
+
+
+def test_a_section_whose_ventricle_was_not_found_counts_for_nothing_and_is_named(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    finder = Finder((found_by_localizer(an_oblique_t1_map, 0, 0.3), found_by_localizer(an_oblique_t1_map, 1, 0.9)))
+    study = a_classifier(a_model, flat(0.5, log_odds=1.0), finder).classify(an_oblique_t1_map)
+    assert [section.section for section in study.sections] == [1]
+    assert study.probability_dcm == pytest.approx(sigmoid(1.0))
+    assert len(study.warnings) == 1
+    assert study.warnings[0].startswith("Section 0 was left out")
+    for values in (study.attention["combined"], study.bands["combined"], study.ventricle):
+        assert not values[0].any()
+        assert values[1].any()
+
+
+def test_a_map_without_any_ventricle_found_is_refused_and_a_point_asked_for(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    classifier = a_classifier(a_model, flat(0.5), Finder(confidence=0.59))
+    with pytest.raises(ACNetError, match=r"^short axis: .*not found on any section.*0\.59.*0\.60.*--center"):
+        classifier.classify(an_oblique_t1_map)
+    assert len(classifier.classify(an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map)).sections) == 2
+
+
+def test_a_section_is_measured_with_the_regions_that_were_found(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    finder = Finder(tuple(found_by_localizer(an_oblique_t1_map, section, 0.9) for section in (0, 1)))
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map)
     for section in study.sections:
-        np.testing.assert_allclose(section.grid.center_mm, an_oblique_t1_map.section_center(section.section))
+        assert section.measures is not None
+        assert section.measures.septal_t1_ms == pytest.approx(900, abs=20)  # outside conftest's bright heart
+        assert section.measures.cavity_area_mm2 == pytest.approx(np.pi * 20**2 * 1.4 * 1.6, rel=0.02)
+    assert set(np.unique(study.ventricle)) == {0, MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL}
+
+
+@pytest.mark.parametrize(("column", "measured"), [(60, True), (100, False)])
+def test_found_regions_are_used_only_where_a_given_point_lies_within_them(
+    a_model: Model, an_oblique_t1_map: T1Map, column: int, measured: bool
+) -> None:
+    finder = Finder(tuple(found_by_localizer(an_oblique_t1_map, section, 0.9) for section in (0, 1)))
+    point = an_oblique_t1_map.image.TransformIndexToPhysicalPoint((column, 80, 0))
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, center_mm=point)
+    assert [section.measures is not None for section in study.sections] == [measured] * 2
+    for section in study.sections:
+        np.testing.assert_allclose(section.grid.center_mm, an_oblique_t1_map.project(point, section.section))
+
+
+def found_by_localizer(t1_map: T1Map, section: int, confidence: float) -> Ventricle:
+    """Conftest's bright heart as cavity, a ring around it as wall, its part towards lower columns as septum."""
+    rows, columns = np.mgrid[:150, :170]
+    radius = np.hypot(rows - 80, columns - 60)
+    labels = np.select(
+        [radius < 20, (radius < 27) & (columns < 45), radius < 27], [CAVITY_LABEL, SEPTUM_LABEL, MYOCARDIUM_LABEL], 0
+    )
+    return Ventricle(section, heart_of(t1_map, section), confidence, labels.astype(np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -225,9 +331,9 @@ def test_a_crop_that_leaves_the_map_is_reported_and_one_far_outside_is_refused(
     classifier = a_classifier(a_model, flat(0.5))
     if outcome == "refused":
         with pytest.raises(ACNetError, match=r"^short axis: .*% of section 0 around .* lies outside"):
-            classifier.classify(an_oblique_t1_map, center)
+            classifier.classify(an_oblique_t1_map, center_mm=center)
         return
-    sections = classifier.classify(an_oblique_t1_map, center).sections
+    sections = classifier.classify(an_oblique_t1_map, center_mm=center).sections
     for section in sections:
         assert section.outside_fraction == pytest.approx(max(0, sideways_mm + 64 - 119) / 128, abs=0.01)
         assert [warning.endswith("of the section lies outside the map") for warning in section.warnings] == (
@@ -235,20 +341,37 @@ def test_a_crop_that_leaves_the_map_is_reported_and_one_far_outside_is_refused(
         )
 
 
-@pytest.mark.parametrize(("field", "warning"), [(1.5, None), (1.494, None), (3.0, "from 3 T"), (None, "does not tell")])
-def test_a_map_of_another_field_strength_is_warned_of(
-    a_model: Model, an_oblique_t1_map: T1Map, field: float | None, warning: str | None
+@pytest.mark.parametrize("field", [1.5, 1.494])
+def test_a_map_of_the_models_field_strength_passes(a_model: Model, an_oblique_t1_map: T1Map, field: float) -> None:
+    study = a_classifier(a_model, flat(0.5)).classify(replace(an_oblique_t1_map, field_strength_tesla=field))
+    assert not study.field_mismatch
+    assert study.warnings == ()
+
+
+def test_a_map_of_another_field_strength_is_refused_unless_forced_and_then_marked(
+    a_model: Model, an_oblique_t1_map: T1Map
 ) -> None:
-    t1_map = replace(an_oblique_t1_map, field_strength_tesla=field)
-    warnings = a_classifier(a_model, flat(0.5)).classify(t1_map, t1_map.center).warnings
-    assert len(warnings) == (warning is not None)
-    assert warning is None or warning in warnings[0]
-    assert warning is None or "1.5 T" in warnings[0]
+    t1_map = replace(an_oblique_t1_map, field_strength_tesla=2.894)
+    classifier = a_classifier(a_model, flat(0.5))
+    with pytest.raises(ACNetError, match=r"^short axis: it is from 2\.894 T, the model untrained is for 1\.5 T"):
+        classifier.classify(t1_map)
+    study = classifier.classify(t1_map, allow_field_mismatch=True)
+    assert study.field_mismatch
+    assert ["means nothing" in warning for warning in study.warnings] == [True]
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_field_strength_that_is_not_known_is_asked_for_and_never_guessed(
+    a_model: Model, an_oblique_t1_map: T1Map, forced: bool
+) -> None:
+    t1_map = replace(an_oblique_t1_map, field_strength_tesla=None)
+    with pytest.raises(ACNetError, match=r"^short axis: it does not tell its field strength.*--field"):
+        a_classifier(a_model, flat(0.5)).classify(t1_map, allow_field_mismatch=forced)
 
 
 def test_the_warnings_of_the_map_are_passed_on(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     t1_map = replace(an_oblique_t1_map, warnings=("the map is odd",))
-    assert a_classifier(a_model, flat(0.5)).classify(t1_map, t1_map.center).warnings == ("the map is odd",)
+    assert a_classifier(a_model, flat(0.5)).classify(t1_map).warnings == ("the map is odd",)
 
 
 def test_a_single_section_map_and_its_result_have_one_section(a_model: Model) -> None:
@@ -261,11 +384,11 @@ def test_a_single_section_map_and_its_result_have_one_section(a_model: Model) ->
 
 def test_a_network_with_one_attention_module_gives_fewer_maps(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     network = ACNet(attention_modules=1).eval()
-    study = Classifier(Model(network, a_model.card), CPU).classify(an_oblique_t1_map)
+    study = Classifier(Model(network, a_model.card), Finder(), CPU).classify(an_oblique_t1_map)
     assert tuple(study.attention) == tuple(study.bands) == ("module_1", "combined")
 
 
 def test_a_model_without_attention_is_refused(a_model: Model) -> None:
     model = Model(ACNet(attention_modules=0), replace(a_model.card, attention_thresholds={}))
     with pytest.raises(ACNetError, match="no attention"):
-        Classifier(model, CPU)
+        Classifier(model, Finder(), CPU)

@@ -141,7 +141,7 @@ def epoch_of(sampler: EpochSampler, epoch: int) -> list[tuple[int, int]]:
 
 
 def test_a_balanced_epoch_draws_half_of_each_class(library: CaseLibrary) -> None:
-    sampler = EpochSampler(library.cases, seed=1, balanced=True)
+    sampler = EpochSampler([case.is_dcm for case in library.cases], seed=1, balanced=True)
     for epoch in range(5):
         keys = epoch_of(sampler, epoch)
         assert {key[0] for key in keys} == {epoch}
@@ -155,17 +155,21 @@ def test_a_balanced_epoch_draws_half_of_each_class(library: CaseLibrary) -> None
 
 
 def test_an_unbalanced_epoch_draws_every_case_once(library: CaseLibrary) -> None:
-    sampler = EpochSampler(library.cases, seed=1, balanced=False)
+    sampler = EpochSampler([case.is_dcm for case in library.cases], seed=1, balanced=False)
     assert sorted(epoch_of(sampler, 2)) == [(2, index) for index in range(8)]
 
 
 @pytest.mark.parametrize("balanced", [False, True])
 def test_the_order_follows_from_seed_and_epoch(library: CaseLibrary, balanced: bool) -> None:
-    sampler = EpochSampler(library.cases, seed=1, balanced=balanced)
+    sampler = EpochSampler([case.is_dcm for case in library.cases], seed=1, balanced=balanced)
     orders = [[index for _, index in epoch_of(sampler, epoch)] for epoch in (0, 1, 2)]
     assert orders[0] != orders[1] != orders[2]
-    assert [index for _, index in epoch_of(EpochSampler(library.cases, 1, balanced), 2)] == orders[2]
-    assert [index for _, index in epoch_of(EpochSampler(library.cases, 2, balanced), 2)] != orders[2]
+    assert [
+        index for _, index in epoch_of(EpochSampler([case.is_dcm for case in library.cases], 1, balanced), 2)
+    ] == orders[2]
+    assert [
+        index for _, index in epoch_of(EpochSampler([case.is_dcm for case in library.cases], 2, balanced), 2)
+    ] != orders[2]
 
 
 def test_evaluation_takes_every_case_once_in_the_order_of_the_table(library: CaseLibrary) -> None:

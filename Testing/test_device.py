@@ -14,6 +14,7 @@ from ACNetLib.device import DEVICE_REQUESTS, DeviceChoice, choose_device, device
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
 from ACNetLib.t1map import T1Map
+from conftest import Finder
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU here")
@@ -95,8 +96,8 @@ def test_a_gpu_computes_in_half_precision() -> None:
 
 @needs_cuda
 def test_a_gpu_gives_the_probability_that_the_processor_gives(a_model: Model, an_oblique_t1_map: T1Map) -> None:
-    on_cpu = Classifier(a_model, choose_device("cpu")).classify(an_oblique_t1_map)
-    on_gpu = Classifier(a_model, choose_device("cuda")).classify(an_oblique_t1_map)
+    on_cpu = Classifier(a_model, Finder(), choose_device("cpu")).classify(an_oblique_t1_map)
+    on_gpu = Classifier(a_model, Finder(), choose_device("cuda")).classify(an_oblique_t1_map)
     assert on_gpu.probability_dcm == pytest.approx(on_cpu.probability_dcm, abs=1e-2)
     for name, attention in on_cpu.attention.items():
         np.testing.assert_allclose(on_gpu.attention[name], attention, atol=1e-2)

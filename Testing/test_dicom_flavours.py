@@ -11,9 +11,14 @@ import SimpleITK as sitk
 from pydicom.dataset import FileDataset
 from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
 
+from ACNetLib.classifier import Classifier
 from ACNetLib.cli import main as acnet
+from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import T1Map, read_t1_map
+from ACNetLib.localizer import Localizer, load_localizer
+from ACNetLib.model import load_model
+from ACNetLib.model_store import default_localizer, model_for_field
+from ACNetLib.t1map import T1Map, read_t1_map, with_field_strength
 from ACNetTrainerLib.cli import DICOM_FLAVOURS
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom import FLAVOURS, PHILIPS_MAP_SLOPE, write_dicom_series
@@ -86,6 +91,36 @@ def test_a_map_stored_with_a_slope_differs_by_half_a_quantum_at_most(folders: di
     tissue = a_map.array > 200
     np.testing.assert_allclose(t1_map.array[tissue], a_map.array[tissue], rtol=1e-2)
     assert_same_geometry(t1_map, a_map)
+
+
+@pytest.fixture(scope="module")
+def shipped_classifier() -> Classifier:
+    device = DeviceChoice("cpu", "asked for")
+    return Classifier(load_model(model_for_field(1.5)), Localizer(load_localizer(default_localizer()), device), device)
+
+
+@pytest.mark.parametrize(
+    ("source", "tolerance"),
+    [*((flavour, 1e-4) for flavour in EXACT), ("philips", 1e-2), (".nrrd", 1e-4), (".nii.gz", 1e-4)],
+)
+def test_the_same_pixels_give_the_same_result_in_every_format(
+    source: str,
+    tolerance: float,
+    folders: dict[str, Path],
+    a_map: T1Map,
+    shipped_classifier: Classifier,
+    tmp_path: Path,
+) -> None:
+    """From the header to the probability: read, located, cut and classified."""
+    if source in folders:
+        t1_map = read_t1_map(folders[source])
+    else:
+        sitk.WriteImage(a_map.image, str(tmp_path / f"map{source}"))
+        t1_map = with_field_strength(read_t1_map(tmp_path / f"map{source}"), 1.5)
+    expected, found = shipped_classifier.classify(a_map), shipped_classifier.classify(t1_map)
+    assert found.probability_dcm == pytest.approx(expected.probability_dcm, abs=tolerance)
+    for section, same in zip(found.sections, expected.sections, strict=True):
+        assert section.probability_dcm == pytest.approx(same.probability_dcm, abs=tolerance)
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tables import BLOCK, TABLES, filled
+
 REPOSITORY = Path(__file__).parent.parent
 DCM_SHARE = {"1": 449 / 485, "2": 449 / 640}
 ROW = re.compile(r"^\| ([12]) \| ([^|]+) \| " + r" \| ".join([r"([0-9.]+)"] * 5) + r" \|$", re.MULTILINE)
@@ -27,6 +29,17 @@ def test_the_accuracy_that_follows_from_the_papers_columns_is_right(row: tuple[s
     share = DCM_SHARE[experiment]
     assert if_dcm == pytest.approx(share * sensitivity + (1 - share) * specificity, abs=6e-5)
     assert if_normal == pytest.approx((1 - share) * sensitivity + share * specificity, abs=6e-5)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_table_made_from_results_says_what_they_say(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert filled(text) == text, "run make tables"
+
+
+def test_every_table_that_can_be_made_stands_on_a_page() -> None:
+    shown = [block["name"] for page in PAGES for block in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    assert sorted(shown) == sorted(TABLES)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -60,7 +60,7 @@ def test_the_model_is_compared_with_the_true_measures_of_the_same_patients(
 def test_a_patient_has_the_mean_calibrated_log_odds_of_its_sections(
     a_model: Model, simulated_library: CaseLibrary
 ) -> None:
-    model = Model(a_model.network, replace(a_model.card, temperature=2.0))
+    model = Model(a_model.network, replace(a_model.card, study_temperature=2.0))
     scores = score_patients(model, simulated_library, CPU)
     dataset = CaseDataset(simulated_library, simulated_library.cases, model.card.intensity)
     sections = predict(model.network, dataset, CPU).log_odds.reshape(12, 3)

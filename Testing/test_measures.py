@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ACNetLib.measures import SectionMeasures, measure_section
+from ACNetLib.measures import SectionMeasures, measure_section, septal_arc
 
 ENDOCARDIUM, EPICARDIUM = 20.0, 29.0  # pixels
 CENTER = (70.0, 60.0)  # column, row
@@ -28,7 +28,8 @@ def measure(
     t1_ms[myocardium & (radius > EPICARDIUM - 2)] = 700.0  # and with fat
     if not with_septum:
         myocardium &= ~septum
-    return measure_section(t1_ms.astype(np.float32), myocardium, cavity, insertions(arc_degrees), pixel_mm)
+    arc = septal_arc(cavity, insertions(arc_degrees))
+    return measure_section(t1_ms.astype(np.float32), myocardium, cavity, arc, (pixel_mm, pixel_mm))
 
 
 def insertions(arc_degrees: float) -> NDArray[np.float64]:
@@ -58,3 +59,22 @@ def test_a_septum_that_is_not_there_has_no_t1() -> None:
     measures = measure(with_septum=False)
     assert np.isnan(measures.septal_t1_ms)
     assert measures.cavity_area_mm2 == measure().cavity_area_mm2
+
+
+def test_the_whole_myocardium_has_the_t1_of_its_mid_wall() -> None:
+    assert measure(septal_t1_ms=1200.0).myocardial_t1_ms == pytest.approx(1200.0)
+    assert 1200.0 < measure(septal_t1_ms=1300.0).myocardial_t1_ms < 1250.0
+
+
+def test_pixels_that_are_not_square_measure_the_same_ventricle() -> None:
+    """The drawn ventricle with every second row left out, its rows twice as far apart."""
+    rows, columns = np.indices((128, 140))
+    radius = np.hypot(columns - CENTER[0], rows - CENTER[1])
+    cavity, whole = radius < ENDOCARDIUM, radius < EPICARDIUM
+    t1_ms = np.where(cavity, 1900, 1200).astype(np.float32)
+    arc = septal_arc(cavity, insertions(120.0))
+    square = measure_section(t1_ms, whole & ~cavity, cavity, arc, (1.0, 1.0))
+    flat = measure_section(t1_ms[::2], (whole & ~cavity)[::2], cavity[::2], arc[::2], (2.0, 1.0))
+    assert flat.cavity_area_mm2 == pytest.approx(square.cavity_area_mm2, rel=0.01)
+    assert flat.wall_thickness_mm == pytest.approx(square.wall_thickness_mm, rel=0.03)
+    assert flat.septal_t1_ms == square.septal_t1_ms == 1200

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, matthews_corrcoef, recall_score, roc_auc_score
 
-from ACNetTrainerLib.metrics import auroc, bootstrap, threshold_metrics, youden_threshold
+from ACNetTrainerLib.metrics import (
+    auroc,
+    bootstrap,
+    expected_calibration_error,
+    prevalence_weights,
+    threshold_metrics,
+    youden_threshold,
+)
 
 # Log odds of eight patients, four of them with DCM. At 0: 3 of 4 DCM and 2 of 4 normals are right.
 SCORES = np.array([-2.0, -1.0, 0.5, 1.5, -0.5, 1.0, 2.0, 3.0])
@@ -120,3 +127,28 @@ def test_the_youden_threshold_has_the_highest_sum_of_recalls() -> None:
 def test_the_youden_threshold_stays_a_probability_that_a_card_can_hold(shift: float) -> None:
     threshold = youden_threshold(SCORES + shift, IS_DCM)
     assert threshold in (0.01, 0.99)
+
+
+def test_probabilities_that_come_true_have_hardly_any_calibration_error_at_any_prevalence() -> None:
+    rng = np.random.default_rng(5)
+    probability = rng.beta(0.5, 0.5, 20_000)
+    is_dcm = rng.random(20_000) < probability
+    assert expected_calibration_error(probability, is_dcm, np.ones(20_000)) < 0.015
+    odds = probability / (1 - probability) * (0.2 / 0.8) / (is_dcm.mean() / (1 - is_dcm.mean()))
+    rarer = odds / (1 + odds)
+    assert expected_calibration_error(rarer, is_dcm, prevalence_weights(is_dcm, 0.2)) < 0.015
+    assert expected_calibration_error(probability, is_dcm, prevalence_weights(is_dcm, 0.2)) > 0.1
+
+
+def test_the_calibration_error_is_the_distance_between_what_is_said_and_what_is_true() -> None:
+    probability, is_dcm = np.full(1000, 0.9), np.arange(1000) % 10 < 6
+    assert expected_calibration_error(probability, is_dcm, np.ones(1000), bins=1) == pytest.approx(0.3)
+    two_groups = np.repeat([0.1, 0.9], 500)
+    truth = np.concatenate([np.arange(500) % 10 < 3, np.arange(500) % 10 < 6])
+    assert expected_calibration_error(two_groups, truth, np.ones(1000)) == pytest.approx((0.2 + 0.3) / 2)
+
+
+def test_weights_give_the_wanted_share_of_dcm() -> None:
+    weights = prevalence_weights(IS_DCM, 0.2)
+    assert weights[IS_DCM].sum() / weights.sum() == pytest.approx(0.2)
+    assert weights.sum() == pytest.approx(len(IS_DCM))

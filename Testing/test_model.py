@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import METADATA_KEY, Model, load_model, read_card, save_model
+from ACNetLib.model import Model, load_model, read_card, save_model
 from ACNetLib.network import ACNet
 from ACNetLib.section import IntensityScaling
+from ACNetLib.weights_header import METADATA_KEY
 
 Tensors = dict[str, Tensor]
 Card = dict[str, Any]
@@ -54,7 +55,8 @@ def sections() -> Tensor:
 def test_a_model_comes_back_from_its_file_with_the_same_logits_and_card(a_model: Model, tmp_path: Path) -> None:
     card = replace(
         a_model.card,
-        temperature=1.7,
+        section_temperature=1.7,
+        study_temperature=1.3,
         decision_threshold=0.41,
         intensity=IntensityScaling("minmax_paper"),
         training={"recipe": {"name": "paper"}, "best_epoch": 3},
@@ -150,8 +152,10 @@ CARD_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "other classes": ({"class_names": ["dcm", "normal"]}, "class_names"),
     "other section size": ({"section_size": 64}, "section_size"),
     "other spacing": ({"section_spacing_mm": 2.0}, "section_spacing_mm"),
-    "no temperature": ({"temperature": 0}, "temperature"),
-    "temperature of another type": ({"temperature": "hot"}, "wrong type"),
+    "no temperature": ({"study_temperature": 0}, "study_temperature"),
+    "metrics of another type": ({"metrics": [1]}, "field metrics"),
+    "no range": ({"uncertain_range": [0.8, 0.2]}, "field uncertain_range"),
+    "temperature of another type": ({"section_temperature": "hot"}, "wrong type"),
     "threshold out of range": ({"decision_threshold": 1.0}, "decision_threshold"),
     "prior out of range": ({"training_prior_dcm": 0.0}, "training_prior_dcm"),
     "too few bands": ({"attention_thresholds": {"module_1": [0.5]}}, "attention_thresholds"),
@@ -172,8 +176,8 @@ def test_a_card_that_this_version_can_not_follow_is_refused(
 
 
 def test_a_card_that_lacks_a_field_is_refused(model_file: Path) -> None:
-    changed(model_file, lambda _, card: card.pop("temperature"))
-    with pytest.raises(ACNetError, match=r"lacks or adds these fields: temperature"):
+    changed(model_file, lambda _, card: card.pop("study_temperature"))
+    with pytest.raises(ACNetError, match=r"lacks or adds these fields: study_temperature"):
         load_model(model_file)
 
 

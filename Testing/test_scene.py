@@ -1,4 +1,4 @@
-"""scene.py on real MRML, without the Slicer application."""
+"""The result's nodes and the scene's files on real MRML, without the Slicer application."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 import slicer
 import slicer.util
 import vtk
@@ -18,20 +18,20 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
-from ACNetLib.errors import ACNetError
 from ACNetLib.scene import (
+    OVERLAYS,
+    VENTRICLE,
     ResultNodes,
     add_t1_map,
     find_result,
     new_scene,
-    point_from_markups_node,
-    read_summary,
     save_scene,
-    show_attention,
+    show_overlay,
     show_result,
-    t1_map_from_volume_node,
 )
-from ACNetLib.t1map import T1Map, t1_map_from_array
+from ACNetLib.scene_input import SEGMENT_LABELS, t1_map_from_volume_node
+from ACNetLib.scene_table import STUDY, read_summary
+from ACNetLib.t1map import T1Map
 
 
 @pytest.fixture
@@ -47,10 +47,6 @@ def a_volume_node(an_oblique_t1_map: T1Map, a_scene: Scene) -> Volume:
 @pytest.fixture
 def a_result(a_study: Callable, a_volume_node: Volume, a_scene: Scene) -> ResultNodes:
     return show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
-
-
-def geometry(image: sitk.Image) -> np.ndarray:
-    return np.concatenate([image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()])
 
 
 def ijk_to_ras(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
@@ -73,112 +69,6 @@ def names_of_data(scene: Scene) -> list[str]:
     return sorted(node.GetName() for node in nodes_of(scene, "vtkMRMLStorableNode"))
 
 
-@pytest.mark.parametrize("flip", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, -1)])
-def test_a_t1_map_comes_back_from_its_node_with_the_same_pixels_and_geometry(
-    an_oblique_t1_map: T1Map, a_scene: Scene, flip: tuple[int, int, int]
-) -> None:
-    direction = np.reshape(an_oblique_t1_map.image.GetDirection(), (3, 3)) * flip
-    t1_map = t1_map_from_array(
-        an_oblique_t1_map.array,
-        (1.4, 1.6, 8.0),
-        (-80.5, 35.25, 410.125),
-        direction,
-        name="T1",
-        field_strength_tesla=3.0,
-    )
-    again = t1_map_from_volume_node(add_t1_map(t1_map, a_scene))
-    np.testing.assert_allclose(geometry(again.image), geometry(t1_map.image), atol=1e-6)
-    np.testing.assert_array_equal(again.array, t1_map.array)
-    assert (again.name, again.field_strength_tesla, again.simulated) == ("T1", 3.0, False)
-
-
-def test_a_pixel_lies_in_slicer_where_it_lies_in_the_t1_map(an_oblique_t1_map: T1Map, a_volume_node: Volume) -> None:
-    lps = an_oblique_t1_map.image.TransformIndexToPhysicalPoint((60, 80, 1))
-    ras = ijk_to_ras(a_volume_node) @ (60, 80, 1, 1)
-    np.testing.assert_allclose(ras[:3], np.multiply(lps, (-1, -1, 1)), atol=1e-6)
-
-
-def test_a_simulated_map_is_still_simulated_after_its_way_through_the_scene(
-    an_oblique_t1_map: T1Map, a_scene: Scene
-) -> None:
-    simulated = T1Map(an_oblique_t1_map.image, "T1", simulated=True)
-    assert t1_map_from_volume_node(add_t1_map(simulated, a_scene)).simulated
-
-
-def test_a_header_key_read_by_slicer_from_an_nrrd_file_is_the_field_strength(
-    an_oblique_t1_map: T1Map, a_scene: Scene, tmp_path: Path
-) -> None:
-    image = sitk.Image(an_oblique_t1_map.image)
-    image.SetMetaData("ACNet_field_strength_tesla", "3")
-    sitk.WriteImage(image, tmp_path / "t1.nrrd")
-    node = a_scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "T1")
-    storage = slicer.vtkMRMLNRRDStorageNode()
-    storage.SetFileName(str(tmp_path / "t1.nrrd"))
-    assert storage.ReadData(node)
-    t1_map = t1_map_from_volume_node(node)
-    assert t1_map.field_strength_tesla == 3.0
-    np.testing.assert_allclose(geometry(t1_map.image), geometry(an_oblique_t1_map.image), atol=1e-6)
-
-
-def test_a_field_strength_that_is_no_number_is_named(a_volume_node: Volume) -> None:
-    a_volume_node.SetAttribute("ACNet_field_strength_tesla", "high")
-    with pytest.raises(ACNetError, match=r"short axis.*ACNet_field_strength_tesla is 'high'"):
-        t1_map_from_volume_node(a_volume_node)
-
-
-def test_linear_parent_transforms_are_applied(an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene) -> None:
-    matrices = [np.eye(4), np.eye(4)]
-    matrices[0][:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
-    matrices[1][:3, 3] = (5, -7, 11)
-    child, parent = (a_scene.AddNewNodeByClass("vtkMRMLLinearTransformNode") for _ in matrices)
-    for node, matrix in zip((child, parent), matrices, strict=True):
-        node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
-    child.SetAndObserveTransformNodeID(parent.GetID())
-    a_volume_node.SetAndObserveTransformNodeID(child.GetID())
-
-    t1_map = t1_map_from_volume_node(a_volume_node)
-
-    expected = matrices[1] @ matrices[0] @ ijk_to_ras(a_volume_node) @ (60, 80, 1, 1)
-    found = np.multiply(t1_map.image.TransformIndexToPhysicalPoint((60, 80, 1)), (-1, -1, 1))
-    np.testing.assert_allclose(found, expected[:3], atol=1e-6)
-    np.testing.assert_allclose(t1_map.image.GetSpacing(), an_oblique_t1_map.image.GetSpacing(), atol=1e-6)
-
-
-def test_a_non_linear_parent_transform_is_refused_by_name(a_volume_node: Volume, a_scene: Scene) -> None:
-    transform = a_scene.AddNewNodeByClass("vtkMRMLTransformNode", "warp")
-    spline = vtk.vtkThinPlateSplineTransform()
-    spline.SetBasisToR()
-    points = [vtk.vtkPoints(), vtk.vtkPoints()]
-    for index in range(8):
-        corner = [100.0 * (index >> axis & 1) for axis in range(3)]
-        points[0].InsertNextPoint(corner)
-        points[1].InsertNextPoint(corner if index else (10.0, 0.0, 0.0))
-    spline.SetSourceLandmarks(points[0])
-    spline.SetTargetLandmarks(points[1])
-    transform.SetAndObserveTransformToParent(spline)
-    a_volume_node.SetAndObserveTransformNodeID(transform.GetID())
-    with pytest.raises(ACNetError, match=r"short axis.*non-linear transform warp"):
-        t1_map_from_volume_node(a_volume_node)
-
-
-def test_a_node_without_image_or_with_another_image_than_t1_is_refused_by_name(a_scene: Scene) -> None:
-    empty = a_scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
-    with pytest.raises(ACNetError, match=r"empty.*no image"):
-        t1_map_from_volume_node(empty)
-    color = a_scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "color")
-    slicer.util.updateVolumeFromArray(color, np.zeros((1, 8, 8, 3), np.uint8))
-    with pytest.raises(ACNetError, match="color"):
-        t1_map_from_volume_node(color)
-
-
-def test_a_placed_control_point_is_given_in_lps(a_scene: Scene) -> None:
-    node = a_scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "LV")
-    with pytest.raises(ACNetError, match=r"LV.*no control point"):
-        point_from_markups_node(node)
-    node.AddControlPoint(vtk.vtkVector3d(1.0, 2.0, 3.0))
-    np.testing.assert_allclose(point_from_markups_node(node), (-1.0, -2.0, 3.0))
-
-
 def test_each_label_map_and_value_map_lies_on_the_t1_map(
     a_result: ResultNodes, a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume
 ) -> None:
@@ -192,28 +82,78 @@ def test_each_label_map_and_value_map_lies_on_the_t1_map(
         assert slicer.util.arrayFromVolume(label).dtype == np.uint8
 
 
+def test_the_ventricle_lies_on_the_t1_map_and_is_not_shown_at_first(
+    a_result: ResultNodes, a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
+) -> None:
+    ventricle = a_result.labels[VENTRICLE]
+    np.testing.assert_allclose(ijk_to_ras(ventricle), ijk_to_ras(a_volume_node), atol=1e-6)
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(ventricle), a_study(an_oblique_t1_map).ventricle)
+    for composite in nodes_of(a_scene, "vtkMRMLSliceCompositeNode"):
+        shown = composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID(), composite.GetLabelVolumeID()
+        assert ventricle.GetID() not in shown
+
+
+def colors_of(label: slicer.vtkMRMLLabelMapVolumeNode) -> dict[str, list[float]]:
+    """RGBA by name, in the order of the label values."""
+    colors = label.GetDisplayNode().GetColorNode()
+    rgba = [[0.0] * 4 for _ in range(colors.GetNumberOfColors())]
+    for value, color in enumerate(rgba):
+        colors.GetColor(value, color)
+    return {colors.GetColorName(value): color for value, color in enumerate(rgba)}
+
+
 def test_the_bands_have_their_names_and_colors_in_a_table_of_their_own(a_result: ResultNodes) -> None:
-    colors = a_result.labels["combined"].GetDisplayNode().GetColorNode()
-    assert colors is a_result.colors
-    assert colors.GetNumberOfColors() == 6
-    for band, (name, expected) in enumerate(zip(BAND_NAMES, BAND_COLORS, strict=True), start=1):
-        rgba = [0.0] * 4
-        colors.GetColor(band, rgba)
-        assert colors.GetColorName(band) == name
-        np.testing.assert_allclose(rgba, expected, atol=1 / 255)
-    colors.GetColor(0, rgba)
-    assert rgba[3] == 0.0
+    outside, *bands = colors_of(a_result.labels["combined"]).items()
+    assert outside[1][3] == 0.0
+    assert tuple(name for name, _ in bands) == BAND_NAMES
+    np.testing.assert_allclose([color for _, color in bands], BAND_COLORS, atol=1 / 255)
+
+
+def test_the_parts_of_the_ventricle_have_names_that_are_understood_as_segments(a_result: ResultNodes) -> None:
+    outside, *parts = colors_of(a_result.labels[VENTRICLE]).items()
+    assert outside[1][3] == 0.0
+    assert [SEGMENT_LABELS[name] for name, _ in parts] == [1, 2, 3]
+    assert all(color[3] == 1.0 for _, color in parts)
 
 
 def test_the_table_has_one_row_a_section_and_keeps_what_is_said_of_the_study(a_result: ResultNodes) -> None:
     study, rows = read_summary(a_result.table)
-    assert [row.section for row in rows] == [0, 1]
-    assert [row.decision for row in rows] == ["dcm", "dcm"]
+    assert [(row.section, row.verdict) for row in rows] == [(0, "dcm"), (1, "dcm")]
     np.testing.assert_allclose([row.probability_dcm for row in rows], [0.91, 0.81])
+    np.testing.assert_allclose([row.confidence for row in rows], [0.97, 0.87])
+    measures = rows[0].septal_t1_ms, rows[0].cavity_area_mm2, rows[0].wall_thickness_mm
+    assert measures == (1043.2, 2703.5, 6.9)
     assert rows[1].warnings == "The crop reaches beyond the map."
-    assert (study.decision, study.probability_dcm, study.model) == ("dcm", 0.91, "acnet-made-up-1.5T")
-    assert (study.center_source, study.simulated_model, study.device) == ("image centre", True, "cpu")
-    assert study.warnings == ("No centre was given; the heart may lie elsewhere.",)
+    assert (study.verdict, study.probability_dcm, study.model) == ("dcm", 0.91, "acnet-made-up-1.5T")
+    assert study.probability_range == pytest.approx((0.86, 0.94))
+    assert study.uncertain_range == (0.2, 0.8)
+    assert (study.prevalence_dcm, study.training_prior_dcm, study.field_strength_tesla) == (0.5, 0.5, 1.5)
+    assert (study.center_source, study.localizer) == ("localizer", "localizer-made-up")
+    assert (study.simulated_model, study.device) == (True, "cpu")
+    assert study.warnings == ("The map is odd.",)
+
+
+def test_a_section_that_was_left_out_has_neither_row_nor_crop_box(
+    a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
+) -> None:
+    study = a_study(an_oblique_t1_map)
+    nodes = show_result(replace(study, sections=study.sections[1:]), a_volume_node, a_scene)
+    assert [row.section for row in read_summary(nodes.table)[1]] == [1]
+    assert len(nodes.crop_boxes) == 1
+
+
+def test_what_could_not_be_measured_is_nan_also_in_a_saved_scene(
+    a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene, tmp_path: Path
+) -> None:
+    study = a_study(an_oblique_t1_map)
+    unmeasured = tuple(replace(section, measures=None) for section in study.sections)
+    nodes = show_result(replace(study, sections=unmeasured), a_volume_node, a_scene)
+    save_scene(a_scene, tmp_path / "scene.mrb")
+    scene = open_bundle(tmp_path / "scene.mrb", tmp_path / "opened")
+    for table in (nodes.table, result_of(scene.GetFirstNodeByName("short axis"), scene).table):
+        row = read_summary(table)[1][0]
+        assert np.isnan([row.septal_t1_ms, row.cavity_area_mm2, row.wall_thickness_mm]).all()
+        assert row.probability_dcm == pytest.approx(0.91)
 
 
 def test_the_crop_boxes_are_locked_outlines_of_the_section_grids(
@@ -240,13 +180,14 @@ def test_the_first_result_sets_the_t1_window_and_turns_a_view_into_the_sections(
     assert (in_plane[:3, 3] - section) @ normal == pytest.approx(0.0, abs=1e-6)
 
 
-def test_the_chosen_attention_map_is_the_label_layer_and_another_can_be_shown(
+def test_the_chosen_overlay_is_the_label_layer_and_another_can_be_shown(
     a_result: ResultNodes, a_scene: Scene, a_volume_node: Volume
 ) -> None:
     composites = nodes_of(a_scene, "vtkMRMLSliceCompositeNode")
     assert len(composites) == 3
-    for key, opacity in (("combined", 0.5), ("module_1", 0.25)):
-        show_attention(a_result, a_scene, key, opacity)
+    assert set(a_result.labels) == set(OVERLAYS)
+    for key, opacity in (("combined", 0.5), ("module_1", 0.25), (VENTRICLE, 0.75)):
+        show_overlay(a_result, a_scene, key, opacity)
         for composite in composites:
             assert composite.GetBackgroundVolumeID() == a_volume_node.GetID()
             assert composite.GetLabelVolumeID() == a_result.labels[key].GetID()
@@ -278,14 +219,14 @@ def test_running_again_replaces_the_outputs_and_nothing_else(
     hierarchy.SetItemParent(hierarchy.CreateItem(hierarchy.GetSceneItemID(), own_markup), a_result.folder_item)
     count, names = a_scene.GetNumberOfNodes(), names_of_data(a_scene)
 
-    again = show_result(a_study(t1_map_from_volume_node(a_volume_node), probability_dcm=0.2), a_volume_node, a_scene)
+    again = show_result(a_study(t1_map_from_volume_node(a_volume_node), probability_dcm=0.3), a_volume_node, a_scene)
 
     assert (a_scene.GetNumberOfNodes(), names_of_data(a_scene)) == (count, names)
     assert a_scene.IsNodePresent(own_label)
     assert again.folder_item == a_result.folder_item
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(own_markup)) == again.folder_item
     assert a_volume_node.GetDisplayNode().GetWindowLevelMin() == 500.0
-    assert read_summary(again.table)[0].decision == "normal"
+    assert read_summary(again.table)[0].verdict == "uncertain"
 
 
 def test_a_users_copy_of_an_output_is_kept(
@@ -333,6 +274,15 @@ def test_a_result_is_found_again_by_its_input(
     assert find_result(add_t1_map(an_oblique_t1_map, a_scene), a_scene) is None
 
 
+def test_the_table_of_an_older_acnet_is_no_result_and_is_replaced(
+    a_result: ResultNodes, a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
+) -> None:
+    a_result.table.RemoveAttribute(STUDY)
+    assert find_result(a_volume_node, a_scene) is None
+    show_result(a_study(an_oblique_t1_map), a_volume_node, a_scene)
+    assert not a_scene.IsNodePresent(a_result.table)
+
+
 def open_bundle(bundle: Path, folder: Path) -> Scene:
     """ReadFromMRB needs the application; a bundle is a zip with a scene file in it."""
     zipfile.ZipFile(bundle).extractall(folder)
@@ -354,6 +304,7 @@ def test_a_saved_scene_opens_with_its_result(
     study = a_study(an_oblique_t1_map)
     label = result.labels["combined"]
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(label), study.bands["combined"])
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(result.labels[VENTRICLE]), study.ventricle)
     values = slicer.util.arrayFromVolume(result.maps["combined"])
     np.testing.assert_allclose(values, study.attention["combined"], atol=1e-6)
     np.testing.assert_allclose(ijk_to_ras(label), ijk_to_ras(volume), atol=1e-6)

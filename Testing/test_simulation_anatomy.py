@@ -10,8 +10,13 @@ from scipy import ndimage
 
 from ACNetTrainerLib.simulation.anatomy import HEART_REACH_MM, Heart, heart_section, insertion_points
 from ACNetTrainerLib.simulation.patient import Label, Patient, draw_patient
-from ACNetTrainerLib.simulation.section import LEVEL_NAMES, SimulatedSection, simulate_section
-from ACNetTrainerLib.simulation.tissues import Tissue
+from ACNetTrainerLib.simulation.section import (
+    LEVEL_NAMES,
+    SimulatedSection,
+    simulate_section,
+    simulate_section_without_heart,
+)
+from ACNetTrainerLib.simulation.tissues import TISSUES, Tissue
 
 PATIENTS: tuple[tuple[int, Label, float], ...] = (
     (0, "normal", 1.5),
@@ -146,6 +151,20 @@ def test_far_from_the_heart_the_map_does_not_depend_on_the_diagnosis() -> None:
     difference = np.abs(normal.t1_ms - dcm.t1_ms)
     assert np.median(difference[far]) < 1
     assert np.median(difference[normal.truth.cavity ^ dcm.truth.cavity]) > 100
+
+
+def test_a_plane_without_the_heart_shows_the_same_chest_with_lung_in_the_hearts_place(patients: list[Patient]) -> None:
+    for patient in patients[1:3]:
+        section, without = simulate_section(patient, "mid"), simulate_section_without_heart(patient, "mid")
+        assert without.shape == section.t1_ms.shape
+        rows, columns = np.indices(without.shape)
+        distance = np.hypot(columns - section.truth.lv_center[0], rows - section.truth.lv_center[1])
+        far = distance * patient.scan.acquisition.pixel_mm > HEART_REACH_MM + 5
+        organs = far & (np.abs(section.truth.t1_ms - TISSUES[patient.field_strength_tesla][Tissue.LIVER].t1_ms) < 60)
+        assert np.median(without[organs]) == pytest.approx(np.median(section.t1_ms[organs]), abs=10)
+        cavity = section.truth.cavity
+        assert without[cavity].std() > 2 * section.t1_ms[cavity].std()  # lung is fit noise
+        np.testing.assert_array_equal(without, simulate_section_without_heart(patient, "mid"))
 
 
 def test_no_part_of_a_heart_lies_beyond_its_stated_reach() -> None:

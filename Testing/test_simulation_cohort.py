@@ -15,10 +15,10 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from ACNetLib.t1map import read_t1_map
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
 from ACNetTrainerLib.cases import CaseLibrary, read_case_library
 from ACNetTrainerLib.cli import main
 from ACNetTrainerLib.simulation.cohort import Cohort
-from ACNetTrainerLib.simulation.truth import CAVITY_LABEL, MYOCARDIUM_LABEL
 from ACNetTrainerLib.simulation.validation import Check, Validation, leak_auroc, validate
 
 

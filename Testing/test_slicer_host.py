@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Annotated, Any, Union
 from xml.etree import ElementTree
 
 import pytest
 import slicer
 import slicer.util
+from slicer import vtkMRMLMarkupsFiducialNode as Points
 from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
@@ -120,18 +121,18 @@ def test_a_node_selector_without_none_takes_the_first_node(a_selector: Any, an_e
     assert a_selector.currentNode() is volume
 
 
-def make_parameters() -> Any:
+def make_parameters(**kinds: Any) -> Any:
     from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
     class Choices:
-        volume: slicer.vtkMRMLScalarVolumeNode
-        name: str = "first"
-        opacity: Annotated[float, WithinRange(0, 1)] = 0.5
+        name = "first"
+        opacity = 0.5
 
     Choices.__annotations__ = {
         "volume": Volume,
         "name": str,
         "opacity": Annotated[float, WithinRange(0, 1)],
+        **kinds,
     }
     return parameterNodeWrapper(Choices)(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode"))
 
@@ -148,6 +149,28 @@ def test_a_parameter_is_stored_in_the_mrml_node_and_checked(an_empty_scene: Scen
         parameters.opacity = 1.5
     with pytest.raises(TypeError, match="name"):
         parameters.name = 3
+
+
+def test_a_parameter_may_be_a_node_of_several_classes_or_none(a_selector: Any, an_empty_scene: Scene) -> None:
+    parameters = make_parameters(center=Union[Points, Volume, None])  # noqa: UP007
+    assert parameters.center is None
+    a_selector.setProperty("SlicerParameterName", "center")
+    parameters.connectGui(SimpleNamespace(selector=a_selector))
+    for class_name in ("vtkMRMLMarkupsFiducialNode", "vtkMRMLScalarVolumeNode"):
+        node = an_empty_scene.AddNewNodeByClass(class_name)
+        parameters.center = node
+        assert (parameters.center, a_selector.currentNode()) == (node, node)
+    a_selector.setCurrentNode(None)
+    assert parameters.center is None
+    with pytest.raises(TypeError, match="center"):
+        parameters.center = an_empty_scene.AddNewNodeByClass("vtkMRMLTableNode")
+
+
+def test_a_union_of_nodes_is_written_as_slicer_demands_it() -> None:
+    with pytest.raises(TypeError, match="center"):
+        make_parameters(center=Points | Volume | None)
+    with pytest.raises(TypeError, match="center"):
+        make_parameters(center=Union[Points, Volume])  # noqa: UP007
 
 
 def test_a_connected_widget_and_its_parameter_are_kept_equal(a_selector: Any, an_empty_scene: Scene) -> None:

@@ -18,8 +18,9 @@ from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import INTENDED_USE, Model, load_model, save_model
 from ACNetTrainerLib.cases import LABELS, CaseLibrary
+from ACNetTrainerLib.fitting import learning_rate_factor
 from ACNetTrainerLib.recipe import Recipe, read_recipe, shipped_recipes
-from ACNetTrainerLib.training import balanced_log_loss, fit_temperature, learning_rate_factor, train
+from ACNetTrainerLib.training import balanced_log_loss, fit_temperature, train
 from conftest import acnet_train, simulate_library, start_acnet_train
 
 CPU = DeviceChoice("cpu", "asked for")
@@ -38,7 +39,7 @@ class Training:
 def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The recommended recipe, dropout and augmentation included, with three epochs of small batches."""
     text = shipped_recipes()["recommended"].read_text(encoding="utf-8")
-    changes = {"epochs = 24": f"epochs = {EPOCHS}", "batch_size = 32": "batch_size = 8", "bf16-mixed": "32-true"}
+    changes = {"epochs = 10": f"epochs = {EPOCHS}", "batch_size = 32": "batch_size = 8", "bf16-mixed": "32-true"}
     for old, new in changes.items():
         assert text.count(old) == 1
         text = text.replace(old, new)
@@ -84,7 +85,8 @@ def test_a_training_gives_a_model_with_a_complete_card(training: Training, recip
     assert card.network == asdict(recipe.network)
     assert card.intensity == recipe.intensity
     assert 0 < card.decision_threshold < 1
-    assert 0.08 < card.temperature < 12.3
+    for temperature in (card.section_temperature, card.study_temperature):
+        assert 0.08 < temperature < 12.3
     assert card.training_prior_dcm == 0.5
     assert set(card.attention_thresholds) == set(ATTENTION_MAPS)
     assert all(list(limits) == sorted(limits) and 0 < limits[0] < 1 for limits in card.attention_thresholds.values())

@@ -47,7 +47,7 @@ USUAL_NORMAL_LPS = np.array([-0.62, 0.60, 0.50]) / np.linalg.norm([0.62, 0.60, 0
 LARGEST_USUAL_ANGLE_DEGREES = 60.0
 PLANES = ("sagittal", "coronal", "axial")
 
-POST_CONTRAST_REMEDY = "Give the native map, or --post-contrast if you want the result all the same."
+POST_CONTRAST_REMEDY = "Give the native map (or --post-contrast if you want the result all the same)."
 POST_CONTRAST_WARNING = "The map is from after contrast; the model knows native maps only, so the probability is void."
 
 

@@ -10,13 +10,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ACNetLib.checks import FIELD_STRENGTHS_TESLA
 from ACNetLib.command_line import CommandParser, run_command
 from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.files import require_empty_folder
-from ACNetLib.model_store import DEFAULT_MODEL
+from ACNetLib.model_commands import add_model_commands
+from ACNetLib.probability import SCOPE
+from ACNetLib.wording import share_text, verdict_rule
 
 if TYPE_CHECKING:
     from ACNetLib.classifier import Classifier, StudyResult
+    from ACNetLib.t1map import T1Map
 
 COMMAND = "acnet"
 
@@ -35,20 +39,31 @@ def _parser() -> argparse.ArgumentParser:
 
     classify = commands.add_parser("classify", help="classify the sections of one T1 map")
     classify.add_argument("input", type=Path, help="DICOM folder, or NRRD, NIfTI or MetaImage file")
-    classify.add_argument("--center", type=_point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
+    place = classify.add_mutually_exclusive_group()
+    place.add_argument("--center", type=_point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
+    place.add_argument(
+        "--segmentation", type=Path, metavar="FILE", help="label image: 1 myocardium, 2 cavity of the left ventricle"
+    )
+    classify.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, help="tesla, where the file has none")
+    classify.add_argument(
+        "--allow-field-mismatch", action="store_true", help="accept a model for another field strength; marked as void"
+    )
     classify.add_argument("--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify")
     classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
+    classify.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
     _add_common(classify, default_output="acnet-result")
     classify.set_defaults(run=_classify)
 
     demo = commands.add_parser("demo", help="classify the shipped simulated patients")
     _add_common(demo, default_output="acnet-demo")
     demo.set_defaults(run=_demo)
+
+    add_model_commands(commands)
     return parser
 
 
 def _add_common(parser: argparse.ArgumentParser, default_output: str) -> None:
-    parser.add_argument("--model", default=DEFAULT_MODEL, help=f"shipped model or model file (default {DEFAULT_MODEL})")
+    parser.add_argument("--model", help="name of a model or a model file (default: the one for the field strength)")
     parser.add_argument("--device", default="auto", choices=DEVICE_REQUESTS)
     parser.add_argument(
         "--output", type=Path, default=Path(default_output), help=f"new or empty folder (default {default_output})"
@@ -71,10 +86,18 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _classify(options: argparse.Namespace) -> None:
-    from ACNetLib.t1map import read_t1_map
+    from ACNetLib.t1map import read_t1_map, with_field_strength
+    from ACNetLib.ventricle import read_segmentation
 
     t1_map = read_t1_map(options.input, options.series, options.post_contrast)
-    result = _classifier(options).classify(t1_map, options.center)
+    t1_map = with_field_strength(t1_map, options.field)
+    result = _classifier(options, t1_map).classify(
+        t1_map,
+        center_mm=options.center,
+        segmentation=read_segmentation(options.segmentation) if options.segmentation else None,
+        prevalence_dcm=options.prevalence,
+        allow_field_mismatch=options.allow_field_mismatch,
+    )
     files = _write(result, options.output)
     _print_table([(t1_map.name, None, result)])
     if t1_map.evidence:
@@ -89,11 +112,11 @@ def _demo(options: argparse.Namespace) -> None:
     from ACNetLib.t1map import read_t1_map
 
     require_empty_folder(options.output)
-    classifier = _classifier(options)
     rows: list[tuple[str, str | None, StudyResult]] = []
     files: list[Path] = []
     for case in sample_cases():
-        result = classifier.classify(read_t1_map(case.folder), case.center_mm)
+        t1_map = read_t1_map(case.folder)
+        result = _classifier(options, t1_map).classify(t1_map)
         files += _write(result, options.output / case.name)
         rows.append((case.name, case.label, result))
     training = "; the model was trained on simulation" if rows[0][2].card.simulated else ""
@@ -102,13 +125,18 @@ def _demo(options: argparse.Namespace) -> None:
     _print_files(files)
 
 
-def _classifier(options: argparse.Namespace) -> Classifier:
-    from ACNetLib.classifier import Classifier
+def _classifier(options: argparse.Namespace, t1_map: T1Map) -> Classifier:
+    """Raises ACNetError when no model is named and none can be chosen, for the map's field strength is not known."""
+    from ACNetLib.classifier import Classifier, require_field_strength
     from ACNetLib.device import choose_device
+    from ACNetLib.localizer import Localizer, load_localizer
     from ACNetLib.model import load_model
-    from ACNetLib.model_store import find_model
+    from ACNetLib.model_store import default_localizer, find_model, model_for_field
 
-    return Classifier(load_model(find_model(options.model)), choose_device(options.device))
+    field = require_field_strength(t1_map)
+    model = load_model(find_model(options.model) if options.model else model_for_field(field))
+    device = choose_device(options.device)
+    return Classifier(model, Localizer(load_localizer(default_localizer()), device), device)
 
 
 def _write(result: StudyResult, folder: Path) -> list[Path]:
@@ -128,13 +156,16 @@ def _save_scene(result: StudyResult, path: Path) -> None:
 
 def _print_table(rows: Sequence[tuple[str, str | None, StudyResult]]) -> None:
     width = max(len("T1 map"), *(len(name) for name, _, _ in rows))
-    print(f"{'T1 map':<{width}}  truth   section  probability_dcm  decision")
+    print(f"{'T1 map':<{width}}  truth   section  probability_dcm  verdict")
     for name, truth, result in rows:
         prefix = f"{name:<{width}}  {truth or '-':<6}  "
         for section in result.sections:
-            print(f"{prefix}{section.section:<7}  {section.probability_dcm:<15.3f}  {section.decision}")
-        print(f"{prefix}{'study':<7}  {result.probability_dcm:<15.3f}  {result.decision}")
-    print(f"Decision threshold {rows[0][2].decision_threshold:.3f}; device {rows[0][2].device.device}.")
+            print(f"{prefix}{section.section:<7}  {section.probability_dcm:<15.3f}  {section.verdict}")
+        print(f"{prefix}{'study':<7}  {result.probability_dcm:<15.3f}  {result.verdict}")
+    first = rows[0][2]
+    rule, prevalence = verdict_rule(first.card.uncertain_range), share_text(first.prevalence_dcm)
+    print(f"Verdict: {rule}; at a share of DCM of {prevalence}.")
+    print(f"{SCOPE} Model {first.card.name}; device {first.device.device}.")
 
 
 def _print_files(files: Sequence[Path]) -> None:

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+import math
+from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
-
-from ACNetLib.attention import BAND_QUANTILES, Thresholds, map_names
+from ACNetLib.attention import ATTENTION_MAPS, BAND_QUANTILES, Thresholds, map_names
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import atomic_path
 from ACNetLib.network import ACNet, AttentionKind, NormalizationKind
 from ACNetLib.section import SECTION_SIZE, SECTION_SPACING_MM, IntensityScaling
+from ACNetLib.weights_file import check_card_fields, load_weights, read_weights, write_weights
+from ACNetLib.weights_header import CLASSIFIER, FORMAT_VERSION, CardValues, read_card_values
 
-MODEL_SUFFIX = ".safetensors"
-METADATA_KEY = "acnet"
-FORMAT_VERSION = 1
 INTENDED_USE = "Research only. Not a medical device; not for diagnosis or treatment."
 CLASS_NAMES = ("normal", "dcm")
+UNCERTAIN_RANGE = (0.2, 0.8)
+"""A verdict is given where at least four of five such patients are of its class."""
 
 
 @dataclass(frozen=True)
 class ModelCard:
     """Everything that must travel with the weights, so that inference can't differ from training.
 
-    network: constructor arguments of ACNet. decision_threshold: on the study's calibrated probability of DCM.
-    temperature: divides the logits. training_prior_dcm: share of DCM patients among those trained on.
-    attention_thresholds: fixed band limits of each attention map. training, metrics: what the model was made from and
-    how it did, for people to read.
+    network: constructor arguments of ACNet. section_temperature, study_temperature: divide the log odds of one section
+    and the mean log odds of a study. training_prior_dcm: the share of DCM that the probability then refers to.
+    uncertain_range: the verdict's rule on the study's probability, see `probability.verdict`. decision_threshold: where
+    two classes must be told apart, on the same probability at the training prior. attention_thresholds: fixed band
+    limits of each attention map. training, metrics: what the model was made from and how it did, for people to read.
     """
 
     name: str
@@ -43,18 +38,21 @@ class ModelCard:
     field_strength_tesla: float
     simulated: bool
     decision_threshold: float
-    temperature: float
+    section_temperature: float
+    study_temperature: float
     training_prior_dcm: float
     attention_thresholds: dict[str, Thresholds]
     intensity: IntensityScaling = field(default_factory=IntensityScaling)
     section_size: int = SECTION_SIZE
     section_spacing_mm: float = SECTION_SPACING_MM
     class_names: tuple[str, str] = CLASS_NAMES
+    uncertain_range: tuple[float, float] = UNCERTAIN_RANGE
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     licence: str = "Apache-2.0"
     intended_use: str = INTENDED_USE
     weights_sha256: str = ""
+    kind: str = CLASSIFIER
     format_version: int = FORMAT_VERSION
 
 
@@ -68,68 +66,33 @@ class Model:
 
 def save_model(model: Model, path: Path) -> None:
     """Write the model file in one piece. The same weights and card always give the same bytes."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
-    card = replace(model.card, weights_sha256=_checksum(tensors))
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={METADATA_KEY: json.dumps(asdict(card), sort_keys=True)}))
+    write_weights(model.network, asdict(model.card), path)
 
 
 def load_model(path: Path) -> Model:
     """Read and check a model file. Raises ACNetError when it is none of ours, damaged or of another network."""
-    path = Path(path)
-    if not path.is_file():
-        raise ACNetError(f"{path}: there is no such file; expected a model ({MODEL_SUFFIX}).")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping, has only keys()
-    except (SafetensorError, OSError) as error:
-        raise ACNetError(f"{path.name}: not a readable {MODEL_SUFFIX} file ({error}). Copy it again.") from error
-    card = _card(metadata, path.name)
-    network = _network(card, path.name)
-    _check_tensors(tensors, network, card, path.name)
-    network.load_state_dict(tensors)
+    values, tensors = read_weights(path)
+    card = _card(values, Path(path).name)
+    network = _network(card, Path(path).name)
+    load_weights(network, tensors, card.weights_sha256, Path(path).name)
     return Model(network.eval(), card)
 
 
 def read_card(path: Path) -> ModelCard:
     """The card alone, without reading the weights. Raises ACNetError like `load_model`."""
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return _card(file.metadata() or {}, path.name)
-    except (SafetensorError, OSError) as error:
-        raise ACNetError(f"{path.name}: not a readable {MODEL_SUFFIX} file ({error}). Copy it again.") from error
+    return _card(read_card_values(path), Path(path).name)
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _card(metadata: Mapping[str, str], name: str) -> ModelCard:
-    if METADATA_KEY not in metadata:
-        raise ACNetError(f"{name}: no model card found; expected a model file written by acnet-train.")
-    try:
-        values = json.loads(metadata[METADATA_KEY])
-        version = values["format_version"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ACNetError(f"{name}: its model card is damaged ({error}). Copy the file again.") from error
-    if version != FORMAT_VERSION:
-        raise ACNetError(f"{name}: model format {version}; this version reads format {FORMAT_VERSION}. Update ACNet.")
-    names = {item.name for item in fields(ModelCard)}
-    if set(values) != names:
-        odd = ", ".join(sorted(set(values) ^ names))
-        raise ACNetError(f"{name}: its model card lacks or adds these fields: {odd}.")
+def _card(values: CardValues, name: str) -> ModelCard:
+    check_card_fields(values, CLASSIFIER, (item.name for item in fields(ModelCard)), name)
     try:
         values["intensity"] = IntensityScaling(**values["intensity"])
         values["class_names"] = tuple(values["class_names"])
+        values["uncertain_range"] = tuple(values["uncertain_range"])
         values["attention_thresholds"] = {key: tuple(limits) for key, limits in values["attention_thresholds"].items()}
         card = ModelCard(**values)
         _check_card(card, name)
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ACNetError(
             f"{name}: a field of its model card has the wrong type ({error}). Copy the file again."
         ) from error
@@ -139,17 +102,28 @@ def _card(metadata: Mapping[str, str], name: str) -> ModelCard:
 def _check_card(card: ModelCard, name: str) -> None:
     problems = {
         "network": not isinstance(card.network, dict),
+        "field_strength_tesla": not 0 < card.field_strength_tesla < math.inf,
         "class_names": card.class_names != CLASS_NAMES,
         "section_size": card.section_size != SECTION_SIZE,
         "section_spacing_mm": card.section_spacing_mm != SECTION_SPACING_MM,
-        "temperature": not card.temperature > 0,
+        "section_temperature": not 0 < card.section_temperature < math.inf,
+        "study_temperature": not 0 < card.study_temperature < math.inf,
+        "uncertain_range": not _is_range(card.uncertain_range),
         "decision_threshold": not 0 < card.decision_threshold < 1,
         "training_prior_dcm": not 0 < card.training_prior_dcm < 1,
-        "attention_thresholds": any(len(t) != len(BAND_QUANTILES) for t in card.attention_thresholds.values()),
+        "attention_thresholds": not all(_is_scale(limits) for limits in card.attention_thresholds.values()),
     }
     for field_name, wrong in problems.items():
         if wrong:
             raise ACNetError(f"{name}: field {field_name} of its model card is {getattr(card, field_name)!r}.")
+
+
+def _is_range(limits: tuple[float, ...]) -> bool:
+    return len(limits) == 2 and 0 < limits[0] <= limits[1] < 1
+
+
+def _is_scale(limits: Thresholds) -> bool:
+    return len(limits) == len(BAND_QUANTILES) and all(low <= high for low, high in pairwise((0.0, *limits, 1.0)))
 
 
 def _network(card: ModelCard, name: str) -> ACNet:
@@ -157,11 +131,18 @@ def _network(card: ModelCard, name: str) -> ACNet:
     unknown = set(card.network) - set(known)
     if unknown:
         raise ACNetError(f"{name}: its network has settings {', '.join(sorted(unknown))}; expected {', '.join(known)}.")
-    for setting, kind in (("attention", AttentionKind), ("normalization", NormalizationKind)):
-        if card.network.get(setting, known[setting].default) not in get_args(kind):
-            found, expected = card.network[setting], ", ".join(get_args(kind))
+    choices: dict[str, tuple[object, ...]] = {
+        "attention": get_args(AttentionKind),
+        "normalization": get_args(NormalizationKind),
+        "attention_modules": tuple(range(len(ATTENTION_MAPS))),  # without a limit, a file could fill the memory
+    }
+    for setting, allowed in choices.items():
+        if card.network.get(setting, known[setting].default) not in allowed:
+            found, expected = card.network[setting], ", ".join(map(str, allowed))
             raise ACNetError(f"{name}: its network has {setting} {found!r}; expected one of {expected}.")
     try:
+        if math.isnan(card.network.get("dropout", 0.0)):  # PyTorch notices it when the network runs
+            raise ValueError("dropout is no number")
         network = ACNet(**card.network)
     except (TypeError, ValueError) as error:
         raise ACNetError(f"{name}: a network can't have the settings {card.network} ({error}).") from error
@@ -170,21 +151,3 @@ def _network(card: ModelCard, name: str) -> ACNet:
     if missing:
         raise ACNetError(f"{name}: field attention_thresholds of its model card lacks {', '.join(sorted(missing))}.")
     return network
-
-
-def _check_tensors(tensors: Mapping[str, Tensor], network: ACNet, card: ModelCard, name: str) -> None:
-    expected = {key: _layout(value) for key, value in network.state_dict().items()}
-    found = {key: _layout(value) for key, value in tensors.items()}
-    for key in sorted(expected.keys() | found.keys()):
-        if expected.get(key) != found.get(key):
-            raise ACNetError(
-                f"{name}: weight {key} is {found.get(key, 'missing')}; its network has {expected.get(key, 'none')}."
-            )
-    if _checksum(tensors) != card.weights_sha256:
-        raise ACNetError(f"{name}: its weights don't match their checksum; the file was changed. Copy it again.")
-    if not all(torch.isfinite(value).all() for value in tensors.values()):
-        raise ACNetError(f"{name}: its weights hold values that are no numbers; train the model again.")
-
-
-def _layout(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

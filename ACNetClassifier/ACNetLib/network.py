@@ -48,6 +48,15 @@ def preactivated_convolution(
     )
 
 
+def convolution_unit(kind: NormalizationKind, channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
+    """3 x 3 convolution without bias, normalization, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False),
+        normalization_layer(kind, channels_out),
+        nn.ReLU(inplace=True),
+    )
+
+
 class ResidualUnit(nn.Module):
     """Pre-activation bottleneck unit: 1 x 1 to a quarter of the channels, 3 x 3, 1 x 1 back, plus the identity.
 
@@ -134,11 +143,7 @@ class DownResidualModule(nn.Sequential):
         layers: list[nn.Module] = []
         channels_in = 1
         for width, stride in self.WIDTHS_AND_STRIDES:
-            layers += [
-                nn.Conv2d(channels_in, width, 3, stride=stride, padding=1, bias=False),
-                normalization_layer(kind, width),
-                nn.ReLU(inplace=True),
-            ]
+            layers += convolution_unit(kind, channels_in, width, stride)
             channels_in = width
         layers += [ResidualUnit(channels_in, kind) for _ in range(3)]
         super().__init__(*layers)

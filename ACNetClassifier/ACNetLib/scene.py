@@ -1,29 +1,25 @@
-"""Between MRML and the core: a volume node becomes a T1 map, and a study's result becomes nodes beside it.
+"""From the core to MRML: a study's result becomes nodes beside its T1 volume, and a scene becomes a file.
 
-The only file of this library that knows RAS. It needs slicer, vtk, numpy and SimpleITK and neither Qt nor the Slicer
+Here and in scene_input.py positions are RAS, nowhere else. It needs slicer, vtk and numpy and neither Qt nor the Slicer
 application, so commands and tests use it on `slicer-core`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
 import slicer.util
-import vtk
 from slicer import (
     vtkMRMLColorTableNode,
     vtkMRMLDisplayableNode,
     vtkMRMLLabelMapVolumeNode,
     vtkMRMLMarkupsClosedCurveNode,
     vtkMRMLMarkupsJsonStorageNode,
-    vtkMRMLMarkupsNode,
     vtkMRMLNode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLScene,
@@ -34,109 +30,53 @@ from slicer import (
 )
 
 from ACNetLib.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
-from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import (
-    DISPLAY_WINDOW_MS,
-    FIELD_STRENGTH_KEY,
-    SIMULATED_KEY,
-    T1Map,
-    parse_field_strength,
-    t1_map_from_image,
-)
+from ACNetLib.scene_input import LPS_RAS, OUTPUT, flipped
+from ACNetLib.scene_table import add_table, has_summary
+from ACNetLib.t1map import DISPLAY_WINDOW_MS, FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
 if TYPE_CHECKING:  # classifier.py imports torch
     from ACNetLib.classifier import SectionResult, StudyResult
 
-DEFAULT_OPACITY = 0.5
+VENTRICLE = "ventricle"
+OVERLAYS = (*ATTENTION_MAPS, VENTRICLE)
+"""What can lie over the T1 map: where the network looked, or the left ventricle as it was found."""
+DEFAULT_OVERLAY, DEFAULT_OPACITY = "combined", 0.5
+
+# Name and RGBA of each label value. Slicer names the segments that it makes of a label map so too: scene_input.py knows
+# those of the ventricle.
+Colors = dict[int, tuple[str, tuple[float, ...]]]
+ATTENTION_COLORS: Colors = {
+    0: ("outside the section", (0.0, 0.0, 0.0, 0.0)),
+    **dict(enumerate(zip(BAND_NAMES, BAND_COLORS, strict=True), start=1)),
+}
+VENTRICLE_COLORS: Colors = {
+    0: ("outside", (0.0, 0.0, 0.0, 0.0)),
+    MYOCARDIUM_LABEL: ("free wall", (0.85, 0.37, 0.01, 1.0)),
+    CAVITY_LABEL: ("cavity", (0.46, 0.44, 0.70, 1.0)),
+    SEPTUM_LABEL: ("septum", (0.99, 0.72, 0.39, 1.0)),
+}
 CROP_BOX_COLOR = (1.0, 0.85, 0.1)
 
 # Input and outputs refer to each other. The scene keeps references right when it renames or removes nodes.
 RESULTS = "ACNet.results"
 RESULT_OF = "ACNet.resultOf"
-# What an output is, such as "table" or "labels.combined". The folder carries it too.
-OUTPUT = "ACNet.output"
-STUDY = "ACNet.study"
-
-# From LPS to RAS and back.
-LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
 class ResultNodes:
     """The nodes of one study's result.
 
-    `labels` and `maps` have those of ATTENTION_MAPS that the network has. `folder_item` is the subject-hierarchy item
-    of their folder, 0 when the user took the table out of it.
+    `labels` has those of OVERLAYS that there are, `maps` the values of the attention maps among them. `folder_item` is
+    the subject-hierarchy item of their folder, 0 when the user took the table out of it.
     """
 
     t1_volume: vtkMRMLScalarVolumeNode
     labels: dict[str, vtkMRMLLabelMapVolumeNode]
     maps: dict[str, vtkMRMLScalarVolumeNode]
-    colors: vtkMRMLColorTableNode
     table: vtkMRMLTableNode
     crop_boxes: tuple[vtkMRMLMarkupsClosedCurveNode, ...]
     folder_item: int
-
-
-@dataclass(frozen=True)
-class SectionRow:
-    """One row of the table node, a column each."""
-
-    section: int
-    probability_dcm: float
-    decision: str
-    outside_fraction: float
-    warnings: str
-
-
-@dataclass(frozen=True)
-class StudySummary:
-    """What the table node says of the whole study. It stays with the node when the scene is saved."""
-
-    probability_dcm: float
-    decision: str
-    decision_threshold: float
-    model: str
-    simulated_model: bool
-    simulated_map: bool
-    device: str
-    device_reason: str
-    center_source: str
-    warnings: tuple[str, ...]
-
-
-def t1_map_from_volume_node(node: vtkMRMLScalarVolumeNode) -> T1Map:
-    """The node's T1 map where the scene shows it: linear parent transforms are applied.
-
-    Raises ACNetError when the node holds no image, lies under a non-linear transform or is no T1 map.
-    """
-    name = node.GetName()
-    if node.GetImageData() is None or node.GetImageData().GetNumberOfPoints() == 0:
-        raise ACNetError(f"{name}: the volume holds no image; expected a T1 map. Load it again.")
-    image = sitk.GetImageFromArray(
-        slicer.util.arrayFromVolume(node), isVector=node.GetImageData().GetNumberOfScalarComponents() > 1
-    )
-    ijk_to_lps = LPS_RAS @ _ijk_to_world(node)
-    spacing = np.linalg.norm(ijk_to_lps[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin(ijk_to_lps[:3, 3].tolist())
-    image.SetDirection((ijk_to_lps[:3, :3] / spacing).ravel().tolist())
-    return t1_map_from_image(
-        image,
-        name,
-        parse_field_strength(node.GetAttribute(FIELD_STRENGTH_KEY), name),
-        node.GetAttribute(SIMULATED_KEY) == "1",
-    )
-
-
-def point_from_markups_node(node: vtkMRMLMarkupsNode) -> np.ndarray:
-    """The node's first placed control point as LPS mm, (3,). Raises ACNetError when none is placed."""
-    for index in range(node.GetNumberOfControlPoints()):
-        if node.GetNthControlPointPositionStatus(index) == vtkMRMLMarkupsNode.PositionDefined:
-            return _flipped(np.array(node.GetNthControlPointPositionWorld(index)))
-    raise ACNetError(
-        f"{node.GetName()}: it has no control point; expected one in the left ventricle. Place it, or choose no centre."
-    )
 
 
 def new_scene() -> vtkMRMLScene:
@@ -177,10 +117,10 @@ def show_result(
     input_node: vtkMRMLScalarVolumeNode,
     scene: vtkMRMLScene,
     *,
-    attention_map: str = "combined",
+    overlay: str = DEFAULT_OVERLAY,
     opacity: float = DEFAULT_OPACITY,
 ) -> ResultNodes:
-    """Add the result's nodes in a folder beside the input, show one attention map over it in all slice views.
+    """Add the result's nodes in a folder beside the input, show one of OVERLAYS over it in all slice views.
 
     An earlier result of the same input is replaced. The T1 window and the views' planes are set with the first result
     only, so that the user's own settings stay.
@@ -197,21 +137,24 @@ def show_result(
         input_node.AddNodeReferenceID(RESULTS, node.GetID())
         return node
 
-    name = input_node.GetName()
-    colors = own(_add_colors(f"{name} attention bands", scene), "colors")
+    name, t1_map = input_node.GetName(), result.t1_map
+    colors = own(_add_colors(f"{name} attention bands", ATTENTION_COLORS, scene), "colors")
     labels, maps = {}, {}
     for key in result.bands:
         title = f"{name} attention {key.replace('_', ' ')}"
-        labels[key] = own(_add_labels(title, result.bands[key], colors, result.t1_map, scene), f"labels.{key}")
-        maps[key] = own(_add_map(f"{title} (values)", result.attention[key], result.t1_map, scene), f"maps.{key}")
-    table = own(_add_table(f"{name} ACNet result", result, scene), "table")
+        labels[key] = own(_add_labels(title, result.bands[key], colors, t1_map, scene), f"labels.{key}")
+        maps[key] = own(_add_map(f"{title} (values)", result.attention[key], t1_map, scene), f"maps.{key}")
+    title = f"{name} left ventricle"
+    colors = own(_add_colors(f"{title} parts", VENTRICLE_COLORS, scene), "colors")
+    labels[VENTRICLE] = own(_add_labels(title, result.ventricle, colors, t1_map, scene), f"labels.{VENTRICLE}")
+    table = own(add_table(f"{name} ACNet result", result, scene), "table")
     boxes = tuple(own(_add_crop_box(name, section, scene), "crop_box") for section in result.sections)
 
     hierarchy = _hierarchy(scene)
     for node in (table, *labels.values(), *maps.values(), *boxes):
         hierarchy.SetItemParent(_item(node, scene), folder)
-    nodes = ResultNodes(input_node, labels, maps, colors, table, boxes, folder)
-    show_attention(nodes, scene, attention_map, opacity)
+    nodes = ResultNodes(input_node, labels, maps, table, boxes, folder)
+    show_overlay(nodes, scene, overlay, opacity)
     return nodes
 
 
@@ -221,30 +164,21 @@ def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> Res
     outputs = _outputs(input_node)
     for node in outputs:
         found.setdefault(node.GetAttribute(OUTPUT), []).append(node)
-    if "table" not in found or "colors" not in found:
+    if "table" not in found or not has_summary(found["table"][0]):
         return None
     return ResultNodes(
         input_node,
-        {key: found[f"labels.{key}"][0] for key in ATTENTION_MAPS if f"labels.{key}" in found},
+        {key: found[f"labels.{key}"][0] for key in OVERLAYS if f"labels.{key}" in found},
         {key: found[f"maps.{key}"][0] for key in ATTENTION_MAPS if f"maps.{key}" in found},
-        found["colors"][0],
         found["table"][0],
         tuple(found.get("crop_box", ())),
         _own_folder(outputs, scene),
     )
 
 
-def read_summary(table: vtkMRMLTableNode) -> tuple[StudySummary, tuple[SectionRow, ...]]:
-    """What the table node of a result says of the study and of each of its sections."""
-    study = json.loads(table.GetAttribute(STUDY))
-    columns = [table.GetTable().GetColumnByName(field.name) for field in fields(SectionRow)]
-    rows = tuple(SectionRow(*(column.GetValue(row) for column in columns)) for row in range(table.GetNumberOfRows()))
-    return StudySummary(**study | {"warnings": tuple(study["warnings"])}), rows
-
-
-def show_attention(nodes: ResultNodes, scene: vtkMRMLScene, attention_map: str, opacity: float) -> None:
-    """Show the T1 volume and one attention map's bands over it in all slice views."""
-    label = nodes.labels.get(attention_map)
+def show_overlay(nodes: ResultNodes, scene: vtkMRMLScene, overlay: str, opacity: float) -> None:
+    """Show the T1 volume and one of OVERLAYS over it in all slice views."""
+    label = nodes.labels.get(overlay)
     for composite in _nodes(scene, "vtkMRMLSliceCompositeNode"):
         composite.SetBackgroundVolumeID(nodes.t1_volume.GetID())
         composite.SetLabelVolumeID(None if label is None else label.GetID())
@@ -264,22 +198,6 @@ def save_scene(scene: vtkMRMLScene, path: Path) -> None:
         bundle.replace(path)
 
 
-def _ijk_to_world(node: vtkMRMLScalarVolumeNode) -> np.ndarray:
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    ijk_to_ras = slicer.util.arrayFromVTKMatrix(matrix)
-    transform = node.GetParentTransformNode()
-    if transform is None:
-        return ijk_to_ras
-    if not transform.IsTransformToWorldLinear():
-        raise ACNetError(
-            f"{node.GetName()}: it lies under the non-linear transform {transform.GetName()}; "
-            "expected a linear one or none. Harden the transform first."
-        )
-    transform.GetMatrixTransformToWorld(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix) @ ijk_to_ras
-
-
 def _show_in_plane(result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> None:
     """Window the T1 volume, turn the slice views into its planes and move them to the heart."""
     display = input_node.GetDisplayNode()
@@ -288,7 +206,7 @@ def _show_in_plane(result: StudyResult, input_node: vtkMRMLScalarVolumeNode, sce
         display.SetWindowLevelMinMax(*DISPLAY_WINDOW_MS)
     for view in _nodes(scene, "vtkMRMLSliceNode"):
         view.RotateToVolumePlane(input_node)
-        view.JumpSliceByCentering(*_flipped(np.array(result.sections[0].grid.center_mm)))
+        view.JumpSliceByCentering(*flipped(np.array(result.sections[0].grid.center_mm)))
 
 
 def _add_volume(
@@ -305,9 +223,9 @@ def _add_volume(
 
 
 def _add_labels(
-    name: str, bands: np.ndarray, colors: vtkMRMLColorTableNode, t1_map: T1Map, scene: vtkMRMLScene
+    name: str, values: np.ndarray, colors: vtkMRMLColorTableNode, t1_map: T1Map, scene: vtkMRMLScene
 ) -> vtkMRMLLabelMapVolumeNode:
-    node = _add_volume("vtkMRMLLabelMapVolumeNode", name, bands, t1_map, scene)
+    node = _add_volume("vtkMRMLLabelMapVolumeNode", name, values, t1_map, scene)
     display = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeDisplayNode")
     display.SetAndObserveColorNodeID(colors.GetID())
     node.SetAndObserveDisplayNodeID(display.GetID())
@@ -322,52 +240,19 @@ def _add_map(name: str, values: np.ndarray, t1_map: T1Map, scene: vtkMRMLScene) 
     return node
 
 
-def _add_colors(name: str, scene: vtkMRMLScene) -> vtkMRMLColorTableNode:
+def _add_colors(name: str, colors: Colors, scene: vtkMRMLScene) -> vtkMRMLColorTableNode:
     node = scene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
     node.SetTypeToUser()
-    node.SetNumberOfColors(1 + len(BAND_NAMES))
-    node.SetColor(0, "outside the section", 0.0, 0.0, 0.0, 0.0)
-    for band, (band_name, color) in enumerate(zip(BAND_NAMES, BAND_COLORS, strict=True), start=1):
-        node.SetColor(band, band_name, *color)
-    return node
-
-
-def _add_table(name: str, result: StudyResult, scene: vtkMRMLScene) -> vtkMRMLTableNode:
-    node = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
-    node.SetUseColumnTitleAsColumnHeader(True)
-    columns = {
-        "section": vtk.vtkIntArray(),
-        "probability_dcm": vtk.vtkDoubleArray(),
-        "decision": vtk.vtkStringArray(),
-        "outside_fraction": vtk.vtkDoubleArray(),
-        "warnings": vtk.vtkStringArray(),
-    }
-    for title, column in columns.items():
-        column.SetName(title)
-        for section in result.sections:
-            value = getattr(section, title)
-            column.InsertNextValue(" ".join(value) if title == "warnings" else value)
-        node.AddColumn(column)
-    summary = StudySummary(
-        probability_dcm=result.probability_dcm,
-        decision=result.decision,
-        decision_threshold=result.decision_threshold,
-        model=result.card.name,
-        simulated_model=result.card.simulated,
-        simulated_map=result.t1_map.simulated,
-        device=result.device.device,
-        device_reason=result.device.reason,
-        center_source=result.center_source,
-        warnings=result.warnings,
-    )
-    node.SetAttribute(STUDY, json.dumps(asdict(summary)))
+    node.SetNumberOfColors(len(colors))
+    for label, (label_name, rgba) in colors.items():
+        node.SetColor(label, label_name, *rgba)
     return node
 
 
 def _add_crop_box(name: str, section: SectionResult, scene: vtkMRMLScene) -> vtkMRMLMarkupsClosedCurveNode:
     node = scene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", f"{name} section {section.section} crop")
     node.SetCurveTypeToLinear()
-    slicer.util.updateMarkupsControlPointsFromArray(node, _flipped(section.grid.corners_mm()))
+    slicer.util.updateMarkupsControlPointsFromArray(node, flipped(section.grid.corners_mm()))
     node.SetLocked(True)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
@@ -376,11 +261,6 @@ def _add_crop_box(name: str, section: SectionResult, scene: vtkMRMLScene) -> vtk
     display.SetGlyphScale(0.5)
     display.SetSelectedColor(*CROP_BOX_COLOR)
     return node
-
-
-def _flipped(positions: np.ndarray) -> np.ndarray:
-    """Positions (..., 3) from LPS to RAS or back."""
-    return positions * (-1.0, -1.0, 1.0)
 
 
 def _nodes(scene: vtkMRMLScene, class_name: str) -> list[vtkMRMLNode]:

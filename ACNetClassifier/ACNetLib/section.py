@@ -155,7 +155,7 @@ class IntensityScaling:
     def __post_init__(self) -> None:
         if self.kind not in {"fixed_window", "minmax_paper"}:
             raise ACNetError(f"intensity scaling: found kind {self.kind!r}; expected fixed_window or minmax_paper.")
-        if not self.low_ms < self.high_ms:
+        if not -math.inf < self.low_ms < self.high_ms < math.inf:
             raise ACNetError(
                 f"intensity scaling: found a window of {self.low_ms:g} to {self.high_ms:g} ms; "
                 "expected low_ms below high_ms."

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ACNetLib.checks import check_field_strength, check_short_axis, check_t1_image
+from ACNetLib.checks import FIELD_TOLERANCE_TESLA, check_field_strength, check_short_axis, check_t1_image
 from ACNetLib.dicom import read_dicom_volume
 from ACNetLib.errors import ACNetError
 
@@ -110,6 +110,23 @@ def read_t1_map(path: Path, series: Sequence[int] = (), post_contrast: bool = Fa
     t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast)
     warnings = (*volume.warnings, *t1_map.warnings, *check_short_axis(t1_map.normal, name))
     return replace(t1_map, evidence=volume.evidence, warnings=warnings)
+
+
+def with_field_strength(t1_map: T1Map, field_strength_tesla: float | None) -> T1Map:
+    """The map with the field strength that a person gives where its source does not tell it; None changes nothing.
+
+    Raises ACNetError where source and person differ, and for a field strength that no model covers.
+    """
+    if field_strength_tesla is None:
+        return t1_map
+    check_field_strength(field_strength_tesla, t1_map.name)
+    told = t1_map.field_strength_tesla
+    if told is not None and abs(told - field_strength_tesla) > FIELD_TOLERANCE_TESLA:
+        raise ACNetError(
+            f"{t1_map.name}: its header says {told:g} T, you say {field_strength_tesla:g} T; expected the same. "
+            "Leave the field strength to the header, or correct the header if it is wrong."
+        )
+    return replace(t1_map, field_strength_tesla=told or field_strength_tesla)
 
 
 def t1_map_from_array(

@@ -22,11 +22,12 @@ from ACNetLib.model import Model
 from ACNetLib.network import ACNet
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import read_t1_map
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
 
 from .cases import LABELS, CaseLibrary
 from .dataset import CaseDataset
 from .metrics import auroc
-from .simulation.truth import CAVITY_LABEL, MYOCARDIUM_LABEL, masks_file
+from .simulation.truth import masks_file
 from .training import evaluation_loader, predict
 
 FloatArray = NDArray[np.float32]

@@ -10,12 +10,16 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
 from ACNetLib.command_line import CommandParser, run_command
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
+
+if TYPE_CHECKING:
+    from ACNetLib.model import Model
 
 COMMAND = "acnet-train"
 DICOM_FLAVOURS = ("siemens", "philips", "shmolli", "ge", "parametric-map")  # simulation.dicom.FLAVOURS, not imported
@@ -75,6 +79,23 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     train.set_defaults(run=_train)
 
+    train_localizer = commands.add_parser(
+        "train-localizer", help="train the network that finds the left ventricle, on simulated case libraries"
+    )
+    train_localizer.add_argument("cases", type=Path, nargs="+", help="folders of simulated case libraries")
+    train_localizer.add_argument("--patients", type=int, default=700, help="patients of each library (default 700)")
+    train_localizer.add_argument("--output", type=Path, required=True, help="localizer file to write (.safetensors)")
+    train_localizer.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    train_localizer.set_defaults(run=_train_localizer)
+
+    judge_localizer = commands.add_parser("evaluate-localizer", help="judge a localizer on simulated cases")
+    judge_localizer.add_argument("localizer", type=Path, help="localizer file")
+    judge_localizer.add_argument("cases", type=Path, nargs="+", help="folders, one library a field strength")
+    judge_localizer.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
+    judge_localizer.add_argument("--save-model", type=Path, help="write the localizer with these metrics to this file")
+    judge_localizer.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    judge_localizer.set_defaults(run=_evaluate_localizer)
+
     evaluate = commands.add_parser("evaluate", help="judge a model on cases that it has not seen")
     evaluate.add_argument("model", help="name of a shipped model, or a model file")
     evaluate.add_argument("cases", type=Path, help="folder of the case library")
@@ -82,6 +103,23 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--save-model", type=Path, help="write the model with these metrics in its card to this file")
     evaluate.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     evaluate.set_defaults(run=_evaluate)
+
+    diseases = commands.add_parser("other-diseases", help="what a model says of simulated hearts that it does not know")
+    diseases.add_argument("model", help="name of a shipped model, or a model file")
+    diseases.add_argument("--patients", type=int, default=100, help="patients of each disease (default 100)")
+    diseases.add_argument("--seed", type=int, default=5)
+    diseases.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
+    diseases.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    diseases.set_defaults(run=_other_diseases)
+
+    robustness = commands.add_parser("robustness", help="judge a model on simulated scans that get worse and worse")
+    robustness.add_argument("model", help="name of a shipped model, or a model file")
+    robustness.add_argument("--patients", type=int, default=200, help="half of them with DCM (default 200)")
+    robustness.add_argument("--seed", type=int, default=6)
+    robustness.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
+    robustness.add_argument("--figure", type=Path, required=True, help="picture to write (.png)")
+    robustness.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    robustness.set_defaults(run=_robustness)
     return parser
 
 
@@ -136,20 +174,14 @@ def _sample_data(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from ACNetLib.device import choose_device
-    from ACNetLib.model import MODEL_SUFFIX, save_model
+    from ACNetLib.model import save_model
 
     from .cases import read_case_library
     from .recipe import read_recipe
     from .training import train
 
-    if options.output.suffix != MODEL_SUFFIX:
-        raise ACNetError(f"--output: found '{options.output}'; expected a file name that ends in {MODEL_SUFFIX}.")
-    if options.output.exists():
-        raise ACNetError(f"{options.output}: exists already; give another output or remove it first.")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Said of every training: its folder holds its settings by then. The other is Lightning's own affair.
-    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
+    _check_new_model(options.output)
+    _quieten_lightning()
     work_folder = options.output.with_suffix(".training")
     model = train(
         read_case_library(options.cases),
@@ -163,17 +195,85 @@ def _train(options: argparse.Namespace) -> None:
     print(f"model {options.output}; metrics of each epoch in {work_folder / 'metrics.csv'}")
 
 
+def _train_localizer(options: argparse.Namespace) -> None:
+    from ACNetLib.device import choose_device
+    from ACNetLib.localizer import save_localizer
+
+    from .cases import read_case_library
+    from .localization.training import FEWEST_PATIENTS, train_localizer
+
+    if options.patients < FEWEST_PATIENTS:
+        raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
+    _check_new_model(options.output)
+    _quieten_lightning()
+    work_folder = options.output.with_suffix(".training")
+    model = train_localizer(
+        [read_case_library(folder) for folder in options.cases],
+        options.patients,
+        options.output.stem,
+        work_folder,
+        choose_device(options.device),
+        progress=sys.stderr.isatty(),
+    )
+    save_localizer(model, options.output)
+    print(f"localizer {options.output}; metrics of each epoch in {work_folder / 'metrics.csv'}")
+
+
+def _check_new_model(output: Path) -> None:
+    from ACNetLib.weights_header import WEIGHTS_SUFFIX
+
+    if output.suffix != WEIGHTS_SUFFIX:
+        raise ACNetError(f"--output: found '{output}'; expected a file name that ends in {WEIGHTS_SUFFIX}.")
+    if output.exists():
+        raise ACNetError(f"{output}: exists already; give another output or remove it first.")
+
+
+def _quieten_lightning() -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # Said of every training: its folder holds its settings by then. The other is Lightning's own affair.
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
+
+
+def _evaluate_localizer(options: argparse.Namespace) -> None:
+    from ACNetLib.device import choose_device
+    from ACNetLib.localizer import LocalizerModel, load_localizer, save_localizer
+
+    from .cases import read_case_library
+    from .localization.evaluation import evaluate_localizer
+    from .provenance import provenance
+
+    model = load_localizer(options.localizer)
+    libraries = [read_case_library(folder) for folder in options.cases]
+    metrics = evaluate_localizer(model, libraries, choose_device(options.device))
+    record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
+    write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
+    if options.save_model:
+        save_localizer(LocalizerModel(model.network, replace(model.card, metrics=metrics)), options.save_model)
+    for library in libraries:
+        field = f"{library.cases[0].field_strength_tesla:g} T"
+        values = metrics[field]
+        print(
+            f"{field}: not found in {values['not_found_fraction']:.1%} of {values['sections']} sections of simulated "
+            f"patients; centre error median {values['center_error_median_mm']} mm, 99th percentile "
+            f"{values['center_error_p99_mm']} mm; all in {options.output}"
+        )
+
+
 def _evaluate(options: argparse.Namespace) -> None:
     from ACNetLib.device import choose_device
+    from ACNetLib.localizer import Localizer, load_localizer
     from ACNetLib.model import Model, load_model, save_model
-    from ACNetLib.model_store import find_model
+    from ACNetLib.model_store import default_localizer, find_model
 
     from .cases import read_case_library
     from .evaluation import evaluate
     from .provenance import provenance
 
     model = load_model(find_model(options.model))
-    metrics = evaluate(model, read_case_library(options.cases), choose_device(options.device))
+    device = choose_device(options.device)
+    localizer = Localizer(load_localizer(default_localizer()), device)
+    metrics = evaluate(model, read_case_library(options.cases), device, localizer)
     record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
     write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
     if options.save_model:
@@ -181,6 +281,45 @@ def _evaluate(options: argparse.Namespace) -> None:
     simulated = " (simulated patients)" if metrics["simulated"] else ""
     auroc = metrics["auroc"]
     print(f"AUROC {auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){simulated}; all in {options.output}")
+
+
+def _other_diseases(options: argparse.Namespace) -> None:
+    from ACNetLib.device import choose_device
+    from ACNetLib.model import load_model
+    from ACNetLib.model_store import find_model
+
+    from .other_diseases import judge_other_diseases, table
+    from .provenance import provenance
+
+    if options.patients < 1:
+        raise ACNetError(f"--patients: found {options.patients}; expected at least 1.")
+    model = load_model(find_model(options.model))
+    result = judge_other_diseases(model, options.patients, options.seed, choose_device(options.device))
+    _write_record(options.output, model, {**provenance(COMMAND), "seed": options.seed, **result})
+    print(f"{table(result['groups'])}\nall in {options.output}")
+
+
+def _robustness(options: argparse.Namespace) -> None:
+    from ACNetLib.device import choose_device
+    from ACNetLib.model import load_model
+    from ACNetLib.model_store import find_model
+
+    from .figures import robustness_figure
+    from .provenance import provenance
+    from .robustness import FEWEST_PATIENTS, judge_robustness, table
+
+    if options.patients < FEWEST_PATIENTS:
+        raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
+    model = load_model(find_model(options.model))
+    result = judge_robustness(model, options.patients, options.seed, choose_device(options.device))
+    _write_record(options.output, model, {**provenance(COMMAND), "seed": options.seed, **result})
+    robustness_figure(result, options.figure)
+    print(f"{table(result['degradations'])}\nall in {options.output} and {options.figure}")
+
+
+def _write_record(path: Path, model: Model, record: dict[str, Any]) -> None:
+    about = {"model": model.card.name, "weights_sha256": model.card.weights_sha256}
+    write_text_atomically(path, json.dumps({**about, **record}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -80,8 +81,8 @@ class EpochSampler(Sampler[SampleKey]):
     balanced: as many samples as cases, half of them of each class; the smaller class is drawn again and again.
     """
 
-    def __init__(self, cases: Sequence[Case], seed: int, balanced: bool) -> None:
-        self._is_dcm = np.array([case.is_dcm for case in cases])
+    def __init__(self, is_dcm: Sequence[bool] | NDArray[np.bool_], seed: int, balanced: bool) -> None:
+        self._is_dcm = np.asarray(is_dcm)
         self._seed = seed
         self._balanced = balanced
         self._epoch = 0

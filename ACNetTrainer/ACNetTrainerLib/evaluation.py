@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -16,12 +16,25 @@ from sklearn.preprocessing import StandardScaler
 
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
+from ACNetLib.localizer import Localizer
 from ACNetLib.model import Model
+from ACNetLib.probability import Verdict, at_prevalence, sigmoid, verdict
+from ACNetLib.t1map import read_t1_map
 
 from .attention_evaluation import judge_attention
-from .cases import LABELS, CaseLibrary
+from .cases import LABELS, Case, CaseLibrary
 from .dataset import CaseDataset
-from .metrics import BoolArray, Estimate, FloatArray, IndexArray, auroc, bootstrap, threshold_metrics
+from .metrics import (
+    BoolArray,
+    Estimate,
+    FloatArray,
+    IndexArray,
+    auroc,
+    bootstrap,
+    expected_calibration_error,
+    prevalence_weights,
+    threshold_metrics,
+)
 from .simulation.truth import TRUTH_TABLE_NAME
 from .training import count_cases, predict
 
@@ -33,13 +46,19 @@ FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
 
 
+CALIBRATION_PREVALENCES = (0.5, 0.2)
+"""Half, as the shipped models are trained, and about what a cardiac MR service sees."""
+
+
 @dataclass(frozen=True)
 class PatientScores:
-    """One row a patient: the model's calibrated log odds of DCM, and the truth."""
+    """One row a patient: the model's calibrated log odds of DCM, and the truth; and the same of each section."""
 
     patients: tuple[str, ...]
     log_odds: FloatArray
     is_dcm: BoolArray
+    section_log_odds: FloatArray
+    section_is_dcm: BoolArray
 
 
 def score_patients(model: Model, library: CaseLibrary, device: DeviceChoice) -> PatientScores:
@@ -52,13 +71,23 @@ def score_patients(model: Model, library: CaseLibrary, device: DeviceChoice) -> 
             )
     predictions = predict(model.network, CaseDataset(library, library.cases, model.card.intensity), device)
     patients, log_odds, is_dcm = predictions.by_patient()
-    return PatientScores(tuple(patients), log_odds / model.card.temperature, is_dcm)
+    return PatientScores(
+        tuple(patients),
+        log_odds / model.card.study_temperature,
+        is_dcm,
+        predictions.log_odds / model.card.section_temperature,
+        predictions.is_dcm,
+    )
 
 
-def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice) -> dict[str, Any]:
-    """Metrics over patients with bootstrap intervals; beside them, where the library is simulated, what the true
-    measures say of the same patients, how the model does where one of them is matched between the classes, and what
-    its attention is worth.
+def evaluate(
+    model: Model, library: CaseLibrary, device: DeviceChoice, localizer: Localizer | None = None
+) -> dict[str, Any]:
+    """Metrics over patients with bootstrap intervals, the calibration of the probabilities, and the verdicts.
+
+    Sections are cut around the library's centres; with a `localizer` also where that finds the ventricle, which is what
+    a user gets. Beside them, where the library is simulated, what the true measures say of the same patients, how the
+    model does where one of them is matched between the classes, and what its attention is worth.
 
     Raises ACNetError when a class has too few patients, or the field strength is not the model's.
     """
@@ -72,6 +101,10 @@ def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice) -> dict[s
     }
     for name, metric in threshold_metrics(model.card.decision_threshold).items():
         result[name] = _estimate(bootstrap(metric, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED))
+    result["calibration"] = calibration(model, scores)
+    result["verdicts"] = verdict_shares(model, scores)
+    if localizer is not None:
+        result["with_localizer"] = _with_localizer(model, library, device, localizer)
     truth = library.folder / TRUTH_TABLE_NAME
     if truth.is_file():
         measures = mid_level_measures(truth, scores.patients)
@@ -79,6 +112,53 @@ def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice) -> dict[s
         if model.card.attention_thresholds:
             result["attention"] = judge_attention(model, library, device)
     return result
+
+
+def calibration(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:
+    """Expected calibration error and Brier score of studies and of sections, by the share of DCM among the examined.
+
+    The patients are weighted to that share, and the probabilities corrected to it as the classifier does.
+    """
+    result = {}
+    for prevalence in CALIBRATION_PREVALENCES:
+        row = {}
+        for name, log_odds, is_dcm in (
+            ("study", scores.log_odds, scores.is_dcm),
+            ("section", scores.section_log_odds, scores.section_is_dcm),
+        ):
+            prior = model.card.training_prior_dcm
+            probability = np.array([sigmoid(at_prevalence(value, prior, prevalence)) for value in log_odds])
+            weights = prevalence_weights(is_dcm, prevalence)
+            row[f"{name}_ece"] = round(expected_calibration_error(probability, is_dcm, weights), 4)
+            row[f"{name}_brier"] = round(float(np.average((probability - is_dcm) ** 2, weights=weights)), 4)
+        result[f"{prevalence:g}"] = row
+    return result
+
+
+def verdict_shares(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:
+    """Which share of the patients of each class gets which verdict, at the model's own prior."""
+    verdicts = np.array([verdict(sigmoid(value), model.card.uncertain_range) for value in scores.log_odds])
+    return {
+        label: {said: round(float(np.mean(verdicts[scores.is_dcm == is_dcm] == said)), 4) for said in get_args(Verdict)}
+        for label, is_dcm in (("normal", False), ("dcm", True))
+    }
+
+
+def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, localizer: Localizer) -> dict[str, Any]:
+    """The AUROC when sections are cut where the localizer finds the ventricle and left out where it does not."""
+    found: list[Case] = []
+    for case in library.cases:
+        (ventricle,) = localizer.locate(read_t1_map(library.path(case)))
+        if ventricle.confidence >= localizer.confidence_threshold:
+            left, posterior, superior = ventricle.center_mm.tolist()
+            found.append(replace(case, center_l_mm=left, center_p_mm=posterior, center_s_mm=superior))
+    scores = score_patients(model, CaseLibrary(library.folder, tuple(found)), device)
+    return {
+        "localizer": localizer.name,
+        "sections_not_found": len(library.cases) - len(found),
+        "patients_without_a_section": len(library.patients) - len(scores.patients),
+        "auroc": _estimate(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED)),
+    }
 
 
 def _check_counts(library: CaseLibrary) -> None:

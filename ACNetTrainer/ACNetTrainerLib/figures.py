@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,6 +26,14 @@ WINDOW_MS = {1.5: 2000.0, 3.0: 2300.0}
 GALLERY_COLUMNS = 6
 PANEL_INCHES, DOTS_PER_INCH = 1.6, 100
 CLASS_NAMES = {"normal": "normal", "dcm": "DCM"}
+ROBUSTNESS_LINES = (
+    ("auroc_model", "ACNet", "tab:blue"),
+    (
+        "auroc_regression",
+        "regression on septal T1, cavity area and wall thickness within the true outlines",
+        "tab:orange",
+    ),
+)
 
 
 def section_gallery(library: CaseLibrary, sections_per_class: int, path: Path) -> None:
@@ -74,6 +83,50 @@ def _draw_section(axes: Axes, library: CaseLibrary, case: Case, window: Normaliz
     crop = SectionGrid.around(t1_map, 0, case.center_mm).crop(t1_map)
     axes.imshow(crop.t1_ms, cmap="gray", norm=window)
     axes.set_title(case.case, fontsize=7, pad=2)
+
+
+def robustness_figure(result: dict[str, Any], path: Path) -> None:
+    """Write a PNG of the AUROCs in a result of `judge_robustness`, one panel a degradation, with 95 % intervals."""
+    figure = Figure((9.6, 6.6), dpi=DOTS_PER_INCH, layout="constrained")
+    patients = result["patients_normal"] + result["patients_dcm"]
+    field = result["field_strength_tesla"]
+    figure.suptitle(f"{patients} simulated patients, {field:g} T: scans as drawn (leftmost) and made worse")
+    panels = figure.subplots(2, 2, sharey=True)
+    for axes, degradation in zip(panels.flat, result["degradations"].values(), strict=True):
+        _draw_degradation(axes, **degradation)
+    panels[0, 0].set_ylim(0.45, 1.01)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("AUROC, DCM against normal")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    canvas = FigureCanvasAgg(figure)
+    with atomic_path(path) as temporary:
+        canvas.print_png(temporary)
+
+
+def _draw_degradation(axes: Axes, name: str, unit: str, steps: list[dict[str, Any]]) -> None:
+    levels = [step["level"] for step in steps]
+    for measure, label, colour in ROBUSTNESS_LINES:
+        estimates = [step[measure] for step in steps]
+        axes.plot(levels, [estimate["value"] for estimate in estimates], "o-", color=colour, label=label)
+        axes.fill_between(
+            levels,
+            [estimate["low"] for estimate in estimates],
+            [estimate["high"] for estimate in estimates],
+            color=colour,
+            alpha=0.2,
+            linewidth=0,
+        )
+    axes.axhline(0.5, color="grey", linestyle=":", label="chance")
+    axes.set_xlabel(f"{name} [{unit}]")
+    quality = axes.twiny()
+    quality.set_xlabel("PSNR around the left ventricle [dB]", fontsize="small", color="dimgrey")
+    quality.tick_params(axis="x", labelsize="small", labelcolor="dimgrey")
+    psnr_db = [f"{step['psnr_middle_db']:.1f}" for step in steps]
+    for one, labels in ((axes, [f"{level:.3g}" for level in levels]), (quality, psnr_db)):
+        one.set_xscale("log")
+        one.set_xlim(levels[0] / 1.1, levels[-1] * 1.1)
+        one.set_xticks(levels, labels)
+        one.minorticks_off()
 
 
 def _save_grey(figure: Figure, path: Path) -> None:

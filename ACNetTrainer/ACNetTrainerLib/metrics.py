@@ -49,6 +49,26 @@ def threshold_metrics(threshold: float) -> dict[str, Metric]:
     }
 
 
+def expected_calibration_error(
+    probability_dcm: FloatArray, is_dcm: BoolArray, weights: FloatArray, bins: int = 10
+) -> float:
+    """Mean distance between what is said and what is true, over bins that hold the same weight.
+
+    All arrays (n,). Guo et al. 2017; bins of equal weight, so that each has its say and none is nearly empty.
+    """
+    order = np.argsort(probability_dcm, kind="stable")
+    said, truth, weight = probability_dcm[order], is_dcm[order], weights[order] / weights.sum()
+    number = np.minimum(((np.cumsum(weight) - weight / 2) * bins).astype(int), bins - 1)
+    gaps = np.bincount(number, weight * (said - truth), bins)
+    return float(np.abs(gaps).sum())
+
+
+def prevalence_weights(is_dcm: BoolArray, prevalence_dcm: float) -> FloatArray:
+    """What each patient must weigh (n,) for the share of DCM to be `prevalence_dcm`."""
+    share = is_dcm.mean()
+    return np.where(is_dcm, prevalence_dcm / share, (1 - prevalence_dcm) / (1 - share))
+
+
 def auroc(scores: FloatArray, truth: BoolArray) -> float:
     """Share of the pairs of a DCM and a normal patient in the right order (a tie counts half), from the rank sum.
 

@@ -87,7 +87,7 @@ def start_host() -> None:
         setattr(slicer, module.__name__.removeprefix("slicer."), module)
     slicer.mrmlScene, keep_alive = application.make_scene()
     _alive.extend(keep_alive)
-    slicer.modules = SimpleNamespace()  # an attribute for each loaded module, in lower case
+    slicer.modules = SimpleNamespace()  # of each loaded module its description, in lower case, and its widget
     slicer.app = application.Application(qt_application)
 
 
@@ -103,15 +103,16 @@ def load_module(path: Path) -> HostedModule:
     python_module = importlib.util.module_from_spec(spec)
     sys.modules[name] = python_module
     spec.loader.exec_module(python_module)
-    description = SimpleNamespace(path=str(path), title="", icon=None, hidden=False)
-    getattr(python_module, name)(description)
-    setattr(slicer.modules, name.lower(), description)
     parent = slicer.qSlicerScriptedLoadableModuleWidget()
     parent.setMRMLScene(slicer.mrmlScene)
-    widget = getattr(python_module, f"{name}Widget")(parent)
-    parent._python = widget
-    widget.setup()
-    return HostedModule(description, python_module, widget)
+    description = SimpleNamespace(
+        path=str(path), title="", icon=None, hidden=False, widgetRepresentation=lambda: parent
+    )
+    getattr(python_module, name)(description)
+    setattr(slicer.modules, name.lower(), description)
+    parent._name = name
+    parent.reload()
+    return HostedModule(description, python_module, parent.self())
 
 
 def wait_until(condition: Callable[[], bool], timeout_seconds: float = 60.0) -> None:

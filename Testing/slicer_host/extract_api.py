@@ -18,6 +18,7 @@ CLASSES = (
     "ctk.ctkCollapsibleButton",
     "ctk.ctkSliderWidget",
     "qt.QComboBox",
+    "qt.QDoubleSpinBox",
     "qt.QLabel",
     "qt.QObject",
     "qt.QPushButton",

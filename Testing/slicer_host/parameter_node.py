@@ -1,4 +1,5 @@
-"""A stand-in for slicer.parameterNodeWrapper with the types that our parameter nodes use: nodes, str, float and bool.
+"""A stand-in for slicer.parameterNodeWrapper with the types that our parameter nodes use: nodes, unions of nodes, str,
+float and bool.
 
 Values are stored in a real vtkMRMLScriptedModuleNode under the names that Slicer uses: they are saved with the scene.
 """
@@ -38,35 +39,76 @@ class _Parameter:
         self.name = name
         self.kind, *checks = typing.get_args(kind) if typing.get_origin(kind) is typing.Annotated else (kind,)
         self.ranges = [check for check in checks if isinstance(check, WithinRange)]
-        self.holds_node = issubclass(self.kind, slicer.vtkMRMLNode)
-        if not self.holds_node and self.kind not in {str, float, bool}:
+        if self.kind not in {str, float, bool}:
             raise TypeError(f"{name}: the host knows no parameters of type {self.kind}")
-        self.default = default if default is not None or self.holds_node else self.kind()
+        self.default = self.kind() if default is None else default
+
+    def is_in(self, node: slicer.vtkMRMLScriptedModuleNode) -> bool:
+        return node.HasParameter(self.name)
 
     def read(self, wrapper: Any) -> Any:
-        node = wrapper.parameterNode
-        if self.holds_node:
-            return node.GetNodeReference(self.name)
-        text = node.GetParameter(self.name)
+        text = wrapper.parameterNode.GetParameter(self.name)
         return text == "True" if self.kind is bool else self.kind(text)
 
     def write(self, wrapper: Any, value: Any) -> None:
-        node = wrapper.parameterNode
-        accepted: Any = (int, float) if self.kind is float else self.kind
-        if not isinstance(value, accepted) and not (self.holds_node and value is None):
+        if not isinstance(value, (int, float) if self.kind is float else self.kind):
             raise TypeError(f"{self.name}: expected {self.kind}, found {value!r}")
         for limits in self.ranges:
             limits.check(value)
+        with slicer.util.NodeModify(wrapper.parameterNode):
+            wrapper.parameterNode.SetParameter(self.name, str(value))
+
+
+class _NodeParameter:
+    """A parameter that is a node of one class, or of several.
+
+    As in Slicer, several are a typing.Union, and None is a value of it only when it is in it.
+    """
+
+    default = None
+
+    def __init__(self, name: str, kind: Any) -> None:
+        self.name = name
+        is_union = typing.get_origin(kind) is typing.Union
+        self.kinds: tuple[type, ...] = typing.get_args(kind) if is_union else (kind,)
+        self.places = [f"{name}_{index}" if is_union else name for index in range(len(self.kinds))]
+        self.node_types = [kind.__name__ for kind in self.kinds if kind is not type(None)]
+        self.takes_none = not is_union or type(None) in self.kinds
+
+    @staticmethod
+    def can_be(kind: Any) -> bool:
+        kinds = typing.get_args(kind) if typing.get_origin(kind) is typing.Union else (kind,)
+        return all(isinstance(item, type) and issubclass(item, (slicer.vtkMRMLNode, type(None))) for item in kinds)
+
+    def is_in(self, node: slicer.vtkMRMLScriptedModuleNode) -> bool:
+        return any(node.HasParameter(place) for place in self.places)
+
+    def read(self, wrapper: Any) -> Any:
+        (place,) = [place for place in self.places if wrapper.parameterNode.HasParameter(place)]
+        return wrapper.parameterNode.GetNodeReference(place)
+
+    def write(self, wrapper: Any, value: Any) -> None:
+        node = wrapper.parameterNode
+        fitting = [place for place, kind in zip(self.places, self.kinds, strict=True) if isinstance(value, kind)]
+        if value is None and self.takes_none:
+            fitting = fitting or self.places
+        if not fitting:
+            raise TypeError(f"{self.name}: expected {self.kinds}, found {value!r}")
         with slicer.util.NodeModify(node):
-            node.SetParameter(self.name, "" if self.holds_node else str(value))
-            if self.holds_node:
-                node.SetNodeReferenceID(self.name, value.GetID() if value is not None else None)
+            for place in self.places:
+                node.UnsetParameter(place)
+                node.RemoveNodeReferenceIDs(place)
+            node.SetParameter(fitting[0], "")
+            node.SetNodeReferenceID(fitting[0], value.GetID() if value is not None else None)
 
 
 def parameterNodeWrapper(cls: type) -> type:
     """The class decorator: annotated names become properties that are stored in the MRML node."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    parameters = {name: _Parameter(name, kind, getattr(cls, name, None)) for name, kind in hints.items()}
+    parameters: dict[str, _Parameter | _NodeParameter] = {
+        name: _NodeParameter(name, kind) if _NodeParameter.can_be(kind) else _Parameter(name, kind, vars(cls).get(name))
+        for name, kind in hints.items()
+    }
     for name, parameter in parameters.items():
         setattr(cls, name, property(parameter.read, parameter.write))
 
@@ -74,7 +116,7 @@ def parameterNodeWrapper(cls: type) -> type:
         self.parameterNode = node
         self._gui = {}
         for parameter in parameters.values():
-            if not node.HasParameter(parameter.name):
+            if not parameter.is_in(node):
                 parameter.write(self, parameter.default)
 
     cls.__init__ = initialize  # type: ignore[misc]
@@ -100,13 +142,13 @@ def parameterNodeWrapper(cls: type) -> type:
 class _Binding:
     """Keeps one widget and one parameter equal."""
 
-    def __init__(self, wrapper: Any, parameter: _Parameter, widget: Any) -> None:
+    def __init__(self, wrapper: Any, parameter: _Parameter | _NodeParameter, widget: Any) -> None:
         self._wrapper, self._parameter, self._widget = wrapper, parameter, widget
         kind = type(widget)
-        if kind is qMRMLNodeComboBox and parameter.holds_node:
-            widget.nodeTypes = [parameter.kind.__name__]
+        if kind is qMRMLNodeComboBox and isinstance(parameter, _NodeParameter):
+            widget.nodeTypes = parameter.node_types
             self._signal, self._read, self._show = widget.currentNodeChanged, widget.currentNode, widget.setCurrentNode
-        elif kind is ctkSliderWidget and parameter.kind is float:
+        elif kind is ctkSliderWidget and isinstance(parameter, _Parameter) and parameter.kind is float:
             if not parameter.ranges:
                 raise RuntimeError("Cannot have a connection to ctkSliderWidget where the float types is unbounded.")
             widget.minimum, widget.maximum = parameter.ranges[0].minimum, parameter.ranges[0].maximum

@@ -6,6 +6,7 @@ with slicer_api.json), so code that uses anything else fails here as it would in
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import slicer
@@ -51,6 +52,7 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         super().__init__(parent)
         QVBoxLayout(self)
         self._entered = False
+        self._name = ""
         self._python: Any = None
 
     def self(self) -> Any:
@@ -63,6 +65,14 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     def exit(self) -> None:
         self._entered = False
         self._python.exit()
+
+    def reload(self) -> None:
+        """Make the Python widget anew, from what the module's file says now."""
+        self._python = getattr(sys.modules[self._name], f"{self._name}Widget")(self)
+        setattr(slicer.modules, f"{self._name}Widget", self._python)
+        self._python.setup()
+        if self._entered:
+            self._python.enter()
 
     isEntered = Property(bool, lambda self: self._entered)
 

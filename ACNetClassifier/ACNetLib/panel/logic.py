@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import slicer
-from slicer import vtkMRMLMarkupsFiducialNode, vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLMarkupsNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.parameters import ACNetParameters
-from ACNetLib.scene import ResultNodes, point_from_markups_node, show_result, t1_map_from_volume_node
+from ACNetLib.scene import DEFAULT_OPACITY, DEFAULT_OVERLAY, ResultNodes, show_result
+from ACNetLib.scene_input import center_from_node, segmentation_from_node, t1_map_from_volume_node
 
 if TYPE_CHECKING:  # these import torch
+    import SimpleITK as sitk
+
     from ACNetLib.classifier import StudyResult
     from ACNetLib.t1map import T1Map
 
     class StudyClassifier(Protocol):
         """ACNetLib.classifier.Classifier, or what takes its place in a test."""
 
-        def classify(self, t1_map: T1Map, center_mm: Sequence[float] | None = None) -> StudyResult: ...
+        def classify(
+            self,
+            t1_map: T1Map,
+            *,
+            center_mm: Sequence[float] | None = None,
+            segmentation: sitk.Image | None = None,
+            prevalence_dcm: float | None = None,
+        ) -> StudyResult: ...
 
 
 # A classification tells its steps, "model" and "sections", to a function.
 Report = Callable[[str], None]
 Work = Callable[[Report], "StudyResult"]
+Center: TypeAlias = vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode
 
 
 class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
@@ -44,10 +54,12 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     def __init__(
         self,
         models: Callable[[], dict[str, Path]] | None = None,
+        model_for_field: Callable[[float], Path] | None = None,
         load_classifier: Callable[[Path, str], StudyClassifier] | None = None,
     ) -> None:
         super().__init__()
-        self.models = models or shipped_models
+        self.models = models or available_models
+        self._model_for_field = model_for_field or shipped_model_for_field
         self._load_classifier = load_classifier or load_classifier_from_file
         self._loaded: tuple[tuple[Path, str], StudyClassifier] | None = None
 
@@ -59,50 +71,82 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         volume: vtkMRMLScalarVolumeNode,
         model_name: str = "",
         device: str = "auto",
-        center: vtkMRMLMarkupsFiducialNode | None = None,
+        center: Center | None = None,
+        field_strength_tesla: float | None = None,
+        prevalence_dcm: float | None = None,
     ) -> ResultNodes:
-        """Classify a volume and wait for the result. Raises ACNetError for what a user can put right."""
-        work = self.prepare(volume, model_name or next(iter(self.models()), ""), device, center)
+        """Classify a volume and wait for the result; the choices are those of `prepare`."""
+        work = self.prepare(volume, model_name, device, center, field_strength_tesla, prevalence_dcm)
         return self.show(work(lambda _step: None), volume)
 
     def prepare(
         self,
         volume: vtkMRMLScalarVolumeNode,
-        model_name: str,
+        model_name: str = "",
         device: str = "auto",
-        center: vtkMRMLMarkupsFiducialNode | None = None,
+        center: Center | None = None,
+        field_strength_tesla: float | None = None,
+        prevalence_dcm: float | None = None,
     ) -> Work:
-        """Check the choices and read the nodes; returns the work that is left. Raises ACNetError."""
-        models = self.models()
-        if model_name not in models:
-            raise ACNetError(
-                _("The model {name} is not installed; found: {found}. Choose one of these or reinstall ACNet.").format(
-                    name=model_name or "?", found=", ".join(models) or "-"
-                )
-            )
+        """Check the choices and read the nodes; returns the work that is left.
+
+        By default the model is the one for the field strength, the left ventricle is searched, the field strength is
+        the header's and the prevalence that of the model's training. Raises ACNetError for what a user can put right.
+        """
         _check_packages()
-        t1_map = t1_map_from_volume_node(volume)
-        center_mm = None if center is None else point_from_markups_node(center).tolist()
-        return partial(self._classify, t1_map, center_mm, models[model_name], device)
+        t1_map = t1_map_from_volume_node(volume, field_strength_tesla)
+        model = self._model(model_name, t1_map)
+        center_mm = segmentation = None
+        if isinstance(center, vtkMRMLMarkupsNode):
+            center_mm = center_from_node(center).tolist()
+        elif center is not None:
+            segmentation = segmentation_from_node(center, volume)
+
+        def work(report: Report) -> StudyResult:
+            classifier = self._classifier(model, device, report)
+            report("sections")
+            return classifier.classify(
+                t1_map, center_mm=center_mm, segmentation=segmentation, prevalence_dcm=prevalence_dcm
+            )
+
+        return work
 
     def show(
         self,
         result: StudyResult,
         volume: vtkMRMLScalarVolumeNode,
-        attention_map: str = "combined",
-        opacity: float = 0.5,
+        overlay: str = DEFAULT_OVERLAY,
+        opacity: float = DEFAULT_OPACITY,
     ) -> ResultNodes:
         """Put the result into the scene, in place of an earlier one of the same volume."""
-        return show_result(result, volume, slicer.mrmlScene, attention_map=attention_map, opacity=opacity)
+        return show_result(result, volume, slicer.mrmlScene, overlay=overlay, opacity=opacity)
 
-    def _classify(
-        self, t1_map: T1Map, center_mm: Sequence[float] | None, model: Path, device: str, report: Report
-    ) -> StudyResult:
+    def _model(self, name: str, t1_map: T1Map) -> Path:
+        """The file of the chosen model, or of the one for the map's field strength."""
+        if t1_map.field_strength_tesla is None:
+            raise ACNetError(
+                _(
+                    "{name}: it does not tell its field strength; expected 1.5 or 3 T, for normal T1 differs between "
+                    'them. Choose it under "Field strength".'
+                ).format(name=t1_map.name)
+            )
+        if not name:
+            return self._model_for_field(t1_map.field_strength_tesla)
+        models = self.models()
+        if name not in models:
+            raise ACNetError(
+                _("The model {name} is not installed; found: {found}. Choose one of these or reinstall ACNet.").format(
+                    name=name, found=", ".join(models) or "-"
+                )
+            )
+        return models[name]
+
+    def _classifier(self, model: Path, device: str, report: Report) -> StudyClassifier:
+        """Loaded once and kept until another is wanted."""
         if self._loaded is None or self._loaded[0] != (model, device):
             report("model")
             self._loaded = (model, device), self._load_classifier(model, device)
-        report("sections")
-        return self._loaded[1].classify(t1_map, center_mm)
+        return self._loaded[1]
 
 
 def _check_packages() -> None:
@@ -122,15 +166,24 @@ def _check_packages() -> None:
         )
 
 
-def shipped_models() -> dict[str, Path]:
-    from ACNetLib.model_store import shipped_models as shipped
+def available_models() -> dict[str, Path]:
+    from ACNetLib.model_store import available_models as available
 
-    return shipped()
+    return available()
+
+
+def shipped_model_for_field(field_strength_tesla: float) -> Path:
+    from ACNetLib.model_store import model_for_field
+
+    return model_for_field(field_strength_tesla)
 
 
 def load_classifier_from_file(model: Path, device: str) -> StudyClassifier:
     from ACNetLib.classifier import Classifier
     from ACNetLib.device import choose_device
+    from ACNetLib.localizer import Localizer, load_localizer
     from ACNetLib.model import load_model
+    from ACNetLib.model_store import default_localizer
 
-    return Classifier(load_model(model), choose_device(device))
+    choice = choose_device(device)
+    return Classifier(load_model(model), Localizer(load_localizer(default_localizer()), choice), choice)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from slicer import vtkMRMLMarkupsFiducialNode, vtkMRMLScalarVolumeNode
+from slicer import (
+    vtkMRMLLabelMapVolumeNode,
+    vtkMRMLMarkupsFiducialNode,
+    vtkMRMLMarkupsROINode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+)
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 
@@ -13,18 +19,29 @@ class ACNetParameters:
     """The choices of the panel.
 
     t1_volume - the T1 map to classify.
-    center - a control point in the left ventricle; without it the middle of the image is used.
-    model_name - one of ACNetClassifierLogic.models(); the panel puts the first one in place of a name that isn't there.
+    center - where the left ventricle is: a control point or ROI in it, or its segmentation; without it it is searched.
+    field_strength - "1.5" or "3", in tesla; empty: that of the image's header.
+    model_name - one of ACNetClassifierLogic.models(); empty: the one for the field strength.
+    prevalence - the share of DCM among those examined; 0: that of the model's training.
     device - one of ACNetLib.device.DEVICE_REQUESTS.
-    attention_map - which of ACNetLib.attention.ATTENTION_MAPS lies over the T1 map.
+    overlay - which of ACNetLib.scene.OVERLAYS lies over the T1 map.
     opacity - of that overlay.
     """
 
     t1_volume: vtkMRMLScalarVolumeNode
-    center: vtkMRMLMarkupsFiducialNode
+    # Slicer's wrapper knows no A | B, and takes None for a union only where it is in it.
+    center: Union[  # noqa: UP007
+        vtkMRMLMarkupsFiducialNode,
+        vtkMRMLMarkupsROINode,
+        vtkMRMLSegmentationNode,
+        vtkMRMLLabelMapVolumeNode,
+        None,
+    ]
+    field_strength: str = ""
     model_name: str = ""
+    prevalence: Annotated[float, WithinRange(0.0, 1.0)] = 0.0
     device: str = "auto"
-    attention_map: str = "combined"
+    overlay: str = "combined"
     opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
 
     if TYPE_CHECKING:  # some of what the decorator adds

@@ -28,13 +28,34 @@ HEART_REACH_MM = 112.0
 
 
 @dataclass(frozen=True)
+class Sector:
+    """A part of the left ventricle's circumference with soft ends: its middle and half its width, in radians."""
+
+    centre: float
+    half_width: float
+
+    def share(self, angle: RealArray) -> RealArray:
+        """How far each angle belongs to it: 1 in the middle, 1/e half a width away, 0 beyond."""
+        along = np.angle(np.exp(1j * (angle - self.centre))) / self.half_width
+        return np.exp(-(along**4))
+
+
+@dataclass(frozen=True)
+class RegionalWall:
+    """A sector of the wall that is `factor` times as thick in its middle: hypertrophy above 1, thinning below."""
+
+    sector: Sector
+    factor: float
+
+
+@dataclass(frozen=True)
 class Heart:
     """One patient's heart at end-diastole.
 
     cavity_diameter_mm: LV, at the base, papillary muscles counted as cavity. wall_mm: mean at mid level; the septum is
     thicker by septal_excess_mm. apex_scale: cavity diameter at 80 % of the length, relative to the base. tilt: sideways
     drift (x, y) of the long axis in mm per mm. harmonics: relative amplitude and phase of the cavity's second and third
-    shape harmonic.
+    shape harmonic. regional_wall: where one part of the wall differs from the rest; nowhere in normal hearts and DCM.
     """
 
     cavity_diameter_mm: float
@@ -51,6 +72,7 @@ class Heart:
     harmonics: tuple[tuple[float, float], tuple[float, float]]
     trabeculation_mm: float
     trabecula_phases: tuple[float, ...]
+    regional_wall: RegionalWall | None = None
 
     def cavity_scale(self, level: float) -> float:
         """Cavity diameter relative to the base at `level`: 0 base, 1 apex."""
@@ -73,7 +95,10 @@ class Heart:
     def wall_thickness_mm(self, angle: RealArray, level: float) -> FloatArray:
         thinning = 1 - 0.12 * np.clip((level - 0.5) / 0.3, 0, 1.5)
         septal = self.septal_excess_mm * np.cos(angle - SEPTUM_ANGLE_RAD)
-        return ((self.wall_mm + septal) * thinning).astype(np.float32)
+        wall = (self.wall_mm + septal) * thinning
+        if self.regional_wall is not None:
+            wall = wall * (1 + (self.regional_wall.factor - 1) * self.regional_wall.sector.share(angle))
+        return wall.astype(np.float32)
 
 
 def _taper(apex_scale: float) -> PchipInterpolator:

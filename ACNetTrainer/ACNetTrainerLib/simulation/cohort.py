@@ -14,15 +14,15 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ACNetLib.files import require_empty_folder
-from ACNetLib.measures import measure_section
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
 
 from ..cases import Case, write_case_table, write_table
 from .anatomy import SLICE_THICKNESS_MM
 from .dicom import write_dicom_series
 from .patient import Label, Patient, draw_patient
-from .section import LEVEL_NAMES, SimulatedSection, simulate_section
-from .truth import CAVITY_LABEL, MYOCARDIUM_LABEL, TRUTH_TABLE_NAME, TruthRow, masks_file
+from .section import LEVEL_NAMES, SimulatedSection, measure_with_truth, simulate_section
+from .truth import TRUTH_TABLE_NAME, TruthRow, masks_file
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,16 @@ def _write_patient(
 
 def map_image(section: SimulatedSection) -> sitk.Image:
     """The section's map as scanners store it, whole ms, in its place in the patient (LPS)."""
-    patient, scan = section.patient, section.patient.scan
-    image = sitk.GetImageFromArray(_stored(section.t1_ms)[np.newaxis])
+    return placed_map(section.t1_ms, section.patient, section.level)
+
+
+def placed_map(t1_ms: np.ndarray, patient: Patient, level: str) -> sitk.Image:
+    """Any T1 map (rows, columns) of the plane of the patient's section `level`, as `map_image` gives that section's."""
+    scan = patient.scan
+    image = sitk.GetImageFromArray(_stored(t1_ms)[np.newaxis])
     pixel_mm = scan.acquisition.pixel_mm
     # Towards the base is along the normal; levels count from the base.
-    along = -(LEVEL_NAMES.index(section.level) - 1) * patient.section_distance_mm
+    along = -(LEVEL_NAMES.index(level) - 1) * patient.section_distance_mm
     middle = (np.array([scan.acquisition.columns, scan.acquisition.rows]) - 1) / 2 * pixel_mm
     origin = np.array(scan.center_mm) + scan.axes @ np.array([-middle[0], -middle[1], along])
     image.SetSpacing((pixel_mm, pixel_mm, SLICE_THICKNESS_MM))
@@ -142,9 +147,7 @@ def _case(section: SimulatedSection, case: str, file: str, image: sitk.Image) ->
 
 def _truth_row(section: SimulatedSection, case: str, image: sitk.Image) -> TruthRow:
     patient, truth = section.patient, section.truth
-    measures = measure_section(
-        section.t1_ms, truth.myocardium, truth.cavity, truth.insertion_points, patient.scan.acquisition.pixel_mm
-    )
+    measures = measure_with_truth(section)
     anterior, inferior = (_position(image, point) for point in truth.insertion_points)
     return TruthRow(
         case,

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
-from ACNetLib.measures import SectionMeasures, measure_section
+from ACNetLib.measures import SectionMeasures
 
 from ..metrics import FloatArray
 from .anatomy import LabelArray, draw_chest, heart_section
 from .patient import Patient
-from .section import SimulatedSection, patient_coordinates, simulate_section
+from .section import SimulatedSection, measure_with_truth, patient_coordinates, simulate_section
 from .tissues import Tissue
 
 SECTION_MM = 128.0
@@ -54,10 +54,9 @@ def measure_patient(patient: Patient) -> MeasuredSection:
     """Simulate the patient's mid section and measure it."""
     with threadpool_limits(1):
         section = simulate_section(patient, "mid")
-        truth, pixel_mm = section.truth, patient.scan.acquisition.pixel_mm
         return MeasuredSection(
             patient.label == "dcm",
-            measure_section(section.t1_ms, truth.myocardium, truth.cavity, truth.insertion_points, pixel_mm),
+            measure_with_truth(section),
             _background_features(section),
             _appearance(section),
             _lv_offset_mm(section),

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from .anatomy import SEPTUM_ANGLE_RAD, Chest, FloatArray, Heart, random_chest
+from .anatomy import SEPTUM_ANGLE_RAD, Chest, FloatArray, Heart, Sector, random_chest
 from .molli import Acquisition, MolliTiming
 from .tissues import FIELD_STRENGTHS_TESLA
 
 Label = Literal["normal", "dcm"]
+Disease = Literal["hcm", "amyloidosis", "athlete", "infarct", "myocarditis"]
+"""What no model is trained on and no case library holds: see `diseases`."""
 Sex = Literal["female", "male"]
 FloatMatrix = NDArray[np.float64]
 
@@ -48,16 +50,31 @@ FEMALE_T1_RISE_MS = 22.0
 
 
 @dataclass(frozen=True)
+class Lesion:
+    """A sector of the wall whose T1 is raised from the depth `inner` to `outer`: 0 endocardium, 1 epicardium."""
+
+    sector: Sector
+    inner: float
+    outer: float
+    rise_ms: float
+
+    def rise_at(self, angle: FloatArray, depth: FloatArray) -> FloatArray:
+        within = (depth >= self.inner) & (depth <= self.outer)
+        return (self.rise_ms * self.sector.share(angle) * within).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class MyocardialT1:
     """Apparent T1 of one patient's myocardium, in ms.
 
     regional: amplitude and phase of the first three angular harmonics. fibrosis: extra T1 in the middle of the septal
-    wall (0 without fibrosis), its centre (rad) and half width (rad).
+    wall (0 without fibrosis), its centre (rad) and half width (rad). lesion: none in normal hearts and DCM.
     """
 
     mean: float
     regional: tuple[tuple[float, float], ...]
     fibrosis: tuple[float, float, float]
+    lesion: Lesion | None = None
 
     def at(self, angle: FloatArray, depth: FloatArray) -> FloatArray:
         rise, centre, half_width = self.fibrosis
@@ -67,6 +84,8 @@ class MyocardialT1:
         if rise > 0:
             along = np.angle(np.exp(1j * (angle - centre))) / half_width
             t1 += rise * np.exp(-(along**4)) * np.exp(-(((depth - 0.5) / 0.28) ** 2))
+        if self.lesion is not None:
+            t1 += self.lesion.rise_at(angle, depth)
         return t1.astype(np.float32)
 
 
@@ -93,7 +112,7 @@ class Patient:
     """A simulated patient: everything that a section of them is made from."""
 
     index: int
-    label: Label
+    label: Label | Disease
     sex: Sex
     severity: float
     field_strength_tesla: float

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ACNetLib.measures import SectionMeasures, measure_section, septal_arc
+
 from .anatomy import (
     HEART_REACH_MM,
     SLICE_THICKNESS_MM,
@@ -20,7 +22,7 @@ from .anatomy import (
     heart_section,
     insertion_points,
 )
-from .molli import MolliTiming, acquire, fit_t1, molli_signals, restore_polarity, true_t1_ms
+from .molli import Acquisition, MolliTiming, acquire, fit_t1, molli_signals, restore_polarity, true_t1_ms
 from .patient import Patient
 from .tissues import TISSUES, Tissue
 
@@ -56,26 +58,19 @@ class SimulatedSection:
 
 def simulate_section(patient: Patient, level: str) -> SimulatedSection:
     """The T1 map of `patient` at "base", "mid" or "apex"; depends on nothing but its arguments."""
-    step = LEVEL_NAMES.index(level) - 1
-    rng = np.random.default_rng([patient.seed, patient.index, 2, step + 1])
+    rng = np.random.default_rng([patient.seed, patient.index, 2, LEVEL_NAMES.index(level)])
     heart, scan, acquisition = patient.heart, patient.scan, patient.scan.acquisition
-    section_mm = step * patient.section_distance_mm
-    section_level = patient.mid_level + section_mm / heart.length_mm
+    plane = _draw_plane(patient, level, rng)
+    section_level = patient.mid_level + plane.section_mm / heart.length_mm
 
-    fine_mm = acquisition.pixel_mm / 2
-    lv_x, lv_y = np.array(scan.lv_offset_mm) + np.array(heart.tilt) * section_mm + rng.normal(0, 0.7, 2)
-    x, y = patient_coordinates(2 * acquisition.rows, 2 * acquisition.columns, fine_mm, lv_x, lv_y, scan.rotation_rad)
-
-    chest = draw_chest(scan.chest, x, y)
     tables = _tissue_tables(patient.field_strength_tesla)
-    texture = 1 + 0.02 * _smooth_noise(rng, chest.shape, 8)
-    apparent = tables.t1_ms[chest] * texture
-    signals = _signals(apparent, chest, tables, acquisition.timing)
+    apparent = tables.t1_ms[plane.chest] * plane.texture
+    signals = _signals(apparent, plane.chest, tables, acquisition.timing)
 
-    window = _heart_window(x, y)
-    heart_x, heart_y, heart_texture = x[window], y[window], texture[window]
+    window = _heart_window(plane.x, plane.y)
+    heart_x, heart_y, heart_texture = plane.x[window], plane.y[window], plane.texture[window]
     heart_signals = np.zeros((len(signals), *heart_x.shape), np.float32)
-    field_hz = _off_resonance(heart_x, heart_y, scan.off_resonance_hz)
+    reading = _off_resonance_reading(heart_x, heart_y, scan.off_resonance_hz)
     wall_texture = 10 * _smooth_noise(rng, heart_x.shape, 6)
     for position in (np.arange(SUBSLICES) - SUBSLICES // 2) / SUBSLICES:
         shift_mm = position * SLICE_THICKNESS_MM
@@ -84,29 +79,27 @@ def simulate_section(patient: Patient, level: str) -> SimulatedSection:
             heart_x - heart.tilt[0] * shift_mm,
             heart_y - heart.tilt[1] * shift_mm,
             section_level + shift_mm / heart.length_mm,
-            chest[window],
+            plane.chest[window],
         )
         muscle = cut.tissue == Tissue.MYOCARDIUM
         t1 = tables.t1_ms[cut.tissue] * np.where(muscle, 1, heart_texture)
         t1[muscle] = patient.myocardium.at(cut.angle[muscle], cut.depth[muscle]) + wall_texture[muscle]
-        t1 *= 1 - T1_LOSS_MS_PER_HZ2 / 1000 * field_hz**2
+        t1 *= reading
         heart_signals += _signals(t1, cut.tissue, tables, acquisition.timing) / SUBSLICES
         if position == 0:
             middle, middle_t1 = cut, t1
     signals[(slice(None), *window)] = heart_signals
     apparent[window] = middle_t1
-
-    images = acquire(signals, acquisition, rng)
-    t1_ms = fit_t1(restore_polarity(images, acquisition.timing), acquisition.timing.inversion_times_ms)
+    t1_ms = _acquired_t1(signals, acquisition, rng)
 
     def on_map(mask: BoolArray) -> BoolArray:
-        whole = np.zeros(chest.shape, np.float32)
+        whole = np.zeros(plane.chest.shape, np.float32)
         whole[window] = mask
         return _halved(whole) >= 0.5
 
     def to_pixels(points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         cos, sin = np.cos(scan.rotation_rad), np.sin(scan.rotation_rad)
-        image_mm = points_mm @ np.array([[cos, sin], [-sin, cos]]) + (lv_x, lv_y)
+        image_mm = points_mm @ np.array([[cos, sin], [-sin, cos]]) + plane.lv_mm
         return image_mm / acquisition.pixel_mm + (np.array([acquisition.columns, acquisition.rows]) - 1) / 2
 
     truth = SectionTruth(
@@ -117,6 +110,62 @@ def simulate_section(patient: Patient, level: str) -> SimulatedSection:
         t1_ms=_halved(apparent),
     )
     return SimulatedSection(patient, level, t1_ms, truth)
+
+
+def simulate_section_without_heart(patient: Patient, level: str) -> FloatArray:
+    """The T1 map, (rows, columns) in ms, of a plane of the same body that does not cut the heart.
+
+    Acquired and fitted as the section at `level` is, with noise of its own: where the heart would lie it shows what the
+    chest has there, mostly lung with its vessels. Depends on nothing but its arguments.
+    """
+    rng = np.random.default_rng([patient.seed, patient.index, 3, LEVEL_NAMES.index(level)])
+    plane = _draw_plane(patient, level, rng)
+    tables = _tissue_tables(patient.field_strength_tesla)
+    apparent = tables.t1_ms[plane.chest] * plane.texture
+    window = _heart_window(plane.x, plane.y)
+    apparent[window] *= _off_resonance_reading(plane.x[window], plane.y[window], patient.scan.off_resonance_hz)
+    acquisition = patient.scan.acquisition
+    return _acquired_t1(_signals(apparent, plane.chest, tables, acquisition.timing), acquisition, rng)
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """The chest in the plane of a section, on a grid twice as fine as the map's; arrays (2 * rows, 2 * columns).
+
+    section_mm: from the mid section towards the apex. lv_mm: (x, y) of the LV centre from the image's. x, y: mm from
+    the LV centre in the patient's axes. texture: what apparent T1 is multiplied by.
+    """
+
+    section_mm: float
+    lv_mm: tuple[float, float]
+    x: FloatArray
+    y: FloatArray
+    chest: LabelArray
+    texture: FloatArray
+
+
+def _draw_plane(patient: Patient, level: str, rng: np.random.Generator) -> _Plane:
+    scan, acquisition = patient.scan, patient.scan.acquisition
+    section_mm = (LEVEL_NAMES.index(level) - 1) * patient.section_distance_mm
+    fine_mm = acquisition.pixel_mm / 2
+    lv_x, lv_y = np.array(scan.lv_offset_mm) + np.array(patient.heart.tilt) * section_mm + rng.normal(0, 0.7, 2)
+    x, y = patient_coordinates(2 * acquisition.rows, 2 * acquisition.columns, fine_mm, lv_x, lv_y, scan.rotation_rad)
+    chest = draw_chest(scan.chest, x, y)
+    texture = 1 + 0.02 * _smooth_noise(rng, chest.shape, 8)
+    return _Plane(section_mm, (lv_x, lv_y), x, y, chest, texture)
+
+
+def _acquired_t1(signals: FloatArray, acquisition: Acquisition, rng: np.random.Generator) -> FloatArray:
+    """(8, 2 * rows, 2 * columns) signals through the scanner: the fitted T1 map, (rows, columns) in ms."""
+    images = acquire(signals, acquisition, rng)
+    return fit_t1(restore_polarity(images, acquisition.timing), acquisition.timing.inversion_times_ms)
+
+
+def measure_with_truth(section: SimulatedSection) -> SectionMeasures:
+    """What a reader with the true masks would measure on the fitted map."""
+    truth, pixel_mm = section.truth, section.patient.scan.acquisition.pixel_mm
+    septum = septal_arc(truth.cavity, truth.insertion_points)
+    return measure_section(section.t1_ms, truth.myocardium, truth.cavity, septum, (pixel_mm, pixel_mm))
 
 
 def patient_coordinates(
@@ -172,10 +221,12 @@ def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], coarseness: 
     return np.float32(1.5) * fine
 
 
-def _off_resonance(x: FloatArray, y: FloatArray, peak_hz: float) -> FloatArray:
-    """Field error over the heart in Hz: worst at the inferolateral wall, next to lung and the coronary vein."""
+def _off_resonance_reading(x: FloatArray, y: FloatArray, peak_hz: float) -> FloatArray:
+    """What MOLLI reads, off resonance, as a share of T1: least at the inferolateral wall, next to lung and the coronary
+    vein, where the field is off by `peak_hz`."""
     squared_distance = (x - 28) ** 2 + (y - 28) ** 2
-    return (peak_hz * (0.3 + 0.7 * np.exp(-squared_distance / (2 * 30.0**2)))).astype(np.float32)
+    field_hz = (peak_hz * (0.3 + 0.7 * np.exp(-squared_distance / (2 * 30.0**2)))).astype(np.float32)
+    return (1 - T1_LOSS_MS_PER_HZ2 / 1000 * field_hz**2).astype(np.float32)
 
 
 def _halved(fine: FloatArray) -> FloatArray:

@@ -1,11 +1,10 @@
-"""What is known of simulated sections: the table `truth.csv` beside `cases.csv`, and the label values of the masks."""
+"""What is known of simulated sections: the table `truth.csv` beside `cases.csv`, and masks, labelled 1 and 2."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 TRUTH_TABLE_NAME = "truth.csv"
-MYOCARDIUM_LABEL, CAVITY_LABEL = 1, 2
 
 
 def masks_file(case: str) -> str:

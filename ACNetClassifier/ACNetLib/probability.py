@@ -1,0 +1,49 @@
+"""From a network's log odds to a probability that means something, and to a verdict.
+
+Calibrated log odds are the log likelihood ratio of the picture plus the log odds of DCM in the population that the
+model was trained for. By Bayes' rule another population replaces the second part only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from ACNetLib.errors import ACNetError
+
+Verdict = Literal["normal", "dcm", "uncertain"]
+
+SCOPE = "DCM against normal only: the network knows no other disease and says one of the two of everything."
+
+
+def sigmoid(log_odds: float) -> float:
+    """The probability of log odds of any size."""
+    if log_odds >= 0:
+        return 1 / (1 + math.exp(-log_odds))
+    return math.exp(log_odds) / (1 + math.exp(log_odds))
+
+
+def log_odds_of(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+def at_prevalence(log_odds: float, training_prior_dcm: float, prevalence_dcm: float) -> float:
+    """Calibrated log odds for another share of DCM among those examined than the training's."""
+    return log_odds - log_odds_of(training_prior_dcm) + log_odds_of(prevalence_dcm)
+
+
+def check_prevalence(prevalence_dcm: float) -> None:
+    """Raises ACNetError for what is no share of DCM among those examined."""
+    if not 0 < prevalence_dcm < 1:
+        raise ACNetError(
+            f"prevalence: found {prevalence_dcm:g}; expected the share of DCM among those examined, "
+            "above 0 and below 1."
+        )
+
+
+def verdict(probability_dcm: float, uncertain_range: tuple[float, float]) -> Verdict:
+    """`normal` below the range, `dcm` from its end on, `uncertain` within."""
+    low, high = uncertain_range
+    if probability_dcm >= high:
+        return "dcm"
+    return "normal" if probability_dcm < low else "uncertain"

@@ -1,0 +1,145 @@
+"""The report's page without its values: $name stands for a value. And how it looks, on a screen and on A4 paper."""
+
+PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>ACNet report: $name</title>
+<style>
+$style</style>
+</head>
+<body>
+<div class="banner" role="note">
+<p><strong>$intended_use</strong></p>
+$simulated</div>
+<main>
+<header>
+<h1>ACNet: DCM or normal on a cardiac T1 map</h1>
+<p>T1 map: <strong>$name</strong> ($field, $sections)</p>
+</header>
+<section class="verdict $verdict" aria-labelledby="verdict">
+<h2 id="verdict">Verdict: $verdict_words</h2>
+$mismatch<p class="probability">Probability of DCM <strong>$probability</strong>: $low to $high when the sections are
+moved by $shift mm or turned by $turn degrees. This range is no confidence interval.</p>
+$scale
+<p>It is the probability where $prevalence of those examined have DCM (the model was trained at $prior).
+Rule: $rule.</p>
+<p><strong>Scope.</strong> $scope</p>
+<p>$warning_count</p>
+</section>
+<section aria-labelledby="sections">
+<h2 id="sections">Sections</h2>
+<table class="sections">
+<thead><tr><th scope="col">Section</th><th scope="col">Verdict</th><th scope="col">Probability of DCM</th>
+<th scope="col">Left ventricle (confidence)</th><th scope="col">Septal T1 [ms]</th>
+<th scope="col">Myocardial T1 [ms]</th><th scope="col">LV cavity area [mm²]</th><th scope="col">Wall thickness [mm]</th>
+<th scope="col">Warnings</th></tr></thead>
+<tbody>
+$rows</tbody>
+</table>
+$not_judged<p class="note">T1 is the mean over the middle third of the wall's thickness, which keeps blood out: in the
+middle part of the septum, and in the whole myocardium. No reference values are claimed: compare with those of your own
+scanner, sequence and field strength. $center_source</p>
+</section>
+<section aria-labelledby="pictures">
+<h2 id="pictures">Pictures</h2>
+<p class="note">Left the T1 map with the box of the crop and the contours of the left ventricle, right the crop with the
+attention bands and the same contours. Where the wall is not known there are no contours.</p>
+$figures</section>
+<section aria-labelledby="warnings">
+<h2 id="warnings">Warnings</h2>
+$warnings</section>
+<section aria-labelledby="model">
+<h2 id="model">Model</h2>
+<table class="model">
+<tbody>
+$model_rows</tbody>
+</table>
+</section>
+<section aria-labelledby="overlay">
+<h2 id="overlay">How to read the overlay</h2>
+<p>The colours are bands of the attention, the product of the modules' mean masks, on a scale that is fixed for the
+model: the higher the band, the more the network weighted the features of that place, to about 4 mm. This is a weight
+and no proof: in the shipped model the masks are diffuse and most of the decision is made without them, so read the
+overlay neither as an outline of anything nor as the reason for the verdict.</p>
+</section>
+</main>
+<footer>
+<p>Method: <cite>$citation</cite></p>
+<p>$software</p>
+</footer>
+</body>
+</html>
+"""
+
+ROW = """\
+<tr><th scope="row">$section</th><td>$verdict</td><td>$probability</td><td>$ventricle</td><td>$septal_t1</td>\
+<td>$myocardial_t1</td><td>$cavity_area</td><td>$wall_thickness</td><td>$warnings</td></tr>
+"""
+
+FIGURE = """\
+<figure>
+<img src="data:image/png;base64,$png" alt="Section $section: the T1 map with the box of the crop, and the crop \
+with the attention bands">
+<figcaption>Section $section: $verdict, probability of DCM $probability</figcaption>
+</figure>
+"""
+
+SCALE = """\
+<svg class="scale" viewBox="-16 0 1032 104" role="img" aria-label="$text">
+<rect x="$range_low" y="6" width="$range_width" height="8" fill="#1a1a1a"/>
+<path d="M$marker 32l-11 -26h22z" fill="#1a1a1a"/>
+$zones<text x="0" y="98">0</text>
+<text x="1000" y="98">1</text>
+$limits</svg>
+"""
+
+ZONE = """\
+<rect x="$start" y="34" width="$width" height="40" fill="$color" stroke="#555"/>
+<text x="$middle" y="61">$words</text>
+"""
+
+STYLE = """\
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body {
+  margin: 0 auto; padding: 1.5rem; max-width: 64rem; background: #fff; color: #1a1a1a;
+  font: 1rem/1.45 "Segoe UI", "Helvetica Neue", Helvetica, Arial, "DejaVu Sans", sans-serif;
+}
+p { margin: 0.4rem 0; }
+h1 { margin: 0; font-size: 1.6rem; }
+h2 { margin: 0 0 0.5rem; font-size: 1.2rem; }
+header, section { margin: 1.4rem 0; overflow-wrap: break-word; }
+a { color: inherit; }
+.banner { padding: 0.4rem 1rem; border: 2px solid #8a6d00; background: #fff7d6; }
+.verdict { padding: 1rem 1.2rem; border: 1px solid #777; border-left-width: 0.6rem; }
+.verdict h2 { font-size: 1.7rem; }
+.verdict.dcm { border-left-color: #a63a24; }
+.verdict.normal { border-left-color: #2a64a0; }
+.verdict.uncertain { border-left-color: #a98600; }
+.probability { font-size: 1.1rem; }
+.alert { padding: 0.4rem 0.8rem; border: 2px solid #a63a24; }
+.scale { display: block; width: 100%; max-width: 46rem; margin: 0.6rem 0; }
+.scale text { font-size: 21px; fill: #1a1a1a; text-anchor: middle; }
+table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.3rem 0.5rem; border-bottom: 1px solid #bbb; text-align: left; vertical-align: top; }
+thead th { border-bottom: 2px solid #555; font-size: 0.85rem; vertical-align: bottom; }
+.model th { width: 34%; font-weight: normal; color: #444; }
+.note, figcaption, footer { font-size: 0.9rem; color: #444; }
+figure { margin: 0 0 1.2rem; }
+figure img { display: block; width: 100%; height: auto; margin-bottom: 0.3rem; }
+footer { border-top: 1px solid #bbb; }
+@page { size: A4; margin: 15mm 15mm 18mm; @bottom-left { content: "INTENDED_USE"; font: 8pt sans-serif; }
+  @bottom-right { content: counter(page) " / " counter(pages); font: 8pt sans-serif; } }
+@media print {
+  html { font-size: 9.5pt; }
+  body { max-width: none; padding: 0; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+  th, td { padding: 0.15rem 0.5rem; }
+  figure img { width: 84%; }
+  h2, h2 + .note { break-after: avoid; }
+  .verdict, .banner, figure, tr, .note { break-inside: avoid; }
+}
+"""

@@ -1,0 +1,205 @@
+"""From MRML to the core: a volume node becomes a T1 map; markups and segmentations tell where the left ventricle is.
+
+Here and in scene.py positions are RAS, nowhere else. Like scene.py it needs neither Qt nor the Slicer application.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+import slicer.util
+import vtk
+from slicer import (
+    vtkMRMLLabelMapVolumeNode,
+    vtkMRMLMarkupsNode,
+    vtkMRMLMarkupsROINode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+)
+from vtk.util.numpy_support import vtk_to_numpy
+
+from ACNetLib.attention import ATTENTION_MAPS
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import (
+    FIELD_STRENGTH_KEY,
+    SIMULATED_KEY,
+    T1Map,
+    parse_field_strength,
+    t1_map_from_image,
+    with_field_strength,
+)
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
+
+# Slicer's DICOM reader notes there which files a volume was made of; its database knows their headers.
+DICOM_INSTANCES = "DICOM.instanceUIDs"
+MAGNETIC_FIELD_STRENGTH = "0018,0087"
+
+# What an output of ours is, such as "table" or "labels.combined". The result's folder carries it too.
+OUTPUT = "ACNet.output"
+
+SEGMENT_LABELS = {
+    "myocardium": MYOCARDIUM_LABEL,
+    "free wall": MYOCARDIUM_LABEL,
+    "cavity": CAVITY_LABEL,
+    "blood": CAVITY_LABEL,
+    "blood pool": CAVITY_LABEL,
+    "septum": SEPTUM_LABEL,
+}
+"""Names of segments, in small letters and without "LV" or "left ventricular" before them."""
+WHOLE_LABEL = 4
+"""Of a segment of any name that stands alone: only its centre is used."""
+
+# From LPS to RAS and back.
+LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def t1_map_from_volume_node(
+    node: vtkMRMLScalarVolumeNode, field_strength_tesla: float | None = None, post_contrast: bool = False
+) -> T1Map:
+    """The node's T1 map where the scene shows it: linear parent transforms are applied.
+
+    `field_strength_tesla` is the user's, for a volume whose header tells none; nothing is guessed. `post_contrast` lets
+    a map from after contrast pass, with a warning. Raises ACNetError when the node holds no image, lies under a
+    non-linear transform, is no T1 map, or is of another field strength than the user says.
+    """
+    name = node.GetName()
+    t1_map = t1_map_from_image(
+        _image_of_volume(node),
+        name,
+        _field_strength_of_header(node),
+        node.GetAttribute(SIMULATED_KEY) == "1",
+        post_contrast,
+    )
+    return with_field_strength(t1_map, field_strength_tesla)
+
+
+def center_from_node(node: vtkMRMLMarkupsNode) -> np.ndarray:
+    """The middle of an ROI, or another node's first placed control point, as LPS mm, (3,).
+
+    Raises ACNetError when nothing is placed.
+    """
+    for index in range(node.GetNumberOfControlPoints()):
+        if node.GetNthControlPointPositionStatus(index) == vtkMRMLMarkupsNode.PositionDefined:
+            is_roi = isinstance(node, vtkMRMLMarkupsROINode)
+            return flipped(np.array(node.GetCenterWorld() if is_roi else node.GetNthControlPointPositionWorld(index)))
+    raise ACNetError(
+        f"{node.GetName()}: it has no control point; expected one in the left ventricle. Place it, or choose another."
+    )
+
+
+def segmentation_from_node(
+    node: vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode, t1_volume: vtkMRMLScalarVolumeNode
+) -> sitk.Image:
+    """Labels of the left ventricle as ACNetLib.ventricle has them, where the scene shows them.
+
+    A label map keeps its values and its grid. Segments get their labels by SEGMENT_LABELS, on the grid of the T1
+    volume. Raises ACNetError when no segment is known by its name, and for the attention overlay of a result.
+    """
+    if isinstance(node, vtkMRMLSegmentationNode):
+        return _image_of_segments(node, t1_volume)
+    if node.GetAttribute(OUTPUT) in {f"labels.{key}" for key in ATTENTION_MAPS}:
+        raise ACNetError(
+            f"{node.GetName()}: it shows where the network looked; expected a label map of the left ventricle."
+        )
+    return _image_of_volume(node)
+
+
+def flipped(positions: np.ndarray) -> np.ndarray:
+    """Positions (..., 3) from LPS to RAS or back."""
+    return positions * (-1.0, -1.0, 1.0)
+
+
+def _field_strength_of_header(node: vtkMRMLScalarVolumeNode) -> float | None:
+    """From a file of ours, or from Slicer's DICOM database; a build without DICOM has none."""
+    text = node.GetAttribute(FIELD_STRENGTH_KEY)
+    if text is not None:
+        return parse_field_strength(text, node.GetName())
+    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
+    database = getattr(slicer, "dicomDatabase", None)
+    if not instances or database is None:
+        return None
+    text = database.instanceValue(instances[0], MAGNETIC_FIELD_STRENGTH)
+    try:
+        return float(text) if text else None
+    except ValueError as error:
+        raise ACNetError(
+            f"{node.GetName()}: the MagneticFieldStrength of its DICOM header is {text!r}; expected a number such as "
+            "1.5. Correct the header."
+        ) from error
+
+
+def _image_of_volume(node: vtkMRMLScalarVolumeNode) -> sitk.Image:
+    if node.GetImageData() is None or node.GetImageData().GetNumberOfPoints() == 0:
+        raise ACNetError(f"{node.GetName()}: the volume holds no image. Load it again.")
+    is_vector = node.GetImageData().GetNumberOfScalarComponents() > 1
+    return _image_on_grid(slicer.util.arrayFromVolume(node), node, is_vector)
+
+
+def _image_of_segments(node: vtkMRMLSegmentationNode, t1_volume: vtkMRMLScalarVolumeNode) -> sitk.Image:
+    labels = _labels_of_segments(node)
+    segments, values = vtk.vtkStringArray(), vtk.vtkIntArray()
+    for segment, label in labels.items():
+        segments.InsertNextValue(segment)
+        values.InsertNextValue(label)
+    if not node.CreateBinaryLabelmapRepresentation():  # of segments that are surfaces
+        raise ACNetError(
+            f"{node.GetName()}: its segments can't be made binary label maps. Convert them in Segmentations."
+        )
+    merged = slicer.vtkOrientedImageData()
+    slicer.vtkSlicerSegmentationsModuleLogic.GenerateMergedLabelmapInReferenceGeometry(
+        node, t1_volume, segments, slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY, merged, values
+    )
+    array = vtk_to_numpy(merged.GetPointData().GetScalars()).reshape(merged.GetDimensions()[::-1])
+    return _image_on_grid(array, t1_volume)
+
+
+def _labels_of_segments(node: vtkMRMLSegmentationNode) -> dict[str, int]:
+    """The label of each segment that counts, by its ID. Where segments overlap the later one wins: the cavity."""
+    segmentation = node.GetSegmentation()
+    names = {
+        segment: segmentation.GetSegment(segment).GetName()
+        for segment in (segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments()))
+    }
+    labels = {
+        segment: SEGMENT_LABELS[plain] for segment, name in names.items() if (plain := _plain(name)) in SEGMENT_LABELS
+    }
+    if not labels and len(names) == 1:
+        labels = dict.fromkeys(names, WHOLE_LABEL)
+    if not labels:
+        raise ACNetError(
+            f"{node.GetName()}: its segments are {', '.join(names.values()) or 'none'}; expected myocardium and "
+            "cavity, or a single one. Rename them."
+        )
+    return dict(sorted(labels.items(), key=lambda item: item[1]))
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", " ").strip().removeprefix("lv ").removeprefix("left ventricular ")
+
+
+def _image_on_grid(array: np.ndarray, node: vtkMRMLScalarVolumeNode, is_vector: bool = False) -> sitk.Image:
+    """(section, row, column) values as an image with the node's geometry in the world, in LPS."""
+    image = sitk.GetImageFromArray(array, isVector=is_vector)
+    ijk_to_lps = LPS_RAS @ _ijk_to_world(node)
+    spacing = np.linalg.norm(ijk_to_lps[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(ijk_to_lps[:3, 3].tolist())
+    image.SetDirection((ijk_to_lps[:3, :3] / spacing).ravel().tolist())
+    return image
+
+
+def _ijk_to_world(node: vtkMRMLScalarVolumeNode) -> np.ndarray:
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    ijk_to_ras = slicer.util.arrayFromVTKMatrix(matrix)
+    transform = node.GetParentTransformNode()
+    if transform is None:
+        return ijk_to_ras
+    if not transform.IsTransformToWorldLinear():
+        raise ACNetError(
+            f"{node.GetName()}: it lies under the non-linear transform {transform.GetName()}; "
+            "expected a linear one or none. Harden the transform first."
+        )
+    transform.GetMatrixTransformToWorld(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix) @ ijk_to_ras

@@ -1,0 +1,142 @@
+"""The left ventricle on the sections of a T1 map: where it is, and which pixels are cavity, septum and free wall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes, distance_transform_edt
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.measures import SectionMeasures, measure_section
+from ACNetLib.t1map import T1Map
+
+LabelArray = NDArray[np.uint8]
+Point = Sequence[float] | NDArray[np.float64]
+
+MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL = 1, 2, 3
+"""Myocardium outside the septum, cavity with the papillary muscles in it, the middle part of the septal myocardium."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ventricle:
+    """The left ventricle on one section.
+
+    center_mm: LPS (3,). confidence: 0 to 1, 1 where a person said where it is. labels: (rows, columns) on the map's
+    grid, 0 outside; None where only the centre is known.
+    """
+
+    section: int
+    center_mm: NDArray[np.float64]
+    confidence: float = 1.0
+    labels: LabelArray | None = None
+
+    @property
+    def has_wall(self) -> bool:
+        """Whether cavity and myocardium are known, so that the section can be measured."""
+        return self.labels is not None and bool(
+            (self.labels == CAVITY_LABEL).any() and is_myocardium(self.labels).any()
+        )
+
+
+def is_myocardium(labels: LabelArray) -> NDArray[np.bool_]:
+    return (labels == MYOCARDIUM_LABEL) | (labels == SEPTUM_LABEL)
+
+
+def measure_ventricle(t1_map: T1Map, ventricle: Ventricle) -> SectionMeasures | None:
+    """What a reader would measure on the section; None where the wall is not known."""
+    if ventricle.labels is None or not ventricle.has_wall:
+        return None
+    column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    return measure_section(
+        t1_map.array[ventricle.section],
+        is_myocardium(ventricle.labels),
+        ventricle.labels == CAVITY_LABEL,
+        ventricle.labels == SEPTUM_LABEL,
+        (row_mm, column_mm),
+    )
+
+
+def ventricles_at_point(t1_map: T1Map, point_mm: Point, found: Sequence[Ventricle]) -> tuple[Ventricle, ...]:
+    """The ventricle of every section around a person's point (LPS), moved onto each section's plane.
+
+    Of what was found by itself only the labels are taken, and only where the point lies within them.
+    """
+    ventricles = []
+    for section, other in enumerate(found):
+        center = t1_map.project(point_mm, section)
+        labels = other.labels if other.labels is not None and _encloses(other.labels, center, t1_map) else None
+        ventricles.append(Ventricle(section, center, labels=labels))
+    return tuple(ventricles)
+
+
+def ventricles_from_segmentation(
+    t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ventricle]
+) -> tuple[Ventricle, ...]:
+    """The ventricle of every section that a person's segmentation (integer labels on any grid) reaches.
+
+    With the labels 1 (myocardium) and 2 (cavity) the section can be measured; which part is septum, if none is labelled
+    so (3), is taken from what was found by itself. With any other labels only the centre of what they enclose is used.
+    Raises ACNetError when the segmentation reaches no section.
+    """
+    if segmentation.GetDimension() != 3 or segmentation.GetNumberOfComponentsPerPixel() != 1:
+        raise ACNetError(
+            f"segmentation: found a {segmentation.GetDimension()}-D image with "
+            f"{segmentation.GetNumberOfComponentsPerPixel()} values a pixel; expected one label a pixel in 3-D."
+        )
+    on_map = sitk.Resample(segmentation, t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
+    values = sitk.GetArrayFromImage(on_map)
+    ventricles = []
+    for section, labels in enumerate(values):
+        if not labels.any():
+            continue
+        known = np.isin(labels, (MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL))
+        ventricle = Ventricle(section, center_of_labels(labels, t1_map, section))
+        if np.array_equal(known, labels != 0):
+            ventricle = replace(ventricle, labels=labels.astype(np.uint8))
+            if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and found[section].has_wall:
+                ventricle = _with_septum_of(ventricle, found[section])
+        ventricles.append(ventricle if ventricle.has_wall else replace(ventricle, labels=None))
+    if not ventricles:
+        raise ACNetError(
+            f"segmentation: none of its labels lies on a section of {t1_map.name}; expected the left ventricle's "
+            "myocardium (1) and cavity (2) in the place of the map."
+        )
+    return tuple(ventricles)
+
+
+def read_segmentation(path: Path) -> sitk.Image:
+    """A label image file. Raises ACNetError for a missing or unreadable one."""
+    if not path.is_file():
+        raise ACNetError(f"{path}: there is no such file; expected a segmentation as a label image.")
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise ACNetError(
+            f"{path.name}: it can't be read as an image; expected a segmentation as NRRD, NIfTI or MetaImage."
+        ) from error
+
+
+def center_of_labels(labels: LabelArray, t1_map: T1Map, section: int) -> NDArray[np.float64]:
+    """LPS centre of everything that the labels (rows, columns) of a section mark and enclose, (3,)."""
+    row, column = (float(index.mean()) for index in np.nonzero(binary_fill_holes(labels != 0)))
+    return np.array(t1_map.image.TransformContinuousIndexToPhysicalPoint((column, row, float(section))))
+
+
+def _encloses(labels: LabelArray, point_mm: NDArray[np.float64], t1_map: T1Map) -> bool:
+    column, row, _ = (round(index) for index in t1_map.image.TransformPhysicalPointToContinuousIndex(point_mm.tolist()))
+    rows, columns = labels.shape
+    return 0 <= row < rows and 0 <= column < columns and bool(binary_fill_holes(labels != 0)[row, column])
+
+
+def _with_septum_of(ventricle: Ventricle, other: Ventricle) -> Ventricle:
+    """The myocardium that lies nearer to the other's septum than to its other wall becomes septum."""
+    assert ventricle.labels is not None
+    assert other.labels is not None
+    to_septum, to_wall = (distance_transform_edt(other.labels != label) for label in (SEPTUM_LABEL, MYOCARDIUM_LABEL))
+    septum = is_myocardium(ventricle.labels) & (other.labels == SEPTUM_LABEL).any() & (to_septum < to_wall)
+    return replace(ventricle, labels=np.where(septum, SEPTUM_LABEL, ventricle.labels).astype(np.uint8))

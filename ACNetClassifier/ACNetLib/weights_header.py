@@ -1,0 +1,120 @@
+"""The card in the header of a model file, read with the standard library alone.
+
+So models can be listed where torch is not installed, and what is no model file never reaches safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.errors import ACNetError
+
+WEIGHTS_SUFFIX = ".safetensors"
+METADATA_KEY = "acnet"
+FORMAT_VERSION = 1
+CLASSIFIER, LOCALIZER = "classifier", "localizer"
+"""The kinds of network, as a card names them."""
+LARGEST_FILE_BYTES = 100_000_000  # ACNet's has 4 MB
+LARGEST_HEADER_BYTES = 1_000_000  # ACNet's has 54 kB
+MOST_DIGITS = 20
+
+CardValues = dict[str, Any]
+
+
+def read_card_values(path: Path) -> CardValues:
+    """The card alone, as plain values. Raises ACNetError for a file that is missing, damaged, or none of ours."""
+    path = Path(path)
+    if not path.is_file():
+        raise ACNetError(f"{path}: there is no such file; expected a model ({WEIGHTS_SUFFIX}).")
+    try:
+        header = _read_header(path)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ACNetError(
+            f"{path.name}: not a readable {WEIGHTS_SUFFIX} file ({error}); expected one that acnet-train wrote. "
+            "Copy it again."
+        ) from error
+    return _card_values(header, path.name)
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """The header: its length in 8 bytes, little-endian, then JSON. Raises errors of many types when it is none.
+
+    How the weights lie in the file is for safetensors to check; here only that none are missing at its end.
+    """
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        if size > LARGEST_FILE_BYTES:
+            raise ValueError(f"it has {size} bytes, at most {LARGEST_FILE_BYTES} are expected")
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
+        if len(start) < 8 or not 0 < length <= min(size - 8, LARGEST_HEADER_BYTES):
+            raise ValueError(_foreign_start(start, size))
+        header = _parse(file.read(length).decode("utf-8"))
+    if not isinstance(header, dict):
+        raise TypeError("its header is no table")
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    if 8 + length + max(ends, default=0) != size:
+        raise ValueError("its weights are cut off, or something follows them")
+    return header
+
+
+def _foreign_start(start: bytes, size: int) -> str:
+    """What a file is whose first 8 bytes can't be the length of a header."""
+    if start.startswith(b"PK"):
+        return "it is a zip archive, as torch.save writes; such files can run code and are not opened"
+    if start[:1] == b"\x80" and start[1:2] <= b"\x05":
+        return "it is a pickle; such files can run code and are not opened"
+    length = int.from_bytes(start, "little")
+    return f"it has {size} bytes and a header of {length}, of which at most {LARGEST_HEADER_BYTES} are expected"
+
+
+def _card_values(header: dict[str, Any], name: str) -> CardValues:
+    metadata = header.get("__metadata__")
+    if not isinstance(metadata, dict) or METADATA_KEY not in metadata:
+        raise ACNetError(f"{name}: no model card found; expected a model file written by acnet-train.")
+    try:
+        card: CardValues = _parse(metadata[METADATA_KEY])
+        version = card["format_version"]
+        # They would reach the terminal and could rewrite what it shows.
+        if not all(text.isprintable() for text in _texts([*header, card])):
+            raise ValueError("it holds control characters")
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ACNetError(f"{name}: its model card is damaged ({error}). Copy the file again.") from error
+    if version != FORMAT_VERSION:
+        raise ACNetError(f"{name}: model format {version}; this version reads format {FORMAT_VERSION}. Update ACNet.")
+    return card
+
+
+def _parse(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_unique, parse_int=_whole_number)
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Two readers of a file may differ in which of two equal keys they believe."""
+    table: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in table:
+            raise ValueError(f"it has {key!r} twice")
+        table[key] = value
+    return table
+
+
+def _whole_number(text: str) -> int:
+    """Python's whole numbers have no end, and those beyond the largest float fail wherever one is computed with."""
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"it has a number of {len(text)} digits")
+    return int(text)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in plain values, the keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        yield from _texts([*value, *value.values()])

@@ -1,0 +1,111 @@
+"""Sections whose left ventricle is known, sections without one, and sections whose heart the image's edge cuts."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.measures import septal_arc
+from ACNetLib.t1map import T1Map, read_t1_map, t1_map_from_image
+from ACNetLib.ventricle import SEPTUM_LABEL, LabelArray, is_myocardium
+
+from ..cases import Case, CaseLibrary
+from ..simulation.cohort import placed_map
+from ..simulation.patient import draw_patient
+from ..simulation.section import LEVEL_NAMES, simulate_section_without_heart
+from ..simulation.truth import TRUTH_TABLE_NAME, masks_file
+
+HEARTLESS_SEED_OFFSET = 1_000_003
+"""Keeps the bodies without a heart apart from every cohort's patients."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSection:
+    """A T1 map of one section and its true ventricle.
+
+    labels: (rows, columns), those of ACNetLib.ventricle; all 0 where there is no heart. center_mm: of the left
+    ventricle, LPS (3,); None where there is no heart.
+    """
+
+    t1_map: T1Map
+    labels: LabelArray
+    center_mm: NDArray[np.float64] | None
+    level: str
+
+    @property
+    def label_image(self) -> sitk.Image:
+        image = sitk.GetImageFromArray(self.labels[np.newaxis])
+        image.CopyInformation(self.t1_map.image)
+        return image
+
+
+def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[LabelledSection]:
+    """Sections of a simulated library with its true masks. Raises ACNetError when the library has none."""
+    table = library.folder / TRUTH_TABLE_NAME
+    if not table.is_file():
+        raise ACNetError(f"{library.folder}: no {TRUTH_TABLE_NAME} found; expected simulated cases with their truth.")
+    with table.open(encoding="utf-8", newline="") as file:
+        truth = {row["case"]: row for row in csv.DictReader(file)}
+    return [_read(library, case, truth[case.case]) for case in cases]
+
+
+def _read(library: CaseLibrary, case: Case, truth: dict[str, str]) -> LabelledSection:
+    t1_map = read_t1_map(library.path(case))
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(library.folder / masks_file(case.case))))[0]
+    points = np.array(
+        [
+            t1_map.image.TransformPhysicalPointToContinuousIndex(
+                [float(truth[f"{point}_insertion_{axis}_mm"]) for axis in "lps"]
+            )[:2]
+            for point in ("anterior", "inferior")
+        ]
+    )
+    septum = is_myocardium(labels) & septal_arc(labels == 2, points)
+    labels = np.where(septum, SEPTUM_LABEL, labels).astype(np.uint8)
+    return LabelledSection(t1_map, labels, np.array(case.center_mm), truth["level"])
+
+
+def sections_without_heart(count: int, field_strength_tesla: float, seed: int) -> list[LabelledSection]:
+    """Simulated sections of bodies at a level without heart: another body each time, the levels in turn."""
+    jobs = [(index, field_strength_tesla, seed + HEARTLESS_SEED_OFFSET) for index in range(count)]
+    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(_section_without_heart, *zip(*jobs, strict=True), chunksize=4))
+
+
+def _section_without_heart(index: int, field_strength_tesla: float, seed: int) -> LabelledSection:
+    patient = draw_patient(seed, index, "normal", field_strength_tesla)
+    level = LEVEL_NAMES[index % len(LEVEL_NAMES)]
+    with threadpool_limits(1):
+        image = placed_map(simulate_section_without_heart(patient, level), patient, level)
+    name = f"{patient.name}-no-heart"
+    t1_map = t1_map_from_image(image, name, field_strength_tesla, simulated=True)
+    return LabelledSection(t1_map, np.zeros(t1_map.array.shape[1:], np.uint8), None, level)
+
+
+def cut_by_edge(section: LabelledSection, angle_rad: float, distance_mm: float) -> LabelledSection:
+    """The section as if the image ended at a straight line: `distance_mm` from the ventricle's centre, seen from it in
+    the direction `angle_rad` (from the row axis towards the column axis). Beyond it T1 and labels are 0.
+    """
+    assert section.center_mm is not None
+    image = section.t1_map.image
+    column, row, _ = image.TransformPhysicalPointToContinuousIndex(section.center_mm.tolist())
+    column_mm, row_mm, _ = image.GetSpacing()
+    rows, columns = np.indices(section.labels.shape)
+    along = (columns - column) * column_mm * np.cos(angle_rad) + (rows - row) * row_mm * np.sin(angle_rad)
+    kept = along <= distance_mm
+    cut = sitk.GetImageFromArray(np.where(kept, section.t1_map.array, np.float32(0)))
+    cut.CopyInformation(image)
+    return replace(
+        section,
+        t1_map=replace(section.t1_map, image=cut),
+        labels=np.where(kept, section.labels, 0).astype(np.uint8),
+    )

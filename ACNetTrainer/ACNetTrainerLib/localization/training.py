@@ -1,0 +1,244 @@
+"""Training the localizer on simulated sections, whole, cut by an edge and without a heart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from ACNetLib.device import DeviceChoice
+from ACNetLib.localizer import (
+    CLASSES,
+    Localizer,
+    LocalizerCard,
+    LocalizerModel,
+    LocalizerNetwork,
+    localizer_grid,
+)
+from ACNetLib.probability import log_odds_of
+from ACNetLib.section import IntensityScaling, to_intensity
+from ACNetLib.ventricle import CAVITY_LABEL
+
+from ..cases import CaseLibrary
+from ..dataset import EpochSampler, InOrder, SampleKey
+from ..fitting import FittingTask, claim_folder, fit
+from ..folds import split_patients
+from ..metrics import youden_threshold
+from ..recipe import Optimization
+from ..training import count_cases
+from .sections import LabelledSection, cut_by_edge, read_labelled_sections, sections_without_heart
+
+OPTIMIZATION = Optimization(
+    optimizer="adamw",
+    learning_rate=0.002,
+    weight_decay=0.01,
+    schedule="cosine",
+    warmup_epochs=1,
+    epochs=8,
+    early_stopping_epochs=8,
+    batch_size=16,
+    label_smoothing=0.0,
+    precision="bf16-mixed",
+    class_balance=False,
+    validation_fraction=0.1,
+    seed=1,
+)
+# Largest random changes of a training section. It may be turned and mirrored in any way: not every viewer and exporter
+# keeps the usual orientation.
+SHIFT_MM, SCALE, NOISE_MS, T1_SCALE = 30.0, 0.15, 120.0, 0.05
+CUT_SHARE = 0.15
+"""Of the training sections with a heart, cut by an edge somewhere from 30 mm before the centre to 70 mm behind it."""
+CUT_RANGE_MM = (-30.0, 70.0)
+HEARTLESS_SHARE = 0.1
+"""Sections without a heart for each section with one."""
+FEWEST_PATIENTS = 8
+"""Of each library: both sides of the split need both classes."""
+NEVER_FOUND = 0.99
+"""The confidence threshold of a localizer that finds no ventricle on the validation patients."""
+ACCEPTED_CENTER_ERROR_MM = 10.0
+THROUGH_HEART_MM = (-10.0, 15.0)
+"""Where the edge cuts in the validation sections of which the ventricle must not count as found."""
+
+
+class LocalizerDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Sections (1, 192, 192) in [0, 255] and their labels (192, 192), by (epoch, index)."""
+
+    def __init__(
+        self, sections: Sequence[LabelledSection], intensity: IntensityScaling, augment: bool, seed: int
+    ) -> None:
+        self._sections = tuple(sections)
+        self._intensity = intensity
+        self._augment = augment
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return len(self._sections)
+
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, Tensor]:
+        epoch, index = key
+        section = self._sections[index]
+        if self._augment:
+            t1_ms, labels = augmented(section, np.random.default_rng([self._seed, epoch, index]))
+        else:
+            grid = localizer_grid(section.t1_map, 0)
+            t1_ms, labels = grid.crop(section.t1_map).t1_ms, grid.sample(section.label_image)
+        intensity = to_intensity(np.ascontiguousarray(t1_ms), self._intensity)
+        return torch.from_numpy(intensity)[None], torch.from_numpy(np.ascontiguousarray(labels).astype(np.int64))
+
+
+def augmented(section: LabelledSection, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """T1 in ms and labels, both (192, 192), of the section seen from a random grid, with noise, perhaps cut."""
+    if section.center_mm is not None and rng.random() < CUT_SHARE:
+        section = cut_by_edge(section, rng.uniform(0, 2 * np.pi), rng.uniform(*CUT_RANGE_MM))
+    angle, shift_x, shift_y, scale, t1_scale = rng.uniform(-1, 1, 5)
+    grid = localizer_grid(section.t1_map, 0).turned(
+        180 * angle, (shift_x * SHIFT_MM, shift_y * SHIFT_MM), 1 + scale * SCALE
+    )
+    crop, labels = grid.crop(section.t1_map), grid.sample(section.label_image)
+    noise = rng.uniform(0, NOISE_MS) * rng.standard_normal(crop.t1_ms.shape, np.float32) * ~crop.outside
+    t1_ms = np.maximum(crop.t1_ms * (1 + t1_scale * T1_SCALE) + noise, 0).astype(np.float32)
+    return (t1_ms[:, ::-1], labels[:, ::-1]) if rng.random() < 0.5 else (t1_ms, labels)
+
+
+class LocalizerTask(FittingTask):
+    """Cross-entropy plus the soft Dice loss of each class but the background."""
+
+    metrics = ("validation_dice_cavity", "validation_dice_myocardium")
+
+    def __init__(self, network: LocalizerNetwork, optimization: Optimization, steps_per_epoch: int) -> None:
+        super().__init__(network, optimization, steps_per_epoch)
+        self._overlaps: list[NDArray[np.float64]] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        loss = _loss(self.network(batch[0]).float(), batch[1])
+        self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch[0]), prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        logits = self.network(batch[0]).float()
+        self.log("validation_loss", _loss(logits, batch[1]), batch_size=len(batch[0]), prog_bar=True)
+        said, truth = logits.argmax(dim=1), batch[1]
+        pairs = [
+            (said == CAVITY_LABEL, truth == CAVITY_LABEL),
+            ((said != CAVITY_LABEL) & (said != 0), (truth != CAVITY_LABEL) & (truth != 0)),
+        ]
+        self._overlaps.append(np.array([[int((a & b).sum()), int(a.sum() + b.sum())] for a, b in pairs], float))
+
+    def on_validation_epoch_end(self) -> None:
+        total = np.sum(self._overlaps, axis=0)
+        self._overlaps.clear()
+        for name, (both, sizes) in zip(self.metrics, total, strict=True):
+            self.log(name, float(2 * both / max(sizes, 1)), prog_bar=True)
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    truth = F.one_hot(labels, CLASSES).movedim(-1, 1).float()
+    said = logits.softmax(dim=1)
+    overlap, sizes = (said * truth).sum(dim=(0, 2, 3)), (said + truth).sum(dim=(0, 2, 3))
+    return F.cross_entropy(logits, labels) + (1 - (2 * overlap + 1) / (sizes + 1))[1:].mean()
+
+
+def train_localizer(
+    libraries: Sequence[CaseLibrary],
+    patients: int,
+    name: str,
+    work_folder: Path,
+    device: DeviceChoice,
+    progress: bool = True,
+    optimization: Optimization = OPTIMIZATION,
+) -> LocalizerModel:
+    """Train on the first `patients` of each simulated library, and choose epoch and confidence threshold on a tenth of
+    them.
+
+    `work_folder` keeps the checkpoints; a training that was interrupted goes on from there. Raises ACNetError for a
+    library that is not simulated, or when the folder holds another training.
+    """
+    splits = [
+        (
+            library,
+            *split_patients(_first_patients(library, patients), optimization.validation_fraction, optimization.seed),
+        )
+        for library in libraries
+    ]
+    training_cases = [case for _, cases, _ in splits for case in cases]
+    validation_cases = [case for _, _, cases in splits for case in cases]
+    names = [case.case for case in (*training_cases, *validation_cases)]
+    claim_folder(work_folder, {"optimization": asdict(optimization), "cases": names})
+
+    training = [section for library, cases, _ in splits for section in read_labelled_sections(library, cases)]
+    validation = [section for library, _, cases in splits for section in read_labelled_sections(library, cases)]
+    fields = tuple(sorted({case.field_strength_tesla for case in training_cases}))
+    heartless_count = max(2, round(HEARTLESS_SHARE * len(training) / len(fields)))
+    held_out = max(1, round(optimization.validation_fraction * heartless_count))
+    for field_strength in fields:
+        heartless = sections_without_heart(heartless_count, field_strength, optimization.seed)
+        training += heartless[held_out:]
+        validation += heartless[:held_out]
+
+    intensity = IntensityScaling()
+    training_set = LocalizerDataset(training, intensity, augment=True, seed=optimization.seed)
+    validation_set = LocalizerDataset(validation, intensity, augment=False, seed=optimization.seed)
+    loader = DataLoader(
+        training_set,
+        optimization.batch_size,
+        sampler=EpochSampler(np.zeros(len(training), bool), optimization.seed, balanced=False),
+        drop_last=len(training) >= optimization.batch_size,
+    )
+    validation_loader = DataLoader(validation_set, optimization.batch_size, sampler=InOrder(len(validation)))
+    torch.manual_seed(optimization.seed)
+    network: Any = LocalizerNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    task = LocalizerTask(network, optimization, len(loader))
+    best_epoch = fit(task, loader, validation_loader, work_folder, device, progress)
+
+    network = network.to(memory_format=torch.contiguous_format).eval()
+    card = LocalizerCard(
+        name=name,
+        simulated=True,
+        confidence_threshold=0.5,
+        field_strengths_tesla=fields,
+        intensity=intensity,
+        training={
+            "optimization": asdict(optimization),
+            "best_epoch": best_epoch,
+            "training": count_cases(training_cases),
+            "validation": count_cases(validation_cases),
+            "sections_without_heart": heartless_count * len(fields),
+        },
+    )
+    threshold = _confidence_threshold(Localizer(LocalizerModel(network, card), device), validation)
+    return LocalizerModel(network, replace(card, confidence_threshold=threshold))
+
+
+def _first_patients(library: CaseLibrary, patients: int) -> CaseLibrary:
+    chosen = set(library.patients[:patients])
+    return CaseLibrary(library.folder, tuple(case for case in library.cases if case.patient in chosen))
+
+
+def _confidence_threshold(localizer: Localizer, sections: Sequence[LabelledSection]) -> float:
+    """The confidence that best tells ventricles found to 10 mm from hearts that are cut or not there."""
+    confidences: list[float] = []
+    is_found: list[bool] = []
+    for index, section in enumerate(sections):
+        (ventricle,) = localizer.locate(section.t1_map)
+        confidences.append(ventricle.confidence)
+        is_found.append(
+            section.center_mm is not None
+            and float(np.linalg.norm(ventricle.center_mm - section.center_mm)) <= ACCEPTED_CENTER_ERROR_MM
+        )
+        if section.center_mm is not None:
+            rng = np.random.default_rng([0, index])
+            cut = cut_by_edge(section, rng.uniform(0, 2 * np.pi), rng.uniform(*THROUGH_HEART_MM))
+            confidences.append(localizer.locate(cut.t1_map)[0].confidence)
+            is_found.append(False)
+    if not any(is_found):
+        return NEVER_FOUND
+    log_odds = np.array([log_odds_of(min(max(confidence, 0.001), 0.999)) for confidence in confidences])
+    return youden_threshold(log_odds, np.array(is_found))

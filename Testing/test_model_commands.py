@@ -1,0 +1,201 @@
+"""`acnet models`: what it prints, and that a user's error is one line and exit code 2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ACNetLib.cli import main
+from ACNetLib.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
+from ACNetLib.model import INTENDED_USE, Model, load_model, save_model
+from ACNetLib.model_store import import_model
+
+SHIPPED = "acnet-simulated-1.5T"
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the user's own models; it is not there yet."""
+    monkeypatch.setenv("ACNET_MODELS", str(tmp_path / "own"))
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def model_file(a_model: Model, tmp_path: Path) -> Path:
+    """A model of a ward's own patients, judged."""
+    counts = {"patients_dcm": 40, "patients_normal": 50, "sections_dcm": 120, "sections_normal": 150}
+    card = replace(
+        a_model.card,
+        name="ward",
+        simulated=False,
+        training={"recipe": {"name": "recommended", "network": {}}, "best_epoch": 7, "training": counts},
+        metrics={
+            "auroc": {"value": 0.91, "low": 0.86, "high": 0.95},
+            "simulated": False,
+            "true_measures": {"t1_matched": {"auroc": {"value": 0.8, "low": 0.7, "high": 0.9}}},
+        },
+    )
+    save_model(Model(a_model.network, card), tmp_path / "ward.safetensors")
+    return tmp_path / "ward.safetensors"
+
+
+@pytest.fixture
+def localizer_file(tmp_path: Path) -> Path:
+    card = LocalizerCard("ventricle", simulated=True, confidence_threshold=0.62, field_strengths_tesla=(1.5, 3.0))
+    save_localizer(LocalizerModel(LocalizerNetwork().eval(), card), tmp_path / "ventricle.safetensors")
+    return tmp_path / "ventricle.safetensors"
+
+
+def rows(printed: str) -> dict[str, list[str]]:
+    """The lines of the list that are a model's, by its name."""
+    return {line.split()[0]: line.split()[1:] for line in printed.splitlines()[1:] if "  " in line}
+
+
+def test_the_list_has_every_model_with_where_it_is(
+    model_file: Path, localizer_file: Path, own_folder: Path, capsys: Captured
+) -> None:
+    import_model(model_file)
+    import_model(localizer_file)
+    assert main(["models", "list"]) == 0
+    printed = capsys.readouterr().out
+    listed = rows(printed)
+    assert listed[SHIPPED][:4] == ["classifier", "1.5", "T", "simulation"]
+    assert listed[SHIPPED][-1] == "shipped"
+    assert listed["ward"] == ["classifier", "1.5", "T", "patients", "0.910", "own"]
+    assert listed["ventricle"] == ["localizer", "1.5", "and", "3", "T", "simulation", "-", "own"]
+    assert printed.endswith(f"Your own models: {own_folder}\n")
+
+
+def test_a_damaged_file_is_listed_as_damaged_with_the_reason(
+    model_file: Path, own_folder: Path, capsys: Captured
+) -> None:
+    import_model(model_file)
+    (own_folder / "broken.safetensors").write_bytes(b"nothing of ours")
+    assert main(["models", "list"]) == 0
+    printed = capsys.readouterr().out
+    assert rows(printed)["broken"] == ["damaged", "-", "-", "-", "own"]
+    assert "Damaged: broken.safetensors: not a readable .safetensors file" in printed
+    assert "ward" in rows(printed)
+
+
+def test_a_shipped_card_says_first_what_it_is_for_and_that_it_is_simulated(capsys: Captured) -> None:
+    assert main(["models", "show", SHIPPED]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{SHIPPED}: classifier for 1.5 T"
+    assert lines[1] == INTENDED_USE
+    assert lines[2].startswith("TRAINED ON SIMULATED DATA")
+    assert "How well it does, on simulated patients (95 % interval)" in lines
+
+
+def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
+    import_model(model_file)
+    assert main(["models", "show", "ward"]) == 0
+    printed = capsys.readouterr().out
+    assert "SIMULATED" not in printed
+    texts = {line.strip().split("  ")[0]: line.split("  ")[-1].strip() for line in printed.splitlines()}
+    assert texts["verdict"].startswith("normal below a probability of 0.2, uncertain from 0.2 to below 0.8")
+    assert texts["temperature"] == "1.000 of a section, 1.000 of a study"
+    assert texts["recipe"] == "recommended"
+    assert texts["training"] == "40 patients with DCM (120 sections), 50 normal (150 sections)"
+    assert texts["auroc"] == "0.910 (0.860 to 0.950)"
+    assert texts["also in the card"] == "true_measures"
+    assert "{" not in printed
+
+
+def test_the_card_of_a_localizer_is_shown_too(localizer_file: Path, capsys: Captured) -> None:
+    import_model(localizer_file)
+    assert main(["models", "show", "ventricle"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("ventricle: localizer for 1.5 and 3 T\n")
+    assert "0.620 and more counts as found" in printed
+
+
+def test_a_model_is_imported_shown_and_removed(model_file: Path, own_folder: Path, capsys: Captured) -> None:
+    assert main(["models", "import", str(model_file)]) == 0
+    path = own_folder / "ward.safetensors"
+    assert capsys.readouterr().out == f"Imported ward: classifier for 1.5 T.\nWritten:\n  {path}\n"
+    assert main(["models", "import", str(model_file), "--replace"]) == 0
+    assert main(["models", "remove", "ward"]) == 0
+    assert capsys.readouterr().out.endswith(f"Removed:\n  {path}\n")
+    assert not path.exists()
+
+
+def test_the_import_of_a_simulated_model_says_so(localizer_file: Path, capsys: Captured) -> None:
+    assert main(["models", "import", str(localizer_file)]) == 0
+    assert "TRAINED ON SIMULATED DATA" in capsys.readouterr().out
+
+
+def test_all_models_are_verified_or_the_one_that_is_named(
+    model_file: Path, localizer_file: Path, capsys: Captured
+) -> None:
+    import_model(model_file)
+    import_model(localizer_file)
+    assert main(["models", "verify"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert {SHIPPED, "ward", "ventricle"} <= {line.split()[0] for line in printed}
+    assert all(line.endswith("  works") for line in printed)
+    assert main(["models", "verify", "ward"]) == 0
+    assert capsys.readouterr().out == "ward  works\n"
+
+
+def test_every_model_that_fails_is_named_with_its_reason(
+    model_file: Path, localizer_file: Path, own_folder: Path, capsys: Captured
+) -> None:
+    changed = bytearray(import_model(model_file).read_bytes())
+    changed[-1] ^= 1
+    (own_folder / "ward.safetensors").write_bytes(changed)
+    (own_folder / "broken.safetensors").write_bytes(b"nothing of ours")
+    import_model(localizer_file)
+    assert main(["models", "verify"]) == 2
+    captured = capsys.readouterr()
+    verdicts = {line.split()[0]: line.split()[1] for line in captured.out.splitlines()}
+    assert verdicts["ventricle"] == verdicts[SHIPPED] == "works"
+    assert verdicts["ward"] == verdicts["broken"] == "FAILS"
+    assert len(captured.err.splitlines()) == 1
+    assert captured.err.startswith("acnet: 2 of ")
+    assert "broken.safetensors: not a readable" in captured.err
+    assert "ward.safetensors: its weights don't match their checksum" in captured.err
+
+
+def test_a_network_that_gives_no_numbers_is_found_by_running_it(
+    model_file: Path, own_folder: Path, capsys: Captured
+) -> None:
+    model = load_model(model_file)
+    with torch.no_grad():
+        model.network.get_parameter("head.5.weight").fill_(3e38)
+    save_model(model, own_folder / "ward.safetensors")
+    assert main(["models", "verify", "ward"]) == 2
+    assert "on a trial section its network gives no numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["show", "unknown"], f"found none named 'unknown'; there are {SHIPPED}"),
+        (["verify", "unknown"], "found none named 'unknown'"),
+        (["remove", "unknown"], "there is no such model"),
+        (["remove", SHIPPED], "can't be removed"),
+        (["import", "missing.safetensors"], "missing.safetensors: it can't be read"),
+        (["import", "model.pt"], "model.pt: its name does not end in .safetensors"),
+    ],
+)
+def test_a_users_error_is_one_line_and_nothing_is_written(
+    own_folder: Path, capsys: Captured, arguments: list[str], named: str
+) -> None:
+    assert main(["models", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert named in captured.err
+    assert not own_folder.exists()
+
+
+def test_a_command_line_without_an_action_is_refused(capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as error:
+        main(["models"])
+    assert error.value.code == 2
+    assert "ACTION" in capsys.readouterr().err

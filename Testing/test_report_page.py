@@ -1,0 +1,207 @@
+"""The page of a result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from ACNetLib.classifier import StudyResult
+from ACNetLib.device import DeviceChoice
+from ACNetLib.measures import SectionMeasures
+from ACNetLib.model import INTENDED_USE, read_card
+from ACNetLib.model_store import model_for_field
+from ACNetLib.probability import SCOPE
+from ACNetLib.report_page import report_page
+from ACNetLib.t1map import T1Map
+
+VOID = {"meta", "img"}
+PICTURES = [b"first picture", b"second picture"]
+HOSTILE = "</style><script>alert('$style')</script><img src=x onerror=\"alert(1)\"> & $name"
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page; fails on tags that are not closed in their order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.texts.append(data)
+
+
+@pytest.fixture
+def study(an_oblique_t1_map: T1Map, a_study: Callable) -> StudyResult:
+    return a_study(an_oblique_t1_map)
+
+
+def page_of(study: StudyResult) -> Page:
+    return Page(report_page(study, PICTURES[: len(study.sections)], "1.2.3"))
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of each row of the table of sections."""
+    body = page.split('<table class="sections">')[1].split("<tbody>")[1].split("</tbody>")[0]
+    return [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in body.strip().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"), [(0.91, "Verdict: DCM"), (0.5, "Verdict: uncertain"), (0.12, "Verdict: normal")]
+)
+def test_the_verdict_stands_in_words_beside_its_probability_and_range(
+    an_oblique_t1_map: T1Map, a_study: Callable, probability: float, words: str
+) -> None:
+    text = page_of(a_study(an_oblique_t1_map, probability_dcm=probability)).text
+    assert words in text
+    assert f"Probability of DCM {probability:.3f} : {probability - 0.05:.3f} to {probability + 0.03:.3f}" in text
+    assert "moved by 3 mm or turned by 5 degrees" in text
+    assert "uncertain from 0.2 to below 0.8" in text
+    assert "50 % of those examined" in text
+    assert SCOPE in text
+
+
+def test_every_section_has_a_row_with_its_numbers_and_its_picture(study: StudyResult) -> None:
+    page = report_page(study, PICTURES, None)
+    assert rows(page) == [
+        ["0", "DCM", "0.910", "found (0.97)", "1043", "1022", "2704", "6.9", "-"],
+        ["1", "DCM", "0.810", "found (0.87)", "1043", "1022", "2704", "6.9", "The crop reaches beyond the map."],
+    ]
+    sources = [attributes["src"] for tag, attributes in Page(page).tags if tag == "img"]
+    assert sources == ["data:image/png;base64,Zmlyc3QgcGljdHVyZQ==", "data:image/png;base64,c2Vjb25kIHBpY3R1cmU="]
+
+
+def test_what_can_not_be_measured_is_a_dash(study: StudyResult) -> None:
+    first, second = study.sections
+    unknown = (
+        replace(first, measures=SectionMeasures(float("nan"), 1010.0, 2500.0, 6.5)),
+        replace(second, measures=None),
+    )
+    page = report_page(replace(study, sections=unknown), PICTURES, None)
+    assert [row[4:8] for row in rows(page)] == [["-", "1010", "2500", "6.5"], ["-", "-", "-", "-"]]
+    assert "nan" not in Page(page).text.lower().split()
+
+
+def test_a_section_that_was_not_judged_is_named(study: StudyResult) -> None:
+    text = page_of(replace(study, sections=study.sections[:1])).text
+    assert "Not judged: section 1." in text
+
+
+@pytest.mark.parametrize("source", ["point", "segmentation"])
+def test_a_persons_centre_is_no_localizers_confidence(study: StudyResult, source: str) -> None:
+    page = report_page(replace(study, center_source=source), PICTURES, None)
+    assert [row[3] for row in rows(page)] == ["given by a person"] * 2
+
+
+def test_research_use_comes_first_and_simulation_is_said_beside_it(study: StudyResult) -> None:
+    text = page_of(replace(study, t1_map=replace(study.t1_map, simulated=True))).text
+    start = text.index(INTENDED_USE)
+    assert start < text.index("Simulated T1 map") < text.index("trained on simulated") < text.index("Verdict")
+    assert "Simulated T1 map" not in page_of(study).text
+
+
+def test_a_verdict_at_another_field_strength_is_said_to_mean_nothing(study: StudyResult) -> None:
+    t1_map = replace(study.t1_map, field_strength_tesla=3.0)
+    text = page_of(replace(study, field_mismatch=True, t1_map=t1_map)).text
+    assert text.index("mean nothing here: the map is from 3 T, the model is for 1.5 T") < text.index(
+        "Probability of DCM"
+    )
+    assert "mean nothing" not in page_of(study).text
+
+
+def test_warnings_of_the_study_and_of_its_sections_are_listed(study: StudyResult) -> None:
+    text = page_of(study).text
+    assert "2 warnings" in text
+    assert "Warnings The map is odd. Section 1: The crop reaches beyond the map." in text
+
+
+def test_the_card_of_the_shipped_model_is_told_with_its_intervals(study: StudyResult) -> None:
+    card = read_card(model_for_field(1.5))
+    text = page_of(replace(study, card=card)).text
+    for name in ("auroc", "recall_dcm", "recall_normal"):
+        estimate = card.metrics[name]
+        assert f"{estimate['value']:.3f} (95 % interval {estimate['low']:.3f} to {estimate['high']:.3f})" in text
+    assert f"{card.metrics['cases']['patients_dcm']} patients with DCM" in text
+    assert card.weights_sha256[:12] in text
+    assert card.weights_sha256 not in text
+    assert "doi:10.18293/SEKE2019-155" in text
+
+
+def test_a_card_without_metrics_says_so(study: StudyResult) -> None:
+    assert "AUROC not stated" in page_of(study).text
+
+
+def test_recalls_are_named_by_their_class(study: StudyResult) -> None:
+    text = page_of(study).text
+    assert "recall_dcm" in text
+    assert "recall_normal" in text
+    assert not re.search("sensitivity|specificity", text, re.IGNORECASE)
+
+
+def test_no_value_can_put_anything_but_text_into_the_page(study: StudyResult) -> None:
+    hostile = replace(
+        study,
+        t1_map=replace(study.t1_map, name=HOSTILE),
+        card=replace(study.card, name=HOSTILE, licence=HOSTILE, weights_sha256="<b>"),
+        localizer=HOSTILE,
+        device=DeviceChoice("cpu", HOSTILE),
+        warnings=(HOSTILE,),
+        sections=tuple(replace(section, warnings=(HOSTILE,)) for section in study.sections),
+    )
+    page, usual = page_of(hostile), page_of(study)
+    assert [tag for tag, _ in page.tags if tag != "li"] == [tag for tag, _ in usual.tags if tag != "li"]
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert page.text.count(HOSTILE) == 2 + 2 + 1 + 1 + 2 * 2 + 1, "name, card, localizer, device, warnings"
+
+
+def test_nothing_is_fetched_and_nothing_runs(study: StudyResult) -> None:
+    text = report_page(study, PICTURES, None)
+    assert "http" not in text.replace("http-equiv", "")
+    assert not re.search(r"url\(|@import|javascript", text)
+    page = Page(text)
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form"}
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href"):
+            assert (attributes.get(name) or "#").startswith(("data:image/png", "#"))
+    policy = next(attributes for tag, attributes in page.tags if "http-equiv" in attributes)
+    assert policy["http-equiv"] == "Content-Security-Policy"
+    assert policy["content"] == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def test_a_screen_reader_finds_its_way(study: StudyResult) -> None:
+    page = page_of(study)
+    tags = [tag for tag, _ in page.tags]
+    assert dict(page.tags)["html"] == {"lang": "en"}
+    assert tags.count("h1") == 1
+    assert tags.count("h2") == 6
+    assert all(attributes.get("alt") for tag, attributes in page.tags if tag == "img")
+    assert all(attributes.get("scope") in {"col", "row"} for tag, attributes in page.tags if tag == "th")
+    identifiers = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert {
+        attributes["aria-labelledby"] for _, attributes in page.tags if "aria-labelledby" in attributes
+    } <= identifiers

@@ -1,0 +1,81 @@
+"""The picture of a section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ACNetLib.classifier import StudyResult
+from ACNetLib.section_picture import SEPTUM_COLOR, section_picture
+from ACNetLib.t1map import T1Map
+from ACNetLib.ventricle import MYOCARDIUM_LABEL
+
+CROP_SIDE, CROP_MM, MARGIN, HEADER = 512, 128, 16, 114
+
+
+@pytest.fixture
+def study(an_oblique_t1_map: T1Map, a_study: Callable) -> StudyResult:
+    return a_study(an_oblique_t1_map)
+
+
+def pixels(study: StudyResult) -> np.ndarray:
+    """(rows, columns, 3) of the first section's picture."""
+    return np.asarray(section_picture(study, study.sections[0])).astype(int)
+
+
+def panels(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The whole section and the crop."""
+    inside = picture[HEADER : HEADER + CROP_SIDE]
+    return inside[:, MARGIN : -2 * MARGIN - CROP_SIDE], inside[:, -MARGIN - CROP_SIDE : -MARGIN]
+
+
+def is_color(picture: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
+    return np.asarray((np.abs(picture - color) < 30).all(axis=-1))
+
+
+def test_it_shows_the_crop_box_on_the_section_and_the_bands_on_the_crop(study: StudyResult) -> None:
+    whole, crop = panels(pixels(study))
+    assert is_color(whole, (255, 217, 26)).sum() > 400
+    assert (np.ptp(crop, axis=-1) > 20).mean() > 0.1
+
+
+def test_the_septum_is_marked_on_both_panels(study: StudyResult) -> None:
+    for panel in panels(pixels(study)):
+        rows, columns = np.nonzero(is_color(panel, SEPTUM_COLOR))
+        assert len(rows) > 50
+        assert columns.max() < panel.shape[1] / 2 + 1, "the made-up septum lies left of the cavity"
+
+
+def test_the_contours_run_along_the_edges_of_cavity_and_wall(study: StudyResult) -> None:
+    """Of the made-up ventricle: circles of 22 and 31 mm around the crop's centre."""
+    ring = replace(study, ventricle=np.where(study.ventricle == 3, MYOCARDIUM_LABEL, study.ventricle).astype(np.uint8))
+    nothing = replace(study, ventricle=np.zeros_like(study.ventricle))
+    _, crop = panels(np.abs(pixels(ring) - pixels(nothing)).max(axis=-1, keepdims=True))
+    rows, columns, _ = np.nonzero(crop > 60)
+    radius_mm = np.hypot(rows + 0.5 - CROP_SIDE / 2, columns + 0.5 - CROP_SIDE / 2) * CROP_MM / CROP_SIDE
+    to_edge = np.minimum(np.abs(radius_mm - 22), np.abs(radius_mm - 31))
+    assert to_edge.max() < 1.6, "no further than a pixel of the map"
+    for edge in (22, 31):
+        angles = np.arctan2(rows - CROP_SIDE / 2, columns - CROP_SIDE / 2)[np.abs(radius_mm - edge) < 1.6]
+        assert np.histogram(angles, 36, (-np.pi, np.pi))[0].all(), "all around"
+
+
+def test_without_labels_no_contour_is_drawn(study: StudyResult) -> None:
+    picture = pixels(replace(study, ventricle=np.zeros_like(study.ventricle)))
+    assert not is_color(picture, SEPTUM_COLOR).any()
+
+
+def test_a_long_name_is_cut_within_the_picture(study: StudyResult) -> None:
+    usual = pixels(study)
+    picture = pixels(replace(study, t1_map=replace(study.t1_map, name="a long name " * 50)))
+    assert picture.shape == usual.shape
+    assert np.ptp(picture[-MARGIN - 20 :, -MARGIN:], axis=(0, 1)).max() == 0, "the right margin is free"
+
+
+def test_a_section_without_measures_has_a_picture_too(study: StudyResult) -> None:
+    section = replace(study.sections[0], measures=None)
+    assert isinstance(section_picture(study, section), Image.Image)

@@ -1,0 +1,152 @@
+"""The left ventricle from a person's point or segmentation, and what is measured on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import T1Map
+from ACNetLib.ventricle import (
+    CAVITY_LABEL,
+    MYOCARDIUM_LABEL,
+    SEPTUM_LABEL,
+    Ventricle,
+    measure_ventricle,
+    read_segmentation,
+    ventricles_at_point,
+    ventricles_from_segmentation,
+)
+
+ROW, COLUMN = 80, 60  # of conftest's bright heart
+
+
+def ring(shift: int = 0, septum: bool = True) -> NDArray[np.uint8]:
+    """(150, 170): a cavity of 20 pixels and a wall of 8 around it; the wall towards lower columns is septum."""
+    rows, columns = np.mgrid[:150, :170]
+    radius = np.hypot(rows - ROW, columns - COLUMN - shift)
+    is_septum = (columns < COLUMN + shift - np.abs(rows - ROW)) if septum else np.zeros_like(radius, bool)
+    wall = (radius >= 20) & (radius < 28)
+    return np.select([radius < 20, wall & is_septum, wall], [CAVITY_LABEL, SEPTUM_LABEL, MYOCARDIUM_LABEL], 0).astype(
+        np.uint8
+    )
+
+
+def label_image(labels: NDArray[np.uint8], t1_map: T1Map) -> sitk.Image:
+    image = sitk.GetImageFromArray(labels)
+    image.CopyInformation(t1_map.image)
+    return image
+
+
+def found(t1_map: T1Map) -> tuple[Ventricle, ...]:
+    return tuple(Ventricle(section, t1_map.section_center(section), 0.9, ring()) for section in (0, 1))
+
+
+def heart(t1_map: T1Map, section: int) -> NDArray[np.float64]:
+    return np.array(t1_map.image.TransformIndexToPhysicalPoint((COLUMN, ROW, section)))
+
+
+def test_a_segmentation_gives_the_centre_and_the_regions_of_the_sections_it_reaches(an_oblique_t1_map: T1Map) -> None:
+    labels = np.stack([np.zeros((150, 170), np.uint8), ring(septum=False)])
+    (ventricle,) = ventricles_from_segmentation(
+        an_oblique_t1_map, label_image(labels, an_oblique_t1_map), found(an_oblique_t1_map)
+    )
+    assert ventricle.section == 1
+    assert ventricle.confidence == 1
+    np.testing.assert_allclose(ventricle.center_mm, heart(an_oblique_t1_map, 1), atol=1e-6)
+    assert ventricle.labels is not None
+    np.testing.assert_array_equal(ventricle.labels > 0, labels[1] > 0)
+    np.testing.assert_array_equal(ventricle.labels == CAVITY_LABEL, labels[1] == CAVITY_LABEL)
+
+
+def test_the_septum_of_a_segmentation_lies_where_it_was_found(an_oblique_t1_map: T1Map) -> None:
+    labels = np.stack([ring(septum=False), ring(septum=False)])
+    ventricles = ventricles_from_segmentation(
+        an_oblique_t1_map, label_image(labels, an_oblique_t1_map), found(an_oblique_t1_map)
+    )
+    for ventricle in ventricles:
+        assert ventricle.labels is not None
+        wrong = (ventricle.labels == SEPTUM_LABEL) != (ring() == SEPTUM_LABEL)
+        assert wrong.sum() < 0.03 * (labels[0] == MYOCARDIUM_LABEL).sum()
+
+
+def test_a_segmentation_on_a_grid_of_its_own_is_brought_onto_the_map(an_oblique_t1_map: T1Map) -> None:
+    fine = sitk.Resample(
+        label_image(np.stack([ring(), ring()]), an_oblique_t1_map),
+        [340, 300, 2],
+        sitk.Transform(),
+        sitk.sitkNearestNeighbor,
+        an_oblique_t1_map.image.GetOrigin(),
+        [0.7, 0.8, 8.0],
+        an_oblique_t1_map.image.GetDirection(),
+    )
+    ventricles = ventricles_from_segmentation(an_oblique_t1_map, fine, found(an_oblique_t1_map))
+    assert len(ventricles) == 2
+    for ventricle in ventricles:
+        assert np.linalg.norm(ventricle.center_mm - heart(an_oblique_t1_map, ventricle.section)) < 1
+
+
+def test_other_labels_give_the_centre_of_what_they_enclose_and_no_measures(an_oblique_t1_map: T1Map) -> None:
+    outline = np.where(np.isin(ring(), (MYOCARDIUM_LABEL, SEPTUM_LABEL)), 7, 0).astype(np.uint8)
+    ventricles = ventricles_from_segmentation(
+        an_oblique_t1_map, label_image(np.stack([outline, outline]), an_oblique_t1_map), found(an_oblique_t1_map)
+    )
+    for ventricle in ventricles:
+        np.testing.assert_allclose(ventricle.center_mm, heart(an_oblique_t1_map, ventricle.section), atol=1e-6)
+        assert ventricle.labels is None
+        assert measure_ventricle(an_oblique_t1_map, ventricle) is None
+
+
+def test_a_segmentation_beside_the_map_is_refused(an_oblique_t1_map: T1Map) -> None:
+    image = label_image(np.stack([ring(), ring()]), an_oblique_t1_map)
+    image.SetOrigin((2000.0, 0.0, 0.0))
+    with pytest.raises(ACNetError, match=r"^segmentation: none of its labels lies on a section of short axis"):
+        ventricles_from_segmentation(an_oblique_t1_map, image, found(an_oblique_t1_map))
+
+
+def test_a_colour_image_is_no_segmentation(an_oblique_t1_map: T1Map) -> None:
+    image = sitk.GetImageFromArray(np.zeros((2, 150, 170, 3), np.uint8), isVector=True)
+    with pytest.raises(ACNetError, match=r"^segmentation: found a 3-D image with 3 values a pixel"):
+        ventricles_from_segmentation(an_oblique_t1_map, image, found(an_oblique_t1_map))
+
+
+@pytest.mark.parametrize("content", [None, b"no image"])
+def test_a_segmentation_file_that_is_missing_or_no_image_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "labels.nrrd"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ACNetError, match=r"labels\.nrrd: .*expected a segmentation"):
+        read_segmentation(path)
+
+
+@pytest.mark.parametrize(("away", "known"), [(0, True), (25, True), (35, False)])
+def test_a_point_takes_over_the_regions_that_it_lies_in(an_oblique_t1_map: T1Map, away: int, known: bool) -> None:
+    point = an_oblique_t1_map.image.TransformIndexToPhysicalPoint((COLUMN + away, ROW, 0))
+    for ventricle in ventricles_at_point(an_oblique_t1_map, point, found(an_oblique_t1_map)):
+        assert ventricle.confidence == 1
+        np.testing.assert_allclose(ventricle.center_mm, an_oblique_t1_map.project(point, ventricle.section))
+        assert (ventricle.labels is not None) == known
+
+
+def test_a_point_outside_of_the_map_takes_over_nothing(an_oblique_t1_map: T1Map) -> None:
+    for ventricle in ventricles_at_point(an_oblique_t1_map, (5000.0, 0.0, 0.0), found(an_oblique_t1_map)):
+        assert ventricle.labels is None
+
+
+def test_a_section_without_cavity_is_not_measured(an_oblique_t1_map: T1Map) -> None:
+    wall_only = np.where(ring() == CAVITY_LABEL, 0, ring()).astype(np.uint8)
+    ventricle = Ventricle(0, heart(an_oblique_t1_map, 0), labels=wall_only)
+    assert measure_ventricle(an_oblique_t1_map, ventricle) is None
+
+
+def test_measures_are_taken_on_the_ventricles_own_section_with_pixels_of_any_shape(an_oblique_t1_map: T1Map) -> None:
+    measures = measure_ventricle(an_oblique_t1_map, Ventricle(1, heart(an_oblique_t1_map, 1), labels=ring()))
+    assert measures is not None
+    assert measures.cavity_area_mm2 == pytest.approx(np.pi * 20**2 * 1.4 * 1.6, rel=0.02)
+    assert measures.wall_thickness_mm == pytest.approx(8 * np.sqrt(1.4 * 1.6), rel=0.05)
+    assert measures.septal_t1_ms == pytest.approx(900, abs=20)
+    assert measures.myocardial_t1_ms == pytest.approx(900, abs=20)
