@@ -97,10 +97,10 @@ def evaluate(
         "simulated": any(case.is_simulated for case in library.cases),
         "cases": count_cases(library.cases),
         "decision_threshold": model.card.decision_threshold,
-        "auroc": _estimate(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED)),
+        "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded()),
     }
     for name, metric in threshold_metrics(model.card.decision_threshold).items():
-        result[name] = _estimate(bootstrap(metric, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED))
+        result[name] = asdict(bootstrap(metric, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded())
     result["calibration"] = calibration(model, scores)
     result["verdicts"] = verdict_shares(model, scores)
     if localizer is not None:
@@ -157,7 +157,7 @@ def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, lo
         "localizer": localizer.name,
         "sections_not_found": len(library.cases) - len(found),
         "patients_without_a_section": len(library.patients) - len(scores.patients),
-        "auroc": _estimate(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED)),
+        "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded()),
     }
 
 
@@ -189,8 +189,8 @@ def _against_measures(scores: PatientScores, measures: Mapping[str, FloatArray])
     return {
         "auroc_septal_t1": auroc(measures["septal_t1_ms"], truth),
         "auroc_cavity_area": auroc(measures["cavity_area_mm2"], truth),
-        "auroc_logistic_regression": _estimate(bootstrap(auroc, regression, truth, BOOTSTRAP_SEED)),
-        "auroc_model_minus_regression": _estimate(difference),
+        "auroc_logistic_regression": asdict(bootstrap(auroc, regression, truth, BOOTSTRAP_SEED).rounded()),
+        "auroc_model_minus_regression": asdict(difference.rounded()),
         "size_matched": _subgroup(scores, regression, size_matched),
         "t1_matched": _subgroup(scores, regression, t1_matched),
     }
@@ -241,10 +241,6 @@ def _subgroup(scores: PatientScores, regression: FloatArray, index: IndexArray) 
     truth = scores.is_dcm[index]
     return {
         "patients": len(index),
-        "auroc": _estimate(bootstrap(auroc, scores.log_odds[index], truth, BOOTSTRAP_SEED)),
+        "auroc": asdict(bootstrap(auroc, scores.log_odds[index], truth, BOOTSTRAP_SEED).rounded()),
         "auroc_logistic_regression": auroc(regression[index], truth),
     }
-
-
-def _estimate(estimate: Estimate) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in asdict(estimate).items()}

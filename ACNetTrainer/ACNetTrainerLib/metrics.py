@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    def rounded(self) -> Estimate:
+        return Estimate(*(round(value, 4) for value in asdict(self).values()))
 
 
 def youden_threshold(log_odds: FloatArray, is_dcm: BoolArray) -> float:

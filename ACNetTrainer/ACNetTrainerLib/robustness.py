@@ -23,7 +23,7 @@ from ACNetLib.model import Model
 from ACNetLib.section import INTENSITY_MAX, SECTION_SIZE, SECTION_SPACING_MM, IntensityScaling, to_intensity
 
 from .evaluation import BOOTSTRAP_SEED, FOLDS, MEASURES, bootstrap_difference
-from .metrics import BoolArray, Estimate, FloatArray, auroc, bootstrap
+from .metrics import BoolArray, FloatArray, auroc, bootstrap
 from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
 from .simulation.cohort import Cohort
 from .simulation.patient import PIXEL_MM, Patient, Scan
@@ -212,16 +212,12 @@ def _results(
                 "psnr_middle_db": round(float(psnr_db[:, index, 1].mean()), 2),
                 "mean_log_odds_normal": round(float(model[~is_dcm].mean()), 3),
                 "mean_log_odds_dcm": round(float(model[is_dcm].mean()), 3),
-                "auroc_model": _rounded(bootstrap(auroc, model, is_dcm, BOOTSTRAP_SEED)),
-                "auroc_regression": _rounded(bootstrap(auroc, regression, is_dcm, BOOTSTRAP_SEED)),
-                "auroc_model_minus_regression": _rounded(bootstrap_difference(model, regression, is_dcm)),
+                "auroc_model": asdict(bootstrap(auroc, model, is_dcm, BOOTSTRAP_SEED).rounded()),
+                "auroc_regression": asdict(bootstrap(auroc, regression, is_dcm, BOOTSTRAP_SEED).rounded()),
+                "auroc_model_minus_regression": asdict(bootstrap_difference(model, regression, is_dcm).rounded()),
             }
         )
     return results
-
-
-def _rounded(estimate: Estimate) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in asdict(estimate).items()}
 
 
 def table(degradations: dict[str, Any]) -> str:

@@ -132,7 +132,7 @@ def validate(patients_per_class: int, field_strength_tesla: float, seed: int) ->
             *_position(sections),
         ),
         classes={label: _statistics(sections, is_dcm == dcm) for label, dcm in (("normal", False), ("dcm", True))},
-        intervals={name: _rounded(bootstrap(auroc, values, is_dcm, SEED)) for name, values in scores.items()},
+        intervals={name: bootstrap(auroc, values, is_dcm, SEED).rounded() for name, values in scores.items()},
         leak_by_lot=_leak_by_lot(background, is_dcm),
     )
 
@@ -196,7 +196,3 @@ def _statistics(sections: Sequence[MeasuredSection], chosen: BoolArray) -> dict[
         name: {"mean": round(float(np.nanmean(values[chosen])), 2), "sd": round(float(np.nanstd(values[chosen])), 2)}
         for name, values in _measures(sections).items()
     }
-
-
-def _rounded(estimate: Estimate) -> Estimate:
-    return Estimate(*(round(value, 4) for value in asdict(estimate).values()))
