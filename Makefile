@@ -74,8 +74,8 @@ $(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/acnet-simulated-%.safetensors
 studies: $(FIELDS:%=studies-%)
 
 studies-%: $(READY)
-	$(BIN)/acnet-train other-diseases acnet-simulated-$* --patients 20 --seed 5 --output Documentation/results/other-diseases-$*.json
-	$(BIN)/acnet-train robustness acnet-simulated-$* --patients 20 --seed 6 --output Documentation/results/robustness-$*.json \
+	$(BIN)/acnet-train other-diseases acnet-simulated-$* --output Documentation/results/other-diseases-$*.json
+	$(BIN)/acnet-train robustness acnet-simulated-$* --output Documentation/results/robustness-$*.json \
 		--figure Documentation/images/robustness-$*.png
 
 sample-data: $(READY)

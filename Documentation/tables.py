@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ACNetTrainerLib import other_diseases
+from ACNetTrainerLib import other_diseases, robustness
 
 DOCUMENTATION = Path(__file__).parent
 PAGES = (DOCUMENTATION.parent / "README.md", *sorted(DOCUMENTATION.glob("*.md")))
@@ -201,12 +201,17 @@ def diseases(field: str) -> str:
     return other_diseases.table(results(f"other-diseases-{field}")["groups"]) + "\n"
 
 
+def poor_images(field: str) -> str:
+    return robustness.table(results(f"robustness-{field}")["degradations"]) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     **{
         table.__name__: table
         for table in (models, calibration, verdicts, centres, dice, measures, odd, attention, masks)
     },
     **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},
+    **{f"robustness-{field}": partial(poor_images, field) for field in FIELDS},
 }
 
 
