@@ -13,12 +13,22 @@ from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
 from ACNetLib.network import ACNet
+from ACNetLib.t1map import read_t1_map
 from ACNetTrainerLib.cases import Case, CaseLibrary
 from ACNetTrainerLib.dataset import CaseDataset
-from ACNetTrainerLib.evaluation import evaluate, matched_patients, measures_log_odds, mid_level_measures, score_patients
+from ACNetTrainerLib.evaluation import (
+    PatientScores,
+    evaluate,
+    located_library,
+    matched_patients,
+    measures_log_odds,
+    mid_level_measures,
+    score_patients,
+    verdict_shares,
+)
 from ACNetTrainerLib.metrics import auroc
 from ACNetTrainerLib.training import Predictions, predict
-from conftest import a_card, simulate_library
+from conftest import Finder, a_card, simulate_library
 
 CPU = DeviceChoice("cpu", "asked for")
 ESTIMATES = ("auroc", "recall_dcm", "recall_normal", "balanced_accuracy", "mcc")
@@ -67,6 +77,38 @@ def test_a_patient_has_the_mean_calibrated_log_odds_of_its_sections(
     np.testing.assert_allclose(scores.log_odds, sections.mean(axis=1) / 2.0)
     assert scores.patients == simulated_library.patients
     assert scores.is_dcm.sum() == 6
+
+
+def test_probabilities_are_judged_at_two_prevalences_by_study_and_by_section(evaluation: dict[str, Any]) -> None:
+    assert set(evaluation["calibration"]) == {"0.5", "0.2"}
+    for row in evaluation["calibration"].values():
+        assert set(row) == {"study_ece", "study_brier", "section_ece", "section_brier"}
+        assert all(0 <= value <= 1 for value in row.values())
+
+
+def test_verdicts_are_shared_out_over_the_patients_of_each_class(a_model: Model) -> None:
+    """Log odds of -2, 0 and 2 are normal, uncertain and dcm between 0.2 and 0.8."""
+    scores = PatientScores(
+        tuple("abcd"),
+        np.array([-2.0, 0.0, 2.0, 2.0]),
+        np.array([False, False, True, False]),
+        np.array([]),
+        np.array([]),
+    )
+    shares = verdict_shares(a_model, scores)
+    assert shares["dcm"] == {"normal": 0, "dcm": 1, "uncertain": 0}
+    assert shares["normal"] == pytest.approx({"normal": 1 / 3, "dcm": 1 / 3, "uncertain": 1 / 3}, abs=1e-4)
+
+
+@pytest.mark.parametrize(("confidence", "not_found"), [(0.9, 0), (0.7, 36)])
+def test_with_a_localizer_only_the_sections_that_it_finds_are_judged(
+    a_model: Model, simulated_library: CaseLibrary, confidence: float, not_found: int
+) -> None:
+    found = located_library(simulated_library, Finder(confidence=confidence, confidence_threshold=0.8))
+    assert len(simulated_library.cases) - len(found.cases) == not_found
+    for case in found.cases:  # the stand-in finds every ventricle in the middle of its image
+        t1_map = read_t1_map(found.path(case))
+        np.testing.assert_allclose(case.center_mm, t1_map.section_center(0))
 
 
 def test_sections_are_gathered_by_patient_in_any_order_of_the_table() -> None:

@@ -26,7 +26,7 @@ def test_the_command_ends_with_two_and_one_line_for_a_user_error(tmp_path: Path)
         (["train", "CASES", "--output", "FOLDER/taken.safetensors"], "exists already"),
         (["train", "CASES", "--output", "FOLDER/m.safetensors", "--recipe", "best"], "shipped recipe 'best'"),
         (["train", "CASES", "--output", "FOLDER/m.safetensors", "--device", "abacus"], "found 'abacus'"),
-        (["evaluate", "nobody", "CASES", "--output", "FOLDER/m.json"], "shipped model 'nobody'"),
+        (["evaluate", "nobody", "CASES", "--output", "FOLDER/m.json"], "neither a file nor a model 'nobody'"),
         (["evaluate", "FOLDER/taken.safetensors", "CASES", "--output", "FOLDER/m.json"], "not a readable"),
         (["simulate", "--patients", "0", "--output", "FOLDER/new"], "--patients: found 0"),
         (

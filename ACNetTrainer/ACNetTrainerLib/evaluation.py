@@ -14,9 +14,9 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ACNetLib.classifier import Localizer
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
-from ACNetLib.localizer import Localizer
 from ACNetLib.model import Model
 from ACNetLib.probability import Verdict, at_prevalence, sigmoid, verdict
 from ACNetLib.t1map import read_t1_map
@@ -146,19 +146,25 @@ def verdict_shares(model: Model, scores: PatientScores) -> dict[str, dict[str, f
 
 def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, localizer: Localizer) -> dict[str, Any]:
     """The AUROC when sections are cut where the localizer finds the ventricle and left out where it does not."""
+    found = located_library(library, localizer)
+    scores = score_patients(model, found, device)
+    return {
+        "localizer": localizer.name,
+        "sections_not_found": len(library.cases) - len(found.cases),
+        "patients_without_a_section": len(library.patients) - len(scores.patients),
+        "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded()),
+    }
+
+
+def located_library(library: CaseLibrary, localizer: Localizer) -> CaseLibrary:
+    """The cases whose ventricle the localizer finds, with the centres where it finds them."""
     found: list[Case] = []
     for case in library.cases:
         (ventricle,) = localizer.locate(read_t1_map(library.path(case)))
         if ventricle.confidence >= localizer.confidence_threshold:
             left, posterior, superior = ventricle.center_mm.tolist()
             found.append(replace(case, center_l_mm=left, center_p_mm=posterior, center_s_mm=superior))
-    scores = score_patients(model, CaseLibrary(library.folder, tuple(found)), device)
-    return {
-        "localizer": localizer.name,
-        "sections_not_found": len(library.cases) - len(found),
-        "patients_without_a_section": len(library.patients) - len(scores.patients),
-        "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded()),
-    }
+    return CaseLibrary(library.folder, tuple(found))
 
 
 def _check_counts(library: CaseLibrary) -> None:
