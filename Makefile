@@ -36,7 +36,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 # The shipped models, from nothing: simulate, train, judge. Each step is kept in build/models and not made again; an
-# interrupted training goes on where it stopped. One thread a process adds in the same order on every machine, and
+# interrupted training goes on where it stopped. One thread a process always adds in the same order, and
 # `make -j2 models` trains two models side by side.
 FIELDS := 1.5T 3T
 SHIPPED := ACNetClassifier/Resources/Models

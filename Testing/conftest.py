@@ -22,6 +22,8 @@ from ACNetLib.t1map import T1Map, t1_map_from_array
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 
 if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
+
     from ACNetLib.classifier import StudyResult
     from ACNetLib.model import Model, ModelCard
     from ACNetLib.network import ACNet
@@ -31,10 +33,26 @@ if TYPE_CHECKING:
 SHORT_AXIS = np.linalg.qr(np.array([[0.7, -0.3, 0.6], [0.6, 0.6, -0.5], [-0.2, 0.8, 0.6]]))[0]
 
 
-@pytest.fixture(autouse=True, scope="session")
-def no_models_of_the_developer(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests, and the commands that they start, see the shipped models only."""
-    os.environ["ACNET_MODELS"] = str(tmp_path_factory.mktemp("own-models"))
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the user's own models, also for the commands that a test starts: not the developer's, and not
+    there yet."""
+    monkeypatch.setenv("ACNET_MODELS", str(tmp_path / "own"))
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def a_scene() -> vtkMRMLScene:
+    from ACNetLib.scene import new_scene
+
+    return new_scene()
+
+
+@pytest.fixture
+def a_volume_node(an_oblique_t1_map: T1Map, a_scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
+    from ACNetLib.scene import add_t1_map
+
+    return add_t1_map(an_oblique_t1_map, a_scene)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,10 +100,10 @@ def test_labels_move_with_the_picture_when_a_section_is_augmented(labelled: list
 
 @pytest.mark.parametrize("change", [turned_by_90_degrees, mirrored])
 def test_a_turned_or_mirrored_section_has_its_centre_and_labels_where_its_heart_is(
-    labelled: list[LabelledSection], change: object
+    labelled: list[LabelledSection], change: Callable[[LabelledSection], LabelledSection]
 ) -> None:
     section = labelled[1]
-    changed = change(section)  # type: ignore[operator]
+    changed = change(section)
     assert changed.center_mm is not None
     column, row, _ = changed.t1_map.image.TransformPhysicalPointToContinuousIndex(changed.center_mm.tolist())
     found_row, found_column = (index.mean() for index in np.nonzero(changed.labels == CAVITY_LABEL))

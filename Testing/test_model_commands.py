@@ -17,13 +17,6 @@ SHIPPED = "acnet-simulated-1.5T"
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the user's own models; it is not there yet."""
-    monkeypatch.setenv("ACNET_MODELS", str(tmp_path / "own"))
-    return tmp_path / "own"
-
-
 @pytest.fixture
 def model_file(a_model: Model, tmp_path: Path) -> Path:
     """A model of a ward's own patients, judged."""

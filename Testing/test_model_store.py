@@ -38,13 +38,6 @@ from ACNetLib.weights_header import LARGEST_HEADER_BYTES, METADATA_KEY
 SHIPPED = "acnet-simulated-1.5T"
 
 
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the user's own models; it is not there yet."""
-    monkeypatch.setenv("ACNET_MODELS", str(tmp_path / "own"))
-    return tmp_path / "own"
-
-
 @pytest.fixture
 def model_file(a_model: Model, tmp_path: Path) -> Path:
     """A model file from elsewhere; its card names it "untrained"."""

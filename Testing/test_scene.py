@@ -35,16 +35,6 @@ from ACNetLib.t1map import T1Map
 
 
 @pytest.fixture
-def a_scene() -> Scene:
-    return new_scene()
-
-
-@pytest.fixture
-def a_volume_node(an_oblique_t1_map: T1Map, a_scene: Scene) -> Volume:
-    return add_t1_map(an_oblique_t1_map, a_scene)
-
-
-@pytest.fixture
 def a_result(a_study: Callable, a_volume_node: Volume, a_scene: Scene) -> ResultNodes:
     return show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
 

@@ -17,19 +17,9 @@ from slicer import vtkMRMLSegmentationNode as Segmentation
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.scene import VENTRICLE, add_t1_map, new_scene, show_result
+from ACNetLib.scene import VENTRICLE, add_t1_map, show_result
 from ACNetLib.scene_input import WHOLE_LABEL, center_from_node, segmentation_from_node, t1_map_from_volume_node
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
-
-
-@pytest.fixture
-def a_scene() -> Scene:
-    return new_scene()
-
-
-@pytest.fixture
-def a_volume_node(an_oblique_t1_map: T1Map, a_scene: Scene) -> Volume:
-    return add_t1_map(an_oblique_t1_map, a_scene)
 
 
 @pytest.fixture

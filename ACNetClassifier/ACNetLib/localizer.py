@@ -7,7 +7,7 @@ network gives the centre of the crop and the regions for T1, whichever way the s
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -192,15 +192,8 @@ class Localizer:
 
 def localizer_grid(t1_map: T1Map, section: int) -> SectionGrid:
     """The whole section at 2 mm."""
-    around_middle = SectionGrid.around(t1_map, section, t1_map.section_center(section))
-    return SectionGrid(
-        section,
-        around_middle.center_mm,
-        around_middle.row_axis,
-        around_middle.column_axis,
-        GRID_SPACING_MM,
-        GRID_SIZE,
-    )
+    grid = SectionGrid.around(t1_map, section, t1_map.section_center(section))
+    return replace(grid, spacing_mm=GRID_SPACING_MM, size=GRID_SIZE)
 
 
 def find_ventricle(probabilities: NDArray[np.float32], t1_map: T1Map, section: int) -> Ventricle:

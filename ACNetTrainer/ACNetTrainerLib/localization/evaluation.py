@@ -15,7 +15,13 @@ from ACNetLib.localizer import Localizer, LocalizerModel
 from ACNetLib.ventricle import CAVITY_LABEL, LabelArray, Ventricle, is_myocardium, measure_ventricle
 
 from ..cases import CaseLibrary
-from .sections import LabelledSection, cut_by_edge, read_labelled_sections, sections_without_heart
+from .sections import (
+    THROUGH_HEART_MM,
+    LabelledSection,
+    cut_by_edge,
+    read_labelled_sections,
+    sections_without_heart,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -144,7 +150,7 @@ def _odd_images(
 
     def cut(section: LabelledSection, index: int) -> LabelledSection:
         rng = np.random.default_rng([4, index])
-        return cut_by_edge(section, rng.uniform(0, 2 * np.pi), rng.uniform(-10.0, 15.0))
+        return cut_by_edge(section, rng.uniform(0, 2 * np.pi), rng.uniform(*THROUGH_HEART_MM))
 
     conditions: dict[str, Callable[[LabelledSection, int], LabelledSection]] = {
         "as it is": lambda section, _index: section,

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from ACNetLib.errors import ACNetError
 from ACNetLib.measures import septal_arc
 from ACNetLib.t1map import T1Map, read_t1_map, t1_map_from_image
-from ACNetLib.ventricle import SEPTUM_LABEL, LabelArray, is_myocardium
+from ACNetLib.ventricle import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
 
 from ..cases import Case, CaseLibrary
 from ..simulation.cohort import placed_map
@@ -24,6 +24,8 @@ from ..simulation.patient import draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section_without_heart
 from ..simulation.truth import TRUTH_TABLE_NAME, masks_file
 
+THROUGH_HEART_MM = (-10.0, 15.0)
+"""Where an edge cuts a heart so that its ventricle must not count as found, see `cut_by_edge`."""
 HEARTLESS_SEED_OFFSET = 1_000_003
 """Keeps the bodies without a heart apart from every cohort's patients."""
 
@@ -69,7 +71,7 @@ def _read(library: CaseLibrary, case: Case, truth: dict[str, str]) -> LabelledSe
             for point in ("anterior", "inferior")
         ]
     )
-    septum = is_myocardium(labels) & septal_arc(labels == 2, points)
+    septum = is_myocardium(labels) & septal_arc(labels == CAVITY_LABEL, points)
     labels = np.where(septum, SEPTUM_LABEL, labels).astype(np.uint8)
     return LabelledSection(t1_map, labels, np.array(case.center_mm), truth["level"])
 

@@ -34,7 +34,13 @@ from ..folds import split_patients
 from ..metrics import youden_threshold
 from ..recipe import Optimization
 from ..training import count_cases
-from .sections import LabelledSection, cut_by_edge, read_labelled_sections, sections_without_heart
+from .sections import (
+    THROUGH_HEART_MM,
+    LabelledSection,
+    cut_by_edge,
+    read_labelled_sections,
+    sections_without_heart,
+)
 
 OPTIMIZATION = Optimization(
     optimizer="adamw",
@@ -64,8 +70,6 @@ FEWEST_PATIENTS = 8
 NEVER_FOUND = 0.99
 """The confidence threshold of a localizer that finds no ventricle on the validation patients."""
 ACCEPTED_CENTER_ERROR_MM = 10.0
-THROUGH_HEART_MM = (-10.0, 15.0)
-"""Where the edge cuts in the validation sections of which the ventricle must not count as found."""
 
 
 class LocalizerDataset(Dataset[tuple[Tensor, Tensor]]):
