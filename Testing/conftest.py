@@ -16,7 +16,7 @@ import pytest
 
 from ACNetLib.attention import ATTENTION_MAPS
 from ACNetLib.measures import SectionMeasures
-from ACNetLib.probability import verdict
+from ACNetLib.probability import log_odds_of, verdict
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import T1Map, t1_map_from_array
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
@@ -24,9 +24,9 @@ from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ven
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
 
-    from ACNetLib.classifier import StudyResult
     from ACNetLib.model import Model, ModelCard
     from ACNetLib.network import ACNet
+    from ACNetLib.study import StudyResult
     from ACNetTrainerLib.cases import CaseLibrary
 
 # Columns: the axes of increasing column, row and section index of a short-axis stack, in LPS.
@@ -73,9 +73,9 @@ def a_study() -> Callable[..., StudyResult]:
 
 
 def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probability_dcm: float = 0.91) -> StudyResult:
-    from ACNetLib.classifier import SectionResult, StudyResult
     from ACNetLib.device import DeviceChoice
     from ACNetLib.model import UNCERTAIN_RANGE
+    from ACNetLib.study import SectionResult, StudyResult
 
     point = t1_map.center if center_mm is None else np.asarray(center_mm)
     grids = [SectionGrid.around(t1_map, section, point) for section in range(t1_map.section_count)]
@@ -89,9 +89,13 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
             probability_dcm=probability_dcm - 0.1 * grid.section,
             verdict=verdict(probability_dcm - 0.1 * grid.section, UNCERTAIN_RANGE),
             log_odds=1.0,
+            network_log_odds=tuple(
+                log_odds_of(p) - 0.5 * grid.section for p in (probability_dcm, *probability_around(probability_dcm))
+            ),
             outside_fraction=grid.crop(t1_map).outside_fraction,
             confidence=0.97 - 0.1 * grid.section,
             measures=SectionMeasures(1043.2, 1021.7, 2703.5, 6.9),
+            wall_attention=1.17 - 0.1 * grid.section,
             warnings=("The crop reaches beyond the map.",) if grid.section else (),
         )
         for grid in grids
@@ -99,8 +103,9 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
     return StudyResult(
         t1_map=t1_map,
         sections=sections,
+        left_out=(),
         probability_dcm=probability_dcm,
-        probability_range=(probability_dcm - 0.05, min(probability_dcm + 0.03, 0.999)),
+        probability_range=probability_around(probability_dcm),
         verdict=verdict(probability_dcm, UNCERTAIN_RANGE),
         prevalence_dcm=0.5,
         attention={
@@ -115,6 +120,10 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
         field_mismatch=False,
         warnings=("The map is odd.",) if center_mm is None else (),
     )
+
+
+def probability_around(probability_dcm: float) -> tuple[float, float]:
+    return probability_dcm - 0.05, min(probability_dcm + 0.03, 0.999)
 
 
 def made_up_ventricle(grid: SectionGrid, t1_map: T1Map) -> np.ndarray:

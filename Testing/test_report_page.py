@@ -9,13 +9,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ACNetLib.classifier import StudyResult
 from ACNetLib.device import DeviceChoice
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.model import INTENDED_USE, read_card
 from ACNetLib.model_store import model_for_field
 from ACNetLib.probability import SCOPE
 from ACNetLib.report_page import report_page
+from ACNetLib.study import StudyResult
 from ACNetLib.t1map import T1Map
 
 VOID = {"meta", "img"}

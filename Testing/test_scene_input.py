@@ -17,7 +17,8 @@ from slicer import vtkMRMLSegmentationNode as Segmentation
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.scene import VENTRICLE, add_t1_map, show_result
+from ACNetLib.scene import add_t1_map, show_result
+from ACNetLib.scene_display import VENTRICLE
 from ACNetLib.scene_input import WHOLE_LABEL, center_from_node, segmentation_from_node, t1_map_from_volume_node
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ACNetLib.classifier import StudyResult
 from ACNetLib.section_picture import SEPTUM_COLOR, section_picture
+from ACNetLib.study import StudyResult
 from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import MYOCARDIUM_LABEL
 

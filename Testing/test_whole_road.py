@@ -13,7 +13,8 @@ import slicer.util
 
 from ACNetLib.attention import ATTENTION_MAPS
 from ACNetLib.sample_data import SampleCase, sample_cases
-from ACNetLib.scene import VENTRICLE, ResultNodes, add_t1_map, find_result
+from ACNetLib.scene import ResultNodes, add_t1_map, find_result
+from ACNetLib.scene_display import VENTRICLE
 from ACNetLib.scene_input import t1_map_from_volume_node
 from ACNetLib.scene_table import read_summary
 from ACNetLib.t1map import T1Map, read_t1_map

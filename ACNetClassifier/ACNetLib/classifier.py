@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,15 +16,15 @@ from ACNetLib.attention import attention_maps, to_bands
 from ACNetLib.checks import FIELD_TOLERANCE_TESLA
 from ACNetLib.device import DeviceChoice, inference_autocast
 from ACNetLib.errors import ACNetError
-from ACNetLib.measures import SectionMeasures
-from ACNetLib.model import Model, ModelCard
-from ACNetLib.probability import Verdict, at_prevalence, check_prevalence, sigmoid, verdict
+from ACNetLib.model import Model
+from ACNetLib.probability import at_prevalence, check_prevalence, sigmoid, verdict
 from ACNetLib.section import Crop, SectionGrid, to_intensity
+from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult, pool, pooling_of
 from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import (
-    LabelArray,
     Point,
     Ventricle,
+    is_myocardium,
     measure_ventricle,
     ventricles_at_point,
     ventricles_from_segmentation,
@@ -32,12 +32,26 @@ from ACNetLib.ventricle import (
 
 FloatArray = NDArray[np.float64]
 MapArray = NDArray[np.float32]
+Progress = Callable[[str, float], None]
+"""Is told the step, "ventricle", "sections" or "range", and which part of the work is done, 0 to 1. What it raises ends
+the work: so it can be cancelled."""
 
 LARGEST_OUTSIDE_FRACTION = 0.5
 """A section of which more than half lies outside the map shows no whole ventricle."""
 WARN_OUTSIDE_FRACTION = 0.1
-RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
-"""How far the section is moved and turned to see how much the probability depends on it."""
+MOVED_BY_HAND = "a person moved the section"
+
+
+# How the sections are moved and turned to see how much the probability depends on it: degrees and mm along both axes.
+_SHIFT, _TURN = RANGE_SHIFT_MM, RANGE_TURN_DEGREES
+_CHANGES = (
+    (0.0, (_SHIFT, 0.0)),
+    (0.0, (-_SHIFT, 0.0)),
+    (0.0, (0.0, _SHIFT)),
+    (0.0, (0.0, -_SHIFT)),
+    (_TURN, (0.0, 0.0)),
+    (-_TURN, (0.0, 0.0)),
+)
 
 
 class Localizer(Protocol):
@@ -52,52 +66,17 @@ class Localizer(Protocol):
     def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]: ...
 
 
-@dataclass(frozen=True)
-class SectionResult:
-    """What the network says of one section.
-
-    log_odds: calibrated, at the study's prevalence. confidence: of the localizer, 1 where a person gave the centre.
-    measures: None where the wall is not known.
-    """
-
-    section: int
-    grid: SectionGrid
-    probability_dcm: float
-    verdict: Verdict
-    log_odds: float
-    outside_fraction: float
-    confidence: float
-    measures: SectionMeasures | None
-    warnings: tuple[str, ...]
-
-
 @dataclass(frozen=True, eq=False)
-class StudyResult:
-    """The result for one T1 map.
+class _Judged:
+    """One section's result, its attention maps (rows, columns) on the T1 map's pixels, and which of these it covers."""
 
-    sections: those on which the left ventricle is known; the others are named in `warnings` and count for nothing.
-    probability_dcm: of the study at `prevalence_dcm`, from the mean log odds of its sections. probability_range: its
-    lowest and highest value when the sections are moved by 3 mm or turned by 5 degrees. attention, bands: by map name,
-    (sections, rows, columns) on the T1 map's grid; attention is in (0, 1), bands are 1 to 5, and both are 0 outside
-    the section grids. ventricle: labels of ACNetLib.ventricle on the same grid. center_source: "localizer", "point" or
-    "segmentation". field_mismatch: whether the model is for another field strength than the map's.
-    """
-
-    t1_map: T1Map
-    sections: tuple[SectionResult, ...]
-    probability_dcm: float
-    probability_range: tuple[float, float]
-    verdict: Verdict
-    prevalence_dcm: float
+    result: SectionResult
     attention: dict[str, MapArray]
-    bands: dict[str, NDArray[np.uint8]]
-    ventricle: LabelArray
-    card: ModelCard
-    localizer: str
-    device: DeviceChoice
-    center_source: str
-    field_mismatch: bool
-    warnings: tuple[str, ...]
+    inside: NDArray[np.bool_]
+
+
+def _unwatched(_step: str, _fraction: float) -> None:
+    pass
 
 
 class Classifier:
@@ -120,56 +99,43 @@ class Classifier:
         *,
         center_mm: Point | None = None,
         segmentation: sitk.Image | None = None,
+        sections: Collection[int] | None = None,
         prevalence_dcm: float | None = None,
         allow_field_mismatch: bool = False,
+        progress: Progress = _unwatched,
     ) -> StudyResult:
-        """Classify every section on which the left ventricle is known.
+        """Classify every section, or the chosen ones, on which the left ventricle is known.
 
         The localizer finds it, unless a person gives its centre (LPS mm) or a segmentation. `prevalence_dcm` is the
         share of DCM among those examined, by default the one that the model was trained for.
-        Raises ACNetError when the map's field strength is unknown or not the model's, when the ventricle is found on
-        no section, or when more than half of a section would lie outside the map.
+        Raises ACNetError when the map's field strength is unknown or not the model's, when it has no such section, when
+        the ventricle is found on no section, or when more than half of a section would lie outside the map.
         """
         prevalence = self._card.training_prior_dcm if prevalence_dcm is None else prevalence_dcm
         check_prevalence(prevalence)
         field_mismatch = self._check_field_strength(t1_map, allow_field_mismatch)
-        ventricles, source, doubts = self._ventricles(t1_map, center_mm, segmentation)
-        grids = [SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm) for ventricle in ventricles]
-        crops = [grid.crop(t1_map) for grid in grids]
-        _check_crops(grids, crops, t1_map)
-        logits, maps = self._run(np.stack([crop.t1_ms for crop in crops]))
-
-        def calibrated(log_odds: float, temperature: float) -> float:
-            return at_prevalence(log_odds / temperature, self._card.training_prior_dcm, prevalence)
-
-        study_log_odds = calibrated(float(logits.mean()), self._card.study_temperature)
-        around = [calibrated(float(m), self._card.study_temperature) for m in self._means_around(t1_map, grids)]
-        probability = sigmoid(study_log_odds)
-        shape = t1_map.array.shape
-        attention = {name: np.zeros(shape, np.float32) for name in maps}
-        inside = np.zeros(shape, bool)
-        labels = np.zeros(shape, np.uint8)
-        for index, (grid, ventricle) in enumerate(zip(grids, ventricles, strict=True)):
-            inside[grid.section] = grid.restore(np.ones((grid.size, grid.size), np.float32), t1_map) > 0
-            for name, values in maps.items():
-                attention[name][grid.section] = grid.restore(values[index], t1_map)
+        chosen = _chosen_sections(t1_map, sections)
+        progress("ventricle", 0.0)
+        ventricles, source, doubts = self._ventricles(t1_map, center_mm, segmentation, chosen)
+        judged = self._judge(t1_map, ventricles, prevalence, progress)
+        inside = np.zeros(t1_map.array.shape, bool)
+        attention = {name: np.zeros(inside.shape, np.float32) for name in judged[0].attention}
+        labels = np.zeros(inside.shape, np.uint8)
+        for ventricle, each in zip(ventricles, judged, strict=True):
+            inside[ventricle.section] = each.inside
+            for name, values in each.attention.items():
+                attention[name][ventricle.section] = values
             if ventricle.labels is not None:
-                labels[grid.section] = ventricle.labels
-        thresholds = self._card.attention_thresholds
+                labels[ventricle.section] = ventricle.labels
+        pooled = pool([each.result.network_log_odds for each in judged], pooling_of(self._card, prevalence))
         return StudyResult(
             t1_map=t1_map,
-            sections=tuple(
-                self._section_result(
-                    t1_map, ventricle, grid, crop, calibrated(float(value), self._card.section_temperature)
-                )
-                for ventricle, grid, crop, value in zip(ventricles, grids, crops, logits, strict=True)
-            ),
-            probability_dcm=probability,
-            probability_range=(sigmoid(min(study_log_odds, *around)), sigmoid(max(study_log_odds, *around))),
-            verdict=verdict(probability, self._card.uncertain_range),
+            sections=tuple(each.result for each in judged),
+            left_out=(),
+            **vars(pooled),
             prevalence_dcm=prevalence,
             attention=attention,
-            bands={name: to_bands(values, inside, thresholds[name]) for name, values in attention.items()},
+            bands={name: self._bands(name, values, inside) for name, values in attention.items()},
             ventricle=labels,
             card=self._card,
             localizer=self._localizer.name,
@@ -178,6 +144,35 @@ class Classifier:
             field_mismatch=field_mismatch,
             warnings=(*t1_map.warnings, *self._field_warnings(t1_map, field_mismatch), *doubts),
         )
+
+    def move_section(
+        self, result: StudyResult, section: int, center_mm: Point, progress: Progress = _unwatched
+    ) -> StudyResult:
+        """The result with one of its sections cut anew around a person's centre (LPS mm), the others as they are.
+
+        Raises ACNetError when more than half of the section would lie outside the map.
+        """
+        t1_map = result.t1_map
+        known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
+        (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
+        (judged,) = self._judge(t1_map, [ventricle], result.prevalence_dcm, progress)
+        moved = replace(judged.result, warnings=(*judged.result.warnings, MOVED_BY_HAND))
+
+        def with_plane(volume: NDArray, plane: NDArray) -> NDArray:
+            volume = volume.copy()
+            volume[section] = plane
+            return volume
+
+        changed = replace(
+            result,
+            sections=tuple(moved if each.section == section else each for each in result.sections),
+            attention={name: with_plane(values, judged.attention[name]) for name, values in result.attention.items()},
+            bands={
+                name: with_plane(values, self._bands(name, judged.attention[name], judged.inside))
+                for name, values in result.bands.items()
+            },
+        )
+        return changed.leaving_out(result.left_out)
 
     def _check_field_strength(self, t1_map: T1Map, allow_mismatch: bool) -> bool:
         field, expected = require_field_strength(t1_map), self._card.field_strength_tesla
@@ -196,14 +191,20 @@ class Classifier:
         return [f"The map is from {field:g} T, the model for {expected:g} T: the probability means nothing."]
 
     def _ventricles(
-        self, t1_map: T1Map, center_mm: Point | None, segmentation: sitk.Image | None
+        self, t1_map: T1Map, center_mm: Point | None, segmentation: sitk.Image | None, chosen: Sequence[int]
     ) -> tuple[tuple[Ventricle, ...], str, list[str]]:
-        """The ventricles to classify, where they come from, and what is to be said of the other sections."""
-        found = self._localizer.locate(t1_map)
+        """The ventricles to classify, where they come from, and what is to be said of the other chosen sections."""
+        every = self._localizer.locate(t1_map)
+        found = tuple(every[section] for section in chosen)
         if segmentation is not None:
-            drawn = ventricles_from_segmentation(t1_map, segmentation, found)
-            reached = {ventricle.section for ventricle in drawn}
-            left_out = [section for section in range(t1_map.section_count) if section not in reached]
+            reached = {each.section: each for each in ventricles_from_segmentation(t1_map, segmentation, every)}
+            drawn = tuple(reached[section] for section in chosen if section in reached)
+            if not drawn:
+                raise ACNetError(
+                    f"segmentation: it reaches the sections {_listed(reached)} of {t1_map.name}; expected one of those "
+                    f"to classify, {_listed(chosen)}."
+                )
+            left_out = [section for section in chosen if section not in reached]
             return drawn, "segmentation", [f"Section {n} was left out: it is not segmented." for n in left_out]
         if center_mm is not None:
             return ventricles_at_point(t1_map, center_mm, found), "point", []
@@ -223,6 +224,40 @@ class Classifier:
         ]
         return confident, "localizer", doubts
 
+    def _judge(
+        self, t1_map: T1Map, ventricles: Sequence[Ventricle], prevalence_dcm: float, progress: Progress
+    ) -> list[_Judged]:
+        """The network's answer for the sections around these ventricles, all of them in one batch."""
+        grids = [SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm) for ventricle in ventricles]
+        crops = [grid.crop(t1_map) for grid in grids]
+        _check_crops(grids, crops, t1_map)
+        passes = 1 + len(_CHANGES)
+        progress("sections", 1 / (1 + passes))
+        log_odds, maps = self._run(np.stack([crop.t1_ms for crop in crops]))
+        around = []
+        for index, change in enumerate(_CHANGES):
+            progress("range", (2 + index) / (1 + passes))
+            changed = np.stack([grid.turned(*change).crop(t1_map).t1_ms for grid in grids])
+            around.append(self._run(changed)[0])
+        every_log_odds = np.stack([log_odds, *around], axis=1)
+        judged = []
+        for index, (ventricle, grid, crop) in enumerate(zip(ventricles, grids, crops, strict=True)):
+            attention = {name: grid.restore(values[index], t1_map) for name, values in maps.items()}
+            inside = grid.restore(np.ones((grid.size, grid.size), np.float32), t1_map) > 0
+            result = SectionResult(
+                section=grid.section,
+                grid=grid,
+                **self._probability(float(log_odds[index]), prevalence_dcm),
+                network_log_odds=tuple(every_log_odds[index].tolist()),
+                outside_fraction=crop.outside_fraction,
+                confidence=ventricle.confidence,
+                measures=measure_ventricle(t1_map, ventricle),
+                wall_attention=_wall_attention(attention["combined"], inside, ventricle),
+                warnings=_section_warnings(crop),
+            )
+            judged.append(_Judged(result, attention, inside))
+        return judged
+
     def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray]]:
         """Uncalibrated log odds (S,) and attention maps (S, 128, 128) of sections (S, 128, 128) in ms."""
         intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None].to(self._device.device)
@@ -233,34 +268,19 @@ class Classifier:
         maps = {name: _enlarged(values, t1_ms.shape[-2:]) for name, values in attention_maps(masks).items()}
         return (logits[:, 1] - logits[:, 0]).numpy(), maps
 
-    def _means_around(self, t1_map: T1Map, grids: Sequence[SectionGrid]) -> list[float]:
-        """Mean log odds of the study with all sections moved or turned a little, one value a change."""
-        shift, turn = RANGE_SHIFT_MM, RANGE_TURN_DEGREES
-        changes = [(0.0, (shift, 0.0)), (0.0, (-shift, 0.0)), (0.0, (0.0, shift)), (0.0, (0.0, -shift))]
-        changes += [(turn, (0.0, 0.0)), (-turn, (0.0, 0.0))]
-        return [
-            float(self._run(np.stack([grid.turned(*change).crop(t1_map).t1_ms for grid in grids]))[0].mean())
-            for change in changes
-        ]
-
-    def _section_result(
-        self, t1_map: T1Map, ventricle: Ventricle, grid: SectionGrid, crop: Crop, log_odds: float
-    ) -> SectionResult:
+    def _probability(self, network_log_odds: float, prevalence_dcm: float) -> dict[str, Any]:
+        """The fields of SectionResult that calibration and prevalence make of the network's log odds."""
+        calibrated = network_log_odds / self._card.section_temperature
+        log_odds = at_prevalence(calibrated, self._card.training_prior_dcm, prevalence_dcm)
         probability = sigmoid(log_odds)
-        warnings: tuple[str, ...] = ()
-        if crop.outside_fraction > WARN_OUTSIDE_FRACTION:
-            warnings = (f"{crop.outside_fraction:.0%} of the section lies outside the map",)
-        return SectionResult(
-            section=grid.section,
-            grid=grid,
-            probability_dcm=probability,
-            verdict=verdict(probability, self._card.uncertain_range),
-            log_odds=log_odds,
-            outside_fraction=crop.outside_fraction,
-            confidence=ventricle.confidence,
-            measures=measure_ventricle(t1_map, ventricle),
-            warnings=warnings,
-        )
+        return {
+            "log_odds": log_odds,
+            "probability_dcm": probability,
+            "verdict": verdict(probability, self._card.uncertain_range),
+        }
+
+    def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        return to_bands(values, inside, self._card.attention_thresholds[name])
 
 
 def require_field_strength(t1_map: T1Map) -> float:
@@ -271,6 +291,37 @@ def require_field_strength(t1_map: T1Map) -> float:
             "between them. Give it (--field 1.5 or --field 3)."
         )
     return t1_map.field_strength_tesla
+
+
+def _chosen_sections(t1_map: T1Map, sections: Collection[int] | None) -> list[int]:
+    """The sections to classify, in order. Raises ACNetError for one that the map does not have, and for none."""
+    if sections is None:
+        return list(range(t1_map.section_count))
+    unknown = sorted(set(sections) - set(range(t1_map.section_count)))
+    if unknown or not sections:
+        raise ACNetError(
+            f"{t1_map.name}: found {_listed(unknown) or 'none'} among the sections to classify; expected some of "
+            f"0 to {t1_map.section_count - 1}."
+        )
+    return sorted(set(sections))
+
+
+def _listed(sections: Collection[int]) -> str:
+    return ", ".join(map(str, sorted(sections)))
+
+
+def _section_warnings(crop: Crop) -> tuple[str, ...]:
+    if crop.outside_fraction > WARN_OUTSIDE_FRACTION:
+        return (f"{crop.outside_fraction:.0%} of the section lies outside the map",)
+    return ()
+
+
+def _wall_attention(attention: MapArray, inside: NDArray[np.bool_], ventricle: Ventricle) -> float:
+    """Mean attention in the myocardium relative to that in the whole section, NaN where the wall is not known."""
+    if ventricle.labels is None or not ventricle.has_wall:
+        return float("nan")
+    wall = is_myocardium(ventricle.labels) & inside
+    return float(attention[wall].mean() / attention[inside].mean()) if wall.any() else float("nan")
 
 
 def _check_crops(grids: Sequence[SectionGrid], crops: Sequence[Crop], t1_map: T1Map) -> None:

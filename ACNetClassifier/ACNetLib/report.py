@@ -18,12 +18,12 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ACNetLib.attention import BAND_NAMES
-from ACNetLib.classifier import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
 from ACNetLib.files import atomic_path, require_empty_folder, write_text_atomically
 from ACNetLib.model import INTENDED_USE, ModelCard
 from ACNetLib.probability import SCOPE
 from ACNetLib.report_page import report_page
 from ACNetLib.section_picture import SHOWN_MAP, section_picture
+from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
 from ACNetLib.t1map import T1Map
 from ACNetLib.wording import verdict_rule
 
@@ -95,7 +95,7 @@ def result_values(result: StudyResult) -> dict[str, Any]:
                 "uncertain_range": list(card.uncertain_range),
                 "words": verdict_rule(card.uncertain_range),
             },
-            "sections": [_section_values(section) for section in result.sections],
+            "sections": [_section_values(section, section.section in result.left_out) for section in result.sections],
             "attention": {
                 "map": SHOWN_MAP,
                 "band_thresholds": list(card.attention_thresholds[SHOWN_MAP]),
@@ -129,13 +129,15 @@ def _model_values(card: ModelCard) -> dict[str, Any]:
     }
 
 
-def _section_values(section: SectionResult) -> dict[str, Any]:
+def _section_values(section: SectionResult, left_out: bool) -> dict[str, Any]:
     return {
         "section": section.section,
+        "left_out": left_out,
         "verdict": section.verdict,
         "probability_dcm": section.probability_dcm,
         "log_odds_dcm": section.log_odds,
         "confidence": section.confidence,
+        "wall_attention": section.wall_attention,
         "measures": None if section.measures is None else asdict(section.measures),
         "center_lps_mm": list(section.grid.center_mm),
         "outside_fraction": section.outside_fraction,

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from string import Template
 
-from ACNetLib.classifier import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.model import INTENDED_USE, ModelCard
 from ACNetLib.probability import SCOPE, Verdict
 from ACNetLib.report_template import FIGURE, PAGE, ROW, SCALE, STYLE, ZONE
+from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
 from ACNetLib.wording import UNKNOWN, VERDICT_WORDS, probability_text, quantity_text, share_text, verdict_rule
 
 CITATION = (
@@ -165,7 +165,7 @@ def _warnings(result: StudyResult) -> list[str]:
 
 def _row(section: SectionResult, center_source: str) -> Html:
     measures = section.measures or SectionMeasures(*[float("nan")] * 4)
-    found = center_source == "localizer"
+    found = center_source == "localizer" and section.confidence < 1  # a person may have moved this one
     return filled(
         ROW,
         section=section.section,
@@ -182,10 +182,15 @@ def _row(section: SectionResult, center_source: str) -> Html:
 
 def _not_judged(result: StudyResult) -> Html:
     judged = {section.section for section in result.sections}
-    left_out = [str(section) for section in range(result.t1_map.section_count) if section not in judged]
-    if not left_out:
-        return Html()
-    return filled("<p><strong>Not judged:</strong> section $sections.</p>\n", sections=", ".join(left_out))
+    groups = {
+        "Not judged": [section for section in range(result.t1_map.section_count) if section not in judged],
+        "Left out of the study's probability by the reader": result.left_out,
+    }
+    return _all(
+        filled("<p><strong>$what:</strong> section $sections.</p>\n", what=what, sections=", ".join(map(str, sections)))
+        for what, sections in groups.items()
+        if sections
+    )
 
 
 def _figure(section: SectionResult, png: bytes) -> Html:

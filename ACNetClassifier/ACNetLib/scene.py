@@ -10,7 +10,6 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer.util
@@ -18,8 +17,8 @@ from slicer import (
     vtkMRMLColorTableNode,
     vtkMRMLDisplayableNode,
     vtkMRMLLabelMapVolumeNode,
-    vtkMRMLMarkupsClosedCurveNode,
     vtkMRMLMarkupsJsonStorageNode,
+    vtkMRMLMarkupsROINode,
     vtkMRMLNode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLScene,
@@ -30,18 +29,21 @@ from slicer import (
 )
 
 from ACNetLib.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
+from ACNetLib.scene_display import (
+    OVERLAYS,
+    VENTRICLE,
+    VIRIDIS,
+    Display,
+    make_color_table,
+    scale_heat,
+    show_display,
+    show_in_plane,
+)
 from ACNetLib.scene_input import LPS_RAS, OUTPUT, flipped
-from ACNetLib.scene_table import add_table, has_summary
-from ACNetLib.t1map import DISPLAY_WINDOW_MS, FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
+from ACNetLib.scene_table import fill_table, has_summary
+from ACNetLib.study import SectionResult, StudyResult
+from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
-
-if TYPE_CHECKING:  # classifier.py imports torch
-    from ACNetLib.classifier import SectionResult, StudyResult
-
-VENTRICLE = "ventricle"
-OVERLAYS = (*ATTENTION_MAPS, VENTRICLE)
-"""What can lie over the T1 map: where the network looked, or the left ventricle as it was found."""
-DEFAULT_OVERLAY, DEFAULT_OPACITY = "combined", 0.5
 
 # Name and RGBA of each label value. Slicer names the segments that it makes of a label map so too: scene_input.py knows
 # those of the ventricle.
@@ -57,6 +59,7 @@ VENTRICLE_COLORS: Colors = {
     SEPTUM_LABEL: ("septum", (0.99, 0.72, 0.39, 1.0)),
 }
 CROP_BOX_COLOR = (1.0, 0.85, 0.1)
+CROP_BOX = "crop_box."
 
 # Input and outputs refer to each other. The scene keeps references right when it renames or removes nodes.
 RESULTS = "ACNet.results"
@@ -67,15 +70,16 @@ RESULT_OF = "ACNet.resultOf"
 class ResultNodes:
     """The nodes of one study's result.
 
-    `labels` has those of OVERLAYS that there are, `maps` the values of the attention maps among them. `folder_item` is
-    the subject-hierarchy item of their folder, 0 when the user took the table out of it.
+    `labels` has those of OVERLAYS that there are, `maps` the values of the attention maps among them, `crop_boxes` one
+    a section, by its index. `folder_item` is the subject-hierarchy item of their folder, 0 when the user took the table
+    out of it.
     """
 
     t1_volume: vtkMRMLScalarVolumeNode
     labels: dict[str, vtkMRMLLabelMapVolumeNode]
     maps: dict[str, vtkMRMLScalarVolumeNode]
     table: vtkMRMLTableNode
-    crop_boxes: tuple[vtkMRMLMarkupsClosedCurveNode, ...]
+    crop_boxes: dict[int, vtkMRMLMarkupsROINode]
     folder_item: int
 
 
@@ -102,87 +106,87 @@ def new_scene() -> vtkMRMLScene:
 
 def add_t1_map(t1_map: T1Map, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
     """A volume node of the T1 map, for commands that start from files."""
-    node = _add_volume("vtkMRMLScalarVolumeNode", t1_map.name, t1_map.array, t1_map, scene)
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", t1_map.name)
+    _fill_volume(node, t1_map.array, t1_map)
     if t1_map.field_strength_tesla is not None:
         node.SetAttribute(FIELD_STRENGTH_KEY, f"{t1_map.field_strength_tesla:g}")
     if t1_map.simulated:
         node.SetAttribute(SIMULATED_KEY, "1")
     node.CreateDefaultDisplayNodes()
-    _item(node, scene)
+    subject_hierarchy_item(node, scene)
     return node
 
 
 def show_result(
-    result: StudyResult,
-    input_node: vtkMRMLScalarVolumeNode,
-    scene: vtkMRMLScene,
-    *,
-    overlay: str = DEFAULT_OVERLAY,
-    opacity: float = DEFAULT_OPACITY,
+    result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, display: Display | None = None
 ) -> ResultNodes:
-    """Add the result's nodes in a folder beside the input, show one of OVERLAYS over it in all slice views.
+    """Put the result's nodes into a folder beside the input and show them over it in the slice views.
 
-    An earlier result of the same input is replaced. The T1 window and the views' planes are set with the first result
-    only, so that the user's own settings stay.
+    The nodes of an earlier result of the same input are brought up to date, so that what refers to them and how the
+    user shows them stays. The T1 window and the views' planes are set with the first result only.
     """
-    earlier = _outputs(input_node)
-    folder = _own_folder(earlier, scene) or _new_folder(input_node, scene)
-    _remove(earlier, scene)
-    if not earlier:
-        _show_in_plane(result, input_node, scene)
+    outputs = _Outputs(input_node, scene)
+    name, t1_map, thresholds = input_node.GetName(), result.t1_map, result.card.attention_thresholds
+    if not outputs.earlier:
+        show_in_plane(input_node, result.sections[0].grid.center_mm, scene)
 
-    def own(node: vtkMRMLNode, output: str) -> vtkMRMLNode:
-        node.SetNodeReferenceID(RESULT_OF, input_node.GetID())
-        node.SetAttribute(OUTPUT, output)
-        input_node.AddNodeReferenceID(RESULTS, node.GetID())
+    def labels_node(key: str, title: str, values: np.ndarray, colors: vtkMRMLColorTableNode) -> vtkMRMLNode:
+        node = outputs.node(f"labels.{key}", "vtkMRMLLabelMapVolumeNode", title)
+        _fill_volume(node, values, t1_map)
+        if node.GetDisplayNode() is None:
+            display_node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeDisplayNode")
+            display_node.SetAndObserveColorNodeID(colors.GetID())
+            node.SetAndObserveDisplayNodeID(display_node.GetID())
         return node
 
-    name, t1_map = input_node.GetName(), result.t1_map
-    colors = own(_add_colors(f"{name} attention bands", ATTENTION_COLORS, scene), "colors")
+    def colors_node(key: str, title: str) -> vtkMRMLColorTableNode:
+        return outputs.node(f"colors.{key}", "vtkMRMLColorTableNode", title)
+
+    band_colors = _fill_colors(colors_node("bands", f"{name} attention bands"), ATTENTION_COLORS)
+    heat_colors = make_color_table(colors_node("heat", f"{name} attention heat"), "attention", VIRIDIS)
     labels, maps = {}, {}
     for key in result.bands:
         title = f"{name} attention {key.replace('_', ' ')}"
-        labels[key] = own(_add_labels(title, result.bands[key], colors, t1_map, scene), f"labels.{key}")
-        maps[key] = own(_add_map(f"{title} (values)", result.attention[key], t1_map, scene), f"maps.{key}")
+        labels[key] = labels_node(key, title, result.bands[key], band_colors)
+        maps[key] = outputs.node(f"maps.{key}", "vtkMRMLScalarVolumeNode", f"{title} (values)")
+        _fill_volume(maps[key], result.attention[key], t1_map)
+        if maps[key].GetDisplayNode() is None:
+            maps[key].CreateDefaultDisplayNodes()
+            scale_heat(maps[key], thresholds[key], heat_colors)
     title = f"{name} left ventricle"
-    colors = own(_add_colors(f"{title} parts", VENTRICLE_COLORS, scene), "colors")
-    labels[VENTRICLE] = own(_add_labels(title, result.ventricle, colors, t1_map, scene), f"labels.{VENTRICLE}")
-    table = own(add_table(f"{name} ACNet result", result, scene), "table")
-    boxes = tuple(own(_add_crop_box(name, section, scene), "crop_box") for section in result.sections)
-
-    hierarchy = _hierarchy(scene)
-    for node in (table, *labels.values(), *maps.values(), *boxes):
-        hierarchy.SetItemParent(_item(node, scene), folder)
-    nodes = ResultNodes(input_node, labels, maps, table, boxes, folder)
-    show_overlay(nodes, scene, overlay, opacity)
+    part_colors = _fill_colors(colors_node("ventricle", f"{title} parts"), VENTRICLE_COLORS)
+    labels[VENTRICLE] = labels_node(VENTRICLE, title, result.ventricle, part_colors)
+    table = outputs.node("table", "vtkMRMLTableNode", f"{name} ACNet result")
+    fill_table(table, result)
+    boxes = {}
+    for section in result.sections:
+        title = f"{name} section {section.section} crop"
+        boxes[section.section] = outputs.node(f"{CROP_BOX}{section.section}", "vtkMRMLMarkupsROINode", title)
+        _place_crop_box(boxes[section.section], section, t1_map)
+    outputs.remove_others()
+    nodes = ResultNodes(input_node, labels, maps, table, boxes, _own_folder(table, scene))
+    show_display(nodes, scene, display or Display())
     return nodes
 
 
 def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> ResultNodes | None:
     """The nodes that show_result made for this input, also in a scene opened from a file. None without a table."""
-    found: dict[str, list[vtkMRMLNode]] = {}
-    outputs = _outputs(input_node)
-    for node in outputs:
-        found.setdefault(node.GetAttribute(OUTPUT), []).append(node)
-    if "table" not in found or not has_summary(found["table"][0]):
+    found = {node.GetAttribute(OUTPUT): node for node in _outputs(input_node)}
+    if "table" not in found or not has_summary(found["table"]):
         return None
     return ResultNodes(
         input_node,
-        {key: found[f"labels.{key}"][0] for key in OVERLAYS if f"labels.{key}" in found},
-        {key: found[f"maps.{key}"][0] for key in ATTENTION_MAPS if f"maps.{key}" in found},
-        found["table"][0],
-        tuple(found.get("crop_box", ())),
-        _own_folder(outputs, scene),
+        {key: found[f"labels.{key}"] for key in OVERLAYS if f"labels.{key}" in found},
+        {key: found[f"maps.{key}"] for key in ATTENTION_MAPS if f"maps.{key}" in found},
+        found["table"],
+        {int(key.removeprefix(CROP_BOX)): node for key, node in found.items() if key.startswith(CROP_BOX)},
+        _own_folder(found["table"], scene),
     )
 
 
-def show_overlay(nodes: ResultNodes, scene: vtkMRMLScene, overlay: str, opacity: float) -> None:
-    """Show the T1 volume and one of OVERLAYS over it in all slice views."""
-    label = nodes.labels.get(overlay)
-    for composite in _nodes(scene, "vtkMRMLSliceCompositeNode"):
-        composite.SetBackgroundVolumeID(nodes.t1_volume.GetID())
-        composite.SetLabelVolumeID(None if label is None else label.GetID())
-        composite.SetLabelOpacity(opacity)
+def crop_box_center(box: vtkMRMLMarkupsROINode) -> np.ndarray:
+    """Where the crop box is now, as LPS mm, (3,)."""
+    return flipped(np.array(box.GetCenterWorld()))
 
 
 def save_scene(scene: vtkMRMLScene, path: Path) -> None:
@@ -198,50 +202,45 @@ def save_scene(scene: vtkMRMLScene, path: Path) -> None:
         bundle.replace(path)
 
 
-def _show_in_plane(result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> None:
-    """Window the T1 volume, turn the slice views into its planes and move them to the heart."""
-    display = input_node.GetDisplayNode()
-    if display is not None:
-        display.SetAutoWindowLevel(False)
-        display.SetWindowLevelMinMax(*DISPLAY_WINDOW_MS)
-    for view in _nodes(scene, "vtkMRMLSliceNode"):
-        view.RotateToVolumePlane(input_node)
-        view.JumpSliceByCentering(*flipped(np.array(result.sections[0].grid.center_mm)))
+class _Outputs:
+    """The outputs of one input: earlier nodes are used again where they are, new ones go into a folder beside it."""
+
+    def __init__(self, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> None:
+        self._input_node, self._scene = input_node, scene
+        self.earlier: dict[str, vtkMRMLNode] = {node.GetAttribute(OUTPUT): node for node in _outputs(input_node)}
+        self._current: set[str] = set()
+        table = self.earlier.get("table")
+        self._folder = _own_folder(table, scene) if table is not None else 0
+
+    def node(self, output: str, class_name: str, name: str) -> vtkMRMLNode:
+        """The node of this output, named so where it is new."""
+        self._current.add(output)
+        if output in self.earlier:
+            return self.earlier[output]
+        node = self._scene.AddNewNodeByClass(class_name, name)
+        node.SetNodeReferenceID(RESULT_OF, self._input_node.GetID())
+        node.SetAttribute(OUTPUT, output)
+        self._input_node.AddNodeReferenceID(RESULTS, node.GetID())
+        if class_name != "vtkMRMLColorTableNode":
+            self._folder = self._folder or _new_folder(self._input_node, self._scene)
+            _hierarchy(self._scene).SetItemParent(subject_hierarchy_item(node, self._scene), self._folder)
+        return node
+
+    def remove_others(self) -> None:
+        """Remove earlier outputs that the new result does not have, such as boxes of other sections."""
+        _remove([node for output, node in self.earlier.items() if output not in self._current], self._scene)
 
 
-def _add_volume(
-    class_name: str, name: str, array: np.ndarray, t1_map: T1Map, scene: vtkMRMLScene
-) -> vtkMRMLScalarVolumeNode:
-    """A volume node of (section, row, column) values on the T1 map's grid, without display."""
-    node = scene.AddNewNodeByClass(class_name, name)
+def _fill_volume(node: vtkMRMLScalarVolumeNode, array: np.ndarray, t1_map: T1Map) -> None:
+    """Give the node (section, row, column) values on the T1 map's grid."""
     slicer.util.updateVolumeFromArray(node, array)
     ijk_to_lps = np.eye(4)
     ijk_to_lps[:3, :3] = np.reshape(t1_map.image.GetDirection(), (3, 3)) * t1_map.image.GetSpacing()
     ijk_to_lps[:3, 3] = t1_map.image.GetOrigin()
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS_RAS @ ijk_to_lps))
-    return node
 
 
-def _add_labels(
-    name: str, values: np.ndarray, colors: vtkMRMLColorTableNode, t1_map: T1Map, scene: vtkMRMLScene
-) -> vtkMRMLLabelMapVolumeNode:
-    node = _add_volume("vtkMRMLLabelMapVolumeNode", name, values, t1_map, scene)
-    display = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeDisplayNode")
-    display.SetAndObserveColorNodeID(colors.GetID())
-    node.SetAndObserveDisplayNodeID(display.GetID())
-    return node
-
-
-def _add_map(name: str, values: np.ndarray, t1_map: T1Map, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
-    node = _add_volume("vtkMRMLScalarVolumeNode", name, values, t1_map, scene)
-    node.CreateDefaultDisplayNodes()
-    node.GetDisplayNode().SetAutoWindowLevel(False)
-    node.GetDisplayNode().SetWindowLevelMinMax(0.0, 1.0)
-    return node
-
-
-def _add_colors(name: str, colors: Colors, scene: vtkMRMLScene) -> vtkMRMLColorTableNode:
-    node = scene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
+def _fill_colors(node: vtkMRMLColorTableNode, colors: Colors) -> vtkMRMLColorTableNode:
     node.SetTypeToUser()
     node.SetNumberOfColors(len(colors))
     for label, (label_name, rgba) in colors.items():
@@ -249,23 +248,28 @@ def _add_colors(name: str, colors: Colors, scene: vtkMRMLScene) -> vtkMRMLColorT
     return node
 
 
-def _add_crop_box(name: str, section: SectionResult, scene: vtkMRMLScene) -> vtkMRMLMarkupsClosedCurveNode:
-    node = scene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", f"{name} section {section.section} crop")
-    node.SetCurveTypeToLinear()
-    slicer.util.updateMarkupsControlPointsFromArray(node, flipped(section.grid.corners_mm()))
-    node.SetLocked(True)
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetPropertiesLabelVisibility(False)
-    display.SetPointLabelsVisibility(False)
-    display.SetGlyphScale(0.5)
-    display.SetSelectedColor(*CROP_BOX_COLOR)
-    return node
-
-
-def _nodes(scene: vtkMRMLScene, class_name: str) -> list[vtkMRMLNode]:
-    """slicer.util.getNodesByClass looks into the application's scene whatever scene it is given."""
-    return [scene.GetNthNodeByClass(index, class_name) for index in range(scene.GetNumberOfNodesByClass(class_name))]
+def _place_crop_box(node: vtkMRMLMarkupsROINode, section: SectionResult, t1_map: T1Map) -> None:
+    """A box as thick as a section, so that only the views of its own section show it. It can be moved, not resized."""
+    grid = section.grid
+    box_to_lps = np.eye(4)
+    box_to_lps[:3, :3] = np.column_stack([grid.row_axis, grid.column_axis, np.cross(grid.row_axis, grid.column_axis)])
+    box_to_lps[:3, 3] = grid.center_mm
+    side = grid.size * grid.spacing_mm
+    if node.GetDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+        display = node.GetDisplayNode()
+        display.SetPropertiesLabelVisibility(False)
+        display.SetPointLabelsVisibility(False)
+        display.SetFillVisibility(False)
+        display.SetHandlesInteractive(True)
+        display.SetTranslationHandleVisibility(True)
+        display.SetRotationHandleVisibility(False)
+        display.SetScaleHandleVisibility(False)
+        display.SetSelectedColor(*CROP_BOX_COLOR)
+        display.SetColor(*CROP_BOX_COLOR)
+    with slicer.util.NodeModify(node):
+        node.SetSize(side, side, t1_map.image.GetSpacing()[2])
+        node.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(LPS_RAS @ box_to_lps))
 
 
 def _outputs(input_node: vtkMRMLNode) -> list[vtkMRMLNode]:
@@ -290,25 +294,22 @@ def _hierarchy(scene: vtkMRMLScene) -> vtkMRMLSubjectHierarchyNode:
     return vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
 
 
-def _item(node: vtkMRMLNode, scene: vtkMRMLScene) -> int:
+def subject_hierarchy_item(node: vtkMRMLNode, scene: vtkMRMLScene) -> int:
     """The node's item. The application makes one for each node; outside it nobody does."""
     hierarchy = _hierarchy(scene)
     return hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 
 
-def _own_folder(outputs: list[vtkMRMLNode], scene: vtkMRMLScene) -> int:
+def _own_folder(table: vtkMRMLTableNode, scene: vtkMRMLScene) -> int:
     """The folder that the result's table is in, if that is still the one made for it; else 0."""
     hierarchy = _hierarchy(scene)
-    for node in outputs:
-        if node.GetAttribute(OUTPUT) == "table":
-            parent = hierarchy.GetItemParent(_item(node, scene))
-            return parent if hierarchy.GetItemAttribute(parent, OUTPUT) == "folder" else 0
-    return 0
+    parent = hierarchy.GetItemParent(subject_hierarchy_item(table, scene))
+    return parent if hierarchy.GetItemAttribute(parent, OUTPUT) == "folder" else 0
 
 
 def _new_folder(input_node: vtkMRMLNode, scene: vtkMRMLScene) -> int:
     hierarchy = _hierarchy(scene)
-    beside = hierarchy.GetItemParent(_item(input_node, scene))
+    beside = hierarchy.GetItemParent(subject_hierarchy_item(input_node, scene))
     folder = hierarchy.CreateFolderItem(beside, f"ACNet: {input_node.GetName()}")
     hierarchy.SetItemAttribute(folder, OUTPUT, "folder")
     return folder

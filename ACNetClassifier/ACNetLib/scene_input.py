@@ -16,6 +16,7 @@ from slicer import (
     vtkMRMLMarkupsROINode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLSegmentationNode,
+    vtkMRMLSliceNode,
 )
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -34,6 +35,7 @@ from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 # Slicer's DICOM reader notes there which files a volume was made of; its database knows their headers.
 DICOM_INSTANCES = "DICOM.instanceUIDs"
 MAGNETIC_FIELD_STRENGTH = "0018,0087"
+IMAGE_COMMENTS = "0020,4000"
 
 # What an output of ours is, such as "table" or "labels.combined". The result's folder carries it too.
 OUTPUT = "ACNet.output"
@@ -68,10 +70,28 @@ def t1_map_from_volume_node(
         _image_of_volume(node),
         name,
         _field_strength_of_header(node),
-        node.GetAttribute(SIMULATED_KEY) == "1",
+        node.GetAttribute(SIMULATED_KEY) == "1" or "simulated" in _dicom_value(node, IMAGE_COMMENTS).casefold(),
         post_contrast,
     )
     return with_field_strength(t1_map, field_strength_tesla)
+
+
+def field_strength_is_from_dicom(node: vtkMRMLScalarVolumeNode) -> bool:
+    """Whether the volume's field strength, if it tells one, was read in the DICOM database and not in a file of ours."""
+    return node.GetAttribute(FIELD_STRENGTH_KEY) is None
+
+
+def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:
+    """The section of the volume in the middle of a slice view. Raises ACNetError when the view shows none."""
+    in_middle = slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())[:, 3]
+    section = round(float((np.linalg.inv(_ijk_to_world(node)) @ in_middle)[2]))
+    count = node.GetImageData().GetDimensions()[2] if node.GetImageData() is not None else 0
+    if not 0 <= section < count:
+        raise ACNetError(
+            f"{node.GetName()}: the {view.GetName()} view shows none of its sections; expected one of 0 to {count - 1}. "
+            "Move the view to the section, or choose other sections."
+        )
+    return section
 
 
 def center_from_node(node: vtkMRMLMarkupsNode) -> np.ndarray:
@@ -115,11 +135,7 @@ def _field_strength_of_header(node: vtkMRMLScalarVolumeNode) -> float | None:
     text = node.GetAttribute(FIELD_STRENGTH_KEY)
     if text is not None:
         return parse_field_strength(text, node.GetName())
-    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
-    database = getattr(slicer, "dicomDatabase", None)
-    if not instances or database is None:
-        return None
-    text = database.instanceValue(instances[0], MAGNETIC_FIELD_STRENGTH)
+    text = _dicom_value(node, MAGNETIC_FIELD_STRENGTH)
     try:
         return float(text) if text else None
     except ValueError as error:
@@ -127,6 +143,13 @@ def _field_strength_of_header(node: vtkMRMLScalarVolumeNode) -> float | None:
             f"{node.GetName()}: the MagneticFieldStrength of its DICOM header is {text!r}; expected a number such as "
             "1.5. Correct the header."
         ) from error
+
+
+def _dicom_value(node: vtkMRMLScalarVolumeNode, tag: str) -> str:
+    """An attribute of the first file that the volume was made of, "" where the database does not know it."""
+    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
+    database = getattr(slicer, "dicomDatabase", None)
+    return database.instanceValue(instances[0], tag) if instances and database is not None else ""
 
 
 def _image_of_volume(node: vtkMRMLScalarVolumeNode) -> sitk.Image:

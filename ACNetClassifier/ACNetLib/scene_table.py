@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 import vtk
-from slicer import vtkMRMLScene, vtkMRMLTableNode
+from slicer import vtkMRMLTableNode
 
 from ACNetLib.measures import SectionMeasures
-
-if TYPE_CHECKING:  # classifier.py imports torch
-    from ACNetLib.classifier import SectionResult, StudyResult
+from ACNetLib.study import Pooling, SectionResult, StudyResult, pool
 
 # The number goes up with the fields below: a table of an older ACNet says nothing that can be read.
-STUDY = "ACNet.study.2"
+STUDY = "ACNet.study.3"
 
 UNKNOWN = SectionMeasures(*[float("nan")] * 4)
 COLUMNS = {"int": vtk.vtkIntArray, "float": vtk.vtkDoubleArray, "str": vtk.vtkStringArray}
@@ -23,22 +22,35 @@ COLUMNS = {"int": vtk.vtkIntArray, "float": vtk.vtkDoubleArray, "str": vtk.vtkSt
 
 @dataclass(frozen=True)
 class SectionRow:
-    """One row of the table node, a column each. What could not be measured is NaN."""
+    """One row of the table node, a column each. What could not be measured is NaN; left_out is 0 or 1."""
 
     section: int
+    left_out: int
     probability_dcm: float
     verdict: str
     confidence: float
     septal_t1_ms: float
+    wall_attention: float
     cavity_area_mm2: float
     wall_thickness_mm: float
     outside_fraction: float
     warnings: str
+    left_mm: float
+    posterior_mm: float
+    superior_mm: float
+
+    @property
+    def center_mm(self) -> tuple[float, float, float]:
+        """The middle of the section grid, LPS."""
+        return self.left_mm, self.posterior_mm, self.superior_mm
 
 
 @dataclass(frozen=True)
 class StudySummary:
-    """What the table node says of the whole study: the fields of StudyResult, flat."""
+    """What the table node says of the whole study: the fields of StudyResult, flat.
+
+    network_log_odds: those of the sections, in the order of the rows; the study can be pooled again without network.
+    """
 
     probability_dcm: float
     probability_range: tuple[float, float]
@@ -46,6 +58,8 @@ class StudySummary:
     uncertain_range: tuple[float, float]
     prevalence_dcm: float
     training_prior_dcm: float
+    study_temperature: float
+    network_log_odds: tuple[tuple[float, ...], ...]
     field_strength_tesla: float
     model: str
     localizer: str
@@ -57,19 +71,19 @@ class StudySummary:
     warnings: tuple[str, ...]
 
 
-def add_table(name: str, result: StudyResult, scene: vtkMRMLScene) -> vtkMRMLTableNode:
-    """A table node with what the result says."""
-    node = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
-    node.SetUseColumnTitleAsColumnHeader(True)
-    rows = [_row(section) for section in result.sections]
-    for field in fields(SectionRow):
-        column = COLUMNS[str(field.type)]()
-        column.SetName(field.name)
-        for row in rows:
-            column.InsertNextValue(getattr(row, field.name))
-        node.AddColumn(column)
-    node.SetAttribute(STUDY, json.dumps(asdict(_summary(result))))
-    return node
+def fill_table(node: vtkMRMLTableNode, result: StudyResult) -> None:
+    """Make the table node say what the result says."""
+    rows = [_row(section, section.section in result.left_out) for section in result.sections]
+    _write(node, _summary(result), rows)
+
+
+def leave_out(node: vtkMRMLTableNode, sections: Collection[int]) -> None:
+    """Make the table node say what the study is without these sections. Raises ACNetError when none would be left."""
+    study, rows = read_summary(node)
+    counting = [odds for row, odds in zip(rows, study.network_log_odds, strict=True) if row.section not in sections]
+    pooling = Pooling(study.study_temperature, study.training_prior_dcm, study.prevalence_dcm, study.uncertain_range)
+    study = replace(study, **vars(pool(counting, pooling)))
+    _write(node, study, [replace(row, left_out=int(row.section in sections)) for row in rows])
 
 
 def has_summary(table: vtkMRMLTableNode) -> bool:
@@ -82,22 +96,42 @@ def read_summary(table: vtkMRMLTableNode) -> tuple[StudySummary, tuple[SectionRo
     columns = [table.GetTable().GetColumnByName(field.name) for field in fields(SectionRow)]
     rows = tuple(SectionRow(*(column.GetValue(row) for column in columns)) for row in range(table.GetNumberOfRows()))
     study = json.loads(table.GetAttribute(STUDY))
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in study.items()}
-    return StudySummary(**values), rows
+    return StudySummary(**{key: _without_lists(value) for key, value in study.items()}), rows
 
 
-def _row(section: SectionResult) -> SectionRow:
+def _without_lists(value: Any) -> Any:
+    return tuple(_without_lists(each) for each in value) if isinstance(value, list) else value
+
+
+def _write(node: vtkMRMLTableNode, study: StudySummary, rows: Sequence[SectionRow]) -> None:
+    node.SetUseColumnTitleAsColumnHeader(True)
+    node.RemoveAllColumns()
+    for field in fields(SectionRow):
+        column = COLUMNS[str(field.type)]()
+        column.SetName(field.name)
+        for row in rows:
+            column.InsertNextValue(getattr(row, field.name))
+        node.AddColumn(column)
+    node.SetAttribute(STUDY, json.dumps(asdict(study)))
+
+
+def _row(section: SectionResult, left_out: bool) -> SectionRow:
     measures = section.measures or UNKNOWN
     return SectionRow(
         section=section.section,
+        left_out=int(left_out),
         probability_dcm=section.probability_dcm,
         verdict=section.verdict,
         confidence=section.confidence,
         septal_t1_ms=measures.septal_t1_ms,
+        wall_attention=section.wall_attention,
         cavity_area_mm2=measures.cavity_area_mm2,
         wall_thickness_mm=measures.wall_thickness_mm,
         outside_fraction=section.outside_fraction,
-        warnings=" ".join(section.warnings),
+        warnings="; ".join(section.warnings),
+        left_mm=section.grid.center_mm[0],
+        posterior_mm=section.grid.center_mm[1],
+        superior_mm=section.grid.center_mm[2],
     )
 
 
@@ -111,6 +145,8 @@ def _summary(result: StudyResult) -> StudySummary:
         uncertain_range=result.card.uncertain_range,
         prevalence_dcm=result.prevalence_dcm,
         training_prior_dcm=result.card.training_prior_dcm,
+        study_temperature=result.card.study_temperature,
+        network_log_odds=tuple(section.network_log_odds for section in result.sections),
         field_strength_tesla=field_strength,
         model=result.card.name,
         localizer=result.localizer,

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
 from ACNetLib.attention import BAND_COLORS, BAND_NAMES
-from ACNetLib.classifier import SectionResult, StudyResult
 from ACNetLib.model import INTENDED_USE
+from ACNetLib.study import SectionResult, StudyResult
 from ACNetLib.t1map import DISPLAY_WINDOW_MS
 from ACNetLib.ventricle import CAVITY_LABEL, SEPTUM_LABEL
 from ACNetLib.wording import VERDICT_WORDS, probability_text, quantity_text

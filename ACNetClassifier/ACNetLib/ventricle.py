@@ -62,15 +62,15 @@ def measure_ventricle(t1_map: T1Map, ventricle: Ventricle) -> SectionMeasures | 
 
 
 def ventricles_at_point(t1_map: T1Map, point_mm: Point, found: Sequence[Ventricle]) -> tuple[Ventricle, ...]:
-    """The ventricle of every section around a person's point (LPS), moved onto each section's plane.
+    """The ventricle of each section of `found` around a person's point (LPS), moved onto the section's plane.
 
     Of what was found by itself only the labels are taken, and only where the point lies within them.
     """
     ventricles = []
-    for section, other in enumerate(found):
-        center = t1_map.project(point_mm, section)
+    for other in found:
+        center = t1_map.project(point_mm, other.section)
         labels = other.labels if other.labels is not None and _encloses(other.labels, center, t1_map) else None
-        ventricles.append(Ventricle(section, center, labels=labels))
+        ventricles.append(Ventricle(other.section, center, labels=labels))
     return tuple(ventricles)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+import numpy as np
 import slicer
 from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLMarkupsNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
@@ -14,14 +15,17 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.parameters import ACNetParameters
-from ACNetLib.scene import DEFAULT_OPACITY, DEFAULT_OVERLAY, ResultNodes, show_result
+from ACNetLib.panel.torch_libraries import load_torch_libraries
+from ACNetLib.panel.worker import Progress
+from ACNetLib.scene import ResultNodes, crop_box_center, find_result, show_result
+from ACNetLib.scene_display import Display
 from ACNetLib.scene_input import center_from_node, segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.scene_table import leave_out
+from ACNetLib.study import StudyResult
+from ACNetLib.t1map import T1Map
 
-if TYPE_CHECKING:  # these import torch
+if TYPE_CHECKING:
     import SimpleITK as sitk
-
-    from ACNetLib.classifier import StudyResult
-    from ACNetLib.t1map import T1Map
 
     class StudyClassifier(Protocol):
         """ACNetLib.classifier.Classifier, or what takes its place in a test."""
@@ -32,14 +36,48 @@ if TYPE_CHECKING:  # these import torch
             *,
             center_mm: Sequence[float] | None = None,
             segmentation: sitk.Image | None = None,
+            sections: Collection[int] | None = None,
             prevalence_dcm: float | None = None,
+            progress: Progress = ...,
+        ) -> StudyResult: ...
+
+        def move_section(
+            self, result: StudyResult, section: int, center_mm: Sequence[float], progress: Progress = ...
         ) -> StudyResult: ...
 
 
-# A classification tells its steps, "model" and "sections", to a function.
-Report = Callable[[str], None]
-Work = Callable[[Report], "StudyResult"]
 Center: TypeAlias = vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode
+
+SMALLEST_MOVE_MM = 0.1
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a volume is to be classified.
+
+    By default the model is the one for the field strength, the left ventricle is searched, the field strength is the
+    header's, the prevalence that of the model's training, and all sections are classified.
+    """
+
+    model_name: str = ""
+    device: str = "auto"
+    center: Center | None = None
+    field_strength_tesla: float | None = None
+    prevalence_dcm: float | None = None
+    sections: Collection[int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A result and what made it, so that one of its sections can be cut anew."""
+
+    result: StudyResult
+    model: Path
+    device: str
+
+
+# What is left to do when all nodes have been read; it may run in another thread.
+Work = Callable[[Progress], Run]
 
 
 class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
@@ -48,7 +86,8 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     >>> nodes = ACNetClassifierLogic().classify(slicer.util.getNode("T1 map"))
 
     A classification has three parts, so that the long one can run in another thread: `prepare` reads the nodes, the
-    function that it returns computes and touches neither MRML nor Qt, `show` makes the result's nodes.
+    function that it returns computes and touches neither MRML nor Qt, `show` makes the result's nodes. The runs of this
+    session are remembered by their volume, for what a scene does not keep: moving a section, and the report.
     """
 
     def __init__(
@@ -62,67 +101,92 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         self._model_for_field = model_for_field or shipped_model_for_field
         self._load_classifier = load_classifier or load_classifier_from_file
         self._loaded: tuple[tuple[Path, str], StudyClassifier] | None = None
+        self._runs: dict[str, Run] = {}
 
     def getParameterNode(self) -> ACNetParameters:
         return ACNetParameters(super().getParameterNode())
 
-    def classify(
-        self,
-        volume: vtkMRMLScalarVolumeNode,
-        model_name: str = "",
-        device: str = "auto",
-        center: Center | None = None,
-        field_strength_tesla: float | None = None,
-        prevalence_dcm: float | None = None,
-    ) -> ResultNodes:
-        """Classify a volume and wait for the result; the choices are those of `prepare`."""
-        work = self.prepare(volume, model_name, device, center, field_strength_tesla, prevalence_dcm)
-        return self.show(work(lambda _step: None), volume)
+    def classify(self, volume: vtkMRMLScalarVolumeNode, choices: Choices | None = None) -> ResultNodes:
+        """Classify a volume and wait for the result. Raises ACNetError for what a user can put right."""
+        work = self.prepare(volume, choices or Choices())
+        return self.show(work(lambda _step, _fraction: None), volume)
 
-    def prepare(
-        self,
-        volume: vtkMRMLScalarVolumeNode,
-        model_name: str = "",
-        device: str = "auto",
-        center: Center | None = None,
-        field_strength_tesla: float | None = None,
-        prevalence_dcm: float | None = None,
-    ) -> Work:
+    def prepare(self, volume: vtkMRMLScalarVolumeNode, choices: Choices) -> Work:
         """Check the choices and read the nodes; returns the work that is left.
 
-        By default the model is the one for the field strength, the left ventricle is searched, the field strength is
-        the header's and the prevalence that of the model's training. Raises ACNetError for what a user can put right.
+        Raises ACNetError for what a user can put right.
         """
-        _check_packages()
-        t1_map = t1_map_from_volume_node(volume, field_strength_tesla)
-        model = self._model(model_name, t1_map)
+        t1_map = t1_map_from_volume_node(volume, choices.field_strength_tesla)
+        model = self.model_file(choices.model_name, t1_map)
         center_mm = segmentation = None
-        if isinstance(center, vtkMRMLMarkupsNode):
-            center_mm = center_from_node(center).tolist()
-        elif center is not None:
-            segmentation = segmentation_from_node(center, volume)
+        if isinstance(choices.center, vtkMRMLMarkupsNode):
+            center_mm = center_from_node(choices.center).tolist()
+        elif choices.center is not None:
+            segmentation = segmentation_from_node(choices.center, volume)
 
-        def work(report: Report) -> StudyResult:
-            classifier = self._classifier(model, device, report)
-            report("sections")
-            return classifier.classify(
-                t1_map, center_mm=center_mm, segmentation=segmentation, prevalence_dcm=prevalence_dcm
+        def work(progress: Progress) -> Run:
+            result = self._classifier(model, choices.device, progress).classify(
+                t1_map,
+                center_mm=center_mm,
+                segmentation=segmentation,
+                sections=choices.sections,
+                prevalence_dcm=choices.prevalence_dcm,
+                progress=progress,
             )
+            return Run(result, model, choices.device)
 
         return work
 
-    def show(
-        self,
-        result: StudyResult,
-        volume: vtkMRMLScalarVolumeNode,
-        overlay: str = DEFAULT_OVERLAY,
-        opacity: float = DEFAULT_OPACITY,
-    ) -> ResultNodes:
-        """Put the result into the scene, in place of an earlier one of the same volume."""
-        return show_result(result, volume, slicer.mrmlScene, overlay=overlay, opacity=opacity)
+    def show(self, run: Run, volume: vtkMRMLScalarVolumeNode, display: Display | None = None) -> ResultNodes:
+        """Put the result into the scene, in place of an earlier one of the same volume, and remember it."""
+        self._runs[volume.GetID()] = run
+        return show_result(run.result, volume, slicer.mrmlScene, display)
 
-    def _model(self, name: str, t1_map: T1Map) -> Path:
-        """The file of the chosen model, or of the one for the map's field strength."""
+    def run(self, volume: vtkMRMLScalarVolumeNode) -> Run | None:
+        """The volume's last run of this session, if there was one."""
+        return self._runs.get(volume.GetID())
+
+    def forget_runs(self) -> None:
+        """The scene closes: IDs of its nodes may soon be those of others."""
+        self._runs.clear()
+
+    def moved_sections(self, nodes: ResultNodes) -> dict[int, np.ndarray]:
+        """The sections whose crop boxes the user has moved since, and where these are now, LPS mm."""
+        run = self.run(nodes.t1_volume)
+        if run is None:
+            return {}
+        centers = {number: crop_box_center(box) for number, box in nodes.crop_boxes.items()}
+        return {
+            each.section: centers[each.section]
+            for each in run.result.sections
+            if each.section in centers
+            and np.linalg.norm(centers[each.section] - np.array(each.grid.center_mm)) > SMALLEST_MOVE_MM
+        }
+
+    def prepare_move(self, volume: vtkMRMLScalarVolumeNode, centers_mm: dict[int, np.ndarray]) -> Work:
+        """The work that cuts sections of the volume's result anew around these centres (LPS mm)."""
+        run = self._runs[volume.GetID()]
+
+        def work(progress: Progress) -> Run:
+            classifier, result = self._classifier(run.model, run.device, progress), run.result
+            for section, center_mm in centers_mm.items():
+                result = classifier.move_section(result, section, center_mm.tolist(), progress)
+            return replace(run, result=result)
+
+        return work
+
+    def leave_out(self, volume: vtkMRMLScalarVolumeNode, sections: Collection[int]) -> None:
+        """Count the volume's study without these sections. Raises ACNetError when none would be left."""
+        nodes = find_result(volume, slicer.mrmlScene)
+        if nodes is None:
+            raise ACNetError(f"{volume.GetName()}: it has no result yet; expected one. Classify it first.")
+        leave_out(nodes.table, sections)
+        run = self.run(volume)
+        if run is not None:
+            self._runs[volume.GetID()] = replace(run, result=run.result.leaving_out(sections))
+
+    def model_file(self, name: str, t1_map: T1Map) -> Path:
+        """The file of the chosen model, or of the one for the map's field strength. Raises ACNetError without one."""
         if t1_map.field_strength_tesla is None:
             raise ACNetError(
                 _(
@@ -141,29 +205,25 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
             )
         return models[name]
 
-    def _classifier(self, model: Path, device: str, report: Report) -> StudyClassifier:
+    def _classifier(self, model: Path, device: str, progress: Progress) -> StudyClassifier:
         """Loaded once and kept until another is wanted."""
         if self._loaded is None or self._loaded[0] != (model, device):
-            report("model")
+            progress("model", 0.0)
             self._loaded = (model, device), self._load_classifier(model, device)
         return self._loaded[1]
 
 
-def _check_packages() -> None:
-    if importlib.util.find_spec("torch") is None:
-        raise ACNetError(
-            _(
-                "PyTorch is not installed. Install the extension PyTorch in the Extensions Manager, restart Slicer, "
-                "install PyTorch in the module PyTorch Util, then click Apply again."
-            )
-        )
-    if importlib.util.find_spec("safetensors") is None:
-        raise ACNetError(
-            _(
-                "The Python package safetensors is not installed. Enter slicer.util.pip_install('safetensors') in the "
-                "Python Console, then click Apply again."
-            )
-        )
+def report_work(result: StudyResult, folder: Path) -> Callable[[Progress], Path]:
+    """The work that writes all files of a result but the scene into a new folder, and returns the page to read."""
+
+    def work(progress: Progress) -> Path:
+        progress("report", 0.0)
+        from ACNetLib.report import write_result
+
+        write_result(result, folder)
+        return folder / "report.html"
+
+    return work
 
 
 def available_models() -> dict[str, Path]:
@@ -178,7 +238,8 @@ def shipped_model_for_field(field_strength_tesla: float) -> Path:
     return model_for_field(field_strength_tesla)
 
 
-def load_classifier_from_file(model: Path, device: str) -> StudyClassifier:
+def load_classifier_from_file(model: Path, device: str) -> Any:
+    load_torch_libraries()
     from ACNetLib.classifier import Classifier
     from ACNetLib.device import choose_device
     from ACNetLib.localizer import Localizer, load_localizer

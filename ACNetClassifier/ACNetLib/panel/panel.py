@@ -1,36 +1,35 @@
-"""The panel: choices, Apply, the verdict and the table of the chosen volume's result, and its overlay."""
+"""The panel: choices, Apply or Cancel, the result of the chosen volume, and how it is shown."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from typing import Any
 
 import qt
 import slicer
 import slicer.util
 import vtk
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
-from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.errors import ACNetError
-from ACNetLib.panel.logic import ACNetClassifierLogic
-from ACNetLib.panel.parameters import ACNetParameters
-from ACNetLib.panel.texts import (
-    device_text,
-    field_strength_text,
-    model_text,
-    overlay_text,
-    refusal_text,
-    row_texts,
-    step_text,
-    study_text,
-    verdict_text,
-)
-from ACNetLib.panel.worker import Worker
-from ACNetLib.scene import OVERLAYS, ResultNodes, find_result, show_overlay
-from ACNetLib.scene_table import read_summary
+from ACNetLib.panel.dependencies import ensure_packages
+from ACNetLib.panel.display_view import DisplayView
+from ACNetLib.panel.input_view import InputView
+from ACNetLib.panel.logic import ACNetClassifierLogic, Run
+from ACNetLib.panel.outputs_view import OutputsView
+from ACNetLib.panel.parameters import ACNetParameters, display_of
+from ACNetLib.panel.result_view import ResultView
+from ACNetLib.panel.sample_data import load_sample
+from ACNetLib.panel.texts import refusal_text, step_text
+from ACNetLib.panel.worker import CancelledByUser, Work, Worker
+from ACNetLib.scene import ResultNodes, find_result
+from ACNetLib.scene_display import jump_to
+from ACNetLib.scene_table import SectionRow, read_summary
 
-FIELD_STRENGTHS = ("", "1.5", "3")
-AUTOMATIC_MODEL = ""
+MOVE_PAUSE_MS = 300
+"""A crop box has been moved when it has stood still so long."""
 
 
 class ACNetPanel(slicer.util.VTKObservationMixin):
@@ -45,29 +44,23 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.logic = logic
-        self._worker = Worker(self._progressed, self._finished)
+        self._worker = Worker(self._progressed)
         self._parameters: ACNetParameters | None = None
         self._gui_tag: int | None = None
-        self._models: tuple[str, ...] = ()  # as listed: looking for them reads files
+        self._volume: vtkMRMLScalarVolumeNode | None = None  # observed
+        self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()  # observed
         self._running_volume_id: str | None = None
-        self._shown: tuple[str, str, float] | None = None  # so that the views change only when a choice does
 
-        self._choices = {
-            "field_strength": self.ui.fieldComboBox,
-            "model_name": self.ui.modelComboBox,
-            "device": self.ui.deviceComboBox,
-            "overlay": self.ui.overlayComboBox,
-        }
-        for field_strength in FIELD_STRENGTHS:
-            self.ui.fieldComboBox.addItem(field_strength_text(field_strength), field_strength)
-        for request in DEVICE_REQUESTS:
-            self.ui.deviceComboBox.addItem(device_text(request), request)
-        for overlay in OVERLAYS:
-            self.ui.overlayComboBox.addItem(overlay_text(overlay), overlay)
-        for name in self._choices:
-            self._choices[name].connect("currentIndexChanged(int)", lambda index, name=name: self._chosen(name, index))
-        self.ui.prevalenceSpinBox.connect("valueChanged(double)", self._prevalence_chosen)
-        self.ui.applyButton.connect("clicked(bool)", self._apply)
+        self._input_view = InputView(self.ui, logic)
+        self._result_view = ResultView(self.ui, self._leave_out, self._show_section)
+        self._display_view = DisplayView(self.ui)
+        self._outputs_view = OutputsView(self.ui, logic, self._start, self._say)
+        self._box_timer = qt.QTimer()
+        self._box_timer.setSingleShot(True)
+        self._box_timer.setInterval(MOVE_PAUSE_MS)
+        self._box_timer.timeout.connect(self._cut_anew)
+        self.ui.sampleButton.connect("clicked(bool)", self._load_sample)
+        self.ui.applyButton.connect("clicked(bool)", self._apply_or_cancel)
         self._say("")
         self._update()
 
@@ -76,140 +69,176 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
             self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._update)
-        self._parameters = None
-        self._list_models()
         self._parameters = parameters
+        self._input_view.follow(parameters)
         if parameters is not None:
-            if parameters.model_name not in self._models:
-                parameters.model_name = AUTOMATIC_MODEL
             self._gui_tag = parameters.connectGui(self.ui)
             self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update)
-            self._shown = self._overlay()
+        self._display_view.follow(parameters)
+        self._outputs_view.follow(parameters)
         self._update()
 
-    def forget_run(self) -> None:
-        """The scene closes: what is being computed belongs to a scene that is gone."""
+    def forget_scene(self) -> None:
+        """The scene closes: what is being computed, and what has been, belongs to a scene that is gone."""
         self._running_volume_id = None
+        self._worker.cancel()
+        self.logic.forget_runs()
 
     def close(self) -> None:
         """The module is unloaded: its widgets may be gone already."""
-        self.forget_run()
+        self.forget_scene()
         self._worker.close()
+        self._box_timer.stop()
         self.removeObservers()
         self._parameters = None
 
-    def _list_models(self) -> None:
-        self._models = tuple(self.logic.models())
-        self.ui.modelComboBox.clear()
-        for name in (AUTOMATIC_MODEL, *self._models):
-            self.ui.modelComboBox.addItem(model_text(name), name)
+    def _load_sample(self, _checked: bool = False) -> None:
+        with slicer.util.tryWithErrorDisplay(_("The sample could not be loaded."), waitCursor=True):
+            volume = load_sample()
+            if self._parameters is not None:
+                self._parameters.t1_volume = volume
 
-    def _chosen(self, name: str, index: int) -> None:
-        if self._parameters is not None and index >= 0:
-            setattr(self._parameters, name, self._choices[name].itemData(index))
+    def _apply_or_cancel(self, _checked: bool = False) -> None:
+        if self._worker.running:
+            self._worker.cancel()
+            self._say(_("Cancelling..."))
+            self._update()
+        elif self._parameters is not None:
+            self._apply(self._parameters.t1_volume)
 
-    def _prevalence_chosen(self, prevalence_percent: float) -> None:
-        if self._parameters is not None:
-            self._parameters.prevalence = prevalence_percent / 100
-
-    def _show_prevalence(self, prevalence: float) -> None:
-        prevalence_percent = round(100 * prevalence, self.ui.prevalenceSpinBox.decimals)
-        if self.ui.prevalenceSpinBox.value != prevalence_percent:  # else what is being typed would be written anew
-            self.ui.prevalenceSpinBox.value = prevalence_percent
-
-    def _apply(self, _checked: bool = False) -> None:
-        parameters = self._parameters
-        if parameters is None:
-            return
+    def _apply(self, volume: vtkMRMLScalarVolumeNode) -> None:
         self._say("")
-        with slicer.util.tryWithErrorDisplay(_("The classification could not be started."), waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(_("The classification could not be started.")):
             try:
-                work = self.logic.prepare(
-                    parameters.t1_volume,
-                    model_name=parameters.model_name,
-                    device=parameters.device,
-                    center=parameters.center,
-                    field_strength_tesla=float(parameters.field_strength) if parameters.field_strength else None,
-                    prevalence_dcm=parameters.prevalence or None,
-                )
+                ensure_packages()
+                work = self.logic.prepare(volume, self._input_view.choices())
             except ACNetError as error:
                 self._say(refusal_text(error))
                 return
-            self._running_volume_id = parameters.t1_volume.GetID()
-            self._worker.start(work)
+            self._start(work, volume, self._show_run)
+
+    def _start(
+        self, work: Work, volume: vtkMRMLScalarVolumeNode, on_result: Callable[[vtkMRMLScalarVolumeNode, Any], None]
+    ) -> None:
+        """Do long work on a volume, then hand on its result if the volume is still there."""
+        self._say("")
+        self.ui.progressBar.value = 0
+        self._running_volume_id = volume.GetID()
+        self._worker.start(work, lambda future: self._finished(future, on_result))
         self._update()
 
-    def _progressed(self, step: str) -> None:
-        self._say(step_text(step))
+    def _progressed(self, step: str, fraction: float) -> None:
+        if not self._worker.cancelling:
+            self._say(step_text(step))
+            self.ui.progressBar.value = round(100 * fraction)
 
-    def _finished(self, future: Future) -> None:
+    def _finished(self, future: Future, on_result: Callable[[vtkMRMLScalarVolumeNode, Any], None]) -> None:
         volume_id, self._running_volume_id = self._running_volume_id, None
-        self._say("")
         volume = slicer.mrmlScene.GetNodeByID(volume_id) if volume_id else None
+        self._say("")
         with slicer.util.tryWithErrorDisplay(_("The classification failed.")):
             try:
                 if volume is not None:
-                    parameters = self.logic.getParameterNode()  # the user may be in another module by now
-                    self.logic.show(future.result(), volume, parameters.overlay, parameters.opacity)
+                    on_result(volume, future.result())
+            except CancelledByUser:
+                self._say(_("Cancelled: nothing was changed."))
             except ACNetError as error:
                 self._say(refusal_text(error))
             except Exception:
                 self._say(_("The classification failed: see the error log."))
                 raise
             finally:
+                self._put_boxes_back(volume)
                 self._update()
+
+    def _show_run(self, volume: vtkMRMLScalarVolumeNode, run: Run) -> None:
+        parameters = self.logic.getParameterNode()  # the user may be in another module by now
+        self.logic.show(run, volume, display_of(parameters))
+
+    def _leave_out(self, sections: Collection[int]) -> None:
+        if self._parameters is None or self._parameters.t1_volume is None:
+            return
+        self._say("")
+        try:
+            self.logic.leave_out(self._parameters.t1_volume, sections)
+        except ACNetError as error:
+            self._say(refusal_text(error))
+        self._update()
+
+    def _show_section(self, row: SectionRow) -> None:
+        jump_to(row.center_mm, slicer.mrmlScene)
+
+    def _box_moved(self, _box: object, _event: object) -> None:
+        self._box_timer.start()
+
+    def _cut_anew(self) -> None:
+        """Classify the sections again whose boxes the user has moved."""
+        nodes = self._nodes()
+        if nodes is None or self._worker.running:
+            return
+        moved = self.logic.moved_sections(nodes)
+        if moved:
+            self._start(self.logic.prepare_move(nodes.t1_volume, moved), nodes.t1_volume, self._show_run)
+
+    def _put_boxes_back(self, volume: vtkMRMLScalarVolumeNode | None) -> None:
+        """Where a box was moved and its section could not be classified there, it returns to its section."""
+        nodes = find_result(volume, slicer.mrmlScene) if volume is not None else None
+        run = self.logic.run(volume) if volume is not None else None
+        if nodes is not None and run is not None and self.logic.moved_sections(nodes):
+            self._show_run(nodes.t1_volume, run)
 
     def _say(self, text: str) -> None:
         self.ui.statusLabel.text = text
         self.ui.statusLabel.visible = bool(text)
 
-    def _overlay(self) -> tuple[str, str, float] | None:
-        """Over which volume which overlay is to be shown, and how opaque."""
-        parameters = self._parameters
-        if parameters is None or parameters.t1_volume is None:
-            return None
-        return parameters.t1_volume.GetID(), parameters.overlay, parameters.opacity
+    def _nodes(self) -> ResultNodes | None:
+        """The result of the chosen volume, if it has one."""
+        volume = self._parameters.t1_volume if self._parameters is not None else None
+        return find_result(volume, slicer.mrmlScene) if volume is not None else None
 
     def _update(self, *_event: object) -> None:
         """Make the widgets say what the parameters, the scene and the worker are."""
-        if self._parameters is not None:
-            for name, combo_box in self._choices.items():
-                combo_box.setCurrentIndex(combo_box.findData(getattr(self._parameters, name)))
-            self._show_prevalence(self._parameters.prevalence)
-        obstacle = self._obstacle()
-        self.ui.applyButton.enabled = not obstacle
-        self.ui.applyButton.toolTip = obstacle or _("Classify the T1 map")
-        self.ui.applyButton.text = _("Running...") if self._worker.running else _("Apply")
+        running, nodes = self._worker.running, self._nodes()
+        self._input_view.show()
+        self._show_apply_button(running)
+        self.ui.progressBar.visible = running
+        can_change = nodes is not None and not running
+        self._result_view.show(None if nodes is None else read_summary(nodes.table), can_change)
+        self._display_view.show(nodes)
+        self._outputs_view.show(nodes, running)
+        self._observe(nodes)
+        can_move = can_change and self.logic.run(nodes.t1_volume) is not None
+        for box in self._boxes:
+            box.SetLocked(not can_move)
 
+    def _show_apply_button(self, running: bool) -> None:
+        button, obstacle = self.ui.applyButton, self._input_view.obstacle()
+        if running:
+            button.text = _("Cancel")
+            button.toolTip = _("Stop the work; an earlier result stays")
+            button.enabled = not self._worker.cancelling
+        else:
+            button.text = _("Apply")
+            button.toolTip = obstacle or _("Classify the T1 map")
+            button.enabled = not obstacle
+
+    def _observe(self, nodes: ResultNodes | None) -> None:
+        """Follow the chosen volume's image and place, and the boxes of its result."""
         volume = self._parameters.t1_volume if self._parameters is not None else None
-        nodes = find_result(volume, slicer.mrmlScene) if volume is not None else None
-        self._show_result(nodes)
-        overlay = self._overlay()
-        if nodes is not None and overlay is not None and overlay != self._shown:
-            show_overlay(nodes, slicer.mrmlScene, overlay=overlay[1], opacity=overlay[2])
-        self._shown = overlay
-
-    def _obstacle(self) -> str:
-        """Why Apply can't be clicked now; empty when it can."""
-        if self._worker.running:
-            return _("The classification is running")
-        if self._parameters is None or self._parameters.t1_volume is None:
-            return _("Select a T1 map")
-        return "" if self._models else _("No model is installed")
-
-    def _show_result(self, nodes: ResultNodes | None) -> None:
-        table = self.ui.sectionTable
-        self.ui.studyLabel.visible = table.visible = nodes is not None
-        if nodes is None:
-            self.ui.verdictLabel.text = _("No result yet")
-            return
-        study, rows = read_summary(nodes.table)
-        self.ui.verdictLabel.text = verdict_text(study)
-        self.ui.studyLabel.text = study_text(study)
-        table.setRowCount(len(rows))
-        for index, row in enumerate(rows):
-            for column, text in enumerate(row_texts(row)):
-                table.setItem(index, column, qt.QTableWidgetItem(text))
-        for column in range(table.columnCount - 1):  # the notes get what is left and may need several lines
-            table.resizeColumnToContents(column)
-        table.resizeRowsToContents()
+        if volume is not self._volume:
+            for event in (
+                vtkMRMLScalarVolumeNode.ImageDataModifiedEvent,
+                vtkMRMLScalarVolumeNode.TransformModifiedEvent,
+            ):
+                if self._volume is not None:
+                    self.removeObserver(self._volume, event, self._update)
+                if volume is not None:
+                    self.addObserver(volume, event, self._update)
+            self._volume = volume
+        boxes = () if nodes is None else tuple(nodes.crop_boxes.values())
+        if boxes != self._boxes:
+            for box in self._boxes:
+                self.removeObserver(box, vtkMRMLMarkupsROINode.PointModifiedEvent, self._box_moved)
+            for box in boxes:
+                self.addObserver(box, vtkMRMLMarkupsROINode.PointModifiedEvent, self._box_moved)
+            self._boxes = boxes

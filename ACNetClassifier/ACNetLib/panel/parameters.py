@@ -13,22 +13,30 @@ from slicer import (
 )
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
+from ACNetLib.scene_display import Display
+
+SECTION_CHOICES = ("all", "current", "chosen")
+
 
 @parameterNodeWrapper
 class ACNetParameters:
     """The choices of the panel.
 
     t1_volume - the T1 map to classify.
+    sections - one of SECTION_CHOICES; "current": the one in the red view.
+    chosen_sections - for "chosen": their numbers, with commas.
     center - where the left ventricle is: a control point or ROI in it, or its segmentation; without it it is searched.
     field_strength - "1.5" or "3", in tesla; empty: that of the image's header.
     model_name - one of ACNetClassifierLogic.models(); empty: the one for the field strength.
     prevalence - the share of DCM among those examined; 0: that of the model's training.
     device - one of ACNetLib.device.DEVICE_REQUESTS.
-    overlay - which of ACNetLib.scene.OVERLAYS lies over the T1 map.
-    opacity - of that overlay.
+    overlay, style, opacity, side_by_side, crop_boxes - see ACNetLib.scene_display.Display.
+    t1_colors - one of ACNetLib.scene_display.T1_COLORS.
     """
 
     t1_volume: vtkMRMLScalarVolumeNode
+    sections: str = "all"
+    chosen_sections: str = ""
     # Slicer's wrapper knows no A | B, and takes None for a union only where it is in it.
     center: Union[  # noqa: UP007
         vtkMRMLMarkupsFiducialNode,
@@ -42,10 +50,24 @@ class ACNetParameters:
     prevalence: Annotated[float, WithinRange(0.0, 1.0)] = 0.0
     device: str = "auto"
     overlay: str = "combined"
+    style: str = "bands"
     opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
+    side_by_side: bool = False
+    crop_boxes: bool = True
+    t1_colors: str = "gray"
 
     if TYPE_CHECKING:  # some of what the decorator adds
 
         def __init__(self, parameterNode: Any) -> None: ...
         def connectGui(self, gui: Any) -> int: ...
         def disconnectGui(self, guiTag: int | None) -> None: ...
+
+
+def display_of(parameters: ACNetParameters) -> Display:
+    return Display(
+        overlay=parameters.overlay,
+        style=parameters.style,
+        opacity=parameters.opacity,
+        side_by_side=parameters.side_by_side,
+        crop_boxes=parameters.crop_boxes,
+    )

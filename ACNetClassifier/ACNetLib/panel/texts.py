@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 import re
 from html import escape
+from typing import Any
 
 from slicer.i18n import tr as _
 
 from ACNetLib.scene_table import SectionRow, StudySummary
+from ACNetLib.t1map import T1Map
 
 MINUS_OPTIONS = re.compile(r" \([^()]*--[a-z][^()]*\)")
+
+# White letters on these can be read; blue and red differ for everybody.
+VERDICT_COLORS = {"dcm": "#a63a24", "normal": "#2a64a0", "uncertain": "#7d6300"}
+
+
+def section_choice_text(choice: str) -> str:
+    texts = {"all": _("All"), "current": _("The one in the red view"), "chosen": _("These:")}
+    return texts[choice]
 
 
 def device_text(request: str) -> str:
@@ -41,14 +51,64 @@ def overlay_text(overlay: str) -> str:
     return texts[overlay]
 
 
+def style_text(style: str) -> str:
+    return {"bands": _("In bands"), "heat": _("As heat map")}[style]
+
+
+def t1_colors_text(colors: str) -> str:
+    return {"gray": _("Grey"), "perceptual": _("Perceptual, with legend in ms")}[colors]
+
+
 def step_text(step: str) -> str:
-    texts = {"model": _("Loading the model..."), "sections": _("Classifying the sections...")}
+    texts = {
+        "model": _("Loading the model..."),
+        "ventricle": _("Finding the left ventricle..."),
+        "sections": _("Classifying the sections..."),
+        "range": _("Moving and turning the sections..."),
+        "report": _("Writing the report..."),
+    }
     return texts[step]
 
 
 def refusal_text(error: Exception) -> str:
     """What can't be done and why, without the command's options, which messages of the library give in parentheses."""
     return MINUS_OPTIONS.sub("", str(error))
+
+
+def input_text(t1_map: T1Map, from_dicom: bool) -> str:
+    """What the check found: sections, size, unit, and the field strength with where it was read."""
+    columns, rows, sections = t1_map.image.GetSize()
+    width, height, depth = t1_map.image.GetSpacing()
+    lines = [
+        _("A native T1 map in ms: {sections} of {columns} x {rows} pixels, {spacing} mm.").format(
+            sections=_("1 section") if sections == 1 else _("{count} sections").format(count=sections),
+            columns=columns,
+            rows=rows,
+            spacing=f"{width:.3g} x {height:.3g} x {depth:.3g}",
+        ),
+        _field_strength_sentence(t1_map.field_strength_tesla, from_dicom),
+    ]
+    if t1_map.simulated:
+        lines.append(_("It is simulated: no patient."))
+    return "\n".join([*lines, *t1_map.warnings])
+
+
+def model_card_text(card: dict[str, Any]) -> str:
+    """What a model's card says for the one who chooses: name, field strength, training, how well it did."""
+    lines = [_("{name}, for {field} T.").format(name=card["name"], field=f"{card['field_strength_tesla']:g}")]
+    match card.get("training", {}).get("training"):
+        case {"patients_dcm": int(dcm), "patients_normal": int(normal)}:
+            text = _("Trained on {dcm} patients with DCM and {normal} normal ones.")
+            if card["simulated"]:
+                text = _("Trained on {dcm} simulated patients with DCM and {normal} normal ones.")
+            lines.append(text.format(dcm=dcm, normal=normal))
+        case _ if card["simulated"]:
+            lines.append(_("Trained on simulated patients."))
+    match card.get("metrics"):
+        case {"auroc": {"value": float(value)}, "simulated": bool(simulated)}:
+            text = _("AUROC {auroc} on simulated patients.") if simulated else _("AUROC {auroc}.")
+            lines.append(text.format(auroc=f"{value:.3f}"))
+    return " ".join(lines)
 
 
 def verdict_word(verdict: str) -> str:
@@ -63,21 +123,27 @@ def percent(fraction: float) -> str:
 
 
 def verdict_text(study: StudySummary) -> str:
-    """Verdict and probability as rich text."""
+    """Verdict, in its colour, and probability as rich text."""
     low, high = study.probability_range
-    return _("<b>{verdict}</b>, probability of DCM {probability} ({low} to {high})").format(
-        verdict=escape(verdict_word(study.verdict)),
-        probability=escape(percent(study.probability_dcm)),
+    badge = (
+        f'<span style="background-color:{VERDICT_COLORS[study.verdict]}; color:#ffffff">'
+        f"<b>&nbsp;{escape(verdict_word(study.verdict))}&nbsp;</b></span>"
+    )
+    probability = _("probability of DCM {probability} ({low} to {high})").format(
+        probability=f"<b>{escape(percent(study.probability_dcm))}</b>",
         low=escape(percent(low)),
         high=escape(percent(high)),
     )
+    return f"{badge} {probability}"
 
 
-def study_text(study: StudySummary) -> str:
+def study_text(study: StudySummary, rows: tuple[SectionRow, ...]) -> str:
     """How the verdict came about, one sentence a line; what to be warned of comes first."""
     low, high = study.uncertain_range
+    left_out = ", ".join(str(row.section) for row in rows if row.left_out)
     lines = [
         *study.warnings,
+        *([_("Left out of the study: section {sections}.").format(sections=left_out)] if left_out else []),
         _("Normal below {low}, DCM from {high} on, uncertain between.").format(low=percent(low), high=percent(high)),
         _prevalence_text(study),
         _ventricle_text(study),
@@ -94,7 +160,7 @@ def study_text(study: StudySummary) -> str:
 
 
 def row_texts(row: SectionRow) -> tuple[str, ...]:
-    """A section's row: number, probability of DCM, verdict, confidence, septal T1, notes.
+    """A section's row: number, probability of DCM, decision, confidence, septal T1, wall attention, notes.
 
     A confidence of 1 is that of a person.
     """
@@ -103,9 +169,17 @@ def row_texts(row: SectionRow) -> tuple[str, ...]:
         percent(row.probability_dcm),
         verdict_word(row.verdict),
         _("given") if row.confidence == 1 else percent(row.confidence),
-        "-" if math.isnan(row.septal_t1_ms) else _("{t1} ms").format(t1=f"{row.septal_t1_ms:.0f}"),
+        "-" if math.isnan(row.septal_t1_ms) else f"{row.septal_t1_ms:.0f}",
+        "-" if math.isnan(row.wall_attention) else f"{row.wall_attention:.2f}",
         row.warnings,
     )
+
+
+def _field_strength_sentence(field_strength_tesla: float | None, from_dicom: bool) -> str:
+    if field_strength_tesla is None:
+        return _("Field strength: unknown. Choose it below.")
+    text = _("Field strength: {field} T, by the DICOM header.") if from_dicom else _("Field strength: {field} T.")
+    return text.format(field=f"{field_strength_tesla:g}")
 
 
 def _prevalence_text(study: StudySummary) -> str:

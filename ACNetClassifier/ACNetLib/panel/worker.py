@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,21 +14,30 @@ import qt
 POLL_MS = 5
 LEND_SECONDS = 0.005
 
+Progress = Callable[[str, float], None]
+"""Takes the step and which part of the work is done, 0 to 1."""
+Work = Callable[[Progress], Any]
+
+
+class CancelledByUser(Exception):
+    """Raised in the thread, where the work reports its progress, to end it."""
+
 
 class Worker:
     """Runs one piece of work at a time in a thread of its own and tells the main thread of its progress and its end.
 
     Under PythonQt a thread makes no progress while the event loop is idle, because the interpreter lock stays there.
     So a timer on the main thread collects what the work reports and then sleeps, which lends the lock. The work must
-    not touch Qt or MRML; `on_progress` and `on_finished` run on the main thread.
+    not touch Qt or MRML; `on_progress` and what is to be done with the result run on the main thread.
     """
 
-    def __init__(self, on_progress: Callable[[str], None], on_finished: Callable[[Future], None]) -> None:
+    def __init__(self, on_progress: Progress) -> None:
         self._on_progress = on_progress
-        self._on_finished = on_finished
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ACNet")
-        self._reports: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reports: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
+        self._cancelled = threading.Event()
         self._future: Future | None = None
+        self._on_finished: Callable[[Future], None] | None = None
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -36,24 +46,43 @@ class Worker:
     def running(self) -> bool:
         return self._future is not None
 
-    def start(self, work: Callable[[Callable[[str], None]], Any]) -> None:
-        """Run `work(report)`. Raises RuntimeError while other work runs."""
+    @property
+    def cancelling(self) -> bool:
+        """Whether work that was cancelled has not come to its end yet."""
+        return self.running and self._cancelled.is_set()
+
+    def start(self, work: Work, on_finished: Callable[[Future], None]) -> None:
+        """Run `work(progress)`, then `on_finished(future)`. Raises RuntimeError while other work runs."""
         if self._future is not None:
             raise RuntimeError("the worker is still at work")
-        self._future = self._executor.submit(work, self._reports.put)
+        self._cancelled.clear()
+        self._on_finished = on_finished
+        self._future = self._executor.submit(work, self._report)
         self._timer.start()
 
+    def cancel(self) -> None:
+        """Let the work end with CancelledByUser when it next reports its progress."""
+        self._cancelled.set()
+
     def close(self) -> None:
-        """Forget the work: it ends by itself and nobody is told."""
+        """Cancel the work and forget it: nobody is told of its end."""
+        self.cancel()
         self._timer.stop()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
+    def _report(self, step: str, fraction: float) -> None:
+        if self._cancelled.is_set():
+            raise CancelledByUser
+        self._reports.put((step, fraction))
+
     def _poll(self) -> None:
         while not self._reports.empty():
-            self._on_progress(self._reports.get())
-        if self._future is not None and self._future.done():
-            future, self._future = self._future, None
-            self._timer.stop()
-            self._on_finished(future)
-        else:
+            self._on_progress(*self._reports.get())
+        if self._future is None or not self._future.done():
             time.sleep(LEND_SECONDS)
+            return
+        future, on_finished = self._future, self._on_finished
+        self._future = self._on_finished = None
+        self._timer.stop()
+        if on_finished is not None:
+            on_finished(future)

@@ -1,0 +1,40 @@
+"""Combo boxes for parameters that are one of some words: Slicer's own binding would show the words themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ACNetLib.panel.parameters import ACNetParameters
+
+
+class ComboBoxes:
+    """Keeps combo boxes and the str parameters of their names equal; each entry shows a text in place of its value."""
+
+    def __init__(self, boxes: Mapping[str, Any]) -> None:
+        self._boxes = boxes
+        self._parameters: ACNetParameters | None = None
+        for name, box in boxes.items():
+            box.connect("currentIndexChanged(int)", lambda index, name=name: self._chosen(name, index))
+
+    def fill(self, name: str, values: Iterable[str], text: Callable[[str], str]) -> None:
+        """Offer these values. The parameter stays as it is."""
+        parameters, self._parameters = self._parameters, None
+        self._boxes[name].clear()
+        for value in values:
+            self._boxes[name].addItem(text(value), value)
+        self._parameters = parameters
+
+    def follow(self, parameters: ACNetParameters | None) -> None:
+        """Write into these parameters from now on."""
+        self._parameters = parameters
+
+    def show(self) -> None:
+        """Make the boxes say what the parameters are."""
+        if self._parameters is not None:
+            for name, box in self._boxes.items():
+                box.setCurrentIndex(box.findData(getattr(self._parameters, name)))
+
+    def _chosen(self, name: str, index: int) -> None:
+        if self._parameters is not None and index >= 0:
+            setattr(self._parameters, name, self._boxes[name].itemData(index))

@@ -1,0 +1,78 @@
+"""What the classification needs beyond Slicer's own packages: asked for once, when it is needed, and installed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import subprocess
+from pathlib import Path
+
+import slicer.packaging
+import slicer.util
+from slicer.i18n import tr as _
+
+from ACNetLib.errors import ACNetError
+
+REQUIREMENTS_FILE = Path(__file__).resolve().parents[2] / "Resources" / "ACNetClassifier-requirements.txt"
+TORCH_VERSION = ">=2.6"
+
+
+def ensure_packages() -> None:
+    """Install what is missing, after one question for all of it.
+
+    PyTorch comes from the extension PyTorch, which knows the build for the computer's GPU; the rest from PyPI. Raises
+    ACNetError with what to do when the user declines, when the installation fails, and when that extension is missing.
+    """
+    requirements = [str(each) for each in slicer.packaging.load_requirements(REQUIREMENTS_FILE)]
+    missing = [requirement for requirement in requirements if not slicer.packaging.pip_check(requirement)]
+    torch_is_missing = importlib.util.find_spec("torch") is None
+    if not missing and not torch_is_missing:
+        return
+    if torch_is_missing and importlib.util.find_spec("PyTorchUtils") is None:
+        raise ACNetError(
+            _(
+                "PyTorch is not installed. Install the extension PyTorch in the Extensions Manager, restart Slicer and "
+                "click Apply again."
+            )
+        )
+    if slicer.app.testingEnabled():
+        raise ACNetError(_("Slicer is testing, so nothing is installed; missing are packages of ACNet."))
+    names = [*(["torch"] if torch_is_missing else []), *missing]
+    if not slicer.util.confirmOkCancelDisplay(_question(names), windowTitle=_("ACNet: install Python packages")):
+        raise ACNetError(
+            _("Not installed: {packages}. ACNet can't classify without them; click Apply to be asked again.").format(
+                packages=", ".join(names)
+            )
+        )
+    try:
+        if torch_is_missing:
+            _install_torch()
+        if missing:
+            slicer.packaging.pip_ensure(missing, prompt_install=False, requester="ACNet")
+    except (RuntimeError, ValueError, OSError, subprocess.CalledProcessError) as error:
+        raise ACNetError(
+            _(
+                "The installation of {packages} failed ({reason}). Is there a network, and does it need a proxy? The "
+                "error log (View menu) says more. Then click Apply again; without network see "
+                "Documentation/troubleshooting.md."
+            ).format(
+                packages=", ".join(names), reason=str(error).splitlines()[0] if str(error) else type(error).__name__
+            )
+        ) from error
+    importlib.invalidate_caches()
+
+
+def _question(names: list[str]) -> str:
+    text = _(
+        "ACNet needs Python packages that Slicer does not have yet:\n\n{packages}\n\nThey are downloaded from the "
+        "internet into Slicer's own Python; PyTorch takes up to 3 GB. No image leaves this computer. Install them now?"
+    )
+    return text.format(packages="\n".join(f"- {name}" for name in names))
+
+
+def _install_torch() -> None:
+    import PyTorchUtils
+
+    torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=False, torchVersionRequirement=TORCH_VERSION)
+    if torch is None:
+        raise RuntimeError(_("the extension PyTorch installed nothing"))

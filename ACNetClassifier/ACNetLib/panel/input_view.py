@@ -1,0 +1,176 @@
+"""The upper part of the panel: what is to be classified and how, and what the check says of it before Apply."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import slicer
+from slicer import vtkMRMLScalarVolumeNode
+from slicer.i18n import tr as _
+
+from ACNetLib.device import DEVICE_REQUESTS
+from ACNetLib.errors import ACNetError
+from ACNetLib.panel.combo_boxes import ComboBoxes
+from ACNetLib.panel.logic import ACNetClassifierLogic, Choices
+from ACNetLib.panel.parameters import SECTION_CHOICES, ACNetParameters
+from ACNetLib.panel.texts import (
+    device_text,
+    field_strength_text,
+    input_text,
+    model_card_text,
+    model_text,
+    refusal_text,
+    section_choice_text,
+)
+from ACNetLib.scene_input import field_strength_is_from_dicom, section_in_view, t1_map_from_volume_node
+from ACNetLib.t1map import T1Map
+from ACNetLib.weights_header import read_card_values
+
+FIELD_STRENGTHS = ("", "1.5", "3")
+AUTOMATIC_MODEL = ""
+
+
+class InputView:
+    """Shows the choices of the parameters, the check of the chosen volume and the card of the model that will run."""
+
+    def __init__(self, ui: Any, logic: ACNetClassifierLogic) -> None:
+        self.ui = ui
+        self._logic = logic
+        self._parameters: ACNetParameters | None = None
+        self._models: tuple[str, ...] = ()  # as listed: looking for them reads files
+        self._checked: tuple[object, ...] = ()
+        self._t1_map: T1Map | None = None
+        self._refusal = ""
+        self._combo_boxes = ComboBoxes(
+            {
+                "sections": self.ui.sectionsComboBox,
+                "field_strength": self.ui.fieldComboBox,
+                "model_name": self.ui.modelComboBox,
+                "device": self.ui.deviceComboBox,
+            }
+        )
+        self._combo_boxes.fill("sections", SECTION_CHOICES, section_choice_text)
+        self._combo_boxes.fill("field_strength", FIELD_STRENGTHS, field_strength_text)
+        self._combo_boxes.fill("device", DEVICE_REQUESTS, device_text)
+        self.ui.prevalenceSpinBox.connect("valueChanged(double)", self._prevalence_chosen)
+
+    def follow(self, parameters: ACNetParameters | None) -> None:
+        """Show these parameters from now on. The models are looked for anew."""
+        self._models = tuple(self._logic.models())
+        self._combo_boxes.fill("model_name", (AUTOMATIC_MODEL, *self._models), model_text)
+        if parameters is not None and parameters.model_name not in self._models:
+            parameters.model_name = AUTOMATIC_MODEL
+        self._parameters = parameters
+        self._combo_boxes.follow(parameters)
+
+    def show(self) -> None:
+        """Make the widgets say what the parameters and the chosen volume are."""
+        parameters = self._parameters
+        if parameters is None:
+            return
+        self._combo_boxes.show()
+        self.ui.chosenSectionsLineEdit.visible = parameters.sections == "chosen"
+        self._show_prevalence(parameters.prevalence)
+        self._check(parameters)
+        self.ui.checkLabel.visible = self._t1_map is not None or bool(self._refusal)
+        if self._t1_map is not None:
+            self.ui.checkLabel.text = input_text(self._t1_map, field_strength_is_from_dicom(parameters.t1_volume))
+        else:
+            self.ui.checkLabel.text = self._refusal
+        self.ui.cardLabel.text = self._card_text(parameters)
+        self.ui.cardLabel.visible = bool(self.ui.cardLabel.text)
+
+    def obstacle(self) -> str:
+        """Why the choices can't be classified; empty when they can."""
+        parameters = self._parameters
+        if parameters is None or parameters.t1_volume is None:
+            return _("Select a T1 map")
+        if self._refusal or self._t1_map is None:
+            return self._refusal
+        if self._t1_map.field_strength_tesla is None:
+            return _("Choose the field strength: the T1 map does not tell it")
+        if not self._models:
+            return _("No model is installed")
+        try:
+            if parameters.sections == "chosen":
+                _section_numbers(parameters.chosen_sections)
+        except ACNetError as error:
+            return str(error)
+        return ""
+
+    def choices(self) -> Choices:
+        """What the parameters say. Raises ACNetError when the red view shows no section."""
+        parameters = self._parameters
+        assert parameters is not None
+        return Choices(
+            model_name=parameters.model_name,
+            device=parameters.device,
+            center=parameters.center,
+            field_strength_tesla=_field_strength(parameters),
+            prevalence_dcm=parameters.prevalence or None,
+            sections=_sections(parameters),
+        )
+
+    def _check(self, parameters: ACNetParameters) -> None:
+        """Read and check the volume, unless nothing that matters has changed since."""
+        volume = parameters.t1_volume
+        state = (parameters.field_strength, *_state(volume))
+        if state == self._checked:
+            return
+        self._checked, self._t1_map, self._refusal = state, None, ""
+        if volume is not None:
+            try:
+                self._t1_map = t1_map_from_volume_node(volume, _field_strength(parameters))
+            except ACNetError as error:
+                self._refusal = refusal_text(error)
+
+    def _card_text(self, parameters: ACNetParameters) -> str:
+        if self._t1_map is None or self._t1_map.field_strength_tesla is None:
+            return ""
+        try:
+            return model_card_text(read_card_values(self._logic.model_file(parameters.model_name, self._t1_map)))
+        except ACNetError as error:
+            return refusal_text(error)
+
+    def _prevalence_chosen(self, prevalence_percent: float) -> None:
+        if self._parameters is not None:
+            self._parameters.prevalence = prevalence_percent / 100
+
+    def _show_prevalence(self, prevalence: float) -> None:
+        prevalence_percent = round(100 * prevalence, self.ui.prevalenceSpinBox.decimals)
+        if self.ui.prevalenceSpinBox.value != prevalence_percent:  # else what is being typed would be written anew
+            self.ui.prevalenceSpinBox.value = prevalence_percent
+
+
+def _state(volume: vtkMRMLScalarVolumeNode | None) -> tuple[object, ...]:
+    """Differs when the volume's image, its place or what is known of it does."""
+    if volume is None:
+        return ()
+    image, transform = volume.GetImageData(), volume.GetParentTransformNode()
+    return (
+        volume.GetID(),
+        volume.GetMTime(),
+        None if image is None else image.GetMTime(),
+        None if transform is None else transform.GetTransformToWorldMTime(),
+    )
+
+
+def _field_strength(parameters: ACNetParameters) -> float | None:
+    return float(parameters.field_strength) if parameters.field_strength else None
+
+
+def _sections(parameters: ACNetParameters) -> tuple[int, ...] | None:
+    if parameters.sections == "all":
+        return None
+    if parameters.sections == "chosen":
+        return _section_numbers(parameters.chosen_sections)
+    view = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    return (section_in_view(parameters.t1_volume, view),)
+
+
+def _section_numbers(text: str) -> tuple[int, ...]:
+    """Section numbers with commas between. Raises ACNetError for anything else."""
+    if not re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", text):
+        raise ACNetError(_("Sections: found “{text}”; expected numbers such as 0, 2.").format(text=text.strip()))
+    return tuple(int(part) for part in text.split(","))

@@ -1,0 +1,93 @@
+"""The buttons that take a result out of the panel: report, segmentation, training cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+import slicer.util
+from slicer import vtkMRMLScalarVolumeNode
+from slicer.i18n import tr as _
+
+from ACNetLib.panel.logic import ACNetClassifierLogic, report_work
+from ACNetLib.panel.parameters import ACNetParameters
+from ACNetLib.panel.worker import Work
+from ACNetLib.scene import ResultNodes, find_result
+from ACNetLib.scene_segmentation import make_segmentation
+
+REPORT_FOLDER = "acnet-report"
+TRAINER = "ACNetTrainer"
+
+Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNode, Any], None]], None]
+
+
+class OutputsView:
+    """`start` does long work on a volume and hands on its result; `say` shows a sentence in the panel."""
+
+    def __init__(self, ui: Any, logic: ACNetClassifierLogic, start: Start, say: Callable[[str], None]) -> None:
+        self.ui = ui
+        self._logic, self._start, self._say = logic, start, say
+        self._parameters: ACNetParameters | None = None
+        self.ui.reportButton.connect("clicked(bool)", self._write_report)
+        self.ui.segmentationButton.connect("clicked(bool)", self._make_segmentation)
+        self.ui.trainingButton.connect("clicked(bool)", self._offer_to_trainer)
+
+    def follow(self, parameters: ACNetParameters | None) -> None:
+        self._parameters = parameters
+
+    def show(self, nodes: ResultNodes | None, running: bool) -> None:
+        """Let each button be clicked when it has something to work on, and say in its tool tip what it does."""
+        has_run = nodes is not None and self._logic.run(nodes.t1_volume) is not None
+        self.ui.reportButton.enabled = has_run and not running
+        self.ui.reportButton.toolTip = (
+            _("Write the report and all pictures into a new folder and open it")
+            if has_run or nodes is None
+            else _("Click Apply first: a scene does not keep what the report needs")
+        )
+        self.ui.segmentationButton.enabled = nodes is not None
+        has_trainer = hasattr(slicer.modules, TRAINER.lower())
+        self.ui.trainingButton.enabled = has_trainer and self._volume() is not None
+        self.ui.trainingButton.toolTip = (
+            _("Open ACNet Trainer to label this T1 map and add it to the training cases")
+            if has_trainer
+            else _("The module ACNet Trainer is not installed")
+        )
+
+    def _volume(self) -> vtkMRMLScalarVolumeNode | None:
+        return None if self._parameters is None else self._parameters.t1_volume
+
+    def _write_report(self, _checked: bool = False) -> None:
+        volume = self._volume()
+        run = None if volume is None else self._logic.run(volume)
+        if volume is None or run is None:
+            return
+        chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Where to write the report's folder"))
+        if chosen:
+            self._start(report_work(run.result, _new_folder(Path(chosen))), volume, self._open_report)
+
+    def _open_report(self, _volume: vtkMRMLScalarVolumeNode, page: Path) -> None:
+        self._say(_("Report written: {path}").format(path=page))
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
+
+    def _make_segmentation(self, _checked: bool = False) -> None:
+        volume = self._volume()
+        nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
+        if self._parameters is not None and nodes is not None:
+            with slicer.util.tryWithErrorDisplay(_("The segmentation could not be made.")):
+                node = make_segmentation(nodes, slicer.mrmlScene, self._parameters.overlay)
+                self._say(_("Made: {name}. Export it in the module Data (DICOM SEG).").format(name=node.GetName()))
+
+    def _offer_to_trainer(self, _checked: bool = False) -> None:
+        if self._parameters is not None and self._parameters.t1_volume is not None:
+            slicer.util.selectModule(TRAINER)
+            slicer.util.getModuleWidget(TRAINER).offer_case(self._parameters.t1_volume, self._parameters.center)
+
+
+def _new_folder(parent: Path) -> Path:
+    """The first name that is not taken: nothing is overwritten."""
+    names = (REPORT_FOLDER if number == 1 else f"{REPORT_FOLDER}-{number}" for number in count(1))
+    return next(parent / name for name in names if not (parent / name).exists())

@@ -1,0 +1,77 @@
+"""Segmentations made of a result's label maps, with terminology and reference geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import slicer
+import slicer.util
+import vtk
+from pydicom.sr.codedict import codes
+from slicer import vtkMRMLScalarVolumeNode as Volume
+from slicer import vtkMRMLScene as Scene
+from slicer import vtkMRMLSegmentationNode as Segmentation
+
+from ACNetLib.attention import BAND_NAMES
+from ACNetLib.scene import ResultNodes, show_result
+from ACNetLib.scene_input import segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.scene_segmentation import make_segmentation
+
+
+@pytest.fixture
+def a_result(a_study: Callable, a_volume_node: Volume, a_scene: Scene) -> ResultNodes:
+    return show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+
+
+def terminology(node: Segmentation) -> dict[str, list[str]]:
+    """Parts of the terminology entry by segment."""
+    segmentation = node.GetSegmentation()
+    entries = {}
+    for index in range(segmentation.GetNumberOfSegments()):
+        segment, value = segmentation.GetNthSegment(index), vtk.mutable("")
+        assert segment.GetTag("TerminologyEntry", value)
+        entries[segment.GetName()] = str(value).split("~")
+    return entries
+
+
+def test_each_band_is_a_segment_of_dicoms_type_saliency(a_result: ResultNodes, a_scene: Scene) -> None:
+    entries = terminology(make_segmentation(a_result, a_scene, "combined"))
+    assert set(entries) == set(BAND_NAMES)
+    for entry in entries.values():
+        assert len(entry) == 7
+        assert entry[1] == "SCT^309825002^Spatial and Relational Concept"
+        assert entry[2].split("^")[:2] == ["DCM", codes.DCM.Saliency.value]
+
+
+def test_the_parts_of_the_ventricle_have_snomed_codes(a_result: ResultNodes, a_scene: Scene) -> None:
+    entries = terminology(make_segmentation(a_result, a_scene, "ventricle"))
+    assert {name: entry[2].split("^")[1] for name, entry in entries.items()} == {
+        "free wall": codes.SCT.LeftVentricleMyocardium.value,
+        "cavity": codes.SCT.LeftVentricle.value,
+        "septum": codes.SCT.InterventricularSeptum.value,
+    }
+
+
+def test_the_segments_lie_in_the_t1_maps_geometry_and_hold_the_labels(
+    a_result: ResultNodes, a_scene: Scene, a_volume_node: Volume
+) -> None:
+    node = make_segmentation(a_result, a_scene, "ventricle")
+    assert node.GetNodeReference("referenceImageGeometryRef") is a_volume_node
+    # Read back as a reader's segmentation: the same labels on the T1 map's grid.
+    labels = segmentation_from_node(node, a_volume_node)
+    np.testing.assert_array_equal(
+        slicer.util.arrayFromVolume(a_result.labels["ventricle"]).ravel(), np.array(labels).ravel()
+    )
+
+
+def test_it_is_the_users_and_lies_beside_the_t1_map(
+    a_result: ResultNodes, a_scene: Scene, a_volume_node: Volume, a_study: Callable
+) -> None:
+    node = make_segmentation(a_result, a_scene, "combined")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(a_scene)
+    parents = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(each)) for each in (node, a_volume_node)}
+    assert len(parents) == 1
+    show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    assert a_scene.IsNodePresent(node)
