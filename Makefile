@@ -1,10 +1,11 @@
 # `make demo` and `make test` need nothing but Python 3.11+ and make: they set up .venv themselves.
 
-PYTHON ?= python3
 VENV := .venv
 ifeq ($(OS),Windows_NT)
+PYTHON ?= python
 BIN := $(VENV)/Scripts
 else
+PYTHON ?= python3
 BIN := $(VENV)/bin
 endif
 READY := $(VENV)/.ready
@@ -12,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models studies tables sample-data simulation-results clean
+.PHONY: demo test lint format models studies tables sample-data icon simulation-results clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -80,7 +81,12 @@ studies-%: $(READY)
 
 sample-data: $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('ACNetClassifier/Resources/SampleData', ignore_errors=True)"
-	$(BIN)/acnet-train sample-data --output ACNetClassifier/Resources/SampleData
+	$(BIN)/acnet-train sample-data --output ACNetClassifier/Resources/SampleData \
+		--thumbnails ACNetClassifier/Resources/Icons
+
+# The extension's icon, from the drawing of the classifier module's.
+icon: $(READY)
+	$(BIN)/python Documentation/icon.py
 
 # The tables of the README and the documentation, from the results.
 tables: $(READY)

@@ -20,6 +20,7 @@ from slicer.ScriptedLoadableModule import (
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.logic import ACNetClassifierLogic
 from ACNetLib.panel.panel import ACNetPanel
+from ACNetLib.panel.sample_data import register_samples
 
 
 class ACNetClassifier(ScriptedLoadableModule):
@@ -36,9 +37,10 @@ class ACNetClassifier(ScriptedLoadableModule):
             "where the network looked. For research use only: not for diagnosis."
         )
         parent.acknowledgementText = _(
-            "The method follows C. Luo et al., ACNet: Attention-based Convolutional Network, SEKE 2019. "
-            "Please cite that paper."
+            "The method is that of C. Luo et al., ACNET: Attention-based Convolution Network with Additional "
+            "Discriminative Features for DCM Classification, SEKE 2019, doi:10.18293/SEKE2019-155. Please cite it."
         )
+        slicer.app.connect("startupCompleted()", register_samples)  # the Sample Data module exists by then
 
 
 class ACNetClassifierWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservationMixin):
@@ -80,7 +82,7 @@ class ACNetClassifierWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObserva
 
     def onSceneStartClose(self, caller: Any, event: Any) -> None:
         if self.panel is not None:
-            self.panel.forget_run()
+            self.panel.forget_scene()
             self.panel.set_parameters(None)
 
     def onSceneEnd(self, caller: Any, event: Any) -> None:

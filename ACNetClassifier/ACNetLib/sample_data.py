@@ -12,10 +12,15 @@ SAMPLE_TABLE_NAME = "ACNetSampleData.json"
 
 @dataclass(frozen=True)
 class SampleCase:
-    """A DICOM folder, the truth about its patient, and the centre of the left ventricle (LPS mm)."""
+    """A simulated patient: the T1 map as a DICOM folder and as one file, the truth, the left ventricle's centre (LPS mm).
+
+    sha256: of the one file.
+    """
 
     name: str
     folder: Path
+    volume: Path
+    sha256: str
     label: str
     center_mm: tuple[float, float, float]
 
@@ -23,6 +28,13 @@ class SampleCase:
 def sample_cases() -> tuple[SampleCase, ...]:
     table = json.loads((SAMPLE_DATA_FOLDER / SAMPLE_TABLE_NAME).read_text(encoding="utf-8"))
     return tuple(
-        SampleCase(row["name"], SAMPLE_DATA_FOLDER / row["name"], row["label"], tuple(row["center_mm"]))
+        SampleCase(
+            name=row["name"],
+            folder=SAMPLE_DATA_FOLDER / row["name"],
+            volume=SAMPLE_DATA_FOLDER / row["volume"],
+            sha256=row["sha256"],
+            label=row["label"],
+            center_mm=tuple(row["center_mm"]),
+        )
         for row in table
     )

@@ -5,6 +5,8 @@ Here and in scene.py positions are RAS, nowhere else. Like scene.py it needs nei
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import SimpleITK as sitk
 import slicer
@@ -25,6 +27,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.t1map import (
     FIELD_STRENGTH_KEY,
     SIMULATED_KEY,
+    VOLUME_SUFFIXES,
     T1Map,
     parse_field_strength,
     t1_map_from_image,
@@ -70,7 +73,7 @@ def t1_map_from_volume_node(
         _image_of_volume(node),
         name,
         _field_strength_of_header(node),
-        node.GetAttribute(SIMULATED_KEY) == "1" or "simulated" in _dicom_value(node, IMAGE_COMMENTS).casefold(),
+        _header_value(node, SIMULATED_KEY) == "1" or "simulated" in _dicom_value(node, IMAGE_COMMENTS).casefold(),
         post_contrast,
     )
     return with_field_strength(t1_map, field_strength_tesla)
@@ -78,7 +81,7 @@ def t1_map_from_volume_node(
 
 def field_strength_is_from_dicom(node: vtkMRMLScalarVolumeNode) -> bool:
     """Whether the volume's field strength, if it tells one, was read in the DICOM database and not in a file of ours."""
-    return node.GetAttribute(FIELD_STRENGTH_KEY) is None
+    return _header_value(node, FIELD_STRENGTH_KEY) is None
 
 
 def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:
@@ -132,7 +135,7 @@ def flipped(positions: np.ndarray) -> np.ndarray:
 
 def _field_strength_of_header(node: vtkMRMLScalarVolumeNode) -> float | None:
     """From a file of ours, or from Slicer's DICOM database; a build without DICOM has none."""
-    text = node.GetAttribute(FIELD_STRENGTH_KEY)
+    text = _header_value(node, FIELD_STRENGTH_KEY)
     if text is not None:
         return parse_field_strength(text, node.GetName())
     text = _dicom_value(node, MAGNETIC_FIELD_STRENGTH)
@@ -143,6 +146,24 @@ def _field_strength_of_header(node: vtkMRMLScalarVolumeNode) -> float | None:
             f"{node.GetName()}: the MagneticFieldStrength of its DICOM header is {text!r}; expected a number such as "
             "1.5. Correct the header."
         ) from error
+
+
+def _header_value(node: vtkMRMLScalarVolumeNode, key: str) -> str | None:
+    """What a file of ours says under one of our keys: as an attribute of the node, else in the file it was loaded from.
+
+    Slicer's reader of volumes leaves such keys behind.
+    """
+    value, storage = node.GetAttribute(key), node.GetStorageNode()
+    path = Path(storage.GetFullNameFromFileName() or "") if storage is not None else Path()
+    if value is not None or not path.name.lower().endswith(VOLUME_SUFFIXES) or not path.is_file():
+        return value
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:  # it has been replaced by something else since
+        return None
+    return reader.GetMetaData(key) if reader.HasMetaDataKey(key) else None
 
 
 def _dicom_value(node: vtkMRMLScalarVolumeNode, tag: str) -> str:

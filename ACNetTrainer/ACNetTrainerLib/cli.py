@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sample = commands.add_parser("sample-data", help="write the sample that ships with the classifier")
     sample.add_argument("--output", type=Path, required=True, help="new or empty folder")
+    sample.add_argument("--thumbnails", type=Path, required=True, help="folder for a picture of each patient (.png)")
     sample.set_defaults(run=_sample_data)
 
     train = commands.add_parser("train", help="train a model on a case library; goes on if it was interrupted")
@@ -168,8 +169,8 @@ def _sample_data(options: argparse.Namespace) -> None:
     from .simulation.sample_data import write_sample_data
 
     require_empty_folder(options.output)
-    write_sample_data(options.output)
-    print(f"sample data in {options.output}")
+    write_sample_data(options.output, options.thumbnails)
+    print(f"sample data in {options.output}, its pictures in {options.thumbnails}")
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -202,12 +202,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._input_view.show()
         self._show_apply_button(running)
         self.ui.progressBar.visible = running
-        can_change = nodes is not None and not running
-        self._result_view.show(None if nodes is None else read_summary(nodes.table), can_change)
+        self._result_view.show(None if nodes is None else read_summary(nodes.table), can_change=not running)
         self._display_view.show(nodes)
         self._outputs_view.show(nodes, running)
         self._observe(nodes)
-        can_move = can_change and self.logic.run(nodes.t1_volume) is not None
+        can_move = nodes is not None and not running and self.logic.run(nodes.t1_volume) is not None
         for box in self._boxes:
             box.SetLocked(not can_move)
 
