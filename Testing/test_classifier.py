@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -392,3 +393,105 @@ def test_a_model_without_attention_is_refused(a_model: Model) -> None:
     model = Model(ACNet(attention_modules=0), replace(a_model.card, attention_thresholds={}))
     with pytest.raises(ACNetError, match="no attention"):
         Classifier(model, Finder(), CPU)
+
+
+def test_only_the_chosen_sections_are_classified(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    classifier = a_classifier(a_model)
+    study = classifier.classify(an_oblique_t1_map, sections=[1])
+    assert [section.section for section in study.sections] == [1]
+    assert not study.bands["combined"][0].any()
+    assert study.bands["combined"][1].any()
+    with_all = classifier.classify(an_oblique_t1_map, sections=(1, 0))
+    assert [section.section for section in with_all.sections] == [0, 1]
+    assert with_all.sections[1].log_odds == pytest.approx(study.sections[0].log_odds, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize(("sections", "found"), [([2], "found 2"), ([-1, 0], "found -1"), ([], "found none")])
+def test_sections_that_the_map_does_not_have_are_refused(
+    a_model: Model, an_oblique_t1_map: T1Map, sections: list[int], found: str
+) -> None:
+    with pytest.raises(ACNetError, match=f"short axis: {found}.*expected some of 0 to 1"):
+        a_classifier(a_model).classify(an_oblique_t1_map, sections=sections)
+
+
+def test_a_segmentation_that_reaches_none_of_the_chosen_sections_is_refused(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    labels = np.zeros(an_oblique_t1_map.array.shape, np.uint8)
+    labels[0, 60:100, 40:80] = MYOCARDIUM_LABEL
+    labels[0, 70:90, 50:70] = CAVITY_LABEL
+    segmentation = sitk.GetImageFromArray(labels)
+    segmentation.CopyInformation(an_oblique_t1_map.image)
+    with pytest.raises(
+        ACNetError, match="it reaches the sections 0 of short axis; expected one of those to classify, 1"
+    ):
+        a_classifier(a_model).classify(an_oblique_t1_map, segmentation=segmentation, sections=[1])
+
+
+def test_progress_is_told_step_by_step_and_what_it_raises_ends_the_work(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    told: list[tuple[str, float]] = []
+    a_classifier(a_model).classify(an_oblique_t1_map, progress=lambda *step: told.append(step))
+    steps, fractions = zip(*told, strict=True)
+    assert list(dict.fromkeys(steps)) == ["ventricle", "sections", "range"]
+    assert list(fractions) == sorted(fractions)
+    assert (fractions[0], len(fractions)) == (0.0, 8)
+    assert fractions[-1] < 1
+
+    def cancel(step: str, _fraction: float) -> None:
+        if step == "range":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        a_classifier(a_model).classify(an_oblique_t1_map, progress=cancel)
+
+
+def test_the_walls_attention_is_relative_to_that_of_the_section(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    labels = np.zeros((150, 170), np.uint8)
+    labels[60:100, 40:80] = MYOCARDIUM_LABEL
+    labels[70:90, 50:70] = CAVITY_LABEL
+    heart = heart_of(an_oblique_t1_map)
+    finder = Finder((Ventricle(0, heart, 0.9, labels), Ventricle(1, heart_of(an_oblique_t1_map, 1), 0.9)))
+
+    def bright_middle(x: Tensor) -> tuple[Tensor, Tensor]:
+        mask = torch.full((len(x), 4, 32, 32), 0.2)
+        mask[:, :, 8:24, 8:24] = 0.8  # the middle half of the section, in which the wall lies
+        return torch.zeros(len(x)), mask
+
+    study = a_classifier(a_model, bright_middle, finder).classify(an_oblique_t1_map)
+    mean = 0.25 * 0.8**2 + 0.75 * 0.2**2
+    assert study.sections[0].wall_attention == pytest.approx(0.8**2 / mean, rel=0.05)
+    assert np.isnan(study.sections[1].wall_attention)
+    assert a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map).sections[
+        0
+    ].wall_attention == pytest.approx(1.0, abs=1e-6)
+
+
+def test_a_moved_section_gets_what_it_would_have_got_there_and_the_others_stay(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    classifier = a_classifier(a_model)
+    study = classifier.classify(an_oblique_t1_map).leaving_out({0})
+    there = an_oblique_t1_map.section_center(1) + 12 * an_oblique_t1_map.row_axis
+    moved = classifier.move_section(study, 1, there + 30 * an_oblique_t1_map.normal)  # off the plane: it is projected
+    expected = classifier.classify(an_oblique_t1_map, center_mm=there)
+    assert moved.sections[0] is study.sections[0]
+    assert moved.sections[1].log_odds == pytest.approx(expected.sections[1].log_odds, rel=1e-4, abs=1e-4)
+    np.testing.assert_allclose(moved.sections[1].grid.center_mm, there, atol=1e-6)
+    assert moved.sections[1].confidence == 1.0
+    assert "a person moved the section" in moved.sections[1].warnings
+    for name in ATTENTION_MAPS:
+        np.testing.assert_array_equal(moved.attention[name][0], study.attention[name][0])
+        np.testing.assert_allclose(moved.attention[name][1], expected.attention[name][1], atol=1e-5)
+        np.testing.assert_array_equal(moved.bands[name][1], expected.bands[name][1])
+    assert moved.left_out == (0,)
+    assert moved.probability_dcm == pytest.approx(moved.sections[1].probability_dcm, abs=1e-6)
+
+
+def test_a_section_that_is_moved_out_of_the_map_is_refused(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    classifier = a_classifier(a_model)
+    study = classifier.classify(an_oblique_t1_map)
+    far = an_oblique_t1_map.section_center(0) + 150 * an_oblique_t1_map.row_axis
+    with pytest.raises(ACNetError, match="outside the map"):
+        classifier.move_section(study, 0, far)

@@ -224,6 +224,24 @@ def test_a_map_without_geometry_is_refused(keyword: str, stored: np.ndarray, tmp
         read_t1_map(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"orientation": (0, 0, 0, 0, 0, 0)},
+        {"orientation": (1, 0, 0, 0.6, 0.8, 0)},
+        {"spacing": (0, 1.4)},
+        {"SliceThickness": -8},
+    ],
+    ids=["no axes", "not perpendicular", "no spacing", "negative thickness"],
+)
+def test_a_map_with_an_impossible_geometry_is_refused(
+    attributes: dict[str, Any], stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], **attributes)
+    with pytest.raises(ACNetError, match=r"a\.dcm: its geometry is impossible .*expected perpendicular unit vectors"):
+        read_t1_map(tmp_path)
+
+
 def test_a_map_without_slice_thickness_is_refused(stored: np.ndarray, tmp_path: Path) -> None:
     write_section(tmp_path / "a.dcm", stored[0], SliceThickness=None)
     with pytest.raises(ACNetError, match=r"a\.dcm: SliceThickness is missing"):

@@ -5,68 +5,21 @@ Only technical attributes are read from the headers, so that no patient identifi
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pydicom
 import SimpleITK as sitk
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
 
-from ACNetLib.dicom_frames import (
-    READING_ERRORS,
-    build_image,
-    frame_headers,
-    number_of,
-    read_section,
-    stack_sections,
-    unreadable,
-)
-from ACNetLib.dicom_score import T1_MAP_SCORE, HeaderScore, judge_header, t1_map_score, values_of
+from ACNetLib.dicom_frames import Section, build_image, number_of
+from ACNetLib.dicom_images import DicomImage, evidence_of, read_images, stack_images
+from ACNetLib.dicom_score import T1_MAP_SCORE, t1_map_score, values_of
 from ACNetLib.errors import ACNetError
 
-__all__ = ["T1_MAP_SCORE", "DicomVolume", "read_dicom_volume", "t1_map_score"]
+__all__ = ["T1_MAP_SCORE", "DicomVolume", "read_dicom_files", "read_dicom_volume", "t1_map_score"]
 
-HEADER_TAGS = [
-    "ImageType",
-    "SOPClassUID",
-    "Modality",
-    "SeriesDescription",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SeriesNumber",
-    "ImageComments",
-    "ContentDescription",
-    "ContrastBolusAgent",
-    "MagneticFieldStrength",
-    "PhotometricInterpretation",
-    "BitsAllocated",
-    "Rows",
-    "Columns",
-    "NumberOfFrames",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "SliceThickness",
-    "SpacingBetweenSlices",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "RealWorldValueMappingSequence",
-    "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
-]
-MULTI_FRAME_STORAGE = {EnhancedMRImageStorage, ParametricMapStorage}
 MOST_LISTED = 12
-
-# What a description may show: words of protocols and short numbers. All else could be a name that someone typed.
-TECHNICAL_WORDS = re.compile(
-    r"(sh)?molli|sasha|t1|t2|t1map|map(ping)?|moco|native|pre(con)?|post|long(t1)?|short(t1)?|sax?\d*|lax|[234]ch|"
-    r"base|basal|mid|apex|apical|slices?|\d+slice|\d{1,3}(mm|i|min)?|gap|b2s|fitparams|r2|err|sd|ecv|mag|psir|orig|loc",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,21 +36,6 @@ class DicomVolume:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class _Image:
-    """One image, a file or a frame of a file, by its header."""
-
-    file: Path
-    frame: int
-    header: pydicom.Dataset
-    score: HeaderScore
-
-    @property
-    def series_number(self) -> int | None:
-        number = number_of(self.header, "SeriesNumber")
-        return None if number is None else int(number)
-
-
 def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: bool = False) -> DicomVolume:
     """The native T1 map among the DICOM images of a folder and its subfolders, or one DICOM image.
 
@@ -108,7 +46,10 @@ def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: boo
     gaps, and for an incomplete file.
     """
     name = path.absolute().name
-    images = _read_images(path, name, post_contrast)
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    images = read_images(files, post_contrast)
+    if not images:
+        raise ACNetError(f"{name}: found no DICOM image among {len(files)} files; expected a T1 map series.")
     considered = images if not series else _of_series(images, series, name)
     chosen = [image for image in considered if image.score.is_t1_map]
     warnings: tuple[str, ...] = ()
@@ -118,9 +59,7 @@ def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: boo
     if not chosen:
         raise _no_map(considered, name)
     try:
-        sections, distance_mm = stack_sections(
-            [read_section(image.file, image.frame, image.header) for image in chosen], name
-        )
+        sections, distance_mm = stack_images(chosen, name)
     except ACNetError as error:
         if len({image.header.SeriesInstanceUID for image in chosen}) == 1:
             raise
@@ -128,56 +67,39 @@ def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: boo
             f"{error} Found {_list_maps(chosen)}: choose with --series (one number, or several with commas) or give "
             "the folder of one series."
         ) from error
+    return _volume(sections, distance_mm, evidence_of(chosen), warnings)
+
+
+def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = False) -> DicomVolume:
+    """The T1 map in these DICOM files, which messages call `name`; other images among them are passed over.
+
+    Raises ACNetError as `read_dicom_volume` does.
+    """
+    images = read_images(files, post_contrast)
+    chosen = [image for image in images if image.score.is_t1_map]
+    if not chosen:
+        raise _no_map(images, name)
+    return _volume(*stack_images(chosen, name), evidence_of(chosen))
+
+
+def _volume(sections: list[Section], distance_mm: float, evidence: str, warnings: tuple[str, ...] = ()) -> DicomVolume:
     return DicomVolume(
         build_image(sections, distance_mm),
         number_of(sections[0].header, "MagneticFieldStrength"),
         simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
-        evidence=_evidence(chosen),
+        evidence=evidence,
         warnings=warnings,
     )
 
 
-def _read_images(path: Path, name: str, post_contrast: bool) -> list[_Image]:
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    images = []
-    for file in files:
-        for frame, header in enumerate(_read_headers(file)):
-            images.append(_Image(file, frame, header, judge_header(header, post_contrast)))
-    if not images:
-        raise ACNetError(f"{name}: found no DICOM image among {len(files)} files; expected a T1 map series.")
-    return sorted(images, key=lambda image: image.series_number or 0)
-
-
-def _read_headers(file: Path) -> list[pydicom.Dataset]:
-    """The technical attributes of a DICOM file's frames; none for another kind of file."""
-    try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
-        headers = list(frame_headers(header))  # pydicom converts values on access: a broken one shall show here
-    except InvalidDicomError as error:
-        if file.suffix.lower() in {".dcm", ".ima"}:
-            raise unreadable(file) from error
-        return []
-    except READING_ERRORS as error:
-        raise unreadable(file) from error
-    if header.get("SOPClassUID") in MULTI_FRAME_STORAGE and (
-        "PerFrameFunctionalGroupsSequence" not in header or number_of(header, "NumberOfFrames") != len(headers)
-    ):
-        raise unreadable(file)  # it ends within the functional groups
-    if "SeriesInstanceUID" in header:
-        return headers
-    if file.name.upper() == "DICOMDIR":
-        return []
-    raise unreadable(file)
-
-
-def _of_series(images: list[_Image], series: Sequence[int], name: str) -> list[_Image]:
+def _of_series(images: list[DicomImage], series: Sequence[int], name: str) -> list[DicomImage]:
     for number in series:
         if not any(image.series_number == number for image in images):
             raise ACNetError(f"{name}: there is no series {number}; found {_list_series(images)}.")
     return [image for image in images if image.series_number in series]
 
 
-def _no_map(images: list[_Image], name: str) -> ACNetError:
+def _no_map(images: list[DicomImage], name: str) -> ACNetError:
     after_contrast = [image for image in images if image.score.post_contrast]
     if after_contrast:
         return ACNetError(
@@ -192,9 +114,9 @@ def _no_map(images: list[_Image], name: str) -> ACNetError:
     )
 
 
-def _list_maps(images: list[_Image]) -> str:
+def _list_maps(images: list[DicomImage]) -> str:
     """The series of T1 maps to choose from: number, description without what could name a patient, sections."""
-    counts = Counter((image.series_number, image.header.SeriesInstanceUID, _description(image)) for image in images)
+    counts = Counter((image.series_number, image.header.SeriesInstanceUID, image.description) for image in images)
     return _limited(
         [
             f"series {number} ({description}, {count} section{'s' if count > 1 else ''})"
@@ -203,7 +125,7 @@ def _list_maps(images: list[_Image]) -> str:
     )
 
 
-def _list_series(images: list[_Image]) -> str:
+def _list_series(images: list[DicomImage]) -> str:
     """What a folder holds, and why it is no T1 map."""
     counts = Counter(
         (image.series_number, "\\".join(values_of(image.header, "ImageType")), image.score.reasons) for image in images
@@ -219,21 +141,3 @@ def _list_series(images: list[_Image]) -> str:
 def _limited(texts: list[str]) -> str:
     left_out = len(texts) - MOST_LISTED
     return "; ".join(texts[:MOST_LISTED]) + (f"; and {left_out} more" if left_out > 0 else "")
-
-
-def _description(image: _Image) -> str:
-    words = re.findall(r"[^\W_]+", str(image.header.get("SeriesDescription", "")))
-    return " ".join(word if TECHNICAL_WORDS.fullmatch(word) else "..." for word in words) or "no description"
-
-
-def _evidence(chosen: list[_Image]) -> str:
-    """One text for all series whose reasons are the same."""
-    series: dict[tuple[str, ...], list[str]] = {}
-    for image in chosen:
-        numbers = series.setdefault(image.score.reasons, [])
-        if str(image.series_number) not in numbers:
-            numbers.append(str(image.series_number))
-    return "; ".join(
-        f"series {', '.join(numbers)}: {', '.join(reasons) or 'chosen by the user'}"
-        for reasons, numbers in series.items()
-    )

@@ -73,12 +73,12 @@ def frame_headers(header: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
 
 
 def read_section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
-    """The section that a flat header describes. Raises ACNetError when its geometry is incomplete."""
+    """The section that a flat header describes. Raises ACNetError when its geometry is incomplete or impossible."""
     depth_mm = number_of(header, "SliceThickness") or number_of(header, "SpacingBetweenSlices")
     if not depth_mm:
         raise ACNetError(f"{file.name}: SliceThickness is missing; expected the section's thickness in mm.")
     rows, columns = _numbers(file, header, "Rows", 1)[0], _numbers(file, header, "Columns", 1)[0]
-    return Section(
+    section = Section(
         file,
         frame,
         header,
@@ -88,6 +88,8 @@ def read_section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
         pixel_spacing=_numbers(file, header, "PixelSpacing", 2),
         depth_mm=depth_mm,
     )
+    _check_geometry(section)
+    return section
 
 
 def stack_sections(sections: list[Section], name: str) -> tuple[list[Section], float]:
@@ -132,6 +134,22 @@ def unreadable(file: Path) -> ACNetError:
         f"{file.name}: it can't be read (incomplete, protected or oddly encoded); expected a complete DICOM image. "
         "Copy it again, or export it uncompressed."
     )
+
+
+def _check_geometry(section: Section) -> None:
+    axes = section.orientation.reshape(2, 3)
+    lengths_mm = [*section.pixel_spacing, section.depth_mm]
+    if not (
+        np.allclose(axes @ axes.T, np.eye(2), rtol=0, atol=PARALLEL_TOLERANCE)
+        and np.isfinite(section.position).all()
+        and np.isfinite(lengths_mm).all()
+        and min(lengths_mm) > 0
+    ):
+        raise ACNetError(
+            f"{section.file.name}: its geometry is impossible (ImageOrientationPatient {section.orientation.tolist()}, "
+            f"PixelSpacing {section.pixel_spacing.tolist()}, thickness {section.depth_mm:g} mm); expected "
+            "perpendicular unit vectors and positive lengths. Export it again from its source."
+        )
 
 
 def _check_same_stack(first: Section, other: Section, name: str) -> None:

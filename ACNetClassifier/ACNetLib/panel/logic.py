@@ -98,8 +98,8 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     ) -> None:
         super().__init__()
         self.models = models or available_models
-        self._model_for_field = model_for_field or shipped_model_for_field
-        self._load_classifier = load_classifier or load_classifier_from_file
+        self.model_for_field = model_for_field or shipped_model_for_field
+        self.load_classifier = load_classifier or load_classifier_from_file
         self._loaded: tuple[tuple[Path, str], StudyClassifier] | None = None
         self._runs: dict[str, Run] = {}
 
@@ -195,7 +195,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
                 ).format(name=t1_map.name)
             )
         if not name:
-            return self._model_for_field(t1_map.field_strength_tesla)
+            return self.model_for_field(t1_map.field_strength_tesla)
         models = self.models()
         if name not in models:
             raise ACNetError(
@@ -209,18 +209,28 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         """Loaded once and kept until another is wanted."""
         if self._loaded is None or self._loaded[0] != (model, device):
             progress("model", 0.0)
-            self._loaded = (model, device), self._load_classifier(model, device)
+            self._loaded = (model, device), self.load_classifier(model, device)
         return self._loaded[1]
 
 
 def report_work(result: StudyResult, folder: Path) -> Callable[[Progress], Path]:
-    """The work that writes all files of a result but the scene into a new folder, and returns the page to read."""
+    """The work that writes all files of a result but the scene into a new folder, and returns the page to read.
+
+    It raises ACNetError when they can't be written.
+    """
 
     def work(progress: Progress) -> Path:
         progress("report", 0.0)
         from ACNetLib.report import write_result
 
-        write_result(result, folder)
+        try:
+            write_result(result, folder)
+        except OSError as error:
+            raise ACNetError(
+                _("{folder}: the report can't be written ({reason}). Choose another folder.").format(
+                    folder=folder, reason=error.strerror or error
+                )
+            ) from error
         return folder / "report.html"
 
     return work

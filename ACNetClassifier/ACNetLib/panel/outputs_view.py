@@ -83,8 +83,9 @@ class OutputsView:
 
     def _offer_to_trainer(self, _checked: bool = False) -> None:
         if self._parameters is not None and self._parameters.t1_volume is not None:
-            slicer.util.selectModule(TRAINER)
-            slicer.util.getModuleWidget(TRAINER).offer_case(self._parameters.t1_volume, self._parameters.center)
+            volume, center = self._parameters.t1_volume, self._parameters.center
+            slicer.util.selectModule(TRAINER)  # leaves this module: its parameters are followed no longer
+            slicer.util.getModuleWidget(TRAINER).offer_case(volume, center)
 
 
 def _new_folder(parent: Path) -> Path:

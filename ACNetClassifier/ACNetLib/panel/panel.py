@@ -28,6 +28,11 @@ from ACNetLib.scene import ResultNodes, find_result
 from ACNetLib.scene_display import jump_to
 from ACNetLib.scene_table import SectionRow, read_summary
 
+VOLUME_EVENTS = (
+    vtk.vtkCommand.ModifiedEvent,
+    vtkMRMLScalarVolumeNode.ImageDataModifiedEvent,
+    vtkMRMLScalarVolumeNode.TransformModifiedEvent,
+)
 MOVE_PAUSE_MS = 300
 """A crop box has been moved when it has stood still so long."""
 
@@ -63,6 +68,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self.ui.applyButton.connect("clicked(bool)", self._apply_or_cancel)
         self._say("")
         self._update()
+
+    @property
+    def running(self) -> bool:
+        """Whether work goes on in the thread."""
+        return self._worker.running
 
     def set_parameters(self, parameters: ACNetParameters | None) -> None:
         """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
@@ -225,10 +235,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         """Follow the chosen volume's image and place, and the boxes of its result."""
         volume = self._parameters.t1_volume if self._parameters is not None else None
         if volume is not self._volume:
-            for event in (
-                vtkMRMLScalarVolumeNode.ImageDataModifiedEvent,
-                vtkMRMLScalarVolumeNode.TransformModifiedEvent,
-            ):
+            for event in VOLUME_EVENTS:
                 if self._volume is not None:
                     self.removeObserver(self._volume, event, self._update)
                 if volume is not None:

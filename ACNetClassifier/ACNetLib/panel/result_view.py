@@ -12,6 +12,8 @@ from ACNetLib.panel.texts import row_texts, study_text, verdict_text
 from ACNetLib.scene_table import SectionRow, StudySummary
 
 TICK_COLUMN = 0
+MOST_ROWS = 12
+"""Of a table that is shown in full."""
 
 
 class ResultView:
@@ -47,9 +49,10 @@ class ResultView:
             for column, text in enumerate(row_texts(row), start=TICK_COLUMN + 1):
                 table.setItem(index, column, _cell(text))
         table.blockSignals(False)
-        for column in range(table.columnCount - 1):  # the notes get what is left and may need several lines
+        for column in range(table.columnCount - 1):  # the notes get what is left: they stand in full below
             table.resizeColumnToContents(column)
         table.resizeRowsToContents()
+        table.setFixedHeight(_height(table))
 
     def _ticked(self, _item: Any) -> None:
         table = self.ui.sectionTable
@@ -63,6 +66,12 @@ class ResultView:
 
     def _clicked(self, index: int, _column: int) -> None:
         self._on_section(self._rows[index])
+
+
+def _height(table: Any) -> int:
+    """So that a few sections leave no empty space, and many scroll."""
+    rows = min(table.rowCount, MOST_ROWS)
+    return table.horizontalHeader().height + sum(table.rowHeight(row) for row in range(rows)) + 2 * table.frameWidth
 
 
 def _tick(row: SectionRow, can_change: bool) -> qt.QTableWidgetItem:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from slicer import vtkMRMLScalarVolumeNode
 
 from ACNetLib.sample_data import SampleCase, sample_cases
+from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, read_t1_map
 
 CATEGORY = "ACNet"
 THUMBNAILS = Path(__file__).resolve().parents[2] / "Resources" / "Icons"
@@ -25,15 +27,19 @@ def register_samples() -> None:
             nodeNames=case.name,
             checksums=f"SHA256:{case.sha256}",
             thumbnailFileName=str(THUMBNAILS / f"{case.name}.png"),
+            customDownloader=lambda _source, case=case: load_sample(case),
         )
 
 
-def load_sample() -> vtkMRMLScalarVolumeNode:
-    """The simulated DCM patient as a volume of the scene."""
+def load_sample(case: SampleCase | None = None) -> vtkMRMLScalarVolumeNode:
+    """A sample, by default the simulated DCM patient, as a volume of the scene with its field strength."""
     import SampleData
 
-    return SampleData.SampleDataLogic().downloadSample(_dcm_case().name)
-
-
-def _dcm_case() -> SampleCase:
-    return next(case for case in sample_cases() if case.label == "dcm")
+    case = case or next(each for each in sample_cases() if each.label == "dcm")
+    sources: list[Any] = SampleData.SampleDataLogic.sampleDataSourcesByCategory(CATEGORY)
+    source = next(each for each in sources if each.sampleName == case.name)
+    (volume,) = SampleData.SampleDataLogic().downloadFromSource(source)
+    # Slicer's reader of volumes leaves our keys in the file.
+    volume.SetAttribute(FIELD_STRENGTH_KEY, f"{read_t1_map(case.volume).field_strength_tesla:g}")
+    volume.SetAttribute(SIMULATED_KEY, "1")
+    return volume

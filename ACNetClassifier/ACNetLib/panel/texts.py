@@ -43,16 +43,16 @@ def model_text(model_name: str) -> str:
 
 def overlay_text(overlay: str) -> str:
     texts = {
-        "module_1": _("Attention, first module"),
-        "module_2": _("Attention, second module"),
-        "combined": _("Attention, both modules"),
+        "module_1": _("Attention, module 1"),
+        "module_2": _("Attention, module 2"),
+        "combined": _("Attention, both"),
         "ventricle": _("Left ventricle"),
     }
     return texts[overlay]
 
 
 def style_text(style: str) -> str:
-    return {"bands": _("In bands"), "heat": _("As heat map")}[style]
+    return {"bands": _("Bands"), "heat": _("Heat map")}[style]
 
 
 def t1_colors_text(colors: str) -> str:
@@ -143,6 +143,7 @@ def study_text(study: StudySummary, rows: tuple[SectionRow, ...]) -> str:
     left_out = ", ".join(str(row.section) for row in rows if row.left_out)
     lines = [
         *study.warnings,
+        *(_("Section {number}: {note}.").format(number=row.section, note=row.warnings) for row in rows if row.warnings),
         *([_("Left out of the study: section {sections}.").format(sections=left_out)] if left_out else []),
         _("Normal below {low}, DCM from {high} on, uncertain between.").format(low=percent(low), high=percent(high)),
         _prevalence_text(study),

@@ -68,6 +68,7 @@ class Worker:
         """Cancel the work and forget it: nobody is told of its end."""
         self.cancel()
         self._timer.stop()
+        self._future = None
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _report(self, step: str, fraction: float) -> None:

@@ -1,0 +1,127 @@
+"""The DICOM plugin: native cardiac T1 maps in Slicer's DICOM browser, loaded as T1 in ms."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import slicer
+import slicer.util
+from DICOMLib import DICOMLoadable, DICOMPlugin
+from slicer import vtkMRMLScalarVolumeNode
+from slicer.i18n import tr as _
+
+from ACNetLib.dicom import DicomVolume, read_dicom_files
+from ACNetLib.dicom_series import T1MapSeries, find_t1_maps
+from ACNetLib.errors import ACNetError
+from ACNetLib.scene import add_t1_map
+from ACNetLib.scene_input import DICOM_INSTANCES
+from ACNetLib.t1map import DISPLAY_WINDOW_MS, T1Map, t1_map_from_image
+
+# Of the plugins that know a series, Slicer loads with the most confident one: its scalar volume plugin says 0.5 for a
+# series and 0.45 for a part of it, image sequence up to 0.85, parametric map 0.95.
+CONFIDENCE, LOW_CONFIDENCE = 0.98, 0.3
+
+MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
+
+
+class DICOMACNetT1MapPluginClass(DICOMPlugin):
+    """Offers the T1 maps of a series and loads them with real world values, field strength and the "simulated" mark.
+
+    No series is hidden from Slicer's other plugins. What the classifier would refuse by its header (after contrast,
+    along the body, a field strength without a model) is offered below them and not selected, with the reason as
+    warning; maps that form no stack are left to them. What it refuses by its pixels is known after reading only: it is
+    loaded all the same, for a radiologist who opens a series expects to see it, and the reason is shown.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loadType = _("ACNet T1 map")
+        self.tags.update(modality="0008,0060", instanceUID="0008,0018")  # the database keeps these at hand
+
+    def examineForImport(self, fileLists: list[list[str]]) -> list[DICOMLoadable]:
+        """The T1 maps in lists of files, one a series. Older Slicers have no such loop of their own."""
+        loadables: list[DICOMLoadable] = []
+        for files in fileLists:
+            found = self.getCachedLoadables(files)
+            if found is None:
+                found = self.examineFiles(files)
+                self.cacheLoadables(files, found)
+            loadables += found
+        return loadables
+
+    def examineFiles(self, files: list[str]) -> list[DICOMLoadable]:
+        """The T1 maps in the files of one series; none, and no error, for other images and for odd files."""
+        if not files or slicer.dicomDatabase.fileValue(files[0], self.tags["modality"]) not in MODALITIES:
+            return []
+        names = {Path(file): file for file in files}  # the database knows a file by its very name
+        return [loadable_of(series, names) for series in find_t1_maps(list(names))]
+
+    def load(self, loadable: DICOMLoadable) -> vtkMRMLScalarVolumeNode | None:
+        """The volume, in the scene and shown. None, after a message, when the files can't be read as one stack."""
+        try:
+            volume = read_dicom_files([Path(file) for file in loadable.files], loadable.name, loadable.postContrast)
+        except ACNetError as error:
+            slicer.util.errorDisplay(str(error), windowTitle=self.loadType)
+            return None
+        node = self._add_volume(volume, loadable)
+        instances = [slicer.dicomDatabase.fileValue(file, self.tags["instanceUID"]) for file in loadable.files]
+        node.SetAttribute(DICOM_INSTANCES, " ".join(instance or "Unknown" for instance in instances))
+        self.addSeriesInSubjectHierarchy(loadable, node)
+        slicer.util.setSliceViewerLayers(background=node, fit=True)
+        return node
+
+    def _add_volume(self, volume: DicomVolume, loadable: DICOMLoadable) -> vtkMRMLScalarVolumeNode:
+        source = (loadable.name, volume.field_strength_tesla, volume.simulated)
+        try:
+            t1_map = t1_map_from_image(volume.image, *source, post_contrast=loadable.postContrast)
+        except ACNetError as refusal:
+            advice = _("It was loaded to look at; ACNet will not classify it.")
+            slicer.util.warningDisplay(f"{refusal} {advice}", windowTitle=self.loadType)
+            return add_t1_map(T1Map(volume.image, *source), slicer.mrmlScene)
+        for warning in t1_map.warnings:
+            logging.warning(f"{t1_map.name}: {warning}")
+        node = add_t1_map(t1_map, slicer.mrmlScene)
+        node.GetDisplayNode().SetAutoWindowLevel(False)
+        node.GetDisplayNode().SetWindowLevelMinMax(*DISPLAY_WINDOW_MS)
+        return node
+
+
+def loadable_of(series: T1MapSeries, names: dict[Path, str]) -> DICOMLoadable:
+    """What the browser shows of a T1 map. `names`: of the files in the database."""
+    loadable = DICOMLoadable()
+    loadable.files = [names[file] for file in series.files]
+    loadable.name = series.name
+    loadable.tooltip = _("Sections: {count}. Taken as T1 map: {evidence}.").format(
+        count=series.section_count, evidence=series.evidence
+    )
+    loadable.warning = " ".join(series.warnings)
+    loadable.selected = series.suits_classifier
+    loadable.confidence = CONFIDENCE if series.suits_classifier else LOW_CONFIDENCE
+    loadable.postContrast = series.post_contrast
+    return loadable
+
+
+class DICOMACNetT1MapPlugin:
+    """What Slicer shows of the module: nothing but its name among the DICOM plugins."""
+
+    def __init__(self, parent: Any) -> None:
+        # Not translated: only developers see them.
+        parent.title = "ACNet T1 map DICOM plugin"
+        parent.categories = ["Developer Tools.DICOM Plugins"]
+        parent.dependencies = ["DICOM"]
+        parent.contributors = ["The ACNet developers"]
+        parent.helpText = (
+            "Finds native cardiac T1 maps in the DICOM browser by their headers and loads them as T1 in ms, with what "
+            "ACNet needs to know of them. It has no panel of its own. For research use only: not for diagnosis."
+        )
+        parent.acknowledgementText = (
+            "Part of ACNet, after C. Luo et al., ACNET: Attention-based Convolution Network with Additional "
+            "Discriminative Features for DCM Classification, SEKE 2019."
+        )
+        parent.hidden = True
+        # Slicer loads modules in any order: the DICOM module may not have made the list yet.
+        if not hasattr(slicer.modules, "dicomPlugins"):
+            slicer.modules.dicomPlugins = {}
+        slicer.modules.dicomPlugins["DICOMACNetT1MapPlugin"] = DICOMACNetT1MapPluginClass

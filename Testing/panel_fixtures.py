@@ -1,0 +1,145 @@
+"""Fixtures of the panel's tests: the classifier's unchanged module file in the headless host, and its widgets."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import slicer
+from slicer import vtkMRMLScalarVolumeNode as Volume
+
+from ACNetLib.scene import ResultNodes, add_t1_map, find_result
+from ACNetLib.scene_display import nodes_of_class
+from ACNetLib.study import StudyResult
+from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
+
+MODULE_FILE = Path(__file__).parent.parent / "ACNetClassifier" / "ACNetClassifier.py"
+
+
+class StandInClassifier:
+    """Answers with a made-up study once it is allowed to; `answer` may raise instead."""
+
+    def __init__(self, study: Callable) -> None:
+        self.answer = study
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.models: list[Path] = []
+        self.calls: list[SimpleNamespace] = []
+        self.moves: list[tuple[int, list[float]]] = []
+        self.threads: list[threading.Thread] = []
+
+    def load(self, model: Path, _device: str) -> StandInClassifier:
+        self.models.append(model)
+        return self
+
+    def classify(self, t1_map: T1Map, *, progress: Callable[[str, float], None], **choices: Any) -> StudyResult:
+        self.calls.append(SimpleNamespace(t1_map=t1_map, **choices))
+        self._work(progress)
+        return self.answer(t1_map, choices["center_mm"])
+
+    def move_section(
+        self, result: StudyResult, section: int, center_mm: list[float], progress: Callable[[str, float], None]
+    ) -> StudyResult:
+        """The section as if it had been cut there, with another probability."""
+        self.moves.append((section, center_mm))
+        self._work(progress)
+        there = self.answer(result.t1_map, center_mm, probability_dcm=0.6)
+        moved = tuple(
+            new if new.section == section else old for new, old in zip(there.sections, result.sections, strict=True)
+        )
+        return replace(result, sections=moved).leaving_out(result.left_out)
+
+    def _work(self, progress: Callable[[str, float], None]) -> None:
+        self.threads.append(threading.current_thread())
+        progress("sections", 0.4)
+        assert self.may_answer.wait(20)
+        progress("range", 0.8)
+
+
+@pytest.fixture
+def a_classifier(a_study: Callable) -> Iterator[StandInClassifier]:
+    classifier = StandInClassifier(a_study)
+    yield classifier
+    classifier.may_answer.set()
+
+
+@pytest.fixture
+def a_module(host: None, a_classifier: StandInClassifier) -> Iterator[Any]:
+    """The module, opened by the user, with a classifier that needs no network."""
+    from slicer_host import load_module, wait_until
+
+    slicer.mrmlScene.Clear(0)
+    module = load_module(MODULE_FILE)
+    logic = module.widget.panel.logic
+    logic.models = lambda: {"acnet-a": Path("a.safetensors"), "acnet-b": Path("b.safetensors")}
+    logic.model_for_field = lambda field: Path(f"{field:g}T.safetensors")
+    logic.load_classifier = a_classifier.load
+    module.enter()
+    yield module
+    a_classifier.may_answer.set()
+    wait_until(lambda: not module.widget.panel.running)
+    module.unload()
+    slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture
+def ui(a_module: Any) -> Any:
+    return a_module.widget.panel.ui
+
+
+@pytest.fixture
+def a_volume(a_module: Any, an_oblique_t1_map: T1Map) -> Volume:
+    return add_t1_map(an_oblique_t1_map, slicer.mrmlScene)
+
+
+@pytest.fixture
+def a_volume_without_field_strength(a_volume: Volume) -> Volume:
+    a_volume.RemoveAttribute(FIELD_STRENGTH_KEY)
+    return a_volume
+
+
+@pytest.fixture
+def a_result(a_module: Any, a_volume: Volume) -> ResultNodes:
+    """The nodes of a run of the stand-in."""
+    classify(a_module, a_volume)
+    return result_of(a_volume)
+
+
+@pytest.fixture
+def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """What slots raised: Qt's event loop hands it to sys.excepthook."""
+    errors: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: errors.append(error))
+    return errors
+
+
+def wait_for_end(module: Any) -> None:
+    from slicer_host import wait_until
+
+    wait_until(lambda: module.widget.panel.ui.applyButton.text == "Apply")
+
+
+def classify(module: Any, volume: Volume) -> None:
+    module.widget.panel.ui.volumeSelector.setCurrentNode(volume)
+    module.widget.panel.ui.applyButton.click()
+    wait_for_end(module)
+
+
+def composites() -> list[slicer.vtkMRMLSliceCompositeNode]:
+    return list(nodes_of_class(slicer.mrmlScene, "vtkMRMLSliceCompositeNode"))
+
+
+def result_of(volume: Volume) -> ResultNodes:
+    result = find_result(volume, slicer.mrmlScene)
+    assert result is not None
+    return result
+
+
+def choose(combo_box: Any, value: str) -> None:
+    combo_box.setCurrentIndex(combo_box.findData(value))

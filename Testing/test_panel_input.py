@@ -1,0 +1,279 @@
+"""The upper part of the panel: what the check says at once, and what becomes of the choices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicer
+import slicer.util
+import vtk
+from slicer import vtkMRMLScalarVolumeNode as Volume
+
+from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
+from ACNetLib.scene import ResultNodes
+from ACNetLib.scene_display import jump_to
+from ACNetLib.scene_input import DICOM_INSTANCES
+from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
+from panel_fixtures import StandInClassifier, choose, classify
+
+
+def test_apply_waits_for_a_t1_map(ui: Any, a_volume: Volume) -> None:
+    assert not ui.applyButton.enabled
+    assert ui.applyButton.toolTip == "Select a T1 map"
+    assert not ui.checkLabel.visible
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert ui.applyButton.enabled
+
+
+def test_apply_waits_for_a_model(a_module: Any, ui: Any, a_volume: Volume) -> None:
+    a_module.widget.panel.logic.models = dict
+    ui.volumeSelector.setCurrentNode(a_volume)
+    a_module.enter()
+    assert not ui.applyButton.enabled
+    assert ui.applyButton.toolTip == "No model is installed"
+
+
+def test_the_check_says_at_once_what_the_map_is(a_module: Any, ui: Any, a_volume: Volume) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert ui.checkLabel.text.splitlines() == [
+        "A native T1 map in ms: 2 sections of 170 x 150 pixels, 1.4 x 1.6 x 8 mm.",
+        "Field strength: 1.5 T.",
+    ]
+
+
+def test_the_check_says_that_the_field_strength_is_the_dicom_headers(
+    ui: Any, a_volume_without_field_strength: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Database:
+        def instanceValue(self, _instance: str, tag: str) -> str:
+            return {"0018,0087": "2.8936", "0020,4000": "SIMULATED T1 MAP"}.get(tag, "")
+
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
+    a_volume_without_field_strength.SetAttribute(DICOM_INSTANCES, "1.2.3")
+    ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
+    assert "Field strength: 2.8936 T, by the DICOM header." in ui.checkLabel.text
+    assert "It is simulated: no patient." in ui.checkLabel.text
+
+
+def test_values_in_another_unit_are_said_at_once(ui: Any, a_volume: Volume) -> None:
+    slicer.util.updateVolumeFromArray(a_volume, slicer.util.arrayFromVolume(a_volume) / 1000)
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert "Its values were taken as T1 in s and converted to ms." in ui.checkLabel.text
+
+
+def test_a_volume_that_is_no_t1_map_is_refused_at_once_without_options_of_the_command(
+    ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    slicer.util.arrayFromVolume(a_volume)[:] *= 0.75
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert ui.checkLabel.text.startswith("short axis:")
+    assert ui.checkLabel.text.endswith("expected a native T1 map, with 12% or more. Give the native map.")
+    assert not ui.applyButton.enabled
+    assert ui.applyButton.toolTip == ui.checkLabel.text
+
+
+def test_a_change_of_the_image_is_checked_at_once(ui: Any, a_volume: Volume) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    before = slicer.util.arrayFromVolume(a_volume).copy()
+    slicer.util.updateVolumeFromArray(a_volume, np.full_like(before, 3.0))
+    assert not ui.applyButton.enabled
+    slicer.util.updateVolumeFromArray(a_volume, before)
+    assert ui.applyButton.enabled
+
+
+def test_the_map_is_not_read_again_while_nothing_of_it_changes(
+    ui: Any, a_volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    from ACNetLib.panel import input_view
+
+    monkeypatch.delattr(input_view, "t1_map_from_volume_node")
+    ui.opacitySlider.value = 0.3
+    assert ui.applyButton.enabled
+
+
+def test_a_field_strength_that_nobody_tells_is_asked_for(
+    a_module: Any, ui: Any, a_volume_without_field_strength: Volume, a_classifier: StandInClassifier
+) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
+    assert "Field strength: unknown. Choose it below." in ui.checkLabel.text
+    assert ui.applyButton.toolTip == "Choose the field strength: the T1 map does not tell it"
+    assert not ui.applyButton.enabled
+    choose(ui.fieldComboBox, "3")
+    classify(a_module, a_volume_without_field_strength)
+    assert a_classifier.calls[0].t1_map.field_strength_tesla == 3.0
+    assert a_classifier.models == [Path("3T.safetensors")]
+
+
+def test_another_field_strength_than_that_of_the_image_is_refused(ui: Any, a_volume: Volume) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    choose(ui.fieldComboBox, "3")
+    assert "1.5 T, you say 3 T" in ui.checkLabel.text
+    assert not ui.applyButton.enabled
+
+
+def test_the_card_of_the_model_that_will_run_is_shown(a_module: Any, ui: Any, a_volume: Volume) -> None:
+    logic = a_module.widget.panel.logic
+    logic.model_for_field = lambda field: SHIPPED_MODELS_FOLDER / f"acnet-simulated-{field:g}T.safetensors"
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert ui.cardLabel.text.startswith("acnet-simulated-1.5T, for 1.5 T. Trained on ")
+    assert "simulated patients with DCM" in ui.cardLabel.text
+    assert ui.cardLabel.text.endswith(" on simulated patients.")
+    a_volume.SetAttribute(FIELD_STRENGTH_KEY, "3")
+    assert ui.cardLabel.text.startswith("acnet-simulated-3T, for 3 T.")
+
+
+def test_the_model_is_the_one_for_the_field_strength_unless_one_is_chosen(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    assert ui.modelComboBox.currentText == "Automatic, by field strength"
+    classify(a_module, a_volume)
+    choose(ui.modelComboBox, "acnet-b")
+    classify(a_module, a_volume)
+    assert a_classifier.models == [Path("1.5T.safetensors"), Path("b.safetensors")]
+
+
+def test_a_model_that_is_no_longer_there_is_left_to_the_field_strength(a_module: Any, ui: Any) -> None:
+    a_module.widget.panel.logic.getParameterNode().model_name = "acnet-gone"
+    a_module.enter()
+    assert ui.modelComboBox.currentData == ""
+
+
+def test_without_a_choice_all_sections_are_classified_and_the_rest_is_left_to_the_classifier(
+    a_module: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    classify(a_module, a_volume)
+    call = a_classifier.calls[0]
+    assert (call.center_mm, call.segmentation, call.prevalence_dcm, call.sections) == (None, None, None, None)
+
+
+def test_chosen_sections_are_classified(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert not ui.chosenSectionsLineEdit.visible
+    choose(ui.sectionsComboBox, "chosen")
+    assert ui.chosenSectionsLineEdit.isVisibleTo(a_module.widget.parent)
+    ui.chosenSectionsLineEdit.text = "1, x"
+    assert "expected numbers such as 0, 2" in ui.applyButton.toolTip
+    assert not ui.applyButton.enabled
+    ui.chosenSectionsLineEdit.text = "1, 0"
+    classify(a_module, a_volume)
+    assert a_classifier.calls[0].sections == (1, 0)
+
+
+def test_the_current_section_is_that_of_the_red_view(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, an_oblique_t1_map: T1Map
+) -> None:
+    choose(ui.sectionsComboBox, "current")
+    for section in (1, 0):
+        jump_to(an_oblique_t1_map.section_center(section), slicer.mrmlScene)
+        classify(a_module, a_volume)
+        assert a_classifier.calls[-1].sections == (section,)
+    jump_to(an_oblique_t1_map.section_center(0) + 100 * an_oblique_t1_map.normal, slicer.mrmlScene)
+    classify(a_module, a_volume)
+    assert "the Red view shows none of its sections" in ui.statusLabel.text
+    assert len(a_classifier.calls) == 2
+
+
+def test_the_control_point_is_the_centre(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "LV")
+    point.AddControlPoint(vtk.vtkVector3d(1.0, 2.0, 3.0))
+    ui.centerSelector.setCurrentNode(point)
+    classify(a_module, a_volume)
+    np.testing.assert_allclose(a_classifier.calls[0].center_mm, (-1.0, -2.0, 3.0))
+    assert a_classifier.calls[0].segmentation is None
+
+
+def test_the_middle_of_an_roi_is_the_centre(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "heart")
+    roi.SetSize(90.0, 80.0, 70.0)
+    roi.SetCenter(1.0, 2.0, 3.0)
+    ui.centerSelector.setCurrentNode(roi)
+    classify(a_module, a_volume)
+    np.testing.assert_allclose(a_classifier.calls[0].center_mm, (-1.0, -2.0, 3.0))
+
+
+def test_a_label_map_is_the_segmentation(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, a_study: Callable
+) -> None:
+    label_map = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "reader")
+    slicer.util.updateVolumeFromArray(label_map, np.eye(8, dtype=np.uint8)[np.newaxis])
+    a_classifier.answer = lambda t1_map, center_mm: replace(a_study(t1_map), center_source="segmentation")
+    ui.centerSelector.setCurrentNode(label_map)
+    classify(a_module, a_volume)
+    call = a_classifier.calls[0]
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(call.segmentation)[0], np.eye(8))
+    assert call.center_mm is None
+    assert "Left ventricle: the chosen segmentation." in ui.studyLabel.text
+
+
+def test_the_ventricle_that_was_found_can_be_chosen_and_stays_chosen(
+    a_module: Any, ui: Any, a_volume: Volume, a_result: ResultNodes, a_classifier: StandInClassifier
+) -> None:
+    """A reader corrects it and runs again: the output is brought up to date, it is still there to be chosen."""
+    ui.centerSelector.setCurrentNode(a_result.labels["ventricle"])
+    classify(a_module, a_volume)
+    assert a_classifier.calls[1].segmentation is not None
+    assert ui.centerSelector.currentNode() is a_result.labels["ventricle"]
+
+
+def test_a_centre_without_control_point_is_named_in_the_panel(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    ui.centerSelector.setCurrentNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "LV"))
+    classify(a_module, a_volume)
+    assert ui.statusLabel.text.startswith("LV: it has no control point")
+    assert not a_classifier.calls
+
+
+def test_the_chosen_prevalence_is_used_and_said(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, a_study: Callable
+) -> None:
+    assert ui.prevalenceSpinBox.text == "As in the model's training"
+    a_classifier.answer = lambda t1_map, center_mm: replace(a_study(t1_map), prevalence_dcm=0.125)
+    ui.prevalenceSpinBox.value = 12.5
+    classify(a_module, a_volume)
+    assert a_classifier.calls[0].prevalence_dcm == pytest.approx(0.125)
+    assert "Prevalence of DCM: 12.5 %, as chosen." in ui.studyLabel.text
+
+
+def test_a_prevalence_is_taken_and_left_alone_while_it_is_typed(a_module: Any, ui: Any) -> None:
+    from PySide6.QtTest import QTest
+
+    ui.prevalenceSpinBox.selectAll()
+    QTest.keyClicks(ui.prevalenceSpinBox, "7")
+    assert ui.prevalenceSpinBox.text == "7 %"
+    QTest.keyClicks(ui.prevalenceSpinBox, "0.5")
+    assert ui.prevalenceSpinBox.text == "70.5 %"
+    assert a_module.widget.panel.logic.getParameterNode().prevalence == pytest.approx(0.705)
+
+
+def test_the_sample_is_loaded_and_chosen_by_a_click(a_module: Any, ui: Any) -> None:
+    ui.sampleButton.click()
+    assert ui.volumeSelector.currentNode().GetName() == "ACNetSimulatedDCM"
+    assert "Field strength: 1.5 T." in ui.checkLabel.text
+    assert "It is simulated: no patient." in ui.checkLabel.text
+    assert ui.applyButton.enabled
+
+
+def test_both_samples_are_in_the_sample_data_module_with_picture_and_checksum(a_module: Any) -> None:
+    sources = {source.sampleName: source for source in slicer.modules.sampleDataSources["ACNet"]}
+    assert set(sources) == {"ACNetSimulatedNormal", "ACNetSimulatedDCM"}
+    for source in sources.values():
+        assert Path(source.thumbnailFileName).is_file()
+        assert source.checksums[0].startswith("SHA256:")
+        assert source.uris[0].startswith("file:")
+        volume = source.customDownloader(source)  # as the button of the Sample Data module does
+        assert volume.GetName() == source.sampleName
+        assert volume.GetAttribute(FIELD_STRENGTH_KEY) == "1.5"

@@ -1,0 +1,346 @@
+"""A run of the panel, from the click on Apply to its end: real clicks, real threads, real MRML."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+import slicer.util
+import vtk
+from slicer import vtkMRMLScalarVolumeNode as Volume
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.scene import ResultNodes, add_t1_map, find_result, save_scene
+from ACNetLib.scene_table import read_summary
+from ACNetLib.t1map import T1Map
+from panel_fixtures import StandInClassifier, choose, classify, composites, result_of, wait_for_end
+
+
+def ijk_to_ras(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def start(module: Any, volume: Volume, classifier: StandInClassifier) -> None:
+    """Click on Apply; the run then waits for the classifier's answer."""
+    from slicer_host import wait_until
+
+    classifier.may_answer.clear()
+    module.widget.panel.ui.volumeSelector.setCurrentNode(volume)
+    module.widget.panel.ui.applyButton.click()
+    wait_until(lambda: module.widget.panel.ui.statusLabel.text == "Classifying the sections...")
+
+
+def test_the_module_says_what_it_is_for(a_module: Any) -> None:
+    assert a_module.description.title == "ACNet: DCM on T1 maps"
+    assert a_module.description.categories == ["Cardiac"]
+    assert "research use only" in a_module.description.helpText
+    assert a_module.description.icon is not None
+
+
+def test_a_click_on_apply_ends_in_an_overlay_on_the_t1_map(
+    a_module: Any, ui: Any, a_volume: Volume, a_study: Callable, an_oblique_t1_map: T1Map
+) -> None:
+    classify(a_module, a_volume)
+    label = slicer.mrmlScene.GetNodeByID(composites()[0].GetLabelVolumeID())
+    assert all(composite.GetLabelVolumeID() == label.GetID() for composite in composites())
+    expected = a_study(an_oblique_t1_map).bands["combined"]
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(label), expected)
+    np.testing.assert_allclose(ijk_to_ras(label), ijk_to_ras(a_volume), atol=1e-6)
+
+
+def test_while_it_runs_apply_is_cancel_and_the_main_thread_is_free(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    assert not ui.progressBar.visible
+    start(a_module, a_volume, a_classifier)
+    assert (ui.applyButton.text, ui.applyButton.enabled) == ("Cancel", True)
+    assert ui.progressBar.isVisibleTo(a_module.widget.parent)
+    assert ui.progressBar.value == 40
+    assert find_result(a_volume, slicer.mrmlScene) is None
+    a_classifier.may_answer.set()
+    wait_for_end(a_module)
+    assert ui.applyButton.enabled
+    assert ui.statusLabel.text == ""
+    assert a_classifier.threads[0] is not threading.main_thread()
+
+
+def test_cancelling_keeps_the_earlier_result_and_the_panel_can_run_again(
+    a_module: Any, ui: Any, a_volume: Volume, a_result: ResultNodes, a_classifier: StandInClassifier, a_study: Callable
+) -> None:
+    before = read_summary(a_result.table)
+    a_classifier.answer = lambda t1_map, center_mm: a_study(t1_map, center_mm, probability_dcm=0.3)
+    start(a_module, a_volume, a_classifier)
+    ui.applyButton.click()
+    assert (ui.applyButton.text, ui.applyButton.enabled) == ("Cancel", False)
+    assert ui.statusLabel.text == "Cancelling..."
+    a_classifier.may_answer.set()
+    wait_for_end(a_module)
+    assert ui.statusLabel.text == "Cancelled: nothing was changed."
+    assert read_summary(a_result.table) == before
+    classify(a_module, a_volume)
+    assert read_summary(a_result.table)[0].probability_dcm == 0.3
+
+
+def test_cancelling_the_first_run_leaves_no_half_result(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    start(a_module, a_volume, a_classifier)
+    ui.applyButton.click()
+    a_classifier.may_answer.set()
+    wait_for_end(a_module)
+    assert slicer.mrmlScene.GetNumberOfNodes() == count
+    assert ui.verdictLabel.text == "No result yet"
+
+
+def test_a_users_error_in_the_thread_becomes_a_sentence_without_options_of_the_command(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, raised: list[BaseException]
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise ACNetError("It was not found. Give its centre (--center=L,P,S; in Slicer a control point).")
+
+    a_classifier.answer = refuse
+    classify(a_module, a_volume)
+    assert ui.statusLabel.text == "It was not found. Give its centre."
+    assert ui.applyButton.enabled
+    assert not raised
+
+
+def test_another_error_in_the_thread_is_raised_and_the_panel_stays_usable(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, raised: list[BaseException]
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    answer, a_classifier.answer = a_classifier.answer, fail
+    classify(a_module, a_volume)
+    assert [type(error) for error in raised] == [ZeroDivisionError]
+    assert "failed" in ui.statusLabel.text
+    a_classifier.answer = answer
+    classify(a_module, a_volume)
+    assert find_result(a_volume, slicer.mrmlScene) is not None
+
+
+def test_each_volume_keeps_its_own_result(a_module: Any, ui: Any, a_volume: Volume, an_oblique_t1_map: T1Map) -> None:
+    classify(a_module, a_volume)
+    ui.volumeSelector.setCurrentNode(add_t1_map(an_oblique_t1_map, slicer.mrmlScene))
+    assert ui.verdictLabel.text == "No result yet"
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert ui.verdictLabel.text.startswith("<span")
+
+
+def test_running_again_brings_the_result_up_to_date(
+    a_module: Any, a_volume: Volume, a_result: ResultNodes, a_classifier: StandInClassifier
+) -> None:
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    classify(a_module, a_volume)
+    assert len(a_classifier.calls) == 2
+    assert slicer.mrmlScene.GetNumberOfNodes() == count
+    assert result_of(a_volume) == a_result
+
+
+def test_closing_the_scene_in_the_middle_leaves_no_half_result(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, an_oblique_t1_map: T1Map
+) -> None:
+    start(a_module, a_volume, a_classifier)
+    slicer.mrmlScene.Clear(0)
+    other = add_t1_map(an_oblique_t1_map, slicer.mrmlScene)  # it gets the ID of the volume that is gone
+    ui.volumeSelector.setCurrentNode(other)
+    assert not ui.applyButton.enabled
+    a_classifier.may_answer.set()
+    wait_for_end(a_module)
+    assert find_result(other, slicer.mrmlScene) is None
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 0
+    classify(a_module, other)
+    assert find_result(other, slicer.mrmlScene) is not None
+
+
+def test_removing_the_volume_in_the_middle_leaves_no_half_result(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, raised: list[BaseException]
+) -> None:
+    start(a_module, a_volume, a_classifier)
+    slicer.mrmlScene.RemoveNode(a_volume)
+    a_classifier.may_answer.set()
+    wait_for_end(a_module)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 0
+    assert not raised
+
+
+def test_the_result_arrives_while_the_user_is_in_another_module(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+) -> None:
+    choose(ui.overlayComboBox, "module_1")
+    start(a_module, a_volume, a_classifier)
+    a_module.exit()
+    a_classifier.may_answer.set()
+    wait_for_end(a_module)
+    label_id = result_of(a_volume).labels["module_1"].GetID()
+    assert composites()[0].GetLabelVolumeID() == label_id
+    a_module.enter()
+    assert ui.verdictLabel.text.startswith("<span")
+
+
+def test_the_choices_and_the_result_are_saved_with_the_scene(
+    a_module: Any, ui: Any, a_volume: Volume, tmp_path: Path
+) -> None:
+    boxes = {
+        ui.fieldComboBox: "1.5",
+        ui.modelComboBox: "acnet-b",
+        ui.deviceComboBox: "cpu",
+        ui.overlayComboBox: "module_1",
+        ui.styleComboBox: "heat",
+        ui.t1ColorsComboBox: "perceptual",
+        ui.sectionsComboBox: "chosen",
+    }
+    for box, value in boxes.items():
+        choose(box, value)
+    ui.chosenSectionsLineEdit.text = "0, 1"
+    ui.sideBySideCheckBox.checked = True
+    ui.cropBoxesCheckBox.checked = False
+    ui.prevalenceSpinBox.value = 30.0
+    ui.opacitySlider.value = 0.3
+    roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "heart")
+    roi.SetSize(90.0, 80.0, 70.0)
+    roi.SetCenter(1.0, 2.0, 3.0)
+    ui.centerSelector.setCurrentNode(roi)
+    classify(a_module, a_volume)
+    save_scene(slicer.mrmlScene, tmp_path / "scene.mrb")
+
+    slicer.mrmlScene.Clear(0)
+    assert [box.currentData for box in boxes] == ["", "", "auto", "combined", "bands", "gray", "all"]
+    assert (ui.sideBySideCheckBox.checked, ui.cropBoxesCheckBox.checked) == (False, True)
+    assert (ui.prevalenceSpinBox.value, ui.centerSelector.currentNode()) == (0.0, None)
+    assert ui.verdictLabel.text == "No result yet"
+    zipfile.ZipFile(tmp_path / "scene.mrb").extractall(tmp_path)
+    slicer.mrmlScene.SetURL(str(tmp_path / "scene" / "scene.mrml"))
+    assert slicer.mrmlScene.Import()
+
+    assert ui.volumeSelector.currentNode().GetName() == "short axis"
+    assert ui.centerSelector.currentNode().GetName() == "heart"
+    assert [box.currentData for box in boxes] == list(boxes.values())
+    assert (ui.sideBySideCheckBox.checked, ui.cropBoxesCheckBox.checked) == (True, False)
+    assert ui.chosenSectionsLineEdit.text == "0, 1"
+    assert (ui.prevalenceSpinBox.value, ui.opacitySlider.value) == pytest.approx((30.0, 0.3))
+    assert ui.verdictLabel.text.startswith("<span")
+    assert ui.sectionTable.rowCount == 2
+
+
+def test_the_logic_classifies_without_panel(a_module: Any, a_volume: Volume) -> None:
+    from ACNetLib.panel.logic import Choices
+
+    logic = a_module.widget.panel.logic
+    nodes = logic.classify(a_volume)
+    assert read_summary(nodes.table)[0].verdict == "dcm"
+    with pytest.raises(ACNetError, match="acnet-c"):
+        logic.classify(a_volume, Choices(model_name="acnet-c"))
+
+
+@pytest.fixture
+def the_librarys_own_modules() -> Iterator[dict[str, Any]]:
+    """The library as the tests know it, whatever happens to it."""
+
+    def ours() -> dict[str, Any]:
+        return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "ACNetLib"}
+
+    before = ours()
+    yield before
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_reload_takes_the_library_too(a_module: Any, the_librarys_own_modules: dict[str, Any]) -> None:
+    parent = a_module.widget.parent
+    a_module.widget.onReload()
+    assert parent.self() is not a_module.widget
+    panel = parent.self().panel
+    assert sys.modules[type(panel).__module__] is not the_librarys_own_modules["ACNetLib.panel.panel"]
+    assert panel.ui.applyButton.text == "Apply"
+    parent.exit()
+    parent.self().cleanup()
+
+
+def test_reload_in_the_middle_leaves_no_half_result(
+    a_module: Any, a_volume: Volume, a_classifier: StandInClassifier, the_librarys_own_modules: dict[str, Any]
+) -> None:
+    from slicer_host import wait_until
+
+    start(a_module, a_volume, a_classifier)
+    parent, count = a_module.widget.parent, slicer.mrmlScene.GetNumberOfNodes()
+    a_module.widget.onReload()
+    a_classifier.may_answer.set()
+    wait_until(lambda: not a_classifier.threads[0].is_alive())
+    slicer.app.processEvents()
+    assert slicer.mrmlScene.GetNumberOfNodes() == count
+    assert parent.self().panel.ui.verdictLabel.text == "No result yet"
+    assert parent.self().panel.ui.volumeSelector.currentNode() is a_volume
+    parent.exit()
+    parent.self().cleanup()
+
+
+@pytest.fixture
+def an_untrained_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With an untrained localizer in place of the shipped one."""
+    from ACNetLib import model_store
+    from ACNetLib.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
+    from ACNetLib.model import Model, save_model
+    from ACNetLib.network import ACNet
+    from conftest import a_card
+
+    save_model(Model(ACNet(), a_card("untrained")), tmp_path / "untrained.safetensors")
+    card = LocalizerCard("untrained localizer", True, confidence_threshold=0.5, field_strengths_tesla=(1.5,))
+    save_localizer(LocalizerModel(LocalizerNetwork(), card), tmp_path / "localizer.safetensors")
+    monkeypatch.setattr(model_store, "default_localizer", lambda: tmp_path / "localizer.safetensors")
+    return tmp_path / "untrained.safetensors"
+
+
+@pytest.fixture
+def ui_of_an_untrained_model(a_module: Any, ui: Any, an_untrained_model: Path) -> Any:
+    from ACNetLib.panel.logic import load_classifier_from_file
+
+    logic = a_module.widget.panel.logic
+    logic.models = lambda: {"untrained": an_untrained_model}
+    logic.model_for_field = lambda _field: an_untrained_model
+    logic.load_classifier = load_classifier_from_file
+    a_module.enter()
+    choose(ui.deviceComboBox, "cpu")
+    return ui
+
+
+def test_a_click_runs_a_real_network_on_the_processor(
+    a_module: Any, ui_of_an_untrained_model: Any, a_volume: Volume, an_oblique_t1_map: T1Map
+) -> None:
+    ui = ui_of_an_untrained_model
+    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "LV")
+    point.AddControlPoint(*(an_oblique_t1_map.center * (-1, -1, 1)))
+    ui.centerSelector.setCurrentNode(point)
+    classify(a_module, a_volume)
+    assert ui.statusLabel.text == ""
+    nodes = result_of(a_volume)
+    study, rows = read_summary(nodes.table)
+    assert (study.model, study.device, study.center_source, len(rows)) == ("untrained", "cpu", "point", 2)
+    word = {"dcm": "DCM", "normal": "Normal", "uncertain": "Uncertain"}[study.verdict]
+    assert word in ui.verdictLabel.text
+    bands = slicer.util.arrayFromVolume(nodes.labels["combined"])
+    area_mm2 = np.count_nonzero(bands[0]) * 1.4 * 1.6
+    assert area_mm2 == pytest.approx(128.0**2, rel=0.05)
+
+
+def test_where_the_real_localizer_finds_nothing_the_panel_asks_for_the_centre(
+    a_module: Any, ui_of_an_untrained_model: Any, a_volume: Volume
+) -> None:
+    classify(a_module, a_volume)
+    said = ui_of_an_untrained_model.statusLabel.text
+    assert "the left ventricle was not found on any section" in said
+    assert "centre" in said
+    assert "--" not in said
+    assert find_result(a_volume, slicer.mrmlScene) is None

@@ -1,0 +1,60 @@
+"""How sections' log odds become a study's probability, and what leaving sections out changes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.probability import sigmoid
+from ACNetLib.study import Pooling, pool
+from ACNetLib.t1map import T1Map
+
+POOLING = Pooling(study_temperature=2.0, training_prior_dcm=0.5, prevalence_dcm=0.5, uncertain_range=(0.2, 0.8))
+
+
+def test_the_probability_comes_from_the_mean_log_odds_and_the_range_from_the_moved_sections() -> None:
+    pooled = pool([(4.0, 2.0, 6.0), (0.0, 0.0, 2.0)], POOLING)
+    assert pooled.probability_dcm == pytest.approx(sigmoid(2.0 / 2))
+    assert pooled.probability_range == pytest.approx((sigmoid(1.0 / 2), sigmoid(4.0 / 2)))
+    assert pooled.verdict == "uncertain"
+
+
+def test_the_range_encloses_the_probability_itself() -> None:
+    pooled = pool([(1.0, 2.0, 3.0)], POOLING)
+    assert pooled.probability_range[0] == pooled.probability_dcm
+
+
+def test_the_prevalence_moves_the_probability() -> None:
+    low = pool([(0.0, 0.0)], replace(POOLING, prevalence_dcm=0.1))
+    assert low.probability_dcm == pytest.approx(0.1)
+    assert low.verdict == "normal"
+
+
+def test_no_section_at_all_is_refused() -> None:
+    with pytest.raises(ACNetError, match="at least one"):
+        pool([], POOLING)
+
+
+def test_leaving_sections_out_changes_the_study_and_not_the_sections(
+    a_study: Callable, an_oblique_t1_map: T1Map
+) -> None:
+    study = a_study(an_oblique_t1_map)
+    without = study.leaving_out({1})
+    assert without.left_out == (1,)
+    assert without.sections == study.sections
+    assert without.probability_dcm == pytest.approx(0.91)  # that of the first section: conftest pools nothing
+    assert without.leaving_out(()).left_out == ()
+    with pytest.raises(ACNetError, match="at least one"):
+        study.leaving_out({0, 1})
+
+
+def test_it_loads_without_torch() -> None:
+    core = Path(__file__).parent.parent / "ACNetClassifier"
+    code = f"import sys; sys.path.insert(0, {str(core)!r}); import ACNetLib.study; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
