@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from ACNetLib.classifier import Localizer
 from ACNetLib.device import DeviceChoice
@@ -22,6 +19,7 @@ from ACNetLib.probability import Verdict, at_prevalence, sigmoid, verdict
 from ACNetLib.t1map import read_t1_map
 
 from .attention_evaluation import judge_attention
+from .baselines import MEASURES, measures_regression
 from .cases import LABELS, Case, CaseLibrary
 from .dataset import CaseDataset
 from .metrics import (
@@ -38,7 +36,6 @@ from .metrics import (
 from .simulation.truth import TRUTH_TABLE_NAME
 from .training import count_cases, predict
 
-MEASURES = ("septal_t1_ms", "cavity_area_mm2", "wall_thickness_mm")
 MATCHED_PAIR_TOLERANCE_SD = 0.1
 BOOTSTRAP_SEED = 0
 FOLDS = 5
@@ -205,8 +202,7 @@ def _against_measures(scores: PatientScores, measures: Mapping[str, FloatArray])
 def measures_log_odds(measures: Mapping[str, FloatArray], is_dcm: BoolArray) -> FloatArray:
     """Logistic regression on the three measures, each patient predicted by a fit to the other four fifths."""
     features = np.stack([measures[name] for name in MEASURES], axis=1)
-    model = make_pipeline(StandardScaler(), LogisticRegression())
-    return np.asarray(cross_val_predict(model, features, is_dcm, cv=FOLDS, method="decision_function"))
+    return np.asarray(cross_val_predict(measures_regression(), features, is_dcm, cv=FOLDS, method="decision_function"))
 
 
 def bootstrap_difference(first: FloatArray, second: FloatArray, is_dcm: BoolArray) -> Estimate:

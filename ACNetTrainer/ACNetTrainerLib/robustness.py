@@ -10,11 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -22,7 +18,8 @@ from ACNetLib.device import DeviceChoice
 from ACNetLib.model import Model
 from ACNetLib.section import INTENSITY_MAX, SECTION_SIZE, SECTION_SPACING_MM, IntensityScaling, to_intensity
 
-from .evaluation import BOOTSTRAP_SEED, FOLDS, MEASURES, bootstrap_difference
+from .baselines import MEASURES, measures_regression
+from .evaluation import BOOTSTRAP_SEED, FOLDS, bootstrap_difference
 from .metrics import BoolArray, FloatArray, auroc, bootstrap
 from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
 from .simulation.cohort import Cohort
@@ -180,8 +177,7 @@ def regression_log_odds(as_drawn: FloatArray, degraded: FloatArray, is_dcm: Bool
     the other four fifths."""
     log_odds = np.empty(len(is_dcm))
     for fitted, held_out in StratifiedKFold(FOLDS).split(as_drawn, is_dcm):
-        regression = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression())
-        regression.fit(as_drawn[fitted], is_dcm[fitted])
+        regression = measures_regression().fit(as_drawn[fitted], is_dcm[fitted])
         log_odds[held_out] = regression.decision_function(degraded[held_out])
     return log_odds
 

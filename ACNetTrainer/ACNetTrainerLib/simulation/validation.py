@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_predict, cross_val_score
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
+from ..baselines import measures_regression
 from ..metrics import BoolArray, Estimate, FloatArray, auroc, bootstrap
 from .cohort import Cohort
 from .measurement import MeasuredSection, measure_patient
@@ -148,12 +149,8 @@ def _difficulty_scores(sections: Sequence[MeasuredSection], is_dcm: BoolArray) -
     t1 = np.nan_to_num(measures["septal_t1_ms"], nan=float(np.nanmean(measures["septal_t1_ms"])))
     area, wall = measures["cavity_area_mm2"], measures["wall_thickness_mm"]
     features = np.stack([t1, area, wall], axis=1)
-    regression = cross_val_predict(_regression(1.0), features, is_dcm, cv=5, method="decision_function")
+    regression = cross_val_predict(measures_regression(), features, is_dcm, cv=5, method="decision_function")
     return dict(zip(DIFFICULTY_BANDS, (t1, area, regression), strict=True))
-
-
-def _regression(inverse_penalty: float) -> Pipeline:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=inverse_penalty, max_iter=1000))
 
 
 def leak_auroc(features: FloatArray, is_dcm: BoolArray) -> float:
@@ -163,7 +160,8 @@ def leak_auroc(features: FloatArray, is_dcm: BoolArray) -> float:
     (Scores pooled over folds would give less: a fold's intercept leans away from the labels that were left out.)
     """
     folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=LEAK_REPEATS, random_state=SEED)
-    return float(cross_val_score(_regression(0.1), features, is_dcm, cv=folds, scoring="roc_auc").mean())
+    regression = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    return float(cross_val_score(regression, features, is_dcm, cv=folds, scoring="roc_auc").mean())
 
 
 def _leak_by_lot(features: FloatArray, is_dcm: BoolArray) -> dict[str, float]:

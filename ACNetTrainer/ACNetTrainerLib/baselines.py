@@ -1,0 +1,94 @@
+"""The simple baselines that every network has to beat: the majority class, and logistic regressions on what a reader
+measures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ACNetLib.errors import ACNetError
+
+from .cases import Case, CaseLibrary
+from .metrics import FloatArray
+from .simulation.truth import TRUTH_TABLE_NAME
+
+SEPTAL_T1 = ("septal_t1_ms",)
+SIZE = ("cavity_area_mm2", "wall_thickness_mm")
+MEASURES = SEPTAL_T1 + SIZE
+
+BASELINES: dict[str, tuple[str, ...]] = {
+    "majority-class": (),
+    "septal-t1": SEPTAL_T1,
+    "size": SIZE,
+    "septal-t1-and-size": MEASURES,
+}
+"""Each baseline and the measures that it sees."""
+
+
+def measures_regression() -> Pipeline:
+    """Logistic regression on standardized measures.
+
+    A missing one, as septal T1 where the wall is too thin for a mid-wall pixel, counts as the mean of the cases fitted
+    to: it then says nothing for either class.
+    """
+    return make_pipeline(SimpleImputer(strategy="mean"), StandardScaler(), LogisticRegression())
+
+
+def baseline_probabilities(
+    name: str, library: CaseLibrary, training: Sequence[Case], test: Sequence[Case]
+) -> FloatArray:
+    """The probability of DCM (n,) of each test case by a baseline fitted to the training cases, some of each class.
+
+    It refers to the training cases' share of DCM, and for the majority class it is that share. Raises ACNetError when
+    the library has no table of measures, or the table lacks a case or holds what is no number.
+    """
+    is_dcm = np.array([case.is_dcm for case in training])
+    measures = BASELINES[name]
+    if not measures:
+        return np.full(len(test), is_dcm.mean())
+    fitted = read_measures(library, training, measures)
+    for measure, values in zip(measures, fitted.T, strict=True):
+        if np.isnan(values).all():
+            raise ACNetError(
+                f"{library.folder / TRUTH_TABLE_NAME}: none of {len(training)} training cases has a {measure}."
+            )
+    regression = measures_regression().fit(fitted, is_dcm)
+    return np.asarray(regression.predict_proba(read_measures(library, test, measures))[:, 1])
+
+
+def read_measures(library: CaseLibrary, cases: Sequence[Case], measures: Sequence[str]) -> FloatArray:
+    """What the library's table of measures has of these cases, (cases, measures); NaN where it is empty or says nan.
+
+    Raises ACNetError like `baseline_probabilities`.
+    """
+    table = library.folder / TRUTH_TABLE_NAME
+    if not table.is_file():
+        raise ACNetError(f"{library.folder}: no {TRUTH_TABLE_NAME} found; expected a row of measures for each case.")
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in ("case", *measures) if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ACNetError(f"{table}: columns {', '.join(missing)} are missing.")
+        rows = {row["case"]: row for row in reader}
+    values = []
+    for case in cases:
+        if case.case not in rows:
+            raise ACNetError(f"{table}: no row of case '{case.case}'; expected one for each case of the library.")
+        values.append([_measure(rows[case.case][name], f"{table}, case '{case.case}': {name}") for name in measures])
+    return np.array(values, np.float64).reshape(len(cases), len(measures))
+
+
+def _measure(text: str | None, place: str) -> float:
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        value = np.inf
+    if np.isinf(value):
+        raise ACNetError(f"{place} is '{text}'; expected a number with a decimal point, or nothing.")
+    return value
