@@ -12,7 +12,7 @@ SAMPLE_TABLE_NAME = "ACNetSampleData.json"
 
 @dataclass(frozen=True)
 class SampleCase:
-    """A simulated patient: the T1 map as a DICOM folder and as one file, the truth, the left ventricle's centre (LPS mm).
+    """A simulated patient: T1 map as a DICOM folder and as one file, truth, centre of the left ventricle (LPS mm).
 
     sha256: of the one file.
     """

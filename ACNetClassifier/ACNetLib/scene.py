@@ -125,6 +125,46 @@ def show_result(
     The nodes of an earlier result of the same input are brought up to date, so that what refers to them and how the
     user shows them stays. The T1 window and the views' planes are set with the first result only.
     """
+    with slicer.util.NodeModify(input_node):  # one event, not one a reference
+        nodes = _bring_up_to_date(result, input_node, scene)
+    show_display(nodes, scene, display or Display())
+    return nodes
+
+
+def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> ResultNodes | None:
+    """The nodes that show_result made for this input, also in a scene opened from a file. None without a table."""
+    found = {node.GetAttribute(OUTPUT): node for node in _outputs(input_node)}
+    if "table" not in found or not has_summary(found["table"]):
+        return None
+    return ResultNodes(
+        input_node,
+        {key: found[f"labels.{key}"] for key in OVERLAYS if f"labels.{key}" in found},
+        {key: found[f"maps.{key}"] for key in ATTENTION_MAPS if f"maps.{key}" in found},
+        found["table"],
+        {int(key.removeprefix(CROP_BOX)): node for key, node in found.items() if key.startswith(CROP_BOX)},
+        _own_folder(found["table"], scene),
+    )
+
+
+def crop_box_center(box: vtkMRMLMarkupsROINode) -> np.ndarray:
+    """Where the crop box is now, as LPS mm, (3,)."""
+    return flipped(np.array(box.GetCenterWorld()))
+
+
+def save_scene(scene: vtkMRMLScene, path: Path) -> None:
+    """Write the scene as a Slicer bundle (.mrb). Raises OSError, and leaves what is there, when it can't be written."""
+    path = Path(path).absolute()
+    # A folder of its own: the scene inside a bundle is named after the file. Beside the target: the move is atomic.
+    with tempfile.TemporaryDirectory(prefix=".acnet-", dir=path.parent) as folder:
+        bundle = Path(folder) / path.name
+        if not scene.WriteToMRB(str(bundle)):
+            raise OSError(f"{path}: the scene could not be written.")
+        with bundle.open("rb+") as file:
+            os.fsync(file.fileno())
+        bundle.replace(path)
+
+
+def _bring_up_to_date(result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> ResultNodes:
     outputs = _Outputs(input_node, scene)
     name, t1_map, thresholds = input_node.GetName(), result.t1_map, result.card.attention_thresholds
     if not outputs.earlier:
@@ -164,42 +204,7 @@ def show_result(
         boxes[section.section] = outputs.node(f"{CROP_BOX}{section.section}", "vtkMRMLMarkupsROINode", title)
         _place_crop_box(boxes[section.section], section, t1_map)
     outputs.remove_others()
-    nodes = ResultNodes(input_node, labels, maps, table, boxes, _own_folder(table, scene))
-    show_display(nodes, scene, display or Display())
-    return nodes
-
-
-def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> ResultNodes | None:
-    """The nodes that show_result made for this input, also in a scene opened from a file. None without a table."""
-    found = {node.GetAttribute(OUTPUT): node for node in _outputs(input_node)}
-    if "table" not in found or not has_summary(found["table"]):
-        return None
-    return ResultNodes(
-        input_node,
-        {key: found[f"labels.{key}"] for key in OVERLAYS if f"labels.{key}" in found},
-        {key: found[f"maps.{key}"] for key in ATTENTION_MAPS if f"maps.{key}" in found},
-        found["table"],
-        {int(key.removeprefix(CROP_BOX)): node for key, node in found.items() if key.startswith(CROP_BOX)},
-        _own_folder(found["table"], scene),
-    )
-
-
-def crop_box_center(box: vtkMRMLMarkupsROINode) -> np.ndarray:
-    """Where the crop box is now, as LPS mm, (3,)."""
-    return flipped(np.array(box.GetCenterWorld()))
-
-
-def save_scene(scene: vtkMRMLScene, path: Path) -> None:
-    """Write the scene as a Slicer bundle (.mrb). Raises OSError, and leaves what is there, when it can't be written."""
-    path = Path(path).absolute()
-    # A folder of its own: the scene inside a bundle is named after the file. Beside the target: the move is atomic.
-    with tempfile.TemporaryDirectory(prefix=".acnet-", dir=path.parent) as folder:
-        bundle = Path(folder) / path.name
-        if not scene.WriteToMRB(str(bundle)):
-            raise OSError(f"{path}: the scene could not be written.")
-        with bundle.open("rb+") as file:
-            os.fsync(file.fileno())
-        bundle.replace(path)
+    return ResultNodes(input_node, labels, maps, table, boxes, _own_folder(table, scene))
 
 
 class _Outputs:

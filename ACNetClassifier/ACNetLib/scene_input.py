@@ -80,7 +80,7 @@ def t1_map_from_volume_node(
 
 
 def field_strength_is_from_dicom(node: vtkMRMLScalarVolumeNode) -> bool:
-    """Whether the volume's field strength, if it tells one, was read in the DICOM database and not in a file of ours."""
+    """Whether the volume's field strength, if it tells one, comes from the DICOM database and not from a file of ours."""
     return _header_value(node, FIELD_STRENGTH_KEY) is None
 
 
@@ -91,8 +91,8 @@ def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> in
     count = node.GetImageData().GetDimensions()[2] if node.GetImageData() is not None else 0
     if not 0 <= section < count:
         raise ACNetError(
-            f"{node.GetName()}: the {view.GetName()} view shows none of its sections; expected one of 0 to {count - 1}. "
-            "Move the view to the section, or choose other sections."
+            f"{node.GetName()}: the {view.GetName()} view shows none of its sections; expected one of 0 to "
+            f"{count - 1}. Move the view to the section, or choose other sections."
         )
     return section
 

@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import slicer
+import slicer.util
+import vtk
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
@@ -23,8 +25,13 @@ from ACNetLib.panel.texts import (
     refusal_text,
     section_choice_text,
 )
-from ACNetLib.scene_input import field_strength_is_from_dicom, section_in_view, t1_map_from_volume_node
-from ACNetLib.t1map import T1Map
+from ACNetLib.scene_input import (
+    DICOM_INSTANCES,
+    field_strength_is_from_dicom,
+    section_in_view,
+    t1_map_from_volume_node,
+)
+from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 from ACNetLib.weights_header import read_card_values
 
 FIELD_STRENGTHS = ("", "1.5", "3")
@@ -144,15 +151,18 @@ class InputView:
 
 
 def _state(volume: vtkMRMLScalarVolumeNode | None) -> tuple[object, ...]:
-    """Differs when the volume's image, its place or what is known of it does."""
+    """Differs when the volume's image, its place or what is known of it does; a new reference, say, changes nothing."""
     if volume is None:
         return ()
-    image, transform = volume.GetImageData(), volume.GetParentTransformNode()
+    image, transform, ijk_to_ras = volume.GetImageData(), volume.GetParentTransformNode(), vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(ijk_to_ras)
     return (
         volume.GetID(),
-        volume.GetMTime(),
+        volume.GetName(),
+        *(volume.GetAttribute(name) for name in (FIELD_STRENGTH_KEY, SIMULATED_KEY, DICOM_INSTANCES)),
         None if image is None else image.GetMTime(),
         None if transform is None else transform.GetTransformToWorldMTime(),
+        slicer.util.arrayFromVTKMatrix(ijk_to_ras).tobytes(),
     )
 
 
