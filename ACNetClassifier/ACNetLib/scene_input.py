@@ -80,7 +80,7 @@ def t1_map_from_volume_node(
 
 
 def field_strength_is_from_dicom(node: vtkMRMLScalarVolumeNode) -> bool:
-    """Whether the volume's field strength, if it tells one, comes from the DICOM database and not from a file of ours."""
+    """Whether the volume's field strength, if it has one, comes from the DICOM database and not from a file of ours."""
     return _header_value(node, FIELD_STRENGTH_KEY) is None
 
 

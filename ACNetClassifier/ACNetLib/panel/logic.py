@@ -15,7 +15,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.parameters import ACNetParameters
-from ACNetLib.panel.torch_libraries import load_torch_libraries
+from ACNetLib.panel.torch_libraries import leave_a_core_free, load_torch_libraries
 from ACNetLib.panel.worker import Progress
 from ACNetLib.scene import ResultNodes, crop_box_center, find_result, show_result
 from ACNetLib.scene_display import Display
@@ -250,6 +250,7 @@ def shipped_model_for_field(field_strength_tesla: float) -> Path:
 
 def load_classifier_from_file(model: Path, device: str) -> Any:
     load_torch_libraries()
+    leave_a_core_free()
     from ACNetLib.classifier import Classifier
     from ACNetLib.device import choose_device
     from ACNetLib.localizer import Localizer, load_localizer
