@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
-from pathlib import Path
+import unittest
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,15 @@ from slicer.ScriptedLoadableModule import (
 )
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.panel.logic import ACNetClassifierLogic
+from ACNetLib.panel.logic import ACNetClassifierLogic, Choices
 from ACNetLib.panel.panel import ACNetPanel
-from ACNetLib.panel.sample_data import register_samples
+from ACNetLib.panel.sample_data import load_sample, register_samples
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.scene import find_result
+from ACNetLib.scene_table import read_summary
+
+LARGEST_OFFSET_MM = 4.0
+"""Between the true centre of the left ventricle and that of the section."""
 
 
 class ACNetClassifier(ScriptedLoadableModule):
@@ -91,17 +98,65 @@ class ACNetClassifierWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObserva
 
 
 class ACNetClassifierTest(ScriptedLoadableModuleTest):
-    """The self-test that Slicer runs."""
+    """The self-test: the real road on the shipped samples. What needs PyTorch is skipped without it."""
 
     def setUp(self) -> None:
         slicer.mrmlScene.Clear(0)
 
+    def runTest(self) -> None:
+        """All of them, by the button Reload and Test; skipped ones are counted and named."""
+        tests = unittest.defaultTestLoader.loadTestsFromTestCase(type(self))
+        result = unittest.TextTestRunner(verbosity=2).run(tests)
+        if not result.wasSuccessful():
+            raise AssertionError(f"{len(result.failures) + len(result.errors)} of {result.testsRun} tests failed")
+
     def test_a_volume_that_is_no_t1_map_is_refused_by_name(self) -> None:
         volume = slicer.util.addVolumeFromArray(np.zeros((1, 160, 160), np.float32), name="zeros")
-        logic = ACNetClassifierLogic(models=lambda: {"any": Path("any.safetensors")})
-        refusal = ""
-        try:
-            logic.prepare(volume, "any")
-        except ACNetError as error:
-            refusal = str(error)
-        assert refusal.startswith(("zeros:", "PyTorch")), refusal
+        with self.assertRaisesRegex(ACNetError, "^zeros:"):
+            ACNetClassifierLogic().prepare(volume, Choices())
+
+    def test_the_sample_is_loaded_checked_and_ready(self) -> None:
+        panel = self._panel()
+        panel.ui.sampleButton.click()
+        self.assertEqual(panel.ui.volumeSelector.currentNode().GetName(), "ACNetSimulatedDCM")
+        self.assertIn("3 sections", panel.ui.checkLabel.text)
+        self.assertIn("1.5 T", panel.ui.checkLabel.text)
+        self.assertTrue(panel.ui.applyButton.enabled)
+
+    def test_the_samples_are_told_apart(self) -> None:
+        self._need_torch()
+        for case in sample_cases():
+            nodes = ACNetClassifierLogic().classify(load_sample(case))
+            study, rows = read_summary(nodes.table)
+            self.assertEqual(study.verdict, case.label)
+            self.assertEqual(len(rows), 3)
+            for row in rows:  # a septum of 900 to 1150 ms, and a section cut around the true ventricle
+                self.assertTrue(900 < row.septal_t1_ms < 1150, row)
+            middle = np.array(rows[1].center_mm)
+            self.assertLess(np.linalg.norm(middle - np.array(case.center_mm)), LARGEST_OFFSET_MM)
+            shown = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode").GetLabelVolumeID()
+            self.assertEqual(shown, nodes.labels["combined"].GetID())
+            covered_mm2 = np.count_nonzero(slicer.util.arrayFromVolume(nodes.labels["combined"])[1]) * 1.40625**2
+            self.assertAlmostEqual(covered_mm2 / 128**2, 1, delta=0.05)
+
+    def test_a_click_classifies_and_another_cancels(self) -> None:
+        self._need_torch()
+        panel = self._panel()
+        panel.ui.sampleButton.click()
+        for clicks in (1, 2):  # the second click cancels
+            for _click in range(clicks):
+                panel.ui.applyButton.click()
+            while panel.running:
+                slicer.app.processEvents()
+        volume = panel.ui.volumeSelector.currentNode()
+        self.assertEqual(read_summary(find_result(volume, slicer.mrmlScene).table)[0].verdict, "dcm")
+        self.assertIn("Cancelled", panel.ui.statusLabel.text)
+
+    def _panel(self) -> ACNetPanel:
+        widget = slicer.util.getModuleWidget("ACNetClassifier")
+        widget.enter()
+        return widget.panel
+
+    def _need_torch(self) -> None:
+        if importlib.util.find_spec("torch") is None or importlib.util.find_spec("safetensors") is None:
+            self.skipTest("PyTorch or safetensors is not installed: click Apply in the panel once to install them")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import unittest
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.scene import ResultNodes, add_t1_map, find_result, save_scene
 from ACNetLib.scene_table import read_summary
 from ACNetLib.t1map import T1Map
-from panel_fixtures import StandInClassifier, choose, classify, composites, result_of, wait_for_end
+from panel_fixtures import MODULE_FILE, StandInClassifier, choose, classify, composites, result_of, wait_for_end
 
 
 def ijk_to_ras(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
@@ -242,6 +243,40 @@ def test_the_logic_classifies_without_panel(a_module: Any, a_volume: Volume) -> 
     assert read_summary(nodes.table)[0].verdict == "dcm"
     with pytest.raises(ACNetError, match="acnet-c"):
         logic.classify(a_volume, Choices(model_name="acnet-c"))
+
+
+@pytest.fixture
+def a_module_as_shipped(host: None) -> Iterator[Any]:
+    from slicer_host import load_module
+
+    slicer.mrmlScene.Clear(0)
+    module = load_module(MODULE_FILE)
+    yield module
+    module.unload()
+    slicer.mrmlScene.Clear(0)
+
+
+def run_self_test(module: Any) -> tuple[int, list[str]]:
+    """As Slicer's test runner does: how many tests ran, and the reasons of those that were skipped."""
+    tests = unittest.defaultTestLoader.loadTestsFromTestCase(module.python_module.ACNetClassifierTest)
+    result = unittest.TestResult()
+    tests.run(result)
+    assert result.wasSuccessful(), result.failures + result.errors
+    return result.testsRun, [reason for _test, reason in result.skipped]
+
+
+def test_the_modules_own_test_passes(a_module_as_shipped: Any) -> None:
+    assert run_self_test(a_module_as_shipped) == (4, [])
+    a_module_as_shipped.python_module.ACNetClassifierTest().runTest()
+
+
+def test_without_torch_its_part_is_skipped_with_the_reason_and_not_passed(
+    a_module_as_shipped: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    count, reasons = run_self_test(a_module_as_shipped)
+    assert (count, len(reasons)) == (4, 2)
+    assert all("PyTorch or safetensors is not installed" in reason for reason in reasons)
 
 
 @pytest.fixture
