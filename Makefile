@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models studies tables sample-data icon simulation-results clean
+.PHONY: demo test lint format models studies tables sample-data icon screenshots simulation-results clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -87,6 +87,10 @@ sample-data: $(READY)
 # The extension's icon, from the drawing of the classifier module's.
 icon: $(READY)
 	$(BIN)/python Documentation/icon.py
+
+# Pictures of the panel and the views for the documentation. Look at them.
+screenshots: $(READY)
+	PYTHONPATH=Testing $(BIN)/python Documentation/screenshots.py
 
 # The tables of the README and the documentation, from the results.
 tables: $(READY)

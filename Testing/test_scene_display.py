@@ -122,6 +122,23 @@ def test_crop_boxes_can_be_hidden(a_result: ResultNodes, a_scene: Scene) -> None
         assert {bool(box.GetDisplayNode().GetVisibility()) for box in a_result.crop_boxes.values()} == {shown}
 
 
+def test_the_first_result_shows_the_sections_as_acquired_in_the_red_view_and_across_in_the_others(
+    a_result: ResultNodes, a_scene: Scene, an_oblique_t1_map: T1Map
+) -> None:
+    planes = {
+        name: slicer.util.arrayFromVTKMatrix(a_scene.GetSingletonNode(name, "vtkMRMLSliceNode").GetSliceToRAS())
+        for name in ("Red", "Yellow", "Green")
+    }
+    to_ras = (-1, -1, 1)
+    np.testing.assert_allclose(planes["Red"][:3, 0], an_oblique_t1_map.row_axis * to_ras, atol=1e-6)
+    np.testing.assert_allclose(planes["Red"][:3, 1], -an_oblique_t1_map.column_axis * to_ras, atol=1e-6)
+    normals = np.array([plane[:3, 2] for plane in planes.values()])
+    np.testing.assert_allclose(np.abs(normals @ normals.T), np.eye(3), atol=1e-6)
+    wide, high, _ = a_scene.GetSingletonNode("Red", "vtkMRMLSliceNode").GetFieldOfView()
+    assert wide >= 170 * 1.4 - 1e-6
+    assert high >= 150 * 1.6 - 1e-6
+
+
 def test_the_views_jump_to_a_section(a_result: ResultNodes, a_scene: Scene, an_oblique_t1_map: T1Map) -> None:
     red = a_scene.GetSingletonNode("Red", "vtkMRMLSliceNode")
     for section in (1, 0):

@@ -22,7 +22,7 @@ from slicer import (
 from vtk import vtkMatrix4x4
 
 from ACNetLib.attention import ATTENTION_MAPS, Thresholds
-from ACNetLib.scene_input import flipped
+from ACNetLib.scene_input import flipped, ijk_to_world
 from ACNetLib.t1map import DISPLAY_WINDOW_MS
 
 if TYPE_CHECKING:
@@ -99,13 +99,26 @@ def show_display(nodes: ResultNodes, scene: vtkMRMLScene, display: Display) -> N
 
 
 def show_in_plane(volume: vtkMRMLScalarVolumeNode, center_mm: Sequence[float], scene: vtkMRMLScene) -> None:
-    """Window the T1 volume, turn the slice views into its planes and move them to a point (LPS mm)."""
+    """Window the T1 volume and show it through a point (LPS mm): its sections as acquired, and planes across them.
+
+    Slicer would turn each view into the nearest plane of the volume: of a short axis, no view might show the sections.
+    """
     display = volume.GetDisplayNode()
     if display is not None:
         display.SetAutoWindowLevel(False)
         display.SetWindowLevelMinMax(*DISPLAY_WINDOW_MS)
-    for view in nodes_of_class(scene, "vtkMRMLSliceNode"):
-        view.RotateToVolumePlane(volume)
+    steps = ijk_to_world(volume)[:3, :3]
+    spacing_mm = np.linalg.norm(steps, axis=0)
+    column, row, section = (steps / spacing_mm).T
+    width, height, depth = spacing_mm * volume.GetImageData().GetDimensions()
+    for name, rightward, upward, extent_mm in (
+        ("Red", column, -row, (width, height)),
+        ("Yellow", row, section, (height, depth)),
+        ("Green", column, section, (width, depth)),
+    ):
+        view = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        if view is not None:
+            _look_at(view, rightward, upward, extent_mm)
     jump_to(center_mm, scene)
 
 
@@ -193,6 +206,16 @@ def _arrange_views(scene: vtkMRMLScene, side_by_side: bool) -> None:
     for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
         if composite.GetLayoutName() in SIDE_BY_SIDE_VIEWS:
             composite.SetLinkedControl(side_by_side)
+
+
+def _look_at(view: vtkMRMLSliceNode, rightward: np.ndarray, upward: np.ndarray, extent_mm: tuple[float, float]) -> None:
+    """Show the plane of these directions (RAS), so large that the extent fits."""
+    slice_to_ras = np.eye(4)
+    slice_to_ras[:3, :3] = np.column_stack([rightward, upward, np.cross(rightward, upward)])
+    _show_plane(view, slicer.util.vtkMatrixFromArray(slice_to_ras))
+    wide, high, _ = view.GetDimensions()
+    mm_a_pixel = max(extent_mm[0] / max(wide, 1), extent_mm[1] / max(high, 1))
+    view.SetFieldOfView(mm_a_pixel * wide, mm_a_pixel * high, view.GetFieldOfView()[2])
 
 
 def _show_plane(view: vtkMRMLSliceNode, slice_to_ras: vtkMatrix4x4) -> None:

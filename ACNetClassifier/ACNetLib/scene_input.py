@@ -87,7 +87,7 @@ def field_strength_is_from_dicom(node: vtkMRMLScalarVolumeNode) -> bool:
 def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:
     """The section of the volume in the middle of a slice view. Raises ACNetError when the view shows none."""
     in_middle = slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())[:, 3]
-    section = round(float((np.linalg.inv(_ijk_to_world(node)) @ in_middle)[2]))
+    section = round(float((np.linalg.inv(ijk_to_world(node)) @ in_middle)[2]))
     count = node.GetImageData().GetDimensions()[2] if node.GetImageData() is not None else 0
     if not 0 <= section < count:
         raise ACNetError(
@@ -225,7 +225,7 @@ def _plain(name: str) -> str:
 def _image_on_grid(array: np.ndarray, node: vtkMRMLScalarVolumeNode, is_vector: bool = False) -> sitk.Image:
     """(section, row, column) values as an image with the node's geometry in the world, in LPS."""
     image = sitk.GetImageFromArray(array, isVector=is_vector)
-    ijk_to_lps = LPS_RAS @ _ijk_to_world(node)
+    ijk_to_lps = LPS_RAS @ ijk_to_world(node)
     spacing = np.linalg.norm(ijk_to_lps[:3, :3], axis=0)
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(ijk_to_lps[:3, 3].tolist())
@@ -233,7 +233,11 @@ def _image_on_grid(array: np.ndarray, node: vtkMRMLScalarVolumeNode, is_vector: 
     return image
 
 
-def _ijk_to_world(node: vtkMRMLScalarVolumeNode) -> np.ndarray:
+def ijk_to_world(node: vtkMRMLScalarVolumeNode) -> np.ndarray:
+    """From column, row and section index to RAS mm where the scene shows the node, (4, 4).
+
+    Raises ACNetError under a non-linear transform.
+    """
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     ijk_to_ras = slicer.util.arrayFromVTKMatrix(matrix)

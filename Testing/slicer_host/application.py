@@ -3,31 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import slicer
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, QSettings, Qt, QThread
 from PySide6.QtGui import QCursor
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
+
+from slicer_host.io_manager import qSlicerCoreIOManager
+from slicer_host.modules import qSlicerMainWindow, qSlicerModuleManager
 
 
 class Application:
-    """The little of slicer.app that our code and the slicer.util functions that it calls need."""
+    """The little of slicer.app that our code and the slicer.util functions that it calls need.
+
+    Settings, temporary files and downloads go into a folder of their own.
+    """
 
     applicationName = "Slicer"
 
-    def __init__(self, qt_application: QApplication) -> None:
+    def __init__(self, qt_application: QApplication, logic: slicer.vtkSlicerApplicationLogic, folder: Path) -> None:
         self._qt_application = qt_application
+        self._logic = logic
+        self._module_manager = qSlicerModuleManager()
+        self._io_manager = qSlicerCoreIOManager()
+        self._waiting_for_startup: list[Callable] = []
+        self.temporaryPath = str(folder / "temporary")
+        self.cachePath = slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory()
+        Path(self.temporaryPath).mkdir()
+        QCoreApplication.setOrganizationName("NA-MIC")
+        QSettings.setDefaultFormat(QSettings.Format.IniFormat)
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder / "settings"))
+        self._main_window = qSlicerMainWindow()
 
     def mrmlScene(self) -> slicer.vtkMRMLScene:
         return slicer.mrmlScene
 
+    def applicationLogic(self) -> slicer.vtkSlicerApplicationLogic:
+        return self._logic
+
+    def moduleManager(self) -> qSlicerModuleManager:
+        return self._module_manager
+
+    def coreIOManager(self) -> qSlicerCoreIOManager:
+        return self._io_manager
+
+    def settings(self) -> QSettings:
+        return QSettings()
+
+    def userSettings(self) -> QSettings:
+        return QSettings()
+
     def testingEnabled(self) -> bool:
-        """As in Slicer's own tests: slicer.util logs a message instead of waiting for somebody to close its window."""
+        """As in Slicer's own tests: slicer.util logs a message instead of waiting for somebody to close its window.
+
+        A test of such a window lets monkeypatch replace this function, and `ctk.ctkMessageBox.exec_`.
+        """
         return True
 
     def layoutManager(self) -> None:
-        """As in an application without main window."""
+        """As in an application without views."""
         return
+
+    def topLevelWidgets(self) -> list[QWidget]:
+        return self._qt_application.topLevelWidgets()
+
+    def thread(self) -> QThread:
+        return self._qt_application.thread()
+
+    def translate(self, context: str, text: str) -> str:
+        return self._qt_application.translate(context, text)
 
     def processEvents(self) -> None:
         self._qt_application.processEvents()
@@ -39,24 +85,44 @@ class Application:
         self._qt_application.restoreOverrideCursor()
 
     def connect(self, signal: str, slot: Callable) -> bool:
-        """The host has started up before it loads a module, so `startupCompleted()` never comes."""
-        return True
+        """`startupCompleted()` comes once, when the module that asks for it is loaded."""
+        if signal == "startupCompleted()":
+            self._waiting_for_startup.append(slot)
+            return True
+        application: Any = self._qt_application
+        return application.connect(signal, slot)
+
+    def _complete_startup(self) -> None:
+        waiting, self._waiting_for_startup = self._waiting_for_startup, []
+        for slot in waiting:
+            slot()
 
 
-def make_scene() -> tuple[slicer.vtkMRMLScene, list[object]]:
+def make_scene(cache_folder: Path) -> tuple[slicer.vtkMRMLScene, slicer.vtkSlicerApplicationLogic, list[object]]:
     """A scene with the default colours and the views Red, Yellow, Green; what keeps them alive is returned with it."""
     scene = slicer.vtkMRMLScene()
     scene.RegisterNodeClass(slicer.vtkMRMLMarkupsJsonStorageNode())
+    cache_folder.mkdir()
+    cache = slicer.vtkCacheManager()
+    cache.SetRemoteCacheDirectory(str(cache_folder))
+    scene.SetCacheManager(cache)
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
     logic.GetColorLogic().SetMRMLScene(scene)
     logic.GetColorLogic().AddDefaultColorNodes()
+    logic.SetModuleLogic("Colors", logic.GetColorLogic())
+    layout = slicer.vtkMRMLLayoutNode()
+    layout.SetSingletonTag("vtkMRMLLayoutNode")
+    scene.AddNode(layout)
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
-    keep_alive: list[object] = [logic]
+    layout = slicer.vtkMRMLLayoutNode()
+    layout.SetSingletonTag("vtkMRMLLayoutNode")
+    scene.AddNode(layout)
+    keep_alive: list[object] = [cache]
     for view, orientation in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")):
         slice_logic = slicer.vtkMRMLSliceLogic()
         slice_logic.SetMRMLApplicationLogic(logic)
         slice_logic.SetMRMLScene(scene)
         slice_logic.AddSliceNode(view).SetOrientation(orientation)
         keep_alive.append(slice_logic)
-    return scene, keep_alive
+    return scene, logic, keep_alive
