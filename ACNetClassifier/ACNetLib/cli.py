@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-field-mismatch", action="store_true", help="accept a model for another field strength; marked as void"
     )
     classify.add_argument("--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify")
+    classify.add_argument("--sections", type=_numbers, metavar="N,N,...", help="only these, counted from 0")
     classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
     classify.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
     _add_common(classify, default_output="acnet-result")
@@ -82,7 +83,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"found '{text}'; expected series numbers, such as 3 or 3,5,7") from None
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected numbers, such as 3 or 3,5,7") from None
 
 
 def _classify(options: argparse.Namespace) -> None:
@@ -95,6 +96,7 @@ def _classify(options: argparse.Namespace) -> None:
         t1_map,
         center_mm=options.center,
         segmentation=read_segmentation(options.segmentation) if options.segmentation else None,
+        sections=options.sections,
         prevalence_dcm=options.prevalence,
         allow_field_mismatch=options.allow_field_mismatch,
     )
