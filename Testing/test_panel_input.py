@@ -125,6 +125,8 @@ def test_the_card_of_the_model_that_will_run_is_shown(a_module: Any, ui: Any, a_
     assert ui.cardLabel.text.startswith("acnet-simulated-1.5T, for 1.5 T. Trained on ")
     assert "simulated patients with DCM" in ui.cardLabel.text
     assert ui.cardLabel.text.endswith(" on simulated patients.")
+    for said in ("Research only.", "Share of DCM in its training: 50 %.", "recall_dcm: 0.", "Licence: Apache-2.0."):
+        assert said in ui.cardLabel.toolTip
     a_volume.SetAttribute(FIELD_STRENGTH_KEY, "3")
     assert ui.cardLabel.text.startswith("acnet-simulated-3T, for 3 T.")
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
+
+from torch import nn
 
 from ACNetLib.attention import ATTENTION_MAPS, BAND_QUANTILES, Thresholds, map_names
 from ACNetLib.errors import ACNetError
 from ACNetLib.network import ACNet, AttentionKind, NormalizationKind
 from ACNetLib.section import SECTION_SIZE, SECTION_SPACING_MM, IntensityScaling
 from ACNetLib.weights_file import check_card_fields, load_weights, read_weights, write_weights
-from ACNetLib.weights_header import CLASSIFIER, FORMAT_VERSION, CardValues, read_card_values
+from ACNetLib.weights_header import CLASSIFIER, COMPARISON, FORMAT_VERSION, CardValues, read_card_values
+
+BuildNetwork = Callable[..., nn.Module]
+"""A network by its name: `ACNetTrainerLib.networks.build_network`."""
 
 INTENDED_USE = "Research only. Not a medical device; not for diagnosis or treatment."
 CLASS_NAMES = ("normal", "dcm")
@@ -26,7 +32,7 @@ UNCERTAIN_RANGE = (0.2, 0.8)
 class ModelCard:
     """Everything that must travel with the weights, so that inference can't differ from training.
 
-    network: constructor arguments of ACNet. section_temperature, study_temperature: divide the log odds of one section
+    network: constructor arguments of ACNet, or the name of a network of kind COMPARISON. section_temperature, study_temperature: divide the log odds of one section
     and the mean log odds of a study. training_prior_dcm: the share of DCM that the probability then refers to.
     uncertain_range: the verdict's rule on the study's probability, see `probability.verdict`. decision_threshold: where
     two classes must be told apart, on the same probability at the training prior. attention_thresholds: fixed band
@@ -58,9 +64,9 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Model:
-    """A network in evaluation mode and its card."""
+    """A network in evaluation mode, which returns `ACNetOutput`, and its card."""
 
-    network: ACNet
+    network: nn.Module
     card: ModelCard
 
 
@@ -69,12 +75,16 @@ def save_model(model: Model, path: Path) -> None:
     write_weights(model.network, asdict(model.card), path)
 
 
-def load_model(path: Path) -> Model:
-    """Read and check a model file. Raises ACNetError when it is none of ours, damaged or of another network."""
-    values, tensors = read_weights(path)
-    card = _card(values, Path(path).name)
-    network = _network(card, Path(path).name)
-    load_weights(network, tensors, card.weights_sha256, Path(path).name)
+def load_model(path: Path, build: BuildNetwork | None = None) -> Model:
+    """Read and check a model file. Raises ACNetError when it is none of ours, damaged or of another network.
+
+    Without `build` only ACNet is read: what is trained to be compared with it has no place in the classifier.
+    """
+    name = Path(path).name
+    values, tensors = read_weights(path, comparisons=build is not None)
+    card = _card(values, name)
+    network = _acnet(card, name) if build is None or card.kind == CLASSIFIER else _comparison(card, build, name)
+    load_weights(network, tensors, card.weights_sha256, name)
     return Model(network.eval(), card)
 
 
@@ -84,7 +94,8 @@ def read_card(path: Path) -> ModelCard:
 
 
 def _card(values: CardValues, name: str) -> ModelCard:
-    check_card_fields(values, CLASSIFIER, (item.name for item in fields(ModelCard)), name)
+    kind = COMPARISON if values.get("kind") == COMPARISON else CLASSIFIER
+    check_card_fields(values, kind, (item.name for item in fields(ModelCard)), name)
     try:
         values["intensity"] = IntensityScaling(**values["intensity"])
         values["class_names"] = tuple(values["class_names"])
@@ -126,7 +137,16 @@ def _is_scale(limits: Thresholds) -> bool:
     return len(limits) == len(BAND_QUANTILES) and all(low <= high for low, high in pairwise((0.0, *limits, 1.0)))
 
 
-def _network(card: ModelCard, name: str) -> ACNet:
+def _comparison(card: ModelCard, build: BuildNetwork, name: str) -> nn.Module:
+    if set(card.network) != {"name"}:
+        raise ACNetError(f"{name}: field network of its model card is {card.network!r}; expected a name alone.")
+    try:
+        return build(**card.network)
+    except (ACNetError, TypeError) as error:
+        raise ACNetError(f"{name}: its network can't be built ({error}). Update ACNet.") from error
+
+
+def _acnet(card: ModelCard, name: str) -> ACNet:
     known = inspect.signature(ACNet).parameters
     unknown = set(card.network) - set(known)
     if unknown:

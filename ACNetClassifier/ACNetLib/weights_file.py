@@ -38,10 +38,13 @@ def write_weights(network: nn.Module, card: CardValues, path: Path) -> None:
         temporary.write_bytes(save(tensors, metadata=metadata))
 
 
-def read_weights(path: Path) -> tuple[CardValues, dict[str, Tensor]]:
-    """Card and weights. Raises ACNetError for a file that is missing, damaged, or none of ours."""
+def read_weights(path: Path, *, comparisons: bool = False) -> tuple[CardValues, dict[str, Tensor]]:
+    """Card and weights. Raises ACNetError for a file that is missing, damaged, or none of ours.
+
+    comparisons: see `read_card_values`.
+    """
     path = Path(path)
-    card = read_card_values(path)
+    card = read_card_values(path, comparisons=comparisons)
     try:
         # Not mapped into memory: the weights stay as they were checked, and Windows lets the file be replaced.
         tensors = load(path.read_bytes())

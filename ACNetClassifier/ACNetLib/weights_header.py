@@ -15,39 +15,51 @@ from ACNetLib.errors import ACNetError
 WEIGHTS_SUFFIX = ".safetensors"
 METADATA_KEY = "acnet"
 FORMAT_VERSION = 1
-CLASSIFIER, LOCALIZER = "classifier", "localizer"
-"""The kinds of network, as a card names them."""
+CLASSIFIER, LOCALIZER, COMPARISON = "classifier", "localizer", "comparison"
+"""The kinds of network, as a card names them. A comparison's is trained to be compared with ACNet."""
 LARGEST_FILE_BYTES = 100_000_000  # ACNet's has 4 MB
+LARGEST_COMPARISON_BYTES = 300_000_000  # VGG16's has 260 MB
 LARGEST_HEADER_BYTES = 1_000_000  # ACNet's has 54 kB
 MOST_DIGITS = 20
 
 CardValues = dict[str, Any]
 
 
-def read_card_values(path: Path) -> CardValues:
-    """The card alone, as plain values. Raises ACNetError for a file that is missing, damaged, or none of ours."""
+def read_card_values(path: Path, *, comparisons: bool = False) -> CardValues:
+    """The card alone, as plain values. Raises ACNetError for a file that is missing, damaged, or none of ours.
+
+    Networks of kind COMPARISON are only for those who ask for `comparisons`: the trainer.
+    """
     path = Path(path)
     if not path.is_file():
         raise ACNetError(f"{path}: there is no such file; expected a model ({WEIGHTS_SUFFIX}).")
+    largest = LARGEST_COMPARISON_BYTES if comparisons else LARGEST_FILE_BYTES
     try:
-        header = _read_header(path)
+        size = path.stat().st_size
+        header = _read_header(path, size, may_be_cut=size > largest)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ACNetError(
             f"{path.name}: not a readable {WEIGHTS_SUFFIX} file ({error}); expected one that acnet-train wrote. "
             "Copy it again."
         ) from error
-    return _card_values(header, path.name)
+    card = _card_values(header, path.name)
+    if not comparisons and card.get("kind") == COMPARISON:
+        raise ACNetError(
+            f"{path.name}: it holds a network that was trained to be compared with ACNet, which is the only one that "
+            "classifies. Choose another model."
+        )
+    if size > largest:
+        raise ACNetError(f"{path.name}: it has {size} bytes, at most {largest} are expected. Choose another model.")
+    return card
 
 
-def _read_header(path: Path) -> dict[str, Any]:
+def _read_header(path: Path, size: int, may_be_cut: bool) -> dict[str, Any]:
     """The header: its length in 8 bytes, little-endian, then JSON. Raises errors of many types when it is none.
 
-    How the weights lie in the file is for safetensors to check; here only that none are missing at its end.
+    How the weights lie in the file is for safetensors to check; here only that none are missing at its end. A file that
+    is too large to be used may be cut: its card still says what it is.
     """
     with path.open("rb") as file:
-        size = path.stat().st_size
-        if size > LARGEST_FILE_BYTES:
-            raise ValueError(f"it has {size} bytes, at most {LARGEST_FILE_BYTES} are expected")
         start = file.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or not 0 < length <= min(size - 8, LARGEST_HEADER_BYTES):
@@ -56,7 +68,7 @@ def _read_header(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise TypeError("its header is no table")
     ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    if 8 + length + max(ends, default=0) != size:
+    if not may_be_cut and 8 + length + max(ends, default=0) != size:
         raise ValueError("its weights are cut off, or something follows them")
     return header
 

@@ -20,6 +20,7 @@ from ACNetLib.panel.texts import (
     device_text,
     field_strength_text,
     input_text,
+    model_card_details,
     model_card_text,
     model_text,
     refusal_text,
@@ -85,7 +86,7 @@ class InputView:
             self.ui.checkLabel.text = input_text(self._t1_map, field_strength_is_from_dicom(parameters.t1_volume))
         else:
             self.ui.checkLabel.text = self._refusal
-        self.ui.cardLabel.text = self._card_text(parameters)
+        self.ui.cardLabel.text, self.ui.cardLabel.toolTip = self._card_texts(parameters)
         self.ui.cardLabel.visible = bool(self.ui.cardLabel.text)
 
     def obstacle(self) -> str:
@@ -132,13 +133,15 @@ class InputView:
             except ACNetError as error:
                 self._refusal = refusal_text(error)
 
-    def _card_text(self, parameters: ACNetParameters) -> str:
+    def _card_texts(self, parameters: ACNetParameters) -> tuple[str, str]:
+        """What the card of the model that will run says, in short and the rest."""
         if self._t1_map is None or self._t1_map.field_strength_tesla is None:
-            return ""
+            return "", ""
         try:
-            return model_card_text(read_card_values(self._logic.model_file(parameters.model_name, self._t1_map)))
+            card = read_card_values(self._logic.model_file(parameters.model_name, self._t1_map))
         except ACNetError as error:
-            return refusal_text(error)
+            return refusal_text(error), ""
+        return model_card_text(card), model_card_details(card)
 
     def _prevalence_chosen(self, prevalence_percent: float) -> None:
         if self._parameters is not None:

@@ -111,6 +111,22 @@ def model_card_text(card: dict[str, Any]) -> str:
     return " ".join(lines)
 
 
+def model_card_details(card: dict[str, Any]) -> str:
+    """The rest of what the card says, a line each."""
+    lines = [
+        str(card["intended_use"]),
+        _("Share of DCM in its training: {prior} %.").format(prior=f"{100 * card['training_prior_dcm']:g}"),
+    ]
+    for recall in ("recall_dcm", "recall_normal"):
+        match card.get("metrics", {}).get(recall):
+            case {"value": float(value), "low": float(low), "high": float(high)}:
+                text = _("{recall}: {value} (95 % interval {low} to {high}).")
+                lines.append(text.format(recall=recall, value=f"{value:.3f}", low=f"{low:.3f}", high=f"{high:.3f}"))
+    lines.append(_("Licence: {licence}.").format(licence=card["licence"]))
+    lines.append(_("Weights: SHA-256 {digest}...").format(digest=str(card["weights_sha256"])[:12]))
+    return "\n".join(lines)
+
+
 def verdict_word(verdict: str) -> str:
     return {"dcm": _("DCM"), "normal": _("Normal"), "uncertain": _("Uncertain")}[verdict]
 
