@@ -148,8 +148,9 @@ class ACNetClassifierTest(ScriptedLoadableModuleTest):
                 panel.ui.applyButton.click()
             while panel.running:
                 slicer.app.processEvents()
-        volume = panel.ui.volumeSelector.currentNode()
-        self.assertEqual(read_summary(find_result(volume, slicer.mrmlScene).table)[0].verdict, "dcm")
+        nodes = find_result(panel.ui.volumeSelector.currentNode(), slicer.mrmlScene)
+        assert nodes is not None
+        self.assertEqual(read_summary(nodes.table)[0].verdict, "dcm")
         self.assertIn("Cancelled", panel.ui.statusLabel.text)
 
     def _panel(self) -> ACNetPanel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ACNetLib.panel.parameters import ACNetParameters
@@ -11,14 +11,18 @@ from ACNetLib.panel.parameters import ACNetParameters
 class ComboBoxes:
     """Keeps combo boxes and the str parameters of their names equal; each entry shows a text in place of its value."""
 
-    def __init__(self, boxes: Mapping[str, Any]) -> None:
-        self._boxes = boxes
+    def __init__(self) -> None:
+        self._boxes: dict[str, Any] = {}
         self._parameters: ACNetParameters | None = None
-        for name, box in boxes.items():
-            box.connect("currentIndexChanged(int)", lambda index, name=name: self._chosen(name, index))
 
-    def fill(self, name: str, values: Iterable[str], text: Callable[[str], str]) -> None:
-        """Offer these values. The parameter stays as it is."""
+    def add(self, name: str, box: Any, values: Iterable[str], text: Callable[[str], str]) -> None:
+        """Let this box stand for the parameter `name` and offer these values."""
+        self._boxes[name] = box
+        self.offer(name, values, text)
+        box.connect("currentIndexChanged(int)", lambda index: self._chosen(name, index))
+
+    def offer(self, name: str, values: Iterable[str], text: Callable[[str], str]) -> None:
+        """Offer other values. The parameter stays as it is."""
         parameters, self._parameters = self._parameters, None
         self._boxes[name].clear()
         for value in values:

@@ -21,16 +21,10 @@ class DisplayView:
         self._parameters: ACNetParameters | None = None
         self._shown_display: tuple[object, ...] = ()
         self._shown_colors: tuple[object, ...] = ()
-        self._combo_boxes = ComboBoxes(
-            {
-                "overlay": self.ui.overlayComboBox,
-                "style": self.ui.styleComboBox,
-                "t1_colors": self.ui.t1ColorsComboBox,
-            }
-        )
-        self._combo_boxes.fill("overlay", OVERLAYS, overlay_text)
-        self._combo_boxes.fill("style", STYLES, style_text)
-        self._combo_boxes.fill("t1_colors", T1_COLORS, t1_colors_text)
+        self._combo_boxes = ComboBoxes()
+        self._combo_boxes.add("overlay", self.ui.overlayComboBox, OVERLAYS, overlay_text)
+        self._combo_boxes.add("style", self.ui.styleComboBox, STYLES, style_text)
+        self._combo_boxes.add("t1_colors", self.ui.t1ColorsComboBox, T1_COLORS, t1_colors_text)
 
     def follow(self, parameters: ACNetParameters | None) -> None:
         """Show these parameters from now on. The views show what they say already."""

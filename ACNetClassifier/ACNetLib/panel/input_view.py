@@ -50,23 +50,17 @@ class InputView:
         self._checked: tuple[object, ...] = ()
         self._t1_map: T1Map | None = None
         self._refusal = ""
-        self._combo_boxes = ComboBoxes(
-            {
-                "sections": self.ui.sectionsComboBox,
-                "field_strength": self.ui.fieldComboBox,
-                "model_name": self.ui.modelComboBox,
-                "device": self.ui.deviceComboBox,
-            }
-        )
-        self._combo_boxes.fill("sections", SECTION_CHOICES, section_choice_text)
-        self._combo_boxes.fill("field_strength", FIELD_STRENGTHS, field_strength_text)
-        self._combo_boxes.fill("device", DEVICE_REQUESTS, device_text)
+        self._combo_boxes = ComboBoxes()
+        self._combo_boxes.add("sections", self.ui.sectionsComboBox, SECTION_CHOICES, section_choice_text)
+        self._combo_boxes.add("field_strength", self.ui.fieldComboBox, FIELD_STRENGTHS, field_strength_text)
+        self._combo_boxes.add("model_name", self.ui.modelComboBox, (AUTOMATIC_MODEL,), model_text)
+        self._combo_boxes.add("device", self.ui.deviceComboBox, DEVICE_REQUESTS, device_text)
         self.ui.prevalenceSpinBox.connect("valueChanged(double)", self._prevalence_chosen)
 
     def follow(self, parameters: ACNetParameters | None) -> None:
         """Show these parameters from now on. The models are looked for anew."""
         self._models = tuple(self._logic.models())
-        self._combo_boxes.fill("model_name", (AUTOMATIC_MODEL, *self._models), model_text)
+        self._combo_boxes.offer("model_name", (AUTOMATIC_MODEL, *self._models), model_text)
         if parameters is not None and parameters.model_name not in self._models:
             parameters.model_name = AUTOMATIC_MODEL
         self._parameters = parameters
