@@ -8,7 +8,6 @@ from typing import Any
 
 import slicer
 import slicer.util
-from DICOMLib import DICOMLoadable, DICOMPlugin
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
@@ -18,6 +17,11 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.scene import add_t1_map
 from ACNetLib.scene_input import DICOM_INSTANCES
 from ACNetLib.t1map import DISPLAY_WINDOW_MS, T1Map, t1_map_from_image
+
+try:
+    from DICOMLib import DICOMLoadable, DICOMPlugin
+except ModuleNotFoundError:  # a Slicer that was built without DICOM: the module loads and has nothing to register
+    DICOMLoadable, DICOMPlugin = None, object
 
 # Of the plugins that know a series, Slicer loads with the most confident one: its scalar volume plugin says 0.5 for a
 # series and 0.45 for a part of it, image sequence up to 0.85, parametric map 0.95.
@@ -121,6 +125,8 @@ class DICOMACNetT1MapPlugin:
             "Discriminative Features for DCM Classification, SEKE 2019."
         )
         parent.hidden = True
+        if DICOMLoadable is None:
+            return
         # Slicer loads modules in any order: the DICOM module may not have made the list yet.
         if not hasattr(slicer.modules, "dicomPlugins"):
             slicer.modules.dicomPlugins = {}

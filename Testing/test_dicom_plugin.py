@@ -96,6 +96,17 @@ def test_the_module_registers_its_plugin_and_stays_out_of_the_module_list(host: 
     assert description.categories[0].split(".")[0] == "Developer Tools"
 
 
+def test_in_a_slicer_without_dicom_the_module_loads_and_registers_nothing(
+    host: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slicer_host import load_module
+
+    monkeypatch.setitem(sys.modules, "DICOMLib", None)
+    monkeypatch.delattr(slicer.modules, "dicomPlugins")
+    assert load_module(PLUGIN_FILE).description.hidden
+    assert not hasattr(slicer.modules, "dicomPlugins")
+
+
 @pytest.mark.parametrize(
     ("flavour", "names"),
     [
