@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -35,15 +36,19 @@ _alive: list[object] = []
 
 @dataclass(frozen=True)
 class HostedModule:
-    """A loaded module: what it says of itself (`description.title`), its Python file, and its panel."""
+    """A loaded module: what it says of itself (`description.title`), its Python file, and its panel if it has one."""
 
     description: Any
     python_module: ModuleType
     widget: Any
 
     def enter(self) -> None:
-        """The user opens the module."""
-        self.widget.parent.enter()
+        """The user opens the module, or comes back to it."""
+        parent = self.widget.parent
+        was_open = parent.isEntered
+        slicer.util.selectModule(self.description)
+        if was_open:
+            parent.enter()
 
     def exit(self) -> None:
         """The user opens another module."""
@@ -51,11 +56,14 @@ class HostedModule:
 
     def unload(self) -> None:
         """The application ends, or the module is about to be reloaded."""
-        self.exit()
-        self.widget.cleanup()
-        self.widget.parent.setMRMLScene(None)
-        self.widget.parent.deleteLater()
-        slicer.app.processEvents()
+        parent = self.description.widgetRepresentation()
+        if parent is not None:
+            parent.exit()
+        slicer.app.moduleManager()._unload(self.description.name)
+        if parent is not None:
+            parent.setMRMLScene(None)
+            parent.deleteLater()
+            slicer.app._delete_what_is_to_be_deleted()
 
 
 def start_host() -> None:
@@ -65,30 +73,30 @@ def start_host() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from PySide6.QtWidgets import QApplication
 
-    from slicer_host import application, parameter_node, scripted_module, widgets
+    from slicer_host import application, dicom_lib, python_layer, widgets
+    from slicer_host.modules import qSlicerScriptedLoadableModule
     from slicer_host.qt_bindings import make_qt_module
     from slicer_host.ui_loader import STAND_INS, UiLoader
 
     qt_application = QApplication.instance()
     if not isinstance(qt_application, QApplication):
         qt_application = QApplication(["Slicer"])
-    _alive.append(qt_application)
+    folder = TemporaryDirectory(prefix="slicer_host_")
+    _alive.extend((qt_application, folder))
     sys.modules["qt"] = make_qt_module(UiLoader)
     sys.modules["ctk"] = ModuleType("ctk")
     for name, stand_in in STAND_INS.items():
         setattr(slicer if name.startswith("qMRML") else sys.modules["ctk"], name, stand_in)
+    slicer.qSlicerScriptedLoadableModule = qSlicerScriptedLoadableModule
     slicer.qSlicerScriptedLoadableModuleWidget = widgets.qSlicerScriptedLoadableModuleWidget
-    for module in (
-        scripted_module.make_module(),
-        scripted_module.make_i18n_module(),
-        parameter_node.make_module(),
-    ):
-        sys.modules[module.__name__] = module
-        setattr(slicer, module.__name__.removeprefix("slicer."), module)
-    slicer.mrmlScene, keep_alive = application.make_scene()
+    slicer.mrmlScene, logic, keep_alive = application.make_scene(Path(folder.name) / "cache")
     _alive.extend(keep_alive)
-    slicer.modules = SimpleNamespace()  # of each loaded module its description, in lower case, and its widget
-    slicer.app = application.Application(qt_application)
+    slicer.modules = SimpleNamespace()
+    slicer.modules.dicomPlugins = {}
+    slicer.dicomDatabase = dicom_lib.DicomDatabase()
+    slicer.app = application.Application(qt_application, logic, Path(folder.name))
+    python_layer.find_packages()
+    sys.modules["DICOMLib"] = dicom_lib.make_module()
 
 
 def load_module(path: Path) -> HostedModule:
@@ -103,16 +111,18 @@ def load_module(path: Path) -> HostedModule:
     python_module = importlib.util.module_from_spec(spec)
     sys.modules[name] = python_module
     spec.loader.exec_module(python_module)
-    parent = slicer.qSlicerScriptedLoadableModuleWidget()
-    parent.setMRMLScene(slicer.mrmlScene)
-    description = SimpleNamespace(
-        path=str(path), title="", icon=None, hidden=False, widgetRepresentation=lambda: parent
-    )
-    getattr(python_module, name)(description)
-    setattr(slicer.modules, name.lower(), description)
-    parent._name = name
-    parent.reload()
-    return HostedModule(description, python_module, parent.self())
+    parent = None
+    if hasattr(python_module, f"{name}Widget"):
+        parent = slicer.qSlicerScriptedLoadableModuleWidget()
+        parent._name = name
+        parent.setMRMLScene(slicer.mrmlScene)
+    description = slicer.qSlicerScriptedLoadableModule(name, str(path), parent)
+    instance = getattr(python_module, name)(description)
+    slicer.app.moduleManager()._add(description, instance)
+    slicer.app._complete_startup()
+    if parent is not None:
+        parent.reload()
+    return HostedModule(description, python_module, parent.self() if parent is not None else None)
 
 
 def wait_until(condition: Callable[[], bool], timeout_seconds: float = 60.0) -> None:

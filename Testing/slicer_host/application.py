@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from PySide6.QtCore import QCoreApplication, QSettings, Qt, QThread
+from PySide6.QtCore import QCoreApplication, QEvent, QSettings, Qt, QThread
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -92,6 +92,10 @@ class Application:
         application: Any = self._qt_application
         return application.connect(signal, slot)
 
+    def _delete_what_is_to_be_deleted(self) -> None:
+        """Slicer's event loop does that by itself; `processEvents` outside of one doesn't."""
+        self._qt_application.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
     def _complete_startup(self) -> None:
         waiting, self._waiting_for_startup = self._waiting_for_startup, []
         for slot in waiting:
@@ -111,9 +115,6 @@ def make_scene(cache_folder: Path) -> tuple[slicer.vtkMRMLScene, slicer.vtkSlice
     logic.GetColorLogic().SetMRMLScene(scene)
     logic.GetColorLogic().AddDefaultColorNodes()
     logic.SetModuleLogic("Colors", logic.GetColorLogic())
-    layout = slicer.vtkMRMLLayoutNode()
-    layout.SetSingletonTag("vtkMRMLLayoutNode")
-    scene.AddNode(layout)
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     layout = slicer.vtkMRMLLayoutNode()
     layout.SetSingletonTag("vtkMRMLLayoutNode")

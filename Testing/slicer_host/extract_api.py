@@ -8,6 +8,7 @@ those of the class that it inherits from.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
@@ -16,25 +17,66 @@ from pathlib import Path
 STORED = Path(__file__).with_name("slicer_api.json")
 CLASSES = (
     "ctk.ctkCollapsibleButton",
+    "ctk.ctkMessageBox",
     "ctk.ctkSliderWidget",
+    "qt.QButtonGroup",
+    "qt.QCheckBox",
     "qt.QComboBox",
+    "qt.QDesktopServices",
+    "qt.QDialog",
     "qt.QDoubleSpinBox",
+    "qt.QFileDialog",
+    "qt.QFrame",
+    "qt.QGroupBox",
+    "qt.QHBoxLayout",
+    "qt.QHeaderView",
+    "qt.QIcon",
+    "qt.QInputDialog",
     "qt.QLabel",
+    "qt.QLineEdit",
+    "qt.QMessageBox",
     "qt.QObject",
+    "qt.QPixmap",
+    "qt.QPlainTextEdit",
+    "qt.QProcess",
+    "qt.QProgressBar",
     "qt.QPushButton",
+    "qt.QRadioButton",
+    "qt.QSettings",
+    "qt.QSpinBox",
     "qt.QTableWidget",
     "qt.QTableWidgetItem",
+    "qt.QTextBrowser",
     "qt.QTimer",
+    "qt.QToolButton",
+    "qt.QUrl",
+    "qt.QVBoxLayout",
     "qt.QWidget",
+    "qt.Qt",
     "slicer.qMRMLNodeComboBox",
+    "slicer.qMRMLTableModel",
+    "slicer.qMRMLTableView",
     "slicer.qMRMLWidget",
+    "slicer.qSlicerCoreIOManager",
+    "slicer.qSlicerMainWindow",
+    "slicer.qSlicerModuleFactoryManager",
+    "slicer.qSlicerModuleManager",
+    "slicer.qSlicerModuleSelectorToolBar",
     "slicer.qSlicerScriptedLoadableModule",
     "slicer.qSlicerScriptedLoadableModuleWidget",
+)
+PACKAGES = (
+    "slicer.ScriptedLoadableModule",
+    "slicer.i18n",
+    "slicer.packaging",
+    "slicer.parameterNodeWrapper",
+    "slicer.testing",
+    "slicer.util",
 )
 
 
 def extract(listing: dict) -> dict:
-    """Names only; a signal or slot keeps its signature."""
+    """Names only; a signal keeps its signature where the listing has it."""
     classes = {}
     for name in CLASSES:
         entry = listing["classes"][name]
@@ -44,24 +86,41 @@ def extract(listing: dict) -> dict:
             "inherits": entry["inherits_attributes_of"],
             "properties": sorted(entry.get("properties", {})),
             "methods": sorted({*methods, *slots}),
-            "signals": entry.get("signalSignatures", []),
+            "signals": entry.get("signalSignatures", entry.get("signals", [])),
+            "values": sorted({*entry.get("enumValues", {}), *entry.get("types", [])}),
         }
     packages = {
-        name: {item: sorted(entry.get("methods", {})) for item, entry in listing["slicer.packages"][name].items()}
-        for name in ("slicer.ScriptedLoadableModule", "slicer.i18n", "slicer.parameterNodeWrapper")
+        name: {item: _package_item(entry) for item, entry in listing["slicer.packages"][name].items()}
+        for name in PACKAGES
     }
     return {
         "slicer": listing["meta"]["slicer"],
         "classes": classes,
+        "names": sorted({*listing["classes"], *(f"slicer.{name}" for name in listing["vtkMRML"])}),
         "app": sorted(listing["app"]),
         "packages": packages,
     }
+
+
+def _package_item(entry: dict) -> dict[str, list[str]]:
+    if entry["kind"] == "class":
+        return {"methods": sorted(entry["methods"])}
+    signature = re.sub(r"<[^>]*>( at \w+>)?", "...", entry["signature"])  # the default is an object
+    function = ast.parse(f"def f{signature}: ...").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    names = [argument.arg for argument in function.args.args + function.args.kwonlyargs]
+    return {"parameters": [*names, *([f"**{function.args.kwarg.arg}"] if function.args.kwarg else [])]}
 
 
 def _slot_name(signature: str) -> str:
     return signature.partition("(")[0].rpartition(" ")[2]
 
 
+def _with_lists_on_one_line(text: str) -> str:
+    return re.sub(r"\[[^]]*\]", lambda found: " ".join(found[0].split()), text)
+
+
 if __name__ == "__main__":
     full_listing = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    STORED.write_text(json.dumps(extract(full_listing), indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(extract(full_listing), indent=1)
+    STORED.write_text(_with_lists_on_one_line(text) + "\n", encoding="utf-8")

@@ -1,135 +1,246 @@
-"""The stand-in for Slicer's node selector. What is said in widgets.py holds for it too."""
+"""The stand-in for Slicer's node selector. What is said in widgets.py holds for it too.
+
+Its rows are those of the real one: "None" if enabled, the nodes in the order of the scene, and what can be done with
+them ("Create new ...", "Rename current ..."). As in the real one a QComboBox decides what becomes of the selection when
+the current node is removed: it goes on to the next node, or to the one before it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import slicer
 import vtk
-from PySide6.QtCore import Property, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtCore import Property, QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QInputDialog, QLineEdit, QWidget
+from vtkmodules.util.misc import calldata_type
+
+from slicer_host.node_settings import NodeSettings
+from slicer_host.observations import Observations
+
+ACTION = Qt.ItemDataRole.UserRole + 1
+NODE: Any = object
+"""What a signal declared with vtkMRMLNode* carries."""
 
 
 def _setting(name: str, kind: Any) -> Property:
-    """A property of the node selector that decides what it lists."""
-
-    def read(self: qMRMLNodeComboBox) -> Any:
-        return self._settings[name]
-
     def write(self: qMRMLNodeComboBox, value: Any) -> None:
-        self._settings[name] = value
-        self._list_nodes()
+        setattr(self._settings, name, value)
+        self._list_anew()
 
-    return Property(kind, read, write)
+    return Property(kind, lambda self: getattr(self._settings, name), write)
 
 
 class qMRMLNodeComboBox(QWidget):
     """A selector that lists the scene's nodes of some classes and follows their adding, removing and renaming."""
 
-    currentNodeChanged: Any = Signal((object,), (bool,))  # type: ignore[arg-type]
+    currentNodeChanged: Any = Signal((NODE,), (bool,))  # type: ignore[arg-type]
     currentNodeIDChanged = Signal(str)
+    currentNodeRenamed = Signal(str)
+    nodeActivated = Signal(NODE)
+    nodeAdded = Signal(NODE)
+    nodeAddedByUser = Signal(NODE)
+    nodeAddedByUserAction = Signal(NODE)
+    nodeAboutToBeRemoved = Signal(NODE)
 
     nodeTypes = _setting("nodeTypes", "QStringList")
     showChildNodeTypes = _setting("showChildNodeTypes", bool)
+    hideChildNodeTypes = _setting("hideChildNodeTypes", "QStringList")
+    showHidden = _setting("showHidden", bool)
     noneEnabled = _setting("noneEnabled", bool)
     noneDisplay = _setting("noneDisplay", str)
     addEnabled = _setting("addEnabled", bool)
     removeEnabled = _setting("removeEnabled", bool)
     renameEnabled = _setting("renameEnabled", bool)
-    editEnabled = _setting("editEnabled", bool)
+    selectNodeUponCreation = _setting("selectNodeUponCreation", bool)
+    baseName = _setting("baseName", str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._scene: slicer.vtkMRMLScene | None = None
-        self._observed: list[tuple[vtk.vtkObject, int]] = []
-        self._settings: dict[str, Any] = {
-            "nodeTypes": [],
-            "showChildNodeTypes": True,
-            "noneEnabled": False,
-            "noneDisplay": "None",
-            "addEnabled": True,
-            "removeEnabled": True,
-            "renameEnabled": False,
-            "editEnabled": False,
-        }
-        self._node_id = ""
-        self._combo_box = QComboBox(self)
+        self._scene: Any = None
+        self._of_scene = Observations(self)
+        self._of_nodes = Observations(self)
+        self._requested_id = ""
+        self._settings = NodeSettings()
+        self._combo_box: Any = QComboBox(self)  # Any: Qt's properties are attributes here
+        self._combo_box.currentIndexChanged.connect(self._index_changed)
         self._combo_box.activated.connect(self._row_chosen)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._combo_box)
+        self.setEnabled(False)
 
     def mrmlScene(self) -> slicer.vtkMRMLScene | None:
         return self._scene
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        self._stop_observing()
+        if scene is self._scene:
+            return
+        previous = self.currentNodeID if self.nodeCount() else None
         self._scene = scene
+        self._of_scene.end()
         if scene is not None:
-            for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent):
-                self._observe(scene, event)
-        self._list_nodes()
+            self._of_scene.start(scene, scene.NodeAddedEvent, self._node_added)
+            self._of_scene.start(scene, scene.NodeAboutToBeRemovedEvent, self._node_about_to_be_removed)
+            self._of_scene.start(scene, scene.EndCloseEvent, self._list_anew)
+        self._list_anew()
+        if previous is None:
+            first = self.nodeFromIndex(0) if not self._settings.noneEnabled else None
+            self.setCurrentNodeID(self._requested_id or (first.GetID() if first is not None else ""))
+        self._requested_id = ""
+        self.setEnabled(scene is not None)
+
+    currentNodeID = Property(str, lambda self: self._combo_box.currentData or "")
 
     def currentNode(self) -> slicer.vtkMRMLNode | None:
-        return self._scene.GetNodeByID(self._node_id) if self._scene is not None and self._node_id else None
+        return self._node(self._combo_box.currentIndex)
 
     def setCurrentNode(self, node: slicer.vtkMRMLNode | None) -> None:
         self.setCurrentNodeID(node.GetID() if node is not None else "")
 
     def setCurrentNodeID(self, nodeID: str | None) -> None:
-        known = {node.GetID() for node in self._nodes()}
-        node_id = nodeID if nodeID and nodeID in known else ""
-        if node_id != self._node_id:
-            self._node_id = node_id
-            self._show_current()
-            self.currentNodeChanged.emit(self.currentNode())
-            self.currentNodeChanged[bool].emit(bool(node_id))
-            self.currentNodeIDChanged.emit(node_id)
+        if self._scene is None:
+            self._requested_id = nodeID or ""
+        self._combo_box.setCurrentIndex(self._row(nodeID))
+
+    def setCurrentNodeIndex(self, index: int) -> None:
+        self.setCurrentNode(self.nodeFromIndex(index))
 
     def nodeCount(self) -> int:
-        return len(self._nodes())
+        return len(self._listed())
 
-    def _nodes(self) -> list[slicer.vtkMRMLNode]:
-        if self._scene is None:
-            return []
-        found = []
-        for class_name in self._settings["nodeTypes"]:
-            for index in range(self._scene.GetNumberOfNodesByClass(class_name)):
-                node = self._scene.GetNthNodeByClass(index, class_name)
-                exact = node.GetClassName() == class_name
-                if (exact or self._settings["showChildNodeTypes"]) and not node.GetHideFromEditors():
-                    found.append(node)
-        return found
+    def nodeFromIndex(self, index: int) -> slicer.vtkMRMLNode | None:
+        return self._node(index + self._settings.noneEnabled) if 0 <= index < self.nodeCount() else None
 
-    def _list_nodes(self, *_event: object) -> None:
-        for node, tag in [pair for pair in self._observed if pair[0] is not self._scene]:
-            node.RemoveObserver(tag)
-            self._observed.remove((node, tag))
-        self._combo_box.clear()
-        if self._settings["noneEnabled"]:
-            self._combo_box.addItem(self._settings["noneDisplay"], "")
-        for node in self._nodes():
-            self._combo_box.addItem(node.GetName(), node.GetID())
-            self._observe(node, vtk.vtkCommand.ModifiedEvent, self._rename)
-        self.setCurrentNodeID(self._node_id)
-        if not self._node_id and not self._settings["noneEnabled"] and self._nodes():
-            self.setCurrentNodeID(self._nodes()[0].GetID())
-        self._show_current()
+    def nodeTypeLabel(self, nodeType: str) -> str:
+        return (self._scene is not None and self._scene.GetTypeDisplayNameByClassName(nodeType)) or "node"
 
-    def _observe(self, source: vtk.vtkObject, event: int, callback: Callable | None = None) -> None:
-        self._observed.append((source, source.AddObserver(event, callback or self._list_nodes)))
+    def addNode(self, nodeType: str | None = None) -> slicer.vtkMRMLNode | None:
+        node_type = nodeType or next(iter(self._settings.nodeTypes), None)
+        if self._scene is None or node_type not in self._settings.nodeTypes:
+            return None
+        name = self._settings.baseName or self._scene.GetTagByClassName(node_type)
+        node = self._scene.AddNewNodeByClass(node_type, self._scene.GetUniqueNameByString(name))
+        if self._settings.selectNodeUponCreation:
+            self.setCurrentNode(node)
+        self.nodeAddedByUser.emit(node)
+        return node
 
-    def _stop_observing(self) -> None:
-        for source, tag in self._observed:
-            source.RemoveObserver(tag)
-        self._observed.clear()
+    def removeCurrentNode(self) -> None:
+        if self._scene is not None:
+            self._scene.RemoveNode(self.currentNode())
 
-    def _rename(self, node: slicer.vtkMRMLNode, _event: str) -> None:
-        self._combo_box.setItemText(self._combo_box.findData(node.GetID()), node.GetName())
+    def renameCurrentNode(self) -> None:
+        node = self.currentNode()
+        if node is None:
+            return
+        title = f"Rename {self.nodeTypeLabel(node.GetClassName())}"
+        name = QInputDialog.getText(self, title, "New name:", QLineEdit.EchoMode.Normal, node.GetName())
+        if name:
+            node.SetName(name)
+            self.currentNodeRenamed.emit(name)
+
+    def _node(self, row: int) -> slicer.vtkMRMLNode | None:
+        node_id = self._combo_box.itemData(row)
+        return self._scene.GetNodeByID(node_id) if self._scene is not None and node_id else None
+
+    def _row(self, node_id: str | None) -> int:
+        row = self._combo_box.findData(node_id) if node_id else -1
+        return row if row >= 0 or not self._settings.noneEnabled else 0
+
+    def _listed(self) -> list[str]:
+        return [node_id for row in range(self._combo_box.count) if (node_id := self._combo_box.itemData(row))]
+
+    def _scene_nodes(self) -> Iterator[slicer.vtkMRMLNode]:
+        for index in range(self._scene.GetNumberOfNodes() if self._scene is not None else 0):
+            yield self._scene.GetNthNode(index)
+
+    @contextmanager
+    def _said_once(self) -> Iterator[None]:
+        """Whatever happens to the rows, at most one change of the current node is told, afterwards."""
+        before: Any = self.currentNodeID
+        blocker = QSignalBlocker(self._combo_box)
+        yield
+        self._combo_box.setCurrentIndex(self._row(before))
+        blocker.unblock()
+        if self.currentNodeID != before:
+            self._tell()
+
+    def _list_anew(self, *_event: object) -> None:
+        with self._said_once():
+            self._combo_box.clear()
+            self._of_nodes.end()
+            if self._settings.noneEnabled:
+                self._combo_box.addItem(self._settings.noneDisplay)
+            for node in self._scene_nodes():
+                self._follow(node)
+                if self._settings.fit(node):
+                    self._combo_box.addItem(node.GetName(), node.GetID())
+            for text, action in self._settings.actions(self.nodeTypeLabel) if self._scene is not None else ():
+                self._combo_box.addItem(text)
+                self._combo_box.setItemData(self._combo_box.count - 1, action, ACTION)
+
+    @calldata_type(vtk.VTK_OBJECT)
+    def _node_added(self, _scene: object, _event: str, node: slicer.vtkMRMLNode) -> None:
+        self._follow(node)
+        if self._settings.fit(node):
+            self._insert(node)
+
+    def _follow(self, node: slicer.vtkMRMLNode) -> None:
+        self._of_nodes.start(node, vtk.vtkCommand.ModifiedEvent, self._node_modified)
+
+    def _insert(self, node: slicer.vtkMRMLNode) -> None:
+        order = [other.GetID() for other in self._scene_nodes() if self._settings.fit(other)]
+        row = self._settings.noneEnabled + order.index(node.GetID())
+        self._combo_box.insertItem(row, node.GetName(), node.GetID())
+        self.nodeAdded.emit(node)
+
+    @calldata_type(vtk.VTK_OBJECT)
+    def _node_about_to_be_removed(self, scene: slicer.vtkMRMLScene, _event: str, node: slicer.vtkMRMLNode) -> None:
+        if not scene.IsClosing():
+            self._of_nodes.end_of(node)
+            self._remove(node)
+
+    def _remove(self, node: slicer.vtkMRMLNode) -> None:
+        if node.GetID() in self._listed():
+            self.nodeAboutToBeRemoved.emit(node)
+            self._combo_box.removeItem(self._combo_box.findData(node.GetID()))
+            if self.currentNode() is None:
+                self.setCurrentNode(None)
+
+    def _node_modified(self, node: slicer.vtkMRMLNode, _event: str) -> None:
+        is_listed = node.GetID() in self._listed()
+        if is_listed and not self._settings.fit(node):
+            self._remove(node)
+        elif self._settings.fit(node) and not is_listed:
+            self._insert(node)
+        elif is_listed and node.GetName() != self._combo_box.itemText(self._row(node.GetID())):
+            self._combo_box.setItemText(self._row(node.GetID()), node.GetName())
+            if node is self.currentNode():
+                self._tell()
+
+    def _index_changed(self, index: int) -> None:
+        if self.currentNode() is None and index != self._row(None):  # what can be done is nothing to select
+            if self._listed():
+                self.setCurrentNodeID(self._listed()[-1])
+        else:
+            self._tell()
+
+    def _tell(self) -> None:
+        node = self.currentNode()
+        self.currentNodeChanged.emit(node)
+        self.currentNodeChanged[bool].emit(node is not None)
+        self.currentNodeIDChanged.emit(self.currentNodeID)
 
     def _row_chosen(self, row: int) -> None:
-        self.setCurrentNodeID(self._combo_box.itemData(row))
-
-    def _show_current(self) -> None:
-        self._combo_box.setCurrentIndex(self._combo_box.findData(self._node_id))
+        action = self._combo_box.itemData(row, ACTION)
+        if action is None:
+            self.nodeActivated.emit(self.currentNode())
+        elif action == "rename":
+            self.renameCurrentNode()
+        elif action == "remove":
+            self.removeCurrentNode()
+        else:
+            self.nodeAddedByUserAction.emit(self.addNode(action))

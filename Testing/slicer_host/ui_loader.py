@@ -9,9 +9,13 @@ from PySide6.QtUiTools import QUiLoader
 from PySide6.QtWidgets import QWidget
 
 from slicer_host.node_combo_box import qMRMLNodeComboBox
-from slicer_host.widgets import ctkCollapsibleButton, ctkSliderWidget, qMRMLWidget
+from slicer_host.table_view import qMRMLTableView
+from slicer_host.widgets import ctkCollapsibleButton, ctkMessageBox, ctkSliderWidget, qMRMLWidget
 
-STAND_INS = {cls.__name__: cls for cls in (qMRMLWidget, qMRMLNodeComboBox, ctkCollapsibleButton, ctkSliderWidget)}
+STAND_INS = {
+    cls.__name__: cls
+    for cls in (qMRMLWidget, qMRMLNodeComboBox, qMRMLTableView, ctkCollapsibleButton, ctkMessageBox, ctkSliderWidget)
+}
 
 
 class UiLoader(QUiLoader):

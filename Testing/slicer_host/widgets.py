@@ -1,6 +1,6 @@
-"""Stand-ins for the ctk and qMRML widgets that our .ui files use (the node selector is in node_combo_box.py).
+"""Stand-ins for ctk and qMRML widgets (the node selector is in node_combo_box.py, the table view in table_view.py).
 
-Each has only properties, methods, signals and slots that the real class has (Testing/test_slicer_host.py compares them
+Each has only properties, methods, signals and slots that the real class has (Testing/test_slicer_api.py compares them
 with slicer_api.json), so code that uses anything else fails here as it would in Slicer.
 """
 
@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QDoubleSpinBox,
     QHBoxLayout,
+    QMessageBox,
     QSizePolicy,
     QSlider,
     QStyle,
@@ -75,6 +76,7 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
             self._python.enter()
 
     isEntered = Property(bool, lambda self: self._entered)
+    moduleName = Property(str, lambda self: self._name)
 
 
 class ctkCollapsibleButton(QAbstractButton):
@@ -118,6 +120,10 @@ class ctkCollapsibleButton(QAbstractButton):
         option.rect.setWidth(option.rect.height())
         self.style().drawPrimitive(arrow, option, painter, self)
         painter.drawText(text_area, Qt.AlignmentFlag.AlignVCenter, self.property("text"))
+
+
+class ctkMessageBox(QMessageBox):
+    """What slicer.util shows its messages in: a message box that in Slicer can be told not to come again."""
 
 
 class ctkSliderWidget(QWidget):

@@ -1,4 +1,4 @@
-"""Stand-ins for slicer.ScriptedLoadableModule and slicer.i18n."""
+"""A stand-in for slicer.ScriptedLoadableModule."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import logging
 import sys
 import unittest
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import qt
 import slicer
 import slicer.util
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QWidget
+
+__all__ = [
+    "ScriptedLoadableModule",
+    "ScriptedLoadableModuleLogic",
+    "ScriptedLoadableModuleTest",
+    "ScriptedLoadableModuleWidget",
+]
 
 
 class ScriptedLoadableModule:
@@ -24,7 +29,7 @@ class ScriptedLoadableModule:
         for suffix in (".svg", ".png"):
             icon = Path(parent.path).parent / "Resources" / "Icons" / f"{self.moduleName}{suffix}"
             if icon.is_file():
-                parent.icon = QIcon(str(icon))
+                parent.icon = qt.QIcon(str(icon))
                 break
 
     def resourcePath(self, filename: str) -> str:
@@ -40,11 +45,12 @@ class ScriptedLoadableModule:
 class ScriptedLoadableModuleWidget:
     """A module's panel: `setup()` fills `self.layout`."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: Any) -> None:
         self.moduleName = type(self).__name__.removesuffix("Widget")
-        self.developerMode = False
+        self.developerMode = slicer.util.settingsValue("Developer/DeveloperMode", False, converter=slicer.util.toBool)
         self.parent = parent
         self.layout = parent.layout()
+        slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, filename: str) -> str:
         return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / filename)
@@ -58,9 +64,14 @@ class ScriptedLoadableModuleWidget:
     def onReload(self) -> None:
         slicer.util.reloadScriptedModule(self.moduleName)
 
+    def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
+        if moduleName == self.moduleName:
+            self.cleanup()
+            slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+
 
 class ScriptedLoadableModuleLogic:
-    """Owner of the module's one parameter node in the scene."""
+    """Owner of the module's one parameter node in the scene, or of several."""
 
     def __init__(self, parent: object = None) -> None:
         self.moduleName = type(self).__name__.removesuffix("Logic")
@@ -68,12 +79,23 @@ class ScriptedLoadableModuleLogic:
 
     def getParameterNode(self) -> Any:
         scene = slicer.mrmlScene
+        if not self.isSingletonParameterNode:
+            return next(iter(self.getAllParameterNodes()), None) or scene.AddNode(self.createParameterNode())
         node = scene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
-        return node or scene.AddNode(self.createParameterNode())
+        if node is None:
+            return scene.AddNode(self.createParameterNode())
+        if node.GetAttribute("ModuleName") != self.moduleName:  # closing the scene may remove it
+            node.SetAttribute("ModuleName", self.moduleName)
+        return node
+
+    def getAllParameterNodes(self) -> list[Any]:
+        nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+        return [node for node in nodes if node.GetAttribute("ModuleName") == self.moduleName]
 
     def createParameterNode(self) -> slicer.vtkMRMLScriptedModuleNode:
         node = slicer.vtkMRMLScriptedModuleNode()
-        node.SetSingletonTag(self.moduleName)
+        if self.isSingletonParameterNode:
+            node.SetSingletonTag(self.moduleName)
         node.SetAttribute("ModuleName", self.moduleName)
         node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
         return node
@@ -82,30 +104,13 @@ class ScriptedLoadableModuleLogic:
 class ScriptedLoadableModuleTest(unittest.TestCase):
     """Slicer runs all methods with `test` in their name by `runTest()`; unittest needs that method to exist."""
 
+    messageDelay = 100
+
     def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
         logging.info(message)
 
     def runTest(self) -> None:
-        for name in [name for name in dir(self) if name.startswith("test")]:
+        for name in [name for name in dir(self) if "test" in name and callable(getattr(self, name))]:
             self.setUp()
             getattr(self, name)()
             self.tearDown()
-
-
-def make_module() -> ModuleType:
-    module = ModuleType("slicer.ScriptedLoadableModule")
-    for cls in (
-        ScriptedLoadableModule,
-        ScriptedLoadableModuleWidget,
-        ScriptedLoadableModuleLogic,
-        ScriptedLoadableModuleTest,
-    ):
-        setattr(module, cls.__name__, cls)
-    return module
-
-
-def make_i18n_module() -> ModuleType:
-    """No translation is loaded: a text stays as it is."""
-    module = ModuleType("slicer.i18n")
-    vars(module).update(tr=lambda text: text, translate=lambda context, text: text)
-    return module
