@@ -83,6 +83,8 @@ sample-data: $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('ACNetClassifier/Resources/SampleData', ignore_errors=True)"
 	$(BIN)/acnet-train sample-data --output ACNetClassifier/Resources/SampleData \
 		--thumbnails ACNetClassifier/Resources/Icons
+	$(BIN)/python -c "import shutil; shutil.rmtree('ACNetTrainer/Resources/SampleCases', ignore_errors=True)"
+	$(BIN)/acnet-train sample-cases --output ACNetTrainer/Resources/SampleCases
 
 # The extension's icon, from the drawing of the classifier module's.
 icon: $(READY)

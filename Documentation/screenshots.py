@@ -7,8 +7,10 @@ documentation.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ import vtk
 from PIL import Image
 from vtk.util.numpy_support import vtk_to_numpy
 
+from ACNetLib.model_store import FOLDER_VARIABLE
+from ACNetTrainerLib.simulation.cohort import Cohort, simulate_cohort
 from slicer_host import load_module, start_host, wait_until
 
 REPOSITORY = Path(__file__).parent.parent
@@ -28,12 +32,13 @@ BACKGROUND = (46, 46, 58)
 
 
 class Panel:
-    """The module's panel in a scroll area, as in Slicer."""
+    """A module's panel in a scroll area, as in Slicer."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str, prefix: str) -> None:
         import qt
 
-        self.module = load_module(REPOSITORY / "ACNetClassifier" / "ACNetClassifier.py")
+        self._prefix = prefix
+        self.module = load_module(REPOSITORY / module / f"{module}.py")
         self.module.enter()
         self.ui: Any = self.module.widget.panel.ui
         self._area = qt.QScrollArea()
@@ -51,7 +56,7 @@ class Panel:
 
     def picture(self, name: str) -> Path:
         slicer.app.processEvents()
-        path = IMAGES / f"panel-{name}.png"
+        path = IMAGES / f"{self._prefix}-{name}.png"
         self.module.widget.parent.grab().save(str(path))
         return path
 
@@ -141,10 +146,48 @@ def make_failed_picture(panel: Panel) -> None:
     panel.picture("failed")
 
 
+def make_trainer_pictures() -> None:
+    """A training on the shipped cases, judged on others; two epochs, so its numbers are those of no real model."""
+    panel = Panel("ACNetTrainer", "trainer")
+    with TemporaryDirectory() as folder:
+        os.environ[FOLDER_VARIABLE] = str(Path(folder) / "models")
+        others = Path(folder) / "other patients"
+        simulate_cohort(Cohort(12, 0.5, 1.5, seed=8), others, levels=("mid",))
+        recipe = Path(folder) / "short.toml"
+        recipe.write_text(short_recipe(), encoding="utf-8")
+        parameters = panel.module.widget.panel.logic.getParameterNode()
+        parameters.library = str(REPOSITORY / "ACNetTrainer" / "Resources" / "SampleCases")
+        wait_until(lambda: not panel.module.widget.panel.running)
+        parameters.model_name = "my-model"
+        panel.ui.libraryLabel.text = "C:/cases"  # the place on the computer that makes the pictures tells nothing
+        panel.picture("cases")
+        parameters.recipe = str(recipe)
+        panel.ui.trainButton.click()
+        wait_until(lambda: panel.ui.progressLabel.text.startswith("Epoch"), 300)
+        panel.choose(panel.ui.recipeComboBox, "recommended")
+        panel.ui.libraryLabel.text = "C:/cases"
+        panel.picture("training")
+        wait_until(lambda: panel.ui.progressLabel.text.startswith("Finished"), 300)
+        parameters.judging_library = str(others)
+        panel.ui.judgeButton.click()
+        wait_until(lambda: panel.ui.publishButton.enabled, 300)
+        panel.ui.libraryLabel.text, panel.ui.judgingLibraryLabel.text = "C:/cases", "C:/other patients"
+        panel.picture("judged")
+        panel.module.unload()
+
+
+def short_recipe() -> str:
+    lines = (REPOSITORY / "ACNetTrainer" / "Resources" / "Recipes" / "recommended.toml").read_text("utf-8").splitlines()
+    short = {"epochs": "epochs = 2", "batch_size": "batch_size = 4", "warmup_epochs": "warmup_epochs = 0"}
+    return "\n".join(short.get(line.split("=")[0].strip(), line) for line in lines)
+
+
 def main() -> None:
     start_host()
     IMAGES.mkdir(exist_ok=True)
-    panel = Panel()
+    make_trainer_pictures()
+    slicer.mrmlScene.Clear(0)
+    panel = Panel("ACNetClassifier", "panel")
     make_panel_pictures(panel)
     make_view_pictures(panel)
     slicer.mrmlScene.Clear(0)

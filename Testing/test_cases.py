@@ -6,12 +6,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib.cases import COLUMNS, Case, read_case_library, write_case_table, write_table
+from ACNetTrainerLib.cases import COLUMNS, REQUIRED_COLUMNS, Case, read_case_library, write_case_table, write_table
+from made_up_maps import made_up_map, write_map
 
 FIRST = Case("a-mid", "a", "images/a.nrrd", "normal", 1.5, -2.25, 300.125, 1.5, "simulated")
-SECOND = Case("b-mid", "b", "images/b.nrrd", "dcm", 0.0, 0.0, -0.001, 3.0, "hospital, ward 3")
+PLACE = ("dcm", 0.0, 0.0, -0.001, 3.0, "hospital, ward 3")
+SECOND = Case("b-mid", "b", "images/b.nrrd", *PLACE, "given", 97, "sha256-12e45")
 
 
 @pytest.fixture
@@ -51,14 +54,21 @@ def test_patients_are_listed_once_in_the_order_of_the_table(folder: Path) -> Non
 
 def test_a_table_saved_by_a_spreadsheet_is_read(folder: Path) -> None:
     """With a byte-order mark, Windows line ends, columns in another order, one more column, and stray blanks."""
-    names = [*reversed(COLUMNS), "remark"]
+    names = [*reversed(REQUIRED_COLUMNS), "remark"]
     values = {**asdict(FIRST), "label": " normal ", "remark": "good"}
-    lines = [",".join(names), ",".join(str(values[name]) for name in names)]
-    (folder / "cases.csv").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
-    assert read_case_library(folder).cases == (FIRST,)
+    for separator in ",;":
+        lines = [separator.join(names), separator.join(str(values[name]) for name in names)]
+        (folder / "cases.csv").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+        assert read_case_library(folder).cases == (FIRST,)
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+def test_a_table_of_simulated_cases_has_no_columns_beyond_the_required(folder: Path) -> None:
+    write_case_table(folder, [FIRST])
+    header = (folder / "cases.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == "case,patient,file,label,center_l_mm,center_p_mm,center_s_mm,field_strength_tesla,source"
+
+
+@pytest.mark.parametrize("column", REQUIRED_COLUMNS)
 def test_an_empty_cell_is_named_by_row_and_column(folder: Path, column: str) -> None:
     with pytest.raises(ACNetError, match=rf"cases\.csv, row 3: column {column} is empty"):
         read_case_library(with_values(folder, **{column: " "}))
@@ -76,6 +86,36 @@ def test_an_unknown_label_is_named_by_row_and_column(folder: Path) -> None:
         read_case_library(with_values(folder, label="DCM"))
 
 
+@pytest.mark.parametrize(
+    ("column", "text", "expected"),
+    [
+        ("center_source", "guess", "one of given, segmentation, localizer, or nothing"),
+        ("acquisition_quarter", "2024-05-31", "a number with a decimal point"),
+        ("acquisition_quarter", "97.5", "a whole number, or nothing"),
+        ("file", "../b.nrrd", "a path within the library's folder"),
+        ("file", "/tmp/b.nrrd", "a path within the library's folder"),
+    ],
+)
+def test_a_cell_that_can_not_be_is_named_by_row_and_column(folder: Path, column: str, text: str, expected: str) -> None:
+    with pytest.raises(ACNetError, match=f"row 3: column {column} is '{text}'; expected {expected}"):
+        read_case_library(with_values(folder, **{column: text}))
+
+
+def test_a_row_is_named_by_the_number_that_a_spreadsheet_gives_it(folder: Path) -> None:
+    table = folder / "cases.csv"
+    header, first, second = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([header, "", first, "," * (len(COLUMNS) - 1), second.replace("dcm", "?")]))
+    with pytest.raises(ACNetError, match="row 5: column label"):
+        read_case_library(folder)
+
+
+def test_a_row_with_too_many_cells_is_named(folder: Path) -> None:
+    table = folder / "cases.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("300.125", "300,125"), encoding="utf-8")
+    with pytest.raises(ACNetError, match=r"row 2: found 13 cells; expected 12.*decimals have a point"):
+        read_case_library(folder)
+
+
 def test_a_row_with_too_few_cells_is_named(folder: Path) -> None:
     table = folder / "cases.csv"
     table.write_text(table.read_text(encoding="utf-8") + "c-mid,c\n", encoding="utf-8")
@@ -84,17 +124,17 @@ def test_a_row_with_too_few_cells_is_named(folder: Path) -> None:
 
 
 def test_a_case_name_that_is_there_twice_is_named_with_its_row(folder: Path) -> None:
-    with pytest.raises(ACNetError, match="row 3: case 'a-mid' is there twice"):
+    with pytest.raises(ACNetError, match="row 3: column case: 'a-mid' is there twice"):
         read_case_library(with_values(folder, case="a-mid"))
 
 
 def test_two_labels_of_one_patient_are_named_with_the_row(folder: Path) -> None:
-    with pytest.raises(ACNetError, match="row 3: patient 'a' is dcm here and normal above"):
+    with pytest.raises(ACNetError, match="row 3: column label: patient 'a' is dcm here and normal above"):
         read_case_library(with_values(folder, patient="a"))
 
 
 def test_a_file_that_is_not_there_is_named_with_its_row(folder: Path) -> None:
-    with pytest.raises(ACNetError, match=r"row 3: file 'images/c\.nrrd' does not exist"):
+    with pytest.raises(ACNetError, match=r"row 3: column file: 'images/c\.nrrd' does not exist"):
         read_case_library(with_values(folder, file="images/c.nrrd"))
 
 
@@ -119,3 +159,54 @@ def test_a_table_in_another_encoding_is_refused_with_the_remedy(folder: Path) ->
     (folder / "cases.csv").write_bytes("case,Größe\n".encode("latin-1"))
     with pytest.raises(ACNetError, match="save it as 'CSV UTF-8'"):
         read_case_library(folder)
+
+
+# Rows that a person wrote: their images are read, for the table can't tell what they show.
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Path:
+    """Two patients of a table without hashes: their files differ in name, header and orientation, not in pixels."""
+    t1_map = made_up_map(1)
+    write_map(t1_map, tmp_path / "images" / "a.nrrd")
+    mirrored = sitk.Flip(t1_map.image, (True, False, False))
+    sitk.WriteImage(sitk.PermuteAxes(mirrored, (1, 0, 2)) / 1000.0, str(tmp_path / "images" / "b.nii.gz"))
+    write_case_table(tmp_path, [Case("a", "a", "images/a.nrrd", *PLACE), Case("b", "b", "images/b.nii.gz", *PLACE)])
+    return tmp_path
+
+
+def test_the_same_image_under_two_patients_is_refused_and_both_cases_are_named(by_hand: Path) -> None:
+    with pytest.raises(ACNetError, match=r"row 3: column file: case 'b' has the image of case 'a', .* another patient"):
+        read_case_library(by_hand)
+
+
+def test_the_same_image_twice_of_one_patient_is_reported(by_hand: Path) -> None:
+    table = by_hand / "cases.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("b,b,", "b,a,"), encoding="utf-8")
+    library = read_case_library(by_hand)
+    assert len(library.cases) == 2
+    assert len(library.warnings) == 1
+    assert "row 3: case 'b' has the image of case 'a' of the same patient" in library.warnings[0]
+
+
+def test_different_images_are_not_reported(by_hand: Path) -> None:
+    write_map(made_up_map(2), by_hand / "images" / "a.nrrd")
+    library = read_case_library(by_hand)
+    assert library.warnings == ()
+    assert len({case.pixel_hash for case in library.cases}) == 2
+
+
+def test_one_file_for_two_simulated_patients_is_refused(folder: Path) -> None:
+    write_case_table(folder, [FIRST, replace(FIRST, case="c-mid", patient="c")])
+    with pytest.raises(ACNetError, match=r"row 3: .*has the image of case 'a-mid'"):
+        read_case_library(folder)
+
+
+def test_an_image_that_is_no_section_of_a_t1_map_is_named_by_row_and_column(by_hand: Path) -> None:
+    for content, message in ((made_up_map(3, sections=2), "found 2 sections; expected one"), (None, "can't be read")):
+        if content:
+            write_map(content, by_hand / "images" / "a.nrrd")
+        else:
+            (by_hand / "images" / "a.nrrd").write_bytes(b"NRRD0004")
+        with pytest.raises(ACNetError, match=rf"row 2: column file: a\.nrrd: .*{message}"):
+            read_case_library(by_hand)

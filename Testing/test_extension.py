@@ -108,7 +108,7 @@ def a_build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return Build(dict(line.removeprefix("EXTENSION_").split("=", 1) for line in lines), installed)
 
 
-@pytest.mark.parametrize("module", ["ACNetClassifier", "DICOMPlugins"])
+@pytest.mark.parametrize("module", ["ACNetClassifier", "ACNetTrainer", "DICOMPlugins"])
 def test_cmake_lists_exactly_the_files_of_the_module(module: str) -> None:
     folder = REPOSITORY / module
     listed = LISTED.findall((folder / "CMakeLists.txt").read_text(encoding="utf-8"))

@@ -11,7 +11,9 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 FILES = [
     *sorted((REPOSITORY / "ACNetClassifier" / "ACNetLib" / "panel").glob("*.py")),
+    *sorted((REPOSITORY / "ACNetTrainer" / "ACNetTrainerLib" / "panel").glob("*.py")),
     REPOSITORY / "ACNetClassifier" / "ACNetClassifier.py",
+    REPOSITORY / "ACNetTrainer" / "ACNetTrainer.py",
     REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py",
 ]
 SHOWN = {"text", "toolTip", "title", "helpText"}
@@ -32,7 +34,7 @@ def test_there_are_texts_to_translate() -> None:
     assert sum(len(translated(file)) for file in FILES) > 60
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parents[1].name}/{file.stem}")
 def test_a_translated_text_is_a_plain_one_with_named_places(file: Path) -> None:
     for call in translated(file):
         (argument,) = call.args
@@ -41,7 +43,7 @@ def test_a_translated_text_is_a_plain_one_with_named_places(file: Path) -> None:
         assert all(place.isidentifier() for place in places), f"line {call.lineno}: {places}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parents[1].name}/{file.stem}")
 def test_no_text_is_shown_untranslated(file: Path) -> None:
     if file.stem.startswith("DICOM"):  # a hidden module, for developers
         return

@@ -1,11 +1,9 @@
-"""Training on a tiny simulated library: what it leaves behind, that it can be killed, and what it refuses."""
+"""Training on a tiny simulated library: what it leaves behind, what it refuses, and that it can be judged."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,17 +12,15 @@ import pytest
 import torch
 
 from ACNetLib.attention import ATTENTION_MAPS
-from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import INTENDED_USE, Model, load_model, save_model
-from ACNetTrainerLib.cases import LABELS, CaseLibrary
+from ACNetTrainerLib.cases import CaseLibrary
 from ACNetTrainerLib.fitting import learning_rate_factor
-from ACNetTrainerLib.recipe import Recipe, read_recipe, shipped_recipes
-from ACNetTrainerLib.training import balanced_log_loss, fit_temperature, train
-from conftest import acnet_train, simulate_library, start_acnet_train
-
-CPU = DeviceChoice("cpu", "asked for")
-EPOCHS = 3
+from ACNetTrainerLib.recipe import Recipe
+from ACNetTrainerLib.training import fit_temperature, train
+from ACNetTrainerLib.training_task import balanced_log_loss
+from conftest import acnet_train, simulate_library
+from tiny_training import CPU, EPOCHS, changed, few_cases, rows_of, tiny_recipe, write_recipe
 
 
 @dataclass(frozen=True)
@@ -36,45 +32,15 @@ class Training:
 
 
 @pytest.fixture(scope="module")
-def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The recommended recipe, dropout and augmentation included, with three epochs of small batches."""
-    text = shipped_recipes()["recommended"].read_text(encoding="utf-8")
-    changes = {"epochs = 10": f"epochs = {EPOCHS}", "batch_size = 32": "batch_size = 8", "bf16-mixed": "32-true"}
-    for old, new in changes.items():
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def recipe(recipe_file: Path) -> Recipe:
-    return read_recipe(str(recipe_file))
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    return tiny_recipe(tmp_path_factory.mktemp("recipe"))
 
 
 @pytest.fixture(scope="module")
 def training(simulated_library: CaseLibrary, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Training:
     """One that nobody interrupted."""
     folder = tmp_path_factory.mktemp("training") / "tiny.training"
-    return Training(train(simulated_library, recipe, "tiny", folder, CPU, progress=False), folder)
-
-
-@pytest.fixture(scope="module")
-def few_cases(simulated_library: CaseLibrary) -> CaseLibrary:
-    """One section each of three patients a class."""
-    middle = [case for case in simulated_library.cases if case.case.endswith("-mid")]
-    normal, dcm = ([case for case in middle if case.label == label] for label in LABELS)
-    return replace(simulated_library, cases=(*normal[:3], *dcm[:3]))
-
-
-def changed(recipe: Recipe, **optimization: object) -> Recipe:
-    return replace(recipe, optimization=replace(recipe.optimization, **optimization))  # type: ignore[arg-type]
-
-
-def rows_of(work_folder: Path) -> list[dict[str, str]]:
-    with (work_folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return Training(train(simulated_library, recipe, "tiny", folder, CPU), folder)
 
 
 def test_a_training_gives_a_model_with_a_complete_card(training: Training, recipe: Recipe) -> None:
@@ -82,7 +48,7 @@ def test_a_training_gives_a_model_with_a_complete_card(training: Training, recip
     assert card.name == "tiny"
     assert card.simulated is True
     assert card.field_strength_tesla == 1.5
-    assert card.network == asdict(recipe.network)
+    assert {"name": "acnet", **card.network} == asdict(recipe.network)
     assert card.intensity == recipe.intensity
     assert 0 < card.decision_threshold < 1
     for temperature in (card.section_temperature, card.study_temperature):
@@ -128,54 +94,50 @@ def test_the_table_of_metrics_has_a_row_an_epoch(training: Training) -> None:
         assert 0 <= float(row["validation_recall_normal"]) <= 1
 
 
-def test_a_killed_training_goes_on_and_gives_the_same_bytes_as_one_that_was_not_and_can_be_judged(
-    training: Training, simulated_library: CaseLibrary, recipe_file: Path, tmp_path: Path
+def test_the_command_trains_and_judges_and_the_judged_model_differs_in_its_metrics_only(
+    simulated_library: CaseLibrary, tmp_path: Path
 ) -> None:
-    output = tmp_path / "tiny.safetensors"
-    work_folder = tmp_path / "tiny.training"
-    command = ["train", simulated_library.folder, "--recipe", recipe_file, "--output", output, "--device", "cpu"]
-    victim = start_acnet_train(command)
-    while victim.poll() is None and not (work_folder / "last.ckpt").is_file():
-        time.sleep(0.02)
-    victim.kill()
-    assert victim.wait() != 0, victim.communicate()
-    assert not output.exists()
-    assert 1 <= len(rows_of(work_folder)) < EPOCHS, "it was killed in the midst of its work"
-
-    code, said, error = acnet_train(command)
-    assert code == 0, error
-    assert str(output) in said
-    assert rows_of(work_folder) == rows_of(training.work_folder)
-    save_model(training.model, tmp_path / "uninterrupted" / "tiny.safetensors")
-    assert output.read_bytes() == (tmp_path / "uninterrupted" / "tiny.safetensors").read_bytes()
-
-    other_cases = simulate_library(tmp_path / "cases", patients=10, seed=77, levels=("mid",))
-    judged, metrics = tmp_path / "judged.safetensors", tmp_path / "metrics.json"
+    output, judged, metrics = (tmp_path / name for name in ("tiny.safetensors", "judged.safetensors", "metrics.json"))
+    recipe_file = write_recipe(tmp_path / "tiny.toml", {f"epochs = {EPOCHS}": "epochs = 1"})
     code, said, error = acnet_train(
-        ["evaluate", output, other_cases.folder, "--output", metrics, "--save-model", judged, "--device", "cpu"]
+        ["train", simulated_library.folder, "--recipe", recipe_file, "--output", output, "--device", "cpu"]
     )
     assert code == 0, error
+    assert said == f"model {output}; metrics of each epoch in {tmp_path / 'tiny.training' / 'metrics.csv'}\n"
+    other_cases = simulate_library(tmp_path / "cases", patients=10, seed=77, levels=("mid",))
+    figures = tmp_path / "figures"
+    arguments = ["evaluate", output, other_cases.folder, "--output", metrics, "--figures", figures, "--device", "cpu"]
+    code, said, error = acnet_train([*arguments, "--save-model", judged])
+    assert code == 0, error
     assert "(simulated patients)" in said
+    assert len(said.splitlines()) == 1, "the patients are known to be new, so nothing is said of them"
+    assert {file.name for file in figures.iterdir()} == {"roc.png", "reliability.png"}
     record = json.loads(metrics.read_text(encoding="utf-8"))
     model, plain = load_model(judged), load_model(output)
     assert record["model"] == "tiny"
     assert record["weights_sha256"] == plain.card.weights_sha256 == model.card.weights_sha256
     assert record["command"].startswith("acnet-train evaluate ")
     assert set(record["versions"]) >= {"torch", "numpy"}
+    assert record["patients_unseen"] == "checked"
     assert model.card.metrics["auroc"] == record["auroc"]
     assert set(record["true_measures"]) >= {"auroc_logistic_regression", "size_matched", "t1_matched"}
     assert replace(model.card, metrics={}) == plain.card
 
+    code, _, error = acnet_train(["evaluate", output, simulated_library.folder, "--output", metrics])
+    assert code == 2
+    assert "12 of its 12 patients are among those that model 'tiny' was trained on" in error
+
 
 def test_a_training_that_was_stopped_early_is_not_trained_on_when_it_is_taken_up_again(
-    few_cases: CaseLibrary, recipe: Recipe, tmp_path: Path
+    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
     """Nothing is learned, so that the first epoch stays the best and early stopping ends it after the second."""
     still = changed(recipe, learning_rate=0.0, weight_decay=0.0, early_stopping_epochs=1, epochs=6)
     still = replace(still, network=replace(still.network, normalization="group", attention_modules=0))
-    first = train(few_cases, still, "still", tmp_path / "work", CPU, progress=False)
+    cases = few_cases(simulated_library)
+    first = train(cases, still, "still", tmp_path / "work", CPU)
     assert [row["epoch"] for row in rows_of(tmp_path / "work")] == ["1", "2"]
-    again = train(few_cases, still, "still", tmp_path / "work", CPU, progress=False)
+    again = train(cases, still, "still", tmp_path / "work", CPU)
     assert [row["epoch"] for row in rows_of(tmp_path / "work")] == ["1", "2"]
     assert again.card == first.card
     assert first.card.attention_thresholds == {}, "a network without attention has no scale for it"
@@ -193,7 +155,7 @@ def test_a_folder_with_another_training_is_refused(
     with pytest.raises(
         ACNetError, match=r"tiny\.training: holds an unfinished training of other cases or another recipe"
     ):
-        train(simulated_library, recipe, "tiny", training.work_folder, CPU, progress=False)
+        train(simulated_library, recipe, "tiny", training.work_folder, CPU)
     assert rows_of(training.work_folder) == before
 
 
@@ -201,19 +163,8 @@ def test_mixed_field_strengths_are_refused(simulated_library: CaseLibrary, recip
     first, *others = simulated_library.cases
     mixed = replace(simulated_library, cases=(replace(first, field_strength_tesla=3.0), *others))
     with pytest.raises(ACNetError, match=r"found cases of 1\.5 T, 3 T; expected one field strength"):
-        train(mixed, recipe, "mixed", tmp_path / "work", CPU, progress=False)
+        train(mixed, recipe, "mixed", tmp_path / "work", CPU)
     assert not (tmp_path / "work").exists()
-
-
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
-@pytest.mark.parametrize("batch_size", [2, 32], ids=["seen in training", "seen in validation"])
-def test_a_training_that_bursts_says_what_to_do_and_keeps_no_such_weights(
-    few_cases: CaseLibrary, recipe: Recipe, tmp_path: Path, batch_size: int
-) -> None:
-    burst = changed(recipe, learning_rate=1e30, warmup_epochs=0, batch_size=batch_size)
-    with pytest.raises(ACNetError, match="the loss is no number in epoch 1; lower the learning rate"):
-        train(few_cases, burst, "burst", tmp_path / "work", CPU, progress=False)
-    assert not list((tmp_path / "work").glob("*.ckpt"))
 
 
 def test_the_temperature_undoes_exaggerated_log_odds() -> None:

@@ -7,7 +7,7 @@ relative to area) and the AUROC that is left when each mask is replaced by its m
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import SimpleITK as sitk
@@ -79,14 +79,14 @@ def judge_attention(model: Model, library: CaseLibrary, device: DeviceChoice) ->
             for label, is_label in by_label.items()
         }
     fixed = copy.deepcopy(network)
-    for module, total in zip(fixed.attention_modules, sums, strict=True):
+    for module, total in zip(cast(ACNet, fixed).attention_modules, sums, strict=True):
         module.mask = FixedMask(total / len(dataset))
     for name, candidate in (("own_masks", network), ("mean_masks", fixed)):
         result["auroc"][name] = round(_patient_auroc(candidate, dataset, device), 4)
     return result
 
 
-def _patient_auroc(network: ACNet, dataset: CaseDataset, device: DeviceChoice) -> float:
+def _patient_auroc(network: nn.Module, dataset: CaseDataset, device: DeviceChoice) -> float:
     _, log_odds, is_dcm = predict(network, dataset, device).by_patient()
     return auroc(log_odds, is_dcm)
 

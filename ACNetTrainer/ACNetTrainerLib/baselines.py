@@ -41,12 +41,17 @@ def measures_regression() -> Pipeline:
 
 
 def baseline_probabilities(
-    name: str, library: CaseLibrary, training: Sequence[Case], test: Sequence[Case]
+    name: str,
+    library: CaseLibrary,
+    training: Sequence[Case],
+    test: Sequence[Case],
+    test_library: CaseLibrary | None = None,
 ) -> FloatArray:
     """The probability of DCM (n,) of each test case by a baseline fitted to the training cases, some of each class.
 
-    It refers to the training cases' share of DCM, and for the majority class it is that share. Raises ACNetError when
-    the library has no table of measures, or the table lacks a case or holds what is no number.
+    The test cases are of the same library where no other is given. The probability refers to the training cases' share
+    of DCM, and for the majority class it is that share. Raises ACNetError when a library has no table of measures, or
+    the table lacks a case or holds what is no number.
     """
     is_dcm = np.array([case.is_dcm for case in training])
     measures = BASELINES[name]
@@ -59,7 +64,7 @@ def baseline_probabilities(
                 f"{library.folder / TRUTH_TABLE_NAME}: none of {len(training)} training cases has a {measure}."
             )
     regression = measures_regression().fit(fitted, is_dcm)
-    return np.asarray(regression.predict_proba(read_measures(library, test, measures))[:, 1])
+    return np.asarray(regression.predict_proba(read_measures(test_library or library, test, measures))[:, 1])
 
 
 def read_measures(library: CaseLibrary, cases: Sequence[Case], measures: Sequence[str]) -> FloatArray:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +16,13 @@ from ACNetLib.command_line import CommandParser, run_command
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
 
+from .case_commands import add_case_commands
+from .comparison_commands import add_comparison_commands
+from .training_commands import COMMAND, add_training_commands, check_new_model, quieten_lightning
+
 if TYPE_CHECKING:
     from ACNetLib.model import Model
 
-COMMAND = "acnet-train"
 DICOM_FLAVOURS = ("siemens", "philips", "shmolli", "ge", "parametric-map")  # simulation.dicom.FLAVOURS, not imported
 
 
@@ -73,12 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--thumbnails", type=Path, required=True, help="folder for a picture of each patient (.png)")
     sample.set_defaults(run=_sample_data)
 
-    train = commands.add_parser("train", help="train a model on a case library; goes on if it was interrupted")
-    train.add_argument("cases", type=Path, help="folder of the case library")
-    train.add_argument("--recipe", default="recommended", help="name of a shipped recipe, or a TOML file")
-    train.add_argument("--output", type=Path, required=True, help="model file to write (.safetensors)")
-    train.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    train.set_defaults(run=_train)
+    sample_cases = commands.add_parser("sample-cases", help="write the case library that ships with the trainer")
+    sample_cases.add_argument("--output", type=Path, required=True, help="new or empty folder")
+    sample_cases.set_defaults(run=_sample_cases)
 
     train_localizer = commands.add_parser(
         "train-localizer", help="train the network that finds the left ventricle, on simulated case libraries"
@@ -97,14 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     judge_localizer.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     judge_localizer.set_defaults(run=_evaluate_localizer)
 
-    evaluate = commands.add_parser("evaluate", help="judge a model on cases that it has not seen")
-    evaluate.add_argument("model", help="name of a shipped model, or a model file")
-    evaluate.add_argument("cases", type=Path, help="folder of the case library")
-    evaluate.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
-    evaluate.add_argument("--save-model", type=Path, help="write the model with these metrics in its card to this file")
-    evaluate.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    evaluate.set_defaults(run=_evaluate)
-
     diseases = commands.add_parser("other-diseases", help="what a model says of simulated hearts that it does not know")
     diseases.add_argument("model", help="name of a shipped model, or a model file")
     diseases.add_argument("--patients", type=int, default=100, help="patients of each disease (default 100)")
@@ -121,6 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     robustness.add_argument("--figure", type=Path, required=True, help="picture to write (.png)")
     robustness.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     robustness.set_defaults(run=_robustness)
+
+    add_case_commands(commands)
+    add_training_commands(commands)
+    add_comparison_commands(commands)
     return parser
 
 
@@ -163,6 +157,13 @@ def _gallery(options: argparse.Namespace) -> None:
     print(f"{options.sections} sections of each class in {options.output}")
 
 
+def _sample_cases(options: argparse.Namespace) -> None:
+    from .simulation.sample_data import write_sample_cases
+
+    write_sample_cases(options.output)
+    print(f"sample cases in {options.output}")
+
+
 def _sample_data(options: argparse.Namespace) -> None:
     from ACNetLib.files import require_empty_folder
 
@@ -171,29 +172,6 @@ def _sample_data(options: argparse.Namespace) -> None:
     require_empty_folder(options.output)
     write_sample_data(options.output, options.thumbnails)
     print(f"sample data in {options.output}, its pictures in {options.thumbnails}")
-
-
-def _train(options: argparse.Namespace) -> None:
-    from ACNetLib.device import choose_device
-    from ACNetLib.model import save_model
-
-    from .cases import read_case_library
-    from .recipe import read_recipe
-    from .training import train
-
-    _check_new_model(options.output)
-    _quieten_lightning()
-    work_folder = options.output.with_suffix(".training")
-    model = train(
-        read_case_library(options.cases),
-        read_recipe(options.recipe),
-        options.output.stem,
-        work_folder,
-        choose_device(options.device),
-        progress=sys.stderr.isatty(),
-    )
-    save_model(model, options.output)
-    print(f"model {options.output}; metrics of each epoch in {work_folder / 'metrics.csv'}")
 
 
 def _train_localizer(options: argparse.Namespace) -> None:
@@ -205,8 +183,8 @@ def _train_localizer(options: argparse.Namespace) -> None:
 
     if options.patients < FEWEST_PATIENTS:
         raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
-    _check_new_model(options.output)
-    _quieten_lightning()
+    check_new_model(options.output)
+    quieten_lightning()
     work_folder = options.output.with_suffix(".training")
     model = train_localizer(
         [read_case_library(folder) for folder in options.cases],
@@ -218,22 +196,6 @@ def _train_localizer(options: argparse.Namespace) -> None:
     )
     save_localizer(model, options.output)
     print(f"localizer {options.output}; metrics of each epoch in {work_folder / 'metrics.csv'}")
-
-
-def _check_new_model(output: Path) -> None:
-    from ACNetLib.weights_header import WEIGHTS_SUFFIX
-
-    if output.suffix != WEIGHTS_SUFFIX:
-        raise ACNetError(f"--output: found '{output}'; expected a file name that ends in {WEIGHTS_SUFFIX}.")
-    if output.exists():
-        raise ACNetError(f"{output}: exists already; give another output or remove it first.")
-
-
-def _quieten_lightning() -> None:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Said of every training: its folder holds its settings by then. The other is Lightning's own affair.
-    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
 
 
 def _evaluate_localizer(options: argparse.Namespace) -> None:
@@ -261,40 +223,18 @@ def _evaluate_localizer(options: argparse.Namespace) -> None:
         )
 
 
-def _evaluate(options: argparse.Namespace) -> None:
-    from ACNetLib.device import choose_device
-    from ACNetLib.localizer import Localizer, load_localizer
-    from ACNetLib.model import Model, load_model, save_model
-    from ACNetLib.model_store import default_localizer, find_model
-
-    from .cases import read_case_library
-    from .evaluation import evaluate
-    from .provenance import provenance
-
-    model = load_model(find_model(options.model))
-    device = choose_device(options.device)
-    localizer = Localizer(load_localizer(default_localizer()), device)
-    metrics = evaluate(model, read_case_library(options.cases), device, localizer)
-    record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
-    write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
-    if options.save_model:
-        save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)
-    simulated = " (simulated patients)" if metrics["simulated"] else ""
-    auroc = metrics["auroc"]
-    print(f"AUROC {auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){simulated}; all in {options.output}")
-
-
 def _other_diseases(options: argparse.Namespace) -> None:
     from ACNetLib.device import choose_device
     from ACNetLib.model import load_model
     from ACNetLib.model_store import find_model
 
+    from .networks import build_network
     from .other_diseases import judge_other_diseases, table
     from .provenance import provenance
 
     if options.patients < 1:
         raise ACNetError(f"--patients: found {options.patients}; expected at least 1.")
-    model = load_model(find_model(options.model))
+    model = load_model(find_model(options.model), build_network)
     result = judge_other_diseases(model, options.patients, options.seed, choose_device(options.device))
     _write_record(options.output, model, {**provenance(COMMAND), "seed": options.seed, **result})
     print(f"{table(result['groups'])}\nall in {options.output}")
@@ -306,12 +246,13 @@ def _robustness(options: argparse.Namespace) -> None:
     from ACNetLib.model_store import find_model
 
     from .figures import robustness_figure
+    from .networks import build_network
     from .provenance import provenance
     from .robustness import FEWEST_PATIENTS, judge_robustness, table
 
     if options.patients < FEWEST_PATIENTS:
         raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
-    model = load_model(find_model(options.model))
+    model = load_model(find_model(options.model), build_network)
     result = judge_robustness(model, options.patients, options.seed, choose_device(options.device))
     _write_record(options.output, model, {**provenance(COMMAND), "seed": options.seed, **result})
     robustness_figure(result, options.figure)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -13,6 +15,7 @@ from torch.utils.data import Dataset, Sampler
 from ACNetLib.errors import ACNetError
 from ACNetLib.section import IntensityScaling, SectionGrid, to_intensity
 from ACNetLib.t1map import T1Map, read_t1_map
+from ACNetLib.ventricle import is_myocardium
 
 from .augmentation import add_noise, random_grid
 from .cases import Case, CaseLibrary
@@ -22,11 +25,13 @@ SampleKey = tuple[int, int]
 """Epoch and index of a case."""
 
 
-class CaseDataset(Dataset[tuple[Tensor, int]]):
+class CaseDataset(Dataset[tuple[Tensor, ...]]):
     """Sections (1, 128, 128) in [0, 255] and their class, 0 normal or 1 DCM. The T1 maps are kept in memory.
 
-    Without `augmentation` the epoch does not matter. Raises ACNetError for a T1 map that can't be read, that holds
-    more than one section or that the case's centre lies outside of.
+    Without `augmentation` the epoch does not matter. with_walls: each sample has a third part, (128, 128): 1 on the
+    myocardium, 0 elsewhere, NaN where the library has no masks of the case. Raises ACNetError for a T1 map that can't
+    be read, that holds more than one section or that the case's centre lies outside of, and for masks that can't be
+    read.
     """
 
     def __init__(
@@ -36,17 +41,30 @@ class CaseDataset(Dataset[tuple[Tensor, int]]):
         intensity: IntensityScaling,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        with_walls: bool = False,
     ) -> None:
         self.cases = tuple(cases)
         self._maps: list[T1Map] = [_read_section(library, case) for case in self.cases]
+        self._masks = [_read_masks(library, case) for case in self.cases] if with_walls else None
         self._intensity = intensity
         self._augmentation = augmentation
         self._seed = seed
 
+    @property
+    def sections_with_walls(self) -> int:
+        return sum(masks is not None for masks in self._masks or ())
+
+    def as_inference_sees_them(self, every: int) -> CaseDataset:
+        """One in so many of the cases, without augmentation and walls; their T1 maps are not read again."""
+        other = copy.copy(self)
+        other.cases, other._maps = self.cases[::every], self._maps[::every]
+        other._augmentation = other._masks = None
+        return other
+
     def __len__(self) -> int:
         return len(self.cases)
 
-    def __getitem__(self, key: SampleKey) -> tuple[Tensor, int]:
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, ...]:
         epoch, index = key
         case, t1_map = self.cases[index], self._maps[index]
         grid = SectionGrid.around(t1_map, 0, case.center_mm)
@@ -54,9 +72,11 @@ class CaseDataset(Dataset[tuple[Tensor, int]]):
             t1_ms = grid.crop(t1_map).t1_ms
         else:
             rng = np.random.default_rng([self._seed, epoch, index])
-            t1_ms = random_grid(grid, self._augmentation, rng).crop(t1_map).t1_ms
-            t1_ms = add_noise(t1_ms, self._augmentation, rng)
-        return torch.from_numpy(to_intensity(t1_ms, self._intensity))[None], int(case.is_dcm)
+            grid = random_grid(grid, self._augmentation, rng)
+            t1_ms = add_noise(grid.crop(t1_map).t1_ms, self._augmentation, rng)
+        section = torch.from_numpy(to_intensity(t1_ms, self._intensity))[None]
+        label = torch.tensor(int(case.is_dcm))
+        return (section, label) if self._masks is None else (section, label, _wall(self._masks[index], grid))
 
 
 def _read_section(library: CaseLibrary, case: Case) -> T1Map:
@@ -75,6 +95,22 @@ def _read_section(library: CaseLibrary, case: Case) -> T1Map:
     return t1_map
 
 
+def _read_masks(library: CaseLibrary, case: Case) -> sitk.Image | None:
+    path = library.masks_path(case)
+    if path is None:
+        return None
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise ACNetError(f"{path}: it can't be read; expected the label image of case '{case.case}'.") from error
+
+
+def _wall(masks: sitk.Image | None, grid: SectionGrid) -> Tensor:
+    if masks is None:
+        return torch.full((grid.size, grid.size), torch.nan)
+    return torch.from_numpy(is_myocardium(grid.sample(masks)).astype(np.float32))
+
+
 class EpochSampler(Sampler[SampleKey]):
     """The cases of each epoch in an order that follows from (seed, epoch).
 
@@ -85,10 +121,14 @@ class EpochSampler(Sampler[SampleKey]):
         self._is_dcm = np.asarray(is_dcm)
         self._seed = seed
         self._balanced = balanced
-        self._epoch = 0
+        self._epoch = self._start = 0
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch = epoch
+
+    def start_at(self, sample: int) -> None:
+        """Leave out so many samples of the next epoch: a training that goes on within one has seen them."""
+        self._start = sample
 
     def __len__(self) -> int:
         return len(self._is_dcm)
@@ -102,7 +142,8 @@ class EpochSampler(Sampler[SampleKey]):
                 for is_dcm, count in ((False, (len(order) + 1) // 2), (True, len(order) // 2))
             ]
             order = rng.permutation(np.concatenate(halves))
-        return iter([(self._epoch, int(index)) for index in order])
+        start, self._start = self._start, 0
+        return iter([(self._epoch, int(index)) for index in order[start:]])
 
 
 class InOrder(Sampler[SampleKey]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +21,7 @@ from ACNetLib.t1map import read_t1_map
 from .attention_evaluation import judge_attention
 from .baselines import MEASURES, measures_regression
 from .cases import LABELS, Case, CaseLibrary
-from .dataset import CaseDataset
+from .evaluation_figures import draw_evaluation
 from .metrics import (
     BoolArray,
     Estimate,
@@ -31,13 +31,14 @@ from .metrics import (
     bootstrap,
     expected_calibration_error,
     prevalence_weights,
-    threshold_metrics,
 )
+from .performance import BOOTSTRAP_SEED, performance
+from .scores import PatientScores, score_patients
 from .simulation.truth import TRUTH_TABLE_NAME
-from .training import count_cases, predict
+from .training import count_cases
+from .training_patients import known_patients
 
 MATCHED_PAIR_TOLERANCE_SD = 0.1
-BOOTSTRAP_SEED = 0
 FOLDS = 5
 FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
@@ -47,59 +48,35 @@ CALIBRATION_PREVALENCES = (0.5, 0.2)
 """Half, as the shipped models are trained, and about what a cardiac MR service sees."""
 
 
-@dataclass(frozen=True)
-class PatientScores:
-    """One row a patient: the model's calibrated log odds of DCM, and the truth; and the same of each section."""
-
-    patients: tuple[str, ...]
-    log_odds: FloatArray
-    is_dcm: BoolArray
-    section_log_odds: FloatArray
-    section_is_dcm: BoolArray
-
-
-def score_patients(model: Model, library: CaseLibrary, device: DeviceChoice) -> PatientScores:
-    """Raises ACNetError when the cases are of another field strength than the model."""
-    for case in library.cases:
-        if case.field_strength_tesla != model.card.field_strength_tesla:
-            raise ACNetError(
-                f"{library.folder}: case '{case.case}' is from {case.field_strength_tesla:g} T; "
-                f"the model is for {model.card.field_strength_tesla:g} T."
-            )
-    predictions = predict(model.network, CaseDataset(library, library.cases, model.card.intensity), device)
-    patients, log_odds, is_dcm = predictions.by_patient()
-    return PatientScores(
-        tuple(patients),
-        log_odds / model.card.study_temperature,
-        is_dcm,
-        predictions.log_odds / model.card.section_temperature,
-        predictions.is_dcm,
-    )
-
-
 def evaluate(
-    model: Model, library: CaseLibrary, device: DeviceChoice, localizer: Localizer | None = None
+    model: Model,
+    library: CaseLibrary,
+    device: DeviceChoice,
+    localizer: Localizer | None = None,
+    figures: Path | None = None,
 ) -> dict[str, Any]:
-    """Metrics over patients with bootstrap intervals, the calibration of the probabilities, and the verdicts.
+    """Metrics over patients and sections with bootstrap intervals, the calibration of the probabilities, the verdicts.
 
     Sections are cut around the library's centres; with a `localizer` also where that finds the ventricle, which is what
     a user gets. Beside them, where the library is simulated, what the true measures say of the same patients, how the
-    model does where one of them is matched between the classes, and what its attention is worth.
+    model does where one of them is matched between the classes, and what its attention is worth. `figures` is a folder
+    for pictures.
 
-    Raises ACNetError when a class has too few patients, or the field strength is not the model's.
+    Raises ACNetError when a class has too few patients, the field strength is not the model's, or the model has learned
+    from some of the patients.
     """
     _check_counts(library)
+    unseen = check_unseen(model, library)
     scores = score_patients(model, library, device)
     result: dict[str, Any] = {
         "simulated": any(case.is_simulated for case in library.cases),
         "cases": count_cases(library.cases),
+        "patients_unseen": unseen,
         "decision_threshold": model.card.decision_threshold,
-        "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded()),
+        **performance(scores, model.card),
+        "calibration": calibration(model, scores),
+        "verdicts": verdict_shares(model, scores),
     }
-    for name, metric in threshold_metrics(model.card.decision_threshold).items():
-        result[name] = asdict(bootstrap(metric, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded())
-    result["calibration"] = calibration(model, scores)
-    result["verdicts"] = verdict_shares(model, scores)
     if localizer is not None:
         result["with_localizer"] = _with_localizer(model, library, device, localizer)
     truth = library.folder / TRUTH_TABLE_NAME
@@ -108,7 +85,25 @@ def evaluate(
         result["true_measures"] = _against_measures(scores, measures)
         if model.card.attention_thresholds:
             result["attention"] = judge_attention(model, library, device)
+    if figures is not None:
+        draw_evaluation(model.card, scores, result, figures)
     return result
+
+
+def check_unseen(model: Model, library: CaseLibrary) -> str:
+    """Whether the patients are known to be new to the model, for people to read.
+
+    Raises ACNetError when it has learned from some of them.
+    """
+    known, is_complete = known_patients(model.card, library)
+    if known:
+        cases = [case for case in library.cases if case.patient in known]
+        raise ACNetError(
+            f"{library.folder}: {len(known)} of its {len(library.patients)} patients are among those that model "
+            f"'{model.card.name}' was trained on, {len(cases)} cases from '{cases[0].case}' on; expected patients that "
+            "it has not seen. Judge it on others."
+        )
+    return "checked" if is_complete else "can't be checked: the model's card does not name all its training patients"
 
 
 def calibration(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:

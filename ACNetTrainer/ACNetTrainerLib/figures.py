@@ -98,9 +98,7 @@ def robustness_figure(result: dict[str, Any], path: Path) -> None:
     for axes in panels[:, 0]:
         axes.set_ylabel("AUROC, DCM against normal")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    canvas = FigureCanvasAgg(figure)
-    with atomic_path(path) as temporary:
-        canvas.print_png(temporary)
+    save_figure(figure, path)
 
 
 def _draw_degradation(axes: Axes, name: str, unit: str, steps: list[dict[str, Any]]) -> None:
@@ -127,6 +125,12 @@ def _draw_degradation(axes: Axes, name: str, unit: str, steps: list[dict[str, An
         one.set_xlim(levels[0] / 1.1, levels[-1] * 1.1)
         one.set_xticks(levels, labels)
         one.minorticks_off()
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    canvas = FigureCanvasAgg(figure)
+    with atomic_path(path) as temporary:
+        canvas.print_png(temporary)
 
 
 def _save_grey(figure: Figure, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A Lightning training loop that can be killed at any time and goes on to the same weights."""
+"""A Lightning training loop that can be killed or stopped at any time and goes on to the same weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from filelock import FileLock, Timeout
+from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -21,16 +22,18 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
 
 from .cases import write_table
+from .checkpoints import BEST_CHECKPOINT, LAST_CHECKPOINT, AtomicCheckpoints, KeepCheckpoints, resumable_writes
+from .progress import Watch, Watcher
 from .recipe import Optimization
 
-SETTINGS_FILE, METRICS_FILE = "settings.json", "metrics.csv"
-BEST_CHECKPOINT, LAST_CHECKPOINT = "best.ckpt", "last.ckpt"
+SETTINGS_FILE, METRICS_FILE, LOCK_FILE = "settings.json", "metrics.csv", "training.lock"
 
 
 class FittingTask(lightning.LightningModule):
     """What trainings have in common: the optimizer, its schedule, and randomness that follows from seed and epoch.
 
-    A task logs "training_loss", "validation_loss" and what else `metrics` names.
+    A task's training step returns "loss" and, if it likes, parts of it; it logs "validation_loss" and what else
+    `metrics` names.
     """
 
     metrics: Sequence[str] = ()
@@ -39,13 +42,36 @@ class FittingTask(lightning.LightningModule):
         super().__init__()
         self.network = network
         self.optimization = optimization
+        self.step_losses: list[float] = []
+        """Of the steps that were done in this epoch."""
         self._steps_per_epoch = steps_per_epoch
+        self._random_states: dict[str, Tensor] = {}
+
+    @property
+    def mean_training_loss(self) -> float:
+        return sum(self.step_losses) / len(self.step_losses)
+
+    def learning_rate(self, step: int) -> float:
+        """Of a step of the whole training, the first being 0."""
+        return self.optimization.learning_rate * learning_rate_factor(self.optimization, self._steps_per_epoch, step)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # Dropout, too, depends on seed and epoch alone, so a resumed training equals an uninterrupted one. The start
         # of the epoch is too early: Lightning then draws a number for the data loader, but not in a resumed epoch.
         if batch_idx == 0:
             torch.manual_seed(self.optimization.seed * 100_003 + self.current_epoch)
+            self.step_losses = []
+        elif self._random_states:
+            set_random_states(self._random_states)
+        self._random_states = {}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["step_losses"] = self.step_losses
+        checkpoint["random_states"] = random_states(self.device)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.step_losses = checkpoint["step_losses"]
+        self._random_states = checkpoint["random_states"]
 
     def configure_optimizers(self) -> Any:
         settings = self.optimization
@@ -60,6 +86,22 @@ class FittingTask(lightning.LightningModule):
         schedule = partial(learning_rate_factor, settings, self._steps_per_epoch)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """Of torch's generators, by device: a training that stops within an epoch goes on with the same numbers."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        states[device.type] = torch.get_device_module(device).get_rng_state()
+    return states
+
+
+def set_random_states(states: dict[str, Tensor]) -> None:
+    for device_type, state in states.items():
+        if device_type == "cpu":
+            torch.set_rng_state(state)
+        else:
+            torch.get_device_module(device_type).set_rng_state(state)
 
 
 def learning_rate_factor(settings: Optimization, steps_per_epoch: int, step: int) -> float:
@@ -84,7 +126,8 @@ def claim_folder(work_folder: Path, settings: dict[str, Any]) -> None:
                 "remove the folder or give another output."
             )
     else:
-        write_text_atomically(file, text)
+        with resumable_writes(file):
+            write_text_atomically(file, text)
 
 
 def fit(
@@ -93,33 +136,54 @@ def fit(
     validation: DataLoader[Any],
     work_folder: Path,
     device: DeviceChoice,
-    progress: bool,
+    watch: Watch,
 ) -> int:
     """Train until the last epoch or early stopping, from the last checkpoint in `work_folder` if there is one.
 
     The task has the weights of the epoch with the lowest validation loss then; that epoch (from 1) is returned. Raises
-    ACNetError when a loss is no number.
+    ACNetError when a loss is no number, a file can't be written, or another process trains in the folder, and
+    TrainingStopped at the wish of `watch`.
     """
+    try:
+        with FileLock(work_folder / LOCK_FILE, timeout=0):
+            for half_written in work_folder.glob(".writing-*"):  # by a process that was killed
+                half_written.unlink()
+            return _fit(task, training, validation, work_folder, device, watch)
+    except Timeout as error:
+        raise ACNetError(
+            f"{work_folder}: another process trains in this folder; wait for its end, or give another output."
+        ) from error
+
+
+def _fit(
+    task: FittingTask,
+    training: DataLoader[Any],
+    validation: DataLoader[Any],
+    work_folder: Path,
+    device: DeviceChoice,
+    watch: Watch,
+) -> int:
     settings = task.optimization
-    checkpoint = partial(ModelCheckpoint, dirpath=work_folder, enable_version_counter=False)
+    kept = KeepCheckpoints(work_folder)
     callbacks: list[Callback] = [
-        checkpoint(filename=Path(BEST_CHECKPOINT).stem, monitor="validation_loss"),
-        checkpoint(filename=Path(LAST_CHECKPOINT).stem, monitor=None, every_n_epochs=1),
-        EarlyStopping("validation_loss", patience=settings.early_stopping_epochs),
-        _MetricsTable(work_folder / METRICS_FILE, ("training_loss", "validation_loss", *task.metrics)),
-        _StopOnBadLoss(),
+        _StepLosses(),
+        _MetricsTable(work_folder / METRICS_FILE),
         _StayStopped(),
+        EarlyStopping("validation_loss", patience=settings.early_stopping_epochs),
+        kept,
+        Watcher(watch, work_folder, kept),
     ]
-    if progress:
+    if watch.bar:
         callbacks.append(TQDMProgressBar(refresh_rate=10))
     trainer = lightning.Trainer(
         accelerator={"cuda": "gpu", "mps": "mps"}.get(device.device, "cpu"),
         devices=1,
         precision=settings.precision,
+        plugins=[AtomicCheckpoints()],
         max_epochs=settings.epochs,
         callbacks=callbacks,
         logger=False,
-        enable_progress_bar=progress,
+        enable_progress_bar=watch.bar,
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
@@ -133,31 +197,39 @@ def fit(
 class _MetricsTable(Callback):
     """One row an epoch in metrics.csv; a resumed training goes on in the same table."""
 
-    def __init__(self, path: Path, metrics: Sequence[str]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._metrics = metrics
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         rows: list[dict[str, Any]] = []
         if self._path.is_file():
             with self._path.open(encoding="utf-8", newline="") as file:
                 rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= trainer.current_epoch]
-        values = {name: f"{float(trainer.callback_metrics[name]):.5f}" for name in self._metrics}
-        write_table(self._path, ("epoch", *self._metrics), [*rows, {"epoch": trainer.current_epoch + 1, **values}])
+        values = {"training_loss": pl_module.mean_training_loss}
+        values.update({name: float(trainer.callback_metrics[name]) for name in ("validation_loss", *pl_module.metrics)})
+        row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.5f}" for name, value in values.items()}}
+        with resumable_writes(self._path):
+            write_table(self._path, row, [*rows, row])
 
 
-class _StopOnBadLoss(Callback):
+class _StepLosses(Callback):
+    """Keeps the loss of each step, and ends a training whose loss is no number."""
+
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self._check(outputs["loss"], trainer)
+        loss = float(outputs["loss"])
+        self._check(loss, f"step {batch_idx + 1} of epoch {trainer.current_epoch + 1}", trainer, pl_module)
+        pl_module.step_losses.append(loss)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        self._check(trainer.callback_metrics["validation_loss"], trainer)
+        loss = float(trainer.callback_metrics["validation_loss"])
+        self._check(loss, f"the validation after epoch {trainer.current_epoch + 1}", trainer, pl_module)
 
     @staticmethod
-    def _check(loss: Tensor, trainer: Any) -> None:
-        if not torch.isfinite(loss):
+    def _check(loss: float, place: str, trainer: Any, task: FittingTask) -> None:
+        if not math.isfinite(loss):
+            rate = task.learning_rate(trainer.global_step - 1)
             raise ACNetError(
-                f"training: the loss is no number in epoch {trainer.current_epoch + 1}; lower the learning rate."
+                f"training: the loss is no number in {place}, at a learning rate of {rate:g}; lower that in the recipe."
             )
 
 

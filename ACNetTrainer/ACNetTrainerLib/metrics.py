@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from scipy.stats import rankdata
-from sklearn.metrics import roc_curve
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_curve
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -16,6 +17,7 @@ IndexArray = NDArray[np.int64]
 Metric = Callable[[FloatArray, BoolArray], float]
 
 BOOTSTRAP_SAMPLES = 2000
+CALIBRATION_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,51 @@ def threshold_metrics(threshold: float) -> dict[str, Metric]:
     }
 
 
-def expected_calibration_error(
-    probability_dcm: FloatArray, is_dcm: BoolArray, weights: FloatArray, bins: int = 10
-) -> float:
-    """Mean distance between what is said and what is true, over bins that hold the same weight.
+def probability_metrics(prevalence_dcm: float) -> dict[str, Metric]:
+    """Measures of the probabilities, as functions of log odds and truth, at the prevalence that these refer to.
 
-    All arrays (n,). Guo et al. 2017; bins of equal weight, so that each has its say and none is nearly empty.
+    Brier score and expected calibration error, patients weighted to that prevalence.
     """
+
+    def brier(log_odds: FloatArray, truth: BoolArray) -> float:
+        weights = prevalence_weights(truth, prevalence_dcm)
+        return float(brier_score_loss(truth, expit(log_odds), sample_weight=weights))
+
+    def ece(log_odds: FloatArray, truth: BoolArray) -> float:
+        return expected_calibration_error(expit(log_odds), truth, prevalence_weights(truth, prevalence_dcm))
+
+    return {"brier": brier, "ece": ece}
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """What is said and what is true, by bin: mean probability, share of DCM, and weight, (bins,) each."""
+
+    said: FloatArray
+    true: FloatArray
+    weight: FloatArray
+
+
+def reliability(
+    probability_dcm: FloatArray, is_dcm: BoolArray, weights: FloatArray, bins: int = CALIBRATION_BINS
+) -> Reliability:
+    """All arrays (n,). Bins of equal weight, so that each has its say and none is nearly empty; empty ones are left
+    out."""
     order = np.argsort(probability_dcm, kind="stable")
     said, truth, weight = probability_dcm[order], is_dcm[order], weights[order] / weights.sum()
     number = np.minimum(((np.cumsum(weight) - weight / 2) * bins).astype(int), bins - 1)
-    gaps = np.bincount(number, weight * (said - truth), bins)
-    return float(np.abs(gaps).sum())
+    total = np.bincount(number, weight, bins).astype(np.float64)
+    filled = total > 0
+    mean_said, mean_true = (np.bincount(number, weight * part, bins)[filled] / total[filled] for part in (said, truth))
+    return Reliability(mean_said, mean_true, total[filled])
+
+
+def expected_calibration_error(
+    probability_dcm: FloatArray, is_dcm: BoolArray, weights: FloatArray, bins: int = CALIBRATION_BINS
+) -> float:
+    """Mean distance between what is said and what is true, over bins that hold the same weight (Guo et al. 2017)."""
+    found = reliability(probability_dcm, is_dcm, weights, bins)
+    return float((found.weight * np.abs(found.said - found.true)).sum())
 
 
 def prevalence_weights(is_dcm: BoolArray, prevalence_dcm: float) -> FloatArray:
@@ -81,23 +116,40 @@ def auroc(scores: FloatArray, truth: BoolArray) -> float:
     return float((rankdata(scores)[truth].sum() - dcm * (dcm + 1) / 2) / (dcm * normal))
 
 
+def auprc(scores: FloatArray, truth: BoolArray) -> float:
+    """Average precision with DCM as the positive class; its chance level is the share of DCM among the cases."""
+    return float(average_precision_score(truth, scores))
+
+
 def _correlation(said: BoolArray, truth: BoolArray) -> float:
     """Matthews' correlation; 0 when the same is said of all."""
     return float(np.corrcoef(said, truth)[0, 1]) if said.any() and not said.all() else 0.0
 
 
 def bootstrap(
-    metric: Metric, scores: FloatArray, truth: BoolArray, seed: int, samples: int = BOOTSTRAP_SAMPLES
+    metric: Metric,
+    scores: FloatArray,
+    truth: BoolArray,
+    seed: int,
+    samples: int = BOOTSTRAP_SAMPLES,
+    patients: IndexArray | None = None,
 ) -> Estimate:
     """A measure with its percentile interval over resampled patients; each class is resampled by itself.
 
-    One score and one truth a patient.
+    One score and one truth a patient or, with `patients` (n,), the number of the patient of each score: all scores of a
+    patient are drawn together.
     """
     rng = np.random.default_rng(seed)
-    dcm, normal = np.flatnonzero(truth), np.flatnonzero(~truth)
+    groups = [np.array([index]) for index in range(len(truth))]
+    if patients is not None:
+        groups = [np.flatnonzero(patients == number) for number in range(patients.max() + 1)]
+    is_dcm = np.array([truth[group[0]] for group in groups])
+    dcm, normal = np.flatnonzero(is_dcm), np.flatnonzero(~is_dcm)
     values = []
     for _ in range(samples):
         drawn = np.concatenate([rng.choice(dcm, len(dcm)), rng.choice(normal, len(normal))])
+        if patients is not None:
+            drawn = np.concatenate([groups[number] for number in drawn])
         values.append(metric(scores[drawn], truth[drawn]))
     low, high = np.percentile(values, [2.5, 97.5])
     return Estimate(metric(scores, truth), float(low), float(high))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -12,6 +12,11 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.network import AttentionKind, NormalizationKind
 from ACNetLib.section import IntensityScaling
 
+from .networks import NETWORKS
+
+ACNET: Literal["acnet"] = "acnet"
+OPTIONAL_KEYS = {"name", "mask_loss_weight"}
+"""What a recipe may lack: it is then for ACNet, and without mask supervision."""
 LIMITS = {
     **dict.fromkeys(("epochs", "early_stopping_epochs", "batch_size"), (1.0, math.inf)),
     **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction", "scale"), (0.0, 1.0)),
@@ -21,20 +26,29 @@ RECIPES_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Recipes"
 
 
 @dataclass(frozen=True)
-class NetworkSettings:
-    """Constructor arguments of ACNet."""
+class ACNetSettings:
+    """ACNet and its constructor's arguments, by default the paper's network."""
 
-    attention_modules: int
-    attention: AttentionKind
-    normalization: NormalizationKind
-    dropout: float
+    attention_modules: int = 2
+    attention: AttentionKind = "residual"
+    normalization: NormalizationKind = "batch"
+    dropout: float = 0.0
+    name: Literal["acnet"] = ACNET
+
+
+@dataclass(frozen=True)
+class ComparedNetwork:
+    """One of the networks that ACNet is compared with; they have no settings."""
+
+    name: str
 
 
 @dataclass(frozen=True)
 class Optimization:
     """early_stopping_epochs: stop after so many epochs without a lower validation loss. class_balance: draw both
     classes equally often. validation_fraction: of the training patients, held back to choose epoch, temperature and
-    threshold.
+    threshold. mask_loss_weight: how much it counts, beside telling the classes apart, that attention lies on the
+    myocardium where a case has its mask; 0: not at all.
     """
 
     optimizer: Literal["adamw", "nesterov"]
@@ -50,6 +64,7 @@ class Optimization:
     class_balance: bool
     validation_fraction: float
     seed: int
+    mask_loss_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ class Augmentation:
 @dataclass(frozen=True)
 class Recipe:
     name: str
-    network: NetworkSettings
+    network: ACNetSettings | ComparedNetwork
     intensity: IntensityScaling
     optimization: Optimization
     augmentation: Augmentation
@@ -90,15 +105,31 @@ def read_recipe(name_or_path: str) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ACNetError(f"{path}: not a TOML file ({error}).") from error
     tables = {name: kind for name, kind in get_type_hints(Recipe).items() if name != "name"}
+    tables["network"] = _network_kind(values.get("network"), f"{path}, [network]")
     _check_keys(values, set(tables), f"{path}")
     return Recipe(path.stem, **{name: _table(values[name], kind, f"{path}, [{name}]") for name, kind in tables.items()})
+
+
+def with_network(recipe: Recipe, name: str) -> Recipe:
+    """The recipe for another network. Raises ACNetError for one that there is not."""
+    if name == recipe.network.name:
+        return recipe
+    kind = _network_kind({"name": name}, "--network")
+    return replace(recipe, network=ACNetSettings() if kind is ACNetSettings else ComparedNetwork(name))
+
+
+def _network_kind(values: Any, place: str) -> type:
+    name = values.get("name", ACNET) if isinstance(values, dict) else ACNET
+    if name not in tuple(NETWORKS):
+        raise ACNetError(f"{place}: name is {name!r}; expected one of {', '.join(map(repr, NETWORKS))}.")
+    return ACNetSettings if name == ACNET else ComparedNetwork
 
 
 def _table(values: Any, kind: type, place: str) -> Any:
     if not isinstance(values, dict):
         raise ACNetError(f"{place}: found {values!r}; expected a table.")
     hints = get_type_hints(kind)
-    _check_keys(values, {item.name for item in fields(kind)}, place)
+    _check_keys(values, {item.name for item in fields(kind)} - (OPTIONAL_KEYS - set(values)), place)
     return kind(**{name: _value(name, value, hints[name], place) for name, value in values.items()})
 
 

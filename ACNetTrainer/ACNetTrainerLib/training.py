@@ -1,17 +1,17 @@
-"""Training ACNet on a case library, and what is chosen after it on held-back patients."""
+"""Training a network on a case library, and what is chosen after it on held-back patients."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ACNetLib.attention import attention_maps, band_thresholds
@@ -19,53 +19,24 @@ from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model, ModelCard
 from ACNetLib.network import ACNet
+from ACNetLib.weights_header import CLASSIFIER, COMPARISON
 
 from .cases import Case, CaseLibrary
+from .checkpoints import ResumableLoader
 from .dataset import CaseDataset, EpochSampler, InOrder
-from .fitting import FittingTask, claim_folder, fit
+from .fine_tuning import FineTuning, check_parent, start_from_parent
+from .fitting import claim_folder, fit
 from .folds import split_patients
 from .metrics import youden_threshold
-from .recipe import Optimization, Recipe
+from .networks import build_network
+from .progress import UNWATCHED, Watch
+from .recipe import ACNET, Recipe
+from .training_patients import patients_record
+from .training_task import TrainingTask, balanced_log_loss
 
 EVALUATION_BATCH_SIZE = 64
 ATTENTION_SECTIONS = 400
 """How many training sections the attention's fixed scale is taken from."""
-
-
-class TrainingTask(FittingTask):
-    """Cross-entropy training (Eq. 2 of the paper) of a network that returns `ACNetOutput`."""
-
-    metrics = ("validation_recall_dcm", "validation_recall_normal")
-
-    def __init__(self, network: ACNet, optimization: Optimization, steps_per_epoch: int) -> None:
-        super().__init__(network, optimization, steps_per_epoch)
-        self._validation: list[tuple[Tensor, Tensor]] = []
-
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        sections, labels = batch
-        logits = self.network(sections).logits.float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.optimization.label_smoothing)
-        self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(labels), prog_bar=True)
-        return loss
-
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        sections, labels = batch
-        self._validation.append((self.network(sections).logits.float().cpu(), labels.cpu()))
-
-    def on_validation_epoch_end(self) -> None:
-        logits, labels = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
-        self._validation.clear()
-        log_odds = (logits[:, 1] - logits[:, 0]).double().numpy()
-        is_dcm = labels.numpy().astype(bool)
-        self.log("validation_loss", balanced_log_loss(log_odds, is_dcm), prog_bar=True)
-        self.log("validation_recall_dcm", float((log_odds[is_dcm] > 0).mean()), prog_bar=True)
-        self.log("validation_recall_normal", float((log_odds[~is_dcm] <= 0).mean()), prog_bar=True)
-
-
-def balanced_log_loss(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:
-    """Mean negative log likelihood with both classes weighing the same."""
-    losses = np.logaddexp(0, np.where(is_dcm, -log_odds, log_odds))
-    return float((losses[is_dcm].mean() + losses[~is_dcm].mean()) / 2)
 
 
 def fit_temperature(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:
@@ -98,58 +69,78 @@ class Predictions:
 
 
 def train(
-    library: CaseLibrary, recipe: Recipe, name: str, work_folder: Path, device: DeviceChoice, progress: bool = True
+    library: CaseLibrary,
+    recipe: Recipe,
+    name: str,
+    work_folder: Path,
+    device: DeviceChoice,
+    watch: Watch = UNWATCHED,
+    fine_tuning: FineTuning | None = None,
 ) -> Model:
     """Train by `recipe` and choose epoch, temperatures and threshold on held-back patients.
 
     `work_folder` keeps checkpoints and metrics.csv; a training that was interrupted goes on from there. Raises
-    ACNetError when it holds a training of something else, or when the loss is no number.
+    ACNetError when it holds a training of something else, when the loss is no number, or when a parent or masks don't
+    go with the recipe; TrainingStopped at the wish of `watch`.
     """
     settings = recipe.optimization
     field_strength = _only_field_strength(library)
+    if fine_tuning is not None:
+        check_parent(fine_tuning, recipe)
+    parent = fine_tuning.parent.card if fine_tuning is not None else None
+    lineage = {"parent": fine_tuning.record} if fine_tuning is not None else {}
     training_cases, validation_cases = split_patients(library, settings.validation_fraction, settings.seed)
-    claim_folder(work_folder, {"recipe": asdict(recipe), "cases": [case.case for case in library.cases]})
+    claim_folder(work_folder, {"recipe": asdict(recipe), "cases": [case.case for case in library.cases], **lineage})
 
-    training_set = CaseDataset(library, training_cases, recipe.intensity, recipe.augmentation, settings.seed)
-    validation_set = CaseDataset(library, validation_cases, recipe.intensity)
-    loader = DataLoader(
-        training_set,
-        settings.batch_size,
-        sampler=EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance),
-        drop_last=len(training_set) >= settings.batch_size,
+    with_walls = settings.mask_loss_weight > 0
+    training_set = CaseDataset(
+        library, training_cases, recipe.intensity, recipe.augmentation, settings.seed, with_walls=with_walls
     )
+    if with_walls and not training_set.sections_with_walls:
+        raise ACNetError(
+            f"{library.folder}: none of its {len(training_cases)} training cases has masks; expected some, for "
+            f"mask_loss_weight is {settings.mask_loss_weight:g} in the recipe. Draw masks, or set it to 0."
+        )
+    validation_set = CaseDataset(library, validation_cases, recipe.intensity)
+    sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)
+    loader = ResumableLoader(training_set, settings.batch_size, sampler)
     torch.manual_seed(settings.seed)
-    network: ACNet = ACNet(**asdict(recipe.network)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    task = TrainingTask(network, settings, len(loader))
-    best_epoch = fit(task, loader, evaluation_loader(validation_set), work_folder, device, progress)
+    network = build_network(**asdict(recipe.network))
+    frozen = start_from_parent(network, fine_tuning) if fine_tuning is not None else ()
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    task = TrainingTask(network, settings, len(loader), frozen)
+    best_epoch = fit(task, loader, evaluation_loader(validation_set), work_folder, device, watch)
 
-    network = network.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.contiguous_format).eval()
     validation = predict(network, validation_set, device)
     _, patient_log_odds, patient_is_dcm = validation.by_patient()
     study_temperature = fit_temperature(patient_log_odds, patient_is_dcm)
     card = ModelCard(
         name=name,
-        network=asdict(recipe.network),
         field_strength_tesla=field_strength,
-        simulated=any(case.is_simulated for case in library.cases),
+        simulated=any(case.is_simulated for case in library.cases) or (parent is not None and parent.simulated),
         decision_threshold=youden_threshold(patient_log_odds / study_temperature, patient_is_dcm),
         section_temperature=fit_temperature(validation.log_odds, validation.is_dcm),
         study_temperature=study_temperature,
         # Drawing both classes equally often makes the probability refer to that mixture.
         training_prior_dcm=0.5 if settings.class_balance else float(np.mean([c.is_dcm for c in training_cases])),
-        attention_thresholds=_attention_thresholds(network, training_set, library, recipe, device),
+        attention_thresholds=_attention_thresholds(network, training_set, device),
         intensity=recipe.intensity,
         training={
             "recipe": asdict(recipe),
             "best_epoch": best_epoch,
             "training": count_cases(training_cases),
             "validation": count_cases(validation_cases),
+            "patients": patients_record(library, parent),
+            **({"sections_with_masks": training_set.sections_with_walls} if with_walls else {}),
+            **lineage,
         },
+        **_kind_and_network(recipe),
     )
     return Model(network, card)
 
 
-def predict(network: ACNet, dataset: CaseDataset, device: DeviceChoice) -> Predictions:
+def predict(network: nn.Module, dataset: CaseDataset, device: DeviceChoice) -> Predictions:
     """Uncalibrated log odds of DCM for every case of the data set."""
     network.to(device.device).eval()
     log_odds = []
@@ -160,7 +151,7 @@ def predict(network: ACNet, dataset: CaseDataset, device: DeviceChoice) -> Predi
     return Predictions(dataset.cases, np.concatenate(log_odds))
 
 
-def evaluation_loader(dataset: CaseDataset) -> DataLoader[tuple[Tensor, int]]:
+def evaluation_loader(dataset: CaseDataset) -> DataLoader[tuple[Tensor, ...]]:
     return DataLoader(dataset, EVALUATION_BATCH_SIZE, sampler=InOrder(len(dataset)))
 
 
@@ -185,12 +176,21 @@ def _only_field_strength(library: CaseLibrary) -> float:
     return strengths[0]
 
 
+def _kind_and_network(recipe: Recipe) -> dict[str, Any]:
+    """A classifier's card has ACNet's settings alone, another network's its name alone."""
+    values = asdict(recipe.network)
+    name = values.pop("name")
+    return {"kind": CLASSIFIER, "network": values} if name == ACNET else {"kind": COMPARISON, "network": {"name": name}}
+
+
 def _attention_thresholds(
-    network: ACNet, training_set: CaseDataset, library: CaseLibrary, recipe: Recipe, device: DeviceChoice
+    network: nn.Module, training_set: CaseDataset, device: DeviceChoice
 ) -> dict[str, tuple[float, ...]]:
-    """The fixed scale of the attention maps, from training sections as inference sees them."""
-    every = max(1, len(training_set) // ATTENTION_SECTIONS)
-    plain = CaseDataset(library, training_set.cases[::every], recipe.intensity)
+    """The fixed scale of the attention maps, from training sections as inference sees them. Only ACNet has such maps:
+    the residual attention network's masks are of several sizes."""
+    if not isinstance(network, ACNet):
+        return {}
+    plain = training_set.as_inference_sees_them(every=max(1, len(training_set) // ATTENTION_SECTIONS))
     maps: list[Mapping[str, NDArray[np.float32]]] = []
     with torch.inference_mode():
         for sections, _ in evaluation_loader(plain):

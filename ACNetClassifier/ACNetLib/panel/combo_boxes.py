@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ACNetLib.panel.parameters import ACNetParameters
-
 
 class ComboBoxes:
     """Keeps combo boxes and the str parameters of their names equal; each entry shows a text in place of its value."""
 
     def __init__(self) -> None:
         self._boxes: dict[str, Any] = {}
-        self._parameters: ACNetParameters | None = None
+        self._parameters: object | None = None
 
     def add(self, name: str, box: Any, values: Iterable[str], text: Callable[[str], str]) -> None:
         """Let this box stand for the parameter `name` and offer these values."""
@@ -29,8 +27,8 @@ class ComboBoxes:
             self._boxes[name].addItem(text(value), value)
         self._parameters = parameters
 
-    def follow(self, parameters: ACNetParameters | None) -> None:
-        """Write into these parameters from now on."""
+    def follow(self, parameters: object | None) -> None:
+        """Write into this wrapped parameter node from now on."""
         self._parameters = parameters
 
     def show(self) -> None:

@@ -17,13 +17,13 @@ REQUIREMENTS_FILE = Path(__file__).resolve().parents[2] / "Resources" / "ACNetCl
 TORCH_VERSION = ">=2.6"
 
 
-def ensure_packages() -> None:
-    """Install what is missing, after one question for all of it.
+def ensure_packages(requirements_file: Path = REQUIREMENTS_FILE) -> None:
+    """Install what is missing of PyTorch and of a requirements file, after one question for all of it.
 
     PyTorch comes from the extension PyTorch, which knows the build for the computer's GPU; the rest from PyPI. Raises
     ACNetError with what to do when the user declines, when the installation fails, and when that extension is missing.
     """
-    requirements = [str(each) for each in slicer.packaging.load_requirements(REQUIREMENTS_FILE)]
+    requirements = [str(each) for each in slicer.packaging.load_requirements(requirements_file)]
     missing = [requirement for requirement in requirements if not slicer.packaging.pip_check(requirement)]
     torch_is_missing = importlib.util.find_spec("torch") is None
     if not missing and not torch_is_missing:

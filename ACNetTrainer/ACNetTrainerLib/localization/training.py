@@ -32,6 +32,7 @@ from ..dataset import EpochSampler, InOrder, SampleKey
 from ..fitting import FittingTask, claim_folder, fit
 from ..folds import split_patients
 from ..metrics import youden_threshold
+from ..progress import Watch
 from ..recipe import Optimization
 from ..training import count_cases
 from .sections import (
@@ -200,7 +201,7 @@ def train_localizer(
     torch.manual_seed(optimization.seed)
     network: Any = LocalizerNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = LocalizerTask(network, optimization, len(loader))
-    best_epoch = fit(task, loader, validation_loader, work_folder, device, progress)
+    best_epoch = fit(task, loader, validation_loader, work_folder, device, Watch(bar=progress))
 
     network = network.to(memory_format=torch.contiguous_format).eval()
     card = LocalizerCard(

@@ -17,7 +17,7 @@ from ACNetLib.sample_data import SAMPLE_TABLE_NAME
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import DISPLAY_WINDOW_MS, FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map, read_t1_map
 
-from .cohort import map_image
+from .cohort import Cohort, map_image, simulate_cohort
 from .dicom import write_dicom_series
 from .patient import Label, draw_patient
 from .section import LEVEL_NAMES, simulate_section
@@ -28,6 +28,8 @@ SAMPLE_PATIENTS: tuple[tuple[str, Label, int], ...] = (
     ("ACNetSimulatedNormal", "normal", 5),
     ("ACNetSimulatedDCM", "dcm", 7),
 )
+SAMPLE_CASES = 12
+"""Patients of the small case library, half of them with DCM; one section each."""
 THUMBNAIL_PIXELS, THUMBNAIL_MM = 256, 160.0
 """The Sample Data module scales thumbnails of about 260 pixels to its buttons."""
 
@@ -61,6 +63,13 @@ def write_sample_data(folder: Path, thumbnails: Path, field_strength_tesla: floa
             }
         )
     write_text_atomically(folder / SAMPLE_TABLE_NAME, json.dumps(table, indent=2) + "\n")
+
+
+def write_sample_cases(folder: Path) -> None:
+    """Write the small case library that ships with the trainer, for its self-test and for trying it out."""
+    simulate_cohort(Cohort(SAMPLE_CASES, 0.5, 1.5, SAMPLE_SEED), folder, levels=("mid",))
+    for noiseless_map in (folder / "truth").glob("*-t1.nrrd"):  # the masks are enough
+        noiseless_map.unlink()
 
 
 def write_t1_map(t1_map: T1Map, path: Path) -> None:

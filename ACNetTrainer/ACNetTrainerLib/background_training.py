@@ -1,0 +1,147 @@
+"""Trainings in processes of their own: started, followed, stopped and found again after a restart.
+
+A training has a folder: `training.json` says what was asked for, `events.jsonl` what the process has said, `errors.txt`
+what went wrong; the model and its checkpoints lie beside them. The process goes on when the one that started it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import write_text_atomically
+from ACNetLib.model_store import PLAIN_NAME, user_models_folder
+from ACNetLib.weights_header import WEIGHTS_SUFFIX
+
+State = Literal["running", "stopped", "failed", "finished"]
+REQUEST_FILE, EVENTS_FILE, ERRORS_FILE, STOP_FILE = "training.json", "events.jsonl", "errors.txt", "stop"
+LOCK_FILE = "training.lock"  # of fitting.py, in the folder of the checkpoints
+LIBRARIES = [str(Path(__file__).resolve().parents[1]), str(Path(sys.modules["ACNetLib"].__path__[0]).parent)]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for. cases: the library's folder. recipe: its name or file. network: of networks.NETWORKS."""
+
+    cases: str
+    recipe: str
+    network: str
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training by its folder, which is named after the model."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def model_file(self) -> Path:
+        return self.folder / f"{self.name}{WEIGHTS_SUFFIX}"
+
+    @property
+    def request(self) -> Request:
+        return Request(**json.loads((self.folder / REQUEST_FILE).read_text(encoding="utf-8")))
+
+
+def trainings_folder() -> Path:
+    """Beside the user's own models."""
+    return user_models_folder().parent / "trainings"
+
+
+def find_trainings() -> tuple[Training, ...]:
+    """All that were ever started here and not removed, in the order of their names."""
+    return tuple(Training(file.parent) for file in sorted(trainings_folder().glob(f"*/{REQUEST_FILE}")))
+
+
+def new_training(name: str, request: Request) -> Training:
+    """A folder for a training, which is not started yet. Raises ACNetError for a name that is taken or no file name."""
+    if not PLAIN_NAME.fullmatch(name):
+        raise ACNetError(
+            f"training: found the name {name!r}; expected letters A to Z, digits, dots, hyphens, underscores and "
+            "spaces."
+        )
+    folder = trainings_folder() / name
+    if folder.exists():
+        raise ACNetError(f"training: there is one named '{name}' already. Let it go on, or give another name.")
+    folder.mkdir(parents=True)
+    write_text_atomically(folder / REQUEST_FILE, json.dumps(asdict(request), indent=1) + "\n")
+    return Training(folder)
+
+
+def start(training: Training, python: str = sys.executable) -> subprocess.Popen[bytes]:
+    """Start the process, or let it go on from its last checkpoint. `python`: one with the trainer's packages."""
+    request = training.request
+    (training.folder / STOP_FILE).unlink(missing_ok=True)
+    arguments = ["train", request.cases, "--recipe", request.recipe, "--network", request.network]
+    arguments += ["--device", request.device, "--output", str(training.model_file)]
+    arguments += ["--progress", "json", "--stop-file", str(training.folder / STOP_FILE)]
+    with (training.folder / EVENTS_FILE).open("ab") as events, (training.folder / ERRORS_FILE).open("wb") as errors:
+        return run_command(arguments, python, stdout=events, stderr=errors)
+
+
+def run_command(arguments: Sequence[str], python: str = sys.executable, **streams: Any) -> subprocess.Popen[bytes]:
+    """`acnet-train` in a process of its own, without a window, on the libraries that this process uses."""
+    paths = os.pathsep.join([*LIBRARIES, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [python, "-m", "ACNetTrainerLib.cli", *arguments],
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
+        stdin=subprocess.DEVNULL,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        **streams,
+    )
+
+
+def request_stop(training: Training) -> None:
+    """Let the process finish its step, write a checkpoint and end."""
+    (training.folder / STOP_FILE).touch()
+
+
+def is_running(training: Training) -> bool:
+    """Whether any process trains in the folder, by its lock. For trainings that another process started: it holds the
+    lock for a moment, in which one that starts would be refused.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = training.folder / f"{training.name}.training" / LOCK_FILE
+    if not lock.is_file():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def read_events(training: Training) -> list[dict[str, Any]]:
+    """What the process has said since it was first started; a line that is being written is left out."""
+    file = training.folder / EVENTS_FILE
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
+    events = []
+    for line in lines:
+        try:
+            events.append(json.loads(line))
+        except ValueError:  # cut off where the process was killed
+            continue
+    return events
+
+
+def state_of(training: Training, running: bool) -> State:
+    """`running`: whether its process is."""
+    if running:
+        return "running"
+    if training.model_file.is_file():
+        return "finished"
+    events = read_events(training)
+    return "failed" if events and events[-1]["event"] == "error" else "stopped"

@@ -1,0 +1,106 @@
+"""Where an attention network's masks are high, measured alike for networks whose masks differ in number and size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ACNetLib.attention import map_names
+from ACNetLib.device import DeviceChoice
+from ACNetLib.section import SECTION_SIZE, SectionGrid
+from ACNetLib.t1map import read_t1_map
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
+
+from .cases import CaseLibrary
+from .dataset import CaseDataset
+from .training import evaluation_loader
+
+FloatArray = NDArray[np.float32]
+WALL_MARGIN_MM = 2
+"""The wall counts with so much of its surroundings: a mask pixel is several mm wide."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Of a network without masks all of it is empty.
+
+    cases: the sections that are shown. sections: (n, 128, 128), their intensities. maps: the channel mean of each
+    module's mask and the modules' product as "combined", each (n, 128, 128). enrichment: by map and region, the mean
+    over the test sections with known outlines of the map in that region relative to the whole section; "mean_wall" is
+    that of the map averaged over all test sections, which knows where hearts usually are but nothing of the case.
+    """
+
+    cases: tuple[str, ...] = ()
+    sections: FloatArray = field(default_factory=lambda: np.zeros((0, SECTION_SIZE, SECTION_SIZE), np.float32))
+    maps: dict[str, FloatArray] = field(default_factory=dict)
+    enrichment: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def attention_on(
+    network: nn.Module, dataset: CaseDataset, library: CaseLibrary, shown: Sequence[str], device: DeviceChoice
+) -> Attention:
+    """The attention of a network on the library's cases, which are those of the data set."""
+    network.to(device.device).eval()
+    inputs: list[FloatArray] = []
+    parts: list[dict[str, FloatArray]] = []
+    with torch.inference_mode():
+        for sections, _ in evaluation_loader(dataset):
+            masks = network(sections.to(device.device)).masks
+            if not masks:
+                return Attention()
+            inputs.append(sections[:, 0].numpy())
+            parts.append(_maps(masks))
+    maps = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    index = [number for number, case in enumerate(library.cases) if case.case in set(shown)]
+    return Attention(
+        cases=tuple(library.cases[number].case for number in index),
+        sections=np.concatenate(inputs)[index],
+        maps={name: values[index] for name, values in maps.items()},
+        enrichment=_enrichments(maps, library),
+    )
+
+
+def _maps(masks: Sequence[Tensor]) -> dict[str, FloatArray]:
+    size = (SECTION_SIZE, SECTION_SIZE)
+    means = [
+        F.interpolate(mask.float().mean(dim=1, keepdim=True), size, mode="bilinear", align_corners=False)[:, 0]
+        .cpu()
+        .numpy()
+        for mask in masks
+    ]
+    return dict(zip(map_names(len(means)), [*means, np.prod(means, axis=0)], strict=True))
+
+
+def _enrichments(maps: dict[str, FloatArray], library: CaseLibrary) -> dict[str, dict[str, float]]:
+    """Empty where the library knows no outlines."""
+    outlines = {number: library.masks_path(case) for number, case in enumerate(library.cases)}
+    ratios: dict[str, dict[str, list[float]]] = {name: {"wall": [], "cavity": [], "mean_wall": []} for name in maps}
+    mean_maps = {name: values.mean(axis=0) for name, values in maps.items()}
+    for number, path in outlines.items():
+        if path is None:
+            continue
+        case = library.cases[number]
+        labels = SectionGrid.around(read_t1_map(library.path(case)), 0, case.center_mm).sample(
+            sitk.ReadImage(str(path))
+        )
+        wall = binary_dilation(labels == MYOCARDIUM_LABEL, iterations=WALL_MARGIN_MM)
+        cavity = (labels == CAVITY_LABEL) & ~wall
+        if not wall.any() or not cavity.any():
+            continue
+        for name, values in maps.items():
+            own, mean = values[number], mean_maps[name]
+            ratios[name]["wall"].append(float(own[wall].mean() / own.mean()))
+            ratios[name]["cavity"].append(float(own[cavity].mean() / own.mean()))
+            ratios[name]["mean_wall"].append(float(mean[wall].mean() / mean.mean()))
+    return {
+        name: {region: round(float(np.mean(values)), 4) for region, values in regions.items() if values}
+        for name, regions in ratios.items()
+    }

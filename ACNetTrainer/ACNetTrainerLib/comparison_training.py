@@ -1,0 +1,153 @@
+"""One training of a comparison, and what its network says of the sections that it is tested on.
+
+All that a result depends on is in a `Run` and in the source files that this one imports: see `comparison_cache`.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ACNetLib.device import DeviceChoice
+from ACNetLib.section import SectionGrid, to_intensity
+
+from .augmentation import add_noise, random_grid
+from .cases import Case, CaseLibrary
+from .checkpoints import ResumableLoader
+from .comparison_attention import Attention, attention_on
+from .dataset import CaseDataset, EpochSampler, SampleKey
+from .fitting import METRICS_FILE, claim_folder, fit
+from .metrics import FloatArray
+from .networks import build_network
+from .progress import UNWATCHED
+from .recipe import Augmentation, Recipe
+from .training import evaluation_loader, predict, train
+from .training_task import TrainingTask
+
+COPY = Augmentation(rotation_degrees=20.0, shift_mm=0.0, scale=0.0, noise_ms=30.0)
+"""How far a copy is turned and how noisy it is made at most: the paper does not say."""
+
+
+@dataclass(frozen=True)
+class CopiedCase(Case):
+    """A turned and noisy copy of a section, as the paper made of its normals before the split. copy_of: its case."""
+
+    copy_of: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, named in messages and files. number: of the fold or the seed.
+
+    selection: "test", as the paper did, keeps the epoch with the best accuracy on the sections that it is tested on
+    afterwards; "validation" chooses epoch, temperatures and threshold on held-back patients of the training cases.
+    shown: test sections whose attention is kept as pictures.
+    """
+
+    name: str
+    network: str
+    number: int
+    recipe: Recipe
+    selection: Literal["test", "validation"]
+    training_folder: Path
+    training: tuple[Case, ...]
+    test_folder: Path
+    test: tuple[Case, ...]
+    shown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """log_odds: (n,) of DCM, uncalibrated, of the run's test sections in their order. epochs: rows of metrics.csv."""
+
+    log_odds: FloatArray
+    section_temperature: float
+    study_temperature: float
+    decision_threshold: float
+    best_epoch: int
+    epochs: tuple[dict[str, float], ...] = ()
+    attention: Attention = field(default_factory=Attention)
+
+
+class PaperDataset(CaseDataset):
+    """Without augmentation, but with the copies: each is turned and noisy in its own way, always the same."""
+
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, ...]:
+        _, index = key
+        case, t1_map = self.cases[index], self._maps[index]
+        if not isinstance(case, CopiedCase):
+            return super().__getitem__(key)
+        rng = np.random.default_rng(list(case.case.encode()))
+        grid = random_grid(SectionGrid.around(t1_map, 0, case.center_mm), COPY, rng)
+        t1_ms = add_noise(grid.crop(t1_map).t1_ms, COPY, rng)
+        return torch.from_numpy(to_intensity(t1_ms, self._intensity))[None], torch.tensor(int(case.is_dcm))
+
+
+class PaperTask(TrainingTask):
+    """Its "validation" is the test, and the share of wrong sections is what the epoch is chosen by."""
+
+    def on_validation_epoch_end(self) -> None:
+        logits, labels = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
+        self._validation.clear()
+        said, is_dcm = logits.argmax(dim=1), labels.bool()
+        self.log("validation_loss", float((said != labels).double().mean()), prog_bar=True)
+        self.log("validation_recall_dcm", float((said[is_dcm] == 1).double().mean()))
+        self.log("validation_recall_normal", float((said[~is_dcm] == 0).double().mean()))
+
+
+def train_and_test(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
+    """Train, choose the epoch by the run's selection, and test. What was begun in `work_folder` goes on.
+
+    Raises ACNetError like `train`.
+    """
+    if run.selection == "test":
+        return _as_the_paper(run, work_folder, device)
+    model = train(CaseLibrary(run.training_folder, run.training), run.recipe, run.name, work_folder, device)
+    card = model.card
+    library = CaseLibrary(run.test_folder, run.test)
+    test_set = CaseDataset(library, run.test, card.intensity)
+    return Outcome(
+        log_odds=predict(model.network, test_set, device).log_odds,
+        section_temperature=card.section_temperature,
+        study_temperature=card.study_temperature,
+        decision_threshold=card.decision_threshold,
+        best_epoch=card.training["best_epoch"],
+        epochs=_epochs(work_folder),
+        attention=attention_on(model.network, test_set, library, run.shown, device),
+    )
+
+
+def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
+    settings = run.recipe.optimization
+    library = CaseLibrary(run.test_folder, run.test)
+    claim_folder(work_folder, {"recipe": asdict(run.recipe), "cases": [case.case for case in run.training]})
+    training_set = PaperDataset(CaseLibrary(run.training_folder, run.training), run.training, run.recipe.intensity)
+    test_set = PaperDataset(library, run.test, run.recipe.intensity)
+    sampler = EpochSampler([case.is_dcm for case in run.training], settings.seed, settings.class_balance)
+    loader = ResumableLoader(training_set, settings.batch_size, sampler)
+    torch.manual_seed(settings.seed)
+    network = build_network(**asdict(run.recipe.network))
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    task = PaperTask(network, settings, len(loader))
+    best_epoch = fit(task, loader, evaluation_loader(test_set), work_folder, device, UNWATCHED)
+    network = network.to(memory_format=torch.contiguous_format).eval()
+    return Outcome(
+        log_odds=predict(network, test_set, device).log_odds,
+        section_temperature=1.0,
+        study_temperature=1.0,
+        decision_threshold=0.5,
+        best_epoch=best_epoch,
+        epochs=_epochs(work_folder),
+        attention=attention_on(network, test_set, library, run.shown, device),
+    )
+
+
+def _epochs(work_folder: Path) -> tuple[dict[str, Any], ...]:
+    with (work_folder / METRICS_FILE).open(encoding="utf-8", newline="") as file:
+        return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))

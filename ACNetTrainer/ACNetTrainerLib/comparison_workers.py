@@ -1,0 +1,94 @@
+"""The trainings of a comparison on processes of this computer, or on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.device import DeviceChoice
+from ACNetLib.errors import ACNetError
+
+from .comparison_cache import complete
+from .comparison_training import Run
+
+Report = Callable[[Run, float], None]
+
+
+def complete_all(
+    runs: Sequence[Run], runs_folder: Path, device: DeviceChoice, report: Report, scheduler: str | None = None
+) -> None:
+    """Do every training that is not done. `report` hears of each when it is, with the seconds that it took.
+
+    Without a `scheduler` there is one process a training, as many at a time as there are cores, or one on a GPU. With
+    the address of a Dask scheduler its workers train; all of them must see the cases and `runs_folder` at the same
+    paths. The training of a worker that is lost goes on at another one, from the last epoch that was written.
+    """
+    results = _on_cluster(runs, runs_folder, device, scheduler) if scheduler else _here(runs, runs_folder, device)
+    for run, seconds in results:
+        report(run, seconds)
+
+
+def _complete(run: Run, runs_folder: Path, device: DeviceChoice) -> float:
+    """In a process of its own."""
+    import SimpleITK as sitk
+    import torch
+
+    # One thread a training: as many trainings as cores are faster than a training on all of them, and a sum that is
+    # always taken in the same order gives the same network on every computer.
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
+    return complete(run, runs_folder, device)
+
+
+def _here(runs: Sequence[Run], runs_folder: Path, device: DeviceChoice) -> Iterator[tuple[Run, float]]:
+    processes = min(len(runs), _cores() if device.device == "cpu" else 1)
+    # A process that has used torch's threads can't be forked.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        futures = {pool.submit(_complete, run, runs_folder, device): run for run in runs}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _on_cluster(
+    runs: Sequence[Run], runs_folder: Path, device: DeviceChoice, scheduler: str
+) -> Iterator[tuple[Run, float]]:
+    distributed = _distributed()
+    try:
+        client = distributed.Client(scheduler, timeout="30s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ACNetError(
+            f"--scheduler: no Dask scheduler answers at '{scheduler}' ({error}); expected an address such as "
+            "tcp://host:8786."
+        ) from error
+    with client:
+        futures = {client.submit(_complete, run, runs_folder.resolve(), device, pure=False): run for run in runs}
+        for future in distributed.as_completed(futures):
+            yield futures[future], future.result()
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise ACNetError(
+            "--scheduler: the package 'distributed' is missing; install it with pip install 'SlicerACNet[cluster]', or "
+            "compare without a scheduler."
+        ) from error
+    return distributed

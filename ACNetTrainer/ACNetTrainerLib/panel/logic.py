@@ -1,0 +1,91 @@
+"""The module's logic: T1 volumes of the scene become cases of a library."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLMarkupsNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.panel.torch_libraries import leave_a_core_free, load_torch_libraries
+from ACNetLib.panel.worker import Progress
+from ACNetLib.scene_input import center_from_node, segmentation_from_node, t1_map_from_volume_node
+from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
+
+if TYPE_CHECKING:
+    from ACNetTrainerLib.cases import Case, CaseLibrary
+
+Center: TypeAlias = vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode
+
+
+class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
+    """Adds T1 volumes of the scene to a case library.
+
+    `load_localizer` finds left ventricles where nobody says where they are.
+    """
+
+    def __init__(self, load_localizer: Callable[[], Any] | None = None) -> None:
+        super().__init__()
+        self.load_localizer = load_localizer or shipped_localizer
+
+    def getParameterNode(self) -> ACNetTrainerParameters:
+        return ACNetTrainerParameters(super().getParameterNode())
+
+    def prepare_case(
+        self, library: Path, volume: vtkMRMLScalarVolumeNode, label: str, patient: str, center: Center | None
+    ) -> Callable[[Progress], tuple[Case, ...]]:
+        """Read the nodes; returns the work that adds every section with a left ventricle as a case, or none.
+
+        Raises ACNetError for what a user can put right.
+        """
+        if not patient.strip():
+            raise ACNetError(_("Patient: found nothing; expected a name or number. Only a code made of it is stored."))
+        t1_map = t1_map_from_volume_node(volume)
+        center_mm = segmentation = None
+        if isinstance(center, vtkMRMLMarkupsNode):
+            center_mm = center_from_node(center)
+        elif center is not None:
+            segmentation = segmentation_from_node(center, volume)
+
+        def work(progress: Progress) -> tuple[Case, ...]:
+            progress("case", 0.0)
+            from ACNetTrainerLib.case_editing import add_maps
+            from ACNetTrainerLib.case_maps import NewMap, at_point, by_localizer, in_segmentation
+
+            if center_mm is not None:
+                located = at_point(t1_map, center_mm)
+            elif segmentation is not None:
+                located = in_segmentation(t1_map, segmentation)
+            else:
+                located = by_localizer(t1_map, self.load_localizer())
+            return add_maps(library, [NewMap(t1_map, label, patient.strip(), located)])
+
+        return work
+
+
+def check_warnings(library: CaseLibrary) -> list[str]:
+    """What is to be known of the library when every image has been read. Raises ACNetError when it is refused."""
+    from ACNetTrainerLib.case_checks import check_library
+
+    return [*library.warnings, *check_library(library).warnings]
+
+
+def python_for_processes() -> str:
+    """Slicer's own Python without the application; outside it the one that runs."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def shipped_localizer() -> Any:
+    load_torch_libraries()
+    leave_a_core_free()
+    from ACNetLib.device import choose_device
+    from ACNetLib.localizer import Localizer, load_localizer
+    from ACNetLib.model_store import default_localizer
+
+    return Localizer(load_localizer(default_localizer()), choose_device("auto"))

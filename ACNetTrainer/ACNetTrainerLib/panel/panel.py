@@ -1,0 +1,258 @@
+"""The panel: a case library, trainings on it, and what becomes of their models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+import slicer.util
+import vtk
+from slicer import vtkMRMLScalarVolumeNode
+from slicer.i18n import tr as _
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.panel.combo_boxes import ComboBoxes
+from ACNetLib.panel.dependencies import ensure_packages
+from ACNetLib.panel.worker import CancelledByUser, Worker
+from ACNetTrainerLib.panel.cases_view import LABELS, CasesView
+from ACNetTrainerLib.panel.judging_view import JudgingView
+from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center, check_warnings
+from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
+from ACNetTrainerLib.panel.texts import label_text, network_text
+from ACNetTrainerLib.panel.training_view import TrainingView
+
+RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
+REQUIREMENTS_FILE = RESOURCES / "ACNetTrainer-requirements.txt"
+OTHER_LABEL = {"dcm": "normal", "normal": "dcm"}
+NETWORKS = ("acnet", "residual-attention-56", "vgg16", "resnet50", "resnet101")
+
+
+class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
+    """The widgets of the .ui file brought to life."""
+
+    def __init__(self, ui_path: str, logic: ACNetTrainerLogic) -> None:
+        super().__init__()
+        self.widget = slicer.util.loadUI(ui_path)
+        self.widget.setMRMLScene(slicer.mrmlScene)
+        self.ui: Any = slicer.util.childWidgetVariables(self.widget)
+        self.logic = logic
+        self._worker = Worker(lambda _step, _fraction: None)
+        self._parameters: ACNetTrainerParameters | None = None
+        self._gui_tag: int | None = None
+        self._library = ""  # as shown: reading it takes a moment
+
+        self._cases_view = CasesView(self.ui)
+        self._training_view = TrainingView(self.ui, self._ensure_packages, self._update)
+        self._judging_view = JudgingView(self.ui, lambda: self._training_view.shown, self._update)
+        self._combo_boxes = ComboBoxes()
+        recipes = sorted(file.stem for file in (RESOURCES / "Recipes").glob("*.toml"))
+        self._combo_boxes.add("label", self.ui.labelComboBox, LABELS, label_text)
+        self._combo_boxes.add("recipe", self.ui.recipeComboBox, recipes, str)
+        self._combo_boxes.add("network", self.ui.networkComboBox, NETWORKS, network_text)
+        self._combo_boxes.add("training", self.ui.trainingComboBox, (), self._training_view.name_text)
+        self.ui.openButton.connect("clicked(bool)", self._open_library)
+        self.ui.newButton.connect("clicked(bool)", self._new_library)
+        self.ui.addButton.connect("clicked(bool)", self._add_case)
+        self.ui.checkButton.connect("clicked(bool)", self._check_library)
+        self.ui.changeLabelButton.connect("clicked(bool)", self._change_label)
+        self.ui.removeButton.connect("clicked(bool)", self._remove_cases)
+        self.ui.judgingLibraryButton.connect("clicked(bool)", self._choose_judging_library)
+        self._say("")
+        self._update()
+
+    @property
+    def running(self) -> bool:
+        """Whether work goes on in the thread."""
+        return self._worker.running
+
+    def set_parameters(self, parameters: ACNetTrainerParameters | None) -> None:
+        """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._gui_tag)
+            self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._update)
+        self._parameters = parameters
+        self._training_view.follow(parameters)
+        self._judging_view.follow(parameters)
+        self._combo_boxes.follow(parameters)
+        if parameters is not None:
+            self._gui_tag = parameters.connectGui(self.ui)
+            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update)
+        self._update()
+
+    def offer_case(self, volume: vtkMRMLScalarVolumeNode, center: Center | None) -> None:
+        """Another module hands over a T1 map to be labelled and added."""
+        if self._parameters is not None:
+            self._parameters.t1_volume = volume
+            self._parameters.center = center
+            self._say(_("Choose the label, give the patient, then click Add."))
+
+    def stop(self) -> None:
+        """The scene closes: what runs for it ends, a training with a checkpoint."""
+        self._worker.cancel()
+        self._training_view.stop_own()
+
+    def close(self) -> None:
+        """The module is unloaded: its widgets may be gone already."""
+        self.removeObservers()
+        self._worker.close()
+        self._training_view.close()
+        self._judging_view.close()
+        self._cases_view.close()
+        self._parameters = None
+
+    def _ensure_packages(self) -> None:
+        ensure_packages(REQUIREMENTS_FILE)
+
+    def _chosen_folder(self, title: str) -> str:
+        return str(qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title) or "")
+
+    def _open_library(self, _checked: bool = False) -> None:
+        folder = self._chosen_folder(_("Folder of the case library"))
+        if folder and self._parameters is not None:
+            self._library = ""
+            self._parameters.library = folder
+
+    def _new_library(self, _checked: bool = False) -> None:
+        folder = self._chosen_folder(_("New or empty folder for the case library"))
+        if not folder or self._parameters is None:
+            return
+        try:
+            self._ensure_packages()
+            from ACNetTrainerLib.case_editing import create_case_library
+
+            create_case_library(Path(folder))
+        except ACNetError as error:
+            self._say(str(error))
+            return
+        self._library = ""
+        self._parameters.library = folder
+
+    def _choose_judging_library(self, _checked: bool = False) -> None:
+        folder = self._chosen_folder(_("Case library with other patients"))
+        if folder and self._parameters is not None:
+            self._parameters.judging_library = folder
+
+    def _add_case(self, _checked: bool = False) -> None:
+        parameters = self._parameters
+        if parameters is None:
+            return
+        self._say("")
+        with slicer.util.tryWithErrorDisplay(_("The case could not be added.")):
+            try:
+                self._ensure_packages()
+                work = self.logic.prepare_case(
+                    Path(parameters.library),
+                    parameters.t1_volume,
+                    parameters.label,
+                    self.ui.patientLineEdit.text,
+                    parameters.center,
+                )
+            except ACNetError as error:
+                self._say(str(error))
+                return
+            self._say(_("Adding..."))
+            self._worker.start(work, self._case_added)
+        self._update()
+
+    def _case_added(self, future: Future) -> None:
+        with slicer.util.tryWithErrorDisplay(_("The case could not be added.")):
+            try:
+                self._say(_("Added: {count} sections.").format(count=len(future.result())))
+                self.ui.patientLineEdit.text = ""
+            except CancelledByUser:
+                self._say("")
+            except ACNetError as error:
+                self._say(str(error))
+            finally:
+                self._library = ""
+                self._update()
+
+    def _check_library(self, _checked: bool = False) -> None:
+        library = self._cases_view.library
+        if library is None or self._worker.running:
+            return
+        try:
+            self._ensure_packages()
+        except ACNetError as error:
+            self._say(str(error))
+            return
+        self._say(_("Reading every image..."))
+        self._worker.start(lambda _progress: check_warnings(library), self._library_checked)
+        self._update()
+
+    def _library_checked(self, future: Future) -> None:
+        self._say("")
+        try:
+            self._cases_view.show_warnings(future.result() or [_("Nothing to be warned of.")])
+        except CancelledByUser:
+            pass
+        except ACNetError as error:
+            self._cases_view.show_warnings([str(error)])
+        self._update()
+
+    def _change_label(self, _checked: bool = False) -> None:
+        patients = {case.patient: case for case in self._cases_view.selected}
+        question = _("Give all cases of {count} patients the other label?")
+        if patients and slicer.util.confirmOkCancelDisplay(question.format(count=len(patients))):
+            from ACNetTrainerLib.case_editing import edit_case
+
+            self._change_library(
+                lambda folder: [
+                    edit_case(folder, case.case, label=OTHER_LABEL[case.label]) for case in patients.values()
+                ]
+            )
+
+    def _remove_cases(self, _checked: bool = False) -> None:
+        names = [case.case for case in self._cases_view.selected]
+        question = _("Remove {count} cases from the library and delete its copies of their images?")
+        if names and slicer.util.confirmOkCancelDisplay(question.format(count=len(names))):
+            from ACNetTrainerLib.case_editing import remove_cases
+
+            self._change_library(lambda folder: remove_cases(folder, names))
+
+    def _change_library(self, change: Callable[[Path], object]) -> None:
+        if self._parameters is None:
+            return
+        try:
+            self._ensure_packages()
+            change(Path(self._parameters.library))
+        except ACNetError as error:
+            self._say(str(error))
+        self._library = ""
+        self._update()
+
+    def _say(self, text: str) -> None:
+        self.ui.statusLabel.text = text
+        self.ui.statusLabel.visible = bool(text)
+
+    def _update(self, *_event: object) -> None:
+        """Make the widgets say what the parameters, the library and the trainings are."""
+        parameters = self._parameters
+        if parameters is None:
+            return
+        self._combo_boxes.offer("training", self._training_view.names(), self._training_view.name_text)
+        self._combo_boxes.show()
+        self.ui.judgingLibraryLabel.text = parameters.judging_library or _("No library chosen")
+        self.ui.libraryLabel.text = parameters.library or _("No library open")
+        if not self._library or parameters.library != self._library:
+            self._library = parameters.library
+            self._cases_view.show(parameters.library)
+            if self._cases_view.library is not None and not self._worker.running:
+                self._worker.start(self._cases_view.pictures_work(), self._pictures_drawn)
+        self.ui.addButton.enabled = bool(
+            self._cases_view.library is not None and parameters.t1_volume is not None and not self._worker.running
+        )
+        has_cases = self._cases_view.library is not None and bool(self._cases_view.library.cases)
+        for button in (self.ui.checkButton, self.ui.changeLabelButton, self.ui.removeButton):
+            button.enabled = has_cases and not self._worker.running
+        self._training_view.show()
+        self._judging_view.show()
+
+    def _pictures_drawn(self, future: Future) -> None:
+        if future.exception() is None:
+            self._cases_view.show_pictures()
+        self._update()

@@ -1,0 +1,50 @@
+"""What the user chose. Slicer stores it in the scene; the patient's name or number is not among it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Union
+
+from slicer import (
+    vtkMRMLLabelMapVolumeNode,
+    vtkMRMLMarkupsFiducialNode,
+    vtkMRMLMarkupsROINode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+)
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+
+@parameterNodeWrapper
+class ACNetTrainerParameters:
+    """The choices of the panel.
+
+    library - the folder of the case library.
+    t1_volume, center, label - the T1 map to add, where its left ventricle is (None: it is searched), "dcm" or "normal".
+    recipe, network - how a model is trained, and which of the five networks.
+    model_name - of the model that a new training makes.
+    training - the name of the training that is shown.
+    judging_library - the folder of the case library that a model is judged on.
+    """
+
+    library: str = ""
+    t1_volume: vtkMRMLScalarVolumeNode
+    # Slicer's wrapper knows no A | B, and takes None for a union only where it is in it.
+    center: Union[  # noqa: UP007
+        vtkMRMLMarkupsFiducialNode,
+        vtkMRMLMarkupsROINode,
+        vtkMRMLSegmentationNode,
+        vtkMRMLLabelMapVolumeNode,
+        None,
+    ]
+    label: str = "normal"
+    recipe: str = "recommended"
+    network: str = "acnet"
+    model_name: str = "my-model"
+    training: str = ""
+    judging_library: str = ""
+
+    if TYPE_CHECKING:  # some of what the decorator adds
+
+        def __init__(self, parameterNode: Any) -> None: ...
+        def connectGui(self, gui: Any) -> int: ...
+        def disconnectGui(self, guiTag: int | None) -> None: ...

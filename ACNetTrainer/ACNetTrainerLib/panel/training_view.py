@@ -1,0 +1,196 @@
+"""The middle part of the trainer's panel: starting a training, following it, stopping it, letting it go on."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ACNetLib.errors import ACNetError
+from ACNetTrainerLib.background_training import (
+    ERRORS_FILE,
+    Request,
+    State,
+    Training,
+    find_trainings,
+    is_running,
+    new_training,
+    read_events,
+    request_stop,
+    start,
+    state_of,
+)
+from ACNetTrainerLib.panel.logic import python_for_processes
+from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
+from ACNetTrainerLib.panel.texts import progress_text, training_text
+from ACNetTrainerLib.scene import show_curves, show_plot_view
+
+POLL_MS = 500
+
+
+class TrainingView:
+    """Follows the trainings of this computer; those that an earlier Slicer started too."""
+
+    def __init__(self, ui: Any, ensure_packages: Callable[[], None], on_changed: Callable[[], None]) -> None:
+        self.ui = ui
+        self._ensure_packages, self._on_changed = ensure_packages, on_changed
+        self._parameters: ACNetTrainerParameters | None = None
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._states: dict[str, State] = {}
+        self._drawn: tuple[object, ...] = ()
+        self._timer = qt.QTimer()
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._poll)
+        self.ui.trainButton.connect("clicked(bool)", self._start_new)
+        self.ui.goOnButton.connect("clicked(bool)", self._go_on)
+        self.ui.stopButton.connect("clicked(bool)", self._stop)
+
+    def follow(self, parameters: ACNetTrainerParameters | None) -> None:
+        """Show these parameters from now on. The trainings on disk are looked for anew."""
+        self._parameters = parameters
+        if parameters is not None:
+            for training in find_trainings():
+                if training.name not in self._processes:
+                    self._states[training.name] = state_of(training, is_running(training))
+            if not parameters.training and self._states:
+                parameters.training = next(iter(self._states))
+            self._timer.start()
+
+    @property
+    def shown(self) -> Training | None:
+        """The training that the user looks at."""
+        name = self._parameters.training if self._parameters is not None else ""
+        return next((training for training in find_trainings() if training.name == name), None)
+
+    def state(self, training: Training) -> State:
+        return self._states.get(training.name, "stopped")
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(training.name for training in find_trainings())
+
+    def name_text(self, name: str) -> str:
+        return training_text(name, self._states.get(name, "stopped"))
+
+    def show(self) -> None:
+        """Make the widgets say how the shown training does, and draw its curves when there is a new epoch."""
+        training = self.shown
+        state = self.state(training) if training is not None else None
+        self.ui.stopButton.enabled = state == "running"
+        self.ui.goOnButton.enabled = state in {"stopped", "failed"}
+        self.ui.trainButton.enabled = bool(self._parameters is not None and self._parameters.library)
+        self.ui.trainingProgressBar.visible = state == "running"
+        self.ui.progressLabel.visible = training is not None
+        if training is None:
+            return
+        events = read_events(training)
+        epochs = [event for event in events if event["event"] == "epoch"]
+        self.ui.progressLabel.text = self._progress_text(training, state, events)
+        self.ui.trainingProgressBar.value = _percent_done(events)
+        if epochs and (training.name, len(epochs)) != self._drawn:
+            self._drawn = (training.name, len(epochs))
+            last_of_epoch = {event["epoch"]: event for event in epochs}  # an epoch may have been begun twice
+            show_plot_view(show_curves(list(last_of_epoch.values()), training.name, slicer.mrmlScene), slicer.mrmlScene)
+
+    def stop_own(self) -> None:
+        """The scene or the application closes: what this panel started writes a checkpoint and ends."""
+        for training in find_trainings():
+            process = self._processes.get(training.name)
+            if process is not None and process.poll() is None:
+                request_stop(training)
+
+    def close(self) -> None:
+        self.stop_own()
+        self._timer.stop()
+        self._parameters = None
+
+    def _progress_text(self, training: Training, state: State | None, events: list[dict[str, Any]]) -> str:
+        if state == "failed" and not (events and events[-1]["event"] == "error"):
+            lines = (training.folder / ERRORS_FILE).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            return lines[-1].removeprefix("acnet-train: ") if lines else _("The training ended without a word.")
+        if state == "stopped":
+            return progress_text({"event": "stopped"})
+        return progress_text(events[-1] if events else None)
+
+    def _start_new(self, _checked: bool = False) -> None:
+        parameters = self._parameters
+        if parameters is None:
+            return
+        try:
+            self._ensure_packages()
+            request = Request(parameters.library, parameters.recipe, parameters.network)
+            training = new_training(parameters.model_name.strip(), request)
+        except ACNetError as error:
+            self._say(str(error))
+            return
+        self._run(training)
+        parameters.training = training.name
+
+    def _go_on(self, _checked: bool = False) -> None:
+        training = self.shown
+        if training is not None:
+            try:
+                self._ensure_packages()
+            except ACNetError as error:
+                self._say(str(error))
+                return
+            self._run(training)
+
+    def _run(self, training: Training) -> None:
+        self._processes[training.name] = start(training, python_for_processes())
+        self._states[training.name] = "running"
+        self._on_changed()
+
+    def _stop(self, _checked: bool = False) -> None:
+        training = self.shown
+        if training is not None:
+            request_stop(training)
+            self._say(_("Stopping after this step..."))
+
+    def _say(self, text: str) -> None:
+        self.ui.progressLabel.text = text
+        self.ui.progressLabel.visible = bool(text)
+
+    def _poll(self) -> None:
+        """Look at the processes. Trainings of an earlier Slicer are asked for by their locks."""
+        changed = False
+        for training in find_trainings():
+            process = self._processes.get(training.name)
+            if process is not None:
+                state = state_of(training, process.poll() is None)
+                if process.poll() not in {None, 0} and state == "stopped" and not _was_stopped(training):
+                    state = "failed"
+            elif self._states.get(training.name) == "running":
+                state = state_of(training, is_running(training))
+            else:
+                continue
+            changed = changed or state != self._states.get(training.name)
+            self._states[training.name] = state
+        if changed:
+            self._on_changed()
+        else:
+            self.show()
+
+
+def _was_stopped(training: Training) -> bool:
+    events = read_events(training)
+    return bool(events) and events[-1]["event"] == "stopped"
+
+
+def _percent_done(events: list[dict[str, Any]]) -> int:
+    """From the last start, and the last step or epoch after it."""
+    starts = [event for event in events if event["event"] == "start"]
+    if not starts:
+        return 0
+    epochs, steps = starts[-1]["epochs"], starts[-1]["steps_per_epoch"]
+    match events[-1]:
+        case {"event": "step", "epoch": int(epoch), "step": int(step)}:
+            done = (epoch - 1) * steps + step
+        case {"event": "epoch", "epoch": int(epoch)}:
+            done = epoch * steps
+        case _:
+            done = starts[-1]["epochs_done"] * steps
+    return round(100 * done / max(1, epochs * steps))

@@ -1,0 +1,172 @@
+"""Following a training and stopping it: events for those who watch, a stop file or Ctrl-C for those who want it to end.
+
+The events are described in Documentation/training.md.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.callbacks import Checkpoint
+
+from ACNetLib.command_line import INTERRUPTED
+
+from .checkpoints import LAST_CHECKPOINT, KeepCheckpoints
+
+Event = Mapping[str, Any]
+RECENT_STEPS = 50
+"""How many steps the time left is estimated from."""
+
+
+class TrainingStopped(Exception):
+    """A training ended because it was asked to; it can go on. epoch, step: the last ones that were done, from 1."""
+
+    def __init__(self, epoch: int, step: int, steps_per_epoch: int) -> None:
+        super().__init__(f"Stopped after step {step} of {steps_per_epoch} in epoch {epoch}.")
+        self.epoch = epoch
+        self.step = step
+
+
+class StopRequest:
+    """Whether a training shall stop: when a file appears, or after Ctrl-C."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._interrupted = False
+
+    def __call__(self) -> bool:
+        return self._interrupted or (self._file is not None and self._file.exists())
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Ctrl-C asks to stop, a second one ends the process at once. The file is removed at the end."""
+        before = signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+            if self._file is not None:
+                self._file.unlink(missing_ok=True)
+
+    def _interrupt(self, _signal: int, _frame: Any) -> None:
+        if self._interrupted:
+            sys.exit(INTERRUPTED)
+        self._interrupted = True
+        print("Stopping after this step; Ctrl-C again ends at once.", file=sys.stderr, flush=True)
+
+
+def print_json_line(event: Event) -> None:
+    print(json.dumps(event), flush=True)
+
+
+def _report_nothing(_event: Event) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Watch:
+    """bar: draw a progress bar. report: gets every event. stop: asked after every step."""
+
+    bar: bool = False
+    report: Callable[[Event], None] = _report_nothing
+    stop: Callable[[], bool] = _never
+
+
+UNWATCHED = Watch()
+
+
+class Watcher(Checkpoint):
+    """Reports on a training to its Watch, and stops it at its wish.
+
+    A kind of Checkpoint, for Lightning calls these last: a step or epoch is reported when its checkpoint is written.
+    """
+
+    def __init__(self, watch: Watch, work_folder: Path, kept: KeepCheckpoints) -> None:
+        self._watch = watch
+        self._work_folder = work_folder
+        self._kept = kept
+        self._step_seconds: deque[float] = deque(maxlen=RECENT_STEPS)
+        self._validation_seconds = 0.0
+        self._since = 0.0
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        epoch, step = divmod(trainer.global_step, trainer.num_training_batches)
+        self._watch.report(
+            {
+                "event": "start",
+                "epochs": trainer.max_epochs,
+                "steps_per_epoch": trainer.num_training_batches,
+                "epochs_done": epoch,
+                "steps_done": step,
+            }
+        )
+        if not trainer.should_stop and self._watch.stop():
+            raise TrainingStopped(epoch + 1, step, trainer.num_training_batches)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        # Not reset after the step: reading the batch, too, takes time.
+        self._since = self._since or time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        now = time.perf_counter()
+        self._step_seconds.append(now - self._since)
+        self._since = now
+        losses = {"training_loss": float(outputs["loss"])}
+        losses.update({name: float(value) for name, value in outputs.items() if name != "loss"})
+        self._watch.report(
+            {
+                "event": "step",
+                "epoch": trainer.current_epoch + 1,
+                "step": batch_idx + 1,
+                "losses": losses,
+                "learning_rate": pl_module.learning_rate(trainer.global_step - 1),
+                "seconds_left": self._seconds_left(trainer),
+            }
+        )
+        is_last = batch_idx + 1 == trainer.num_training_batches  # the epoch's own checkpoint follows soon
+        if not is_last and self._watch.stop():
+            trainer.save_checkpoint(self._work_folder / LAST_CHECKPOINT)
+            raise TrainingStopped(trainer.current_epoch + 1, batch_idx + 1, trainer.num_training_batches)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        now = time.perf_counter()
+        self._validation_seconds = now - self._since
+        self._since = now
+        values = {name: float(trainer.callback_metrics[name]) for name in ("validation_loss", *pl_module.metrics)}
+        self._watch.report(
+            {
+                "event": "epoch",
+                "epoch": trainer.current_epoch + 1,
+                "losses": {
+                    "training_loss": pl_module.mean_training_loss,
+                    "validation_loss": values.pop("validation_loss"),
+                },
+                "metrics": values,
+                "best_epoch": self._kept.best_epoch,
+                "seconds_left": self._seconds_left(trainer),
+            }
+        )
+        is_last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        if not is_last and self._watch.stop():
+            steps = trainer.num_training_batches
+            raise TrainingStopped(trainer.current_epoch + 1, steps, steps)
+
+    def _seconds_left(self, trainer: Any) -> float:
+        """Of all epochs, though early stopping may end them before; without the validations until the first is done."""
+        steps = trainer.max_epochs * trainer.num_training_batches - trainer.global_step
+        validations = -(-steps // trainer.num_training_batches)
+        step_seconds = sum(self._step_seconds) / len(self._step_seconds) if self._step_seconds else 0.0
+        return round(steps * step_seconds + validations * self._validation_seconds, 1)

@@ -1,0 +1,67 @@
+"""A training's curves as MRML nodes for Slicer's plot view. Needs slicer, and neither Qt nor the application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import slicer
+import vtk
+from slicer import vtkMRMLLayoutNode, vtkMRMLNode, vtkMRMLPlotChartNode, vtkMRMLScene
+
+OUTPUT = "ACNet.training"
+CURVES = {
+    "training_loss": ("Training loss", (0.12, 0.47, 0.71)),
+    "validation_loss": ("Validation loss", (0.89, 0.47, 0.10)),
+    "validation_auroc": ("Validation AUROC", (0.17, 0.63, 0.17)),
+}
+"""Title and colour of each value of an epoch that is drawn."""
+
+
+def show_curves(epochs: Sequence[dict[str, Any]], name: str, scene: vtkMRMLScene) -> vtkMRMLPlotChartNode:
+    """Draw the epochs of a training (event "epoch" of Documentation/training.md); one chart in a scene."""
+    table = _node("vtkMRMLTableNode", "curves", "ACNet training", scene)
+    table.RemoveAllColumns()
+    values = {"epoch": [float(each["epoch"]) for each in epochs]}
+    for key in CURVES:
+        values[key] = [float({**each["losses"], **each["metrics"]}.get(key, float("nan"))) for each in epochs]
+    for key, numbers in values.items():
+        column = vtk.vtkDoubleArray()
+        column.SetName(key)
+        for number in numbers:
+            column.InsertNextValue(number)
+        table.AddColumn(column)
+    chart = _node("vtkMRMLPlotChartNode", "chart", "ACNet training", scene)
+    chart.SetTitle(name)
+    chart.SetXAxisTitle("Epoch")
+    for key, (title, color) in CURVES.items():
+        series = _node("vtkMRMLPlotSeriesNode", f"series.{key}", title, scene)
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetXColumnName("epoch")
+        series.SetYColumnName(key)
+        series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
+        series.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleSquare)
+        series.SetColor(*color)
+        if not chart.HasPlotSeriesNodeID(series.GetID()):
+            chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    return chart
+
+
+def show_plot_view(chart: vtkMRMLPlotChartNode, scene: vtkMRMLScene) -> None:
+    """Change to a layout with a plot view, and show the chart in it. A scene without layout has no views."""
+    layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if layout is not None:
+        layout.SetViewArrangement(vtkMRMLLayoutNode.SlicerLayoutConventionalPlotView)
+    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLPlotViewNode")):
+        scene.GetNthNodeByClass(index, "vtkMRMLPlotViewNode").SetPlotChartNodeID(chart.GetID())
+
+
+def _node(class_name: str, output: str, name: str, scene: vtkMRMLScene) -> vtkMRMLNode:
+    """The one node of this output, made if there is none."""
+    for index in range(scene.GetNumberOfNodesByClass(class_name)):
+        node = scene.GetNthNodeByClass(index, class_name)
+        if node.GetAttribute(OUTPUT) == output:
+            return node
+    node = scene.AddNewNodeByClass(class_name, name)
+    node.SetAttribute(OUTPUT, output)
+    return node

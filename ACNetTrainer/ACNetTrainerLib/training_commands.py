@@ -1,0 +1,180 @@
+"""`acnet-train train`, `evaluate` and `publish`: from cases to a model that the classifier offers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import write_text_atomically
+
+if TYPE_CHECKING:
+    from ACNetLib.model import Model
+
+    from .fine_tuning import FineTuning
+    from .progress import Watch
+
+COMMAND = "acnet-train"
+STOPPED = 3
+"""The exit code of a training that was stopped and can go on."""
+DEVICES = "auto, cuda, mps or cpu"
+MODELS = "name of a model of the classifier's, or a model file"
+
+
+def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add them to the subcommands of `acnet-train`."""
+    train = commands.add_parser("train", help="train a model on a case library; goes on if it was interrupted")
+    train.add_argument("cases", type=Path, help="folder of the case library")
+    train.add_argument("--recipe", help="name of a shipped recipe, or a TOML file (default recommended, or fine-tune)")
+    train.add_argument("--network", help="another network than the recipe's, such as resnet50")
+    train.add_argument("--output", type=Path, required=True, help="model file to write (.safetensors)")
+    train.add_argument("--device", default="auto", help=DEVICES)
+    train.add_argument("--from", dest="parent", metavar="MODEL", help=f"fine-tune this: {MODELS}")
+    train.add_argument("--freeze-down-residual", action="store_true", help="fine-tune all but the down-residual module")
+    train.add_argument("--progress", choices=("text", "json"), default="text", help="json: one event a line")
+    train.add_argument("--stop-file", type=Path, help="stop after the step in which this file appears")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="judge a model on cases that it has not seen")
+    evaluate.add_argument("model", help=MODELS)
+    evaluate.add_argument("cases", type=Path, help="folder of the case library")
+    evaluate.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
+    evaluate.add_argument("--figures", type=Path, help="folder for the ROC curves and the reliability (.png)")
+    evaluate.add_argument("--save-model", type=Path, help="write the model with these metrics in its card to this file")
+    evaluate.add_argument("--device", default="auto", help=DEVICES)
+    evaluate.set_defaults(run=_evaluate)
+
+    publish = commands.add_parser("publish", help="offer a model that was judged in the classifier")
+    publish.add_argument("model", type=Path, help="model file, with metrics in its card")
+    publish.add_argument("--name", help="another name than its card's")
+    publish.add_argument("--replace", action="store_true", help="take the place of your own model of that name")
+    publish.set_defaults(run=_publish)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from .progress import StopRequest, TrainingStopped, Watch, print_json_line
+
+    stop = StopRequest(options.stop_file)
+    if options.progress == "json":
+        watch = Watch(report=print_json_line, stop=stop)
+    else:
+        watch = Watch(bar=sys.stderr.isatty(), stop=stop)
+    try:
+        with stop.listening():
+            _train_to_file(options, watch)
+    except TrainingStopped as stopped:
+        message = f"{stopped} Run the same command again to go on from there."
+        watch.report({"event": "stopped", "epoch": stopped.epoch, "step": stopped.step, "message": message})
+        if options.progress == "text":
+            print(message)
+        sys.exit(STOPPED)
+    except Exception as error:
+        watch.report({"event": "error", "message": str(error) or type(error).__name__})
+        raise
+
+
+def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
+    from ACNetLib.device import choose_device
+    from ACNetLib.model import save_model
+
+    from .cases import read_case_library
+    from .checkpoints import resumable_writes
+    from .recipe import read_recipe, with_network
+    from .training import train
+
+    check_new_model(options.output)
+    quieten_lightning()
+    fine_tuning = _fine_tuning(options)
+    recipe = read_recipe(options.recipe or ("recommended" if fine_tuning is None else "fine-tune"))
+    if options.network:
+        recipe = with_network(recipe, options.network)
+    work_folder = options.output.with_suffix(".training")
+    model = train(
+        read_case_library(options.cases),
+        recipe,
+        options.output.stem,
+        work_folder,
+        choose_device(options.device),
+        watch,
+        fine_tuning,
+    )
+    with resumable_writes(options.output):
+        save_model(model, options.output)
+    metrics = work_folder / "metrics.csv"
+    best_epoch = model.card.training["best_epoch"]
+    watch.report({"event": "finished", "model": str(options.output), "metrics": str(metrics), "best_epoch": best_epoch})
+    if options.progress == "text":
+        print(f"model {options.output}; metrics of each epoch in {metrics}")
+
+
+def _fine_tuning(options: argparse.Namespace) -> FineTuning | None:
+    from .fine_tuning import FineTuning
+
+    if options.parent is None:
+        if options.freeze_down_residual:
+            raise ACNetError("--freeze-down-residual: found without --from; expected a model that is trained on.")
+        return None
+    return FineTuning(_model(options.parent), options.freeze_down_residual)
+
+
+def _model(name_or_path: str) -> Model:
+    """Networks that ACNet is compared with are models here as well."""
+    from ACNetLib.model import load_model
+    from ACNetLib.model_store import find_model
+
+    from .networks import build_network
+
+    return load_model(find_model(name_or_path), build_network)
+
+
+def check_new_model(output: Path) -> None:
+    """Raises ACNetError unless a model can be written there."""
+    from ACNetLib.weights_header import WEIGHTS_SUFFIX
+
+    if output.suffix != WEIGHTS_SUFFIX:
+        raise ACNetError(f"--output: found '{output}'; expected a file name that ends in {WEIGHTS_SUFFIX}.")
+    if output.exists():
+        raise ACNetError(f"{output}: exists already; give another output or remove it first.")
+
+
+def quieten_lightning() -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")  # Lightning's own affair
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from ACNetLib.device import choose_device
+    from ACNetLib.localizer import Localizer, load_localizer
+    from ACNetLib.model import Model, save_model
+    from ACNetLib.model_store import default_localizer
+
+    from .cases import read_case_library
+    from .evaluation import evaluate
+    from .provenance import provenance
+
+    model = _model(options.model)
+    device = choose_device(options.device)
+    localizer = Localizer(load_localizer(default_localizer()), device)
+    metrics = evaluate(model, read_case_library(options.cases), device, localizer, options.figures)
+    record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
+    write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
+    if options.save_model:
+        save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)
+    simulated = " (simulated patients)" if metrics["simulated"] else ""
+    auroc = metrics["auroc"]
+    print(f"AUROC {auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){simulated}; all in {options.output}")
+    if metrics["patients_unseen"] != "checked":
+        print(f"Whether the model has seen these patients in training {metrics['patients_unseen']}.")
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from .publishing import publish
+
+    path = publish(options.model, options.name, options.replace)
+    print(f"Published as {path.stem}, for the classifier and acnet --model:\n  {path}")

@@ -1,0 +1,68 @@
+"""Small T1 maps to fill case libraries with."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetTrainerLib.case_maps import NewMap, at_point
+from conftest import SHORT_AXIS
+
+SPACING_MM = (1.4, 2.1, 8.0)
+ORIGIN_MM = (-80.5, 35.25, 410.125)
+
+
+def made_up_map(seed: int, sections: int = 1, field_strength_tesla: float | None = 1.5) -> T1Map:
+    """Oblique, anisotropic, 40 x 30 pixels; every seed gives other pixels."""
+    t1_ms = np.random.default_rng(seed).integers(200, 1900, (sections, 40, 30))
+    return t1_map_from_array(
+        t1_ms, SPACING_MM, ORIGIN_MM, SHORT_AXIS, name=f"map-{seed}", field_strength_tesla=field_strength_tesla
+    )
+
+
+def new_map(seed: int, patient: str, label: str = "dcm", sections: int = 1) -> NewMap:
+    """A made-up map whose ventricle is in its middle."""
+    t1_map = made_up_map(seed, sections)
+    return NewMap(t1_map, label, patient, at_point(t1_map, t1_map.center))
+
+
+def made_up_ring(section: int) -> sitk.Image:
+    """A segmentation of one section of a map of two: a wall around a cavity."""
+    t1_map = made_up_map(0, sections=2)
+    labels = np.zeros(t1_map.array.shape, np.uint8)
+    labels[section, 10:20, 8:18] = MYOCARDIUM_LABEL
+    labels[section, 13:17, 11:15] = CAVITY_LABEL
+    image = sitk.GetImageFromArray(labels)
+    image.CopyInformation(t1_map.image)
+    return image
+
+
+def write_map(t1_map: T1Map, path: Path) -> Path:
+    """As someone's export: with the field strength, and with a name in the header."""
+    image = sitk.Image(t1_map.image)
+    image.SetMetaData(FIELD_STRENGTH_KEY, f"{t1_map.field_strength_tesla:g}")
+    image.SetMetaData("PatientName", "Doe^Jane")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def write_rows(path: Path, columns: list[str], *rows: list[str], delimiter: str = ",") -> Path:
+    """A table as a spreadsheet saves it."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows([columns, *rows])
+    return path
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder but the lock, which says nothing."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "cases.lock"
+    }

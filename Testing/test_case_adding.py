@@ -1,0 +1,180 @@
+"""What enters a case library: checked sections, and nothing that names the patient."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.section import IntensityScaling
+from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY
+from ACNetLib.ventricle import Ventricle
+from ACNetTrainerLib.case_editing import add_maps, create_case_library, edit_case
+from ACNetTrainerLib.case_maps import at_point, by_localizer, in_segmentation
+from ACNetTrainerLib.cases import read_case_library
+from ACNetTrainerLib.dataset import CaseDataset
+from conftest import Finder
+from made_up_maps import content_of, made_up_map, made_up_ring, new_map
+
+NAMES = ("Doe^Jane", "ID-4711", "1961-03-14")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    folder = tmp_path / "library"
+    create_case_library(folder)
+    return folder
+
+
+# What enters
+
+
+def test_a_map_becomes_a_row_and_a_file_a_section_that_training_can_read(library: Path) -> None:
+    new = new_map(1, "Jane", sections=2)
+    cases = add_maps(library, [replace(new, source="ward 3")])
+    assert read_case_library(library).cases == cases
+    assert len({case.patient for case in cases}) == 1
+    for section, case in enumerate(cases):
+        assert (case.label, case.source, case.center_source, case.field_strength_tesla) == (
+            "dcm",
+            "ward 3",
+            "given",
+            1.5,
+        )
+        assert case.center_mm == pytest.approx(new.t1_map.project(new.t1_map.center, section), abs=1e-3)
+        image = sitk.ReadImage(str(library / case.file))
+        original = new.t1_map.image[:, :, section : section + 1]
+        assert image.GetPixelID() == sitk.sitkUInt16, "whole ms"
+        assert np.array_equal(sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(original))
+        assert image.GetSpacing() == pytest.approx(original.GetSpacing())
+        assert image.GetOrigin() == pytest.approx(original.GetOrigin())
+        assert image.GetDirection() == pytest.approx(original.GetDirection())
+    dataset = CaseDataset(read_case_library(library), cases, IntensityScaling())
+    assert dataset[0, 1][1] == 1
+
+
+def test_fractions_of_ms_and_being_simulated_are_kept(library: Path) -> None:
+    new = new_map(1, "Jane")
+    t1_map = replace(new.t1_map, image=new.t1_map.image + 0.25, simulated=True)
+    (case,) = add_maps(library, [replace(new, t1_map=t1_map)])
+    image = sitk.ReadImage(str(library / case.file))
+    assert np.array_equal(sitk.GetArrayFromImage(image), t1_map.array)
+    assert case.is_simulated
+    assert image.GetMetaData(SIMULATED_KEY) == "1"
+
+
+def test_the_field_strength_that_a_scanner_writes_becomes_the_models(library: Path) -> None:
+    new = new_map(1, "Jane")
+    (case,) = add_maps(library, [replace(new, t1_map=replace(new.t1_map, field_strength_tesla=2.8936))])
+    assert case.field_strength_tesla == 3.0
+    unknown = replace(new, t1_map=replace(new.t1_map, field_strength_tesla=None))
+    with pytest.raises(ACNetError, match="map-1: its field strength is not in its header; give it"):
+        add_maps(library, [unknown])
+
+
+def test_a_segmentation_gives_the_centre_and_stays_beside_the_section_that_it_reaches(library: Path) -> None:
+    new = new_map(1, "Jane", sections=2)
+    new = replace(new, located=in_segmentation(new.t1_map, made_up_ring(section=1)))
+    (case,) = add_maps(library, [new])
+    assert case.center_source == "segmentation"
+    assert case.center_mm == pytest.approx(
+        new.t1_map.image.TransformContinuousIndexToPhysicalPoint((12.5, 14.5, 1.0)), abs=1e-3
+    )
+    path = read_case_library(library).masks_path(case)
+    assert path is not None
+    masks = sitk.ReadImage(str(path))
+    assert np.array_equal(sitk.GetArrayFromImage(masks)[0], sitk.GetArrayFromImage(made_up_ring(section=1))[1])
+    assert masks.GetOrigin() == pytest.approx(sitk.ReadImage(str(library / case.file)).GetOrigin())
+    assert "no ventricle on section 0" in new.notes[0]
+
+
+def test_the_localizer_leaves_out_what_it_does_not_find_and_its_labels_are_no_masks(library: Path) -> None:
+    new = new_map(1, "Jane", sections=2)
+    labels = np.ones((40, 30), np.uint8)
+    found = tuple(
+        Ventricle(section, new.t1_map.section_center(section), confidence, labels)
+        for section, confidence in enumerate((0.9, 0.3))
+    )
+    (case,) = add_maps(library, [replace(new, located=by_localizer(new.t1_map, Finder(found)))])
+    assert case.center_source == "localizer"
+    assert read_case_library(library).masks_path(case) is None
+    with pytest.raises(ACNetError, match="found on none of its 2 sections"):
+        by_localizer(new.t1_map, Finder(found, confidence=0.1, confidence_threshold=0.95))
+
+
+def test_a_map_without_patient_or_with_another_label_is_refused(library: Path) -> None:
+    for patient, label, message in ((" ", "dcm", "map-1: no patient is named"), ("Jane", "hcm", "its label is 'hcm'")):
+        with pytest.raises(ACNetError, match=message):
+            add_maps(library, [new_map(1, patient, label)])
+    assert read_case_library(library, may_be_empty=True).cases == ()
+
+
+def test_a_centre_outside_of_the_map_is_refused() -> None:
+    with pytest.raises(ACNetError, match="map-1: the centre 500, 0, 0 lies outside of the map"):
+        at_point(made_up_map(1), (500.0, 0.0, 0.0))
+
+
+# Nothing names the patient
+
+
+def test_no_byte_of_the_library_tells_name_number_or_date(library: Path) -> None:
+    name, number, day = NAMES
+    new = replace(new_map(1, name), acquired=date.fromisoformat(day))
+    new.t1_map.image.SetMetaData("0010|0020", number)
+    (case,) = add_maps(library, [new])
+    edit_case(library, case.case, patient=number)
+    add_maps(library, [new_map(2, f" {number} ")])
+    content = content_of(library)
+    assert set(content) == {"cases.csv", "patient-salt", *(c.file for c in read_case_library(library).cases)}
+    for file, data in content.items():
+        if file.endswith(".nrrd"):
+            keys = sitk.ReadImage(str(library / file)).GetMetaDataKeys()
+            assert {key for key in keys if not key.startswith(("NRRD_", "ITK_"))} == {FIELD_STRENGTH_KEY}
+            header, _, pixels = data.partition(b"\n\n")
+            data = header + zlib.decompress(pixels, wbits=zlib.MAX_WBITS | 16)
+        for text in (*NAMES, "Jane", "19610314"):
+            assert text.lower().encode() not in data.lower()
+            assert text.lower() not in file.lower()
+
+
+def test_a_patient_is_the_same_within_a_library_and_another_in_another(library: Path, tmp_path: Path) -> None:
+    create_case_library(tmp_path / "other")
+    (first,) = add_maps(library, [new_map(1, "Doe^Jane")])
+    (second,) = add_maps(library, [new_map(2, " doe^JANE")])
+    (elsewhere,) = add_maps(tmp_path / "other", [new_map(1, "Doe^Jane")])
+    assert first.patient == second.patient != elsewhere.patient
+    (third,) = add_maps(library, [new_map(3, first.patient)])
+    assert third.patient == first.patient, "a patient of the library stands for itself"
+    if os.name == "posix":
+        assert (library / "patient-salt").stat().st_mode & 0o777 == 0o600
+
+
+def test_dates_are_kept_as_quarters_from_a_secret_day(library: Path, tmp_path: Path) -> None:
+    days = (date(2021, 5, 31), date(2021, 5, 31), date(2023, 5, 31))
+    maps = [replace(new_map(seed, "Jane"), acquired=day) for seed, day in enumerate(days)]
+    quarters = [case.acquisition_quarter or 0 for case in add_maps(library, maps)]
+    assert quarters[0] == quarters[1]
+    assert quarters[2] - quarters[1] == pytest.approx(730 / 91, abs=1)
+    others = []
+    for name in "abc":
+        create_case_library(tmp_path / name)
+        others.append(add_maps(tmp_path / name, maps)[0].acquisition_quarter)
+    assert len({quarters[0], *others}) > 1
+
+
+def test_without_its_salt_a_library_takes_no_more_patients(library: Path) -> None:
+    add_maps(library, [new_map(1, "Jane")])
+    salt = library / "patient-salt"
+    salt.write_text("12")
+    with pytest.raises(ACNetError, match="patient-salt: it is damaged"):
+        add_maps(library, [new_map(2, "Jane")])
+    salt.unlink()
+    with pytest.raises(ACNetError, match=r"patient-salt is missing.*Restore it from a backup"):
+        add_maps(library, [new_map(2, "Jane")])

@@ -1,0 +1,162 @@
+"""Importing the T1 maps of listed DICOM studies: what is found, left out and refused, always all or none."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ACNetLib.dicom import read_dicom_volume
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import read_t1_map
+from ACNetTrainerLib.case_dicom_import import import_dicom
+from ACNetTrainerLib.case_editing import create_case_library
+from ACNetTrainerLib.cases import read_case_library
+from conftest import Finder
+from dicom_files import GAP_MM, ORIENTATION, PATIENT_NAME, write_section
+from made_up_maps import content_of, write_rows
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    create_case_library(tmp_path / "library")
+    return tmp_path / "library"
+
+
+# A usual short axis: its normal is that of ACNetLib.checks.USUAL_NORMAL_LPS.
+USUAL_ORIENTATION = (0.696, 0.718, 0.0, -0.359, 0.348, -0.866)
+PATIENTS = ("ID-4711-1", "ID-4711-2", "ID-4711-3")
+
+
+def write_series(study: int, name: str, folder: Path, sections: int = 1, **attributes: Any) -> None:
+    """Sections of noise as a series of a study."""
+    rng = np.random.default_rng([study, *name.encode()])
+    orientation = attributes.pop("orientation", USUAL_ORIENTATION)
+    normal = np.cross(orientation[:3], orientation[3:])
+    identity = {
+        "PatientID": PATIENTS[study],
+        "StudyInstanceUID": f"1.2.840.4711.{study}",
+        "AccessionNumber": f"ACC-4711-{study}",
+        "AcquisitionDate": f"20210{study + 1}14",
+    }
+    for section in range(sections):
+        stored = rng.integers(200, 1900, (40, 30)).astype(np.uint16)
+        place = {"position": section * GAP_MM * normal, "orientation": orientation}
+        write_section(folder / f"study{study}" / name / f"{section}.dcm", stored, **{**identity, **place, **attributes})
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Two patients on the list and one who is not, each study with what else scanners store."""
+    folder = tmp_path / "archive"
+    for study in range(len(PATIENTS)):
+        number = 100 * study
+        write_series(study, "native", folder, sections=3, series=number + 1)
+        write_series(study, "post", folder, series=number + 2, ContrastBolusAgent="Gadovist")
+        write_series(
+            study, "cine", folder, series=number + 3, SeriesDescription="cine", ImageType=["ORIGINAL", "PRIMARY", "M"]
+        )
+        write_series(study, "axial", folder, series=number + 4, orientation=(1, 0, 0, 0, 1, 0))
+        write_series(study, "long-axis", folder, series=number + 5, orientation=ORIENTATION)
+    (folder / "README.txt").write_text("exported")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("PatientID", PATIENTS[:2]),
+        ("AccessionNumber", ("ACC-4711-0", "ACC-4711-1")),
+        ("StudyInstanceUID", ("1.2.840.4711.0", "1.2.840.4711.1")),
+        ("folder", ("study0", "study1")),
+    ],
+)
+def test_the_native_short_axis_maps_of_listed_studies_are_imported(
+    library: Path, archive: Path, tmp_path: Path, key: str, values: tuple[str, str]
+) -> None:
+    labels = write_rows(tmp_path / "labels.csv", [key, "label"], [values[0], "DCM"], [values[1], "normal"])
+    imported = import_dicom(library, archive, labels, Finder, "ward 3")
+    assert read_case_library(library).cases == imported.cases
+    assert [case.label for case in imported.cases] == ["dcm"] * 3 + ["normal"] * 3
+    assert len({case.patient for case in imported.cases}) == 2
+    assert {case.source for case in imported.cases} == {"ward 3"}
+    assert all(case.acquisition_quarter is not None for case in imported.cases)
+    native = sitk.GetArrayFromImage(read_dicom_volume(archive / "study0" / "native").image)
+    for case, t1_ms in zip(imported.cases, native, strict=False):
+        assert np.array_equal(read_t1_map(library / case.file).array[0], t1_ms)
+    notes = "\n".join(imported.notes)
+    assert "row 2, series 2: its map is from after contrast" in notes
+    assert "row 3, series 104: its sections are axial" in notes
+    assert "row 3, series 105: The plane is 71 degrees from a usual short axis" in notes
+    assert "labels.csv and were left out: 1." in notes
+    for identifier in ("4711", PATIENT_NAME, "Gadovist"):
+        assert identifier not in notes
+    for data in content_of(library).values():
+        assert not any(text in data for text in (b"ID-4711", b"ACC-4711", b"840.4711", PATIENT_NAME.encode(), b"20210"))
+
+
+def test_the_list_may_name_the_patient_where_the_files_do_not(library: Path, archive: Path, tmp_path: Path) -> None:
+    for file in (archive / "study0").rglob("*.dcm"):
+        file.unlink()
+    write_series(0, "native", archive, PatientID="")
+    columns = ["folder", "label", "patient"]
+    labels = write_rows(tmp_path / "labels.csv", columns, ["study0", "dcm", ""])
+    with pytest.raises(ACNetError, match="row 2: found 0 different PatientID in its files; expected one"):
+        import_dicom(library, archive, labels, Finder)
+    labels = write_rows(tmp_path / "labels.csv", columns, ["study0", "dcm", "Jane"], ["study1", "dcm", "jane"])
+    assert len({case.patient for case in import_dicom(library, archive, labels, Finder).cases}) == 1
+
+
+def test_rows_without_a_study_or_a_map_are_named_and_nothing_is_imported(
+    library: Path, archive: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for file in (archive / "study1" / "native").iterdir():
+        file.write_bytes(file.read_bytes()[:-400])
+    rows = [[PATIENTS[0], "dcm"], [PATIENTS[1], "dcm"], ["ID-9", "dcm"], [PATIENTS[2], "?"], [PATIENTS[0], "normal"]]
+    labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], *rows)
+    before = content_of(library)
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(ACNetError) as error:
+        import_dicom(library, archive, labels, Finder)
+    for problem in (
+        "row 3: none of its 7 images is a native short-axis T1 map. Left out: ",
+        ".dcm: it can't be read",
+        "row 4: column PatientID matches no study",
+        "row 5: column label is '?'",
+        "row 6: column PatientID matches images of ",
+    ):
+        assert problem in str(error.value)
+    assert "ID-" not in str(error.value) + caplog.text
+    assert content_of(library) == before
+
+
+def test_a_patient_whose_studies_have_both_labels_is_refused(library: Path, archive: Path, tmp_path: Path) -> None:
+    labels = write_rows(
+        tmp_path / "labels.csv", ["folder", "label", "patient"], ["study0", "dcm", "Jane"], ["study1", "normal", "Jane"]
+    )
+    before = content_of(library)
+    with pytest.raises(
+        ACNetError, match=r"row 3, series 101: patient 'p-\w+' is normal here and dcm by .*row 2"
+    ) as error:
+        import_dicom(library, archive, labels, Finder)
+    assert "Jane" not in str(error.value)
+    assert content_of(library) == before
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["label"], "found 0 columns that tell studies apart"),
+        (["label", "PatientID", "folder"], "found 2 columns that tell studies apart"),
+        (["PatientID"], "columns label are missing"),
+    ],
+)
+def test_a_list_that_can_not_be_matched_is_refused(
+    library: Path, archive: Path, tmp_path: Path, columns: list[str], message: str
+) -> None:
+    with pytest.raises(ACNetError, match=message):
+        import_dicom(library, archive, write_rows(tmp_path / "labels.csv", columns), Finder)

@@ -1,0 +1,207 @@
+"""Changing a case library: every change is whole or not there, and no file but the library's own is touched."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.ventricle import MYOCARDIUM_LABEL
+from ACNetTrainerLib import case_editing
+from ACNetTrainerLib.case_editing import add_maps, create_case_library, edit_case, remove_cases
+from ACNetTrainerLib.case_maps import in_segmentation
+from ACNetTrainerLib.cases import CaseLibrary, read_case_library
+from made_up_maps import content_of, made_up_map, made_up_ring, new_map
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    folder = tmp_path / "library"
+    create_case_library(folder)
+    return folder
+
+
+def cells_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "cases.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# All or nothing
+
+
+def test_an_image_that_is_there_is_refused_and_its_case_is_named(library: Path) -> None:
+    (case,) = add_maps(library, [new_map(1, "Jane")])
+    before = content_of(library)
+    again = new_map(1, "Jane")
+    for patient, whose in (("Jane", "the same"), ("Joan", "another")):
+        with pytest.raises(ACNetError, match=f"map-1: .* in the library already, as case '{case.case}' of {whose} pat"):
+            add_maps(library, [new_map(2, patient), replace(again, patient=patient)])
+    with pytest.raises(ACNetError, match="second: its image is added already, by first"):
+        add_maps(library, [replace(new_map(3, "x"), place="first"), replace(new_map(3, "y"), place="second")])
+    assert content_of(library) == before
+
+
+def test_a_patient_with_both_labels_is_refused_without_being_named(library: Path) -> None:
+    add_maps(library, [new_map(1, "Doe^Jane", "dcm")])
+    before = content_of(library)
+    with pytest.raises(ACNetError, match=r"map-2: patient 'p-\w{16}' is normal here and dcm in the library") as error:
+        add_maps(library, [new_map(2, "Doe^Jane", "normal")])
+    assert "Doe" not in str(error.value)
+    with pytest.raises(ACNetError, match=r"map-4: patient .* is dcm here and normal by map-3"):
+        add_maps(library, [new_map(3, "Joan", "normal"), new_map(4, "Joan", "dcm")])
+    assert content_of(library) == before
+
+
+def test_ten_sections_of_which_one_can_not_be_written_leave_nothing_behind(library: Path, tmp_path: Path) -> None:
+    create_case_library(tmp_path / "other")
+    new = new_map(1, "Jane", sections=10)
+    in_the_way = library / add_maps(tmp_path / "other", [new])[6].file
+    (in_the_way / "folder").mkdir(parents=True)
+    before = content_of(library)
+    with pytest.raises(ACNetError, match="it can't be changed"):
+        add_maps(library, [new])
+    assert content_of(library) == before
+    (in_the_way / "folder").rmdir()
+    in_the_way.rmdir()
+    assert len(add_maps(library, [new])) == 10
+
+
+def test_a_table_that_another_program_holds_leaves_the_library_as_it_was(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows a spreadsheet keeps its file from being replaced."""
+    new = new_map(1, "Jane", sections=2)
+    (case,) = add_maps(library, [replace(new, located=in_segmentation(new.t1_map, made_up_ring(1)))])
+    before = content_of(library)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(case_editing, "write_table", refuse)
+    segmentation = made_up_ring(1)
+    segmentation[0, 0, 1] = MYOCARDIUM_LABEL
+    for change in (
+        lambda: add_maps(library, [new_map(2, "Joan")]),
+        lambda: edit_case(library, case.case, segmentation=segmentation),
+        lambda: remove_cases(library, [case.case]),
+    ):
+        with pytest.raises(ACNetError, match=r"can't be changed \(Permission denied\); close cases\.csv where it is"):
+            change()
+        assert content_of(library) == before
+
+
+# Editing and removing
+
+
+def test_label_and_patient_are_edited_for_all_sections_of_the_patient(library: Path) -> None:
+    jane, *_ = add_maps(library, [new_map(1, "Jane", "dcm", sections=2), new_map(2, "Joan", "normal")])
+    assert [case.label for case in edit_case(library, jane.case, label="normal").cases] == ["normal"] * 3
+    joan = read_case_library(library).cases[2]
+    assert len(edit_case(library, jane.case, patient="JOAN").patients) == 1
+    assert {case.patient for case in read_case_library(library).cases} == {joan.patient}
+
+
+def test_an_edit_that_would_give_a_patient_both_labels_is_refused(library: Path) -> None:
+    jane, _ = add_maps(library, [new_map(1, "Jane", "dcm"), new_map(2, "Joan", "normal")])
+    before = content_of(library)
+    with pytest.raises(ACNetError, match=r"cases\.csv, row 3: column label: patient"):
+        edit_case(library, jane.case, patient="Joan")
+    assert content_of(library) == before
+
+
+def test_centre_and_segmentation_are_edited_for_the_case_alone(library: Path) -> None:
+    first, second = add_maps(library, [new_map(1, "Jane", sections=2)])
+    t1_map = made_up_map(1, sections=2)
+    edit_case(library, first.case, center_mm=t1_map.section_center(1) + 3.0 * t1_map.row_axis)
+    library_now = edit_case(library, second.case, segmentation=made_up_ring(section=1))
+    moved, drawn = library_now.cases
+    assert moved.center_mm == pytest.approx(t1_map.section_center(0) + 3.0 * t1_map.row_axis, abs=1e-3)
+    assert (moved.center_source, drawn.center_source) == ("given", "segmentation")
+    assert [library_now.masks_path(case) is None for case in library_now.cases] == [True, False]
+    assert read_case_library(library) == library_now
+    with pytest.raises(ACNetError, match="lies outside of the map"):
+        edit_case(library, first.case, center_mm=(500.0, 0.0, 0.0))
+    with pytest.raises(ACNetError, match="found 0 cases named 'nobody'"):
+        edit_case(library, "nobody", label="dcm")
+
+
+def test_what_a_person_wrote_into_the_table_is_kept(library: Path) -> None:
+    (case,) = add_maps(library, [new_map(1, "Jane")])
+    table = library / "cases.csv"
+    header, row = table.read_text(encoding="utf-8").splitlines()
+    table.write_text(f'{header},remark\n{row},"good, sharp"\n', encoding="utf-8")
+    add_maps(library, [new_map(2, "Joan")])
+    edit_case(library, case.case, label="normal")
+    assert [cells["remark"] for cells in cells_of(library)] == ["good, sharp", ""]
+
+
+def test_a_refused_library_is_put_right_by_editing_or_removing(library: Path) -> None:
+    _, second = add_maps(library, [new_map(1, "Jane", "dcm"), new_map(2, "Joan", "dcm")])
+    table = library / "cases.csv"
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace(f"{second.file},dcm", f"{second.file},DCM"), encoding="utf-8")
+    assert len(edit_case(library, second.case, label="dcm").cases) == 2
+    (library / second.file).unlink()
+    with pytest.raises(ACNetError, match="row 3: column file"):
+        read_case_library(library)
+    remove_cases(library, [second.case])
+    assert len(read_case_library(library).cases) == 1
+
+
+def test_removed_cases_take_their_files_along_and_no_others(library: Path, tmp_path: Path) -> None:
+    new = new_map(1, "Jane", sections=2)
+    first, second = add_maps(
+        library, [replace(new, located=in_segmentation(new.t1_map, made_up_ring(0) + made_up_ring(1)))]
+    )
+    someones = tmp_path / "someones.nrrd"
+    someones.write_bytes(b"precious")
+    table = library / "cases.csv"
+    rows = table.read_text(encoding="utf-8").splitlines()
+    # Rows that a person wrote: one shares the second case's file, one names a file outside.
+    rows += [
+        rows[2].replace(second.case, "copy", 1),
+        rows[2].replace(second.file, "../someones.nrrd").replace(second.case, "out"),
+    ]
+    table.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    remove_cases(library, [first.case, second.case, "out"])
+    assert someones.read_bytes() == b"precious"
+    assert set(content_of(library)) == {"cases.csv", "patient-salt", second.file}
+    assert [case.case for case in read_case_library(library).cases] == ["copy"]
+
+
+def test_nothing_is_removed_when_a_name_is_unknown(library: Path) -> None:
+    (case,) = add_maps(library, [new_map(1, "Jane")])
+    before = content_of(library)
+    with pytest.raises(ACNetError, match="found 0 cases named 'case-0'; expected one"):
+        remove_cases(library, [case.case, "case-0"])
+    assert content_of(library) == before
+
+
+def test_a_library_is_created_in_an_empty_folder_only(library: Path) -> None:
+    before = content_of(library)
+    with pytest.raises(ACNetError, match="not an empty folder"):
+        create_case_library(library)
+    assert content_of(library) == before
+    with pytest.raises(ACNetError, match="no cases; expected at least one row"):
+        read_case_library(library)
+
+
+def test_a_folder_that_is_no_library_is_left_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ACNetError, match=r"no cases\.csv found"):
+        add_maps(tmp_path, [new_map(1, "Jane")])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_simulated_library_from_before_can_be_added_to(simulated_library: CaseLibrary, tmp_path: Path) -> None:
+    folder = tmp_path / "grown"
+    for file, data in content_of(simulated_library.folder).items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(data)
+    add_maps(folder, [new_map(1, "Jane")])
+    *old, new = read_case_library(folder).cases
+    assert [replace(case, pixel_hash="") for case in old] == list(simulated_library.cases)
+    assert not new.is_simulated
+    assert read_case_library(folder).masks_path(old[0]) is not None

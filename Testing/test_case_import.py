@@ -1,0 +1,151 @@
+"""Importing the T1 maps that a table names: whatever its columns are called, all or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ACNetLib.dicom import read_dicom_volume
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import read_t1_map
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetTrainerLib.case_editing import create_case_library
+from ACNetTrainerLib.case_import import import_csv
+from ACNetTrainerLib.cases import read_case_library
+from conftest import Finder
+from dicom_files import PATIENT_ID, write_section, write_study
+from made_up_maps import content_of, made_up_map, write_map, write_rows
+
+HOSPITAL_COLUMNS = {
+    "file": "Path",
+    "patient": "MRN",
+    "label": "Diagnosis",
+    "segmentation": "ROI",
+    "field_strength_tesla": "B0",
+    "acquisition_date": "Scanned",
+}
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    create_case_library(tmp_path / "library")
+    return tmp_path / "library"
+
+
+@pytest.fixture
+def hospital(tmp_path: Path, stored: np.ndarray) -> Path:
+    """A folder of T1 maps as NRRD and DICOM and a segmentation, and the table that names them."""
+    folder = tmp_path / "hospital"
+    t1_map = made_up_map(1)
+    write_map(t1_map, folder / "maps" / "Doe_Jane.nrrd")
+    labels = np.zeros(t1_map.array.shape, np.uint8)
+    labels[0, 10:20, 8:18] = MYOCARDIUM_LABEL
+    labels[0, 13:17, 11:15] = CAVITY_LABEL
+    segmentation = sitk.GetImageFromArray(labels)
+    segmentation.CopyInformation(t1_map.image)
+    sitk.WriteImage(segmentation, str(folder / "maps" / "roi.nrrd"))
+    write_study(folder / "study", stored)
+    sitk.WriteImage(made_up_map(2).image, str(folder / "maps" / "without-field.nrrd"))
+    write_rows(
+        folder / "patients.csv",
+        ["MRN", "Path", "Diagnosis", "ROI", "B0", "Scanned", "section"],
+        [PATIENT_ID, "maps/Doe_Jane.nrrd", "DCM", "maps/roi.nrrd", "", "2021-05-31", ""],
+        ["4712", "study", "normal", "", "1.5", "", "1"],
+        [PATIENT_ID, "maps/without-field.nrrd", "dcm", "", "3", "2023-05-31", ""],
+    )
+    return folder
+
+
+def nobody() -> Finder:
+    raise AssertionError("the localizer was not needed")
+
+
+# Tables
+
+
+def test_a_table_with_columns_of_its_own_is_imported(library: Path, hospital: Path) -> None:
+    before = content_of(hospital)
+    imported = import_csv(library, hospital / "patients.csv", HOSPITAL_COLUMNS, Finder, "ward 3")
+    drawn, of_study, found = imported.cases
+    assert read_case_library(library).cases == imported.cases
+    assert [case.label for case in imported.cases] == ["dcm", "normal", "dcm"]
+    assert [case.center_source for case in imported.cases] == ["segmentation", "localizer", "localizer"]
+    assert [case.field_strength_tesla for case in imported.cases] == [1.5, 1.5, 3.0]
+    assert {case.source for case in imported.cases} == {"ward 3"}
+    assert drawn.patient == found.patient != of_study.patient
+    assert (found.acquisition_quarter or 0) - (drawn.acquisition_quarter or 0) == pytest.approx(730 / 91, abs=1)
+    volume = read_dicom_volume(hospital / "study").image
+    written = read_t1_map(library / of_study.file)
+    assert np.array_equal(written.array[0], sitk.GetArrayFromImage(volume)[1]), "the section that the row names"
+    assert content_of(hospital) == before
+
+
+def test_a_centre_for_each_section_of_a_stack_comes_from_its_row(library: Path, tmp_path: Path) -> None:
+    t1_map = made_up_map(1, sections=2)
+    write_map(t1_map, tmp_path / "stack.nrrd")
+    centers = [t1_map.section_center(section) + 4 * section * t1_map.row_axis for section in range(2)]
+    columns = ["file", "patient", "label", "section", "center_l_mm", "center_p_mm", "center_s_mm"]
+    rows = [["stack.nrrd", "Jane", "dcm", str(n), *map(str, center)] for n, center in enumerate(centers)]
+    table = write_rows(tmp_path / "rows.csv", columns, *rows, delimiter=";")
+    imported = import_csv(library, table, {}, nobody)
+    assert np.array([case.center_mm for case in imported.cases]) == pytest.approx(np.array(centers), abs=1e-3)
+    assert len(read_case_library(library).patients) == 1
+    assert imported.notes == ()
+
+
+def test_every_row_with_a_problem_is_named_by_column_and_nothing_is_imported(library: Path, hospital: Path) -> None:
+    write_map(made_up_map(3), hospital / "good.nrrd")
+    table = write_rows(
+        hospital / "patients.csv",
+        ["MRN", "Path", "Diagnosis", "ROI", "B0", "Scanned", "section", "center_l_mm"],
+        ["1", "good.nrrd", "dcm", "", "", "", "", ""],
+        ["2", "nowhere.nrrd", "dcm", "", "", "", "", ""],
+        ["3", "good.nrrd", "HCM", "", "", "", "", ""],
+        ["", "good.nrrd", "dcm", "", "", "", "", ""],
+        ["5", "good.nrrd", "dcm", "", "", "31.5.2021", "", ""],
+        ["6", "good.nrrd", "dcm", "", "3", "", "", ""],
+        ["7", "good.nrrd", "dcm", "", "", "", "4", ""],
+        ["8", "good.nrrd", "dcm", "", "", "", "", "12"],
+        ["9", "good.nrrd", "dcm", "good.nrrd", "7", "", "", ""],
+    )
+    before = content_of(library)
+    with pytest.raises(ACNetError) as error:
+        import_csv(library, table, HOSPITAL_COLUMNS, Finder)
+    for problem in (
+        "Nothing was imported",
+        "row 3: column Path: ",
+        "row 4: column Diagnosis is 'HCM'; expected one of normal, dcm",
+        "row 5: column MRN is empty",
+        "row 6: column Scanned is no date; expected one such as 2024-05-31",
+        "row 7: column Path: good.nrrd: its header says 1.5 T, you say 3 T",
+        "row 8: column section is 4; expected one of 0",
+        "row 9: column center_l_mm: ",
+        "row 10: column Path: good.nrrd: its field strength is 7 T",
+    ):
+        assert problem in str(error.value)
+    assert "row 2" not in str(error.value)
+    assert content_of(library) == before
+
+
+def test_the_same_image_in_two_rows_is_found_though_one_is_dicom(library: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(5).integers(200, 1900, (40, 30)).astype(np.uint16)
+    write_section(tmp_path / "study" / "a.dcm", noise)
+    sitk.WriteImage(sitk.Flip(read_t1_map(tmp_path / "study").image, (False, True, False)), str(tmp_path / "e.nii.gz"))
+    table = write_rows(
+        tmp_path / "rows.csv",
+        ["file", "patient", "label", "field_strength_tesla"],
+        ["study", "Jane", "dcm", ""],
+        ["e.nii.gz", "Joan", "normal", "1.5"],
+    )
+    with pytest.raises(ACNetError, match=r"row 3: its image is added already, by .*row 2, of another patient"):
+        import_csv(library, table, {}, Finder)
+
+
+def test_a_column_that_the_table_has_not_is_named(library: Path, hospital: Path) -> None:
+    with pytest.raises(ACNetError, match=r"patients\.csv: columns patient are missing"):
+        import_csv(library, hospital / "patients.csv", {"file": "Path", "label": "Diagnosis"}, Finder)
+    with pytest.raises(ACNetError, match="column colour: there is no such field; expected one of file, patient"):
+        import_csv(library, hospital / "patients.csv", {"colour": "Path"}, Finder)
