@@ -14,6 +14,8 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from ACNetLib.scene import ResultNodes
 from panel_fixtures import classify, wait_for_end
 
+TRAINER_FILE = Path(__file__).parent.parent / "ACNetTrainer" / "ACNetTrainer.py"
+
 
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_module: Any) -> list[str]:
@@ -91,39 +93,20 @@ def test_a_segmentation_of_the_shown_overlay_is_made_by_a_click(
     assert node.GetSegmentation().GetNumberOfSegments() > 1
 
 
-TRAINER = """
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
-
-class ACNetTrainer(ScriptedLoadableModule):
-    pass
-
-class ACNetTrainerWidget(ScriptedLoadableModuleWidget):
-    offers = []
-
-    def enter(self):
-        self.offers.append("entered")
-
-    def exit(self):
-        pass
-
-    def offer_case(self, volume, center):
-        self.offers.append((volume, center))
-"""
-
-
-def test_the_map_is_offered_to_the_trainer_which_opens(
-    a_module: Any, ui: Any, a_volume: Volume, tmp_path: Path
-) -> None:
+def test_the_map_is_offered_to_the_trainer_which_opens(a_module: Any, ui: Any, a_volume: Volume) -> None:
     from slicer_host import load_module
 
-    (tmp_path / "ACNetTrainer.py").write_text(TRAINER)
-    trainer = load_module(tmp_path / "ACNetTrainer.py")
+    trainer = load_module(TRAINER_FILE)
     point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "LV")
     ui.centerSelector.setCurrentNode(point)
     ui.volumeSelector.setCurrentNode(a_volume)
     slicer.util.selectModule("ACNetClassifier")
     ui.trainingButton.click()
-    assert trainer.widget.offers == ["entered", (a_volume, point)]
+    assert slicer.util.selectedModule() == "ACNetTrainer"
+    trainer_ui = trainer.widget.panel.ui
+    assert trainer_ui.volumeSelector.currentNode() is a_volume
+    assert trainer_ui.centerSelector.currentNode() is point
+    assert trainer_ui.statusLabel.text.startswith("Choose the label")
     trainer.unload()
 
 
