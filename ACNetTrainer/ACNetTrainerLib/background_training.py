@@ -124,17 +124,31 @@ def is_running(training: Training) -> bool:
         return True
 
 
+class EventLog:
+    """What the process of a training has said since it was first started; each `read` takes in what is new."""
+
+    def __init__(self, training: Training) -> None:
+        self._file = training.folder / EVENTS_FILE
+        self._read_bytes = 0
+        self._events: list[dict[str, Any]] = []
+
+    def read(self) -> list[dict[str, Any]]:
+        if not self._file.is_file():
+            return self._events
+        with self._file.open("rb") as file:
+            file.seek(self._read_bytes)
+            *lines, unfinished = file.read().split(b"\n")
+            self._read_bytes = file.tell() - len(unfinished)
+        for line in lines:
+            try:
+                self._events.append(json.loads(line))
+            except ValueError:  # cut off where the process was killed
+                continue
+        return self._events
+
+
 def read_events(training: Training) -> list[dict[str, Any]]:
-    """What the process has said since it was first started; a line that is being written is left out."""
-    file = training.folder / EVENTS_FILE
-    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
-    events = []
-    for line in lines:
-        try:
-            events.append(json.loads(line))
-        except ValueError:  # cut off where the process was killed
-            continue
-    return events
+    return EventLog(training).read()
 
 
 def state_of(training: Training, running: bool) -> State:

@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.background_training import (
     ERRORS_FILE,
+    EventLog,
     Request,
     State,
     Training,
@@ -41,6 +42,7 @@ class TrainingView:
         self._parameters: ACNetTrainerParameters | None = None
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._states: dict[str, State] = {}
+        self._logs: dict[str, EventLog] = {}
         self._drawn: tuple[object, ...] = ()
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
@@ -86,7 +88,7 @@ class TrainingView:
         self.ui.progressLabel.visible = training is not None
         if training is None:
             return
-        events = read_events(training)
+        events = self._logs.setdefault(training.name, EventLog(training)).read()
         epochs = [event for event in events if event["event"] == "epoch"]
         self.ui.progressLabel.text = self._progress_text(training, state, events)
         self.ui.trainingProgressBar.value = _percent_done(events)

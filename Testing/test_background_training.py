@@ -1,0 +1,65 @@
+"""Trainings in processes of their own: what is read of them, also while it is being written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ACNetLib.errors import ACNetError
+from ACNetTrainerLib.background_training import (
+    EVENTS_FILE,
+    EventLog,
+    Request,
+    Training,
+    find_trainings,
+    new_training,
+    read_events,
+    state_of,
+    trainings_folder,
+)
+
+A_REQUEST = Request(cases="cases", recipe="recommended", network="acnet")
+
+
+@pytest.fixture
+def a_training() -> Training:
+    return new_training("mine", A_REQUEST)
+
+
+def test_a_training_is_found_again_with_what_was_asked_for(a_training: Training, own_folder: Path) -> None:
+    assert find_trainings() == (a_training,)
+    assert a_training.request == A_REQUEST
+    assert a_training.folder == own_folder.parent / "trainings" / "mine"
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", " mine", "con\u0007"])
+def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
+    with pytest.raises(ACNetError, match="found the name"):
+        new_training(name, A_REQUEST)
+    assert not trainings_folder().exists()
+
+
+def test_a_name_is_not_taken_twice(a_training: Training) -> None:
+    with pytest.raises(ACNetError, match="there is one named 'mine' already"):
+        new_training("mine", A_REQUEST)
+
+
+def test_an_event_is_read_when_its_line_is_complete_and_only_once(a_training: Training) -> None:
+    log, file = EventLog(a_training), a_training.folder / EVENTS_FILE
+    assert log.read() == []
+    file.write_bytes(b'{"event": "start"}\n{"event": "st')
+    assert [event["event"] for event in log.read()] == ["start"]
+    with file.open("ab") as writing:
+        writing.write(b'ep", "loss": "\xc3\xa4"}\nTraceback, not JSON\n{"event": "stopped"}\n')
+    assert [event["event"] for event in log.read()] == ["start", "step", "stopped"]
+    assert log.read() == read_events(a_training)
+
+
+def test_the_state_follows_from_the_process_the_model_and_the_last_event(a_training: Training) -> None:
+    assert state_of(a_training, running=True) == "running"
+    assert state_of(a_training, running=False) == "stopped"
+    (a_training.folder / EVENTS_FILE).write_text('{"event": "error", "message": "disk full"}\n')
+    assert state_of(a_training, running=False) == "failed"
+    a_training.model_file.touch()
+    assert state_of(a_training, running=False) == "finished"
