@@ -200,7 +200,12 @@ def test_cases_are_removed_by_a_click_after_a_question(
 ) -> None:
     add(a_module, a_sample, "dcm", "first")
     questions: list[str] = []
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_named: bool(questions.append(text)))
+
+    def decline(text: str, **_named: object) -> bool:
+        questions.append(text)
+        return False
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", decline)
     ui.casesTable.selectRow(1)
     ui.removeButton.click()
     assert "Remove 1 cases" in questions[0]

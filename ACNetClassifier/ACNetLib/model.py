@@ -32,11 +32,12 @@ UNCERTAIN_RANGE = (0.2, 0.8)
 class ModelCard:
     """Everything that must travel with the weights, so that inference can't differ from training.
 
-    network: constructor arguments of ACNet, or the name of a network of kind COMPARISON. section_temperature, study_temperature: divide the log odds of one section
-    and the mean log odds of a study. training_prior_dcm: the share of DCM that the probability then refers to.
-    uncertain_range: the verdict's rule on the study's probability, see `probability.verdict`. decision_threshold: where
-    two classes must be told apart, on the same probability at the training prior. attention_thresholds: fixed band
-    limits of each attention map. training, metrics: what the model was made from and how it did, for people to read.
+    network: constructor arguments of ACNet, or the name of a network of kind COMPARISON. section_temperature,
+    study_temperature: divide the log odds of one section and the mean log odds of a study. training_prior_dcm: the
+    share of DCM that the probability then refers to. uncertain_range: the verdict's rule on the study's probability,
+    see `probability.verdict`. decision_threshold: where two classes must be told apart, on the same probability at the
+    training prior. attention_thresholds: fixed band limits of each attention map. training, metrics: what the model was
+    made from and how it did, for people to read.
     """
 
     name: str

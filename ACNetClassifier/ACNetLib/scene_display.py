@@ -122,7 +122,7 @@ def show_in_plane(volume: vtkMRMLScalarVolumeNode, center_mm: Sequence[float], s
     jump_to(center_mm, scene)
 
 
-def jump_to(center_mm: Sequence[float], scene: vtkMRMLScene) -> None:
+def jump_to(center_mm: Sequence[float] | np.ndarray, scene: vtkMRMLScene) -> None:
     """Move all slice views to a point (LPS mm)."""
     for view in nodes_of_class(scene, "vtkMRMLSliceNode"):
         view.JumpSliceByCentering(*flipped(np.array(center_mm)))
