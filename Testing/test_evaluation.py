@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    confusion_matrix,
+    matthews_corrcoef,
+    recall_score,
+    roc_auc_score,
+)
 
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
@@ -17,36 +28,106 @@ from ACNetLib.t1map import read_t1_map
 from ACNetTrainerLib.cases import Case, CaseLibrary
 from ACNetTrainerLib.dataset import CaseDataset
 from ACNetTrainerLib.evaluation import (
-    PatientScores,
+    check_unseen,
     evaluate,
     located_library,
     matched_patients,
     measures_log_odds,
     mid_level_measures,
-    score_patients,
     verdict_shares,
 )
 from ACNetTrainerLib.metrics import auroc
+from ACNetTrainerLib.performance import performance
+from ACNetTrainerLib.scores import PatientScores, score_patients
 from ACNetTrainerLib.training import Predictions, predict
+from ACNetTrainerLib.training_patients import HASH_DIGITS, patients_record
 from conftest import Finder, a_card, simulate_library
 
 CPU = DeviceChoice("cpu", "asked for")
-ESTIMATES = ("auroc", "recall_dcm", "recall_normal", "balanced_accuracy", "mcc")
+ESTIMATES = ("auroc", "auprc", "recall_dcm", "recall_normal", "balanced_accuracy", "mcc", "brier", "ece")
 
 
 @pytest.fixture(scope="module")
-def evaluation(an_untrained_network: ACNet, simulated_library: CaseLibrary) -> dict[str, Any]:
-    return evaluate(Model(an_untrained_network, a_card("untrained")), simulated_library, CPU)
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("evaluation") / "figures"
+
+
+@pytest.fixture(scope="module")
+def evaluation(an_untrained_network: ACNet, simulated_library: CaseLibrary, figures: Path) -> dict[str, Any]:
+    return evaluate(Model(an_untrained_network, a_card("untrained")), simulated_library, CPU, figures=figures)
 
 
 def test_an_evaluation_holds_every_measure_with_its_interval(evaluation: dict[str, Any]) -> None:
     assert evaluation["simulated"] is True
     assert evaluation["cases"] == {"sections_normal": 18, "sections_dcm": 18, "patients_normal": 6, "patients_dcm": 6}
     assert evaluation["decision_threshold"] == 0.5
-    for name in ESTIMATES:
-        estimate = evaluation[name]
-        assert -1 <= estimate["low"] <= estimate["value"] <= estimate["high"] <= 1, name
-    assert evaluation["auroc"]["low"] < evaluation["auroc"]["high"]
+    for level, count in ((evaluation, 12), (evaluation["sections"], 36)):
+        for name in ESTIMATES:
+            estimate = level[name]
+            assert -1 <= estimate["low"] <= estimate["high"] <= 1, name
+            # Resampling few patients adds noise to every bin, which can only raise the calibration error.
+            assert name == "ece" or estimate["low"] <= estimate["value"] <= estimate["high"], name
+        assert level["auroc"]["low"] < level["auroc"]["high"]
+        assert sum(number for row in level["confusion_matrix"].values() for number in row.values()) == count
+    json.dumps(evaluation)
+
+
+def test_the_measures_of_patients_and_sections_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(7)
+    patient = np.repeat(np.arange(40), 3)
+    is_dcm = np.arange(40) % 4 > 0
+    sections = rng.normal(1.5 * is_dcm[patient] - 0.5, 1.0)
+    patients = sections.reshape(40, 3).mean(axis=1)
+    card = replace(a_card("made-up"), decision_threshold=0.6, training_prior_dcm=0.75)
+    scores = PatientScores(tuple(map(str, range(40))), patients, is_dcm, sections, is_dcm[patient], patient)
+    found = performance(scores, card)
+    for level, log_odds, truth in ((found, patients, is_dcm), (found["sections"], sections, is_dcm[patient])):
+        probability = 1 / (1 + np.exp(-log_odds))
+        said = probability >= 0.6
+        expected = {
+            "auroc": roc_auc_score(truth, log_odds),
+            "auprc": average_precision_score(truth, log_odds),
+            "recall_dcm": recall_score(truth, said),
+            "recall_normal": recall_score(truth, said, pos_label=False),
+            "balanced_accuracy": balanced_accuracy_score(truth, said),
+            "mcc": matthews_corrcoef(truth, said),
+            "brier": brier_score_loss(truth, probability),  # the share of DCM is the training prior here
+        }
+        assert {name: level[name]["value"] for name in expected} == pytest.approx(expected, abs=1e-4)
+        matrix = level["confusion_matrix"]
+        counts = [[matrix[truth][said] for said in ("normal", "dcm")] for truth in ("normal", "dcm")]
+        assert counts == confusion_matrix(truth, said).tolist()
+
+
+def test_pictures_of_the_evaluation_are_drawn(evaluation: dict[str, Any], figures: Path) -> None:
+    assert evaluation
+    pictures = [np.asarray(Image.open(figures / name).convert("L")) for name in ("roc.png", "reliability.png")]
+    for picture in pictures:
+        assert picture.shape == (560, 540)
+        assert 0.01 < (picture < 128).mean() < 0.3, "lines on white"
+    assert (pictures[0] != pictures[1]).any()
+
+
+def test_patients_that_the_model_has_learned_from_are_refused(
+    a_model: Model, simulated_library: CaseLibrary, tmp_path: Path
+) -> None:
+    seen = replace(simulated_library, cases=simulated_library.cases[:6])  # two patients
+    training = {"patients": patients_record(seen, None)}
+    model = Model(a_model.network, replace(a_model.card, training=training))
+    with pytest.raises(ACNetError, match=r"2 of its 12 patients are among those that .*, 6 cases from 'sim0021-00000-"):
+        evaluate(model, simulated_library, CPU)
+    assert check_unseen(model, replace(simulated_library, cases=simulated_library.cases[6:])) == "checked"
+    assert check_unseen(a_model, simulated_library).startswith("can't be checked: ")
+
+
+def test_the_hashes_of_patients_give_no_name_away_and_differ_from_set_to_set(simulated_library: CaseLibrary) -> None:
+    whole = patients_record(simulated_library, None)
+    part = patients_record(replace(simulated_library, cases=simulated_library.cases[:6]), None)
+    assert whole == patients_record(simulated_library, None)
+    assert not any(patient in json.dumps(whole) for patient in simulated_library.patients)
+    (one,), (other,) = part["sets"], whole["sets"]
+    assert len(one["hashes"]) == 2 * HASH_DIGITS
+    assert one["hashes"][:HASH_DIGITS] not in other["hashes"]
 
 
 def test_the_model_is_compared_with_the_true_measures_of_the_same_patients(
@@ -92,6 +173,7 @@ def test_verdicts_are_shared_out_over_the_patients_of_each_class(a_model: Model)
         tuple("abcd"),
         np.array([-2.0, 0.0, 2.0, 2.0]),
         np.array([False, False, True, False]),
+        np.array([]),
         np.array([]),
         np.array([]),
     )

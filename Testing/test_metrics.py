@@ -11,6 +11,8 @@ from ACNetTrainerLib.metrics import (
     bootstrap,
     expected_calibration_error,
     prevalence_weights,
+    probability_metrics,
+    reliability,
     threshold_metrics,
     youden_threshold,
 )
@@ -102,6 +104,46 @@ def test_each_class_is_resampled_by_itself() -> None:
     assert estimate.low < estimate.high
     assert estimate == bootstrap(count, SCORES, IS_DCM, seed=1, samples=20)
     assert estimate != bootstrap(count, SCORES, IS_DCM, seed=2, samples=20)
+
+
+def test_all_sections_of_a_patient_are_drawn_together() -> None:
+    patients = np.array([0, 0, 1, 2, 2, 2, 3])
+    truth = np.array([True, True, False, False, False, False, True])
+    scores = np.array([1.0, 2.0, 10.0, 20.0, 21.0, 22.0, 30.0])
+    drawn: list[list[float]] = []
+
+    def collect(values: np.ndarray, is_dcm: np.ndarray) -> float:
+        assert np.array_equal(is_dcm, np.isin(values, scores[truth]))
+        drawn.append(sorted(values.tolist()))
+        return float(values.mean())
+
+    estimate = bootstrap(collect, scores, truth, seed=1, samples=60, patients=patients)
+    assert estimate.value == scores.mean()
+    dcm = ([1, 1, 2, 2], [1, 2, 30], [30, 30])
+    normal = ([10, 10], [10, 20, 21, 22], [20, 20, 21, 21, 22, 22])
+    assert {tuple(values) for values in drawn[:-1]} == {tuple(sorted([*d, *n])) for d in dcm for n in normal}
+
+
+def test_one_section_a_patient_gives_the_interval_of_patients() -> None:
+    alone = bootstrap(auroc, SCORES, IS_DCM, seed=3, samples=50)
+    assert bootstrap(auroc, SCORES, IS_DCM, seed=3, samples=50, patients=np.arange(8)) == alone
+
+
+def test_the_brier_score_and_calibration_error_are_taken_at_the_prevalence_of_the_probabilities() -> None:
+    log_odds, is_dcm = np.array([0.0, 0.0, 0.0, np.log(3)]), np.array([False, False, False, True])
+    values = {name: metric(log_odds, is_dcm) for name, metric in probability_metrics(0.5).items()}
+    assert values["brier"] == pytest.approx((0.5**2 + 0.25**2) / 2)
+    assert probability_metrics(0.25)["brier"](log_odds, is_dcm) == pytest.approx((3 * 0.5**2 + 0.25**2) / 4)
+    assert values["ece"] == pytest.approx((0.5 + 0.25) / 2)
+
+
+def test_reliability_sets_what_is_said_beside_what_is_true_and_leaves_empty_bins_out() -> None:
+    probability = np.array([0.2, 0.1, 0.9, 0.7])
+    found = reliability(probability, np.array([False, False, True, False]), np.ones(4), bins=2)
+    assert found.said == pytest.approx([0.15, 0.8])
+    assert found.true == pytest.approx([0, 0.5])
+    assert found.weight == pytest.approx([0.5, 0.5])
+    assert len(reliability(probability, np.array([False, False, True, False]), np.ones(4), bins=10).said) == 4
 
 
 def test_the_youden_threshold_separates_what_can_be_separated_and_lies_midway() -> None:

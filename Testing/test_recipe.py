@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import tomllib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.network import ACNet
-from ACNetTrainerLib.recipe import read_recipe, shipped_recipes
+from ACNetTrainerLib.networks import build_network
+from ACNetTrainerLib.recipe import ACNetSettings, ComparedNetwork, read_recipe, shipped_recipes, with_network
 
 
 def changed_recipe(tmp_path: Path, old: str, new: str) -> str:
@@ -21,14 +23,25 @@ def changed_recipe(tmp_path: Path, old: str, new: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", ["paper", "recommended"])
+def test_the_shipped_recipes_are_these() -> None:
+    assert sorted(shipped_recipes()) == ["fine-tune", "paper", "recommended", "vgg16"]
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_a_shipped_recipe_is_read_by_its_name_and_holds_what_its_file_says(name: str) -> None:
-    assert sorted(shipped_recipes()) == ["paper", "recommended"]
     recipe = read_recipe(name)
     values = asdict(recipe)
     assert values.pop("name") == name
     assert values == tomllib.loads(shipped_recipes()[name].read_text(encoding="utf-8"))
-    assert ACNet(**asdict(recipe.network)).head[-2].p == recipe.network.dropout
+
+
+def test_the_networks_settings_are_those_of_acnet_and_by_default_its_own() -> None:
+    settings = asdict(ACNetSettings(dropout=0.3, attention_modules=1))
+    network = build_network(**settings)
+    assert isinstance(network, ACNet)
+    assert (network.head[-2].p, len(network.attention_modules)) == (0.3, 1)
+    defaults = {name: parameter.default for name, parameter in inspect.signature(ACNet).parameters.items()}
+    assert asdict(ACNetSettings()) == {"name": "acnet", **defaults}
 
 
 def test_the_paper_recipe_is_what_the_paper_states() -> None:
@@ -36,6 +49,7 @@ def test_the_paper_recipe_is_what_the_paper_states() -> None:
     settings = recipe.optimization
     assert (settings.learning_rate, settings.epochs, settings.batch_size) == (0.001, 100, 3)
     assert asdict(recipe.network) == {
+        "name": "acnet",
         "attention_modules": 2,
         "attention": "residual",
         "normalization": "batch",
@@ -50,13 +64,29 @@ def test_a_recipe_file_is_named_after_its_file(tmp_path: Path) -> None:
 
 
 def test_a_whole_number_will_do_for_a_decimal_one(tmp_path: Path) -> None:
-    dropout = read_recipe(changed_recipe(tmp_path, "dropout = 0.2", "dropout = 0")).network.dropout
-    assert isinstance(dropout, float)
-    assert dropout == 0
+    network = read_recipe(changed_recipe(tmp_path, "dropout = 0.2", "dropout = 0")).network
+    assert isinstance(network, ACNetSettings)
+    assert isinstance(network.dropout, float)
+    assert network.dropout == 0
+
+
+@pytest.mark.parametrize("line", ['name = "acnet"\n', "mask_loss_weight = 0.0\n"])
+def test_a_recipe_of_before_has_no_name_of_a_network_and_no_mask_supervision(tmp_path: Path, line: str) -> None:
+    recipe = read_recipe(changed_recipe(tmp_path, line, ""))
+    assert recipe == replace(read_recipe("recommended"), name="mine")
+
+
+def test_a_recipe_can_be_taken_for_another_network(tmp_path: Path) -> None:
+    recommended, vgg16 = read_recipe("recommended"), read_recipe("vgg16")
+    assert with_network(recommended, "resnet50") == replace(recommended, network=ComparedNetwork("resnet50"))
+    assert with_network(recommended, "acnet") == recommended
+    assert with_network(vgg16, "acnet").network == ACNetSettings()
+    with pytest.raises(ACNetError, match="--network: name is 'resnet18'; expected one of 'acnet', "):
+        with_network(recommended, "resnet18")
 
 
 def test_an_unknown_recipe_is_refused_with_the_shipped_ones() -> None:
-    with pytest.raises(ACNetError, match=r"'best'; shipped are paper, recommended"):
+    with pytest.raises(ACNetError, match=r"'best'; shipped are fine-tune, paper, recommended, vgg16"):
         read_recipe("best")
 
 
@@ -84,6 +114,11 @@ def test_an_unknown_recipe_is_refused_with_the_shipped_ones() -> None:
         ('kind = "fixed_window"', 'kind = "histogram"', r"kind is 'histogram'"),
         ("high_ms = 2500.0", "high_ms = 0.0", r"window of 0 to 0 ms"),
         ("[intensity]", "[intensity", r"not a TOML file"),
+        ('name = "acnet"', 'name = "vgg19"', r"\[network\]: name is 'vgg19'; expected one of 'acnet', .*'resnet101'"),
+        ('name = "acnet"', 'name = ["acnet"]', r"\[network\]: name is \['acnet'\]"),
+        ('name = "acnet"', 'name = "vgg16"', r"\[network\]: key 'attention' is not known"),
+        ("dropout = 0.2\n", "", r"\[network\]: key 'dropout' is missing"),
+        ("mask_loss_weight = 0.0", "mask_loss_weight = -1", r"mask_loss_weight is -1\.0; expected at least 0"),
     ],
 )
 def test_a_wrong_key_type_or_choice_is_named(tmp_path: Path, old: str, new: str, reason: str) -> None:

@@ -16,7 +16,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.model import INTENDED_USE, Model, load_model, save_model
 from ACNetTrainerLib.cases import CaseLibrary
 from ACNetTrainerLib.fitting import learning_rate_factor
-from ACNetTrainerLib.recipe import Recipe
+from ACNetTrainerLib.recipe import ACNetSettings, Recipe
 from ACNetTrainerLib.training import fit_temperature, train
 from ACNetTrainerLib.training_task import balanced_log_loss
 from conftest import acnet_train, simulate_library
@@ -90,6 +90,7 @@ def test_the_table_of_metrics_has_a_row_an_epoch(training: Training) -> None:
     for row in rows:
         assert 0 < float(row["training_loss"]) < 20
         assert 0 < float(row["validation_loss"]) < 50
+        assert 0 <= float(row["validation_auroc"]) <= 1
         assert 0 <= float(row["validation_recall_dcm"]) <= 1
         assert 0 <= float(row["validation_recall_normal"]) <= 1
 
@@ -133,7 +134,7 @@ def test_a_training_that_was_stopped_early_is_not_trained_on_when_it_is_taken_up
 ) -> None:
     """Nothing is learned, so that the first epoch stays the best and early stopping ends it after the second."""
     still = changed(recipe, learning_rate=0.0, weight_decay=0.0, early_stopping_epochs=1, epochs=6)
-    still = replace(still, network=replace(still.network, normalization="group", attention_modules=0))
+    still = replace(still, network=ACNetSettings(normalization="group", attention_modules=0))
     cases = few_cases(simulated_library)
     first = train(cases, still, "still", tmp_path / "work", CPU)
     assert [row["epoch"] for row in rows_of(tmp_path / "work")] == ["1", "2"]

@@ -20,7 +20,8 @@ from ACNetLib.files import write_text_atomically
 
 from .baselines import BASELINES, baseline_probabilities
 from .cases import Case, CaseLibrary
-from .comparison_cache import is_done, run_folder, write_outcome
+from .comparison_cache import run_folder
+from .comparison_files import RUNS_FILE, RUNS_FOLDER, is_done, write_outcome
 from .comparison_training import Outcome, Run
 from .comparison_workers import complete_all
 from .folds import split_patients
@@ -29,7 +30,6 @@ from .protocols import HONEST, Request, leaks, plan
 from .simulation.truth import TRUTH_TABLE_NAME
 from .training import Predictions, count_cases
 
-RUNS_FILE, RUNS_FOLDER = "runs.json", "runs"
 BASELINE = "baseline"
 SMALLEST_PROBABILITY = 1e-6
 Say = Callable[[str], None]
@@ -67,7 +67,7 @@ def compare(
         "protocol": request.protocol,
         "simulated": any(case.is_simulated for case in (*first.training, *first.test)),
         "field_strength_tesla": first.test[0].field_strength_tesla,
-        "request": _cuts(request, first),
+        "request": _cuts(request, runs),
         "training": count_cases(first.training),
         "test": count_cases(first.test),
         "leaks": asdict(leaks(runs)),
@@ -76,10 +76,10 @@ def compare(
     write_text_atomically(output / RUNS_FILE, json.dumps(record, indent=1) + "\n")
 
 
-def _cuts(request: Request, run: Run) -> dict[str, Any]:
+def _cuts(request: Request, runs: Sequence[Run]) -> dict[str, Any]:
     return {
-        "numbers": sorted(set(request.numbers)) or "all",
-        "epochs": run.recipe.optimization.epochs,
+        "numbers": sorted({run.number for run in runs}),
+        "epochs": runs[0].recipe.optimization.epochs,
         "patients": request.patients or "all",
         "middle_sections": request.middle_sections,
         "fresh_test_library": request.test_library is not None,

@@ -7,26 +7,22 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
+import ACNetLib
 from ACNetLib.device import DeviceChoice
-from ACNetLib.files import atomic_path, write_text_atomically
+from ACNetLib.errors import ACNetError
 
 from . import comparison_training
 from .cases import Case
-from .comparison_attention import Attention
-from .comparison_training import Outcome, Run, train_and_test
-from .csv_table import read_table, write_table
+from .comparison_files import is_done, write_outcome
+from .comparison_training import Run, train_and_test
 
-OUTCOME_FILE, PREDICTIONS_FILE, ATTENTION_FILE = "outcome.json", "predictions.csv", "attention.npz"
-COLUMNS = ("case", "patient", "label", "log_odds")
-PACKAGES = {"ACNetLib": Path(comparison_training.__file__).parents[2] / "ACNetClassifier" / "ACNetLib"}
+PACKAGES = {"ACNetLib": Path(ACNetLib.__path__[0])}
 LIBRARIES = ("torch", "lightning", "monai", "numpy", "scipy", "SimpleITK")
 KEY_DIGITS = 16
 
@@ -100,65 +96,21 @@ def _imported(path: Path) -> Iterator[Path]:
                     yield file
 
 
-def is_done(folder: Path) -> bool:
-    return (folder / OUTCOME_FILE).is_file()
+def complete(run: Run, folder: Path, device: DeviceChoice) -> float:
+    """Do the training unless it is done, and keep its outcome in its `run_folder`. Returns the seconds that it took.
 
-
-def complete(run: Run, runs_folder: Path, device: DeviceChoice) -> float:
-    """Do the training unless it is done, and keep its outcome. Returns the seconds that it took here."""
-    folder = run_folder(runs_folder, run)
+    Raises ACNetError like `train`, and when this computer would do another training than the one who asked.
+    """
     started = time.monotonic()
     if not is_done(folder):
+        if run_folder(folder.parent, run) != folder:
+            raise ACNetError(
+                f"{run.name}: this worker has other source files, libraries or images than the computer that asked; "
+                "expected the same everywhere. Install the same versions and start the workers again."
+            )
         work_folder = folder / "training"
         outcome = train_and_test(run, work_folder, device)
         write_outcome(folder, run.test, outcome)
         # The weights of five networks and five folds would fill a disk, and every table comes from the predictions.
         shutil.rmtree(work_folder, ignore_errors=True)
     return time.monotonic() - started
-
-
-def write_outcome(folder: Path, test: Sequence[Case], outcome: Outcome) -> None:
-    """The file of the numbers comes last: where it is, all is."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder / PREDICTIONS_FILE, COLUMNS, _rows(test, outcome.log_odds.tolist()))
-    attention = outcome.attention
-    if attention.maps:
-        with atomic_path(folder / ATTENTION_FILE) as temporary:
-            maps = {f"map_{name}": values.astype(np.float16) for name, values in attention.maps.items()}
-            sections = attention.sections.round().astype(np.uint8)
-            np.savez_compressed(temporary, cases=np.array(attention.cases), sections=sections, **maps)
-    numbers = {
-        "section_temperature": outcome.section_temperature,
-        "study_temperature": outcome.study_temperature,
-        "decision_threshold": outcome.decision_threshold,
-        "best_epoch": outcome.best_epoch,
-        "epochs": outcome.epochs,
-        "attention_enrichment": attention.enrichment,
-    }
-    write_text_atomically(folder / OUTCOME_FILE, json.dumps(numbers, indent=1) + "\n")
-
-
-def _rows(test: Sequence[Case], log_odds: Iterable[float]) -> Iterator[dict[str, str]]:
-    for case, value in zip(test, log_odds, strict=True):
-        yield {"case": case.case, "patient": case.patient, "label": case.label, "log_odds": f"{value:.5f}"}
-
-
-def read_numbers(folder: Path) -> dict[str, object]:
-    numbers: dict[str, object] = json.loads((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
-    return numbers
-
-
-def read_attention(folder: Path) -> Attention | None:
-    """The pictures alone. None for a network without attention."""
-    path = folder / ATTENTION_FILE
-    if not path.is_file():
-        return None
-    with np.load(path) as arrays:
-        maps = {name.removeprefix("map_"): arrays[name].astype(np.float32) for name in arrays if name[:4] == "map_"}
-        cases = tuple(str(case) for case in arrays["cases"])
-        return Attention(cases, arrays["sections"].astype(np.float32), maps)
-
-
-def read_predictions(folder: Path) -> list[dict[str, str]]:
-    """Rows of COLUMNS. Raises ACNetError for a file that is none of ours."""
-    return [row.cells for row in read_table(folder / PREDICTIONS_FILE, COLUMNS).rows]

@@ -107,7 +107,8 @@ def _tables(options: argparse.Namespace) -> None:
 
 def _write_tables(folder: Path) -> None:
     from .comparison_report import write_report
-    from .comparison_tables import summarize, text_table, write_summary
+    from .comparison_summary import summarize, write_summary
+    from .comparison_tables import text_table
 
     summary = summarize(folder)
     write_summary(summary, folder)

@@ -92,6 +92,8 @@ class PaperDataset(CaseDataset):
 class PaperTask(TrainingTask):
     """Its "validation" is the test, and the share of wrong sections is what the epoch is chosen by."""
 
+    metrics = ("validation_recall_dcm", "validation_recall_normal")
+
     def on_validation_epoch_end(self) -> None:
         logits, labels = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
         self._validation.clear()

@@ -8,13 +8,14 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 
-from .comparison_cache import complete
+from .comparison_cache import complete, run_folder
 from .comparison_training import Run
 
 Report = Callable[[Run, float], None]
@@ -34,7 +35,7 @@ def complete_all(
         report(run, seconds)
 
 
-def _complete(run: Run, runs_folder: Path, device: DeviceChoice) -> float:
+def _complete(run: Run, folder: Path, device: DeviceChoice) -> float:
     """In a process of its own."""
     import SimpleITK as sitk
     import torch
@@ -45,7 +46,7 @@ def _complete(run: Run, runs_folder: Path, device: DeviceChoice) -> float:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
-    return complete(run, runs_folder, device)
+    return complete(run, folder, device)
 
 
 def _here(runs: Sequence[Run], runs_folder: Path, device: DeviceChoice) -> Iterator[tuple[Run, float]]:
@@ -53,7 +54,7 @@ def _here(runs: Sequence[Run], runs_folder: Path, device: DeviceChoice) -> Itera
     # A process that has used torch's threads can't be forked.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        futures = {pool.submit(_complete, run, runs_folder, device): run for run in runs}
+        futures = {pool.submit(_complete, run, run_folder(runs_folder, run), device): run for run in runs}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -71,14 +72,18 @@ def _on_cluster(
 ) -> Iterator[tuple[Run, float]]:
     distributed = _distributed()
     try:
-        client = distributed.Client(scheduler, timeout="30s")
+        client = distributed.Client(scheduler, timeout="10s")
     except (OSError, TimeoutError, ValueError) as error:
         raise ACNetError(
             f"--scheduler: no Dask scheduler answers at '{scheduler}' ({error}); expected an address such as "
             "tcp://host:8786."
         ) from error
     with client:
-        futures = {client.submit(_complete, run, runs_folder.resolve(), device, pure=False): run for run in runs}
+        futures = {}
+        for run in runs:
+            there = replace(run, training_folder=run.training_folder.resolve(), test_folder=run.test_folder.resolve())
+            folder = run_folder(runs_folder.resolve(), run)
+            futures[client.submit(_complete, there, folder, device, pure=False)] = run
         for future in distributed.as_completed(futures):
             yield futures[future], future.result()
 

@@ -46,7 +46,7 @@ def draw_evaluation(card: ModelCard, scores: PatientScores, result: dict[str, An
         found = reliability(expit(log_odds), is_dcm, weights)
         label = f"{name}: calibration error {_text(values['ece'])}"
         axes.plot(found.said, found.true, "o-", color=COLOURS[name], label=label)
-    axes.legend(loc="upper left", fontsize="small")
+    axes.legend(loc="lower right", fontsize="small")
     save_figure(figure, folder / "reliability.png")
 
 

@@ -1,4 +1,4 @@
-"""Whether two classifiers differ on the same patients: DeLong's test of AUROCs, and Holm's correction of several tests."""
+"""Whether two classifiers differ on the same patients: DeLong's test of AUROCs, and Holm's correction."""
 
 from __future__ import annotations
 

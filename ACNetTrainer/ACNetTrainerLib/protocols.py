@@ -31,6 +31,8 @@ TEST_FRACTION = 0.25
 HONEST_BATCH_SIZE = 16
 """Half of the recommended: of some hundred sections, larger batches make too few steps for so many epochs."""
 SHOWN_OF_EACH_CLASS = 2
+FEWEST_TESTED = 2
+"""Patients of each class: the spread of one has no estimate."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Leaks:
 def plan(library: CaseLibrary, request: Request) -> tuple[Run, ...]:
     """The trainings of a comparison, each network's fold by fold or seed by seed.
 
-    Raises ACNetError when the library has too few of a class, test patients are among the training patients, or the
+    Raises ACNetError when there are too few of a class, test patients are among the training patients, or the
     cases are of several field strengths.
     """
     runs = _honest(library, request) if request.protocol == HONEST else _paper(library, request)
@@ -76,6 +78,13 @@ def plan(library: CaseLibrary, request: Request) -> tuple[Run, ...]:
         found = ", ".join(f"{strength:g} T" for strength in strengths)
         raise ACNetError(
             f"{library.folder}: found cases of {found}; expected one field strength, for normal T1 differs."
+        )
+    labels = {case.patient: case.label for run in runs for case in run.test}
+    normal, dcm = (list(labels.values()).count(label) for label in LABELS)
+    if min(normal, dcm) < FEWEST_TESTED:
+        raise ACNetError(
+            f"{library.folder}: {normal} normal and {dcm} DCM patients to test on; expected at least {FEWEST_TESTED} "
+            "of each. Give a library with more patients."
         )
     return runs
 

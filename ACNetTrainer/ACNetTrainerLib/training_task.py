@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ACNetLib.errors import ACNetError
 
 from .fitting import FittingTask
+from .metrics import auroc
 from .recipe import Optimization
 
 
@@ -24,7 +25,7 @@ class TrainingTask(FittingTask):
     `CaseDataset`. The modules that are `frozen` stay as they are, the statistics of their normalization included.
     """
 
-    metrics = ("validation_recall_dcm", "validation_recall_normal")
+    metrics = ("validation_auroc", "validation_recall_dcm", "validation_recall_normal")
 
     def __init__(
         self, network: nn.Module, optimization: Optimization, steps_per_epoch: int, frozen: Sequence[nn.Module] = ()
@@ -61,6 +62,7 @@ class TrainingTask(FittingTask):
         log_odds = (logits[:, 1] - logits[:, 0]).double().numpy()
         is_dcm = labels.numpy().astype(bool)
         self.log("validation_loss", balanced_log_loss(log_odds, is_dcm), prog_bar=True)
+        self.log("validation_auroc", auroc(log_odds, is_dcm), prog_bar=True)
         self.log("validation_recall_dcm", float((log_odds[is_dcm] > 0).mean()), prog_bar=True)
         self.log("validation_recall_normal", float((log_odds[~is_dcm] <= 0).mean()), prog_bar=True)
 
@@ -72,22 +74,24 @@ def balanced_log_loss(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_]) 
 
 
 def wall_attention_loss(masks: Sequence[Tensor], walls: Tensor) -> Tensor:
-    """1 less the soft Dice overlap of attention and wall, the mean over the masks and the sections with a known wall.
+    """Cross-entropy of attention and wall, the mean over the masks and the sections with a known wall.
 
     masks: those of `ACNetOutput`, (B, C, h, w) each; attention is the mean over channels. walls: (B, H, W), 1 on the
-    myocardium and 0 elsewhere, NaN where it is not known: such sections contribute nothing. Dice rather than
-    cross-entropy: a wall is a tenth of a section. Raises ACNetError when there are no masks.
+    myocardium and 0 elsewhere, NaN where it is not known: such sections contribute nothing. The wall, a tenth of a
+    section, counts as much as all else. Raises ACNetError when there are no masks.
     """
     if not masks:
         raise ACNetError("recipe: mask_loss_weight is above 0, but its network has no attention; set it to 0.")
     known = ~walls.isnan().any(dim=2).any(dim=1)
     if not known.any():
         return walls.new_zeros(())
-    truth = walls[known]
+    wall = walls[known]
     losses = []
     for mask in masks:
         attention = mask[known].float().mean(dim=1, keepdim=True)
-        attention = F.interpolate(attention, size=truth.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
-        overlap, sizes = (attention * truth).sum(dim=(1, 2)), (attention + truth).sum(dim=(1, 2))
-        losses.append(1 - (2 * overlap + 1) / (sizes + 1))
+        attention = F.interpolate(attention, size=wall.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+        # Written out, for PyTorch refuses its own binary cross-entropy where 16-bit numbers are about.
+        losses_there = -torch.where(wall > 0, attention, 1 - attention).clamp(min=1e-6).log()
+        parts = [(losses_there * part).sum(dim=(1, 2)) / part.sum(dim=(1, 2)).clamp(min=1) for part in (wall, 1 - wall)]
+        losses.append((parts[0] + parts[1]).mean() / 2)
     return torch.stack(losses).mean()

@@ -1,0 +1,97 @@
+"""Training a model on: what is kept of its parent, what its card says of it, and which parents won't do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.model import Model, load_model, save_model
+from ACNetLib.model_store import model_for_field
+from ACNetLib.section import IntensityScaling
+from ACNetTrainerLib import cli
+from ACNetTrainerLib.cases import CaseLibrary
+from ACNetTrainerLib.fine_tuning import FineTuning, check_parent
+from ACNetTrainerLib.recipe import ACNetSettings, Recipe, read_recipe, with_network
+from ACNetTrainerLib.training import train
+from ACNetTrainerLib.training_patients import known_patients
+from conftest import simulate_library
+from tiny_training import CPU, changed, few_cases
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Model:
+    return load_model(model_for_field(1.5))
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return changed(read_recipe("fine-tune"), epochs=1, batch_size=3, precision="32-true")
+
+
+def test_the_shipped_recipe_is_for_the_shipped_models_and_learns_more_slowly(shipped: Model) -> None:
+    recipe = read_recipe("fine-tune")
+    check_parent(FineTuning(shipped), recipe)
+    assert recipe.optimization.learning_rate < read_recipe("recommended").optimization.learning_rate
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_a_child_starts_from_its_parent_keeps_what_is_frozen_and_names_it(
+    shipped: Model, recipe: Recipe, simulated_library: CaseLibrary, tmp_path: Path, freeze: bool
+) -> None:
+    child = train(
+        few_cases(simulated_library), recipe, "child", tmp_path / "work", CPU, fine_tuning=FineTuning(shipped, freeze)
+    )
+    assert child.card.training["parent"] == {
+        "name": "acnet-simulated-1.5T",
+        "weights_sha256": shipped.card.weights_sha256,
+        "freeze_down_residual": freeze,
+    }
+    assert child.card.intensity == shipped.card.intensity
+    before, after = shipped.network.state_dict(), child.network.state_dict()
+    for module in ("down_residual", "attention_modules"):
+        names = [name for name in before if name.startswith(module)]
+        same = [torch.equal(before[name], after[name]) for name in names]
+        assert all(same) if freeze and module == "down_residual" else not any(same), "statistics of layers included"
+    weights = [name for name, _ in shipped.network.named_parameters()]
+    assert max(float((before[name] - after[name]).abs().max()) for name in weights) < 0.01, "it starts from the parent"
+
+
+def test_a_child_knows_the_patients_of_its_parent(
+    recipe: Recipe, shipped: Model, simulated_library: CaseLibrary, tmp_path: Path
+) -> None:
+    first = few_cases(simulated_library)
+    others = few_cases(simulate_library(tmp_path / "cases", patients=8, seed=5, levels=("mid",)))
+    parent = train(first, recipe, "parent", tmp_path / "parent", CPU, fine_tuning=FineTuning(shipped))
+    assert known_patients(parent.card, first) == (set(first.patients), False), "its own parent names none"
+    open_record = {"patients": {**parent.card.training["patients"], "complete": True}}
+    parent = Model(parent.network, replace(parent.card, training={**parent.card.training, **open_record}))
+    child = train(others, recipe, "child", tmp_path / "child", CPU, fine_tuning=FineTuning(parent))
+    for library in (first, others):
+        assert known_patients(child.card, library) == (set(library.patients), True)
+
+
+def test_the_command_takes_the_recipe_for_fine_tuning_when_none_is_named(
+    shipped: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str], simulated_library: CaseLibrary
+) -> None:
+    paper = Model(shipped.network, replace(shipped.card, intensity=IntensityScaling("minmax_paper")))
+    save_model(paper, tmp_path / "paper.safetensors")
+    arguments = ["train", simulated_library.folder, "--output", tmp_path / "child.safetensors"]
+    assert cli.main([str(a) for a in (*arguments, "--from", tmp_path / "paper.safetensors")]) == 2
+    assert "recipe fine-tune: intensity is high_ms 2500.0, kind fixed_window, low_ms 0.0; " in capsys.readouterr().err
+    assert cli.main([str(a) for a in (*arguments, "--freeze-down-residual")]) == 2
+    assert "--freeze-down-residual: found without --from" in capsys.readouterr().err
+    assert not (tmp_path / "child.training").exists()
+
+
+def test_a_parent_of_another_network_or_intensity_is_refused(shipped: Model, recipe: Recipe) -> None:
+    group = replace(recipe, network=ACNetSettings(normalization="group", dropout=0.2))
+    with pytest.raises(ACNetError, match=r"network is .*normalization group.*the parent 'acnet-simulated-1.5T' has "):
+        check_parent(FineTuning(shipped), group)
+    with pytest.raises(ACNetError, match="network is name vgg16; the parent"):
+        check_parent(FineTuning(shipped), with_network(recipe, "vgg16"))
+    with pytest.raises(ACNetError, match=r"Give a recipe with the parent's intensity\."):
+        check_parent(FineTuning(shipped), replace(recipe, intensity=IntensityScaling("fixed_window", 0, 2000)))

@@ -1,0 +1,123 @@
+"""Attention that is taught where the myocardium is, by the masks that some cases have."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ACNetLib.errors import ACNetError
+from ACNetTrainerLib.attention_evaluation import judge_attention
+from ACNetTrainerLib.cases import LABELS, CaseLibrary, read_case_library
+from ACNetTrainerLib.dataset import CaseDataset
+from ACNetTrainerLib.recipe import ACNetSettings, Recipe
+from ACNetTrainerLib.training import train
+from ACNetTrainerLib.training_task import wall_attention_loss
+from tiny_training import CPU, changed, few_cases, tiny_recipe
+
+EPOCHS = 10
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    """Group normalization: in so few steps the statistics of batches don't become those of inference."""
+    recipe = tiny_recipe(tmp_path_factory.mktemp("recipe"))
+    recipe = replace(recipe, network=ACNetSettings(normalization="group"))
+    return changed(
+        recipe, epochs=EPOCHS, batch_size=4, early_stopping_epochs=EPOCHS, schedule="constant", warmup_epochs=0
+    )
+
+
+@pytest.fixture
+def library(simulated_library: CaseLibrary, tmp_path: Path) -> CaseLibrary:
+    """A copy, whose masks may be removed."""
+    return read_case_library(shutil.copytree(simulated_library.folder, tmp_path / "cases"))
+
+
+def test_supervision_moves_attention_onto_the_wall(
+    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
+) -> None:
+    """In twenty steps; without it, attention is as high on the wall as anywhere after fifty."""
+    middle = tuple(case for case in simulated_library.cases if case.case.endswith("-mid"))
+    library = replace(simulated_library, cases=middle)
+    model = train(library, changed(recipe, mask_loss_weight=2.0), "taught", tmp_path / "work", CPU)
+    last = torch.load(tmp_path / "work" / "last.ckpt", weights_only=True)["state_dict"]
+    model.network.load_state_dict({name.removeprefix("network."): value for name, value in last.items()})
+    enrichment = judge_attention(model, library, CPU)["enrichment"]["combined"]
+    for label in LABELS:
+        found = enrichment[label]["own_map"]
+        assert found["wall"] > 1.3
+        assert found["elsewhere"] < 0.95
+
+
+def test_masks_change_nothing_at_weight_zero(library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
+    one_epoch = changed(recipe, epochs=1)
+    first = train(few_cases(library), one_epoch, "tiny", tmp_path / "with", CPU)
+    for case in library.cases:
+        path = library.masks_path(case)
+        assert path is not None
+        path.unlink()
+    assert train(few_cases(library), one_epoch, "tiny", tmp_path / "without", CPU).card == first.card
+
+
+def test_a_library_without_any_masks_can_not_supervise(library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
+    shutil.rmtree(library.folder / "truth")
+    with pytest.raises(ACNetError, match=r"has masks; expected some, for mask_loss_weight is 0\.5 in the recipe"):
+        train(few_cases(library), changed(recipe, mask_loss_weight=0.5), "tiny", tmp_path / "work", CPU)
+
+
+def test_a_network_without_attention_can_not_be_supervised(
+    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
+) -> None:
+    no_attention = replace(recipe, network=ACNetSettings(attention="none"))
+    with pytest.raises(ACNetError, match="its network has no attention"):
+        train(few_cases(simulated_library), changed(no_attention, mask_loss_weight=0.5), "tiny", tmp_path / "work", CPU)
+
+
+def test_the_card_counts_the_sections_that_supervised(library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
+    few = few_cases(library)
+    path = library.masks_path(few.cases[0])
+    assert path is not None
+    path.unlink()
+    model = train(few, changed(recipe, epochs=1, mask_loss_weight=0.5), "tiny", tmp_path / "work", CPU)
+    assert model.card.training["sections_with_masks"] in (3, 4), "two of six are held back"
+
+
+def test_walls_follow_the_section_and_are_unknown_without_masks(library: CaseLibrary, recipe: Recipe) -> None:
+    path = library.masks_path(library.cases[1])
+    assert path is not None
+    path.unlink()
+    plain = CaseDataset(library, library.cases[:2], recipe.intensity, with_walls=True)
+    turned = CaseDataset(library, library.cases[:2], recipe.intensity, recipe.augmentation, with_walls=True)
+    section, _, wall = plain[0, 0]
+    assert wall.shape == (128, 128)
+    assert 0.02 < float(wall.mean()) < 0.2
+    rows, columns = np.nonzero(wall.numpy())
+    assert np.hypot(rows.mean() - 63.5, columns.mean() - 63.5) < 8, "around the centre of the left ventricle"
+    moved_section, _, moved_wall = turned[3, 0]
+    means = [float(image[0][mask > 0].mean()) for image, mask in ((section, wall), (moved_section, moved_wall))]
+    assert means[0] == pytest.approx(means[1], rel=0.03), "the same myocardium"
+    assert not torch.equal(wall, moved_wall)
+    assert torch.isnan(plain[0, 1][2]).all()
+    assert len(plain.as_inference_sees_them(2)[0, 0]) == 2
+
+
+def test_the_loss_is_none_where_attention_is_the_wall_and_ignores_sections_without_one() -> None:
+    walls = torch.zeros(3, 128, 128)
+    walls[:2, 32:96, 32:96] = 1
+    walls[2] = torch.nan
+    perfect = walls[:, None, ::4, ::4].nan_to_num(0.3)
+    masks = (perfect.expand(-1, 8, -1, -1), torch.nn.functional.interpolate(perfect, scale_factor=2))
+    flat = [torch.full_like(mask, 0.5) for mask in masks]
+    assert float(wall_attention_loss(flat, walls)) == pytest.approx(np.log(2))
+    assert float(wall_attention_loss(masks, walls)) < 0.1
+    assert float(wall_attention_loss([1 - mask for mask in masks], walls)) > 5
+    other = [mask.clone() for mask in masks]
+    for mask in other:
+        mask[2] = 0.9
+    assert wall_attention_loss(other, walls) == wall_attention_loss(masks, walls)
+    assert wall_attention_loss(masks, torch.full_like(walls, torch.nan)) == 0

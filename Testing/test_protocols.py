@@ -1,0 +1,138 @@
+"""What the protocols of a comparison train and test on: the paper's leak on purpose, the honest one does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ACNetLib.errors import ACNetError
+from ACNetTrainerLib.cases import Case, CaseLibrary
+from ACNetTrainerLib.comparison_training import CopiedCase, Run
+from ACNetTrainerLib.networks import NETWORKS
+from ACNetTrainerLib.protocols import HONEST, PAPER_1, PAPER_2, Request, leaks, plan
+
+EVERY = tuple(NETWORKS)
+
+
+def a_library(normal: int, dcm: int, folder: str = "library") -> CaseLibrary:
+    """Patients of three sections; no file is read."""
+    cases = [
+        Case(f"{folder}-{label}{i:03}-{level}", f"{folder}-{label}{i:03}", "x.nrrd", label, 0.0, 0.0, 0.0, 1.5, "x")
+        for label, count in (("normal", normal), ("dcm", dcm))
+        for i in range(count)
+        for level in ("base", "mid", "apex")
+    ]
+    return CaseLibrary(Path(folder), tuple(cases))
+
+
+BIG = a_library(40, 200)
+SMALL = a_library(40, 40)
+
+
+def patients(cases: Iterable[Case]) -> set[str]:
+    return {case.patient for case in cases}
+
+
+def labels(runs: Iterable[Run]) -> Counter[str]:
+    return Counter(case.label for run in runs for case in run.test)
+
+
+def test_paper_1_tests_each_of_485_sections_once_in_five_folds_of_97() -> None:
+    runs = plan(BIG, Request(PAPER_1, ("acnet",), ()))
+    assert [len(run.test) for run in runs] == [97] * 5
+    assert [len(run.training) for run in runs] == [388] * 5
+    assert labels(runs) == {"normal": 36, "dcm": 449}
+    assert len({case.case for run in runs for case in run.test}) == 485
+    for run in runs:
+        assert not {case.case for case in run.training} & {case.case for case in run.test}
+        assert run.selection == "test"
+        assert (run.recipe.optimization.batch_size, run.recipe.optimization.learning_rate) == (3, 0.001)
+
+
+def test_paper_2_copies_36_normals_to_191_before_the_split_each_as_often_as_any() -> None:
+    runs = plan(BIG, Request(PAPER_2, ("acnet",), ()))
+    assert [len(run.test) for run in runs] == [128] * 5
+    assert labels(runs) == {"normal": 191, "dcm": 449}
+    copies = [case for run in runs for case in run.test if isinstance(case, CopiedCase)]
+    assert len({copy.case for copy in copies}) == len(copies) == 155
+    assert set(Counter(copy.copy_of for copy in copies).values()) == {4, 5}
+    assert not any(copy.is_dcm for copy in copies)
+
+
+def test_the_leaks_of_the_paper_are_measured_and_the_honest_protocol_has_none() -> None:
+    first, second, honest = (
+        leaks(plan(library, Request(protocol, ("acnet", "vgg16"), ())))
+        for protocol, library in ((PAPER_1, BIG), (PAPER_2, BIG), (HONEST, SMALL))
+    )
+    assert 0.9 < first.same_patient < 1
+    assert first.copied_normals == 0
+    assert second.copied_normals > 0.95
+    assert second.copies_among_test_sections == pytest.approx(155 / 640, abs=0.001)
+    assert first.epoch_chosen_on_test_sections
+    assert second.epoch_chosen_on_test_sections
+    assert not honest.epoch_chosen_on_test_sections
+    assert honest.same_patient == honest.copied_normals == honest.copies_among_test_sections == 0
+
+
+def test_every_network_and_seed_of_the_honest_protocol_is_tested_on_the_same_new_patients() -> None:
+    runs = plan(SMALL, Request(HONEST, EVERY, (4, 9)))
+    assert [(run.network, run.number) for run in runs] == [(name, seed) for seed in (4, 9) for name in EVERY]
+    assert len({(run.training, run.test) for run in runs}) == 1
+    assert not patients(runs[0].training) & patients(runs[0].test)
+    assert len(patients(runs[0].test)) == 20
+    assert {run.selection for run in runs} == {"validation"}
+    assert {run.recipe.optimization.seed for run in runs} == {4, 9}
+
+
+def test_every_network_gets_the_same_epochs_and_none_stops_early() -> None:
+    for protocol, library in ((PAPER_1, BIG), (HONEST, SMALL)):
+        settings = [run.recipe.optimization for run in plan(library, Request(protocol, EVERY, (1,), epochs=7))]
+        assert {one.epochs for one in settings} == {7}
+        assert {one.early_stopping_epochs for one in settings} == {7}
+    recipes = {run.network: run.recipe for run in plan(SMALL, Request(HONEST, EVERY, (1,)))}
+    assert recipes["vgg16"].name == "vgg16", "which does not learn at the others' rate"
+    assert {recipes[name].name for name in EVERY if name != "vgg16"} == {"recommended"}
+    assert all(recipes[name].network.name == name for name in EVERY)
+
+
+def test_fewer_patients_are_drawn_half_of_each_class_and_always_the_same() -> None:
+    request = Request(HONEST, ("acnet",), (1,), patients=24, middle_sections=True)
+    (run,) = plan(SMALL, request)
+    cases = (*run.training, *run.test)
+    assert Counter(case.label for case in cases) == {"normal": 12, "dcm": 12}
+    assert {case.case.rpartition("-")[2] for case in cases} == {"mid"}
+    shuffled = replace(SMALL, cases=SMALL.cases[::-1])
+    assert patients((*plan(shuffled, request)[0].training, *plan(shuffled, request)[0].test)) == patients(cases)
+
+
+def test_a_library_of_fresh_patients_takes_the_place_of_those_held_out() -> None:
+    fresh = a_library(10, 10, "fresh")
+    (run,) = plan(SMALL, Request(HONEST, ("acnet",), (1,), test_library=fresh))
+    assert (run.training, run.test, run.test_folder) == (SMALL.cases, fresh.cases, fresh.folder)
+    assert len(run.shown) == 4, "two of each class"
+    known = replace(fresh, cases=(*fresh.cases, SMALL.cases[0]))
+    with pytest.raises(ACNetError, match=r"fresh: 1 of its patients, 'library-normal000' first, are in library"):
+        plan(SMALL, Request(HONEST, ("acnet",), (1,), test_library=known))
+
+
+@pytest.mark.parametrize(
+    ("library", "request_", "message"),
+    [
+        (a_library(11, 200), Request(PAPER_1, ("acnet",), ()), "found 33 sections labelled normal; expected 36"),
+        (a_library(12, 149), Request(PAPER_2, ("acnet",), ()), "found 447 sections labelled dcm; expected 449"),
+        (SMALL, Request(HONEST, ("acnet",), (), patients=90), "found 40 patients labelled normal; expected 45"),
+    ],
+)
+def test_too_few_of_a_class_are_refused(library: CaseLibrary, request_: Request, message: str) -> None:
+    with pytest.raises(ACNetError, match=message):
+        plan(library, request_)
+
+
+def test_several_field_strengths_are_refused() -> None:
+    mixed = replace(SMALL, cases=(*SMALL.cases[:-1], replace(SMALL.cases[-1], field_strength_tesla=3.0)))
+    with pytest.raises(ACNetError, match=r"found cases of 1\.5 T, 3 T; expected one field strength"):
+        plan(mixed, Request(HONEST, ("acnet",), (1,)))
