@@ -130,4 +130,4 @@ def test_the_command_takes_series_numbers(study: Path, tmp_path: Path, capsys: p
     assert "there is no series 8" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["classify", str(study), "--series", "eight"])
-    assert "found 'eight'; expected series numbers" in capsys.readouterr().err
+    assert "found 'eight'; expected numbers" in capsys.readouterr().err
