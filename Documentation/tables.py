@@ -13,11 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ACNetTrainerLib import other_diseases, robustness
+from ACNetTrainerLib import comparison_tables, other_diseases, robustness
 
 DOCUMENTATION = Path(__file__).parent
 PAGES = (DOCUMENTATION.parent / "README.md", *sorted(DOCUMENTATION.glob("*.md")))
 FIELDS = ("1.5T", "3T")
+COMPARED = {
+    "paper-1": comparison_tables.MAKERS,
+    "honest": tuple(make for make in comparison_tables.MAKERS if make is not comparison_tables.beside_the_paper),
+    "honest-18-epochs": (comparison_tables.results, comparison_tables.paired),
+}
+"""The comparisons whose results are kept, and the tables that the documentation shows of each."""
 BLOCK = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 Record = dict[str, Any]
@@ -205,6 +211,16 @@ def poor_images(field: str) -> str:
     return robustness.table(results(f"robustness-{field}")["degradations"]) + "\n"
 
 
+def compared(name: str, make: Callable[[Record], comparison_tables.Table]) -> str:
+    table = make(results(f"comparison-{name}"))
+    return f"{table.title}:\n\n{table.markdown()}"
+
+
+def compared_scope(name: str) -> str:
+    record = results(f"comparison-{name}")
+    return f"{comparison_tables.scope(record)}\n\n{comparison_tables.leaks(record)}\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     **{
         table.__name__: table
@@ -212,6 +228,12 @@ TABLES: dict[str, Callable[[], str]] = {
     },
     **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},
     **{f"robustness-{field}": partial(poor_images, field) for field in FIELDS},
+    **{f"comparison-{name}-scope": partial(compared_scope, name) for name in COMPARED},
+    **{
+        f"comparison-{name}-{make.__name__.replace('_', '-')}": partial(compared, name, make)
+        for name, makers in COMPARED.items()
+        for make in makers
+    },
 }
 
 

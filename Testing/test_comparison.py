@@ -26,9 +26,10 @@ from ACNetTrainerLib.cases import CaseLibrary, read_case_library
 from ACNetTrainerLib.cli import main
 from ACNetTrainerLib.comparison import compare
 from ACNetTrainerLib.comparison_cache import run_folder, run_key, source_files
-from ACNetTrainerLib.comparison_summary import summarize
+from ACNetTrainerLib.comparison_summary import DECISIONS, read_tested, summarize
 from ACNetTrainerLib.comparison_training import CopiedCase, PaperDataset, Run, train_and_test
 from ACNetTrainerLib.dataset import CaseDataset
+from ACNetTrainerLib.paired_tests import delong_test
 from ACNetTrainerLib.protocols import HONEST, PAPER_2, Request, plan
 from conftest import acnet_train, simulate_library
 from tiny_training import CPU
@@ -217,6 +218,22 @@ def test_the_hash_covers_every_file_of_ours_that_a_training_loads() -> None:
     assert len(found) > 30
     assert all(path.name == "__init__.py" and path.stat().st_size < 1000 for path in loaded - found)
     assert not [path for path in found if path.name in {"cli.py", "comparison_summary.py", "comparison_figures.py"}]
+
+
+@pytest.mark.parametrize("protocol", ["paper-1", "honest"])
+def test_the_published_numbers_follow_from_the_published_predictions(protocol: str) -> None:
+    results = Path(__file__).parents[1] / "Documentation" / "results"
+    summary = json.loads((results / f"comparison-{protocol}.json").read_text(encoding="utf-8"))
+    tested = read_tested(results / "comparison" / protocol)
+    assert list(summary["networks"]) == list(tested)
+    for name, one in tested.items():
+        for measure, metric in DECISIONS.items():
+            value = np.mean([metric(margins, one.truth) for margins in one.margins])
+            assert summary["networks"][name][measure]["value"] == round(float(value), 4), (name, measure)
+    own, truth = tested["acnet"].of_patients()
+    for name, row in summary["paired"].items():
+        p_value = delong_test(own, tested[name].of_patients()[0], truth).p_value
+        assert row["p_delong"] == pytest.approx(p_value, rel=0.01)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(

@@ -40,7 +40,7 @@ from ACNetTrainerLib.metrics import auroc
 from ACNetTrainerLib.performance import performance
 from ACNetTrainerLib.scores import PatientScores, score_patients
 from ACNetTrainerLib.training import Predictions, predict
-from ACNetTrainerLib.training_patients import HASH_DIGITS, patients_record
+from ACNetTrainerLib.training_patients import HASH_DIGITS, known_patients, patients_record
 from conftest import Finder, a_card, simulate_library
 
 CPU = DeviceChoice("cpu", "asked for")
@@ -118,6 +118,21 @@ def test_patients_that_the_model_has_learned_from_are_refused(
         evaluate(model, simulated_library, CPU)
     assert check_unseen(model, replace(simulated_library, cases=simulated_library.cases[6:])) == "checked"
     assert check_unseen(a_model, simulated_library).startswith("can't be checked: ")
+
+
+def test_patients_are_recognized_by_pseudonym_and_image_and_typed_names_are_not_kept() -> None:
+    def library(patient: str, image: str) -> CaseLibrary:
+        return CaseLibrary(Path(), (Case("c", patient, "x.nrrd", "dcm", 0, 0, 0, 1.5, "a", pixel_hash=image),))
+
+    def known(training: CaseLibrary, other: CaseLibrary) -> tuple[set[str], bool]:
+        return known_patients(replace(a_card("m"), training={"patients": patients_record(training, None)}), other)
+
+    coded, typed = library("p-0123456789abcdef", "sha256-1"), library("Doe Jane", "sha256-2")
+    assert known(coded, library("p-0123456789abcdef", "sha256-9")) == ({"p-0123456789abcdef"}, True)
+    assert known(coded, library("p-another-library", "sha256-1")) == ({"p-another-library"}, True)
+    assert known(coded, typed) == (set(), True)
+    assert known(typed, library("Doe Jane", "sha256-9")) == (set(), False)
+    assert known(typed, library("somebody", "sha256-2")) == ({"somebody"}, False)
 
 
 def test_the_hashes_of_patients_give_no_name_away_and_differ_from_set_to_set(simulated_library: CaseLibrary) -> None:

@@ -68,14 +68,16 @@ def test_a_library_without_any_masks_can_not_supervise(library: CaseLibrary, rec
     shutil.rmtree(library.folder / "truth")
     with pytest.raises(ACNetError, match=r"has masks; expected some, for mask_loss_weight is 0\.5 in the recipe"):
         train(few_cases(library), changed(recipe, mask_loss_weight=0.5), "tiny", tmp_path / "work", CPU)
+    assert not (tmp_path / "work").exists(), "the recipe can be changed and the same output given"
 
 
 def test_a_network_without_attention_can_not_be_supervised(
     simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
     no_attention = replace(recipe, network=ACNetSettings(attention="none"))
-    with pytest.raises(ACNetError, match="its network has no attention"):
+    with pytest.raises(ACNetError, match=r"recipe tiny: mask_loss_weight is 0\.5, but its network has no attention"):
         train(few_cases(simulated_library), changed(no_attention, mask_loss_weight=0.5), "tiny", tmp_path / "work", CPU)
+    assert not (tmp_path / "work").exists()
 
 
 def test_the_card_counts_the_sections_that_supervised(library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def check_unseen(model: Model, library: CaseLibrary) -> str:
             f"'{model.card.name}' was trained on, {len(cases)} cases from '{cases[0].case}' on; expected patients that "
             "it has not seen. Judge it on others."
         )
-    return "checked" if is_complete else "can't be checked: the model's card does not name all its training patients"
+    return "checked" if is_complete else "can't be checked: its card does not say who all its training patients were"
 
 
 def calibration(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:

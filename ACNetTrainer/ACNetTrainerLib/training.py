@@ -19,6 +19,7 @@ from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model, ModelCard
 from ACNetLib.network import ACNet
+from ACNetLib.section import SECTION_SIZE
 from ACNetLib.weights_header import CLASSIFIER, COMPARISON
 
 from .cases import Case, CaseLibrary
@@ -90,23 +91,20 @@ def train(
     parent = fine_tuning.parent.card if fine_tuning is not None else None
     lineage = {"parent": fine_tuning.record} if fine_tuning is not None else {}
     training_cases, validation_cases = split_patients(library, settings.validation_fraction, settings.seed)
-    claim_folder(work_folder, {"recipe": asdict(recipe), "cases": [case.case for case in library.cases], **lineage})
-
-    with_walls = settings.mask_loss_weight > 0
-    training_set = CaseDataset(
-        library, training_cases, recipe.intensity, recipe.augmentation, settings.seed, with_walls=with_walls
-    )
-    if with_walls and not training_set.sections_with_walls:
-        raise ACNetError(
-            f"{library.folder}: none of its {len(training_cases)} training cases has masks; expected some, for "
-            f"mask_loss_weight is {settings.mask_loss_weight:g} in the recipe. Draw masks, or set it to 0."
-        )
-    validation_set = CaseDataset(library, validation_cases, recipe.intensity)
-    sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)
-    loader = ResumableLoader(training_set, settings.batch_size, sampler)
     torch.manual_seed(settings.seed)
     network = build_network(**asdict(recipe.network))
     frozen = start_from_parent(network, fine_tuning) if fine_tuning is not None else ()
+    with_walls = settings.mask_loss_weight > 0
+    if with_walls:
+        _check_masks(network, CaseLibrary(library.folder, training_cases), recipe)
+    claim_folder(work_folder, {"recipe": asdict(recipe), "cases": [case.case for case in library.cases], **lineage})
+
+    training_set = CaseDataset(
+        library, training_cases, recipe.intensity, recipe.augmentation, settings.seed, with_walls=with_walls
+    )
+    validation_set = CaseDataset(library, validation_cases, recipe.intensity)
+    sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)
+    loader = ResumableLoader(training_set, settings.batch_size, sampler)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = TrainingTask(network, settings, len(loader), frozen)
     best_epoch = fit(task, loader, evaluation_loader(validation_set), work_folder, device, watch)
@@ -174,6 +172,21 @@ def _only_field_strength(library: CaseLibrary) -> float:
             f"{library.folder}: found cases of {found}; expected one field strength a model, for normal T1 differs."
         )
     return strengths[0]
+
+
+def _check_masks(network: nn.Module, library: CaseLibrary, recipe: Recipe) -> None:
+    """Raises ACNetError unless the network has attention masks and some of the cases have masks of the ventricle."""
+    with torch.inference_mode():
+        masks = network.eval()(torch.zeros(1, 1, SECTION_SIZE, SECTION_SIZE)).masks
+    network.train()
+    weight = f"mask_loss_weight is {recipe.optimization.mask_loss_weight:g}"
+    if not masks:
+        raise ACNetError(f"recipe {recipe.name}: {weight}, but its network has no attention; set it to 0.")
+    if not any(library.masks_path(case) for case in library.cases):
+        raise ACNetError(
+            f"{library.folder}: none of its {len(library.cases)} training cases has masks; expected some, for {weight} "
+            "in the recipe. Draw masks, or set it to 0."
+        )
 
 
 def _kind_and_network(recipe: Recipe) -> dict[str, Any]:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ACNetLib.errors import ACNetError
-
 from .fitting import FittingTask
 from .metrics import auroc
 from .recipe import Optimization
@@ -25,7 +23,7 @@ class TrainingTask(FittingTask):
     `CaseDataset`. The modules that are `frozen` stay as they are, the statistics of their normalization included.
     """
 
-    metrics = ("validation_auroc", "validation_recall_dcm", "validation_recall_normal")
+    metrics: Sequence[str] = ("validation_auroc", "validation_recall_dcm", "validation_recall_normal")
 
     def __init__(
         self, network: nn.Module, optimization: Optimization, steps_per_epoch: int, frozen: Sequence[nn.Module] = ()
@@ -78,10 +76,8 @@ def wall_attention_loss(masks: Sequence[Tensor], walls: Tensor) -> Tensor:
 
     masks: those of `ACNetOutput`, (B, C, h, w) each; attention is the mean over channels. walls: (B, H, W), 1 on the
     myocardium and 0 elsewhere, NaN where it is not known: such sections contribute nothing. The wall, a tenth of a
-    section, counts as much as all else. Raises ACNetError when there are no masks.
+    section, counts as much as all else.
     """
-    if not masks:
-        raise ACNetError("recipe: mask_loss_weight is above 0, but its network has no attention; set it to 0.")
     known = ~walls.isnan().any(dim=2).any(dim=1)
     if not known.any():
         return walls.new_zeros(())
