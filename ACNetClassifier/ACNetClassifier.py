@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
-import unittest
 from typing import Any
 
 import numpy as np
@@ -12,14 +10,11 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.logic import ACNetClassifierLogic, Choices
+from ACNetLib.panel.module_widget import PanelModuleWidget, run_self_test
 from ACNetLib.panel.panel import ACNetPanel
 from ACNetLib.panel.sample_data import load_sample, register_samples
 from ACNetLib.sample_data import sample_cases
@@ -50,51 +45,11 @@ class ACNetClassifier(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", register_samples)  # the Sample Data module exists by then
 
 
-class ACNetClassifierWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservationMixin):
-    """Embeds the panel and hands it the scene's parameters while the user is in the module."""
+class ACNetClassifierWidget(PanelModuleWidget):
+    """The panel in Slicer's module panel."""
 
-    def __init__(self, parent: Any = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        slicer.util.VTKObservationMixin.__init__(self)
-        self.panel: ACNetPanel | None = None
-
-    def setup(self) -> None:
-        super().setup()
-        self.panel = ACNetPanel(self.resourcePath("UI/ACNetClassifier.ui"), ACNetClassifierLogic())
-        self.layout.addWidget(self.panel.widget)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEnd)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEnd)
-        self.enter()
-
-    def cleanup(self) -> None:
-        self.removeObservers()
-        if self.panel is not None:
-            self.panel.close()
-
-    def enter(self) -> None:
-        if self.panel is not None:
-            self.panel.set_parameters(self.panel.logic.getParameterNode())
-
-    def exit(self) -> None:
-        if self.panel is not None:
-            self.panel.set_parameters(None)
-
-    def onReload(self) -> None:
-        """Developers reload a module after a change, which may be in the library too."""
-        self.exit()
-        for name in [name for name in sys.modules if name.partition(".")[0] == "ACNetLib"]:
-            del sys.modules[name]
-        super().onReload()
-
-    def onSceneStartClose(self, caller: Any, event: Any) -> None:
-        if self.panel is not None:
-            self.panel.forget_scene()
-            self.panel.set_parameters(None)
-
-    def onSceneEnd(self, caller: Any, event: Any) -> None:
-        if self.parent.isEntered:
-            self.enter()
+    def make_panel(self) -> ACNetPanel:
+        return ACNetPanel(self.resourcePath("UI/ACNetClassifier.ui"), ACNetClassifierLogic())
 
 
 class ACNetClassifierTest(ScriptedLoadableModuleTest):
@@ -104,11 +59,7 @@ class ACNetClassifierTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear(0)
 
     def runTest(self) -> None:
-        """All of them, by the button Reload and Test; skipped ones are counted and named."""
-        tests = unittest.defaultTestLoader.loadTestsFromTestCase(type(self))
-        result = unittest.TextTestRunner(verbosity=2).run(tests)
-        if not result.wasSuccessful():
-            raise AssertionError(f"{len(result.failures) + len(result.errors)} of {result.testsRun} tests failed")
+        run_self_test(type(self))
 
     def test_a_volume_that_is_no_t1_map_is_refused_by_name(self) -> None:
         volume = slicer.util.addVolumeFromArray(np.zeros((1, 160, 160), np.float32), name="zeros")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 import time
-import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,13 +15,10 @@ import slicer.util
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
 from ACNetLib.model_store import FOLDER_VARIABLE
+from ACNetLib.panel.module_widget import PanelModuleWidget, run_self_test
 from ACNetTrainerLib.background_training import find_trainings
 from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center
 from ACNetTrainerLib.panel.panel import RESOURCES, ACNetTrainerPanel
@@ -50,57 +45,18 @@ class ACNetTrainer(ScriptedLoadableModule):
         )
 
 
-class ACNetTrainerWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservationMixin):
-    """Embeds the panel and hands it the scene's parameters while the user is in the module."""
+class ACNetTrainerWidget(PanelModuleWidget):
+    """The panel in Slicer's module panel."""
 
-    def __init__(self, parent: Any = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        slicer.util.VTKObservationMixin.__init__(self)
-        self.panel: ACNetTrainerPanel | None = None
+    libraries = ("ACNetLib", "ACNetTrainerLib")
 
-    def setup(self) -> None:
-        super().setup()
-        self.panel = ACNetTrainerPanel(self.resourcePath("UI/ACNetTrainer.ui"), ACNetTrainerLogic())
-        self.layout.addWidget(self.panel.widget)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEnd)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEnd)
-        self.enter()
-
-    def cleanup(self) -> None:
-        self.removeObservers()
-        if self.panel is not None:
-            self.panel.close()
-
-    def enter(self) -> None:
-        if self.panel is not None:
-            self.panel.set_parameters(self.panel.logic.getParameterNode())
-
-    def exit(self) -> None:
-        if self.panel is not None:
-            self.panel.set_parameters(None)
+    def make_panel(self) -> ACNetTrainerPanel:
+        return ACNetTrainerPanel(self.resourcePath("UI/ACNetTrainer.ui"), ACNetTrainerLogic())
 
     def offer_case(self, volume: vtkMRMLScalarVolumeNode, center: Center | None) -> None:
         """The classifier's panel hands over a T1 map and where its left ventricle is."""
         self.enter()
-        if self.panel is not None:
-            self.panel.offer_case(volume, center)
-
-    def onReload(self) -> None:
-        """Developers reload a module after a change, which may be in the libraries too."""
-        self.exit()
-        for name in [name for name in sys.modules if name.partition(".")[0] in {"ACNetLib", "ACNetTrainerLib"}]:
-            del sys.modules[name]
-        super().onReload()
-
-    def onSceneStartClose(self, caller: Any, event: Any) -> None:
-        if self.panel is not None:
-            self.panel.stop()
-            self.panel.set_parameters(None)
-
-    def onSceneEnd(self, caller: Any, event: Any) -> None:
-        if self.parent.isEntered:
-            self.enter()
+        self.panel.offer_case(volume, center)
 
 
 class ACNetTrainerTest(ScriptedLoadableModuleTest):
@@ -115,11 +71,7 @@ class ACNetTrainerTest(ScriptedLoadableModuleTest):
         self.addCleanup(own_models.stop)
 
     def runTest(self) -> None:
-        """All of them, by the button Reload and Test; skipped ones are counted and named."""
-        tests = unittest.defaultTestLoader.loadTestsFromTestCase(type(self))
-        result = unittest.TextTestRunner(verbosity=2).run(tests)
-        if not result.wasSuccessful():
-            raise AssertionError(f"{len(result.failures) + len(result.errors)} of {result.testsRun} tests failed")
+        run_self_test(type(self))
 
     def test_the_shipped_cases_are_shown(self) -> None:
         panel = self._panel_on_shipped_cases()

@@ -119,6 +119,18 @@ def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     return errors
 
 
+@pytest.fixture
+def a_user(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Slicer asks instead of testing, and is answered with the buttons' names, which are taken from the list."""
+    import ctk
+    import qt
+
+    answers: list[str] = []
+    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
+    monkeypatch.setattr(ctk.ctkMessageBox, "exec_", lambda _self: getattr(qt.QMessageBox, answers.pop(0)))
+    return answers
+
+
 def wait_for_end(module: Any) -> None:
     from slicer_host import wait_until
 

@@ -43,7 +43,7 @@ def test_the_check_says_at_once_what_the_map_is(a_module: Any, ui: Any, a_volume
     ui.volumeSelector.setCurrentNode(a_volume)
     assert ui.checkLabel.text.splitlines() == [
         "A native T1 map in ms: 2 sections of 170 x 150 pixels, 1.4 x 1.6 x 8 mm.",
-        "Field strength: 1.5 T.",
+        "Field strength: 1.5 T, by the file.",
     ]
 
 
@@ -106,6 +106,7 @@ def test_a_field_strength_that_nobody_tells_is_asked_for(
     assert ui.applyButton.toolTip == "Choose the field strength: the T1 map does not tell it"
     assert not ui.applyButton.enabled
     choose(ui.fieldComboBox, "3")
+    assert "Field strength: 3 T, as chosen." in ui.checkLabel.text
     classify(a_module, a_volume_without_field_strength)
     assert a_classifier.calls[0].t1_map.field_strength_tesla == 3.0
     assert a_classifier.models == [Path("3T.safetensors")]
@@ -264,7 +265,7 @@ def test_a_prevalence_is_taken_and_left_alone_while_it_is_typed(a_module: Any, u
 def test_the_sample_is_loaded_and_chosen_by_a_click(a_module: Any, ui: Any) -> None:
     ui.sampleButton.click()
     assert ui.volumeSelector.currentNode().GetName() == "ACNetSimulatedDCM"
-    assert "Field strength: 1.5 T." in ui.checkLabel.text
+    assert "Field strength: 1.5 T, by the file." in ui.checkLabel.text
     assert "It is simulated: no patient." in ui.checkLabel.text
     assert ui.applyButton.enabled
 

@@ -62,18 +62,6 @@ def an_unloaded_module(folder: Path, name: str) -> Iterator[Any]:
         module.unload()
 
 
-@pytest.fixture
-def a_user(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Slicer asks instead of testing, and is answered with the buttons' names, which are taken from the list."""
-    import ctk
-    import qt
-
-    answers: list[str] = []
-    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
-    monkeypatch.setattr(ctk.ctkMessageBox, "exec_", lambda _self: getattr(qt.QMessageBox, answers.pop(0)))
-    return answers
-
-
 def test_a_module_starts_up_before_it_is_opened_and_is_cleaned_up_once(a_module: Any) -> None:
     events = a_module.python_module.events
     assert events == ["started", "set up"]

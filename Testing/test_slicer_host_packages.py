@@ -22,18 +22,6 @@ pytestmark = pytest.mark.usefixtures("host")
 
 
 @pytest.fixture
-def a_user(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Slicer asks instead of testing, and is answered with the buttons' names, which are taken from the list."""
-    import ctk
-    import qt
-
-    answers: list[str] = []
-    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
-    monkeypatch.setattr(ctk.ctkMessageBox, "exec_", lambda _self: getattr(qt.QMessageBox, answers.pop(0)))
-    return answers
-
-
-@pytest.fixture
 def a_sample(tmp_path: Path) -> Path:
     file = tmp_path / "map.nrrd"
     sitk.WriteImage(sitk.GetImageFromArray(np.full((2, 4, 5), 1000, np.int16)), str(file))

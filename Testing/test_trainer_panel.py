@@ -23,6 +23,7 @@ from ACNetLib.scene import add_t1_map
 from ACNetLib.t1map import read_t1_map
 from ACNetTrainerLib.background_training import Training, find_trainings, read_events, trainings_folder
 from ACNetTrainerLib.cases import CaseLibrary, read_case_library
+from ACNetTrainerLib.networks import NETWORKS
 from conftest import Finder, simulate_library
 from panel_fixtures import choose
 
@@ -133,6 +134,11 @@ def test_the_module_says_what_it_is_for(a_module: Any) -> None:
     assert a_module.description.title == "ACNet: retrain on your own cases"
     assert "research use only" in a_module.description.helpText
     assert a_module.description.icon is not None
+
+
+def test_the_networks_that_can_be_trained_are_offered(ui: Any) -> None:
+    box = ui.networkComboBox
+    assert [box.itemData(index) for index in range(box.count)] == list(NETWORKS)
 
 
 def test_a_new_library_is_made_and_a_map_becomes_its_cases(

@@ -10,7 +10,7 @@ from string import Template
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.model import INTENDED_USE, ModelCard
 from ACNetLib.probability import SCOPE, Verdict
-from ACNetLib.report_template import FIGURE, PAGE, ROW, SCALE, STYLE, ZONE
+from ACNetLib.report_template import FIGURE, HEAD, PAGE, ROW, SCALE, STYLE, ZONE
 from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
 from ACNetLib.wording import UNKNOWN, VERDICT_WORDS, probability_text, quantity_text, share_text, verdict_rule
 
@@ -45,6 +45,17 @@ def filled(template: str, **values: object) -> Html:
     return Html(Template(template).substitute({name: as_html(value) for name, value in values.items()}))
 
 
+def page_head(title: str, simulated: Sequence[str]) -> Html:
+    """How each of our pages begins: title, style, and the banner with the intended use and what is simulated."""
+    return filled(
+        HEAD,
+        title=title,
+        style=Html(STYLE.replace("INTENDED_USE", INTENDED_USE)),
+        intended_use=INTENDED_USE,
+        simulated=_all(filled("<p>$note</p>\n", note=note) for note in simulated),
+    )
+
+
 def report_page(result: StudyResult, pictures: Sequence[bytes], software_version: str | None) -> str:
     """The page, with one PNG picture a section.
 
@@ -54,9 +65,7 @@ def report_page(result: StudyResult, pictures: Sequence[bytes], software_version
     low, high = result.probability_range
     return filled(
         PAGE,
-        style=Html(STYLE.replace("INTENDED_USE", INTENDED_USE)),
-        intended_use=INTENDED_USE,
-        simulated=_simulated(result),
+        head=page_head(f"ACNet report: {t1_map.name}", _simulated(result)),
         name=t1_map.name,
         field=_tesla(t1_map.field_strength_tesla),
         sections="1 section" if t1_map.section_count == 1 else f"{t1_map.section_count} sections",
@@ -92,12 +101,12 @@ def _all(parts: Iterable[Html]) -> Html:
     return Html("".join(parts))
 
 
-def _simulated(result: StudyResult) -> Html:
+def _simulated(result: StudyResult) -> list[str]:
     notes = {
         "Simulated T1 map: no patient was examined.": result.t1_map.simulated,
         "The model was trained on simulated T1 maps.": result.card.simulated,
     }
-    return _all(filled("<p>$note</p>\n", note=note) for note, holds in notes.items() if holds)
+    return [note for note, holds in notes.items() if holds]
 
 
 def _tesla(field_strength: float | None) -> str:

@@ -1,13 +1,13 @@
 """The report's page without its values: $name stands for a value. And how it looks, on a screen and on A4 paper."""
 
-PAGE = """\
+HEAD = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ACNet report: $name</title>
+<title>$title</title>
 <style>
 $style</style>
 </head>
@@ -16,7 +16,11 @@ $style</style>
 <p><strong>$intended_use</strong></p>
 $simulated</div>
 <main>
-<header>
+"""
+"""How a page begins."""
+
+PAGE = """\
+$head<header>
 <h1>ACNet: DCM or normal on a cardiac T1 map</h1>
 <p>T1 map: <strong>$name</strong> ($field, $sections)</p>
 </header>

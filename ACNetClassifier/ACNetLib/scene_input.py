@@ -6,6 +6,7 @@ Here and in scene.py positions are RAS, nowhere else. Like scene.py it needs nei
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -59,6 +60,9 @@ WHOLE_LABEL = 4
 LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
+FieldStrengthSource = Literal["file", "dicom"]
+
+
 def t1_map_from_volume_node(
     node: vtkMRMLScalarVolumeNode, field_strength_tesla: float | None = None, post_contrast: bool = False
 ) -> T1Map:
@@ -79,9 +83,11 @@ def t1_map_from_volume_node(
     return with_field_strength(t1_map, field_strength_tesla)
 
 
-def field_strength_is_from_dicom(node: vtkMRMLScalarVolumeNode) -> bool:
-    """Whether the volume's field strength, if it has one, comes from the DICOM database and not from a file of ours."""
-    return _header_value(node, FIELD_STRENGTH_KEY) is None
+def field_strength_source(node: vtkMRMLScalarVolumeNode) -> FieldStrengthSource | None:
+    """Where the volume's field strength is read: in a file of ours or the DICOM database; None when neither has it."""
+    if _header_value(node, FIELD_STRENGTH_KEY) is not None:
+        return "file"
+    return "dicom" if _dicom_value(node, MAGNETIC_FIELD_STRENGTH) else None
 
 
 def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:
@@ -109,6 +115,21 @@ def center_from_node(node: vtkMRMLMarkupsNode) -> np.ndarray:
     raise ACNetError(
         f"{node.GetName()}: it has no control point; expected one in the left ventricle. Place it, or choose another."
     )
+
+
+def place_from_node(
+    node: vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode | None,
+    t1_volume: vtkMRMLScalarVolumeNode,
+) -> tuple[np.ndarray | None, sitk.Image | None]:
+    """Where a person says that the left ventricle is: its centre (LPS mm), or its segmentation, or neither.
+
+    Raises ACNetError like `center_from_node` and `segmentation_from_node`.
+    """
+    if node is None:
+        return None, None
+    if isinstance(node, vtkMRMLMarkupsNode):
+        return center_from_node(node), None
+    return None, segmentation_from_node(node, t1_volume)
 
 
 def segmentation_from_node(

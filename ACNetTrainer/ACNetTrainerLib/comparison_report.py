@@ -7,33 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from ACNetLib.files import write_text_atomically
-from ACNetLib.model import INTENDED_USE
-from ACNetLib.report_page import CITATION, Html, filled
-from ACNetLib.report_template import STYLE
+from ACNetLib.report_page import CITATION, Html, filled, page_head
 
 from .comparison_figures import ATTENTION_PICTURE, DISTRIBUTIONS_PICTURE, ROC_PICTURE, draw_comparison
 from .comparison_summary import read_runs, read_tested
 from .comparison_tables import MAPPING, Summary, Table, leaks, scope, tables
 
 REPORT_FILE = "report.html"
+SIMULATED = "All patients are simulated: nothing here says how a network does on real ones."
 
 PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ACNet comparison: $protocol</title>
-<style>
-$style</style>
-</head>
-<body>
-<div class="banner" role="note">
-<p><strong>$intended_use</strong></p>
-$simulated</div>
-<main>
-<header>
+$head<header>
 <h1>Comparison of networks: protocol $protocol</h1>
 <p>$scope</p>
 <p><strong>$leaks</strong></p>
@@ -90,13 +74,10 @@ def write_report(summary: Summary, folder: Path) -> None:
     entries: list[dict[str, Any]] = read_runs(folder)["runs"]
     folders = {entry["network"]: entry["folder"] for entry in reversed(entries)}
     draw_comparison(summary, read_tested(folder), folders, folder)
-    simulated = filled("<p>All patients are simulated: nothing here says how a network does on real ones.</p>\n")
     page = filled(
         PAGE,
+        head=page_head(f"ACNet comparison: {summary['protocol']}", [SIMULATED] if summary["simulated"] else []),
         protocol=summary["protocol"],
-        style=Html(STYLE.replace("INTENDED_USE", INTENDED_USE)),
-        intended_use=INTENDED_USE,
-        simulated=simulated if summary["simulated"] else "",
         scope=scope(summary),
         leaks=leaks(summary),
         tables=Html("".join(_table(table) for table in tables(summary))),

@@ -135,10 +135,9 @@ def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
     loader = ResumableLoader(training_set, settings.batch_size, sampler)
     torch.manual_seed(settings.seed)
     network = build_network(**asdict(run.recipe.network))
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = PaperTask(network, settings, len(loader))
     best_epoch = fit(task, loader, evaluation_loader(test_set), work_folder, device, UNWATCHED)
-    network = network.to(memory_format=torch.contiguous_format).eval()
+    network.eval()
     return Outcome(
         log_odds=predict(network, test_set, device).log_odds,
         section_temperature=1.0,

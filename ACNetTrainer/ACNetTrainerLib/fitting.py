@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -144,54 +145,53 @@ def fit(
     ACNetError when a loss is no number, a file can't be written, or another process trains in the folder, and
     TrainingStopped at the wish of `watch`.
     """
+    with _only_process(work_folder):
+        settings = task.optimization
+        network: Any = task.network  # torch's stubs of Module.to know no memory format
+        network.to(memory_format=torch.channels_last)
+        kept = KeepCheckpoints(work_folder)
+        callbacks: list[Callback] = [
+            _StepLosses(),
+            _MetricsTable(work_folder / METRICS_FILE),
+            _StayStopped(),
+            EarlyStopping("validation_loss", patience=settings.early_stopping_epochs),
+            kept,
+            Watcher(watch, work_folder, kept),
+        ]
+        if watch.bar:
+            callbacks.append(TQDMProgressBar(refresh_rate=10))
+        trainer = lightning.Trainer(
+            accelerator={"cuda": "gpu", "mps": "mps"}.get(device.device, "cpu"),
+            devices=1,
+            precision=settings.precision,
+            plugins=[AtomicCheckpoints()],
+            max_epochs=settings.epochs,
+            callbacks=callbacks,
+            logger=False,
+            enable_progress_bar=watch.bar,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        last = work_folder / LAST_CHECKPOINT
+        trainer.fit(task, training, validation, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+        best = torch.load(work_folder / BEST_CHECKPOINT, weights_only=True, map_location="cpu")
+        task.load_state_dict(best["state_dict"])
+        network.to(memory_format=torch.contiguous_format)
+        return int(best["epoch"]) + 1
+
+
+@contextmanager
+def _only_process(work_folder: Path) -> Iterator[None]:
     try:
-        with FileLock(work_folder / LOCK_FILE, timeout=0):
-            for half_written in work_folder.glob(".writing-*"):  # by a process that was killed
-                half_written.unlink()
-            return _fit(task, training, validation, work_folder, device, watch)
+        lock = FileLock(work_folder / LOCK_FILE, timeout=0).acquire()
     except Timeout as error:
         raise ACNetError(
             f"{work_folder}: another process trains in this folder; wait for its end, or give another output."
         ) from error
-
-
-def _fit(
-    task: FittingTask,
-    training: DataLoader[Any],
-    validation: DataLoader[Any],
-    work_folder: Path,
-    device: DeviceChoice,
-    watch: Watch,
-) -> int:
-    settings = task.optimization
-    kept = KeepCheckpoints(work_folder)
-    callbacks: list[Callback] = [
-        _StepLosses(),
-        _MetricsTable(work_folder / METRICS_FILE),
-        _StayStopped(),
-        EarlyStopping("validation_loss", patience=settings.early_stopping_epochs),
-        kept,
-        Watcher(watch, work_folder, kept),
-    ]
-    if watch.bar:
-        callbacks.append(TQDMProgressBar(refresh_rate=10))
-    trainer = lightning.Trainer(
-        accelerator={"cuda": "gpu", "mps": "mps"}.get(device.device, "cpu"),
-        devices=1,
-        precision=settings.precision,
-        plugins=[AtomicCheckpoints()],
-        max_epochs=settings.epochs,
-        callbacks=callbacks,
-        logger=False,
-        enable_progress_bar=watch.bar,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    last = work_folder / LAST_CHECKPOINT
-    trainer.fit(task, training, validation, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
-    best = torch.load(work_folder / BEST_CHECKPOINT, weights_only=True, map_location="cpu")
-    task.load_state_dict(best["state_dict"])
-    return int(best["epoch"]) + 1
+    with lock:
+        for half_written in work_folder.glob(".writing-*"):  # by a process that was killed
+            half_written.unlink()
+        yield
 
 
 class _MetricsTable(Callback):

@@ -105,11 +105,10 @@ def train(
     validation_set = CaseDataset(library, validation_cases, recipe.intensity)
     sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)
     loader = ResumableLoader(training_set, settings.batch_size, sampler)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = TrainingTask(network, settings, len(loader), frozen)
     best_epoch = fit(task, loader, evaluation_loader(validation_set), work_folder, device, watch)
 
-    network = network.to(memory_format=torch.contiguous_format).eval()
+    network.eval()
     validation = predict(network, validation_set, device)
     _, patient_log_odds, patient_is_dcm = validation.by_patient()
     study_temperature = fit_temperature(patient_log_odds, patient_is_dcm)

@@ -28,7 +28,7 @@ from ACNetLib.panel.texts import (
 )
 from ACNetLib.scene_input import (
     DICOM_INSTANCES,
-    field_strength_is_from_dicom,
+    field_strength_source,
     section_in_view,
     t1_map_from_volume_node,
 )
@@ -77,7 +77,7 @@ class InputView:
         self._check(parameters)
         self.ui.checkLabel.visible = self._t1_map is not None or bool(self._refusal)
         if self._t1_map is not None:
-            self.ui.checkLabel.text = input_text(self._t1_map, field_strength_is_from_dicom(parameters.t1_volume))
+            self.ui.checkLabel.text = input_text(self._t1_map, field_strength_source(parameters.t1_volume))
         else:
             self.ui.checkLabel.text = self._refusal
         self.ui.cardLabel.text, self.ui.cardLabel.toolTip = self._card_texts(parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -19,10 +19,11 @@ from ACNetLib.panel.torch_libraries import leave_a_core_free, load_torch_librari
 from ACNetLib.panel.worker import Progress
 from ACNetLib.scene import ResultNodes, crop_box_center, find_result, show_result
 from ACNetLib.scene_display import Display
-from ACNetLib.scene_input import center_from_node, segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.scene_input import place_from_node, t1_map_from_volume_node
 from ACNetLib.scene_table import leave_out
 from ACNetLib.study import StudyResult
 from ACNetLib.t1map import T1Map
+from ACNetLib.ventricle import Point
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
             self,
             t1_map: T1Map,
             *,
-            center_mm: Sequence[float] | None = None,
+            center_mm: Point | None = None,
             segmentation: sitk.Image | None = None,
             sections: Collection[int] | None = None,
             prevalence_dcm: float | None = None,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
         ) -> StudyResult: ...
 
         def move_section(
-            self, result: StudyResult, section: int, center_mm: Sequence[float], progress: Progress = ...
+            self, result: StudyResult, section: int, center_mm: Point, progress: Progress = ...
         ) -> StudyResult: ...
 
 
@@ -118,11 +119,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         """
         t1_map = t1_map_from_volume_node(volume, choices.field_strength_tesla)
         model = self.model_file(choices.model_name, t1_map)
-        center_mm = segmentation = None
-        if isinstance(choices.center, vtkMRMLMarkupsNode):
-            center_mm = center_from_node(choices.center).tolist()
-        elif choices.center is not None:
-            segmentation = segmentation_from_node(choices.center, volume)
+        center_mm, segmentation = place_from_node(choices.center, volume)
 
         def work(progress: Progress) -> Run:
             result = self._classifier(model, choices.device, progress).classify(
@@ -170,7 +167,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         def work(progress: Progress) -> Run:
             classifier, result = self._classifier(run.model, run.device, progress), run.result
             for section, center_mm in centers_mm.items():
-                result = classifier.move_section(result, section, center_mm.tolist(), progress)
+                result = classifier.move_section(result, section, center_mm, progress)
             return replace(run, result=result)
 
         return work

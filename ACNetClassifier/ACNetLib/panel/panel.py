@@ -88,7 +88,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._outputs_view.follow(parameters)
         self._update()
 
-    def forget_scene(self) -> None:
+    def leave_scene(self) -> None:
         """The scene closes: what is being computed, and what has been, belongs to a scene that is gone."""
         self._running_volume_id = None
         self._worker.cancel()
@@ -96,7 +96,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
 
     def close(self) -> None:
         """The module is unloaded: its widgets may be gone already."""
-        self.forget_scene()
+        self.leave_scene()
         self._worker.close()
         self._box_timer.stop()
         self.removeObservers()

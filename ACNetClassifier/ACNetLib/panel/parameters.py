@@ -15,6 +15,15 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from ACNetLib.scene_display import Display
 
+# Not every Slicer's wrapper knows A | B; it takes None for a union only where it is in it.
+CenterParameter = Union[  # noqa: UP007
+    vtkMRMLMarkupsFiducialNode,
+    vtkMRMLMarkupsROINode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLLabelMapVolumeNode,
+    None,
+]
+"""Where the left ventricle is: a control point or ROI in it, or its segmentation; None: it is searched."""
 SECTION_CHOICES = ("all", "current", "chosen")
 
 
@@ -37,14 +46,7 @@ class ACNetParameters:
     t1_volume: vtkMRMLScalarVolumeNode
     sections: str = "all"
     chosen_sections: str = ""
-    # Slicer's wrapper knows no A | B, and takes None for a union only where it is in it.
-    center: Union[  # noqa: UP007
-        vtkMRMLMarkupsFiducialNode,
-        vtkMRMLMarkupsROINode,
-        vtkMRMLSegmentationNode,
-        vtkMRMLLabelMapVolumeNode,
-        None,
-    ]
+    center: CenterParameter
     field_strength: str = ""
     model_name: str = ""
     prevalence: Annotated[float, WithinRange(0.0, 1.0)] = 0.0

@@ -9,6 +9,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ACNetLib.scene_input import FieldStrengthSource
 from ACNetLib.scene_table import SectionRow, StudySummary
 from ACNetLib.t1map import T1Map
 
@@ -75,7 +76,7 @@ def refusal_text(error: Exception) -> str:
     return MINUS_OPTIONS.sub("", str(error))
 
 
-def input_text(t1_map: T1Map, from_dicom: bool) -> str:
+def input_text(t1_map: T1Map, field_strength_source: FieldStrengthSource | None) -> str:
     """What the check found: sections, size, unit, and the field strength with where it was read."""
     columns, rows, sections = t1_map.image.GetSize()
     width, height, depth = t1_map.image.GetSpacing()
@@ -86,7 +87,7 @@ def input_text(t1_map: T1Map, from_dicom: bool) -> str:
             rows=rows,
             spacing=f"{width:.3g} x {height:.3g} x {depth:.3g}",
         ),
-        _field_strength_sentence(t1_map.field_strength_tesla, from_dicom),
+        _field_strength_sentence(t1_map.field_strength_tesla, field_strength_source),
     ]
     if t1_map.simulated:
         lines.append(_("It is simulated: no patient."))
@@ -192,11 +193,15 @@ def row_texts(row: SectionRow) -> tuple[str, ...]:
     )
 
 
-def _field_strength_sentence(field_strength_tesla: float | None, from_dicom: bool) -> str:
+def _field_strength_sentence(field_strength_tesla: float | None, source: FieldStrengthSource | None) -> str:
     if field_strength_tesla is None:
         return _("Field strength: unknown. Choose it below.")
-    text = _("Field strength: {field} T, by the DICOM header.") if from_dicom else _("Field strength: {field} T.")
-    return text.format(field=f"{field_strength_tesla:g}")
+    texts = {
+        "dicom": _("Field strength: {field} T, by the DICOM header."),
+        "file": _("Field strength: {field} T, by the file."),
+        None: _("Field strength: {field} T, as chosen."),
+    }
+    return texts[source].format(field=f"{field_strength_tesla:g}")
 
 
 def _prevalence_text(study: StudySummary) -> str:

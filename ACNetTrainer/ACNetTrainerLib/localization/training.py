@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -199,11 +198,11 @@ def train_localizer(
     )
     validation_loader = DataLoader(validation_set, optimization.batch_size, sampler=InOrder(len(validation)))
     torch.manual_seed(optimization.seed)
-    network: Any = LocalizerNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = LocalizerNetwork()
     task = LocalizerTask(network, optimization, len(loader))
     best_epoch = fit(task, loader, validation_loader, work_folder, device, Watch(bar=progress))
 
-    network = network.to(memory_format=torch.contiguous_format).eval()
+    network.eval()
     card = LocalizerCard(
         name=name,
         simulated=True,

@@ -6,22 +6,21 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLMarkupsNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.panel.logic import Center
 from ACNetLib.panel.torch_libraries import leave_a_core_free, load_torch_libraries
 from ACNetLib.panel.worker import Progress
-from ACNetLib.scene_input import center_from_node, segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.scene_input import place_from_node, t1_map_from_volume_node
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 
 if TYPE_CHECKING:
     from ACNetTrainerLib.cases import Case, CaseLibrary
-
-Center: TypeAlias = vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode
 
 
 class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
@@ -47,11 +46,7 @@ class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
         if not patient.strip():
             raise ACNetError(_("Patient: found nothing; expected a name or number. Only a code made of it is stored."))
         t1_map = t1_map_from_volume_node(volume)
-        center_mm = segmentation = None
-        if isinstance(center, vtkMRMLMarkupsNode):
-            center_mm = center_from_node(center)
-        elif center is not None:
-            segmentation = segmentation_from_node(center, volume)
+        center_mm, segmentation = place_from_node(center, volume)
 
         def work(progress: Progress) -> tuple[Case, ...]:
             progress("case", 0.0)

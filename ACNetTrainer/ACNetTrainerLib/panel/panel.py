@@ -90,7 +90,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             self._parameters.center = center
             self._say(_("Choose the label, give the patient, then click Add."))
 
-    def stop(self) -> None:
+    def leave_scene(self) -> None:
         """The scene closes: what runs for it ends, a training with a checkpoint."""
         self._worker.cancel()
         self._training_view.stop_own()

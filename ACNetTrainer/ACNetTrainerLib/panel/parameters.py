@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
-from slicer import (
-    vtkMRMLLabelMapVolumeNode,
-    vtkMRMLMarkupsFiducialNode,
-    vtkMRMLMarkupsROINode,
-    vtkMRMLScalarVolumeNode,
-    vtkMRMLSegmentationNode,
-)
+from slicer import vtkMRMLScalarVolumeNode
 from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+from ACNetLib.panel.parameters import CenterParameter
 
 
 @parameterNodeWrapper
@@ -28,14 +24,7 @@ class ACNetTrainerParameters:
 
     library: str = ""
     t1_volume: vtkMRMLScalarVolumeNode
-    # Slicer's wrapper knows no A | B, and takes None for a union only where it is in it.
-    center: Union[  # noqa: UP007
-        vtkMRMLMarkupsFiducialNode,
-        vtkMRMLMarkupsROINode,
-        vtkMRMLSegmentationNode,
-        vtkMRMLLabelMapVolumeNode,
-        None,
-    ]
+    center: CenterParameter
     label: str = "normal"
     recipe: str = "recommended"
     network: str = "acnet"
