@@ -25,6 +25,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
 from ACNetLib.network import ACNet
 from ACNetLib.t1map import read_t1_map
+from ACNetTrainerLib.attention_gallery import sections_by_outcome
 from ACNetTrainerLib.cases import Case, CaseLibrary
 from ACNetTrainerLib.dataset import CaseDataset
 from ACNetTrainerLib.evaluation import (
@@ -106,6 +107,26 @@ def test_pictures_of_the_evaluation_are_drawn(evaluation: dict[str, Any], figure
         assert picture.shape == (560, 540)
         assert 0.01 < (picture < 128).mean() < 0.3, "lines on white"
     assert (pictures[0] != pictures[1]).any()
+
+
+def test_the_gallery_shows_attention_on_sections_of_every_outcome(evaluation: dict[str, Any], figures: Path) -> None:
+    assert evaluation
+    picture = np.asarray(Image.open(figures / "attention.png").convert("RGB")).astype(int)
+    assert picture.shape == (760, 540, 3)
+    colourful = np.ptp(picture, axis=2) > 40
+    assert 0.02 < colourful.mean() < 0.6, "bands over grey sections"
+
+
+def test_sections_of_each_outcome_are_shown_from_the_surest_to_the_least_sure() -> None:
+    log_odds = np.array([3.0, 1.0, 2.0, 4.0, 5.0, -1.0, -2.0, 0.5])
+    is_dcm = np.array([True, True, True, True, True, True, False, False])
+    assert sections_by_outcome(log_odds, is_dcm, 0.5) == {
+        ("dcm", "dcm"): ([4, 0, 1], 5),
+        ("dcm", "normal"): ([5], 1),
+        ("normal", "normal"): ([6], 1),
+        ("normal", "dcm"): ([7], 1),
+    }
+    assert sections_by_outcome(log_odds, is_dcm, 0.7)["normal", "dcm"] == ([], 0)
 
 
 def test_patients_that_the_model_has_learned_from_are_refused(

@@ -84,6 +84,8 @@ def test_the_command_takes_the_recipe_for_fine_tuning_when_none_is_named(
     assert "recipe fine-tune: intensity is high_ms 2500.0, kind fixed_window, low_ms 0.0; " in capsys.readouterr().err
     assert cli.main([str(a) for a in (*arguments, "--freeze-down-residual")]) == 2
     assert "--freeze-down-residual: found without --from" in capsys.readouterr().err
+    assert cli.main([str(a) for a in (*arguments[:2], "--recipe", "fine-tune", *arguments[2:])]) == 2
+    assert "--recipe fine-tune: found without --from" in capsys.readouterr().err
     assert not (tmp_path / "child.training").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -232,7 +233,12 @@ def test_a_folder_that_is_no_library_is_refused_in_a_sentence(
 
 
 def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_panel(
-    a_module: Any, ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], two_epochs: Path, a_sample: Volume
+    a_module: Any,
+    ui: Any,
+    two_libraries: tuple[CaseLibrary, CaseLibrary],
+    two_epochs: Path,
+    a_sample: Volume,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from slicer_host import load_module, wait_until
 
@@ -254,13 +260,22 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
     parameters.judging_library = str(judging.folder)
     ui.judgeButton.click()
     wait_until(lambda: ui.resultLabel.text.startswith("Judged"), TRAINING_SECONDS)
-    assert texts_of(ui.metricsTable, 0)[:3] == ["auroc", "recall_dcm", "recall_normal"]
-    assert not ui.rocLabel.pixmap.isNull()
+    assert "6 DCM and 6 normal simulated patients" in ui.resultLabel.text
+    rows = dict(zip(texts_of(ui.metricsTable, 0), texts_of(ui.metricsTable, 1), strict=True))
+    assert re.fullmatch(r"[01]\.\d{3} \([01]\.\d\d - [01]\.\d\d\)", rows["AUROC"])
+    assert int(rows["DCM, called DCM"]) + int(rows["DCM, called Normal"]) == 6
+    assert not any(label.pixmap.isNull() for label in (ui.rocLabel, ui.reliabilityLabel, ui.attentionLabel))
     ui.judgeButton.click()  # once more takes the place of the first
-    wait_until(lambda: ui.resultLabel.text.startswith("Judged"), TRAINING_SECONDS)
+    wait_until(lambda: ui.judgeButton.enabled, TRAINING_SECONDS)
     ui.publishButton.click()
-    wait_until(lambda: ui.resultLabel.text.startswith("Published"), TRAINING_SECONDS)
+    wait_until(lambda: "Published" in ui.resultLabel.text, TRAINING_SECONDS)
     assert "retrained" in available_models()
+    assert ui.parentComboBox.findData("retrained") >= 0, "it can be trained on"
+    questions: list[str] = []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_named: bool(questions.append(text)))
+    ui.publishButton.click()  # once more: the user is asked, and declines
+    assert "has your model retrained already" in questions[0]
+    assert not a_module.widget.panel.judging
 
     classifier = load_module(MODULE_FILE.parent.parent / "ACNetClassifier" / "ACNetClassifier.py")
     classifier.enter()
@@ -271,6 +286,27 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
     wait_until(lambda: classifier_ui.applyButton.text == "Apply", TRAINING_SECONDS)
     assert "Model: retrained" in classifier_ui.studyLabel.text
     classifier.unload()
+
+
+def test_a_published_model_is_trained_on_by_the_recipe_fine_tune(
+    a_module: Any, ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
+) -> None:
+    from slicer_host import wait_until
+
+    open_library(a_module, two_libraries[0].folder)
+    assert (ui.parentComboBox.enabled, ui.networkComboBox.enabled) == (False, True)
+    choose(ui.networkComboBox, "vgg16")
+    choose(ui.recipeComboBox, "fine-tune")
+    assert (ui.parentComboBox.enabled, ui.networkComboBox.enabled) == (True, False)
+    choose(ui.parentComboBox, "acnet-simulated-1.5T")
+    ui.trainButton.click()
+    (training,) = find_trainings()
+    wait_until(lambda: any(event["event"] == "start" for event in read_events(training)), TRAINING_SECONDS)
+    ui.stopButton.click()
+    wait_for_state(a_module, "stopped")
+    settings = json.loads((training.folder / "my-model.training" / "settings.json").read_text("utf-8"))
+    assert settings["parent"]["name"] == "acnet-simulated-1.5T"
+    assert settings["recipe"]["network"]["name"] == "acnet"
 
 
 def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(

@@ -28,11 +28,14 @@ LIBRARIES = [str(Path(__file__).resolve().parents[1]), str(Path(sys.modules["ACN
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. cases: the library's folder. recipe: its name or file. network: of networks.NETWORKS."""
+    """What was asked for. cases: the library's folder. recipe: its name or file. network: of networks.NETWORKS.
+    parent: name or file of the model that is trained on; "" for none.
+    """
 
     cases: str
     recipe: str
     network: str
+    parent: str = ""
     device: str = "auto"
 
 
@@ -85,6 +88,7 @@ def start(training: Training, python: str = sys.executable) -> subprocess.Popen[
     request = training.request
     (training.folder / STOP_FILE).unlink(missing_ok=True)
     arguments = ["train", request.cases, "--recipe", request.recipe, "--network", request.network]
+    arguments += ["--from", request.parent] if request.parent else []
     arguments += ["--device", request.device, "--output", str(training.model_file)]
     arguments += ["--progress", "json", "--stop-file", str(training.folder / STOP_FILE)]
     with (training.folder / EVENTS_FILE).open("ab") as events, (training.folder / ERRORS_FILE).open("wb") as errors:
@@ -101,6 +105,12 @@ def run_command(arguments: Sequence[str], python: str = sys.executable, **stream
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         **streams,
     )
+
+
+def last_error(errors_file: Path) -> str:
+    """What a command said last on standard error, without its name; "" if nothing."""
+    lines = errors_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("acnet-train: ") if lines else ""
 
 
 def request_stop(training: Training) -> None:

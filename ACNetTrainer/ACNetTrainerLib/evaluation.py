@@ -19,6 +19,7 @@ from ACNetLib.probability import Verdict, at_prevalence, sigmoid, verdict
 from ACNetLib.t1map import read_t1_map
 
 from .attention_evaluation import judge_attention
+from .attention_gallery import draw_attention_gallery
 from .baselines import MEASURES, measures_regression
 from .cases import LABELS, Case, CaseLibrary
 from .evaluation_figures import draw_evaluation
@@ -42,8 +43,6 @@ MATCHED_PAIR_TOLERANCE_SD = 0.1
 FOLDS = 5
 FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
-
-
 CALIBRATION_PREVALENCES = (0.5, 0.2)
 """Half, as the shipped models are trained, and about what a cardiac MR service sees."""
 
@@ -87,6 +86,8 @@ def evaluate(
             result["attention"] = judge_attention(model, library, device)
     if figures is not None:
         draw_evaluation(model.card, scores, result, figures)
+        if model.card.attention_thresholds:
+            draw_attention_gallery(model, library, scores, device, figures)
     return result
 
 

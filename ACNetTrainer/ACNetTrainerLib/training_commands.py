@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .progress import Watch
 
 COMMAND = "acnet-train"
+FINE_TUNE = "fine-tune"
+"""The shipped recipe that trains a model on; it needs one."""
 STOPPED = 3
 """The exit code of a training that was stopped and can go on."""
 DEVICES = "auto, cuda, mps or cpu"
@@ -45,7 +47,7 @@ def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
     evaluate.add_argument("model", help=MODELS)
     evaluate.add_argument("cases", type=Path, help="folder of the case library")
     evaluate.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
-    evaluate.add_argument("--figures", type=Path, help="folder for the ROC curves and the reliability (.png)")
+    evaluate.add_argument("--figures", type=Path, help="folder for ROC curves, reliability and attention (.png)")
     evaluate.add_argument("--save-model", type=Path, help="write the model with these metrics in its card to this file")
     evaluate.add_argument("--device", default="auto", help=DEVICES)
     evaluate.set_defaults(run=_evaluate)
@@ -91,7 +93,7 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     check_new_model(options.output)
     quieten_lightning()
     fine_tuning = _fine_tuning(options)
-    recipe = read_recipe(options.recipe or ("recommended" if fine_tuning is None else "fine-tune"))
+    recipe = read_recipe(options.recipe or ("recommended" if fine_tuning is None else FINE_TUNE))
     if options.network:
         recipe = with_network(recipe, options.network)
     work_folder = options.output.with_suffix(".training")
@@ -117,6 +119,8 @@ def _fine_tuning(options: argparse.Namespace) -> FineTuning | None:
     from .fine_tuning import FineTuning
 
     if options.parent is None:
+        if options.recipe == FINE_TUNE:
+            raise ACNetError(f"--recipe {FINE_TUNE}: found without --from; expected a model that is trained on.")
         if options.freeze_down_residual:
             raise ACNetError("--freeze-down-residual: found without --from; expected a model that is trained on.")
         return None

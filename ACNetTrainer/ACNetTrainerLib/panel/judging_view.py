@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import qt
+import slicer.util
 from slicer.i18n import tr as _
 
-from ACNetTrainerLib.background_training import Training, run_command
+from ACNetLib.model_store import user_models_folder
+from ACNetTrainerLib.background_training import Training, last_error, run_command
 from ACNetTrainerLib.panel.logic import python_for_processes
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
-from ACNetTrainerLib.panel.texts import judged_text, result_texts
+from ACNetTrainerLib.panel.texts import failure_text, judged_text, result_texts
 
 POLL_MS = 300
 METRICS_FILE, FIGURES_FOLDER, JUDGED_MODEL = "metrics.json", "figures", "judged"
+ERRORS_FILE = "judging-errors.txt"
 FIGURE_WIDTH = 380
 
 
@@ -31,12 +34,15 @@ class JudgingView:
         self._shown_training, self._on_published = shown_training, on_published
         self._parameters: ACNetTrainerParameters | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._on_end: Callable[[], None] = lambda: None
+        self._errors_file = Path()
+        self._on_end: Callable[[], str] = str
+        self._message, self._message_of = "", ""
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
         self.ui.judgeButton.connect("clicked(bool)", self._judge)
         self.ui.publishButton.connect("clicked(bool)", self._publish)
+        self.ui.folderButton.connect("clicked(bool)", self._open_folder)
 
     @property
     def running(self) -> bool:
@@ -53,14 +59,16 @@ class JudgingView:
         library = self._parameters.judging_library if self._parameters is not None else ""
         self.ui.judgeButton.enabled = has_model and bool(library) and not self.running
         self.ui.publishButton.enabled = bool(metrics) and not self.running
-        rows = result_texts(metrics)
-        table = self.ui.metricsTable
-        table.visible = bool(rows)
-        table.setRowCount(len(rows))
-        for row, texts in enumerate(rows):
-            for column, text in enumerate(texts):
-                table.setItem(row, column, qt.QTableWidgetItem(text))
-        for label, figure in ((self.ui.rocLabel, "roc.png"), (self.ui.reliabilityLabel, "reliability.png")):
+        self.ui.folderButton.visible = training is not None
+        message = self._message if training is not None and training.name == self._message_of else ""
+        self.ui.resultLabel.text = "\n".join(filter(None, [judged_text(metrics), message]))
+        self.ui.resultLabel.visible = bool(self.ui.resultLabel.text)
+        self._show_measures(metrics)
+        for label, figure in (
+            (self.ui.rocLabel, "roc.png"),
+            (self.ui.reliabilityLabel, "reliability.png"),
+            (self.ui.attentionLabel, "attention.png"),
+        ):
             file = None if training is None else training.folder / FIGURES_FOLDER / figure
             label.visible = file is not None and file.is_file()
             if file is not None and file.is_file():
@@ -71,34 +79,55 @@ class JudgingView:
         if self._process is not None:
             self._process.kill()
 
+    def _show_measures(self, metrics: dict[str, Any]) -> None:
+        rows = result_texts(metrics)
+        table = self.ui.metricsTable
+        table.visible = bool(rows)
+        table.setRowCount(len(rows))
+        for row, texts in enumerate(rows):
+            for column, text in enumerate(texts):
+                table.setItem(row, column, qt.QTableWidgetItem(text))
+        table.resizeColumnsToContents()
+        table.updateGeometry()
+
     def _judge(self, _checked: bool = False) -> None:
         training, parameters = self._shown_training(), self._parameters
         if training is None or parameters is None:
             return
-        judged = training.folder / JUDGED_MODEL / training.model_file.name
+        judged = _judged_model(training)
         judged.parent.mkdir(exist_ok=True)
         arguments = ["evaluate", str(training.model_file), parameters.judging_library]
         arguments += ["--output", str(training.folder / METRICS_FILE), "--save-model", str(judged)]
         arguments += ["--figures", str(training.folder / FIGURES_FOLDER)]
-        library = Path(parameters.judging_library).name
-        self._run(arguments, _("Judging the model..."), lambda: self._say(judged_text(library, _metrics(training))))
+        self._run(training, arguments, _("Judging the model..."), str)
 
     def _publish(self, _checked: bool = False) -> None:
         training = self._shown_training()
-        if training is not None:
-            judged = training.folder / JUDGED_MODEL / training.model_file.name
-            self._run(["publish", str(judged)], _("Publishing..."), self._published)
+        if training is None:
+            return
+        arguments = ["publish", str(_judged_model(training))]
+        if (user_models_folder() / training.model_file.name).exists():
+            question = _("The classifier has your model {name} already. Put this one in its place?")
+            if not slicer.util.confirmOkCancelDisplay(question.format(name=training.name)):
+                return
+            arguments.append("--replace")
+        self._run(training, arguments, _("Publishing..."), self._published)
 
-    def _published(self) -> None:
-        self._say(_("Published: the classifier lists the model from now on."))
+    def _published(self) -> str:
         self._on_published()
+        return _("Published: the classifier lists the model from now on.")
 
-    def _run(self, arguments: list[str], text: str, on_end: Callable[[], None]) -> None:
-        self._say(text)
-        self._on_end = on_end
-        self._process = run_command(
-            arguments, python_for_processes(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+    def _open_folder(self, _checked: bool = False) -> None:
+        training = self._shown_training()
+        if training is not None:
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(training.folder)))
+
+    def _run(self, training: Training, arguments: list[str], text: str, on_end: Callable[[], str]) -> None:
+        """on_end says what the user reads when it went well."""
+        self._message, self._message_of, self._on_end = text, training.name, on_end
+        self._errors_file = training.folder / ERRORS_FILE
+        with self._errors_file.open("wb") as errors:  # a pipe that nobody reads would hold up the process
+            self._process = run_command(arguments, python_for_processes(), stdout=subprocess.DEVNULL, stderr=errors)
         self._timer.start()
         self.show()
 
@@ -107,23 +136,17 @@ class JudgingView:
             return
         process, self._process = self._process, None
         self._timer.stop()
-        assert process.stderr is not None
-        errors = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-        process.stderr.close()
-        if process.returncode == 0:
-            self._on_end()
-        else:
-            self._say(errors[-1].removeprefix("acnet-train: ") if errors else _("It ended without a word."))
+        self._message = self._on_end() if process.returncode == 0 else failure_text(last_error(self._errors_file))
         self.show()
 
-    def _say(self, text: str) -> None:
-        self.ui.resultLabel.text = text
-        self.ui.resultLabel.visible = bool(text)
+
+def _judged_model(training: Training) -> Path:
+    return training.folder / JUDGED_MODEL / training.model_file.name
 
 
 def _metrics(training: Training) -> dict[str, Any]:
     file = training.folder / METRICS_FILE
     if not file.is_file():
         return {}
-    values = json.loads(file.read_text(encoding="utf-8"))
-    return values.get("metrics", values)
+    values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return values

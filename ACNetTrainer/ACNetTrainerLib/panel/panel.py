@@ -47,12 +47,13 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
 
         self._cases_view = CasesView(self.ui)
         self._training_view = TrainingView(self.ui, self._ensure_packages, self._update)
-        self._judging_view = JudgingView(self.ui, lambda: self._training_view.shown, self._update)
+        self._judging_view = JudgingView(self.ui, lambda: self._training_view.shown, self._model_published)
         self._combo_boxes = ComboBoxes()
         recipes = sorted(file.stem for file in (RESOURCES / "Recipes").glob("*.toml"))
         self._combo_boxes.add("label", self.ui.labelComboBox, LABELS, label_text)
         self._combo_boxes.add("recipe", self.ui.recipeComboBox, recipes, str)
         self._combo_boxes.add("network", self.ui.networkComboBox, NETWORKS, network_text)
+        self._combo_boxes.add("parent", self.ui.parentComboBox, (), str)
         self._combo_boxes.add("training", self.ui.trainingComboBox, (), self._training_view.name_text)
         self.ui.openButton.connect("clicked(bool)", self._open_library)
         self.ui.newButton.connect("clicked(bool)", self._new_library)
@@ -69,6 +70,11 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         """Whether work goes on in the thread."""
         return self._worker.running
 
+    @property
+    def judging(self) -> bool:
+        """Whether a model is being judged or published."""
+        return self._judging_view.running
+
     def set_parameters(self, parameters: ACNetTrainerParameters | None) -> None:
         """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
         if self._parameters is not None:
@@ -77,6 +83,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._parameters = parameters
         self._training_view.follow(parameters)
         self._judging_view.follow(parameters)
+        self._combo_boxes.offer("parent", self._training_view.parents, str)
         self._combo_boxes.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
@@ -223,6 +230,10 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         except ACNetError as error:
             self._say(str(error))
         self._library = ""
+        self._update()
+
+    def _model_published(self) -> None:
+        self._combo_boxes.offer("parent", self._training_view.parents, str)
         self._update()
 
     def _say(self, text: str) -> None:

@@ -17,6 +17,7 @@ class ACNetTrainerParameters:
     library - the folder of the case library.
     t1_volume, center, label - the T1 map to add, where its left ventricle is (None: it is searched), "dcm" or "normal".
     recipe, network - how a model is trained, and which of the five networks.
+    parent - the published model that the recipe "fine-tune" trains on.
     model_name - of the model that a new training makes.
     training - the name of the training that is shown.
     judging_library - the folder of the case library that a model is judged on.
@@ -28,6 +29,7 @@ class ACNetTrainerParameters:
     label: str = "normal"
     recipe: str = "recommended"
     network: str = "acnet"
+    parent: str = ""
     model_name: str = "my-model"
     training: str = ""
     judging_library: str = ""

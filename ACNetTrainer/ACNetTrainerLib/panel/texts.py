@@ -8,7 +8,6 @@ from slicer.i18n import tr as _
 
 CHANCE = 0.5
 """The area under the ROC curve of one who guesses."""
-RESULT_ROWS = ("auroc", "recall_dcm", "recall_normal", "balanced_accuracy", "mcc", "auprc", "brier")
 
 
 def label_text(label: str) -> str:
@@ -70,19 +69,47 @@ def duration_text(seconds: float) -> str:
     return _("{hours} h").format(hours=f"{minutes / 60:.1f}")
 
 
-def judged_text(library: str, metrics: dict[str, Any]) -> str:
-    text = _("Judged on {library}.").format(library=library)
-    match metrics.get("auroc"):
-        case {"low": float(low)} if low <= CHANCE:
-            return f"{text} {_('It may be no better than chance: do not use it.')}"
-    return text
+def failure_text(last_error: str) -> str:
+    return last_error or _("It ended without a word.")
 
 
-def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    """The measures that there are, each with its 95 % interval."""
-    rows = []
-    for name in RESULT_ROWS:
-        match metrics.get(name):
-            case {"value": float(value), "low": float(low), "high": float(high)}:
-                rows.append((name, f"{value:.3f} ({low:.3f} - {high:.3f})"))
+def judged_text(metrics: dict[str, Any]) -> str:
+    """On whom a model was judged, and a warning where that speaks against it; "" without a judgement."""
+    if not metrics:
+        return ""
+    texts = [_("Judged on {dcm} DCM and {normal} normal simulated patients.")]
+    if not metrics["simulated"]:
+        texts = [_("Judged on {dcm} DCM and {normal} normal patients.")]
+    if metrics["patients_unseen"] != "checked":
+        texts.append(_("Whether it was trained on some of them can't be checked."))
+    if metrics["auroc"]["low"] <= CHANCE:
+        texts.append(_("It may be no better than chance: do not use it."))
+    cases = metrics["cases"]
+    return " ".join(texts).format(dcm=cases["patients_dcm"], normal=cases["patients_normal"])
+
+
+def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Each measure, with its 95 % interval, over patients and over sections; then who was called what."""
+    if not metrics:
+        return []
+    measures = {
+        "auroc": _("AUROC"),
+        "auprc": _("AUPRC"),
+        "recall_dcm": _("Recall of DCM"),
+        "recall_normal": _("Recall of normal"),
+        "balanced_accuracy": _("Balanced accuracy"),
+        "mcc": _("Matthews corr."),
+        "brier": _("Brier score"),
+        "ece": _("Calibration error"),
+    }
+    levels = metrics, metrics["sections"]
+    rows = [(text, *(_estimate_text(level[name]) for level in levels)) for name, text in measures.items()]
+    for truth in ("dcm", "normal"):
+        for said in ("dcm", "normal"):
+            text = _("{truth}, called {said}").format(truth=label_text(truth), said=label_text(said))
+            rows.append((text, *(str(level["confusion_matrix"][truth][said]) for level in levels)))
     return rows
+
+
+def _estimate_text(estimate: dict[str, float]) -> str:
+    return f"{estimate['value']:.3f} ({estimate['low']:.2f} - {estimate['high']:.2f})"

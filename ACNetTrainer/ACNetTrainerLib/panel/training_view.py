@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.model_store import available_models
 from ACNetTrainerLib.background_training import (
     ERRORS_FILE,
     EventLog,
@@ -19,6 +20,7 @@ from ACNetTrainerLib.background_training import (
     Training,
     find_trainings,
     is_running,
+    last_error,
     new_training,
     read_events,
     request_stop,
@@ -27,10 +29,12 @@ from ACNetTrainerLib.background_training import (
 )
 from ACNetTrainerLib.panel.logic import python_for_processes
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
-from ACNetTrainerLib.panel.texts import progress_text, training_text
+from ACNetTrainerLib.panel.texts import failure_text, progress_text, training_text
 from ACNetTrainerLib.scene import show_curves, show_plot_view
+from ACNetTrainerLib.training_commands import FINE_TUNE
 
 POLL_MS = 500
+ACNET = "acnet"
 
 
 class TrainingView:
@@ -60,6 +64,8 @@ class TrainingView:
                     self._states[training.name] = state_of(training, is_running(training))
             if not parameters.training and self._states:
                 parameters.training = next(iter(self._states))
+            if parameters.parent not in self.parents:
+                parameters.parent = next(iter(self.parents), "")
             self._timer.start()
 
     @property
@@ -74,6 +80,11 @@ class TrainingView:
     def names(self) -> tuple[str, ...]:
         return tuple(training.name for training in find_trainings())
 
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The published models, one of which the recipe fine-tune trains on."""
+        return tuple(available_models())
+
     def name_text(self, name: str) -> str:
         return training_text(name, self._states.get(name, "stopped"))
 
@@ -84,6 +95,9 @@ class TrainingView:
         self.ui.stopButton.enabled = state == "running"
         self.ui.goOnButton.enabled = state in {"stopped", "failed"}
         self.ui.trainButton.enabled = bool(self._parameters is not None and self._parameters.library)
+        fine_tunes = self._parameters is not None and self._parameters.recipe == FINE_TUNE
+        self.ui.parentComboBox.enabled = fine_tunes
+        self.ui.networkComboBox.enabled = not fine_tunes
         self.ui.trainingProgressBar.visible = state == "running"
         self.ui.progressLabel.visible = training is not None
         if training is None:
@@ -111,8 +125,7 @@ class TrainingView:
 
     def _progress_text(self, training: Training, state: State | None, events: list[dict[str, Any]]) -> str:
         if state == "failed" and not (events and events[-1]["event"] == "error"):
-            lines = (training.folder / ERRORS_FILE).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            return lines[-1].removeprefix("acnet-train: ") if lines else _("The training ended without a word.")
+            return failure_text(last_error(training.folder / ERRORS_FILE))
         if state == "stopped":
             return progress_text({"event": "stopped"})
         return progress_text(events[-1] if events else None)
@@ -123,8 +136,7 @@ class TrainingView:
             return
         try:
             self._ensure_packages()
-            request = Request(parameters.library, parameters.recipe, parameters.network)
-            training = new_training(parameters.model_name.strip(), request)
+            training = new_training(parameters.model_name.strip(), _request(parameters))
         except ACNetError as error:
             self._say(str(error))
             return
@@ -175,6 +187,12 @@ class TrainingView:
             self._on_changed()
         else:
             self.show()
+
+
+def _request(parameters: ACNetTrainerParameters) -> Request:
+    if parameters.recipe == FINE_TUNE:  # published models are ACNets
+        return Request(parameters.library, FINE_TUNE, ACNET, parameters.parent)
+    return Request(parameters.library, parameters.recipe, parameters.network)
 
 
 def _was_stopped(training: Training) -> bool:
