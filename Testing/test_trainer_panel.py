@@ -262,7 +262,7 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
     wait_until(lambda: ui.resultLabel.text.startswith("Judged"), TRAINING_SECONDS)
     assert "6 DCM and 6 normal simulated patients" in ui.resultLabel.text
     rows = dict(zip(texts_of(ui.metricsTable, 0), texts_of(ui.metricsTable, 1), strict=True))
-    assert re.fullmatch(r"[01]\.\d{3} \([01]\.\d\d - [01]\.\d\d\)", rows["AUROC"])
+    assert re.fullmatch(r"[01]\.\d{3} \([01]\.\d{3} to [01]\.\d{3}\)", rows["AUROC"])
     assert int(rows["DCM, called DCM"]) + int(rows["DCM, called Normal"]) == 6
     assert not any(label.pixmap.isNull() for label in (ui.rocLabel, ui.reliabilityLabel, ui.attentionLabel))
     ui.judgeButton.click()  # once more takes the place of the first

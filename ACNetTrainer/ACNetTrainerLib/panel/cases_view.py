@@ -110,8 +110,7 @@ class CasesView:
                 table.setItem(row, column, qt.QTableWidgetItem(text))
             table.item(row, 0).setToolTip(case.case)
             table.setRowHeight(row, THUMBNAIL_PIXELS + 4)
-        for column in (1, 3):
-            table.resizeColumnToContents(column)
+        table.resizeColumnsToContents()
         left_out = len(found) - len(self._shown)
         self.ui.moreLabel.text = _("and {count} more: filter them").format(count=left_out) if left_out else ""
         self.ui.moreLabel.visible = bool(left_out)

@@ -88,7 +88,6 @@ class JudgingView:
             for column, text in enumerate(texts):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
         table.resizeColumnsToContents()
-        table.updateGeometry()
 
     def _judge(self, _checked: bool = False) -> None:
         training, parameters = self._shown_training(), self._parameters

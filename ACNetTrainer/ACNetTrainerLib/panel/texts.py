@@ -89,7 +89,7 @@ def judged_text(metrics: dict[str, Any]) -> str:
 
 
 def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Each measure, with its 95 % interval, over patients and over sections; then who was called what."""
+    """Each measure, over patients with its 95 % interval and over sections; then how many were called what."""
     if not metrics:
         return []
     measures = {
@@ -102,14 +102,17 @@ def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
         "brier": _("Brier score"),
         "ece": _("Calibration error"),
     }
-    levels = metrics, metrics["sections"]
-    rows = [(text, *(_estimate_text(level[name]) for level in levels)) for name, text in measures.items()]
+    sections = metrics["sections"]
+    rows = [
+        (text, _estimate_text(metrics[name]), f"{sections[name]['value']:.3f}") for name, text in measures.items()
+    ]
     for truth in ("dcm", "normal"):
         for said in ("dcm", "normal"):
             text = _("{truth}, called {said}").format(truth=label_text(truth), said=label_text(said))
-            rows.append((text, *(str(level["confusion_matrix"][truth][said]) for level in levels)))
+            patients, of_sections = (level["confusion_matrix"][truth][said] for level in (metrics, sections))
+            rows.append((text, str(patients), str(of_sections)))
     return rows
 
 
 def _estimate_text(estimate: dict[str, float]) -> str:
-    return f"{estimate['value']:.3f} ({estimate['low']:.2f} - {estimate['high']:.2f})"
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
