@@ -171,7 +171,11 @@ def make_trainer_pictures() -> None:
         parameters.judging_library = str(others)
         panel.ui.judgeButton.click()
         wait_until(lambda: panel.ui.publishButton.enabled, 300)
-        for part in (panel.ui.casesCollapsibleButton, panel.ui.addCollapsibleButton, panel.ui.trainingCollapsibleButton):
+        for part in (
+            panel.ui.casesCollapsibleButton,
+            panel.ui.addCollapsibleButton,
+            panel.ui.trainingCollapsibleButton,
+        ):
             part.collapsed = True
         panel.ui.judgingLibraryLabel.text = "C:/other patients"
         panel.picture("judged")

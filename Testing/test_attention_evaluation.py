@@ -16,7 +16,8 @@ from ACNetLib.network import ACNet
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import read_t1_map
 from ACNetLib.ventricle import MYOCARDIUM_LABEL
-from ACNetTrainerLib.attention_evaluation import REGIONS, FixedMask, judge_attention
+from ACNetTrainerLib.attention_evaluation import FixedMask, judge_attention
+from ACNetTrainerLib.attention_regions import REGIONS
 from ACNetTrainerLib.cases import LABELS, CaseLibrary
 from ACNetTrainerLib.simulation.truth import masks_file
 from conftest import a_card

@@ -23,6 +23,7 @@ from ACNetLib.sample_data import sample_cases
 from ACNetLib.scene import add_t1_map
 from ACNetLib.t1map import read_t1_map
 from ACNetTrainerLib.background_training import Training, find_trainings, read_events, trainings_folder
+from ACNetTrainerLib.case_editing import remove_cases
 from ACNetTrainerLib.cases import CaseLibrary, read_case_library
 from ACNetTrainerLib.networks import NETWORKS
 from conftest import Finder, simulate_library
@@ -69,10 +70,10 @@ def chosen_folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 @pytest.fixture
-def a_library(tmp_path: Path, ui: Any, chosen_folders: list[Path]) -> Path:
+def a_library(tmp_path: Path, a_module: Any, ui: Any, chosen_folders: list[Path]) -> Path:
     """A new library, made by a click."""
     chosen_folders.append(tmp_path / "library")
-    ui.newButton.click()
+    click(a_module, ui.newButton)
     return tmp_path / "library"
 
 
@@ -109,9 +110,16 @@ def add(module: Any, volume: Volume, label: str, patient: str) -> str:
     choose(ui.labelComboBox, label)
     ui.patientLineEdit.text = patient
     wait_until(lambda: ui.addButton.enabled)
-    ui.addButton.click()
-    wait_until(lambda: not module.widget.panel.running)
+    click(module, ui.addButton)
     return str(ui.statusLabel.text)
+
+
+def click(module: Any, button: Any) -> None:
+    """And wait for what it has started in the thread."""
+    from slicer_host import wait_until
+
+    button.click()
+    wait_until(lambda: not module.widget.panel.running)
 
 
 def open_library(module: Any, folder: Path) -> None:
@@ -186,19 +194,50 @@ def test_the_table_shows_thumbnails_and_is_filtered(
     assert ui.casesTable.rowCount == 0
 
 
-def test_a_patients_label_is_changed_and_the_library_checked_by_clicks(
-    a_module: Any, ui: Any, a_library: Path, a_sample: Volume, monkeypatch: pytest.MonkeyPatch
+def test_a_library_that_is_opened_while_another_is_drawn_gets_its_own_pictures(
+    a_module: Any, ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:
     from slicer_host import wait_until
 
+    first, second = two_libraries
+    a_module.widget.panel.logic.getParameterNode().library = str(first.folder)
+    wait_until(lambda: ui.casesTable.rowCount == 12)
+    open_library(a_module, second.folder)
+    assert texts_of(ui.casesTable, 2) == [case.patient for case in second.cases]
+    assert not any(ui.casesTable.item(row, 0).icon().isNull() for row in range(12))
+
+
+def test_a_change_by_another_program_is_seen_when_the_library_is_opened_again(
+    a_module: Any, ui: Any, a_library: Path, a_sample: Volume, chosen_folders: list[Path]
+) -> None:
+    add(a_module, a_sample, "dcm", "first")
+    remove_cases(a_library, [read_case_library(a_library).cases[0].case])
+    chosen_folders.append(a_library)
+    click(a_module, ui.openButton)
+    assert ui.casesTable.rowCount == 2
+
+
+def test_a_change_that_is_refused_is_said_above_the_cases(
+    a_module: Any, ui: Any, a_library: Path, a_sample: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(a_module, a_sample, "dcm", "first")
+    remove_cases(a_library, [read_case_library(a_library).cases[0].case])  # behind the panel's back
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda _text, **_named: True)
+    ui.casesTable.selectRow(0)
+    click(a_module, ui.removeButton)
+    assert "found 0 cases named" in ui.warningsLabel.text
+    assert ui.casesTable.rowCount == 2
+
+
+def test_a_patients_label_is_changed_and_the_library_checked_by_clicks(
+    a_module: Any, ui: Any, a_library: Path, a_sample: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(a_module, a_sample, "dcm", "first")
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda _text, **_named: True)
     ui.casesTable.selectRow(1)
-    ui.changeLabelButton.click()
+    click(a_module, ui.changeLabelButton)
     assert texts_of(ui.casesTable, 1) == ["Normal"] * 3
-    wait_until(lambda: ui.checkButton.enabled)
-    ui.checkButton.click()
-    wait_until(lambda: not a_module.widget.panel.running)
+    click(a_module, ui.checkButton)
     assert "Patients who are dcm: 0" in ui.warningsLabel.text
 
 
@@ -214,11 +253,11 @@ def test_cases_are_removed_by_a_click_after_a_question(
 
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", decline)
     ui.casesTable.selectRow(1)
-    ui.removeButton.click()
+    click(a_module, ui.removeButton)
     assert "Remove 1 cases" in questions[0]
     assert ui.casesTable.rowCount == 3
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda _text, **_named: True)
-    ui.removeButton.click()
+    click(a_module, ui.removeButton)
     assert ui.casesTable.rowCount == 2
     assert len(read_case_library(a_library).cases) == 2
 
@@ -226,8 +265,9 @@ def test_cases_are_removed_by_a_click_after_a_question(
 def test_a_folder_that_is_no_library_is_refused_in_a_sentence(
     a_module: Any, ui: Any, tmp_path: Path, chosen_folders: list[Path]
 ) -> None:
+    assert "Open a case library" in ui.warningsLabel.text
     chosen_folders.append(tmp_path)
-    ui.openButton.click()
+    click(a_module, ui.openButton)
     assert "cases.csv" in ui.warningsLabel.text
     assert not ui.addButton.enabled
 
@@ -272,7 +312,12 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
     assert "retrained" in available_models()
     assert ui.parentComboBox.findData("retrained") >= 0, "it can be trained on"
     questions: list[str] = []
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_named: bool(questions.append(text)))
+
+    def decline(text: str, **_named: object) -> bool:
+        questions.append(text)
+        return False
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", decline)
     ui.publishButton.click()  # once more: the user is asked, and declines
     assert "has your model retrained already" in questions[0]
     assert not a_module.widget.panel.judging

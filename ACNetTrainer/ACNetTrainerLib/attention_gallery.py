@@ -10,16 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
-from scipy.ndimage import zoom
 from scipy.special import expit
 
 from ACNetLib.attention import BAND_COLORS, BAND_NAMES, attention_maps, to_bands
 from ACNetLib.device import DeviceChoice
 from ACNetLib.model import Model
 from ACNetLib.probability import log_odds_of
-from ACNetLib.section import SECTION_SIZE
 from ACNetLib.section_picture import OVERLAY_OPACITY, SHOWN_MAP
 
+from .attention_regions import on_section_pixels
 from .cases import CaseLibrary
 from .dataset import CaseDataset
 from .figures import CLASS_NAMES, DOTS_PER_INCH, save_figure
@@ -86,8 +85,7 @@ def _sections_with_bands(
     with torch.inference_mode():
         masks = model.network.to(device.device).eval()(sections.to(device.device)).masks
     values = attention_maps([mask.float().cpu().numpy() for mask in masks])[SHOWN_MAP]
-    scale = SECTION_SIZE / values.shape[1]
-    fine = zoom(values, (1, scale, scale), order=1, grid_mode=True, mode="nearest")
+    fine = on_section_pixels(values)
     bands = to_bands(fine, np.ones_like(fine, bool), model.card.attention_thresholds[SHOWN_MAP])
     return list(zip(sections[:, 0].numpy(), bands, strict=True))
 

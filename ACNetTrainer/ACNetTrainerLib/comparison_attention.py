@@ -6,26 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import SimpleITK as sitk
 import torch
-from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ACNetLib.attention import map_names
 from ACNetLib.device import DeviceChoice
-from ACNetLib.section import SECTION_SIZE, SectionGrid
-from ACNetLib.t1map import read_t1_map
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetLib.section import SECTION_SIZE
 
+from .attention_regions import FloatArray, enrichments, on_section_pixels, regions_of
 from .cases import CaseLibrary
 from .dataset import CaseDataset
 from .training import evaluation_loader
-
-FloatArray = NDArray[np.float32]
-WALL_MARGIN_MM = 2
-"""The wall counts with so much of its surroundings: a mask pixel is several mm wide."""
 
 
 @dataclass(frozen=True)
@@ -69,38 +60,25 @@ def attention_on(
 
 
 def _maps(masks: Sequence[Tensor]) -> dict[str, FloatArray]:
-    size = (SECTION_SIZE, SECTION_SIZE)
-    means = [
-        F.interpolate(mask.float().mean(dim=1, keepdim=True), size, mode="bilinear", align_corners=False)[:, 0]
-        .cpu()
-        .numpy()
-        for mask in masks
-    ]
+    means = [on_section_pixels(mask.float().mean(dim=1).cpu().numpy()) for mask in masks]
     return dict(zip(map_names(len(means)), [*means, np.prod(means, axis=0)], strict=True))
 
 
 def _enrichments(maps: dict[str, FloatArray], library: CaseLibrary) -> dict[str, dict[str, float]]:
     """Empty where the library knows no outlines."""
-    outlines = {number: library.masks_path(case) for number, case in enumerate(library.cases)}
     ratios: dict[str, dict[str, list[float]]] = {name: {"wall": [], "cavity": [], "mean_wall": []} for name in maps}
     mean_maps = {name: values.mean(axis=0) for name, values in maps.items()}
-    for number, path in outlines.items():
-        if path is None:
-            continue
-        case = library.cases[number]
-        labels = SectionGrid.around(read_t1_map(library.path(case)), 0, case.center_mm).sample(
-            sitk.ReadImage(str(path))
-        )
-        wall = binary_dilation(labels == MYOCARDIUM_LABEL, iterations=WALL_MARGIN_MM)
-        cavity = (labels == CAVITY_LABEL) & ~wall
-        if not wall.any() or not cavity.any():
+    for number, case in enumerate(library.cases):
+        regions = regions_of(library, case)
+        if regions is None:
             continue
         for name, values in maps.items():
-            own, mean = values[number], mean_maps[name]
-            ratios[name]["wall"].append(float(own[wall].mean() / own.mean()))
-            ratios[name]["cavity"].append(float(own[cavity].mean() / own.mean()))
-            ratios[name]["mean_wall"].append(float(mean[wall].mean() / mean.mean()))
+            own, mean = enrichments(values[number], regions), enrichments(mean_maps[name], regions)
+            if own.keys() >= {"wall", "cavity"}:
+                ratios[name]["wall"].append(own["wall"])
+                ratios[name]["cavity"].append(own["cavity"])
+                ratios[name]["mean_wall"].append(mean["wall"])
     return {
-        name: {region: round(float(np.mean(values)), 4) for region, values in regions.items() if values}
-        for name, regions in ratios.items()
+        name: {region: round(float(np.mean(values)), 4) for region, values in by_region.items() if values}
+        for name, by_region in ratios.items()
     }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -11,7 +14,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.panel.worker import Progress
+from ACNetLib.panel.worker import Progress, Worker
 from ACNetTrainerLib.panel.texts import count_text, label_text
 
 if TYPE_CHECKING:
@@ -24,13 +27,16 @@ LABELS = ("dcm", "normal")
 
 
 class CasesView:
-    """Shows the library of a folder; the thumbnails come later, from `pictures_work`."""
+    """Shows a case library; the thumbnails of its table are drawn in a thread and come one after the other."""
 
     def __init__(self, ui: Any) -> None:
         self.ui = ui
         self._library: CaseLibrary | None = None
         self._shown: list[Case] = []
+        self._worker = Worker(lambda picture, _fraction: self._show_picture(Path(picture)))
+        self._draw_again = False
         self._pictures = TemporaryDirectory(prefix="acnet-")
+        self._rows: dict[Path, int] = {}  # of the table, by their pictures
         self.ui.casesTable.setIconSize(qt.QSize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
         self.ui.filterLineEdit.connect("textChanged(QString)", lambda _text: self._fill_table())
 
@@ -38,18 +44,14 @@ class CasesView:
     def library(self) -> CaseLibrary | None:
         return self._library
 
-    def show(self, folder: str) -> None:
-        """Read and show the library of this folder; a refusal stands in place of its warnings."""
-        from ACNetTrainerLib.case_checks import size_warnings
-        from ACNetTrainerLib.cases import read_case_library
+    @property
+    def drawing(self) -> bool:
+        """Whether thumbnails are still drawn."""
+        return self._worker.running
 
-        self._library, sentences = None, [_("Open a case library, or make a new one.")]
-        if folder:
-            try:
-                self._library = read_case_library(Path(folder), may_be_empty=True)
-                sentences = [*self._library.warnings, *size_warnings(self._library)]
-            except ACNetError as error:
-                sentences = [str(error)]
+    def show(self, library: CaseLibrary | None, sentences: Sequence[str]) -> None:
+        """Show a library and what is to be said of it; None: there is none, and the sentences say why."""
+        self._library = library
         self.show_warnings(sentences)
         self._show_counts()
         self._fill_table()
@@ -63,28 +65,11 @@ class CasesView:
         rows = {index.row() for index in self.ui.casesTable.selectionModel().selectedRows()}
         return [self._shown[row] for row in sorted(rows)]
 
-    def pictures_work(self) -> Callable[[Progress], None]:
-        """The work that draws the thumbnails of the cases in the table; `show_pictures` then shows them."""
-        library, cases, folder = self._library, list(self._shown), Path(self._pictures.name)
-
-        def work(progress: Progress) -> None:
-            from ACNetTrainerLib.case_pictures import write_thumbnail
-
-            for index, case in enumerate(cases):
-                progress("pictures", index / len(cases))
-                file = folder / f"{case.case}.png"
-                if library is not None and not file.is_file():
-                    write_thumbnail(library, case, file, THUMBNAIL_PIXELS)
-
-        return work
-
-    def show_pictures(self) -> None:
-        for row, case in enumerate(self._shown):
-            file = Path(self._pictures.name) / f"{case.case}.png"
-            if file.is_file():
-                self.ui.casesTable.item(row, 0).setIcon(qt.QIcon(str(file)))
+    def stop_drawing(self) -> None:
+        self._worker.cancel()
 
     def close(self) -> None:
+        self._worker.close()
         self._pictures.cleanup()
 
     def _show_counts(self) -> None:
@@ -114,7 +99,63 @@ class CasesView:
         left_out = len(found) - len(self._shown)
         self.ui.moreLabel.text = _("and {count} more: filter them").format(count=left_out) if left_out else ""
         self.ui.moreLabel.visible = bool(left_out)
-        self.show_pictures()
+        self._rows = {self._picture_of(case): row for row, case in enumerate(self._shown)}
+        for picture in self._rows:
+            self._show_picture(picture)
+        self._draw_pictures()
+
+    def _draw_pictures(self) -> None:
+        if self._worker.running:
+            self._draw_again = True
+            self._worker.cancel()
+        elif self._library is not None:
+            missing = {self._shown[row]: file for file, row in self._rows.items() if not file.is_file()}
+            self._worker.start(_drawing(self._library, missing), self._pictures_drawn)
+
+    def _pictures_drawn(self, _future: Future) -> None:
+        if self._draw_again:
+            self._draw_again = False
+            self._draw_pictures()
+
+    def _picture_of(self, case: Case) -> Path:
+        """Of this very section: cases of two libraries can have one name, and a centre can be edited."""
+        folder = self._library.folder if self._library is not None else ""
+        shown = f"{folder}\n{case.file}\n{case.center_mm}"
+        return Path(self._pictures.name) / f"{hashlib.sha256(shown.encode()).hexdigest()}.png"
+
+    def _show_picture(self, picture: Path) -> None:
+        if picture in self._rows and picture.is_file():
+            self.ui.casesTable.item(self._rows[picture], 0).setIcon(qt.QIcon(str(picture)))
+
+
+def _drawing(library: CaseLibrary, pictures: Mapping[Case, Path]) -> Callable[[Progress], None]:
+    """The work that draws these pictures and reports each."""
+
+    def work(progress: Progress) -> None:
+        from ACNetTrainerLib.case_pictures import write_thumbnail
+
+        for number, (case, picture) in enumerate(pictures.items(), start=1):
+            with suppress(ACNetError):  # a check of the library says what is wrong with an image
+                write_thumbnail(library, case, picture, THUMBNAIL_PIXELS)
+            progress(str(picture), number / len(pictures))
+
+    return work
+
+
+def reading(folder: Path) -> Callable[[Progress], tuple[CaseLibrary | None, list[str]]]:
+    """The work that reads a library: for `CasesView.show`."""
+
+    def work(_progress: Progress) -> tuple[CaseLibrary | None, list[str]]:
+        from ACNetTrainerLib.case_checks import size_warnings
+        from ACNetTrainerLib.cases import read_case_library
+
+        try:
+            library = read_case_library(folder, may_be_empty=True)
+        except ACNetError as error:
+            return None, [str(error)]
+        return library, [*library.warnings, *size_warnings(library)]
+
+    return work
 
 
 def _searched(case: Case) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,21 @@ def check_warnings(library: CaseLibrary) -> list[str]:
     from ACNetTrainerLib.case_checks import check_library
 
     return [*library.warnings, *check_library(library).warnings]
+
+
+def give_other_label(folder: Path, cases: Sequence[Case]) -> None:
+    """To all cases of the patients of these cases. Raises ACNetError when the library would be refused afterwards."""
+    from ACNetTrainerLib import case_editing
+
+    for case in cases:
+        case_editing.edit_case(folder, case.case, label="normal" if case.is_dcm else "dcm")
+
+
+def remove_cases(folder: Path, names: Sequence[str]) -> None:
+    """Remove cases and their files from a library. Raises ACNetError when it can't be changed."""
+    from ACNetTrainerLib import case_editing
+
+    case_editing.remove_cases(folder, names)
 
 
 def python_for_processes() -> str:

@@ -17,17 +17,16 @@ from slicer.i18n import tr as _
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
-from ACNetLib.panel.worker import CancelledByUser, Worker
-from ACNetTrainerLib.panel.cases_view import LABELS, CasesView
+from ACNetLib.panel.worker import CancelledByUser, Work, Worker
+from ACNetTrainerLib.panel.cases_view import LABELS, CasesView, reading
 from ACNetTrainerLib.panel.judging_view import JudgingView
-from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center, check_warnings
+from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center, check_warnings, give_other_label, remove_cases
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 from ACNetTrainerLib.panel.texts import label_text, network_text
 from ACNetTrainerLib.panel.training_view import TrainingView
 
 RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
 REQUIREMENTS_FILE = RESOURCES / "ACNetTrainer-requirements.txt"
-OTHER_LABEL = {"dcm": "normal", "normal": "dcm"}
 NETWORKS = ("acnet", "residual-attention-56", "vgg16", "resnet50", "resnet101")
 
 
@@ -43,7 +42,8 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._worker = Worker(lambda _step, _fraction: None)
         self._parameters: ACNetTrainerParameters | None = None
         self._gui_tag: int | None = None
-        self._library = ""  # as shown: reading it takes a moment
+        self._library: str | None = None  # as shown; None: to be read, once more
+        self._failed = ""  # why the library was not changed
 
         self._cases_view = CasesView(self.ui)
         self._training_view = TrainingView(self.ui, self._ensure_packages, self._update)
@@ -67,8 +67,8 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
 
     @property
     def running(self) -> bool:
-        """Whether work goes on in the thread."""
-        return self._worker.running
+        """Whether work goes on in a thread."""
+        return self._worker.running or self._cases_view.drawing
 
     @property
     def judging(self) -> bool:
@@ -100,6 +100,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
     def leave_scene(self) -> None:
         """The scene closes: what runs for it ends, a training with a checkpoint."""
         self._worker.cancel()
+        self._cases_view.stop_drawing()
         self._training_view.stop_own()
 
     def close(self) -> None:
@@ -120,8 +121,9 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
     def _open_library(self, _checked: bool = False) -> None:
         folder = self._chosen_folder(_("Folder of the case library"))
         if folder and self._parameters is not None:
-            self._library = ""
+            self._library = None
             self._parameters.library = folder
+            self._update()
 
     def _new_library(self, _checked: bool = False) -> None:
         folder = self._chosen_folder(_("New or empty folder for the case library"))
@@ -133,10 +135,11 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
 
             create_case_library(Path(folder))
         except ACNetError as error:
-            self._say(str(error))
+            self._cases_view.show_warnings([str(error)])
             return
-        self._library = ""
+        self._library = None
         self._parameters.library = folder
+        self._update()
 
     def _choose_judging_library(self, _checked: bool = False) -> None:
         folder = self._chosen_folder(_("Case library with other patients"))
@@ -175,61 +178,81 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             except ACNetError as error:
                 self._say(str(error))
             finally:
-                self._library = ""
-                self._update()
+                self._read_library()
 
     def _check_library(self, _checked: bool = False) -> None:
         library = self._cases_view.library
-        if library is None or self._worker.running:
-            return
-        try:
-            self._ensure_packages()
-        except ACNetError as error:
-            self._say(str(error))
-            return
-        self._say(_("Reading every image..."))
-        self._worker.start(lambda _progress: check_warnings(library), self._library_checked)
-        self._update()
+        if library is not None:
+            self._start_on_library(
+                lambda _progress: check_warnings(library), self._library_checked, _("Reading every image...")
+            )
 
     def _library_checked(self, future: Future) -> None:
-        self._say("")
-        try:
-            self._cases_view.show_warnings(future.result() or [_("Nothing to be warned of.")])
-        except CancelledByUser:
-            pass
-        except ACNetError as error:
-            self._cases_view.show_warnings([str(error)])
-        self._update()
+        with slicer.util.tryWithErrorDisplay(_("The library could not be checked.")):
+            try:
+                self._cases_view.show_warnings(future.result() or [_("Nothing to be warned of.")])
+            except CancelledByUser:
+                self._cases_view.show_warnings([])
+            except ACNetError as error:
+                self._cases_view.show_warnings([str(error)])
+            finally:
+                self._update()
 
     def _change_label(self, _checked: bool = False) -> None:
         patients = {case.patient: case for case in self._cases_view.selected}
         question = _("Give all cases of {count} patients the other label?")
         if patients and slicer.util.confirmOkCancelDisplay(question.format(count=len(patients))):
-            from ACNetTrainerLib.case_editing import edit_case
-
-            self._change_library(
-                lambda folder: [
-                    edit_case(folder, case.case, label=OTHER_LABEL[case.label]) for case in patients.values()
-                ]
-            )
+            self._change_library(lambda folder: give_other_label(folder, list(patients.values())))
 
     def _remove_cases(self, _checked: bool = False) -> None:
         names = [case.case for case in self._cases_view.selected]
         question = _("Remove {count} cases from the library and delete its copies of their images?")
         if names and slicer.util.confirmOkCancelDisplay(question.format(count=len(names))):
-            from ACNetTrainerLib.case_editing import remove_cases
-
             self._change_library(lambda folder: remove_cases(folder, names))
 
-    def _change_library(self, change: Callable[[Path], object]) -> None:
-        if self._parameters is None:
-            return
+    def _change_library(self, change: Callable[[Path], None]) -> None:
+        """In the thread: another process may hold the library's lock for a while."""
+        if self._parameters is not None:
+            folder = Path(self._parameters.library)
+            self._start_on_library(lambda _progress: change(folder), self._library_changed, _("Changing..."))
+
+    def _library_changed(self, future: Future) -> None:
+        with slicer.util.tryWithErrorDisplay(_("The library could not be changed.")):
+            try:
+                future.result()
+            except ACNetError as error:
+                self._failed = str(error)
+            finally:
+                self._read_library()
+
+    def _start_on_library(self, work: Work, on_finished: Callable[[Future], None], text: str) -> None:
         try:
             self._ensure_packages()
-            change(Path(self._parameters.library))
         except ACNetError as error:
-            self._say(str(error))
-        self._library = ""
+            self._cases_view.show_warnings([str(error)])
+            return
+        self._cases_view.show_warnings([text])
+        self._worker.start(work, on_finished)
+        self._update()
+
+    def _read_library(self) -> None:
+        """Read and show the parameters' library, once there are any again."""
+        self._library = None
+        parameters = self._parameters
+        if parameters is None:
+            return
+        self._library = parameters.library
+        if parameters.library:
+            self._worker.start(reading(Path(parameters.library)), self._library_read)
+        else:
+            self._cases_view.show(None, [_("Open a case library, or make a new one.")])
+        self._update()
+
+    def _library_read(self, future: Future) -> None:
+        with slicer.util.tryWithErrorDisplay(_("The library could not be read.")):
+            library, sentences = future.result()
+            failed, self._failed = self._failed, ""
+            self._cases_view.show(library, [*filter(None, [failed]), *sentences])
         self._update()
 
     def _model_published(self) -> None:
@@ -249,11 +272,9 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._combo_boxes.show()
         self.ui.judgingLibraryLabel.text = parameters.judging_library or _("No library chosen")
         self.ui.libraryLabel.text = parameters.library or _("No library open")
-        if not self._library or parameters.library != self._library:
-            self._library = parameters.library
-            self._cases_view.show(parameters.library)
-            if self._cases_view.library is not None and not self._worker.running:
-                self._worker.start(self._cases_view.pictures_work(), self._pictures_drawn)
+        if parameters.library != self._library and not self._worker.running:
+            self._read_library()
+            return
         self.ui.addButton.enabled = bool(
             self._cases_view.library is not None and parameters.t1_volume is not None and not self._worker.running
         )
@@ -262,8 +283,3 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             button.enabled = has_cases and not self._worker.running
         self._training_view.show()
         self._judging_view.show()
-
-    def _pictures_drawn(self, future: Future) -> None:
-        if future.exception() is None:
-            self._cases_view.show_pictures()
-        self._update()

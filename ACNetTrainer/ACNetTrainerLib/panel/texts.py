@@ -103,9 +103,7 @@ def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
         "ece": _("Calibration error"),
     }
     sections = metrics["sections"]
-    rows = [
-        (text, _estimate_text(metrics[name]), f"{sections[name]['value']:.3f}") for name, text in measures.items()
-    ]
+    rows = [(text, _estimate_text(metrics[name]), f"{sections[name]['value']:.3f}") for name, text in measures.items()]
     for truth in ("dcm", "normal"):
         for said in ("dcm", "normal"):
             text = _("{truth}, called {said}").format(truth=label_text(truth), said=label_text(said))
