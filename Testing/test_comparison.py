@@ -21,7 +21,7 @@ import SimpleITK as sitk
 import torch
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib import comparison_training, protocols
+from ACNetTrainerLib import comparison, comparison_training, protocols
 from ACNetTrainerLib.cases import CaseLibrary, read_case_library
 from ACNetTrainerLib.cli import main
 from ACNetTrainerLib.comparison import compare
@@ -145,6 +145,17 @@ def test_a_wrong_request_is_refused(
 ) -> None:
     assert main(["compare", str(simulated_library.folder), "--output", str(tmp_path / "out"), *wrong]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_interrupted_comparison_says_how_to_go_on(
+    arguments: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "complete_all", interrupt)
+    assert main([*map(str, arguments), "--output", str(tmp_path / "out")]) == 130
+    assert "Run the same command again" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from ACNetLib.errors import ACNetError
 from .training_commands import COMMAND, DEVICES
 
 PROTOCOLS = ("paper-1", "paper-2", "honest")  # protocols.PROTOCOLS, not imported
+INTERRUPTED = "Interrupted. Run the same command again: what is done is kept, the rest goes on from its last epochs."
 
 
 def add_comparison_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -44,15 +45,19 @@ def _compare(options: argparse.Namespace) -> None:
     from .provenance import provenance
 
     request = _request(options)
-    compare(
-        _library(options.cases),
-        request,
-        options.output,
-        choose_device(options.device),
-        provenance(COMMAND),
-        options.scheduler,
-        lambda text: print(text, flush=True),
-    )
+    try:
+        compare(
+            _library(options.cases),
+            request,
+            options.output,
+            choose_device(options.device),
+            provenance(COMMAND),
+            options.scheduler,
+            lambda text: print(text, flush=True),
+        )
+    except KeyboardInterrupt:
+        print(INTERRUPTED, flush=True)
+        raise
     _write_tables(options.output)
 
 
