@@ -23,7 +23,8 @@ def texts_of(file: Path) -> Iterator[str]:
             yield re.sub(r"\{\w+\}", "...", node.value)
 
 
-SAID = [text for file in (REPOSITORY / "ACNetClassifier").rglob("*.py") for text in texts_of(file)]
+MODULES = ("ACNetClassifier", "ACNetTrainer")
+SAID = [text for module in MODULES for file in (REPOSITORY / module).rglob("*.py") for text in texts_of(file)]
 
 
 @pytest.mark.parametrize("message", QUOTED)
