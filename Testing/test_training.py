@@ -144,15 +144,18 @@ def test_a_training_that_was_stopped_early_is_not_trained_on_when_it_is_taken_up
     assert first.card.attention_thresholds == {}, "a network without attention has no scale for it"
 
 
-@pytest.mark.parametrize("what", ["recipe", "cases"])
+@pytest.mark.parametrize("what", ["recipe", "cases", "centre"])
 def test_a_folder_with_another_training_is_refused(
     training: Training, simulated_library: CaseLibrary, recipe: Recipe, what: str
 ) -> None:
     before = rows_of(training.work_folder)
     if what == "recipe":
         recipe = changed(recipe, learning_rate=0.5)
-    else:
+    elif what == "cases":
         simulated_library = replace(simulated_library, cases=simulated_library.cases[:-1])
+    else:
+        first, *others = simulated_library.cases
+        simulated_library = replace(simulated_library, cases=(replace(first, center_l_mm=1.0), *others))
     with pytest.raises(
         ACNetError, match=r"tiny\.training: holds an unfinished training of other cases or another recipe"
     ):

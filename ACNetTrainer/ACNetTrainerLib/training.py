@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -97,7 +99,7 @@ def train(
     with_walls = settings.mask_loss_weight > 0
     if with_walls:
         _check_masks(network, CaseLibrary(library.folder, training_cases), recipe)
-    claim_folder(work_folder, {"recipe": asdict(recipe), "cases": [case.case for case in library.cases], **lineage})
+    claim_folder(work_folder, {"recipe": asdict(recipe), **_cases_record(library.cases), **lineage})
 
     training_set = CaseDataset(
         library, training_cases, recipe.intensity, recipe.augmentation, settings.seed, with_walls=with_walls
@@ -161,6 +163,12 @@ def count_cases(cases: Sequence[Case]) -> dict[str, int]:
         "patients_normal": list(patients.values()).count("normal"),
         "patients_dcm": list(patients.values()).count("dcm"),
     }
+
+
+def _cases_record(cases: Sequence[Case]) -> dict[str, Any]:
+    """Their names, for people, and a hash of all that the table says of them."""
+    rows = json.dumps([asdict(case) for case in cases])
+    return {"cases": [case.case for case in cases], "cases_sha256": hashlib.sha256(rows.encode()).hexdigest()}
 
 
 def _only_field_strength(library: CaseLibrary) -> float:
