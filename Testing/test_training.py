@@ -112,7 +112,7 @@ def test_the_command_trains_and_judges_and_the_judged_model_differs_in_its_metri
     assert code == 0, error
     assert "(simulated patients)" in said
     assert len(said.splitlines()) == 1, "the patients are known to be new, so nothing is said of them"
-    assert {file.name for file in figures.iterdir()} == {"roc.png", "reliability.png"}
+    assert {file.name for file in figures.iterdir()} == {"roc.png", "reliability.png", "attention.png"}
     record = json.loads(metrics.read_text(encoding="utf-8"))
     model, plain = load_model(judged), load_model(output)
     assert record["model"] == "tiny"
