@@ -194,6 +194,23 @@ def test_the_table_shows_thumbnails_and_is_filtered(
     assert ui.casesTable.rowCount == 0
 
 
+def test_a_case_is_shown_in_the_slice_views_by_a_double_click_and_loaded_once(
+    a_module: Any, ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
+) -> None:
+    library = two_libraries[0]
+    open_library(a_module, library.folder)
+    for row in (2, 3, 2):
+        ui.casesTable.cellDoubleClicked.emit(row, 1)
+        shown = slicer.mrmlScene.GetFirstNodeByName(library.cases[row].case)
+        composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        assert {composite.GetBackgroundVolumeID() for composite in composites} == {shown.GetID()}
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 2
+    view = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").GetSliceToRAS()
+    center_mm = [view.GetElement(axis, 3) for axis in range(3)]
+    left, posterior, superior = library.cases[2].center_mm
+    assert center_mm == pytest.approx([-left, -posterior, superior], abs=1e-3)
+
+
 def test_a_library_that_is_opened_while_another_is_drawn_gets_its_own_pictures(
     a_module: Any, ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:

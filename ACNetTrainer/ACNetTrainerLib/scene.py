@@ -1,14 +1,28 @@
-"""A training's curves as MRML nodes for Slicer's plot view. Needs slicer, and neither Qt nor the application."""
+"""Cases and a training's curves as MRML nodes. Needs slicer, and neither Qt nor the application."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import slicer
 import vtk
-from slicer import vtkMRMLLayoutNode, vtkMRMLNode, vtkMRMLPlotChartNode, vtkMRMLScene
+from slicer import (
+    vtkMRMLLayoutNode,
+    vtkMRMLNode,
+    vtkMRMLPlotChartNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLScene,
+)
 
+from ACNetLib.scene import add_t1_map
+from ACNetLib.scene_display import nodes_of_class, show_in_plane
+from ACNetLib.t1map import read_t1_map
+
+if TYPE_CHECKING:
+    from .cases import Case, CaseLibrary
+
+CASE_FILE = "ACNet.caseFile"
 OUTPUT = "ACNet.training"
 CURVES = {
     "training_loss": ("Training loss", (0.12, 0.47, 0.71)),
@@ -16,6 +30,26 @@ CURVES = {
     "validation_auroc": ("Validation AUROC", (0.17, 0.63, 0.17)),
 }
 """Title and colour of each value of an epoch that is drawn."""
+
+
+def show_case(library: CaseLibrary, case: Case, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
+    """Show the T1 map of a case in all slice views, around its left ventricle. A scene gets it once.
+
+    Raises ACNetError when it can't be read.
+    """
+    path = library.path(case)
+    for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
+        if node.GetAttribute(CASE_FILE) == str(path):
+            break
+    else:
+        node = add_t1_map(read_t1_map(path), scene)
+        node.SetName(case.case)
+        node.SetAttribute(CASE_FILE, str(path))
+    for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
+        composite.SetBackgroundVolumeID(node.GetID())
+        composite.SetLabelVolumeID(None)
+    show_in_plane(node, case.center_mm, scene)
+    return node
 
 
 def show_curves(epochs: Sequence[dict[str, Any]], name: str, scene: vtkMRMLScene) -> vtkMRMLPlotChartNode:
@@ -52,14 +86,13 @@ def show_plot_view(chart: vtkMRMLPlotChartNode, scene: vtkMRMLScene) -> None:
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is not None:
         layout.SetViewArrangement(vtkMRMLLayoutNode.SlicerLayoutConventionalPlotView)
-    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLPlotViewNode")):
-        scene.GetNthNodeByClass(index, "vtkMRMLPlotViewNode").SetPlotChartNodeID(chart.GetID())
+    for view in nodes_of_class(scene, "vtkMRMLPlotViewNode"):
+        view.SetPlotChartNodeID(chart.GetID())
 
 
 def _node(class_name: str, output: str, name: str, scene: vtkMRMLScene) -> vtkMRMLNode:
     """The one node of this output, made if there is none."""
-    for index in range(scene.GetNumberOfNodesByClass(class_name)):
-        node = scene.GetNthNodeByClass(index, class_name)
+    for node in nodes_of_class(scene, class_name):
         if node.GetAttribute(OUTPUT) == output:
             return node
     node = scene.AddNewNodeByClass(class_name, name)

@@ -29,8 +29,9 @@ LABELS = ("dcm", "normal")
 class CasesView:
     """Shows a case library; the thumbnails of its table are drawn in a thread and come one after the other."""
 
-    def __init__(self, ui: Any) -> None:
+    def __init__(self, ui: Any, show_case: Callable[[CaseLibrary, Case], object]) -> None:
         self.ui = ui
+        self._show_case = show_case
         self._library: CaseLibrary | None = None
         self._shown: list[Case] = []
         self._worker = Worker(lambda picture, _fraction: self._show_picture(Path(picture)))
@@ -39,6 +40,7 @@ class CasesView:
         self._rows: dict[Path, int] = {}  # of the table, by their pictures
         self.ui.casesTable.setIconSize(qt.QSize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
         self.ui.filterLineEdit.connect("textChanged(QString)", lambda _text: self._fill_table())
+        self.ui.casesTable.connect("cellDoubleClicked(int,int)", self._double_clicked)
 
     @property
     def library(self) -> CaseLibrary | None:
@@ -71,6 +73,13 @@ class CasesView:
     def close(self) -> None:
         self._worker.close()
         self._pictures.cleanup()
+
+    def _double_clicked(self, row: int, _column: int) -> None:
+        if self._library is not None:
+            try:
+                self._show_case(self._library, self._shown[row])
+            except ACNetError as error:
+                self.show_warnings([str(error)])
 
     def _show_counts(self) -> None:
         cases = self._library.cases if self._library is not None else ()

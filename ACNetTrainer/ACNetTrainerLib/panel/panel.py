@@ -24,6 +24,7 @@ from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center, check_warning
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 from ACNetTrainerLib.panel.texts import label_text, network_text
 from ACNetTrainerLib.panel.training_view import TrainingView
+from ACNetTrainerLib.scene import show_case
 
 RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
 REQUIREMENTS_FILE = RESOURCES / "ACNetTrainer-requirements.txt"
@@ -45,7 +46,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._library: str | None = None  # as shown; None: to be read, once more
         self._failed = ""  # why the library was not changed
 
-        self._cases_view = CasesView(self.ui)
+        self._cases_view = CasesView(self.ui, lambda library, case: show_case(library, case, slicer.mrmlScene))
         self._training_view = TrainingView(self.ui, self._ensure_packages, self._update)
         self._judging_view = JudgingView(self.ui, lambda: self._training_view.shown, self._model_published)
         self._combo_boxes = ComboBoxes()
