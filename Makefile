@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models studies tables sample-data icon screenshots simulation-results clean
+.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -78,6 +78,17 @@ studies-%: $(READY)
 	$(BIN)/acnet-train other-diseases acnet-simulated-$* --output Documentation/results/other-diseases-$*.json
 	$(BIN)/acnet-train robustness acnet-simulated-$* --output Documentation/results/robustness-$*.json \
 		--figure Documentation/images/robustness-$*.png
+
+# The small comparison of the networks: Documentation/comparison.md. Two hours on two cores; an interrupted one goes on.
+COMPARE := $(BIN)/acnet-train compare $(MODELS)/training-1.5T
+FIVE := --networks residual-attention-56 vgg16 resnet101 resnet50 acnet
+SMALL := --seeds 1 --patients 720 --middle-sections --test-cases $(MODELS)/judging-1.5T
+comparison: $(MODELS)/training-1.5T/cases.csv $(MODELS)/judging-1.5T/cases.csv
+	$(COMPARE) --protocol paper-1 $(FIVE) --folds 1 --epochs 6 --output build/comparison/paper-1
+	$(COMPARE) --protocol paper-2 $(FIVE) --folds 1 --epochs 6 --output build/comparison/paper-2
+	$(COMPARE) --protocol honest $(FIVE) $(SMALL) --epochs 6 --output build/comparison/honest
+	$(COMPARE) --protocol honest --networks acnet resnet50 $(SMALL) --epochs 18 --output build/comparison/honest-18-epochs
+	$(BIN)/python Documentation/keep_comparison.py
 
 sample-data: $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('ACNetClassifier/Resources/SampleData', ignore_errors=True)"
