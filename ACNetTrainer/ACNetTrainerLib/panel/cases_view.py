@@ -36,7 +36,7 @@ class CasesView:
         self._shown: list[Case] = []
         self._worker = Worker(lambda picture, _fraction: self._show_picture(Path(picture)))
         self._draw_again = False
-        self._pictures = TemporaryDirectory(prefix="acnet-")
+        self._pictures = TemporaryDirectory(prefix="acnet-", ignore_cleanup_errors=True)
         self._rows: dict[Path, int] = {}  # of the table, by their pictures
         self.ui.casesTable.setIconSize(qt.QSize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
         self.ui.filterLineEdit.connect("textChanged(QString)", lambda _text: self._fill_table())
