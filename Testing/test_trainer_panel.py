@@ -307,7 +307,11 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
     ui.trainButton.click()
     wait_for_state(a_module, "running")
     assert (ui.stopButton.enabled, ui.goOnButton.enabled) == (True, False)
+    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    assert layout.GetViewArrangement() == layout.SlicerLayoutConventionalPlotView
+    layout.SetViewArrangement(layout.SlicerLayoutFourUpView)
     wait_for_state(a_module, "finished")
+    assert layout.GetViewArrangement() == layout.SlicerLayoutFourUpView, "the user's choice stays"
     assert ui.progressLabel.text.startswith("Finished.")
     assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode").GetNumberOfPlotSeriesNodes() == 3
     curves = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLTableNode").GetTable()
@@ -393,6 +397,14 @@ def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(
     assert ui.trainingComboBox.currentText == "interrupted (stopped, can go on)"
     ui.goOnButton.click()
     wait_for_state(again, "finished")
+    again.unload()
+    slicer.mrmlScene.Clear(0)
+
+    again = load_module(MODULE_FILE)
+    again.enter()
+    assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode") is None, "nobody has asked for it"
+    again.widget.panel.ui.curvesButton.click()
+    assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode").GetTitle() == "interrupted"
     assert training.model_file.is_file()
     again.unload()
 

@@ -52,8 +52,11 @@ def show_case(library: CaseLibrary, case: Case, scene: vtkMRMLScene) -> vtkMRMLS
     return node
 
 
-def show_curves(epochs: Sequence[dict[str, Any]], name: str, scene: vtkMRMLScene) -> vtkMRMLPlotChartNode:
-    """Draw the epochs of a training (event "epoch" of Documentation/training.md); one chart in a scene."""
+def draw_curves(epochs: Sequence[dict[str, Any]], name: str, scene: vtkMRMLScene) -> vtkMRMLPlotChartNode:
+    """Draw the epochs of a training (event "epoch" of Documentation/training.md); one chart in a scene.
+
+    The plot views that there are show it; which views there are is left to the user, see `show_plot_view`.
+    """
     table = _node("vtkMRMLTableNode", "curves", "ACNet training", scene)
     table.RemoveAllColumns()
     values = {"epoch": [float(each["epoch"]) for each in epochs]}
@@ -78,16 +81,16 @@ def show_curves(epochs: Sequence[dict[str, Any]], name: str, scene: vtkMRMLScene
         series.SetColor(*color)
         if not chart.HasPlotSeriesNodeID(series.GetID()):
             chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    for view in nodes_of_class(scene, "vtkMRMLPlotViewNode"):
+        view.SetPlotChartNodeID(chart.GetID())
     return chart
 
 
-def show_plot_view(chart: vtkMRMLPlotChartNode, scene: vtkMRMLScene) -> None:
-    """Change to a layout with a plot view, and show the chart in it. A scene without layout has no views."""
+def show_plot_view(scene: vtkMRMLScene) -> None:
+    """Change to a layout with a plot view. A scene without layout has no views."""
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layout is not None:
         layout.SetViewArrangement(vtkMRMLLayoutNode.SlicerLayoutConventionalPlotView)
-    for view in nodes_of_class(scene, "vtkMRMLPlotViewNode"):
-        view.SetPlotChartNodeID(chart.GetID())
 
 
 def _node(class_name: str, output: str, name: str, scene: vtkMRMLScene) -> vtkMRMLNode:

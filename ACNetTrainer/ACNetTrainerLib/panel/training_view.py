@@ -30,7 +30,7 @@ from ACNetTrainerLib.background_training import (
 from ACNetTrainerLib.panel.logic import python_for_processes
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 from ACNetTrainerLib.panel.texts import failure_text, progress_text, training_text
-from ACNetTrainerLib.scene import show_curves, show_plot_view
+from ACNetTrainerLib.scene import draw_curves, show_plot_view
 from ACNetTrainerLib.training_commands import FINE_TUNE
 
 POLL_MS = 500
@@ -47,6 +47,7 @@ class TrainingView:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._states: dict[str, State] = {}
         self._logs: dict[str, EventLog] = {}
+        self._curves_of = ""  # the training whose curves the user wants to see
         self._drawn: tuple[object, ...] = ()
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
@@ -54,6 +55,7 @@ class TrainingView:
         self.ui.trainButton.connect("clicked(bool)", self._start_new)
         self.ui.goOnButton.connect("clicked(bool)", self._go_on)
         self.ui.stopButton.connect("clicked(bool)", self._stop)
+        self.ui.curvesButton.connect("clicked(bool)", self._show_curves)
 
     def follow(self, parameters: ACNetTrainerParameters | None) -> None:
         """Show these parameters from now on. The trainings on disk are looked for anew."""
@@ -89,7 +91,7 @@ class TrainingView:
         return training_text(name, self._states.get(name, "stopped"))
 
     def show(self) -> None:
-        """Make the widgets say how the shown training does, and draw its curves when there is a new epoch."""
+        """Make the widgets say how the shown training does; its curves, once wanted, grow with each epoch."""
         training = self.shown
         state = self.state(training) if training is not None else None
         self.ui.stopButton.enabled = state == "running"
@@ -100,16 +102,17 @@ class TrainingView:
         self.ui.networkComboBox.enabled = not fine_tunes
         self.ui.trainingProgressBar.visible = state == "running"
         self.ui.progressLabel.visible = training is not None
+        self.ui.curvesButton.enabled = training is not None
         if training is None:
             return
         events = self._logs.setdefault(training.name, EventLog(training)).read()
         epochs = [event for event in events if event["event"] == "epoch"]
         self.ui.progressLabel.text = self._progress_text(training, state, events)
         self.ui.trainingProgressBar.value = _percent_done(events)
-        if epochs and (training.name, len(epochs)) != self._drawn:
+        if epochs and training.name == self._curves_of and (training.name, len(epochs)) != self._drawn:
             self._drawn = (training.name, len(epochs))
             last_of_epoch = {event["epoch"]: event for event in epochs}  # an epoch may have been begun twice
-            show_plot_view(show_curves(list(last_of_epoch.values()), training.name, slicer.mrmlScene), slicer.mrmlScene)
+            draw_curves(list(last_of_epoch.values()), training.name, slicer.mrmlScene)
 
     def stop_own(self) -> None:
         """The scene or the application closes: what this panel started writes a checkpoint and ends."""
@@ -156,7 +159,18 @@ class TrainingView:
     def _run(self, training: Training) -> None:
         self._processes[training.name] = start(training, python_for_processes())
         self._states[training.name] = "running"
+        self._want_curves(training)
         self._on_changed()
+
+    def _show_curves(self, _checked: bool = False) -> None:
+        training = self.shown
+        if training is not None:
+            self._want_curves(training)
+            self.show()
+
+    def _want_curves(self, training: Training) -> None:
+        self._curves_of, self._drawn = training.name, ()
+        show_plot_view(slicer.mrmlScene)
 
     def _stop(self, _checked: bool = False) -> None:
         training = self.shown
