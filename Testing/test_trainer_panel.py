@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,14 @@ from ACNetLib.model_store import available_models
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.scene import add_t1_map
 from ACNetLib.t1map import read_t1_map
-from ACNetTrainerLib.background_training import Training, find_trainings, read_events, trainings_folder
+from ACNetTrainerLib.background_training import (
+    Request,
+    Training,
+    find_trainings,
+    new_training,
+    read_events,
+    trainings_folder,
+)
 from ACNetTrainerLib.case_editing import remove_cases
 from ACNetTrainerLib.cases import CaseLibrary, read_case_library
 from ACNetTrainerLib.networks import NETWORKS
@@ -448,12 +456,27 @@ def test_a_training_that_fails_says_why(
 def test_a_name_that_is_taken_or_no_file_name_is_refused(
     a_module: Any, ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:
+    from ACNetTrainerLib.panel.training_view import POLL_MS
+    from slicer_host import wait_until
+
     open_library(a_module, two_libraries[0].folder)
-    for name, said in (("../evil", "found the name"), ("", "found the name")):
+    for name in ("../evil", ""):
         ui.nameLineEdit.text = name
         ui.trainButton.click()
-        assert said in ui.progressLabel.text
+        assert "found the name" in ui.refusalLabel.text
     assert find_trainings() == ()
+    new_training("taken", Request("library", "recommended", "acnet"))
+    ui.nameLineEdit.text = "taken"
+    ui.trainButton.click()
+    next_looks = time.monotonic() + 3 * POLL_MS / 1000  # at the trainings, which must not write over it
+    wait_until(lambda: time.monotonic() > next_looks)
+    assert "there is one named 'taken' already" in ui.refusalLabel.text
+    ui.nameLineEdit.text = "free"
+    ui.trainButton.click()
+    assert ui.refusalLabel.text == ""
+    ui.stopButton.click()
+    assert ui.progressLabel.text == "Stopping after this step..."
+    wait_for_state(a_module, "stopped")
 
 
 def test_the_modules_own_test_retrains_on_the_shipped_cases(a_module: Any) -> None:

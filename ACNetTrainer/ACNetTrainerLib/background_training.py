@@ -118,6 +118,11 @@ def request_stop(training: Training) -> None:
     (training.folder / STOP_FILE).touch()
 
 
+def stop_requested(training: Training) -> bool:
+    """Whether the process has been asked to stop and has not ended yet."""
+    return (training.folder / STOP_FILE).exists()
+
+
 def is_running(training: Training) -> bool:
     """Whether any process trains in the folder, by its lock. For trainings that another process started: it holds the
     lock for a moment, in which one that starts would be refused.

@@ -26,6 +26,7 @@ from ACNetTrainerLib.background_training import (
     request_stop,
     start,
     state_of,
+    stop_requested,
 )
 from ACNetTrainerLib.panel.logic import python_for_processes
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
@@ -56,6 +57,7 @@ class TrainingView:
         self.ui.goOnButton.connect("clicked(bool)", self._go_on)
         self.ui.stopButton.connect("clicked(bool)", self._stop)
         self.ui.curvesButton.connect("clicked(bool)", self._show_curves)
+        self._refuse("")
 
     def follow(self, parameters: ACNetTrainerParameters | None) -> None:
         """Show these parameters from now on. The trainings on disk are looked for anew."""
@@ -129,6 +131,8 @@ class TrainingView:
     def _progress_text(self, training: Training, state: State | None, events: list[dict[str, Any]]) -> str:
         if state == "failed" and not (events and events[-1]["event"] == "error"):
             return failure_text(last_error(training.folder / ERRORS_FILE))
+        if state == "running" and stop_requested(training):
+            return _("Stopping after this step...")
         if state == "stopped":
             return progress_text({"event": "stopped"})
         return progress_text(events[-1] if events else None)
@@ -141,7 +145,7 @@ class TrainingView:
             self._ensure_packages()
             training = new_training(parameters.model_name.strip(), _request(parameters))
         except ACNetError as error:
-            self._say(str(error))
+            self._refuse(str(error))
             return
         self._run(training)
         parameters.training = training.name
@@ -152,13 +156,14 @@ class TrainingView:
             try:
                 self._ensure_packages()
             except ACNetError as error:
-                self._say(str(error))
+                self._refuse(str(error))
                 return
             self._run(training)
 
     def _run(self, training: Training) -> None:
         self._processes[training.name] = start(training, python_for_processes())
         self._states[training.name] = "running"
+        self._refuse("")
         self._want_curves(training)
         self._on_changed()
 
@@ -176,11 +181,12 @@ class TrainingView:
         training = self.shown
         if training is not None:
             request_stop(training)
-            self._say(_("Stopping after this step..."))
+            self.show()
 
-    def _say(self, text: str) -> None:
-        self.ui.progressLabel.text = text
-        self.ui.progressLabel.visible = bool(text)
+    def _refuse(self, text: str) -> None:
+        """Say why a training can't be started, until the user tries again."""
+        self.ui.refusalLabel.text = text
+        self.ui.refusalLabel.visible = bool(text)
 
     def _poll(self) -> None:
         """Look at the processes. Trainings of an earlier Slicer are asked for by their locks."""
