@@ -20,6 +20,7 @@ PAGES = (DOCUMENTATION.parent / "README.md", *sorted(DOCUMENTATION.glob("*.md"))
 FIELDS = ("1.5T", "3T")
 COMPARED = {
     "paper-1": comparison_tables.MAKERS,
+    "paper-2": comparison_tables.MAKERS,
     "honest": tuple(make for make in comparison_tables.MAKERS if make is not comparison_tables.beside_the_paper),
     "honest-18-epochs": (comparison_tables.results, comparison_tables.paired),
 }
