@@ -237,7 +237,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._update()
 
     def _read_library(self) -> None:
-        """Read and show the parameters' library, once there are any again."""
+        """Read the parameters' library and show it; without parameters, when there are some again."""
         self._library = None
         parameters = self._parameters
         if parameters is None:
