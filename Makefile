@@ -79,13 +79,14 @@ studies-%: $(READY)
 	$(BIN)/acnet-train robustness acnet-simulated-$* --output Documentation/results/robustness-$*.json \
 		--figure Documentation/images/robustness-$*.png
 
-# The small comparison of the networks: Documentation/comparison.md. Two hours on two cores; an interrupted one goes on.
+# The small comparison of the networks: Documentation/comparison.md. Some hours on two cores; an interrupted one goes on.
 COMPARE := $(BIN)/acnet-train compare $(MODELS)/training-1.5T
 FIVE := --networks residual-attention-56 vgg16 resnet101 resnet50 acnet
 SMALL := --seeds 1 --patients 720 --middle-sections --test-cases $(MODELS)/judging-1.5T
 comparison: $(MODELS)/training-1.5T/cases.csv $(MODELS)/judging-1.5T/cases.csv
 	$(COMPARE) --protocol paper-1 $(FIVE) --folds 1 --epochs 6 --output build/comparison/paper-1
 	$(COMPARE) --protocol paper-2 $(FIVE) --folds 1 --epochs 6 --output build/comparison/paper-2
+	$(COMPARE) --protocol paper-2 --networks acnet resnet50 --folds 1 --epochs 30 --output build/comparison/paper-2-30-epochs
 	$(COMPARE) --protocol honest $(FIVE) $(SMALL) --epochs 6 --output build/comparison/honest
 	$(COMPARE) --protocol honest --networks acnet resnet50 $(SMALL) --epochs 18 --output build/comparison/honest-18-epochs
 	$(BIN)/python Documentation/keep_comparison.py

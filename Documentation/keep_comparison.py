@@ -17,6 +17,7 @@ BUILT = DOCUMENTATION.parent / "build" / "comparison"
 SHOWN = {
     "paper-1": (DISTRIBUTIONS_PICTURE, ATTENTION_PICTURE, ROC_PICTURE),
     "paper-2": (DISTRIBUTIONS_PICTURE, ATTENTION_PICTURE, ROC_PICTURE),
+    "paper-2-30-epochs": (),
     "honest": (DISTRIBUTIONS_PICTURE, ATTENTION_PICTURE, ROC_PICTURE),
     "honest-18-epochs": (),
 }

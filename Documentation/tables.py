@@ -21,6 +21,7 @@ FIELDS = ("1.5T", "3T")
 COMPARED = {
     "paper-1": comparison_tables.MAKERS,
     "paper-2": comparison_tables.MAKERS,
+    "paper-2-30-epochs": (comparison_tables.results, comparison_tables.paired),
     "honest": tuple(make for make in comparison_tables.MAKERS if make is not comparison_tables.beside_the_paper),
     "honest-18-epochs": (comparison_tables.results, comparison_tables.paired),
 }

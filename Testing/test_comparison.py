@@ -231,7 +231,7 @@ def test_the_hash_covers_every_file_of_ours_that_a_training_loads() -> None:
     assert not [path for path in found if path.name in {"cli.py", "comparison_summary.py", "comparison_figures.py"}]
 
 
-@pytest.mark.parametrize("protocol", ["paper-1", "paper-2", "honest", "honest-18-epochs"])
+@pytest.mark.parametrize("protocol", ["paper-1", "paper-2", "paper-2-30-epochs", "honest", "honest-18-epochs"])
 def test_the_published_numbers_follow_from_the_published_predictions(protocol: str) -> None:
     results = Path(__file__).parents[1] / "Documentation" / "results"
     summary = json.loads((results / f"comparison-{protocol}.json").read_text(encoding="utf-8"))

@@ -83,7 +83,8 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._input_view.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update)
+            # After the wrapper's own observers, which bring the values up to date that it keeps.
+            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
         self._display_view.follow(parameters)
         self._outputs_view.follow(parameters)
         self._update()

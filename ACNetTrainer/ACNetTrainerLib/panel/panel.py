@@ -88,7 +88,8 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._combo_boxes.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update)
+            # After the wrapper's own observers, which bring the values up to date that it keeps.
+            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
         self._update()
 
     def offer_case(self, volume: vtkMRMLScalarVolumeNode, center: Center | None) -> None:
