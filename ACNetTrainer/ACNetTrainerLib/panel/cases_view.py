@@ -129,7 +129,7 @@ class CasesView:
     def _picture_of(self, case: Case) -> Path:
         """Of this very section: cases of two libraries can have one name, and a centre can be edited."""
         folder = self._library.folder if self._library is not None else ""
-        shown = f"{folder}\n{case.file}\n{case.center_mm}"
+        shown = f"{folder}\n{case.case}\n{case.file}\n{case.center_mm}"
         return Path(self._pictures.name) / f"{hashlib.sha256(shown.encode()).hexdigest()}.png"
 
     def _show_picture(self, picture: Path) -> None:

@@ -1,0 +1,156 @@
+"""The trainer's panel in the headless host: a case library by clicks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import slicer
+import slicer.util
+from slicer import vtkMRMLScalarVolumeNode as Volume
+
+from ACNetTrainerLib.case_editing import remove_cases
+from ACNetTrainerLib.cases import CaseLibrary, read_case_library
+from trainer_panel_fixtures import add, click, open_library, texts_of
+
+
+def test_a_new_library_is_made_and_a_map_becomes_its_cases(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    assert read_case_library(a_library, may_be_empty=True).cases == ()
+    assert add(a_trainer, a_sample, "dcm", "Jane Roe, 1234") == "Added: 3 sections."
+    cases = read_case_library(a_library).cases
+    assert [case.label for case in cases] == ["dcm"] * 3
+    assert texts_of(trainer_ui.casesTable, 1) == ["DCM"] * 3
+    assert trainer_ui.dcmBar.format == "DCM: 1 patients, 3 sections"
+    assert trainer_ui.patientLineEdit.text == ""
+    assert "patients" in trainer_ui.warningsLabel.text  # too few
+    assert not any(b"Roe" in file.read_bytes() for file in a_library.rglob("*") if file.is_file())
+
+
+def test_the_same_map_is_refused_and_a_patient_is_asked_for(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    assert add(a_trainer, a_sample, "dcm", "  ").startswith("Patient: found nothing")
+    add(a_trainer, a_sample, "dcm", "first")
+    assert "already" in add(a_trainer, a_sample, "dcm", "second")
+    assert len(read_case_library(a_library).cases) == 3
+
+
+def test_the_patient_is_not_kept_in_the_scene(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    trainer_ui.patientLineEdit.text = "Jane Roe"
+    node = a_trainer.widget.panel.logic.getParameterNode().parameterNode
+    values = [node.GetParameter(name) for name in node.GetParameterNames()]
+    assert not any("Roe" in value for value in values)
+
+
+def test_the_table_shows_thumbnails_and_is_filtered(
+    a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
+) -> None:
+    library = two_libraries[0]
+    open_library(a_trainer, library.folder)
+    assert trainer_ui.casesTable.rowCount == len(library.cases) == 12
+    assert not trainer_ui.casesTable.item(0, 0).icon().isNull()
+    assert trainer_ui.dcmBar.value == trainer_ui.normalBar.value == 6
+    trainer_ui.filterLineEdit.text = "dcm 1.5t"
+    assert texts_of(trainer_ui.casesTable, 1) == ["DCM"] * 6
+    trainer_ui.filterLineEdit.text = "no such words"
+    assert trainer_ui.casesTable.rowCount == 0
+
+
+def test_a_case_is_shown_in_the_slice_views_by_a_double_click_and_loaded_once(
+    a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
+) -> None:
+    library = two_libraries[0]
+    open_library(a_trainer, library.folder)
+    for row in (2, 3, 2):
+        trainer_ui.casesTable.cellDoubleClicked.emit(row, 1)
+        shown = slicer.mrmlScene.GetFirstNodeByName(library.cases[row].case)
+        composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        assert {composite.GetBackgroundVolumeID() for composite in composites} == {shown.GetID()}
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 2
+    view = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").GetSliceToRAS()
+    center_mm = [view.GetElement(axis, 3) for axis in range(3)]
+    left, posterior, superior = library.cases[2].center_mm
+    assert center_mm == pytest.approx([-left, -posterior, superior], abs=1e-3)
+
+
+def test_a_library_that_is_opened_while_another_is_drawn_gets_its_own_pictures(
+    a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
+) -> None:
+    from slicer_host import wait_until
+
+    first, second = two_libraries
+    a_trainer.widget.panel.logic.getParameterNode().library = str(first.folder)
+    wait_until(lambda: trainer_ui.casesTable.rowCount == 12)
+    open_library(a_trainer, second.folder)
+    assert texts_of(trainer_ui.casesTable, 2) == [case.patient for case in second.cases]
+    assert not any(trainer_ui.casesTable.item(row, 0).icon().isNull() for row in range(12))
+
+
+def test_a_change_by_another_program_is_seen_when_the_library_is_opened_again(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume, chosen_folders: list[Path]
+) -> None:
+    add(a_trainer, a_sample, "dcm", "first")
+    remove_cases(a_library, [read_case_library(a_library).cases[0].case])
+    chosen_folders.append(a_library)
+    click(a_trainer, trainer_ui.openButton)
+    assert trainer_ui.casesTable.rowCount == 2
+
+
+def test_a_change_that_is_refused_is_said_above_the_cases(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(a_trainer, a_sample, "dcm", "first")
+    remove_cases(a_library, [read_case_library(a_library).cases[0].case])  # behind the panel's back
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda _text, **_named: True)
+    trainer_ui.casesTable.selectRow(0)
+    click(a_trainer, trainer_ui.removeButton)
+    assert "found 0 cases named" in trainer_ui.warningsLabel.text
+    assert trainer_ui.casesTable.rowCount == 2
+
+
+def test_a_patients_label_is_changed_and_the_library_checked_by_clicks(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(a_trainer, a_sample, "dcm", "first")
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda _text, **_named: True)
+    trainer_ui.casesTable.selectRow(1)
+    click(a_trainer, trainer_ui.changeLabelButton)
+    assert texts_of(trainer_ui.casesTable, 1) == ["Normal"] * 3
+    click(a_trainer, trainer_ui.checkButton)
+    assert "Patients who are dcm: 0" in trainer_ui.warningsLabel.text
+
+
+def test_cases_are_removed_by_a_click_after_a_question(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(a_trainer, a_sample, "dcm", "first")
+    questions: list[str] = []
+
+    def decline(text: str, **_named: object) -> bool:
+        questions.append(text)
+        return False
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", decline)
+    trainer_ui.casesTable.selectRow(1)
+    click(a_trainer, trainer_ui.removeButton)
+    assert "Remove 1 cases" in questions[0]
+    assert trainer_ui.casesTable.rowCount == 3
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda _text, **_named: True)
+    click(a_trainer, trainer_ui.removeButton)
+    assert trainer_ui.casesTable.rowCount == 2
+    assert len(read_case_library(a_library).cases) == 2
+
+
+def test_a_folder_that_is_no_library_is_refused_in_a_sentence(
+    a_trainer: Any, trainer_ui: Any, tmp_path: Path, chosen_folders: list[Path]
+) -> None:
+    assert "Open a case library" in trainer_ui.warningsLabel.text
+    chosen_folders.append(tmp_path)
+    click(a_trainer, trainer_ui.openButton)
+    assert "cases.csv" in trainer_ui.warningsLabel.text
+    assert not trainer_ui.addButton.enabled
