@@ -48,11 +48,11 @@ models: $(FIELDS:%=$(MODELS)/judged-acnet-simulated-%.json)
 
 $(MODELS)/training-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
-	$(BIN)/acnet-train simulate --patients 2400 --field $(*:T=) --seed 1 --output $(@D)
+	$(BIN)/acnet-train simulate --patients 1600 --field $(*:T=) --seed 1 --output $(@D)
 
 $(MODELS)/judging-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
-	$(BIN)/acnet-train simulate --patients 600 --field $(*:T=) --seed 2 --output $(@D)
+	$(BIN)/acnet-train simulate --patients 400 --field $(*:T=) --seed 2 --output $(@D)
 
 $(MODELS)/localizer-simulated.safetensors: $(FIELDS:%=$(MODELS)/training-%/cases.csv)
 	$(BIN)/acnet-train train-localizer $(^D) --patients 700 --output $@

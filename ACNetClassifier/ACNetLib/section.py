@@ -19,6 +19,34 @@ INTENSITY_MAX = 255.0
 
 Vector = tuple[float, float, float]
 
+TOWARDS_BASE = np.array([-0.62, 0.60, 0.50])
+"""The long axis of the heart from apex to base as it lies in most people (LPS)."""
+TOWARDS_LATERAL_WALL = np.array([0.69, 0.71, 0.01])
+"""From the septum to the lateral wall of the left ventricle, across that axis."""
+TOWARDS_HEAD = np.array([0.0, 0.0, 1.0])
+_ACROSS = 0.2
+"""A direction whose part in a plane is shorter than this does not tell how the plane is turned."""
+
+
+def anatomical_axes(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How a plane with this normal (LPS, of either sign) is looked at: its row axis and its column axis, (3,) each.
+
+    A short-axis plane is seen from the apex with the lateral wall to the right and the inferior wall below. The axes
+    follow from the plane in space alone, so the same voxels look the same to the networks however they are stored:
+    with rows, columns or both reversed or exchanged, from base to apex or from apex to base.
+    """
+    for direction in (TOWARDS_BASE, TOWARDS_LATERAL_WALL, TOWARDS_HEAD):
+        along = float(normal @ direction)
+        if abs(along) > _ACROSS:
+            normal = normal * math.copysign(1.0, along)
+            break
+    for direction in (TOWARDS_LATERAL_WALL, TOWARDS_HEAD):
+        row = direction - (direction @ normal) * normal
+        if np.linalg.norm(row) > _ACROSS:
+            break
+    row = row / np.linalg.norm(row)
+    return row, np.cross(normal, row)
+
 
 @dataclass(frozen=True, eq=False)
 class Crop:
@@ -49,12 +77,13 @@ class SectionGrid:
 
     @classmethod
     def around(cls, t1_map: T1Map, section: int, point_mm: Sequence[float] | np.ndarray) -> SectionGrid:
-        """The grid along the map's own axes around a point (LPS), which is moved onto the plane of the section.
+        """The grid along the anatomical axes around a point (LPS), which is moved onto the plane of the section.
 
         Raises ACNetError when the map has no such section.
         """
         center = t1_map.project(point_mm, section)
-        return cls(section, _vector(center), _vector(t1_map.row_axis), _vector(t1_map.column_axis))
+        row, column = anatomical_axes(t1_map.normal)
+        return cls(section, _vector(center), _vector(row), _vector(column))
 
     def turned(
         self, angle_degrees: float, shift_mm: tuple[float, float] = (0.0, 0.0), scale: float = 1.0

@@ -23,7 +23,7 @@ from .evaluation import BOOTSTRAP_SEED, FOLDS, bootstrap_difference
 from .metrics import BoolArray, FloatArray, auroc, bootstrap
 from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
 from .simulation.cohort import Cohort
-from .simulation.patient import PIXEL_MM, Patient, Scan
+from .simulation.patient import Patient, Scan
 from .simulation.section import measure_with_truth, simulate_section
 
 FEWEST_PATIENTS = 2 * FOLDS
@@ -75,9 +75,11 @@ DEGRADATIONS: dict[str, Degradation] = {
         name="acquired resolution down the rows",
         unit="mm",
         step_name="{:.1f} mm or more",
-        steps=(PIXEL_MM, 2.1, 2.8, 4.2, 8.4),
-        level=lambda scan: scan.acquisition.phase_resolution_mm,
-        apply=lambda scan, step: _reacquired(scan, phase_resolution_mm=max(step, scan.acquisition.phase_resolution_mm)),
+        steps=(1.4, 2.1, 2.8, 4.2, 8.4),
+        level=lambda scan: scan.acquisition.resolution_mm[0],
+        apply=lambda scan, step: _reacquired(
+            scan, resolution_mm=(max(step, scan.acquisition.resolution_mm[0]), scan.acquisition.resolution_mm[1])
+        ),
     ),
     "off_resonance": Degradation(
         name="off-resonance at the lateral wall",

@@ -1,8 +1,8 @@
-"""A short-axis section through a simulated chest: which tissue is where, and what the heart's walls are.
+"""What a short-axis plane cuts of a simulated heart: which tissue is where, and what the heart's walls are.
 
-Everything is drawn in the patient's own frame: millimetres from the centre of the left ventricle, x towards the image's
-right (the lateral wall), y down (the inferior wall), angles from x towards y. The septum and the right ventricle lie at
-180 degrees. Dimensions and their sources: Documentation/simulation.md.
+Everything is drawn in the heart's own frame: millimetres from the centre of the left ventricle, x towards the lateral
+wall, y down (the inferior wall), angles from x towards y. The right ventricle lies at 180 degrees. Contours are given
+by their radius in each direction, sums of harmonics as they were measured on real hearts: Documentation/simulation.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
+from scipy.ndimage import maximum_filter1d
 
 from .tissues import Tissue
 
@@ -23,8 +24,17 @@ LabelArray = NDArray[np.uint8]
 SEPTUM_ANGLE_RAD = np.pi
 SLICE_THICKNESS_MM = 8.0
 SUBSLICES = 5
-HEART_REACH_MM = 112.0
+HEART_REACH_MM = 128.0
 """No part of any simulated heart lies farther than this from the centre of its left ventricle."""
+HARMONIC_ORDERS = (2, 3, 4, 5, 6)
+BASE, MID, APEX = 0.2, 0.5, 0.8
+"""Levels of the measured slices, as parts of the length along which the cavity is closed by wall: 0 base, 1 apex."""
+DIRECTIONS = 1440
+"""Contours are tabulated at so many angles: 0.25 degrees, a tenth of a millimetre at the epicardium."""
+_ANGLES = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
+
+Harmonics = tuple[tuple[float, float], ...]
+"""Amplitude in mm and phase in radians for each of HARMONIC_ORDERS."""
 
 
 @dataclass(frozen=True)
@@ -49,41 +59,110 @@ class RegionalWall:
 
 
 @dataclass(frozen=True)
+class PapillaryMuscle:
+    """An ellipse in the cavity: its direction, the gap to the wall, and its radial and other half axis in mm."""
+
+    angle: float
+    gap_mm: float
+    radial_mm: float
+    across_mm: float
+
+
+@dataclass(frozen=True)
+class RightVentricle:
+    """A crescent on the septal side: how far it reaches beyond the left ventricle's epicardium in each direction.
+
+    width_mm: the farthest, at mid level. inferior_rad, anterior_rad: from the septum's middle to where its cavity ends,
+    at mid level. peak: where it reaches farthest, from 0 (inferior end) to 1 (anterior end). fullness: above 1 for a
+    bulging outline. ripple: relative amplitude and phase of a wave along it. trabeculation_mm: depth of the trabeculae
+    on its free wall. base_scale, apex_scale: of the width, relative to mid level.
+    """
+
+    width_mm: float
+    inferior_rad: float
+    anterior_rad: float
+    peak: float
+    fullness: float
+    ripple: tuple[float, float]
+    wall_mm: float
+    trabeculation_mm: float
+    base_scale: float
+    apex_scale: float
+
+    def span(self, level: float) -> tuple[float, float]:
+        """Angles from the septum's middle to the inferior and to the anterior end, in radians."""
+        scale = float(np.interp(level, (BASE, MID, APEX, 1.0), (1.07, 1.0, 0.87, 0.7)))
+        return self.inferior_rad * scale, self.anterior_rad * scale
+
+    def reach_mm(self, angle: RealArray, level: float) -> FloatArray:
+        """Beyond the epicardium, 0 where there is no right ventricle."""
+        inferior, anterior = self.span(level)
+        along = (np.angle(np.exp(1j * (angle - SEPTUM_ANGLE_RAD))) + inferior) / (inferior + anterior)
+        scale = PchipInterpolator(
+            (0.0, BASE, MID, APEX, 1.0), (self.base_scale, self.base_scale, 1, self.apex_scale, 0.25)
+        )
+        amplitude, phase = self.ripple
+        wave = 1 + amplitude * np.cos(2 * np.pi * along + phase)
+        reach = self.width_mm * float(scale(np.clip(level, 0, 1))) * _crescent(self.peak, self.fullness)(along) * wave
+        return np.where((along > 0) & (along < 1), np.maximum(reach, 0), 0).astype(np.float32)
+
+
+def _crescent(peak: float, fullness: float) -> PchipInterpolator:
+    """The measured profile: blunt at the inferior end, drawn out at the anterior one; its peak moved to `peak`."""
+    along = np.array([0.0, 0.03, 0.10, 0.16, 0.24, 0.34, 0.42, 0.56, 0.69, 0.82, 0.93, 1.0])
+    reach = np.array([0.0, 0.26, 0.50, 0.66, 0.89, 1.0, 0.96, 0.82, 0.60, 0.36, 0.19, 0.0])
+    moved = np.where(along < 0.34, along / 0.34 * peak, peak + (along - 0.34) / 0.66 * (1 - peak))
+    return PchipInterpolator(moved, reach ** (1 / fullness), extrapolate=False)
+
+
+@dataclass(frozen=True)
 class Heart:
     """One patient's heart at end-diastole.
 
-    cavity_diameter_mm: LV, at the base, papillary muscles counted as cavity. wall_mm: mean at mid level; the septum is
-    thicker by septal_excess_mm. apex_scale: cavity diameter at 80 % of the length, relative to the base. tilt: sideways
-    drift (x, y) of the long axis in mm per mm. harmonics: relative amplitude and phase of the cavity's second and third
-    shape harmonic. regional_wall: where one part of the wall differs from the rest; nowhere in normal hearts and DCM.
+    cavity_diameter_mm: of the circle of the cavity's area at mid level, papillary muscles counted as cavity. wall_mm:
+    mean at mid level. septal_excess_mm: half of what the septal wall is thicker than the lateral one there, and
+    inferior_excess_mm likewise for the inferior and the anterior wall. base_scale, apex_scale: the cavity's diameter
+    relative to mid level; wall_scales: the wall's. endocardium, epicardium: shape at mid level; turning along the axis
+    by `twist` radians from base to apex. tilt: sideways drift (x, y) of the long axis in mm per mm. regional_wall:
+    where one part of the wall differs from the rest; nowhere in normal hearts and DCM. outflow: the part of the ring
+    that is open in slices above the base, or None.
     """
 
     cavity_diameter_mm: float
     wall_mm: float
     septal_excess_mm: float
+    inferior_excess_mm: float
     length_mm: float
+    base_scale: float
     apex_scale: float
-    rv_width_mm: float
-    rv_height_scale: float
-    rv_wall_mm: float
+    wall_scales: tuple[float, float]
+    endocardium: Harmonics
+    epicardium: Harmonics
+    twist: float
+    right_ventricle: RightVentricle
     fat_mm: float
-    papillary_mm: float
+    fat_sectors: tuple[tuple[Sector, float], ...]
+    papillary_muscles: tuple[PapillaryMuscle, ...]
     tilt: tuple[float, float]
-    harmonics: tuple[tuple[float, float], tuple[float, float]]
     trabeculation_mm: float
     trabecula_phases: tuple[float, ...]
     regional_wall: RegionalWall | None = None
+    outflow: Sector | None = None
 
     def cavity_scale(self, level: float) -> float:
-        """Cavity diameter relative to the base at `level`: 0 base, 1 apex."""
-        return float(_taper(self.apex_scale)(np.clip(level, 0.0, 1.0)))
+        """Cavity diameter relative to mid level at `level`: 0 base, 1 apex."""
+        at = PchipInterpolator(
+            (-0.1, BASE, MID, APEX, 0.95, 1.03),
+            (self.base_scale - 0.02, self.base_scale, 1.0, self.apex_scale, 0.6 * self.apex_scale, 0.03),
+        )
+        return float(at(np.clip(level, -0.1, 1.03)))
 
     def endocardial_radius_mm(self, angle: RealArray, level: float) -> FloatArray:
-        (second, second_phase), (third, third_phase) = self.harmonics
-        shape = 1 + second * np.cos(2 * (angle - second_phase)) + third * np.cos(3 * (angle - third_phase))
-        return (self.cavity_diameter_mm / 2 * self.cavity_scale(level) * shape).astype(np.float32)
+        scale = self.cavity_scale(level)
+        radius = self.cavity_diameter_mm / 2 + self._shape(self.endocardium, angle, level)
+        return (scale * radius).astype(np.float32)
 
-    def trabecular_depth_mm(self, angle: FloatArray, level: float) -> FloatArray:
+    def trabecular_depth_mm(self, angle: RealArray, level: float) -> FloatArray:
         """How far trabeculae reach into the cavity. Their pattern turns along the axis: thick slices see it graded."""
         turn = 14.0 * level
         ripple = sum(
@@ -93,16 +172,76 @@ class Heart:
         return (self.trabeculation_mm * np.clip(ripple, 0.0, None)).astype(np.float32)
 
     def wall_thickness_mm(self, angle: RealArray, level: float) -> FloatArray:
-        thinning = 1 - 0.12 * np.clip((level - 0.5) / 0.3, 0, 1.5)
-        septal = self.septal_excess_mm * np.cos(angle - SEPTUM_ANGLE_RAD)
-        wall = (self.wall_mm + septal) * thinning
+        base_scale, apex_scale = self.wall_scales
+        scale = float(
+            np.interp(level, (0.0, BASE, MID, APEX, 1.0), (base_scale, base_scale, 1.0, apex_scale, apex_scale))
+        )
+        # The septum is the thicker wall at the base and the thinner one at the apex.
+        septal = self.septal_excess_mm + float(np.interp(level, (BASE, MID, APEX), (0.2, 0.0, -0.5)))
+        shape = self._shape(self.epicardium, angle, level) - self._shape(self.endocardium, angle, level)
+        wall = (
+            self.wall_mm * scale
+            + septal * np.cos(angle - SEPTUM_ANGLE_RAD)
+            + self.inferior_excess_mm * np.sin(angle)
+            + 0.3 * np.cos(2 * angle)
+            + shape * min(1.0, self.cavity_scale(level))
+        )
         if self.regional_wall is not None:
             wall = wall * (1 + (self.regional_wall.factor - 1) * self.regional_wall.sector.share(angle))
-        return wall.astype(np.float32)
+        return np.maximum(wall, 2.5).astype(np.float32)
+
+    def _shape(self, harmonics: Harmonics, angle: RealArray, level: float) -> RealArray:
+        turn = self.twist * (level - MID)
+        return np.sum(
+            [
+                amplitude * np.cos(order * (angle - turn) - phase)
+                for order, (amplitude, phase) in zip(HARMONIC_ORDERS, harmonics, strict=True)
+            ],
+            axis=0,
+        )
 
 
-def _taper(apex_scale: float) -> PchipInterpolator:
-    return PchipInterpolator([0.0, 0.2, 0.5, 0.8, 1.0], [0.98, 1.0, 0.95, apex_scale, 0.05])
+@dataclass(frozen=True)
+class Outlines:
+    """The heart's contours at one level, mm from the LV centre at DIRECTIONS angles (from x towards y).
+
+    right: the right ventricle's cavity, not above `epicardium` where there is none; right_wall and fat: what covers it
+    and the whole heart. trabeculae: how far the cavity is free of them. in_ring: where the wall is muscle, not outflow.
+    """
+
+    endocardium: FloatArray
+    epicardium: FloatArray
+    right: FloatArray
+    right_wall: FloatArray
+    fat: FloatArray
+    trabeculae: FloatArray
+    in_ring: BoolArray
+
+
+def outlines(heart: Heart, level: float) -> Outlines:
+    right = heart.right_ventricle
+    endocardium = heart.endocardial_radius_mm(_ANGLES, level)
+    epicardium = endocardium + heart.wall_thickness_mm(_ANGLES, level)
+    reach = epicardium + right.reach_mm(_ANGLES, level)
+    has_right = reach > epicardium
+    # A wall of even thickness around the cavity's ends, not along the rays only.
+    about = max(1, round(right.wall_mm / float(epicardium.mean()) / (2 * np.pi) * DIRECTIONS))
+    widened = maximum_filter1d(np.where(has_right, reach, 0), 2 * about + 1, mode="wrap")
+    right_wall = np.where(widened > 0, widened + right.wall_mm, 0)
+    amount = np.float32(heart.fat_mm) * np.ones(DIRECTIONS, np.float32)
+    for sector, more_mm in heart.fat_sectors:
+        amount += (more_mm * sector.share(_ANGLES)).astype(np.float32)
+    fat = maximum_filter1d(np.maximum(right_wall, epicardium), 2 * about + 1, mode="wrap") + amount
+    open_ring = np.zeros(DIRECTIONS, bool) if heart.outflow is None else heart.outflow.share(_ANGLES) > 0.5
+    return Outlines(
+        endocardium,
+        epicardium,
+        reach.astype(np.float32),
+        right_wall.astype(np.float32),
+        fat.astype(np.float32),
+        endocardium - heart.trabecular_depth_mm(_ANGLES, level),
+        ~open_ring if level < BASE else np.ones(DIRECTIONS, bool),
+    )
 
 
 @dataclass(frozen=True)
@@ -121,150 +260,39 @@ def heart_section(heart: Heart, x: FloatArray, y: FloatArray, level: float, back
     """Draw the heart at `level` over `background`. x, y: mm from the LV centre, the same shape as `background`."""
     radius = np.hypot(x, y)
     angle = np.arctan2(y, x)
-    endocardium = heart.endocardial_radius_mm(angle, level)
-    wall = heart.wall_thickness_mm(angle, level)
-    epicardium = endocardium + wall
+    direction = np.rint(angle * np.float32(DIRECTIONS / (2 * np.pi))).astype(np.int32) % DIRECTIONS
+    lines = outlines(heart, level)
+    endocardium, epicardium = lines.endocardium[direction], lines.epicardium[direction]
     cavity = radius < endocardium
-    myocardium = (radius < epicardium) & ~cavity
-
-    in_rv = _right_ventricle(heart, level, x, y, 0.0)
-    in_rv_wall = _right_ventricle(heart, level, x, y, heart.rv_wall_mm)
-    fat_thickness = heart.fat_mm * (1 + 0.6 * np.cos(angle - np.deg2rad(-100)) + 0.5 * np.cos(2 * angle))
-    fat_thickness = np.clip(fat_thickness, 0.8, None)
-    in_fat = (radius < epicardium + fat_thickness) | _right_ventricle(
-        heart, level, x, y, heart.rv_wall_mm + 1.3 * heart.fat_mm
-    )
+    wall = (radius < epicardium) & ~cavity
+    myocardium = wall & lines.in_ring[direction]
+    right = lines.right[direction]
+    in_right = (radius < right) & (right > epicardium)
 
     tissue = background.copy()
-    tissue[in_fat] = Tissue.FAT
-    tissue[in_rv_wall] = Tissue.MYOCARDIUM
-    tissue[in_rv] = Tissue.RIGHT_BLOOD
+    tissue[radius < lines.fat[direction]] = Tissue.FAT
+    tissue[radius < lines.right_wall[direction]] = Tissue.MYOCARDIUM
+    tissue[in_right] = Tissue.RIGHT_BLOOD
+    ripple = heart.right_ventricle.trabeculation_mm * (1 + np.cos(21 * angle + 9 * level))
+    tissue[in_right & (radius > right - ripple)] = Tissue.MYOCARDIUM
+    tissue[wall] = Tissue.LEFT_BLOOD
     tissue[myocardium] = Tissue.MYOCARDIUM
     tissue[cavity] = Tissue.LEFT_BLOOD
-    tissue[cavity & (radius > endocardium - heart.trabecular_depth_mm(angle, level))] = Tissue.MYOCARDIUM
-    for centre_angle in np.deg2rad([55.0, 125.0] if level < 0.65 else [60.0]):
-        reach = heart.cavity_diameter_mm / 2 * heart.cavity_scale(level) - 0.7 * heart.papillary_mm
-        distance = np.hypot(x - reach * np.cos(centre_angle), y - reach * np.sin(centre_angle))
-        tissue[cavity & (distance < heart.papillary_mm)] = Tissue.MYOCARDIUM
-    depth = (radius - endocardium) / wall
+    tissue[cavity & (radius > lines.trabeculae[direction])] = Tissue.MYOCARDIUM
+    for muscle in heart.papillary_muscles:
+        at = lines.endocardium[round(muscle.angle / (2 * np.pi) * DIRECTIONS) % DIRECTIONS]
+        middle = at - muscle.gap_mm - muscle.radial_mm
+        cos, sin = np.cos(muscle.angle), np.sin(muscle.angle)
+        inward, across = x * cos + y * sin - middle, y * cos - x * sin
+        inside = (inward / muscle.radial_mm) ** 2 + (across / muscle.across_mm) ** 2 < 1
+        tissue[cavity & inside] = Tissue.MYOCARDIUM
+    depth = (radius - endocardium) / (epicardium - endocardium)
     return HeartSection(tissue, cavity, myocardium, depth.astype(np.float32), angle.astype(np.float32))
-
-
-def _right_ventricle(heart: Heart, level: float, x: RealArray, y: RealArray, margin_mm: float) -> BoolArray:
-    """Inside the ellipse of which the left ventricle covers the septal part, widened by `margin_mm`."""
-    scale = heart.cavity_scale(level)
-    epicardial_radius = heart.cavity_diameter_mm / 2 * scale + heart.wall_mm
-    width = heart.rv_width_mm * (0.7 + 0.3 * scale)
-    reach = epicardial_radius + width
-    half_width = reach * 0.62
-    half_height = epicardial_radius * heart.rv_height_scale
-    return ((x + reach - half_width) / (half_width + margin_mm)) ** 2 + (
-        (y + 0.12 * half_height) / (half_height + margin_mm)
-    ) ** 2 < 1
 
 
 def insertion_points(heart: Heart, level: float) -> NDArray[np.float64]:
     """Where the right ventricle's wall meets the left's: (2, 2) mm, anterior then inferior."""
-    angle = np.linspace(0, 2 * np.pi, 1440, endpoint=False)
+    inferior, anterior = heart.right_ventricle.span(level)
+    angle = np.array([SEPTUM_ANGLE_RAD + anterior, SEPTUM_ANGLE_RAD - inferior])
     epicardium = heart.endocardial_radius_mm(angle, level) + heart.wall_thickness_mm(angle, level)
-    x, y = epicardium * np.cos(angle), epicardium * np.sin(angle)
-    touching = np.flatnonzero(_right_ventricle(heart, level, x, y, heart.rv_wall_mm / 2))
-    # Angles grow from x towards y (down): on the way through 180 degrees the inferior point comes first.
-    inferior, anterior = touching[0], touching[-1]
-    return np.array([[x[anterior], y[anterior]], [x[inferior], y[inferior]]])
-
-
-@dataclass(frozen=True)
-class Organ:
-    """An ellipse of one tissue: centre and half axes in mm, rotation in radians, and the wobble of its outline."""
-
-    tissue: Tissue
-    centre: tuple[float, float]
-    half_axes: tuple[float, float]
-    rotation: float = 0.0
-    wobble: float = 0.0
-    wobble_phase: float = 0.0
-
-    def contains(self, x: FloatArray, y: FloatArray) -> BoolArray:
-        cos, sin = np.cos(self.rotation), np.sin(self.rotation)
-        dx, dy = x - self.centre[0], y - self.centre[1]
-        u = (dx * cos + dy * sin) / self.half_axes[0]
-        v = (dy * cos - dx * sin) / self.half_axes[1]
-        if self.wobble == 0:
-            return u * u + v * v < 1
-        angle = np.arctan2(v, u)
-        edge = 1 + self.wobble * (np.cos(3 * angle + self.wobble_phase) + 0.6 * np.cos(5 * angle - self.wobble_phase))
-        return np.hypot(u, v) < edge
-
-
-@dataclass(frozen=True)
-class Chest:
-    """Everything around the heart, painted in order: later organs cover earlier ones."""
-
-    organs: tuple[Organ, ...]
-
-
-def draw_chest(chest: Chest, x: FloatArray, y: FloatArray) -> LabelArray:
-    """Tissue labels of the chest without the heart, the shape of `x` and `y` (mm from the LV centre)."""
-    tissue = np.full(x.shape, Tissue.AIR, np.uint8)
-    for organ in chest.organs:
-        reach = 1.6 * max(organ.half_axes)
-        near = (np.abs(x - organ.centre[0]) < reach) & (np.abs(y - organ.centre[1]) < reach)
-        inside = np.zeros_like(near)
-        inside[near] = organ.contains(x[near], y[near])
-        tissue[inside] = organ.tissue
-    return tissue
-
-
-def random_chest(rng: np.random.Generator) -> Chest:
-    """A chest of random habitus; drawn without regard to the diagnosis."""
-
-    def organ(tissue: Tissue, x: float, y: float, a: float, b: float, rotation: float, wobble: float) -> Organ:
-        shift = rng.normal(0, 4, 2)
-        size = rng.uniform(0.9, 1.12, 2)
-        return Organ(
-            tissue,
-            (x + shift[0], y + shift[1]),
-            (a * size[0], b * size[1]),
-            rotation + rng.normal(0, 0.12),
-            wobble,
-            rng.uniform(0, 2 * np.pi),
-        )
-
-    width, height = rng.uniform(150, 172), rng.uniform(104, 122)
-    centre = (-42 + rng.normal(0, 5), 4 + rng.normal(0, 5))
-    skin_fat, muscle = rng.uniform(7, 24), rng.uniform(8, 14)
-
-    def outline(tissue: Tissue, inset: float) -> Organ:
-        return Organ(tissue, centre, (width - inset, height - inset), 0.0, 0.02, 0.8)
-
-    organs = [
-        outline(Tissue.FAT, 0.0),
-        outline(Tissue.MUSCLE, skin_fat),
-        outline(Tissue.LUNG, skin_fat + muscle),
-    ]
-    vessels = [
-        Organ(Tissue.RIGHT_BLOOD, tuple(rng.normal(0, 1, 2) * (70, 50) + (-20, -20)), (size, size))
-        for size in rng.uniform(1.0, 3.2, 45)
-    ]
-    organs += vessels
-    mediastinum = rng.uniform(0.85, 1.1)
-    organs += [
-        organ(Tissue.FAT, -50, -70, 48 * mediastinum, 26, 0.3, 0.12),
-        organ(Tissue.MUSCLE, -85, -84, 22, 9, 0.35, 0.0),
-        organ(Tissue.MARROW, -85, -84, 17, 5, 0.35, 0.0),
-        organ(Tissue.LIVER, -92, 82, 84, 50, -0.12, 0.05),
-        organ(Tissue.LIVER, -28, 84, 44, 27, 0.2, 0.05),
-        organ(Tissue.STOMACH, 34, 88, 34, 26, 0.3, 0.08),
-        organ(Tissue.AIR, 38, 76, 17, 8, 0.1, 0.1),
-        organ(Tissue.SPLEEN, 82, 70, 22, 36, 0.5, 0.06),
-        organ(Tissue.MUSCLE, -16, 112, 56, 20, 0.0, 0.05),
-        organ(Tissue.MARROW, -16, 104, 19, 16, 0.0, 0.05),
-        organ(Tissue.LEFT_BLOOD, 16, 88, 11, 11, 0.0, 0.0),
-        organ(Tissue.RIGHT_BLOOD, -58, 66, 12, 9, 0.3, 0.0),
-    ]
-    organs += [
-        Organ(Tissue.RIGHT_BLOOD, tuple(rng.normal(0, 1, 2) * (35, 18) + (-90, 85)), (size, size * 1.4))
-        for size in rng.uniform(1.5, 4.0, 9)
-    ]
-    return Chest(tuple(organs))
+    return np.stack([epicardium * np.cos(angle), epicardium * np.sin(angle)], axis=1).astype(np.float64)

@@ -101,8 +101,8 @@ def placed_map(t1_ms: np.ndarray, patient: Patient, level: str) -> sitk.Image:
     scan = patient.scan
     image = sitk.GetImageFromArray(_stored(t1_ms)[np.newaxis])
     pixel_mm = scan.acquisition.pixel_mm
-    # Towards the base is along the normal; levels count from the base.
-    along = -(LEVEL_NAMES.index(level) - 1) * patient.section_distance_mm
+    # The normal points to the base.
+    along = -patient.distance_mm(LEVEL_NAMES.index(level))
     middle = (np.array([scan.acquisition.columns, scan.acquisition.rows]) - 1) / 2 * pixel_mm
     origin = np.array(scan.center_mm) + scan.axes @ np.array([-middle[0], -middle[1], along])
     image.SetSpacing((pixel_mm, pixel_mm, SLICE_THICKNESS_MM))

@@ -82,8 +82,6 @@ def _hypertrophic(heart: Heart, rng: np.random.Generator) -> Heart:
         wall_mm=wall_mm,
         regional_wall=RegionalWall(sector, thickest_mm / (wall_mm + heart.septal_excess_mm)),
         cavity_diameter_mm=heart.cavity_diameter_mm * rng.normal(0.88, 0.05),
-        # The septum grows into both ventricles: half of it into the right one.
-        rv_width_mm=heart.rv_width_mm + (thickest_mm - wall_mm) / 2,
     )
 
 
@@ -94,7 +92,7 @@ def _infiltrated(heart: Heart, rng: np.random.Generator) -> Heart:
         wall_mm=float(np.clip(rng.normal(15.0, 2.0), 12.0, 22.0)),
         septal_excess_mm=heart.septal_excess_mm + 1.0,
         cavity_diameter_mm=heart.cavity_diameter_mm * rng.normal(0.92, 0.05),
-        rv_wall_mm=heart.rv_wall_mm + 2.0,
+        right_ventricle=replace(heart.right_ventricle, wall_mm=heart.right_ventricle.wall_mm + 2.0),
     )
 
 
@@ -105,7 +103,7 @@ def _trained(heart: Heart, rng: np.random.Generator) -> Heart:
         heart,
         cavity_diameter_mm=heart.cavity_diameter_mm * larger,
         wall_mm=heart.wall_mm * rng.normal(1.18, 0.06),
-        rv_width_mm=heart.rv_width_mm * larger,
+        right_ventricle=replace(heart.right_ventricle, width_mm=heart.right_ventricle.width_mm * larger),
         length_mm=heart.length_mm * (1 + larger) / 2,
     )
 

@@ -12,9 +12,10 @@ from threadpoolctl import threadpool_limits
 from ACNetLib.measures import SectionMeasures
 
 from ..metrics import FloatArray
-from .anatomy import LabelArray, draw_chest, heart_section
+from .anatomy import LabelArray, heart_section
 from .patient import Patient
-from .section import SimulatedSection, measure_with_truth, patient_coordinates, simulate_section
+from .section import SimulatedSection, heart_coordinates, measure_with_truth, simulate_section
+from .surroundings import draw_surroundings
 from .tissues import Tissue
 
 SECTION_MM = 128.0
@@ -120,8 +121,10 @@ def _tissues(section: SimulatedSection) -> LabelArray:
     patient, scan = section.patient, section.patient.scan
     rows, columns = section.t1_ms.shape
     lv_x, lv_y = _lv_offset_mm(section)
-    x, y = patient_coordinates(rows, columns, scan.acquisition.pixel_mm, lv_x, lv_y, scan.rotation_rad)
-    return heart_section(patient.heart, x, y, patient.mid_level, draw_chest(scan.chest, x, y)).tissue
+    x, y = heart_coordinates(rows, columns, scan.acquisition.pixel_mm, lv_x, lv_y, scan.rotation_rad)
+    cos, sin = np.float32(np.cos(scan.heart_turn_rad)), np.float32(np.sin(scan.heart_turn_rad))
+    body = draw_surroundings(scan.surroundings, x * cos - y * sin, x * sin + y * cos)
+    return heart_section(patient.heart, x, y, patient.mid_level, body).tissue
 
 
 def _heart_square(section: SimulatedSection) -> NDArray[np.float32]:

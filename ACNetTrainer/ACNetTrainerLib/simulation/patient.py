@@ -13,22 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from .anatomy import SEPTUM_ANGLE_RAD, Chest, FloatArray, Heart, Sector, random_chest
-from .molli import Acquisition, MolliTiming
-from .tissues import FIELD_STRENGTHS_TESLA
+from .anatomy import APEX, BASE, MID, SEPTUM_ANGLE_RAD, FloatArray, Heart, Sector
+from .hearts import Label, Sex, draw_heart
+from .sequences import SEQUENCES, Acquisition, Sequence, Timing
+from .surroundings import Surroundings, random_surroundings, random_tissues
+from .tissues import FIELD_STRENGTHS_TESLA, Tissue, TissueProperties
 
-Label = Literal["normal", "dcm"]
 Disease = Literal["hcm", "amyloidosis", "athlete", "infarct", "myocarditis"]
 """What no model is trained on and no case library holds: see `diseases`."""
-Sex = Literal["female", "male"]
 FloatMatrix = NDArray[np.float64]
 
-PIXEL_MM = 360.0 / 256
-COLUMNS = 256
-LARGEST_OFFSET_MM = 45.0
 FIBROSIS_FRACTION = 1 / 3
-SECTION_DISTANCE_FRACTION = 0.26
-"""Distance of neighbouring sections as a fraction of the ventricle's length: base, mid level and apex."""
+LANDSCAPE_SHARE = 0.25
+"""Of the scans, planned with the longer side of the matrix along the rows; they turn the heart the other way."""
+PORTRAIT_TURN_DEG, LANDSCAPE_TURN_DEG = (-33.0, 12.0), (36.0, 12.0)
+"""How the body is turned in the image: mean and standard deviation, from the measured directions of the septum."""
+HEART_TURN_SD_DEG = 8.0
+"""How the heart is turned in the body."""
+OFFSET_SD_MM, LARGEST_OFFSET_MM = 16.0, 50.0
+SEQUENCE_SHARES: dict[Sequence, float] = {
+    "MOLLI 5(3)3": 0.5,
+    "MOLLI 3(3)5": 0.1,
+    "MOLLI 4(1)3(1)2": 0.1,
+    "ShMOLLI": 0.1,
+    "SASHA": 0.1,
+    "FLASH MOLLI 5(3)3": 0.1,
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,8 @@ class T1Distribution:
 
 
 T1_DISTRIBUTIONS = {
-    1.5: T1Distribution(992.0, 22.5, 32.0, 22.5, (62.0, 15.5)),
-    3.0: T1Distribution(1192.0, 31.0, 61.0, 58.0, (125.0, 40.6)),
+    1.5: T1Distribution(994.0, 18.0, 33.0, 18.0, (62.0, 15.5)),
+    3.0: T1Distribution(1192.0, 26.0, 61.0, 55.0, (125.0, 40.6)),
 }
 FEMALE_T1_RISE_MS = 22.0
 
@@ -93,16 +103,24 @@ class MyocardialT1:
 class Scan:
     """How a patient is scanned; drawn without regard to the diagnosis.
 
-    lv_offset_mm: the ventricle's centre from the image's, (x, y). rotation_rad: of the chest in the image. axes: (3, 3)
-    LPS directions of the columns' and rows' increasing index and of their normal, as columns. center_mm: LPS position
-    of the mid section's centre.
+    lv_offset_mm: the ventricle's centre from the image's, (x, y). rotation_rad: of the heart in the image.
+    heart_turn_rad: of the heart in the body. axes: (3, 3) LPS directions of the columns' and rows' increasing index and
+    of their normal, as columns. center_mm: LPS position of the mid section's centre. texture: relative spread of T1
+    within tissues, wall_texture_ms: within the wall. wrap: how much of the image's rows is folded over the opposite
+    edge; 0 in most.
     """
 
     acquisition: Acquisition
     lv_offset_mm: tuple[float, float]
     rotation_rad: float
+    heart_turn_rad: float
     off_resonance_hz: float
-    chest: Chest
+    off_resonance_place_mm: tuple[float, float]
+    surroundings: Surroundings
+    tissues: dict[Tissue, TissueProperties]
+    texture: float
+    wall_texture_ms: float
+    wrap: float
     axes: FloatMatrix
     center_mm: tuple[float, float, float]
 
@@ -119,7 +137,7 @@ class Patient:
     heart: Heart
     myocardium: MyocardialT1
     scan: Scan
-    mid_level: float
+    levels: tuple[float, float, float]
     seed: int
 
     @property
@@ -127,8 +145,12 @@ class Patient:
         return f"sim{self.seed:04d}-{self.index:05d}"
 
     @property
-    def section_distance_mm(self) -> float:
-        return SECTION_DISTANCE_FRACTION * self.heart.length_mm
+    def mid_level(self) -> float:
+        return self.levels[1]
+
+    def distance_mm(self, section: int) -> float:
+        """Of a section (0 base, 1 mid, 2 apex) from the mid section, towards the apex."""
+        return (self.levels[section] - self.levels[1]) * self.heart.length_mm
 
 
 def draw_patient(seed: int, index: int, label: Label, field_strength_tesla: float) -> Patient:
@@ -145,53 +167,26 @@ def draw_patient(seed: int, index: int, label: Label, field_strength_tesla: floa
         sex=sex,
         severity=severity if label == "dcm" else 0.0,
         field_strength_tesla=field_strength_tesla,
-        heart=_draw_heart(heart_rng, label, sex, severity),
+        heart=draw_heart(heart_rng, label, sex, severity),
         myocardium=_draw_t1(heart_rng, label, sex, severity, T1_DISTRIBUTIONS[field_strength_tesla]),
         scan=_draw_scan(scan_rng, field_strength_tesla),
-        mid_level=float(scan_rng.uniform(0.46, 0.54)),
+        levels=_draw_levels(scan_rng),
         seed=seed,
     )
 
 
-def _draw_heart(rng: np.random.Generator, label: Label, sex: Sex, severity: float) -> Heart:
-    male = sex == "male"
-    dcm = label == "dcm"
-    diameter = rng.normal(52.5 if male else 49.0, 4.6)
-    wall = rng.normal(7.6 if male else 6.9, 1.0)
-    rv_width = rng.normal(35, 3)
-    apex_scale = rng.normal(0.56, 0.04)
-    length = rng.normal(94 if male else 86, 6)
-    if dcm:
-        diameter += 7.3 + 7.6 * severity + rng.normal(0, 4.0)
-        wall += -0.45 - 0.5 * severity + rng.normal(0, 0.9)
-        rv_width += 1.0 + 5.0 * severity + rng.normal(0, 2.5)
-        apex_scale += 0.02 + 0.05 * severity + rng.normal(0, 0.02)
-        length += 3.0 + 6.0 * severity
-    return Heart(
-        cavity_diameter_mm=float(np.clip(diameter, 38, 84)),
-        wall_mm=float(np.clip(wall, 4.5, 11.5)),
-        septal_excess_mm=float(rng.normal(0.6, 0.3)),
-        length_mm=float(length),
-        apex_scale=float(np.clip(apex_scale, 0.42, 0.75)),
-        rv_width_mm=float(np.clip(rv_width, 26, 48)),
-        rv_height_scale=float(rng.uniform(0.98, 1.16)),
-        rv_wall_mm=float(rng.uniform(2.2, 3.4)),
-        fat_mm=float(rng.uniform(1.5, 5.0)),
-        papillary_mm=float(rng.uniform(3.6, 5.2)),
-        tilt=(float(rng.normal(0, 0.2)), float(rng.normal(0, 0.2))),
-        harmonics=(
-            (float(np.abs(rng.normal(0, 0.035))), float(rng.uniform(0, 2 * np.pi))),
-            (float(np.abs(rng.normal(0, 0.015))), float(rng.uniform(0, 2 * np.pi))),
-        ),
-        trabeculation_mm=float(rng.uniform(1.2, 2.4)),
-        trabecula_phases=tuple(rng.uniform(0, 2 * np.pi, 3).tolist()),
-    )
+def _draw_levels(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Where base, mid and apex are planned: around the measured levels, some too basal and some too apical."""
+    mid = float(np.clip(rng.normal(MID, 0.035), 0.4, 0.6))
+    base = float(np.clip(rng.normal(BASE, 0.06), 0.05, mid - 0.15))
+    apex = float(np.clip(rng.normal(APEX, 0.05), mid + 0.15, 0.9))
+    return base, mid, apex
 
 
 def _draw_t1(
     rng: np.random.Generator, label: Label, sex: Sex, severity: float, distribution: T1Distribution
 ) -> MyocardialT1:
-    regional = tuple((float(rng.normal(0, sd)), float(rng.uniform(0, 2 * np.pi))) for sd in (16.0, 12.0, 8.0))
+    regional = tuple((float(rng.normal(0, sd)), float(rng.uniform(0, 2 * np.pi))) for sd in (12.0, 9.0, 7.0))
     diffuse = rng.standard_normal()
     has_fibrosis = rng.random() < FIBROSIS_FRACTION
     fibrosis = (
@@ -211,28 +206,48 @@ def _draw_t1(
 
 def _draw_scan(rng: np.random.Generator, field_strength_tesla: float) -> Scan:
     heart_rate = float(np.clip(rng.normal(68, 11), 46, 102))
-    timing = MolliTiming(heart_rate, float(rng.uniform(102, 140)))
-    motion_mm = rng.uniform(0.2, 1.2)
+    sequence = SEQUENCES[int(rng.choice(len(SEQUENCES), p=[SEQUENCE_SHARES[name] for name in SEQUENCES]))]
+    timing = Timing(heart_rate, float(rng.uniform(102, 140)), sequence)
+    motion_mm = rng.uniform(0.2, 1.1)
     mean_hz, sd_hz = T1_DISTRIBUTIONS[field_strength_tesla].off_resonance_hz
+    landscape = bool(rng.random() < LANDSCAPE_SHARE)
+    rows, columns, pixel_mm = _draw_matrix(rng, landscape)
     acquisition = Acquisition(
         timing=timing,
-        rows=int(rng.choice([192, 200, 208, 216, 224])),
-        columns=COLUMNS,
-        pixel_mm=PIXEL_MM,
-        phase_resolution_mm=float(rng.uniform(PIXEL_MM, 2.1)),
+        rows=rows,
+        columns=columns,
+        pixel_mm=pixel_mm,
+        resolution_mm=(float(rng.uniform(1.4, 2.2)), float(rng.uniform(1.2, 1.8))),
         noise=float(rng.uniform(1 / 46, 1 / 23)),
         shifts_mm=rng.normal(0, motion_mm, (len(timing.inversion_times_ms), 2)),
     )
-    offset = rng.uniform(-LARGEST_OFFSET_MM, LARGEST_OFFSET_MM, 2)
+    offset = np.clip(rng.normal(-1, OFFSET_SD_MM, 2), -LARGEST_OFFSET_MM, LARGEST_OFFSET_MM)
+    heart_turn = float(np.deg2rad(rng.normal(0, HEART_TURN_SD_DEG)))
+    body_turn = float(np.deg2rad(rng.normal(*(LANDSCAPE_TURN_DEG if landscape else PORTRAIT_TURN_DEG))))
     return Scan(
         acquisition=acquisition,
         lv_offset_mm=(float(offset[0]), float(offset[1])),
-        rotation_rad=float(np.deg2rad(rng.uniform(-22, 22))),
+        rotation_rad=body_turn + heart_turn,
+        heart_turn_rad=heart_turn,
         off_resonance_hz=float(max(10.0, rng.normal(mean_hz, sd_hz))),
-        chest=random_chest(rng),
-        axes=_short_axis_directions(rng),
+        off_resonance_place_mm=(float(rng.normal(28, 10)), float(rng.normal(28, 10))),
+        surroundings=random_surroundings(rng),
+        tissues=random_tissues(rng, field_strength_tesla),
+        texture=float(rng.uniform(0.01, 0.07)),
+        wall_texture_ms=float(rng.uniform(15, 40)),
+        wrap=float(rng.uniform(0.05, 0.2)) if rng.random() < 0.1 else 0.0,
+        axes=_turned(_short_axis_directions(rng), body_turn),
         center_mm=tuple(rng.normal(0, 15, 3).tolist()),
     )
+
+
+def _draw_matrix(rng: np.random.Generator, landscape: bool) -> tuple[int, int, float]:
+    """Rows, columns and pixel in mm of a field of view that holds the chest; the median pixel is 1.5 mm."""
+    pixel_mm = float(np.clip(rng.normal(1.5, 0.22), 1.0, 2.1))
+    longer_mm = rng.uniform(310, 400)
+    shorter_mm = longer_mm * rng.uniform(0.72, 1.0)
+    longer, shorter = (2 * round(length / pixel_mm / 2) for length in (longer_mm, shorter_mm))
+    return (shorter, longer, pixel_mm) if landscape else (longer, shorter, pixel_mm)
 
 
 def _short_axis_directions(rng: np.random.Generator) -> FloatMatrix:
@@ -245,3 +260,10 @@ def _short_axis_directions(rng: np.random.Generator) -> FloatMatrix:
     across -= across @ normal * normal
     across /= np.linalg.norm(across)
     return np.stack([across, np.cross(normal, across), normal], axis=1)
+
+
+def _turned(body_axes: FloatMatrix, turn_rad: float) -> FloatMatrix:
+    """Axes of an image in which the body is turned by an angle, from rows to columns: the body stays in place."""
+    cos, sin = np.cos(turn_rad), np.sin(turn_rad)
+    across, down, normal = body_axes.T
+    return np.stack([cos * across - sin * down, sin * across + cos * down, normal], axis=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +17,21 @@ from .anatomy import (
     BoolArray,
     FloatArray,
     LabelArray,
-    draw_chest,
     heart_section,
     insertion_points,
 )
-from .molli import Acquisition, MolliTiming, acquire, fit_t1, molli_signals, restore_polarity, true_t1_ms
-from .patient import Patient
+from .patient import T1_DISTRIBUTIONS, Patient, Scan
+from .sequences import (
+    LARGEST_T1_MS,
+    Timing,
+    acquire,
+    fit_t1,
+    reading_relative_to_molli,
+    restore_polarity,
+    sequence_signals,
+    true_t1_ms,
+)
+from .surroundings import draw_surroundings
 from .tissues import TISSUES, Tissue
 
 T1_LOSS_MS_PER_HZ2 = 20.0 / 62.0**2
@@ -61,17 +69,17 @@ def simulate_section(patient: Patient, level: str) -> SimulatedSection:
     rng = np.random.default_rng([patient.seed, patient.index, 2, LEVEL_NAMES.index(level)])
     heart, scan, acquisition = patient.heart, patient.scan, patient.scan.acquisition
     plane = _draw_plane(patient, level, rng)
-    section_level = patient.mid_level + plane.section_mm / heart.length_mm
+    section_level = patient.levels[LEVEL_NAMES.index(level)]
 
-    tables = _tissue_tables(patient.field_strength_tesla)
-    apparent = tables.t1_ms[plane.chest] * plane.texture
-    signals = _signals(apparent, plane.chest, tables, acquisition.timing)
+    tables = _tissue_tables(scan)
+    apparent = tables.t1_ms[plane.body] * plane.texture
+    signals = _signals(apparent, plane.body, tables, acquisition.timing)
 
     window = _heart_window(plane.x, plane.y)
     heart_x, heart_y, heart_texture = plane.x[window], plane.y[window], plane.texture[window]
     heart_signals = np.zeros((len(signals), *heart_x.shape), np.float32)
-    reading = _off_resonance_reading(heart_x, heart_y, scan.off_resonance_hz)
-    wall_texture = 10 * _smooth_noise(rng, heart_x.shape, 6)
+    reading = _off_resonance_reading(heart_x, heart_y, scan)
+    wall_texture = scan.wall_texture_ms * _smooth_noise(rng, heart_x.shape, 3)
     for position in (np.arange(SUBSLICES) - SUBSLICES // 2) / SUBSLICES:
         shift_mm = position * SLICE_THICKNESS_MM
         cut = heart_section(
@@ -79,7 +87,7 @@ def simulate_section(patient: Patient, level: str) -> SimulatedSection:
             heart_x - heart.tilt[0] * shift_mm,
             heart_y - heart.tilt[1] * shift_mm,
             section_level + shift_mm / heart.length_mm,
-            plane.chest[window],
+            plane.body[window],
         )
         muscle = cut.tissue == Tissue.MYOCARDIUM
         t1 = tables.t1_ms[cut.tissue] * np.where(muscle, 1, heart_texture)
@@ -90,10 +98,10 @@ def simulate_section(patient: Patient, level: str) -> SimulatedSection:
             middle, middle_t1 = cut, t1
     signals[(slice(None), *window)] = heart_signals
     apparent[window] = middle_t1
-    t1_ms = _acquired_t1(signals, acquisition, rng)
+    t1_ms = _acquired_t1(signals, plane, patient, rng)
 
     def on_map(mask: BoolArray) -> BoolArray:
-        whole = np.zeros(plane.chest.shape, np.float32)
+        whole = np.zeros(plane.body.shape, np.float32)
         whole[window] = mask
         return _halved(whole) >= 0.5
 
@@ -116,49 +124,66 @@ def simulate_section_without_heart(patient: Patient, level: str) -> FloatArray:
     """The T1 map, (rows, columns) in ms, of a plane of the same body that does not cut the heart.
 
     Acquired and fitted as the section at `level` is, with noise of its own: where the heart would lie it shows what the
-    chest has there, mostly lung with its vessels. Depends on nothing but its arguments.
+    body has there, mostly lung with its vessels. Depends on nothing but its arguments.
     """
     rng = np.random.default_rng([patient.seed, patient.index, 3, LEVEL_NAMES.index(level)])
     plane = _draw_plane(patient, level, rng)
-    tables = _tissue_tables(patient.field_strength_tesla)
-    apparent = tables.t1_ms[plane.chest] * plane.texture
+    tables = _tissue_tables(patient.scan)
+    apparent = tables.t1_ms[plane.body] * plane.texture
     window = _heart_window(plane.x, plane.y)
-    apparent[window] *= _off_resonance_reading(plane.x[window], plane.y[window], patient.scan.off_resonance_hz)
-    acquisition = patient.scan.acquisition
-    return _acquired_t1(_signals(apparent, plane.chest, tables, acquisition.timing), acquisition, rng)
+    apparent[window] *= _off_resonance_reading(plane.x[window], plane.y[window], patient.scan)
+    signals = _signals(apparent, plane.body, tables, patient.scan.acquisition.timing)
+    return _acquired_t1(signals, plane, patient, rng)
 
 
 @dataclass(frozen=True)
 class _Plane:
-    """The chest in the plane of a section, on a grid twice as fine as the map's; arrays (2 * rows, 2 * columns).
+    """The body in the plane of a section, on a grid twice as fine as the map's; arrays (2 * rows, 2 * columns).
 
-    section_mm: from the mid section towards the apex. lv_mm: (x, y) of the LV centre from the image's. x, y: mm from
-    the LV centre in the patient's axes. texture: what apparent T1 is multiplied by.
+    lv_mm: (x, y) of the LV centre from the image's. x, y: mm from the LV centre in the heart's axes. texture: what
+    apparent T1 is multiplied by. no_signal: where an implant is.
     """
 
-    section_mm: float
     lv_mm: tuple[float, float]
     x: FloatArray
     y: FloatArray
-    chest: LabelArray
+    body: LabelArray
     texture: FloatArray
+    no_signal: BoolArray | None
 
 
 def _draw_plane(patient: Patient, level: str, rng: np.random.Generator) -> _Plane:
     scan, acquisition = patient.scan, patient.scan.acquisition
-    section_mm = (LEVEL_NAMES.index(level) - 1) * patient.section_distance_mm
-    fine_mm = acquisition.pixel_mm / 2
-    lv_x, lv_y = np.array(scan.lv_offset_mm) + np.array(patient.heart.tilt) * section_mm + rng.normal(0, 0.7, 2)
-    x, y = patient_coordinates(2 * acquisition.rows, 2 * acquisition.columns, fine_mm, lv_x, lv_y, scan.rotation_rad)
-    chest = draw_chest(scan.chest, x, y)
-    texture = 1 + 0.02 * _smooth_noise(rng, chest.shape, 8)
-    return _Plane(section_mm, (lv_x, lv_y), x, y, chest, texture)
+    drift_mm = np.array(patient.heart.tilt) * patient.distance_mm(LEVEL_NAMES.index(level))
+    lv_x, lv_y = np.array(scan.lv_offset_mm) + drift_mm + rng.normal(0, 0.7, 2)
+    size = (2 * acquisition.rows, 2 * acquisition.columns, acquisition.pixel_mm / 2)
+    x, y = heart_coordinates(*size, lv_x, lv_y, scan.rotation_rad)
+    cos, sin = np.float32(np.cos(scan.heart_turn_rad)), np.float32(np.sin(scan.heart_turn_rad))
+    body_x, body_y = x * cos - y * sin, x * sin + y * cos
+    body = draw_surroundings(scan.surroundings, body_x, body_y)
+    implant = scan.surroundings.implant
+    texture = 1 + np.float32(scan.texture) * _smooth_noise(rng, body.shape, 7)
+    no_signal = None if implant is None else implant.contains(body_x, body_y)
+    return _Plane((lv_x, lv_y), x, y, body, texture, no_signal)
 
 
-def _acquired_t1(signals: FloatArray, acquisition: Acquisition, rng: np.random.Generator) -> FloatArray:
-    """(8, 2 * rows, 2 * columns) signals through the scanner: the fitted T1 map, (rows, columns) in ms."""
-    images = acquire(signals, acquisition, rng)
-    return fit_t1(restore_polarity(images, acquisition.timing), acquisition.timing.inversion_times_ms)
+def _acquired_t1(signals: FloatArray, plane: _Plane, patient: Patient, rng: np.random.Generator) -> FloatArray:
+    """(images, 2 * rows, 2 * columns) signals through the scanner: the fitted T1 map, (rows, columns) in ms.
+
+    A scan that reads otherwise than MOLLI 5(3)3 at the reference heart rate is brought to its scale, as a site's own
+    normal T1 would bring it.
+    """
+    scan = patient.scan
+    acquisition, timing = scan.acquisition, scan.acquisition.timing
+    if plane.no_signal is not None:
+        signals[:, plane.no_signal] = 0
+    if scan.wrap > 0:
+        folded = round(scan.wrap * signals.shape[1])
+        signals[:, -folded:] += signals[:, :folded]
+    t1_ms = fit_t1(restore_polarity(acquire(signals, acquisition, rng), timing), timing)
+    normal_ms = T1_DISTRIBUTIONS[patient.field_strength_tesla].normal_mean
+    t2_ms = TISSUES[patient.field_strength_tesla][Tissue.MYOCARDIUM].t2_ms
+    return np.minimum(t1_ms / np.float32(reading_relative_to_molli(timing, normal_ms, t2_ms)), LARGEST_T1_MS)
 
 
 def measure_with_truth(section: SimulatedSection) -> SectionMeasures:
@@ -168,10 +193,10 @@ def measure_with_truth(section: SimulatedSection) -> SectionMeasures:
     return measure_section(section.t1_ms, truth.myocardium, truth.cavity, septum, (pixel_mm, pixel_mm))
 
 
-def patient_coordinates(
+def heart_coordinates(
     rows: int, columns: int, pixel_mm: float, lv_x: float, lv_y: float, rotation_rad: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Position of each pixel from the LV centre, mm, in the patient's own axes."""
+    """Position of each pixel from the LV centre, mm, in the heart's own axes."""
     image_x = ((np.arange(columns) - (columns - 1) / 2) * pixel_mm - lv_x).astype(np.float32)
     image_y = ((np.arange(rows) - (rows - 1) / 2) * pixel_mm - lv_y).astype(np.float32)[:, None]
     cos, sin = np.float32(np.cos(rotation_rad)), np.float32(np.sin(rotation_rad))
@@ -196,9 +221,8 @@ class _TissueTables:
     relative_signal: FloatArray
 
 
-@lru_cache
-def _tissue_tables(field_strength_tesla: float) -> _TissueTables:
-    properties = [TISSUES[field_strength_tesla][tissue] for tissue in Tissue]
+def _tissue_tables(scan: Scan) -> _TissueTables:
+    properties = [scan.tissues[tissue] for tissue in Tissue]
     true = [true_t1_ms(np.array([p.t1_ms - 50, p.t1_ms, p.t1_ms + 50]), p.t2_ms) for p in properties]
     return _TissueTables(
         np.array([p.t1_ms for p in properties], np.float32),
@@ -209,9 +233,10 @@ def _tissue_tables(field_strength_tesla: float) -> _TissueTables:
     )
 
 
-def _signals(apparent_t1_ms: FloatArray, tissue: LabelArray, tables: _TissueTables, timing: MolliTiming) -> FloatArray:
+def _signals(apparent_t1_ms: FloatArray, tissue: LabelArray, tables: _TissueTables, timing: Timing) -> FloatArray:
     true = tables.true_t1_ms[tissue] + tables.true_per_apparent[tissue] * (apparent_t1_ms - tables.t1_ms[tissue])
-    return molli_signals(true, tables.t2_ms[tissue], timing) * tables.relative_signal[tissue]
+    true = np.maximum(true, np.float32(100))
+    return sequence_signals(true, tables.t2_ms[tissue], timing) * tables.relative_signal[tissue]
 
 
 def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], coarseness: int) -> FloatArray:
@@ -221,11 +246,12 @@ def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], coarseness: 
     return np.float32(1.5) * fine
 
 
-def _off_resonance_reading(x: FloatArray, y: FloatArray, peak_hz: float) -> FloatArray:
-    """What MOLLI reads, off resonance, as a share of T1: least at the inferolateral wall, next to lung and the coronary
-    vein, where the field is off by `peak_hz`."""
-    squared_distance = (x - 28) ** 2 + (y - 28) ** 2
-    field_hz = (peak_hz * (0.3 + 0.7 * np.exp(-squared_distance / (2 * 30.0**2)))).astype(np.float32)
+def _off_resonance_reading(x: FloatArray, y: FloatArray, scan: Scan) -> FloatArray:
+    """What MOLLI reads, off resonance, as a share of T1: least near the inferolateral wall, next to lung and the
+    coronary vein, where the field is off by the scan's peak."""
+    middle_x, middle_y = scan.off_resonance_place_mm
+    squared_distance = (x - middle_x) ** 2 + (y - middle_y) ** 2
+    field_hz = (scan.off_resonance_hz * (0.3 + 0.7 * np.exp(-squared_distance / (2 * 30.0**2)))).astype(np.float32)
     return (1 - T1_LOSS_MS_PER_HZ2 / 1000 * field_hz**2).astype(np.float32)
 
 

@@ -1,7 +1,7 @@
 """What tissues look like to a MOLLI sequence: apparent T1, T2 and relative signal by field strength.
 
 T1 is what a MOLLI 5(3)3 map shows, not the true relaxation time: the literature reports it and readers of maps know it.
-`molli.true_t1_ms` finds the relaxation time behind it. Sources: Granitz 2019 and Dabir 2014 (myocardium),
+`sequences.true_t1_ms` finds the relaxation time behind it. Sources: Granitz 2019 and Dabir 2014 (myocardium),
 de Bazelaire 2004 (abdomen, fat, marrow), MyoMapNet 2022 (blood).
 """
 

@@ -1,14 +1,17 @@
-"""The MOLLI 5(3)3 acquisition and its T1 fit.
+"""T1 mapping sequences, the images they take, and the fit that makes a map of them.
 
-Signals: inversion, then single-shot balanced SSFP images in successive heart beats, five, a pause of three beats, three
-(Messroghli 2004; Kellman and Hansen 2014). During a readout the magnetization moves towards the SSFP steady state with
-1/T1* = cos^2(a/2)/T1 + sin^2(a/2)/T2 (Schmitt 2004): that is where MOLLI's underestimation of T1 comes from.
+MOLLI and its kin: inversion, then single-shot images in successive heart beats, a pause, and again (Messroghli 2004;
+Kellman and Hansen 2014). During a balanced SSFP readout the magnetization moves towards the steady state with
+1/T1* = cos^2(a/2)/T1 + sin^2(a/2)/T2 (Schmitt 2004), during a spoiled gradient echo (FLASH) readout with
+1/T1* = 1/T1 - ln(cos a)/TR: that is where the underestimation of T1 comes from. SASHA saturates before every image and
+reads T1 itself (Chow 2014).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,27 +19,42 @@ from scipy import fft
 
 FloatArray = NDArray[np.float32]
 
+Sequence = Literal["MOLLI 5(3)3", "MOLLI 3(3)5", "MOLLI 4(1)3(1)2", "ShMOLLI", "SASHA", "FLASH MOLLI 5(3)3"]
+SEQUENCES: tuple[Sequence, ...] = get_args(Sequence)
+_GROUPS: dict[Sequence, tuple[int, ...]] = {
+    "MOLLI 5(3)3": (5, 3),
+    "MOLLI 3(3)5": (3, 5),
+    "MOLLI 4(1)3(1)2": (4, 3, 2),
+    "ShMOLLI": (5, 1, 1),
+    "FLASH MOLLI 5(3)3": (5, 3),
+}
+"""Images after each inversion."""
+_PAUSE_BEATS: dict[Sequence, int] = {"MOLLI 4(1)3(1)2": 1, "ShMOLLI": 1}
+"""Between the last image and the next inversion; 3 for the others."""
 FLIP_ANGLE_RAD = np.deg2rad(35.0)
+FLASH_FLIP_ANGLE_RAD = np.deg2rad(8.0)
+FLASH_REPETITION_MS = 3.6
 READOUT_DURATION_MS = 175.0
 INVERSION_EFFICIENCY = 0.96
 INVERSION_FACTOR = 1.0365
 """What scanners multiply the Look-Locker T1 with to make up for the imperfect inversion (1.036 to 1.044 in vivo)."""
 SECOND_INVERSION_OFFSET_MS = 80.0
-BEATS_BEFORE_PAUSE, BEATS_AFTER_PAUSE, PAUSE_BEATS = 5, 3, 3
+SASHA_IMAGES = 10
 REFERENCE_HEART_RATE_BPM = 65.0
 LARGEST_T1_MS = 4095.0
 """Maps are stored in 12 bits; a fit that gives more is clipped there, one that fails is stored as 0."""
 
 
 @dataclass(frozen=True)
-class MolliTiming:
-    """When the images of a MOLLI 5(3)3 scan are taken.
+class Timing:
+    """When the images of a scan are taken.
 
     first_inversion_time_ms: from the first inversion to the centre of its first readout.
     """
 
     heart_rate_bpm: float = REFERENCE_HEART_RATE_BPM
     first_inversion_time_ms: float = 120.0
+    sequence: Sequence = "MOLLI 5(3)3"
 
     @property
     def beat_ms(self) -> float:
@@ -44,51 +62,53 @@ class MolliTiming:
 
     @property
     def inversion_times_ms(self) -> NDArray[np.float64]:
-        """(8,) inversion times in the order of acquisition: five of the first inversion, three of the second."""
-        first = self.first_inversion_time_ms + self.beat_ms * np.arange(BEATS_BEFORE_PAUSE)
-        second_start = self.first_inversion_time_ms + SECOND_INVERSION_OFFSET_MS
-        return np.concatenate([first, second_start + self.beat_ms * np.arange(BEATS_AFTER_PAUSE)])
+        """(images,) in the order of acquisition; of SASHA the times after saturation, the first image without one."""
+        if self.sequence == "SASHA":
+            longest = min(self.beat_ms - READOUT_DURATION_MS, 750.0)
+            return np.array([1e5, *np.linspace(self.first_inversion_time_ms, longest, SASHA_IMAGES - 1)])
+        return np.concatenate(
+            [
+                self.first_inversion_time_ms + group * SECOND_INVERSION_OFFSET_MS + self.beat_ms * np.arange(images)
+                for group, images in enumerate(_GROUPS[self.sequence])
+            ]
+        )
 
 
-def molli_signals(
+def sequence_signals(
     t1_ms: FloatArray,
     t2_ms: FloatArray | float,
-    timing: MolliTiming,
-    flip_angle_rad: float = FLIP_ANGLE_RAD,
+    timing: Timing,
+    flip_angle_rad: float | None = None,
     inversion_efficiency: float = INVERSION_EFFICIENCY,
 ) -> FloatArray:
-    """Signed signal at the centre of each of the eight readouts, as a fraction of the fully relaxed signal.
+    """Signed signal at the centre of each readout, as a fraction of the fully relaxed signal.
 
-    t1_ms: any shape (true relaxation times); returns (8, *shape). A flip angle near 0 leaves the recovery undisturbed.
+    t1_ms: any shape (true relaxation times); returns (images, *shape). A flip angle near 0 leaves the recovery
+    undisturbed; the default is the sequence's own.
     """
     t1 = np.asarray(t1_ms, np.float32)
-    t2 = np.asarray(t2_ms, np.float32)
+    times = timing.inversion_times_ms
+    if timing.sequence == "SASHA":
+        return np.stack([1 - np.exp(np.float32(-time) / t1) for time in times])
+    steady, readout_rate = _readout(t1, np.asarray(t2_ms, np.float32), timing.sequence, flip_angle_rad)
     half_readout = READOUT_DURATION_MS / 2
-    cos_half, sin_half = np.cos(flip_angle_rad / 2), np.sin(flip_angle_rad / 2)
-    ratio = t1 / t2
-    cos_flip = np.cos(flip_angle_rad)
-    steady = (2 * cos_half / ((ratio + 1) - cos_flip * (ratio - 1))).astype(np.float32)
-    half_decay = np.exp(-half_readout * (cos_half**2 / t1 + sin_half**2 / t2)).astype(np.float32)
-
-    second_inversion_time = timing.first_inversion_time_ms + SECOND_INVERSION_OFFSET_MS
-    pause = (PAUSE_BEATS + 1) * timing.beat_ms - half_readout - second_inversion_time
+    half_decay = np.exp(-half_readout * readout_rate).astype(np.float32)
 
     def free_decay(duration_ms: float) -> FloatArray:
         return np.exp(-np.float32(max(duration_ms, 0.0)) / t1)
 
     between_beats = free_decay(timing.beat_ms - READOUT_DURATION_MS)
+    pause_beats = _PAUSE_BEATS.get(timing.sequence, 3)
     magnetization = np.ones_like(t1)
-    signals = np.empty((BEATS_BEFORE_PAUSE + BEATS_AFTER_PAUSE, *t1.shape), np.float32)
+    signals = np.empty((len(times), *t1.shape), np.float32)
     image = 0
-    for beats, inversion_time, before_inversion in (
-        (BEATS_BEFORE_PAUSE, timing.first_inversion_time_ms, None),
-        (BEATS_AFTER_PAUSE, second_inversion_time, free_decay(pause)),
-    ):
-        if before_inversion is not None:
-            magnetization = 1 - (1 - magnetization) * before_inversion
-        decay = free_decay(inversion_time - half_readout)
-        magnetization = 1 - (1 + inversion_efficiency * magnetization) * decay
-        for beat in range(beats):
+    for group, images in enumerate(_GROUPS[timing.sequence]):
+        inversion_time = times[image]
+        if group > 0:
+            pause = (pause_beats + 1) * timing.beat_ms - half_readout - inversion_time
+            magnetization = 1 - (1 - magnetization) * free_decay(pause)
+        magnetization = 1 - (1 + inversion_efficiency * magnetization) * free_decay(inversion_time - half_readout)
+        for beat in range(images):
             if beat > 0:
                 magnetization = 1 - (1 - magnetization) * between_beats
             at_centre = steady + (magnetization - steady) * half_decay
@@ -98,20 +118,36 @@ def molli_signals(
     return signals
 
 
+def _readout(
+    t1: FloatArray, t2: FloatArray, sequence: Sequence, flip_angle_rad: float | None
+) -> tuple[FloatArray, FloatArray]:
+    """The steady state of the readout and the rate (1/ms) at which magnetization moves towards it."""
+    if sequence.startswith("FLASH"):
+        flip = FLASH_FLIP_ANGLE_RAD if flip_angle_rad is None else flip_angle_rad
+        rate = 1 / t1 - np.float32(np.log(np.cos(flip)) / FLASH_REPETITION_MS)
+        return (1 / (t1 * rate)).astype(np.float32), rate.astype(np.float32)
+    flip = FLIP_ANGLE_RAD if flip_angle_rad is None else flip_angle_rad
+    cos_half, sin_half, cos_flip = np.cos(flip / 2), np.sin(flip / 2), np.cos(flip)
+    ratio = t1 / t2
+    steady = 2 * cos_half / ((ratio + 1) - cos_flip * (ratio - 1))
+    return steady.astype(np.float32), (cos_half**2 / t1 + sin_half**2 / t2).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Acquisition:
     """How one section is acquired; nothing here may depend on the patient's diagnosis.
 
-    rows, columns: reconstructed matrix, at `pixel_mm`. phase_resolution_mm: acquired resolution along the rows.
-    noise: standard deviation in the real and imaginary part of the images, as a fraction of the fully relaxed signal.
-    shifts_mm: (8, 2) residual motion (x, y) of each image after motion correction.
+    rows, columns: reconstructed matrix, at `pixel_mm`. resolution_mm: acquired along the rows and along the columns;
+    finer ones than the pixel are the pixel's. noise: standard deviation in the real and imaginary part of the images,
+    as a fraction of the fully relaxed signal. shifts_mm: (images, 2) residual motion (x, y) of each image after motion
+    correction.
     """
 
-    timing: MolliTiming
+    timing: Timing
     rows: int
     columns: int
     pixel_mm: float
-    phase_resolution_mm: float
+    resolution_mm: tuple[float, float]
     noise: float
     shifts_mm: NDArray[np.float64]
 
@@ -119,26 +155,33 @@ class Acquisition:
 def acquire(fine_signals: FloatArray, acquisition: Acquisition, rng: np.random.Generator) -> NDArray[np.complex64]:
     """Sample k-space of images on a grid twice as fine, add noise, and reconstruct by zero filling.
 
-    fine_signals: (8, 2 * rows, 2 * columns), signed; returns complex images (8, rows, columns).
+    fine_signals: (images, 2 * rows, 2 * columns), signed; returns complex images (images, rows, columns).
     """
     rows, columns = acquisition.rows, acquisition.columns
-    lines = min(rows, 2 * round(rows * acquisition.pixel_mm / acquisition.phase_resolution_mm / 2))
+    lines, samples = (
+        min(length, 2 * round(length * acquisition.pixel_mm / resolution / 2))
+        for length, resolution in zip((rows, columns), acquisition.resolution_mm, strict=True)
+    )
     # A reconstructed pixel covers 2 x 2 fine ones: its centre lies half a fine pixel after the first one's.
     half_fine_pixel_mm = acquisition.pixel_mm / 4
     frequency_y = fft.fftfreq(2 * rows, acquisition.pixel_mm / 2)[_lowest(2 * rows, lines)]
-    frequency_x = fft.fftfreq(2 * columns, acquisition.pixel_mm / 2)[_lowest(2 * columns, columns)]
-    filter_y, filter_x = _raised_cosine(lines), _raised_cosine(columns)
+    frequency_x = fft.fftfreq(2 * columns, acquisition.pixel_mm / 2)[_lowest(2 * columns, samples)]
+    filter_y, filter_x = _raised_cosine(lines), _raised_cosine(samples)
     apodization = filter_y[:, None] * filter_x
     k_space_noise = acquisition.noise * rows * columns / np.sqrt(np.sum(np.square(apodization)))
 
     images = np.empty((len(fine_signals), rows, columns), np.complex64)
     for index, (signal, (shift_x, shift_y)) in enumerate(zip(fine_signals, acquisition.shifts_mm, strict=True)):
-        k_space = fft.fft2(signal)[_lowest(2 * rows, lines)][:, _lowest(2 * columns, columns)] / 4
+        # Along the columns first: of the other axis only the sampled frequencies are computed.
+        by_column = fft.fft(signal, axis=1)[:, _lowest(2 * columns, samples)]
+        k_space = fft.fft(by_column, axis=0)[_lowest(2 * rows, lines)] / 4
         ramp_y = np.exp(2j * np.pi * frequency_y * (half_fine_pixel_mm - shift_y))
         ramp_x = np.exp(2j * np.pi * frequency_x * (half_fine_pixel_mm - shift_x))
-        noise = rng.standard_normal((2, lines, columns), np.float32) * np.float32(k_space_noise)
+        noise = rng.standard_normal((2, lines, samples), np.float32) * np.float32(k_space_noise)
         filled = np.zeros((rows, columns), np.complex64)
-        filled[_lowest(rows, lines)] = (k_space * (ramp_y[:, None] * ramp_x) + noise[0] + 1j * noise[1]) * apodization
+        filled[np.ix_(_lowest(rows, lines), _lowest(columns, samples))] = (
+            k_space * (ramp_y[:, None] * ramp_x) + noise[0] + 1j * noise[1]
+        ) * apodization
         images[index] = fft.ifft2(filled)
     return images
 
@@ -154,26 +197,25 @@ def _raised_cosine(count: int) -> FloatArray:
     return np.where(position < 0.5, 1.0, 0.5 + 0.5 * np.cos(np.pi * (position - 0.5) / 0.5)).astype(np.float32)
 
 
-def restore_polarity(images: NDArray[np.complex64], timing: MolliTiming) -> FloatArray:
+def restore_polarity(images: NDArray[np.complex64], timing: Timing) -> FloatArray:
     """Signed images from complex ones: the part in phase with the image of the longest inversion time."""
     reference = images[np.argmax(timing.inversion_times_ms)]
     phase = np.conj(reference) / np.maximum(np.abs(reference), 1e-12)
     return (images * phase).real.astype(np.float32)
 
 
-_CANDIDATES_MS = np.geomspace(80.0, 2500.0, 60)
+_CANDIDATES_MS = np.geomspace(80.0, 3500.0, 64)
 _LARGEST_CORRECTION = 2.0
 """Look-Locker factors (B / A - 1) above this occur in noise only; a readout cannot shorten the recovery so much."""
 
 
-def fit_t1(
-    signed_images: FloatArray, inversion_times_ms: NDArray[np.float64], inversion_factor: float = INVERSION_FACTOR
-) -> FloatArray:
-    """Three-parameter fit S = A - B exp(-TI / T1*), then T1 = T1* (B / A - 1) times the inversion factor.
+def fit_t1(signed_images: FloatArray, timing: Timing, inversion_factor: float = INVERSION_FACTOR) -> FloatArray:
+    """Three-parameter fit S = A - B exp(-TI / T1*); T1 = T1* (B / A - 1) times the inversion factor, for SASHA T1*.
 
     A and B follow linearly from T1*, so the fit searches T1* alone: on a grid, then between its points by a parabola
-    through the three lowest residuals. (8, *shape) -> shape, ms; a failed fit gives 0.
+    through the three lowest residuals. (images, *shape) -> shape, ms; a failed fit gives 0.
     """
+    inversion_times_ms = timing.inversion_times_ms
     shape = signed_images.shape[1:]
     signals = signed_images.reshape(len(signed_images), -1).astype(np.float32)
     explained = np.empty((len(_CANDIDATES_MS), signals.shape[1]), np.float32)
@@ -188,6 +230,9 @@ def fit_t1(
         vertex = np.where(curvature < 0, 0.5 * (below - above) / curvature, 0.0)
     log_step = np.log(_CANDIDATES_MS[1] / _CANDIDATES_MS[0])
     t1_star = _CANDIDATES_MS[best] * np.exp(np.clip(vertex, -1, 1) * log_step)
+    if timing.sequence == "SASHA":
+        recovers = signals[0] > signals[1]
+        return np.where(recovers, np.minimum(t1_star, LARGEST_T1_MS), 0).astype(np.float32).reshape(shape)
     return _look_locker(signals, inversion_times_ms, t1_star, inversion_factor).reshape(shape)
 
 
@@ -212,13 +257,19 @@ def _look_locker(
 
 @lru_cache(maxsize=64)
 def _apparent_t1_table(t2_ms: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    timing = MolliTiming()
+    timing = Timing()
     true = np.geomspace(150.0, 4000.0, 400)
-    signals = molli_signals(true.astype(np.float32), t2_ms, timing)
-    return fit_t1(signals, timing.inversion_times_ms).astype(np.float64), true
+    return fit_t1(sequence_signals(true.astype(np.float32), t2_ms, timing), timing).astype(np.float64), true
 
 
 def true_t1_ms(apparent_t1_ms: FloatArray | float, t2_ms: float) -> FloatArray:
-    """The relaxation time of a tissue whose noise-free reading is `apparent_t1_ms` at the reference heart rate."""
+    """The relaxation time of a tissue that MOLLI 5(3)3 reads as `apparent_t1_ms` at the reference heart rate."""
     apparent, true = _apparent_t1_table(t2_ms)
     return np.asarray(np.interp(apparent_t1_ms, apparent, true), np.float32)
+
+
+@lru_cache(maxsize=4096)
+def reading_relative_to_molli(timing: Timing, apparent_t1_ms: float, t2_ms: float) -> float:
+    """What a scan reads of a tissue, relative to the `apparent_t1_ms` of MOLLI 5(3)3 at the reference heart rate."""
+    true = np.array([true_t1_ms(apparent_t1_ms, t2_ms)], np.float32)
+    return float(fit_t1(sequence_signals(true, t2_ms, timing), timing)[0]) / apparent_t1_ms
