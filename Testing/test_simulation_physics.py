@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
 from ACNetTrainerLib.simulation.molli import (
     INVERSION_EFFICIENCY,
     INVERSION_FACTOR,
@@ -19,6 +17,8 @@ from ACNetTrainerLib.simulation.molli import (
     restore_polarity,
     true_t1_ms,
 )
+from numpy.typing import NDArray
+
 from ACNetTrainerLib.simulation.tissues import TISSUES, Tissue
 
 ROWS, COLUMNS, PIXEL_MM = 192, 256, 360 / 256

@@ -1,4 +1,4 @@
-"""Sections whose left ventricle is known, sections without one, and sections whose heart the image's edge cuts."""
+"""Slices whose left ventricle is known, of any heart; slices without one, and slices whose heart an edge cuts."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from threadpoolctl import threadpool_limits
 from ACNetLib.errors import ACNetError
 from ACNetLib.measures import septal_arc
 from ACNetLib.t1map import T1Map, read_t1_map, t1_map_from_image
-from ACNetLib.ventricle import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
+from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
 
 from ..cases import Case, CaseLibrary
-from ..simulation.cohort import placed_map
-from ..simulation.patient import draw_patient
-from ..simulation.section import LEVEL_NAMES, simulate_section_without_heart
+from ..simulation.cohort import map_image, placed_map
+from ..simulation.diseases import DISEASES, draw_diseased_patient
+from ..simulation.patient import Patient, draw_patient
+from ..simulation.section import LEVEL_NAMES, simulate_section, simulate_section_without_heart
 from ..simulation.truth import TRUTH_TABLE_NAME, masks_file
 
 THROUGH_HEART_MM = (-10.0, 15.0)
 """Where an edge cuts a heart so that its ventricle must not count as found, see `cut_by_edge`."""
-HEARTLESS_SEED_OFFSET = 1_000_003
-"""Keeps the bodies without a heart apart from every cohort's patients."""
+HEARTLESS_SEED_OFFSET, OTHER_HEARTS_SEED_OFFSET = 1_000_003, 2_000_003
+"""Keep the bodies without a heart, and those with another disease, apart from every cohort's patients."""
+LARGE_RIGHT_VENTRICLE = 1.35
+"""How much wider an overloaded right ventricle is: measured 46.7 against 35.0 mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +74,43 @@ def _read(library: CaseLibrary, case: Case, truth: dict[str, str]) -> LabelledSe
             for point in ("anterior", "inferior")
         ]
     )
-    septum = is_myocardium(labels) & septal_arc(labels == CAVITY_LABEL, points)
-    labels = np.where(septum, SEPTUM_LABEL, labels).astype(np.uint8)
-    return LabelledSection(t1_map, labels, np.array(case.center_mm), truth["level"])
+    return LabelledSection(t1_map, _with_septum(labels, points), np.array(case.center_mm), truth["level"])
+
+
+def _with_septum(labels: LabelArray, insertion_points: NDArray[np.float64]) -> LabelArray:
+    septum = is_myocardium(labels) & septal_arc(labels == CAVITY_LABEL, insertion_points)
+    return np.where(septum, SEPTUM_LABEL, labels).astype(np.uint8)
+
+
+def sections_of_other_hearts(count: int, field_strength_tesla: float, seed: int) -> list[LabelledSection]:
+    """Simulated slices of hearts that are neither normal nor DCM: the diseases and an overloaded right ventricle in
+    turn, another patient each time. The localizer has to find them too.
+    """
+    jobs = [(index, field_strength_tesla, seed + OTHER_HEARTS_SEED_OFFSET) for index in range(count)]
+    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(_section_of_other_heart, *zip(*jobs, strict=True), chunksize=4))
+
+
+def _section_of_other_heart(index: int, field_strength_tesla: float, seed: int) -> LabelledSection:
+    kind = index % (len(DISEASES) + 1)
+    if kind < len(DISEASES):
+        patient = draw_diseased_patient(seed, index, DISEASES[kind], field_strength_tesla)
+    else:
+        patient = _with_large_right_ventricle(draw_patient(seed, index, "normal", field_strength_tesla))
+    level = LEVEL_NAMES[index // (len(DISEASES) + 1) % len(LEVEL_NAMES)]
+    with threadpool_limits(1):
+        section = simulate_section(patient, level)
+    image, truth = map_image(section), section.truth
+    t1_map = t1_map_from_image(image, f"{patient.name}-{patient.label}", field_strength_tesla, simulated=True)
+    labels = (MYOCARDIUM_LABEL * truth.myocardium + CAVITY_LABEL * truth.cavity).astype(np.uint8)
+    center_mm = np.array(image.TransformContinuousIndexToPhysicalPoint((*truth.lv_center.tolist(), 0.0)))
+    return LabelledSection(t1_map, _with_septum(labels, truth.insertion_points), center_mm, level)
+
+
+def _with_large_right_ventricle(patient: Patient) -> Patient:
+    right = patient.heart.right_ventricle
+    larger = replace(right, width_mm=right.width_mm * LARGE_RIGHT_VENTRICLE)
+    return replace(patient, heart=replace(patient.heart, right_ventricle=larger))
 
 
 def sections_without_heart(count: int, field_strength_tesla: float, seed: int) -> list[LabelledSection]:

@@ -1,4 +1,4 @@
-"""Training the localizer on simulated sections, whole, cut by an edge and without a heart."""
+"""Training the localizer on simulated slices: any heart, whole or cut by an edge, any contrast, and without a heart."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
@@ -22,15 +23,13 @@ from ACNetLib.localizer import (
     LocalizerNetwork,
     localizer_grid,
 )
-from ACNetLib.probability import log_odds_of
 from ACNetLib.section import IntensityScaling, to_intensity
-from ACNetLib.ventricle import CAVITY_LABEL
+from ACNetLib.ventricle import CAVITY_LABEL, Ventricle
 
 from ..cases import CaseLibrary
 from ..dataset import EpochSampler, InOrder, SampleKey
 from ..fitting import FittingTask, claim_folder, fit
 from ..folds import split_patients
-from ..metrics import youden_threshold
 from ..progress import Watch
 from ..recipe import Optimization
 from ..training import count_cases
@@ -39,6 +38,7 @@ from .sections import (
     LabelledSection,
     cut_by_edge,
     read_labelled_sections,
+    sections_of_other_hearts,
     sections_without_heart,
 )
 
@@ -63,13 +63,20 @@ SHIFT_MM, SCALE, NOISE_MS, T1_SCALE = 30.0, 0.15, 120.0, 0.05
 CUT_SHARE = 0.15
 """Of the training sections with a heart, cut by an edge somewhere from 30 mm before the centre to 70 mm behind it."""
 CUT_RANGE_MM = (-30.0, 70.0)
-HEARTLESS_SHARE = 0.1
-"""Sections without a heart for each section with one."""
+HEARTLESS_SHARE, OTHER_HEARTS_SHARE = 0.1, 0.2
+"""Slices without a heart, and with one that is neither normal nor DCM, for each other one."""
+ORDERED_CONTRAST_SHARE, FREE_CONTRAST_SHARE = 0.3, 0.1
+"""Of the training slices, shown with other T1: in the same order from tissue to tissue, or in any order. A network that
+has seen tissues of any T1 looks for the shape (Billot 2023, SynthSeg)."""
+CONTRAST_KNOTS_MS = (0.0, 250.0, 500.0, 800.0, 1050.0, 1300.0, 1600.0, 1900.0, 2300.0, 4095.0)
+CONTRAST_T1_MS = (0.0, 2600.0)
+BLUR_PIXELS = 0.8
 FEWEST_PATIENTS = 8
 """Of each library: both sides of the split need both classes."""
 NEVER_FOUND = 0.99
 """The confidence threshold of a localizer that finds no ventricle on the validation patients."""
-ACCEPTED_CENTER_ERROR_MM = 10.0
+ACCEPTED_CENTER_ERROR_MM, ACCEPTED_SHARE = 10.0, 0.99
+LOWEST_THRESHOLD = 0.3
 
 
 class LocalizerDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -107,9 +114,24 @@ def augmented(section: LabelledSection, rng: np.random.Generator) -> tuple[NDArr
         180 * angle, (shift_x * SHIFT_MM, shift_y * SHIFT_MM), 1 + scale * SCALE
     )
     crop, labels = grid.crop(section.t1_map), grid.sample(section.label_image)
-    noise = rng.uniform(0, NOISE_MS) * rng.standard_normal(crop.t1_ms.shape, np.float32) * ~crop.outside
-    t1_ms = np.maximum(crop.t1_ms * (1 + t1_scale * T1_SCALE) + noise, 0).astype(np.float32)
+    t1_ms = with_other_contrast(crop.t1_ms, rng) * (1 + t1_scale * T1_SCALE)
+    if rng.random() < 0.5:
+        t1_ms = gaussian_filter(t1_ms, rng.uniform(0, BLUR_PIXELS))
+    noise = rng.uniform(0, NOISE_MS) * rng.standard_normal(t1_ms.shape, np.float32) * ~crop.outside
+    t1_ms = np.maximum(t1_ms + noise, 0).astype(np.float32)
     return (t1_ms[:, ::-1], labels[:, ::-1]) if rng.random() < 0.5 else (t1_ms, labels)
+
+
+def with_other_contrast(t1_ms: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """T1 in ms as it is, or each T1 exchanged for another one along a random curve; 0 stays 0."""
+    kind = rng.random()
+    values = rng.uniform(*CONTRAST_T1_MS, len(CONTRAST_KNOTS_MS))
+    if kind >= ORDERED_CONTRAST_SHARE + FREE_CONTRAST_SHARE:
+        return t1_ms
+    if kind < ORDERED_CONTRAST_SHARE:
+        values.sort()
+    values[0] = 0.0
+    return np.interp(t1_ms, CONTRAST_KNOTS_MS, values).astype(np.float32)
 
 
 class LocalizerTask(FittingTask):
@@ -180,12 +202,17 @@ def train_localizer(
     training = [section for library, cases, _ in splits for section in read_labelled_sections(library, cases)]
     validation = [section for library, _, cases in splits for section in read_labelled_sections(library, cases)]
     fields = tuple(sorted({case.field_strength_tesla for case in training_cases}))
-    heartless_count = max(2, round(HEARTLESS_SHARE * len(training) / len(fields)))
-    held_out = max(1, round(optimization.validation_fraction * heartless_count))
+    heartless_count, other_count = (
+        max(2, round(share * len(training_cases) / len(fields))) for share in (HEARTLESS_SHARE, OTHER_HEARTS_SHARE)
+    )
     for field_strength in fields:
-        heartless = sections_without_heart(heartless_count, field_strength, optimization.seed)
-        training += heartless[held_out:]
-        validation += heartless[:held_out]
+        for sections in (
+            sections_without_heart(heartless_count, field_strength, optimization.seed),
+            sections_of_other_hearts(other_count, field_strength, optimization.seed),
+        ):
+            held_out = max(1, round(optimization.validation_fraction * len(sections)))
+            training += sections[held_out:]
+            validation += sections[:held_out]
 
     intensity = IntensityScaling()
     training_set = LocalizerDataset(training, intensity, augment=True, seed=optimization.seed)
@@ -215,6 +242,7 @@ def train_localizer(
             "training": count_cases(training_cases),
             "validation": count_cases(validation_cases),
             "sections_without_heart": heartless_count * len(fields),
+            "sections_of_other_hearts": other_count * len(fields),
         },
     )
     threshold = _confidence_threshold(Localizer(LocalizerModel(network, card), device), validation)
@@ -227,22 +255,35 @@ def _first_patients(library: CaseLibrary, patients: int) -> CaseLibrary:
 
 
 def _confidence_threshold(localizer: Localizer, sections: Sequence[LabelledSection]) -> float:
-    """The confidence that best tells ventricles found to 10 mm from hearts that are cut or not there."""
+    """The lowest confidence from which on 99 % of the ventricles are found to 10 mm, among hearts whole and cut and
+    slices without a heart.
+    """
     confidences: list[float] = []
     is_found: list[bool] = []
     for index, section in enumerate(sections):
         (ventricle,) = localizer.locate(section.t1_map)
         confidences.append(ventricle.confidence)
-        is_found.append(
-            section.center_mm is not None
-            and float(np.linalg.norm(ventricle.center_mm - section.center_mm)) <= ACCEPTED_CENTER_ERROR_MM
-        )
+        is_found.append(_is_found(ventricle, section))
         if section.center_mm is not None:
             rng = np.random.default_rng([0, index])
             cut = cut_by_edge(section, rng.uniform(0, 2 * np.pi), rng.uniform(*THROUGH_HEART_MM))
-            confidences.append(localizer.locate(cut.t1_map)[0].confidence)
-            is_found.append(False)
-    if not any(is_found):
+            (ventricle,) = localizer.locate(cut.t1_map)
+            confidences.append(ventricle.confidence)
+            is_found.append(_is_found(ventricle, section))
+    return threshold_for_share(np.array(confidences), np.array(is_found))
+
+
+def _is_found(ventricle: Ventricle, section: LabelledSection) -> bool:
+    if section.center_mm is None:
+        return False
+    return float(np.linalg.norm(ventricle.center_mm - section.center_mm)) <= ACCEPTED_CENTER_ERROR_MM
+
+
+def threshold_for_share(confidences: NDArray[np.float64], is_found: NDArray[np.bool_]) -> float:
+    """The lowest threshold at which ACCEPTED_SHARE of what is accepted is found, and at least LOWEST_THRESHOLD."""
+    order = np.argsort(-confidences, kind="stable")
+    share = np.cumsum(is_found[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(share >= ACCEPTED_SHARE)
+    if enough.size == 0:
         return NEVER_FOUND
-    log_odds = np.array([log_odds_of(min(max(confidence, 0.001), 0.999)) for confidence in confidences])
-    return youden_threshold(log_odds, np.array(is_found))
+    return float(np.clip(confidences[order[enough[-1]]], LOWEST_THRESHOLD, NEVER_FOUND))
