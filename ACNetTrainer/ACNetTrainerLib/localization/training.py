@@ -87,7 +87,7 @@ class LocalizerDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self._sections)
 
     def __getitem__(self, key: SampleKey) -> tuple[Tensor, Tensor]:
-        epoch, index = key
+        epoch, index, _ = key
         section = self._sections[index]
         if self._augment:
             t1_ms, labels = augmented(section, np.random.default_rng([self._seed, epoch, index]))
