@@ -136,14 +136,14 @@ def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
     torch.manual_seed(settings.seed)
     network = build_network(**asdict(run.recipe.network))
     task = PaperTask(network, settings, len(loader))
-    best_epoch = fit(task, loader, evaluation_loader(test_set), work_folder, device, UNWATCHED)
+    fitted = fit(task, loader, evaluation_loader(test_set), work_folder, device, UNWATCHED)
     network.eval()
     return Outcome(
         log_odds=predict(network, test_set, device).log_odds,
         section_temperature=1.0,
         study_temperature=1.0,
         decision_threshold=0.5,
-        best_epoch=best_epoch,
+        best_epoch=fitted.best_epoch,
         epochs=_epochs(work_folder),
         attention=attention_on(network, test_set, library, run.shown, device),
     )

@@ -45,10 +45,11 @@ class ComparedNetwork:
 
 @dataclass(frozen=True)
 class Optimization:
-    """early_stopping_epochs: stop after so many epochs without a lower validation loss. class_balance: draw both
-    classes equally often. validation_fraction: of the training patients, held back to choose epoch, temperature and
-    threshold. mask_loss_weight: how much it counts, beside telling the classes apart, that attention lies on the
-    myocardium where a case has its mask; 0: not at all.
+    """early_stopping_epochs: stop after so many epochs without a lower validation loss. precision: "auto" is what the
+    device computes with natively, see `precision.choose_precision`. class_balance: draw both classes equally often.
+    validation_fraction: of the training patients, held back to choose epoch, temperature and threshold.
+    mask_loss_weight: how much it counts, beside telling the classes apart, that attention lies on the myocardium where
+    a case has its mask; 0: not at all.
     """
 
     optimizer: Literal["adamw", "nesterov"]
@@ -60,7 +61,7 @@ class Optimization:
     early_stopping_epochs: int
     batch_size: int
     label_smoothing: float
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     class_balance: bool
     validation_fraction: float
     seed: int

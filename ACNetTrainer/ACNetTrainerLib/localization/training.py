@@ -31,7 +31,7 @@ from ..dataset import EpochSampler, InOrder, SampleKey
 from ..fitting import FittingTask, claim_folder, fit
 from ..folds import split_patients
 from ..metrics import youden_threshold
-from ..progress import Watch
+from ..progress import Watch, print_precision
 from ..recipe import Optimization
 from ..training import count_cases
 from .sections import (
@@ -52,7 +52,7 @@ OPTIMIZATION = Optimization(
     early_stopping_epochs=8,
     batch_size=16,
     label_smoothing=0.0,
-    precision="bf16-mixed",
+    precision="auto",
     class_balance=False,
     validation_fraction=0.1,
     seed=1,
@@ -200,7 +200,7 @@ def train_localizer(
     torch.manual_seed(optimization.seed)
     network = LocalizerNetwork()
     task = LocalizerTask(network, optimization, len(loader))
-    best_epoch = fit(task, loader, validation_loader, work_folder, device, Watch(bar=progress))
+    fitted = fit(task, loader, validation_loader, work_folder, device, Watch(bar=progress, report=print_precision))
 
     network.eval()
     card = LocalizerCard(
@@ -211,7 +211,7 @@ def train_localizer(
         intensity=intensity,
         training={
             "optimization": asdict(optimization),
-            "best_epoch": best_epoch,
+            **asdict(fitted),
             "training": count_cases(training_cases),
             "validation": count_cases(validation_cases),
             "sections_without_heart": heartless_count * len(fields),
