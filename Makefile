@@ -63,7 +63,7 @@ $(MODELS)/judged-localizer-simulated.json: $(MODELS)/localizer-simulated.safeten
 	$(BIN)/python -c "import shutil; shutil.copy('Documentation/results/localizer-simulated.json', '$@')"
 
 $(MODELS)/acnet-simulated-%.safetensors: $(MODELS)/training-%/cases.csv
-	$(BIN)/acnet-train train $(<D) --recipe recommended --output $@
+	$(BIN)/acnet-train train $(<D) --recipe simulated --output $@
 
 # With the shipped localizer: hence after it.
 $(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/acnet-simulated-%.safetensors $(MODELS)/judging-%/cases.csv $(MODELS)/judged-localizer-simulated.json

@@ -57,7 +57,7 @@ def test_a_map_becomes_a_row_and_a_file_a_section_that_training_can_read(library
         assert image.GetOrigin() == pytest.approx(original.GetOrigin())
         assert image.GetDirection() == pytest.approx(original.GetDirection())
     dataset = CaseDataset(read_case_library(library), cases, IntensityScaling())
-    assert dataset[0, 1][1] == 1
+    assert dataset[0, 1, 0][1] == 1
 
 
 def test_fractions_of_ms_and_being_simulated_are_kept(library: Path) -> None:

@@ -185,9 +185,9 @@ def test_a_copy_is_turned_and_noisy_and_the_same_in_training_and_test(small_pape
     original = replace(copy, case=copy.copy_of)
     other = replace(copy, case=f"{copy.case}1")
     dataset = PaperDataset(library, [copy, other], small_paper.recipe.intensity)
-    plain = CaseDataset(library, [original], small_paper.recipe.intensity)[(0, 0)][0]
-    first, second = dataset[(0, 0)][0], dataset[(0, 1)][0]
-    assert torch.equal(dataset[(3, 0)][0], first), "whatever the epoch"
+    plain = CaseDataset(library, [original], small_paper.recipe.intensity)[(0, 0, 0)][0]
+    first, second = dataset[(0, 0, 0)][0], dataset[(0, 1, 0)][0]
+    assert torch.equal(dataset[(3, 0, 0)][0], first), "whatever the epoch"
     assert (first - plain).abs().mean() > 3
     assert (first - second).abs().mean() > 3
 

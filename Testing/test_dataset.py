@@ -16,12 +16,12 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.section import IntensityScaling, SectionGrid
 from ACNetLib.t1map import read_t1_map
 from ACNetTrainerLib.cases import Case, CaseLibrary
-from ACNetTrainerLib.dataset import CaseDataset, EpochSampler, InOrder
+from ACNetTrainerLib.dataset import CaseDataset, EpochSampler, InOrder, SampleKey
 from ACNetTrainerLib.recipe import Augmentation
 
 SCALING = IntensityScaling("fixed_window", 0.0, 2550.0)  # 10 ms an intensity step
 NOTHING = Augmentation(rotation_degrees=0.0, shift_mm=0.0, scale=0.0, noise_ms=0.0)
-EVERYTHING = Augmentation(rotation_degrees=20.0, shift_mm=6.0, scale=0.03, noise_ms=30.0)
+EVERYTHING = Augmentation(rotation_degrees=180.0, shift_mm=6.0, scale=0.03, noise_ms=30.0, t1_scale=0.1, mirror=0.25)
 CENTER_MM = (10.0, -20.0, 30.0)
 SLOPE = (3.0, 2.0)  # ms a mm along columns and rows
 
@@ -44,8 +44,8 @@ def a_dataset(library: CaseLibrary, augmentation: Augmentation | None, seed: int
     return CaseDataset(library, library.cases, SCALING, augmentation, seed)
 
 
-def sample_ms(dataset: CaseDataset, epoch: int, index: int) -> np.ndarray:
-    return dataset[epoch, index][0][0].numpy() * 10.0
+def sample_ms(dataset: CaseDataset, epoch: int, index: int, draw: int = 0) -> np.ndarray:
+    return dataset[epoch, index, draw][0][0].numpy() * 10.0
 
 
 def plane_through(t1_ms: np.ndarray) -> tuple[float, float, float]:
@@ -60,10 +60,10 @@ def plane_through(t1_ms: np.ndarray) -> tuple[float, float, float]:
 
 def test_a_sample_is_the_crop_around_the_centre_and_its_class(library: CaseLibrary) -> None:
     dataset = a_dataset(library, None)
-    section, label = dataset[0, 0]
+    section, label = dataset[0, 0, 0]
     assert section.shape == (1, 128, 128)
     assert plane_through(section[0].numpy() * 10) == pytest.approx((1300, *SLOPE), rel=1e-3)
-    assert [dataset[0, index][1] for index in range(8)] == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert [dataset[0, index, 0][1] for index in range(8)] == [1, 1, 0, 0, 0, 0, 0, 0]
     assert len(dataset) == 8
     assert label == 1
 
@@ -73,11 +73,11 @@ def test_without_augmentation_every_epoch_is_the_same(library: CaseLibrary) -> N
         np.testing.assert_array_equal(sample_ms(dataset, 0, 3), sample_ms(dataset, 7, 3))
 
 
-def test_a_sample_depends_on_seed_epoch_and_index_and_on_nothing_else(library: CaseLibrary) -> None:
+def test_a_sample_depends_on_seed_epoch_index_and_draw_and_on_nothing_else(library: CaseLibrary) -> None:
     dataset = a_dataset(library, EVERYTHING)
     first = sample_ms(dataset, 4, 2)
-    for epoch, index in [(4, 3), (0, 0), (5, 2)]:  # what ran before does not matter
-        assert not np.array_equal(sample_ms(dataset, epoch, index), first)
+    for epoch, index, draw in [(4, 3, 0), (0, 0, 0), (5, 2, 0), (4, 2, 1)]:  # what ran before does not matter
+        assert not np.array_equal(sample_ms(dataset, epoch, index, draw), first)
     np.testing.assert_array_equal(sample_ms(dataset, 4, 2), first)
     np.testing.assert_array_equal(sample_ms(a_dataset(library, EVERYTHING), 4, 2), first)
     assert not np.array_equal(sample_ms(a_dataset(library, EVERYTHING, seed=2), 4, 2), first)
@@ -118,6 +118,34 @@ def test_a_scale_stretches_the_section_within_its_limit(library: CaseLibrary) ->
     assert 1.04 < factors.max() <= 1.1
 
 
+def test_a_full_turn_takes_every_angle(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, replace(NOTHING, rotation_degrees=180.0))
+    planes = [plane_through(sample_ms(dataset, epoch, 0)) for epoch in range(60)]
+    angles = np.degrees([np.arctan2(down, across) for _, across, down in planes])
+    assert np.histogram(angles, bins=6, range=(-180, 180))[0].min() >= 3
+    np.testing.assert_allclose([np.hypot(*plane[1:]) for plane in planes], np.hypot(*SLOPE), rtol=1e-3)
+
+
+def test_a_share_of_the_sections_is_mirrored(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, replace(NOTHING, mirror=0.25))
+    planes = np.array([plane_through(sample_ms(dataset, epoch, 0)) for epoch in range(80)])
+    is_mirrored = planes[:, 1] < 0
+    assert 10 <= is_mirrored.sum() <= 30
+    np.testing.assert_allclose(planes[:, 1], np.where(is_mirrored, -SLOPE[0], SLOPE[0]), rtol=1e-3)
+    np.testing.assert_allclose(planes[:, 2], SLOPE[1], rtol=1e-3)
+
+
+def test_all_t1_of_a_section_changes_by_one_factor_within_its_limit(library: CaseLibrary) -> None:
+    dataset, plain = a_dataset(library, replace(NOTHING, t1_scale=0.1)), sample_ms(a_dataset(library, None), 0, 0)
+    factors = []
+    for epoch in range(30):
+        section = sample_ms(dataset, epoch, 0)
+        factors.append(float(section.mean() / plain.mean()))
+        np.testing.assert_allclose(section, factors[-1] * plain, rtol=1e-4)
+    assert 0.9 <= min(factors) < 0.94
+    assert 1.06 < max(factors) <= 1.1
+
+
 def test_noise_is_added_in_ms_up_to_its_limit(library: CaseLibrary) -> None:
     dataset = a_dataset(library, replace(NOTHING, noise_ms=30.0))
     plain = sample_ms(a_dataset(library, None), 0, 0)
@@ -132,10 +160,10 @@ def test_both_classes_are_augmented_alike(library: CaseLibrary) -> None:
     first, second = a_dataset(library, EVERYTHING), a_dataset(replace(library, cases=swapped), EVERYTHING)
     for index in range(8):
         np.testing.assert_array_equal(sample_ms(first, 3, index), sample_ms(second, 3, index))
-        assert first[3, index][1] != second[3, index][1]
+        assert first[3, index, 0][1] != second[3, index, 0][1]
 
 
-def epoch_of(sampler: EpochSampler, epoch: int) -> list[tuple[int, int]]:
+def epoch_of(sampler: EpochSampler, epoch: int) -> list[SampleKey]:
     sampler.set_epoch(epoch)
     return list(sampler)
 
@@ -145,30 +173,31 @@ def test_a_balanced_epoch_draws_half_of_each_class(library: CaseLibrary) -> None
     for epoch in range(5):
         keys = epoch_of(sampler, epoch)
         assert {key[0] for key in keys} == {epoch}
-        drawn = Counter(index for _, index in keys)
+        drawn = Counter(index for _, index, _ in keys)
         assert len(keys) == len(sampler) == 8
         assert [drawn[0], drawn[1]] == [2, 2], "the two DCM cases are drawn equally often"
         assert sum(drawn[index] for index in range(2, 8)) == 4
         assert max(drawn[index] for index in range(2, 8)) == 1, "no normal is drawn twice while another waits"
-    seen = {index for epoch in range(12) for _, index in epoch_of(sampler, epoch)}
+        assert len(set(keys)) == len(keys), "each copy has randomness of its own"
+    seen = {index for epoch in range(12) for _, index, _ in epoch_of(sampler, epoch)}
     assert seen == set(range(8)), "every case has its turn"
 
 
 def test_an_unbalanced_epoch_draws_every_case_once(library: CaseLibrary) -> None:
     sampler = EpochSampler([case.is_dcm for case in library.cases], seed=1, balanced=False)
-    assert sorted(epoch_of(sampler, 2)) == [(2, index) for index in range(8)]
+    assert sorted(epoch_of(sampler, 2)) == [(2, index, 0) for index in range(8)]
 
 
 @pytest.mark.parametrize("balanced", [False, True])
 def test_the_order_follows_from_seed_and_epoch(library: CaseLibrary, balanced: bool) -> None:
     sampler = EpochSampler([case.is_dcm for case in library.cases], seed=1, balanced=balanced)
-    orders = [[index for _, index in epoch_of(sampler, epoch)] for epoch in (0, 1, 2)]
+    orders = [[index for _, index, _ in epoch_of(sampler, epoch)] for epoch in (0, 1, 2)]
     assert orders[0] != orders[1] != orders[2]
     assert [
-        index for _, index in epoch_of(EpochSampler([case.is_dcm for case in library.cases], 1, balanced), 2)
+        index for _, index, _ in epoch_of(EpochSampler([case.is_dcm for case in library.cases], 1, balanced), 2)
     ] == orders[2]
     assert [
-        index for _, index in epoch_of(EpochSampler([case.is_dcm for case in library.cases], 2, balanced), 2)
+        index for _, index, _ in epoch_of(EpochSampler([case.is_dcm for case in library.cases], 2, balanced), 2)
     ] != orders[2]
 
 

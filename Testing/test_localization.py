@@ -83,11 +83,11 @@ def test_an_edge_leaves_nothing_beyond_it(labelled: list[LabelledSection], angle
 def test_a_training_section_depends_on_seed_epoch_and_index_alone(labelled: list[LabelledSection]) -> None:
     data = LocalizerDataset(labelled, IntensityScaling(), augment=True, seed=1)
     again = LocalizerDataset(labelled, IntensityScaling(), augment=True, seed=1)
-    first = data[(3, 1)]
-    data[(4, 0)]
-    assert torch.equal(first[0], again[(3, 1)][0])
-    assert torch.equal(first[1], again[(3, 1)][1])
-    assert not torch.equal(first[0], data[(4, 1)][0])
+    first = data[(3, 1, 0)]
+    data[(4, 0, 0)]
+    assert torch.equal(first[0], again[(3, 1, 0)][0])
+    assert torch.equal(first[1], again[(3, 1, 0)][1])
+    assert not torch.equal(first[0], data[(4, 1, 0)][0])
 
 
 def test_labels_move_with_the_picture_when_a_section_is_augmented(labelled: list[LabelledSection]) -> None:
@@ -173,7 +173,7 @@ def test_an_evaluation_holds_errors_regions_measures_and_odd_images(
 
 def test_the_grid_of_a_training_section_is_that_of_inference(labelled: list[LabelledSection]) -> None:
     t1_map = labelled[0].t1_map
-    image, labels = LocalizerDataset(labelled, IntensityScaling(), augment=False, seed=0)[(0, 0)]
+    image, labels = LocalizerDataset(labelled, IntensityScaling(), augment=False, seed=0)[(0, 0, 0)]
     expected = localizer_grid(t1_map, 0).crop(t1_map).t1_ms
     np.testing.assert_allclose(image[0].numpy(), np.clip(expected / 2500, 0, 1) * 255, atol=1e-3)
     assert labels.shape == (192, 192)

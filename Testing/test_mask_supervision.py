@@ -95,17 +95,17 @@ def test_walls_follow_the_section_and_are_unknown_without_masks(library: CaseLib
     path.unlink()
     plain = CaseDataset(library, library.cases[:2], recipe.intensity, with_walls=True)
     turned = CaseDataset(library, library.cases[:2], recipe.intensity, recipe.augmentation, with_walls=True)
-    section, _, wall = plain[0, 0]
+    section, _, wall = plain[0, 0, 0]
     assert wall.shape == (128, 128)
     assert 0.02 < float(wall.mean()) < 0.2
     rows, columns = np.nonzero(wall.numpy())
     assert np.hypot(rows.mean() - 63.5, columns.mean() - 63.5) < 8, "around the centre of the left ventricle"
-    moved_section, _, moved_wall = turned[3, 0]
+    moved_section, _, moved_wall = turned[3, 0, 0]
     means = [float(image[0][mask > 0].mean()) for image, mask in ((section, wall), (moved_section, moved_wall))]
     assert means[0] == pytest.approx(means[1], rel=0.03), "the same myocardium"
     assert not torch.equal(wall, moved_wall)
-    assert torch.isnan(plain[0, 1][2]).all()
-    assert len(plain.as_inference_sees_them(2)[0, 0]) == 2
+    assert torch.isnan(plain[0, 1, 0][2]).all()
+    assert len(plain.as_inference_sees_them(2)[0, 0, 0]) == 2
 
 
 def test_the_loss_is_none_where_attention_is_the_wall_and_ignores_sections_without_one() -> None:

@@ -24,7 +24,7 @@ def changed_recipe(tmp_path: Path, old: str, new: str) -> str:
 
 
 def test_the_shipped_recipes_are_these() -> None:
-    assert sorted(shipped_recipes()) == ["fine-tune", "paper", "recommended", "vgg16"]
+    assert sorted(shipped_recipes()) == ["fine-tune", "paper", "recommended", "simulated", "vgg16"]
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -70,8 +70,8 @@ def test_a_whole_number_will_do_for_a_decimal_one(tmp_path: Path) -> None:
     assert network.dropout == 0
 
 
-@pytest.mark.parametrize("line", ['name = "acnet"\n', "mask_loss_weight = 0.0\n"])
-def test_a_recipe_of_before_has_no_name_of_a_network_and_no_mask_supervision(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize("line", ['name = "acnet"\n', "mask_loss_weight = 0.0\n", "t1_scale = 0.0\n"])
+def test_a_recipe_of_before_lacks_what_came_later(tmp_path: Path, line: str) -> None:
     recipe = read_recipe(changed_recipe(tmp_path, line, ""))
     assert recipe == replace(read_recipe("recommended"), name="mine")
 
@@ -86,7 +86,7 @@ def test_a_recipe_can_be_taken_for_another_network(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_the_shipped_ones() -> None:
-    with pytest.raises(ACNetError, match=r"'best'; shipped are fine-tune, paper, recommended, vgg16"):
+    with pytest.raises(ACNetError, match=r"'best'; shipped are fine-tune, paper, recommended, simulated, vgg16"):
         read_recipe("best")
 
 
@@ -118,6 +118,12 @@ def test_an_unknown_recipe_is_refused_with_the_shipped_ones() -> None:
         ('name = "acnet"', 'name = ["acnet"]', r"\[network\]: name is \['acnet'\]"),
         ('name = "acnet"', 'name = "vgg16"', r"\[network\]: key 'attention' is not known"),
         ("dropout = 0.2\n", "", r"\[network\]: key 'dropout' is missing"),
+        (
+            'precision = "auto"',
+            'precision = "bf16-true"',
+            r"precision is 'bf16-true'; expected one of 'auto', '32-true'",
+        ),
+        ("mirror = 0.25", "mirror = 1.5", r"\[augmentation\]: mirror is 1.5; expected at least 0 and below 1"),
         ("mask_loss_weight = 0.0", "mask_loss_weight = -1", r"mask_loss_weight is -1\.0; expected at least 0"),
     ],
 )

@@ -16,11 +16,12 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.model import INTENDED_USE, Model, load_model, save_model
 from ACNetTrainerLib.cases import CaseLibrary
 from ACNetTrainerLib.fitting import learning_rate_factor
+from ACNetTrainerLib.progress import TrainingStopped, Watch
 from ACNetTrainerLib.recipe import ACNetSettings, Recipe
 from ACNetTrainerLib.training import fit_temperature, train
 from ACNetTrainerLib.training_task import balanced_log_loss
 from conftest import acnet_train, simulate_library
-from tiny_training import CPU, EPOCHS, changed, few_cases, rows_of, tiny_recipe, write_recipe
+from tiny_training import CPU, EPOCHS, after_steps, changed, few_cases, rows_of, tiny_recipe, write_recipe
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def test_a_training_gives_a_model_with_a_complete_card(training: Training, recip
     assert card.intended_use == INTENDED_USE
     assert card.training["recipe"] == asdict(recipe)
     assert 1 <= card.training["best_epoch"] <= EPOCHS
+    assert card.training["precision"] == "32-true"
     parts = card.training["training"], card.training["validation"]
     assert {key: sum(part[key] for part in parts) for key in parts[0]} == {
         "sections_normal": 18,
@@ -161,6 +163,19 @@ def test_a_folder_with_another_training_is_refused(
     ):
         train(simulated_library, recipe, "tiny", training.work_folder, CPU)
     assert rows_of(training.work_folder) == before
+
+
+def test_a_training_goes_on_in_the_precision_of_another_device(
+    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
+) -> None:
+    cases = few_cases(simulated_library)
+    report, stop = after_steps(1)
+    elsewhere = changed(recipe, precision="bf16-mixed")
+    with pytest.raises(TrainingStopped):
+        train(cases, elsewhere, "moved", tmp_path / "work", CPU, Watch(False, report, stop))
+    model = train(cases, recipe, "moved", tmp_path / "work", CPU)
+    assert [row["epoch"] for row in rows_of(tmp_path / "work")] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
+    assert model.card.training["precision"] == "32-true"
 
 
 def test_mixed_field_strengths_are_refused(simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:

@@ -163,6 +163,8 @@ def test_a_stop_file_ends_a_training_with_three_and_the_events_say_all_of_it(
         "steps_per_epoch": STEPS,
         "epochs_done": 0,
         "steps_done": 0,
+        "precision": "32-true",
+        "reason": "the recipe asks for it",
     }
     stopped = events[-1]
     assert stopped["event"] == "stopped"

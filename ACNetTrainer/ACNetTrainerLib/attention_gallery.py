@@ -81,7 +81,7 @@ def _sections_with_bands(
 ) -> list[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
     """Each section as the network sees it and the bands of its attention, both (128, 128)."""
     dataset = CaseDataset(library, library.cases, model.card.intensity)
-    sections = torch.stack([dataset[0, index][0] for index in range(len(dataset))])
+    sections = torch.stack([dataset[0, index, 0][0] for index in range(len(dataset))])
     with torch.inference_mode():
         masks = model.network.to(device.device).eval()(sections.to(device.device)).masks
     values = attention_maps([mask.float().cpu().numpy() for mask in masks])[SHOWN_MAP]

@@ -17,7 +17,7 @@ from torch import Tensor
 from ACNetLib.device import DeviceChoice
 from ACNetLib.section import SectionGrid, to_intensity
 
-from .augmentation import add_noise, random_grid
+from .augmentation import random_grid, vary_t1
 from .cases import Case, CaseLibrary
 from .checkpoints import ResumableLoader
 from .comparison_attention import Attention, attention_on
@@ -79,13 +79,13 @@ class PaperDataset(CaseDataset):
     """Without augmentation, but with the copies: each is turned and noisy in its own way, always the same."""
 
     def __getitem__(self, key: SampleKey) -> tuple[Tensor, ...]:
-        _, index = key
+        _, index, _ = key
         case, t1_map = self.cases[index], self._maps[index]
         if not isinstance(case, CopiedCase):
             return super().__getitem__(key)
         rng = np.random.default_rng(list(case.case.encode()))
         grid = random_grid(SectionGrid.around(t1_map, 0, case.center_mm), COPY, rng)
-        t1_ms = add_noise(grid.crop(t1_map).t1_ms, COPY, rng)
+        t1_ms = vary_t1(grid.crop(t1_map).t1_ms, COPY, rng)
         return torch.from_numpy(to_intensity(t1_ms, self._intensity))[None], torch.tensor(int(case.is_dcm))
 
 
@@ -136,14 +136,14 @@ def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
     torch.manual_seed(settings.seed)
     network = build_network(**asdict(run.recipe.network))
     task = PaperTask(network, settings, len(loader))
-    best_epoch = fit(task, loader, evaluation_loader(test_set), work_folder, device, UNWATCHED)
+    fitted = fit(task, loader, evaluation_loader(test_set), work_folder, device, UNWATCHED)
     network.eval()
     return Outcome(
         log_odds=predict(network, test_set, device).log_odds,
         section_temperature=1.0,
         study_temperature=1.0,
         decision_threshold=0.5,
-        best_epoch=best_epoch,
+        best_epoch=fitted.best_epoch,
         epochs=_epochs(work_folder),
         attention=attention_on(network, test_set, library, run.shown, device),
     )

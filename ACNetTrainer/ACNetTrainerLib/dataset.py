@@ -1,8 +1,9 @@
-"""Cases as a torch data set whose every sample is a function of (seed, epoch, case) and of nothing else."""
+"""Cases as a torch data set whose every sample is a function of (seed, epoch, case, draw) and of nothing else."""
 
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,12 +18,12 @@ from ACNetLib.section import IntensityScaling, SectionGrid, to_intensity
 from ACNetLib.t1map import T1Map, read_t1_map
 from ACNetLib.ventricle import is_myocardium
 
-from .augmentation import add_noise, random_grid
+from .augmentation import random_grid, vary_t1
 from .cases import Case, CaseLibrary
 from .recipe import Augmentation
 
-SampleKey = tuple[int, int]
-"""Epoch and index of a case."""
+SampleKey = tuple[int, int, int]
+"""Epoch, index of a case, and draw: how often the epoch has drawn that case before, to balance the classes."""
 
 
 class CaseDataset(Dataset[tuple[Tensor, ...]]):
@@ -65,15 +66,15 @@ class CaseDataset(Dataset[tuple[Tensor, ...]]):
         return len(self.cases)
 
     def __getitem__(self, key: SampleKey) -> tuple[Tensor, ...]:
-        epoch, index = key
+        epoch, index, draw = key
         case, t1_map = self.cases[index], self._maps[index]
         grid = SectionGrid.around(t1_map, 0, case.center_mm)
         if self._augmentation is None:
             t1_ms = grid.crop(t1_map).t1_ms
         else:
-            rng = np.random.default_rng([self._seed, epoch, index])
+            rng = np.random.default_rng([self._seed, epoch, index, draw])
             grid = random_grid(grid, self._augmentation, rng)
-            t1_ms = add_noise(grid.crop(t1_map).t1_ms, self._augmentation, rng)
+            t1_ms = vary_t1(grid.crop(t1_map).t1_ms, self._augmentation, rng)
         section = torch.from_numpy(to_intensity(t1_ms, self._intensity))[None]
         label = torch.tensor(int(case.is_dcm))
         return (section, label) if self._masks is None else (section, label, _wall(self._masks[index], grid))
@@ -114,7 +115,8 @@ def _wall(masks: sitk.Image | None, grid: SectionGrid) -> Tensor:
 class EpochSampler(Sampler[SampleKey]):
     """The cases of each epoch in an order that follows from (seed, epoch).
 
-    balanced: as many samples as cases, half of them of each class; the smaller class is drawn again and again.
+    balanced: as many samples as cases, half of them of each class; the smaller class is drawn again and again, each
+    draw with randomness of its own.
     """
 
     def __init__(self, is_dcm: Sequence[bool] | NDArray[np.bool_], seed: int, balanced: bool) -> None:
@@ -142,8 +144,13 @@ class EpochSampler(Sampler[SampleKey]):
                 for is_dcm, count in ((False, (len(order) + 1) // 2), (True, len(order) // 2))
             ]
             order = rng.permutation(np.concatenate(halves))
+        drawn = Counter[int]()
+        keys: list[SampleKey] = []
+        for index in order.tolist():
+            keys.append((self._epoch, index, drawn[index]))
+            drawn[index] += 1
         start, self._start = self._start, 0
-        return iter([(self._epoch, int(index)) for index in order[start:]])
+        return iter(keys[start:])
 
 
 class InOrder(Sampler[SampleKey]):
@@ -156,4 +163,4 @@ class InOrder(Sampler[SampleKey]):
         return self._count
 
     def __iter__(self) -> Iterator[SampleKey]:
-        return iter([(0, index) for index in range(self._count)])
+        return iter([(0, index, 0) for index in range(self._count)])

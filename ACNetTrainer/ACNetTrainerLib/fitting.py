@@ -7,7 +7,9 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from ACNetLib.files import write_text_atomically
 
 from .cases import write_table
 from .checkpoints import BEST_CHECKPOINT, LAST_CHECKPOINT, AtomicCheckpoints, KeepCheckpoints, resumable_writes
+from .normalization import STATISTICS_SLICES, recompute_statistics
+from .precision import Precision, choose_precision
 from .progress import Watch, Watcher
 from .recipe import Optimization
 
@@ -121,7 +125,7 @@ def claim_folder(work_folder: Path, settings: dict[str, Any]) -> None:
     text = json.dumps(settings, indent=1)
     file = work_folder / SETTINGS_FILE
     if file.is_file():
-        if file.read_text(encoding="utf-8") != text:
+        if _what_is_trained(file.read_text(encoding="utf-8")) != _what_is_trained(text):
             raise ACNetError(
                 f"{work_folder}: holds an unfinished training of other cases or another recipe; "
                 "remove the folder or give another output."
@@ -131,6 +135,19 @@ def claim_folder(work_folder: Path, settings: dict[str, Any]) -> None:
             write_text_atomically(file, text)
 
 
+def _what_is_trained(settings: str) -> Any:
+    """Without the precision, which is the device's affair: on another one a training goes on in another."""
+    return json.loads(settings, object_hook=lambda table: {k: v for k, v in table.items() if k != "precision"})
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """best_epoch: counted from 1. precision: that of the last process that trained."""
+
+    best_epoch: int
+    precision: Precision
+
+
 def fit(
     task: FittingTask,
     training: DataLoader[Any],
@@ -138,32 +155,34 @@ def fit(
     work_folder: Path,
     device: DeviceChoice,
     watch: Watch,
-) -> int:
+) -> Fitted:
     """Train until the last epoch or early stopping, from the last checkpoint in `work_folder` if there is one.
 
-    The task has the weights of the epoch with the lowest validation loss then; that epoch (from 1) is returned. Raises
-    ACNetError when a loss is no number, a file can't be written, or another process trains in the folder, and
-    TrainingStopped at the wish of `watch`.
+    The task has the weights of the epoch with the lowest validation loss then. Raises ACNetError when a loss is no
+    number, a file can't be written, or another process trains in the folder, and TrainingStopped at the wish of
+    `watch`.
     """
     with _only_process(work_folder):
         settings = task.optimization
         network: Any = task.network  # torch's stubs of Module.to know no memory format
         network.to(memory_format=torch.channels_last)
+        precision = choose_precision(settings.precision, device.device)
         kept = KeepCheckpoints(work_folder)
         callbacks: list[Callback] = [
             _StepLosses(),
+            _Statistics(training),
             _MetricsTable(work_folder / METRICS_FILE),
             _StayStopped(),
             EarlyStopping("validation_loss", patience=settings.early_stopping_epochs),
             kept,
-            Watcher(watch, work_folder, kept),
+            Watcher(watch, work_folder, kept, precision),
         ]
         if watch.bar:
             callbacks.append(TQDMProgressBar(refresh_rate=10))
         trainer = lightning.Trainer(
             accelerator={"cuda": "gpu", "mps": "mps"}.get(device.device, "cpu"),
             devices=1,
-            precision=settings.precision,
+            precision=precision.precision,
             plugins=[AtomicCheckpoints()],
             max_epochs=settings.epochs,
             callbacks=callbacks,
@@ -177,7 +196,7 @@ def fit(
         best = torch.load(work_folder / BEST_CHECKPOINT, weights_only=True, map_location="cpu")
         task.load_state_dict(best["state_dict"])
         network.to(memory_format=torch.contiguous_format)
-        return int(best["epoch"]) + 1
+        return Fitted(int(best["epoch"]) + 1, precision.precision)
 
 
 @contextmanager
@@ -192,6 +211,26 @@ def _only_process(work_folder: Path) -> Iterator[None]:
         for half_written in work_folder.glob(".writing-*"):  # by a process that was killed
             half_written.unlink()
         yield
+
+
+class _Statistics(Callback):
+    """Before each validation, the statistics of batch normalization as the weights have come to be.
+
+    Over slices as the epoch just drew them, augmented and both classes as often: what the weights have learned to work
+    with. As inference sees them, they give the same to the third decimal (Documentation/training.md).
+    """
+
+    def __init__(self, training: DataLoader[Any]) -> None:
+        self._training = training
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        with trainer.precision_plugin.forward_context():
+            recompute_statistics(pl_module.network, self._batches(pl_module.device))
+
+    def _batches(self, device: torch.device) -> Iterator[Tensor]:
+        batch_sampler: Any = self._training.batch_sampler
+        for keys in islice(batch_sampler, math.ceil(STATISTICS_SLICES / batch_sampler.batch_size)):
+            yield torch.stack([self._training.dataset[key][0] for key in keys]).to(device)
 
 
 class _MetricsTable(Callback):

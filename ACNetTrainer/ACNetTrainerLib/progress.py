@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from ACNetLib.command_line import INTERRUPTED
 
 from .checkpoints import LAST_CHECKPOINT, KeepCheckpoints
+from .precision import PrecisionChoice
 
 Event = Mapping[str, Any]
 RECENT_STEPS = 50
@@ -68,6 +69,12 @@ def print_json_line(event: Event) -> None:
     print(json.dumps(event), flush=True)
 
 
+def print_precision(event: Event) -> None:
+    """One line to standard error, where a training begins."""
+    if event["event"] == "start":
+        print(f"Training in {event['precision']}: {event['reason']}.", file=sys.stderr, flush=True)
+
+
 def _report_nothing(_event: Event) -> None:
     pass
 
@@ -94,10 +101,11 @@ class Watcher(Checkpoint):
     A kind of Checkpoint, for Lightning calls these last: a step or epoch is reported when its checkpoint is written.
     """
 
-    def __init__(self, watch: Watch, work_folder: Path, kept: KeepCheckpoints) -> None:
+    def __init__(self, watch: Watch, work_folder: Path, kept: KeepCheckpoints, precision: PrecisionChoice) -> None:
         self._watch = watch
         self._work_folder = work_folder
         self._kept = kept
+        self._precision = precision
         self._step_seconds: deque[float] = deque(maxlen=RECENT_STEPS)
         self._validation_seconds = 0.0
         self._since = 0.0
@@ -111,6 +119,8 @@ class Watcher(Checkpoint):
                 "steps_per_epoch": trainer.num_training_batches,
                 "epochs_done": epoch,
                 "steps_done": step,
+                "precision": self._precision.precision,
+                "reason": self._precision.reason,
             }
         )
         if not trainer.should_stop and self._watch.stop():

@@ -15,11 +15,11 @@ from ACNetLib.section import IntensityScaling
 from .networks import NETWORKS
 
 ACNET: Literal["acnet"] = "acnet"
-OPTIONAL_KEYS = {"name", "mask_loss_weight"}
-"""What a recipe may lack: it is then for ACNet, and without mask supervision."""
+OPTIONAL_KEYS = {"name", "mask_loss_weight", "t1_scale", "mirror"}
+"""What a recipe may lack: it is then for ACNet, and without mask supervision and these changes of a section."""
 LIMITS = {
     **dict.fromkeys(("epochs", "early_stopping_epochs", "batch_size"), (1.0, math.inf)),
-    **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction", "scale"), (0.0, 1.0)),
+    **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction", "scale", "t1_scale", "mirror"), (0.0, 1.0)),
 }
 """The lowest value of a setting, and what it must stay below; 0 and infinity for the others."""
 RECIPES_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Recipes"
@@ -45,10 +45,11 @@ class ComparedNetwork:
 
 @dataclass(frozen=True)
 class Optimization:
-    """early_stopping_epochs: stop after so many epochs without a lower validation loss. class_balance: draw both
-    classes equally often. validation_fraction: of the training patients, held back to choose epoch, temperature and
-    threshold. mask_loss_weight: how much it counts, beside telling the classes apart, that attention lies on the
-    myocardium where a case has its mask; 0: not at all.
+    """early_stopping_epochs: stop after so many epochs without a lower validation loss. precision: "auto" is what the
+    device computes with natively, see `precision.choose_precision`. class_balance: draw both classes equally often.
+    validation_fraction: of the training patients, held back to choose epoch, temperature and threshold.
+    mask_loss_weight: how much it counts, beside telling the classes apart, that attention lies on the myocardium where
+    a case has its mask; 0: not at all.
     """
 
     optimizer: Literal["adamw", "nesterov"]
@@ -60,7 +61,7 @@ class Optimization:
     early_stopping_epochs: int
     batch_size: int
     label_smoothing: float
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     class_balance: bool
     validation_fraction: float
     seed: int
@@ -70,13 +71,16 @@ class Optimization:
 @dataclass(frozen=True)
 class Augmentation:
     """Largest random change of a training section, of both classes alike: rotation, shift of the centre along each
-    axis, relative scale, and standard deviation of added noise.
+    axis, relative scale, standard deviation of added noise, and relative change of all T1 (the bias of a site).
+    mirror: the share of sections that are mirrored.
     """
 
     rotation_degrees: float
     shift_mm: float
     scale: float
     noise_ms: float
+    t1_scale: float = 0.0
+    mirror: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def train(
     sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)
     loader = ResumableLoader(training_set, settings.batch_size, sampler)
     task = TrainingTask(network, settings, len(loader), frozen)
-    best_epoch = fit(task, loader, evaluation_loader(validation_set), work_folder, device, watch)
+    fitted = fit(task, loader, evaluation_loader(validation_set), work_folder, device, watch)
 
     network.eval()
     validation = predict(network, validation_set, device)
@@ -127,7 +127,7 @@ def train(
         intensity=recipe.intensity,
         training={
             "recipe": asdict(recipe),
-            "best_epoch": best_epoch,
+            **asdict(fitted),
             "training": count_cases(training_cases),
             "validation": count_cases(validation_cases),
             "patients": patients_record(library, parent),

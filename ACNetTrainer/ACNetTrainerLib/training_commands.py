@@ -60,13 +60,13 @@ def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from .progress import StopRequest, TrainingStopped, Watch, print_json_line
+    from .progress import StopRequest, TrainingStopped, Watch, print_json_line, print_precision
 
     stop = StopRequest(options.stop_file)
     if options.progress == "json":
         watch = Watch(report=print_json_line, stop=stop)
     else:
-        watch = Watch(bar=sys.stderr.isatty(), stop=stop)
+        watch = Watch(bar=sys.stderr.isatty(), report=print_precision, stop=stop)
     try:
         with stop.listening():
             _train_to_file(options, watch)

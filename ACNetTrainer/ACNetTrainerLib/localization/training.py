@@ -30,7 +30,7 @@ from ..cases import CaseLibrary
 from ..dataset import EpochSampler, InOrder, SampleKey
 from ..fitting import FittingTask, claim_folder, fit
 from ..folds import split_patients
-from ..progress import Watch
+from ..progress import Watch, print_precision
 from ..recipe import Optimization
 from ..training import count_cases
 from .sections import (
@@ -52,7 +52,7 @@ OPTIMIZATION = Optimization(
     early_stopping_epochs=8,
     batch_size=16,
     label_smoothing=0.0,
-    precision="bf16-mixed",
+    precision="auto",
     class_balance=False,
     validation_fraction=0.1,
     seed=1,
@@ -94,7 +94,7 @@ class LocalizerDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self._sections)
 
     def __getitem__(self, key: SampleKey) -> tuple[Tensor, Tensor]:
-        epoch, index = key
+        epoch, index, _ = key
         section = self._sections[index]
         if self._augment:
             t1_ms, labels = augmented(section, np.random.default_rng([self._seed, epoch, index]))
@@ -227,7 +227,7 @@ def train_localizer(
     torch.manual_seed(optimization.seed)
     network = LocalizerNetwork()
     task = LocalizerTask(network, optimization, len(loader))
-    best_epoch = fit(task, loader, validation_loader, work_folder, device, Watch(bar=progress))
+    fitted = fit(task, loader, validation_loader, work_folder, device, Watch(bar=progress, report=print_precision))
 
     network.eval()
     card = LocalizerCard(
@@ -238,7 +238,7 @@ def train_localizer(
         intensity=intensity,
         training={
             "optimization": asdict(optimization),
-            "best_epoch": best_epoch,
+            **asdict(fitted),
             "training": count_cases(training_cases),
             "validation": count_cases(validation_cases),
             "sections_without_heart": heartless_count * len(fields),

@@ -1,0 +1,74 @@
+"""The statistics of batch normalization that a network is judged with are those of its weights, however short the
+training was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ACNetTrainerLib.dataset import CaseDataset
+from ACNetTrainerLib.folds import split_patients
+from ACNetTrainerLib.metrics import auroc
+from ACNetTrainerLib.networks import NETWORKS, build_network
+from ACNetTrainerLib.normalization import recompute_statistics, statistics_layers
+from ACNetTrainerLib.training import train
+from ACNetTrainerLib.training_task import balanced_log_loss
+from conftest import simulate_library
+from tiny_training import CPU, changed, rows_of, tiny_recipe
+
+
+def test_after_a_short_training_validation_says_the_same_as_in_training_mode(tmp_path: Path) -> None:
+    """Twenty patients, 60 cases, 5 epochs, 15 steps: a running mean of Keras' momentum has only begun to move."""
+    library = simulate_library(tmp_path / "cases", patients=20, seed=8)
+    recipe = changed(tiny_recipe(tmp_path), epochs=5, batch_size=16, validation_fraction=0.3)
+    model = train(library, recipe, "short", tmp_path / "work", CPU)
+    _, cases = split_patients(library, 0.3, recipe.optimization.seed)
+    dataset = CaseDataset(library, cases, recipe.intensity)
+    samples = [dataset[0, index, 0] for index in range(len(dataset))]
+    sections, is_dcm = torch.stack([sample[0] for sample in samples]), np.array([bool(s[1]) for s in samples])
+
+    def loss_and_auroc() -> tuple[float, float]:
+        with torch.inference_mode():
+            logits = model.network(sections).logits.double().numpy()
+        return balanced_log_loss(logits[:, 1] - logits[:, 0], is_dcm), auroc(logits[:, 1] - logits[:, 0], is_dcm)
+
+    loss, area = loss_and_auroc()
+    for layer in model.network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.train()
+    loss_by_batch, area_by_batch = loss_and_auroc()
+    assert loss == pytest.approx(loss_by_batch, abs=0.05)
+    assert area == pytest.approx(area_by_batch, abs=0.1)
+    row = rows_of(tmp_path / "work")[model.card.training["best_epoch"] - 1]
+    assert float(row["validation_loss"]) == pytest.approx(loss, abs=0.01)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_statistics_of_every_network_are_the_mean_over_the_batches(name: str) -> None:
+    torch.manual_seed(3)
+    network = build_network(name).eval()
+    layers = statistics_layers(network)
+    assert bool(layers) == (name != "vgg16")
+    if not layers:
+        return
+    momentum, seen = layers[0].momentum, []
+    handle = layers[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean(dim=(0, 2, 3))))
+    recompute_statistics(network, [255 * torch.rand(4, 1, 64, 64), 100 * torch.rand(4, 1, 64, 64)])
+    handle.remove()
+    torch.testing.assert_close(layers[0].running_mean, torch.stack(seen).mean(dim=0))
+    assert layers[0].momentum == momentum
+    assert not any(module.training for module in network.modules()), "it is left in evaluation mode"
+
+
+def test_a_frozen_module_keeps_its_statistics() -> None:
+    network = build_network("acnet").eval()
+    frozen = network.get_submodule("down_residual").requires_grad_(False)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    recompute_statistics(network, [255 * torch.rand(4, 1, 64, 64)])
+    means = [name for name in before if name.endswith("running_mean")]
+    same = {name for name in means if torch.equal(before[name], network.state_dict()[name])}
+    assert same == {f"down_residual.{name}" for name in frozen.state_dict() if name.endswith("running_mean")}
