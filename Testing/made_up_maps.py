@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,34 @@ from conftest import SHORT_AXIS
 
 SPACING_MM = (1.4, 2.1, 8.0)
 ORIGIN_MM = (-80.5, 35.25, 410.125)
+
+
+STORAGES = tuple(itertools.product((False, True), repeat=3))
+"""The eight ways to store the same slice: columns reversed, rows reversed, rows and columns exchanged."""
+
+
+def stored_otherwise(image: sitk.Image, columns_reversed: bool, rows_reversed: bool, exchanged: bool) -> sitk.Image:
+    """The same voxels in the same place, with direction cosines that say how they are stored now."""
+    values = sitk.GetArrayFromImage(image)
+    directions = np.reshape(image.GetDirection(), (3, 3)).copy()
+    spacing, first = list(image.GetSpacing()), [0, 0, 0]
+    for axis, is_reversed in enumerate((columns_reversed, rows_reversed)):
+        if is_reversed:
+            values = np.flip(values, 2 - axis)
+            first[axis] = image.GetSize()[axis] - 1
+            directions[:, axis] *= -1
+    origin = image.TransformIndexToPhysicalPoint(first)
+    if exchanged:
+        values = np.swapaxes(values, 1, 2)
+        directions[:, [0, 1]] = directions[:, [1, 0]]
+        spacing[0], spacing[1] = spacing[1], spacing[0]
+    other = sitk.GetImageFromArray(np.ascontiguousarray(values))
+    other.SetSpacing(spacing)
+    other.SetOrigin(origin)
+    other.SetDirection(directions.ravel().tolist())
+    for key in image.GetMetaDataKeys():
+        other.SetMetaData(key, image.GetMetaData(key))
+    return other
 
 
 def made_up_map(seed: int, sections: int = 1, field_strength_tesla: float | None = 1.5) -> T1Map:

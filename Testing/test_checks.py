@@ -16,7 +16,6 @@ from ACNetLib.cli import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map import T1Map, read_t1_map, t1_map_from_array
-from ACNetTrainerLib.simulation import section as section_module
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom import magnitude_image
 from ACNetTrainerLib.simulation.patient import draw_patient
@@ -63,7 +62,6 @@ def after_contrast(monkeypatch: pytest.MonkeyPatch, field_strength_tesla: float,
         monkeypatch.setitem(
             TISSUES[field_strength_tesla], tissue, replace(native, t1_ms=shortened(native.t1_ms, share))
         )
-    monkeypatch.setattr(section_module, "_tissue_tables", section_module._tissue_tables.__wrapped__)
     patient = draw_patient(404, 1, "normal", field_strength_tesla)
     mean = shortened(patient.myocardium.mean, REACHED_BY_CONTRAST[Tissue.MYOCARDIUM])
     return simulate_section(replace(patient, myocardium=replace(patient.myocardium, mean=mean)), "mid").t1_ms

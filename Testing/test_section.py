@@ -7,8 +7,16 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.section import IntensityScaling, SectionGrid, to_intensity
+from ACNetLib.section import (
+    TOWARDS_BASE,
+    TOWARDS_LATERAL_WALL,
+    IntensityScaling,
+    SectionGrid,
+    anatomical_axes,
+    to_intensity,
+)
 from ACNetLib.t1map import T1Map, t1_map_from_array
+from made_up_maps import STORAGES, stored_otherwise
 
 ROTATION = np.array([[0.6, 0.64, 0.48], [-0.8, 0.48, 0.36], [0.0, -0.6, 0.8]])
 ORIGIN = (-213.7, 148.2, 1071.9)
@@ -45,6 +53,14 @@ def grid(request: pytest.FixtureRequest, t1_map: T1Map) -> SectionGrid:
     along_rows, along_columns = POINTS[request.param]
     point = t1_map.section_center(section) + along_rows * t1_map.row_axis + along_columns * t1_map.column_axis
     return SectionGrid.around(t1_map, section, point + 3.0 * t1_map.normal)
+
+
+def along_the_map(t1_map: T1Map, section: int, point_mm: np.ndarray) -> SectionGrid:
+    """A grid whose pixels lie along the map's own rows and columns."""
+    center, row, column = (
+        tuple(values.tolist()) for values in (t1_map.project(point_mm, section), t1_map.row_axis, t1_map.column_axis)
+    )
+    return SectionGrid(section, center, row, column)
 
 
 def pixel_mm(grid: SectionGrid, row: float, column: float) -> np.ndarray:
@@ -96,7 +112,8 @@ def test_a_peak_keeps_its_integral_over_the_plane(t1_map: T1Map, grid: SectionGr
     values = np.zeros((128, 128), dtype=np.float32)
     values[31, 100] = 1.0
     width, height, _ = t1_map.image.GetSpacing()
-    assert grid.restore(values, t1_map).sum() * width * height == pytest.approx(1.0, abs=0.1)  # one pixel of 1 mm2
+    # One pixel of 1 mm2; the grid's rows lie across the map's, so its peak is met here and there by fewer parts.
+    assert grid.restore(values, t1_map).sum() * width * height == pytest.approx(1.0, abs=0.15)
 
 
 def test_a_bright_pixel_of_the_map_appears_at_its_place_in_the_crop(t1_map: T1Map, grid: SectionGrid) -> None:
@@ -149,7 +166,7 @@ def test_a_grid_within_the_map_has_nothing_outside(t1_map: T1Map, grid: SectionG
 def test_what_falls_outside_the_map_is_padded_with_zero_and_reported(t1_map: T1Map) -> None:
     rows = t1_map.image.GetHeight()
     corner = np.array(t1_map.image.TransformContinuousIndexToPhysicalPoint((-0.5, rows / 2 - 0.5, 0)))
-    crop = SectionGrid.around(t1_map, 0, corner).crop(t1_map)
+    crop = along_the_map(t1_map, 0, corner).crop(t1_map)
     expected = np.zeros((128, 128), dtype=bool)
     expected[:, :64] = True  # the map's first column begins in the middle of the grid
     np.testing.assert_array_equal(crop.outside, expected)
@@ -183,7 +200,7 @@ def test_restoring_a_constant_gives_exactly_that_constant_in_the_grid_and_zero_e
 
 def test_restoring_averages_over_map_pixels_larger_than_those_of_the_grid() -> None:
     t1_map = t1_map_from_array(np.random.default_rng(3).uniform(300, 1900, (60, 60)), (4.0, 4.0, 8.0), name="coarse")
-    grid = SectionGrid.around(t1_map, 0, t1_map.image.TransformContinuousIndexToPhysicalPoint((29.5, 29.5, 0)))
+    grid = along_the_map(t1_map, 0, np.array(t1_map.image.TransformContinuousIndexToPhysicalPoint((29.5, 29.5, 0))))
     values = np.random.default_rng(4).uniform(0, 1, (128, 128)).astype(np.float32)
     blocks = values.reshape(32, 4, 32, 4).mean(axis=(1, 3))  # the grid's pixels tile those of the map
     np.testing.assert_allclose(grid.restore(values, t1_map)[14:46, 14:46], blocks, atol=1e-6)
@@ -197,10 +214,44 @@ def test_a_smooth_map_survives_the_way_to_the_grid_and_back(t1_map: T1Map, grid:
     np.testing.assert_allclose(restored[around], sloped.array[grid.section][around], atol=0.02)
 
 
-def test_the_grid_lies_along_the_maps_own_axes_in_the_plane_of_the_section(t1_map: T1Map, grid: SectionGrid) -> None:
-    np.testing.assert_allclose(grid.row_axis, t1_map.row_axis, atol=1e-12)
-    np.testing.assert_allclose(grid.column_axis, t1_map.column_axis, atol=1e-12)
+def test_the_grid_lies_in_the_plane_of_the_section_along_the_anatomical_axes(t1_map: T1Map, grid: SectionGrid) -> None:
+    row, column = np.array(grid.row_axis), np.array(grid.column_axis)
+    np.testing.assert_allclose([row @ t1_map.normal, column @ t1_map.normal, row @ column], 0, atol=1e-12)
+    np.testing.assert_allclose([row @ row, column @ column], 1)
+    assert row @ TOWARDS_LATERAL_WALL > 0
+    assert np.cross(row, column) @ TOWARDS_BASE > 0
     assert map_index(t1_map, np.array(grid.center_mm))[2] == pytest.approx(grid.section, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "normal", [(0.62, -0.6, -0.5), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.69, 0.71, 0.01), (0.7, -0.71, 0)]
+)
+def test_the_anatomical_axes_of_a_plane_do_not_depend_on_the_sign_of_its_normal(normal: tuple[float, ...]) -> None:
+    unit = np.array(normal) / np.linalg.norm(normal)
+    for one, other in zip(anatomical_axes(unit), anatomical_axes(-unit), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one @ unit == pytest.approx(0, abs=1e-12)
+
+
+def test_a_short_axis_slice_is_seen_with_the_lateral_wall_to_the_right_and_the_feet_below() -> None:
+    row, column = anatomical_axes(TOWARDS_BASE / np.linalg.norm(TOWARDS_BASE))
+    np.testing.assert_allclose(row, TOWARDS_LATERAL_WALL, atol=0.02)
+    assert column @ (0, 0, -1) > 0.8
+
+
+@pytest.mark.parametrize("storage", STORAGES, ids=str)
+def test_the_same_voxels_give_the_same_crop_however_they_are_stored(storage: tuple[bool, bool, bool]) -> None:
+    columns, rows = np.meshgrid(np.arange(190), np.arange(170))
+    t1_ms = (1000 + 300 * np.sin(columns / 9) * np.cos(rows / 14) + columns).astype(np.float32)[np.newaxis]
+    image = sitk.GetImageFromArray(t1_ms)
+    image.SetSpacing((1.4, 1.7, 8.0))
+    image.SetOrigin(ORIGIN)
+    image.SetDirection(ROTATION.ravel().tolist())
+    as_it_is, other = (T1Map(each, "map") for each in (image, stored_otherwise(image, *storage)))
+    point = as_it_is.center + 6.0 * as_it_is.row_axis
+    first, second = (SectionGrid.around(each, 0, point).crop(each) for each in (as_it_is, other))
+    np.testing.assert_allclose(second.t1_ms, first.t1_ms, atol=0.01)
+    np.testing.assert_array_equal(second.outside, first.outside)
 
 
 def test_the_corners_are_the_outer_edges_of_the_corner_pixels_in_order(t1_map: T1Map, grid: SectionGrid) -> None:
@@ -216,13 +267,12 @@ def test_a_mask_is_sampled_by_nearest_neighbour_in_its_own_type(t1_map: T1Map, g
     mask.CopyInformation(t1_map.image)
     sampled = grid.sample(mask, sitk.sitkNearestNeighbor)
     assert sampled.dtype == np.uint8
-    start = map_index(t1_map, pixel_mm(grid, 0, 0))[:2]
-    step = map_index(t1_map, pixel_mm(grid, 1, 1))[:2] - start
-    columns, rows = (start + np.arange(128)[:, None] * step).T
-    clear = [np.abs(index - np.floor(index) - 0.5) > 1e-3 for index in (rows, columns)]  # of the midway between pixels
-    expected = labels[grid.section][np.ix_(np.rint(rows).astype(int), np.rint(columns).astype(int))]
-    assert np.ix_(*clear)[0].size > 64
-    np.testing.assert_array_equal(sampled[np.ix_(*clear)], expected[np.ix_(*clear)])
+    row, column = np.indices((128, 128)).reshape(2, -1)
+    places = np.array([map_index(t1_map, pixel_mm(grid, *place))[:2] for place in zip(row, column, strict=True)])
+    clear = (np.abs(places - np.floor(places) - 0.5) > 1e-3).all(axis=1)  # of the midway between pixels
+    columns, rows = np.rint(places).astype(int).T
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(sampled.ravel()[clear], labels[grid.section][rows, columns][clear])
 
 
 def test_turning_moves_scales_and_rotates_the_grid_in_its_plane() -> None:

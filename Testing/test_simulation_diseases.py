@@ -84,7 +84,9 @@ def test_an_athletes_heart_is_large_with_a_wall_in_proportion() -> None:
     assert fmean(map(larger_cavity, hearts)) == pytest.approx(1.10, abs=0.01)
     thicker = [wall_mm(diseased, ANGLES) / wall_mm(normal, ANGLES) for normal, diseased in hearts]
     assert fmean(thicker) == pytest.approx(1.18, abs=0.02)
-    assert fmean(d.heart.rv_width_mm / n.heart.rv_width_mm for n, d in hearts) == pytest.approx(1.10, abs=0.01)
+    assert fmean(
+        d.heart.right_ventricle.width_mm / n.heart.right_ventricle.width_mm for n, d in hearts
+    ) == pytest.approx(1.10, abs=0.01)
 
 
 def test_an_infarct_scar_is_thin_raised_from_the_endocardium_outwards_and_the_rest_is_spared() -> None:

@@ -6,24 +6,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ACNetTrainerLib.simulation.molli import (
-    INVERSION_EFFICIENCY,
-    INVERSION_FACTOR,
-    Acquisition,
-    MolliTiming,
-    acquire,
-    fit_t1,
-    molli_signals,
-    restore_polarity,
-    true_t1_ms,
-)
 from numpy.typing import NDArray
 
+from ACNetTrainerLib.simulation.sequences import (
+    INVERSION_EFFICIENCY,
+    INVERSION_FACTOR,
+    SEQUENCES,
+    Acquisition,
+    Sequence,
+    Timing,
+    acquire,
+    fit_t1,
+    reading_relative_to_molli,
+    restore_polarity,
+    sequence_signals,
+    true_t1_ms,
+)
 from ACNetTrainerLib.simulation.tissues import TISSUES, Tissue
 
 ROWS, COLUMNS, PIXEL_MM = 192, 256, 360 / 256
 STILL = np.zeros((8, 2))
-QUIET = Acquisition(MolliTiming(), ROWS, COLUMNS, PIXEL_MM, phase_resolution_mm=2.1, noise=0.0, shifts_mm=STILL)
+QUIET = Acquisition(Timing(), ROWS, COLUMNS, PIXEL_MM, resolution_mm=(2.1, 1.0), noise=0.0, shifts_mm=STILL)
 
 
 def reading(
@@ -35,10 +38,10 @@ def reading(
     heart_rate_bpm: float = 65.0,
 ) -> float:
     """What a noise-free MOLLI map shows of a uniform tissue."""
-    timing = MolliTiming(heart_rate_bpm)
+    timing = Timing(heart_rate_bpm)
     flip = np.deg2rad(flip_angle_degrees)
-    signals = molli_signals(np.array([t1_ms], np.float32), t2_ms, timing, flip, inversion_efficiency)
-    return float(fit_t1(signals, timing.inversion_times_ms, inversion_factor)[0])
+    signals = sequence_signals(np.array([t1_ms], np.float32), t2_ms, timing, flip, inversion_efficiency)
+    return float(fit_t1(signals, timing, inversion_factor)[0])
 
 
 def acquired(fine: NDArray[np.float64], acquisition: Acquisition = QUIET, seed: int = 0) -> NDArray[np.complex64]:
@@ -61,12 +64,13 @@ def blob(row: float, column: float) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("heart_rate_bpm", [46, 65, 102])
 def test_the_fit_returns_the_analytic_look_locker_value(heart_rate_bpm: float) -> None:
-    times = MolliTiming(heart_rate_bpm).inversion_times_ms
+    timing = Timing(heart_rate_bpm)
+    times = timing.inversion_times_ms
     t1_star, a, b_per_a = np.meshgrid(
         np.geomspace(120, 1800, 50), [0.05, 1.0, 700.0], [1.3, 1.6, 1.8, 2.0], indexing="ij"
     )
     signals = a - a * b_per_a * np.exp(-times[:, None, None, None] / t1_star)
-    fitted = fit_t1(signals.astype(np.float32), times, inversion_factor=1.0)
+    fitted = fit_t1(signals.astype(np.float32), timing, inversion_factor=1.0)
     np.testing.assert_allclose(fitted, t1_star * (b_per_a - 1), rtol=0.005)
 
 
@@ -103,7 +107,7 @@ def test_blood_reads_less_at_a_high_heart_rate_because_it_recovers_less_in_the_p
 
 @pytest.mark.parametrize("heart_rate_bpm", [46.0, 60.0, 102.0])
 def test_inversion_times_follow_the_heart_rate(heart_rate_bpm: float) -> None:
-    times = MolliTiming(heart_rate_bpm, first_inversion_time_ms=128).inversion_times_ms
+    times = Timing(heart_rate_bpm, first_inversion_time_ms=128).inversion_times_ms
     beat = 60_000 / heart_rate_bpm
     expected = [128 + beat * n for n in range(5)] + [208 + beat * n for n in range(3)]
     np.testing.assert_allclose(times, expected)
@@ -161,15 +165,39 @@ def test_k_space_is_cut_at_the_acquired_resolution_of_each_axis() -> None:
 
 
 def test_the_sign_that_an_image_loses_in_its_phase_comes_back() -> None:
-    timing = MolliTiming()
-    signals = molli_signals(np.array([996, 586, 1560], np.float32), 50.0, timing)
+    timing = Timing()
+    signals = sequence_signals(np.array([996, 586, 1560], np.float32), 50.0, timing)
     turned = signals * np.exp(1j * np.array([0.3, -2.0, 3.0]))
     np.testing.assert_allclose(restore_polarity(turned.astype(np.complex64), timing), signals, atol=1e-5)
     assert signals[0].max() < 0 < signals[4].min()
 
 
 def test_a_fit_that_fails_gives_zero_and_one_that_is_too_long_is_clipped_at_twelve_bits() -> None:
-    times = MolliTiming().inversion_times_ms
+    timing = Timing()
+    times = timing.inversion_times_ms
     falling = 1 + np.exp(-times / 500)
     slow = 1 - 2.9 * np.exp(-times / 2400)
-    np.testing.assert_array_equal(fit_t1(np.stack([falling, slow], axis=1).astype(np.float32), times), [0, 4095])
+    np.testing.assert_array_equal(fit_t1(np.stack([falling, slow], axis=1).astype(np.float32), timing), [0, 4095])
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES)
+def test_every_sequence_has_a_fit_that_grows_with_t1(sequence: Sequence) -> None:
+    timing = Timing(sequence=sequence)
+    true = np.array([600, 1000, 1200, 1500, 1900], np.float32)
+    signals = sequence_signals(true, 50.0, timing)
+    assert len(signals) == len(timing.inversion_times_ms)
+    readings = fit_t1(signals, timing)
+    assert (np.diff(readings) > 60).all()
+    # Short pauses leave long T1 unrecovered: those sequences read far less of blood than of the wall.
+    np.testing.assert_allclose(readings, true, rtol=0.3)
+
+
+def test_sasha_reads_t1_itself_and_so_100_to_200_ms_more_than_molli() -> None:
+    sasha = Timing(sequence="SASHA")
+    true = np.array([1000, 1200, 1500], np.float32)
+    np.testing.assert_allclose(fit_t1(sequence_signals(true, 50.0, sasha), sasha), true, rtol=0.01)
+    assert 100 < 1184 * (reading_relative_to_molli(sasha, 1184.0, 51.6) - 1) < 200
+
+
+def test_molli_at_the_reference_heart_rate_reads_as_molli() -> None:
+    assert reading_relative_to_molli(Timing(), 996.0, 55.8) == pytest.approx(1, abs=1e-3)

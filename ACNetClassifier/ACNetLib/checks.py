@@ -7,6 +7,7 @@ the largest value that the scanner stores.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,9 @@ LARGEST_VARIATION = 0.1  # standard deviation over mean within the window
 TISSUE_MS = (200.0, 2200.0)
 NATIVE_MS = 850.0
 SMALLEST_NATIVE_FRACTION = 0.12  # simulated native maps have 0.28 to 0.84, maps after contrast less than 0.07
+NATIVE_BLOOD_MS = 1250.0
+SHORTEST_BLOOD_MS = 1100.0
+SMALLEST_BLOOD_MM2 = 50.0  # of one slice, away from its edges; an apex within much fat and liver has little more
 SMALLEST_TISSUE_MM2 = 1000.0
 
 # Short-axis planes are double oblique: over patients their normal is 30 degrees or more from every body axis.
@@ -215,14 +219,17 @@ def _check_native(image: sitk.Image, name: str) -> None:
     """Refuses maps from after contrast, which shortens T1 of all tissue that blood reaches to less than 850 ms.
 
     Only homogeneous pixels count, so that the noise of lung and air, which contrast doesn't change, has no say, and a
-    map needs no particular field of view or place of the heart. The rule needs at least 10 cm2 of tissue to speak.
-    Can't see: a low dose or a late map with blood above 850 ms; a map on which fluid without contrast (effusion,
-    ascites, stomach) fills more than 12 % of the tissue; R1 in 1/s, whose values resemble T1 in s.
+    map needs no particular field of view or place of the heart. The rule needs at least 10 cm2 of tissue to speak, and
+    is silent where a slice shows blood without contrast. Can't see: a low dose or a late map with blood above 850 ms; a
+    map with fluid that contrast doesn't reach (effusion, ascites, stomach), which `check_native_blood` sees once the
+    ventricle is known; R1 in 1/s, whose values resemble T1 in s.
     """
     tissue = _homogeneous_tissue(image)
     pixel_mm2 = float(np.prod(image.GetSpacing()[:2]))
     native = float(np.mean(tissue >= NATIVE_MS)) if tissue.size else 1.0
-    if tissue.size * pixel_mm2 >= SMALLEST_TISSUE_MM2 and native < SMALLEST_NATIVE_FRACTION:
+    blood_mm2 = np.count_nonzero(tissue >= NATIVE_BLOOD_MS) * pixel_mm2 / image.GetDepth()
+    shows_contrast = native < SMALLEST_NATIVE_FRACTION and blood_mm2 < SMALLEST_BLOOD_MM2
+    if tissue.size * pixel_mm2 >= SMALLEST_TISSUE_MM2 and shows_contrast:
         raise ACNetError(
             f"{name}: only {native:.0%} of its tissue has a T1 above {NATIVE_MS:g} ms (median {np.median(tissue):.0f} "
             f"ms), as after contrast; expected a native T1 map, with {SMALLEST_NATIVE_FRACTION:.0%} or more. "
@@ -234,6 +241,16 @@ def _check_native(image: sitk.Image, name: str) -> None:
         raise ACNetError(
             f"{name}: {within:.1%} of its positive pixels lie at {MUSCLE_MS[0]:g} to {MUSCLE_MS[1]:g} ms, where muscle "
             f"and myocardium do; expected {SMALLEST_MUSCLE_FRACTION:.0%} or more. Give a native T1 map in ms."
+        )
+
+
+def check_native_blood(t1_ms: np.ndarray, name: str) -> None:
+    """Refuses a map whose left ventricle is filled with blood after contrast; t1_ms: of the cavity's pixels, (n,)."""
+    median = float(np.median(t1_ms)) if t1_ms.size else math.nan
+    if median < SHORTEST_BLOOD_MS:
+        raise ACNetError(
+            f"{name}: blood in its left ventricle has a T1 of {median:.0f} ms, as after contrast; expected a native T1 "
+            f"map, with {SHORTEST_BLOOD_MS:g} ms or more. {POST_CONTRAST_REMEDY}"
         )
 
 

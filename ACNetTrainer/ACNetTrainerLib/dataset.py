@@ -81,7 +81,8 @@ class CaseDataset(Dataset[tuple[Tensor, ...]]):
 
 
 def _read_section(library: CaseLibrary, case: Case) -> T1Map:
-    t1_map = read_t1_map(library.path(case))
+    # Whether a map is native was asked when the case was added, and simulated surroundings may look like contrast.
+    t1_map = read_t1_map(library.path(case), post_contrast=True)
     if t1_map.section_count != 1:
         raise ACNetError(
             f"{library.path(case)}: found {t1_map.section_count} sections; expected one. "

@@ -64,7 +64,7 @@ def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[
 
 
 def _read(library: CaseLibrary, case: Case, truth: dict[str, str]) -> LabelledSection:
-    t1_map = read_t1_map(library.path(case))
+    t1_map = read_t1_map(library.path(case), post_contrast=True)  # its surroundings may look like contrast
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(library.folder / masks_file(case.case))))[0]
     points = np.array(
         [
@@ -101,10 +101,14 @@ def _section_of_other_heart(index: int, field_strength_tesla: float, seed: int) 
     with threadpool_limits(1):
         section = simulate_section(patient, level)
     image, truth = map_image(section), section.truth
-    t1_map = t1_map_from_image(image, f"{patient.name}-{patient.label}", field_strength_tesla, simulated=True)
+    t1_map = _map(image, f"{patient.name}-{patient.label}", field_strength_tesla)
     labels = (MYOCARDIUM_LABEL * truth.myocardium + CAVITY_LABEL * truth.cavity).astype(np.uint8)
     center_mm = np.array(image.TransformContinuousIndexToPhysicalPoint((*truth.lv_center.tolist(), 0.0)))
     return LabelledSection(t1_map, _with_septum(labels, truth.insertion_points), center_mm, level)
+
+
+def _map(image: sitk.Image, name: str, field_strength_tesla: float) -> T1Map:
+    return t1_map_from_image(image, name, field_strength_tesla, simulated=True, post_contrast=True)
 
 
 def _with_large_right_ventricle(patient: Patient) -> Patient:
@@ -126,7 +130,7 @@ def _section_without_heart(index: int, field_strength_tesla: float, seed: int) -
     with threadpool_limits(1):
         image = placed_map(simulate_section_without_heart(patient, level), patient, level)
     name = f"{patient.name}-no-heart"
-    t1_map = t1_map_from_image(image, name, field_strength_tesla, simulated=True)
+    t1_map = _map(image, name, field_strength_tesla)
     return LabelledSection(t1_map, np.zeros(t1_map.array.shape[1:], np.uint8), None, level)
 
 

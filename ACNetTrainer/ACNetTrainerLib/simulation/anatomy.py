@@ -222,7 +222,7 @@ def outlines(heart: Heart, level: float) -> Outlines:
     right = heart.right_ventricle
     endocardium = heart.endocardial_radius_mm(_ANGLES, level)
     epicardium = endocardium + heart.wall_thickness_mm(_ANGLES, level)
-    reach = epicardium + right.reach_mm(_ANGLES, level)
+    reach = np.minimum(epicardium + right.reach_mm(_ANGLES, level), HEART_REACH_MM - right.wall_mm)
     has_right = reach > epicardium
     # A wall of even thickness around the cavity's ends, not along the rays only.
     about = max(1, round(right.wall_mm / float(epicardium.mean()) / (2 * np.pi) * DIRECTIONS))
@@ -238,7 +238,7 @@ def outlines(heart: Heart, level: float) -> Outlines:
         epicardium,
         reach.astype(np.float32),
         right_wall.astype(np.float32),
-        fat.astype(np.float32),
+        np.minimum(fat, HEART_REACH_MM).astype(np.float32),
         endocardium - heart.trabecular_depth_mm(_ANGLES, level),
         ~open_ring if level < BASE else np.ones(DIRECTIONS, bool),
     )

@@ -16,7 +16,7 @@ from .anatomy import LabelArray, heart_section
 from .patient import Patient
 from .section import SimulatedSection, heart_coordinates, measure_with_truth, simulate_section
 from .surroundings import draw_surroundings
-from .tissues import Tissue
+from .tissues import TISSUES, Tissue
 
 SECTION_MM = 128.0
 OUTSIDE_HEART_MM = 95.0
@@ -33,22 +33,25 @@ TISSUE_MARGINS_PX = {
 }
 """How far from other tissues a pixel must lie to be counted as this one; myocardium has the margin below."""
 MYOCARDIUM_MARGIN_PX = 1.5
+READERS_MARGIN_PX = 1.5
+"""How far within the wall a reader draws the contours."""
 FEWEST_PIXELS = 20
+UNUSUAL_T1 = 0.25
 
 
 @dataclass(frozen=True)
 class MeasuredSection:
     """What is kept of one patient's mid section.
 
-    background: histogram and texture of the map outside the heart. appearance: tissue medians and the like, by name.
-    lv_offset_mm: (x, y) of the LV centre from the image's.
+    background: histogram and texture of the map outside the heart. appearance: tissue medians and the like, by name,
+    NaN where the map does not show the tissue or where it has any T1. wall_spread: of T1 within the wall, in ms.
     """
 
     is_dcm: bool
     measures: SectionMeasures
     background: FloatArray
     appearance: dict[str, float]
-    lv_offset_mm: FloatArray
+    wall_spread: dict[str, float]
 
 
 def measure_patient(patient: Patient) -> MeasuredSection:
@@ -60,8 +63,18 @@ def measure_patient(patient: Patient) -> MeasuredSection:
             measure_with_truth(section),
             _background_features(section),
             _appearance(section),
-            _lv_offset_mm(section),
+            _wall_spread(section),
         )
+
+
+def _wall_spread(section: SimulatedSection) -> dict[str, float]:
+    values = section.t1_ms[ndimage.distance_transform_edt(section.truth.myocardium) > READERS_MARGIN_PX]
+    p10, p25, p75, p90 = np.percentile(values, [10, 25, 75, 90]).tolist()
+    return {
+        "standard deviation": float(values.std()),
+        "interquartile range": p75 - p25,
+        "10th to 90th percentile": p90 - p10,
+    }
 
 
 def _lv_offset_mm(section: SimulatedSection) -> FloatArray:
@@ -98,6 +111,11 @@ def _appearance(section: SimulatedSection) -> dict[str, float]:
         kind: t1_ms[ndimage.binary_erosion(tissue == kind, iterations=n)] for kind, n in TISSUE_MARGINS_PX.items()
     }
     low, high = np.percentile(_heart_square(section), [1, 99])
+    typical = TISSUES[section.patient.field_strength_tesla]
+    for kind in (Tissue.LIVER, Tissue.FAT, Tissue.LUNG):
+        # In some patients the tissues around the heart have any T1: they are not meant to look real.
+        if abs(section.patient.scan.tissues[kind].t1_ms / typical[kind].t1_ms - 1) > UNUSUAL_T1:
+            values[kind] = values[kind][:0]
     return {
         "myocardium, median [ms]": _median(t1_ms[inner_wall]),
         "LV blood, median [ms]": _median(values[Tissue.LEFT_BLOOD]),
@@ -105,7 +123,9 @@ def _appearance(section: SimulatedSection) -> dict[str, float]:
         "liver, median [ms]": _median(values[Tissue.LIVER]),
         "fat, median [ms]": _median(values[Tissue.FAT]),
         "lung, median [ms]": _median(values[Tissue.LUNG]),
-        "lung, standard deviation [ms]": float(values[Tissue.LUNG].std()),
+        "lung, standard deviation [ms]": float(values[Tissue.LUNG].std())
+        if values[Tissue.LUNG].size >= FEWEST_PIXELS
+        else float("nan"),
         "endocardial edge, 10-90 % [pixels]": _edge_width_px(section),
         "section, 1st percentile [ms]": float(low),
         "section, 99th percentile [ms]": float(high),
