@@ -25,6 +25,7 @@ from .sections import (
 
 FloatArray = NDArray[np.float64]
 
+ACCEPTED_CENTER_ERROR_MM = 10.0
 ODD_SECTIONS = 300
 """How many sections each odd condition is tried on."""
 HEARTLESS_SEED = 2
@@ -53,7 +54,9 @@ def evaluate_localizer(model: LocalizerModel, libraries: Sequence[CaseLibrary], 
         located = _locate(localizer, sections)
         result[f"{field_strength:g} T"] = {
             "patients": len(library.patients),
+            "studies_answered_fraction": _answered(library, located, localizer.confidence_threshold),
             **_center_errors(located, localizer.confidence_threshold),
+            "dice_median": _dice_of(located, average=np.median),
             "mean_position": _mean_position_errors(sections),
             "dice": {level: _dice_of(located, level) for level in dict.fromkeys(s.level for s in sections)},
             "measures": _measure_errors(located, localizer.confidence_threshold),
@@ -76,13 +79,20 @@ def _center_errors(located: Sequence[Located], threshold: float) -> dict[str, An
     }
 
 
-def _distribution(errors: Sequence[float]) -> dict[str, float | None]:
-    if not errors:
-        return {"center_error_median_mm": None, "center_error_p99_mm": None}
-    return {
-        "center_error_median_mm": round(float(np.median(errors)), 2),
-        "center_error_p99_mm": round(float(np.percentile(errors, 99)), 2),
+def _answered(library: CaseLibrary, located: Sequence[Located], threshold: float) -> float:
+    """The share of patients with a ventricle found on at least one of their slices."""
+    answered = {
+        case.patient for case, one in zip(library.cases, located, strict=True) if one.ventricle.confidence >= threshold
     }
+    return round(len(answered) / len(library.patients), 4)
+
+
+def _distribution(errors: Sequence[float]) -> dict[str, float | None]:
+    names = ("center_error_median_mm", "center_error_p90_mm", "center_error_p99_mm", "within_10_mm_fraction")
+    if not errors:
+        return dict.fromkeys(names)
+    within = float(np.mean(np.array(errors) <= ACCEPTED_CENTER_ERROR_MM))
+    return dict(zip(names, (*np.percentile(errors, [50, 90, 99]).round(2).tolist(), round(within, 4)), strict=True))
 
 
 def _mean_position_errors(sections: Sequence[LabelledSection]) -> dict[str, float | None]:
@@ -103,15 +113,17 @@ def dice(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     return 2 * int((said & truth).sum()) / total if total else 1.0
 
 
-def _dice_of(located: Sequence[Located], level: str | None = None) -> dict[str, float]:
-    """Mean over sections, a section without a ventricle found included."""
+def _dice_of(
+    located: Sequence[Located], level: str | None = None, average: Callable[[list[float]], Any] = np.mean
+) -> dict[str, float]:
+    """Over sections, a section without a ventricle found included."""
     chosen = [one for one in located if level in {None, one.section.level}]
     regions: dict[str, Callable[[LabelArray], NDArray[np.bool_]]] = {
         "myocardium": is_myocardium,
         "cavity": lambda labels: labels == CAVITY_LABEL,
     }
     return {
-        name: round(float(np.mean([dice(region(_labels(one)), region(one.section.labels)) for one in chosen])), 4)
+        name: round(float(average([dice(region(_labels(one)), region(one.section.labels)) for one in chosen])), 4)
         for name, region in regions.items()
     }
 

@@ -33,6 +33,7 @@ from ..folds import split_patients
 from ..progress import Watch, print_precision
 from ..recipe import Optimization
 from ..training import count_cases
+from .evaluation import ACCEPTED_CENTER_ERROR_MM
 from .sections import (
     THROUGH_HEART_MM,
     LabelledSection,
@@ -75,7 +76,7 @@ FEWEST_PATIENTS = 8
 """Of each library: both sides of the split need both classes."""
 NEVER_FOUND = 0.99
 """The confidence threshold of a localizer that finds no ventricle on the validation patients."""
-ACCEPTED_CENTER_ERROR_MM, ACCEPTED_SHARE = 10.0, 0.99
+ACCEPTED_SHARE = 0.99
 LOWEST_THRESHOLD = 0.3
 
 
