@@ -18,6 +18,8 @@ from ACNetTrainerLib import comparison_tables, other_diseases, robustness
 DOCUMENTATION = Path(__file__).parent
 PAGES = (DOCUMENTATION.parent / "README.md", *sorted(DOCUMENTATION.glob("*.md")))
 FIELDS = ("1.5T", "3T")
+PLACES = {"at home": "", "abroad": "-abroad"}
+"""Patients of the simulation that trained the models, and of the one that no training knows; the results' suffix."""
 COMPARED = {
     "paper-1": comparison_tables.MAKERS,
     "paper-2": comparison_tables.MAKERS,
@@ -40,9 +42,20 @@ def classifiers() -> list[Record]:
     return [results(f"acnet-simulated-{field}") for field in FIELDS]
 
 
+def at_home_and_abroad() -> list[tuple[str, Record]]:
+    return [
+        (f"{field.replace('T', ' T')}, {place}", results(f"acnet-simulated-{field}{suffix}"))
+        for field in FIELDS
+        for place, suffix in PLACES.items()
+    ]
+
+
 def localizer() -> list[tuple[str, Record]]:
-    record = results("localizer-simulated")
-    return [(field, record[field]) for field in ("1.5 T", "3 T")]
+    return [
+        (f"{field}, {place}", results(f"localizer-simulated{suffix}")[field])
+        for field in ("1.5 T", "3 T")
+        for place, suffix in PLACES.items()
+    ]
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -63,7 +76,8 @@ def share(value: float) -> str:
 
 
 def models() -> str:
-    records = classifiers()
+    columns = at_home_and_abroad()
+    records = [record for _, record in columns]
     rows: list[tuple[str, Callable[[Record], str]]] = [
         ("AUROC of ACNet, cut around the true centre", lambda r: estimate(r["auroc"])),
         ("AUROC of ACNet, cut where the localizer finds the heart", lambda r: estimate(r["with_localizer"]["auroc"])),
@@ -84,7 +98,7 @@ def models() -> str:
             lambda r: estimate(r["true_measures"]["t1_matched"]["auroc"]),
         ),
     ]
-    return markdown(["", *(r["model"] for r in records)], [[name, *map(value, records)] for name, value in rows])
+    return markdown(["", *(name for name, _ in columns)], [[name, *map(value, records)] for name, value in rows])
 
 
 def calibration() -> str:
@@ -115,14 +129,27 @@ def verdicts() -> str:
 
 def centres() -> str:
     return markdown(
-        ["", "sections", "not found", "centre error, median", "99th percentile", "mean position, median"],
+        [
+            "",
+            "slices",
+            "studies answered",
+            "slices not found",
+            "centre error, median",
+            "90th percentile",
+            "99th percentile",
+            "of those found, within 10 mm",
+            "mean position, median",
+        ],
         [
             [
                 field,
                 str(values["sections"]),
+                share(values["studies_answered_fraction"]),
                 share(values["not_found_fraction"]),
                 mm(values["center_error_median_mm"]),
+                mm(values["center_error_p90_mm"]),
                 mm(values["center_error_p99_mm"]),
+                share(values["within_10_mm_fraction"]),
                 mm(values["mean_position"]["center_error_median_mm"]),
             ]
             for field, values in localizer()
@@ -136,7 +163,7 @@ def dice() -> str:
         [
             [field, level, f"{row['myocardium']:.3f}", f"{row['cavity']:.3f}"]
             for field, values in localizer()
-            for level, row in values["dice"].items()
+            for level, row in {**values["dice"], "all, median": values["dice_median"]}.items()
         ],
     )
 
@@ -173,6 +200,30 @@ def odd() -> str:
             ]
             for field, values in localizer()
             for condition, row in values["odd_images"].items()
+        ],
+    )
+
+
+def simulation_checks(groups: Sequence[str]) -> str:
+    """Checks of the simulation, by group, at 1.5 T and 3 T; a value outside its band is bold."""
+    records = [results(f"simulation-{field}")["checks"] for field in FIELDS]
+
+    def said(check: Record) -> str:
+        text = f"{check['value']:.4g}"
+        return text if check["within"] else f"**{text}**"
+
+    return markdown(
+        ["", "", *(field.replace("T", " T") for field in FIELDS), "band", "from life, or set"],
+        [
+            [
+                pair[0]["group"],
+                pair[0]["name"],
+                *map(said, pair),
+                " / ".join(dict.fromkeys(f"{check['low']:.4g} to {check['high']:.4g}" for check in pair)),
+                " / ".join(dict.fromkeys(check["reference"] for check in pair)),
+            ]
+            for pair in zip(*records, strict=True)
+            if pair[0]["group"] in groups
         ],
     )
 
@@ -228,6 +279,11 @@ TABLES: dict[str, Callable[[], str]] = {
         table.__name__: table
         for table in (models, calibration, verdicts, centres, dice, measures, odd, attention, masks)
     },
+    "simulation-classes": partial(simulation_checks, ["AUROC"]),
+    "simulation-realism": partial(simulation_checks, ["realism", "placement"]),
+    "simulation-hearts": partial(
+        simulation_checks, [f"{label} {level}" for label in ("normal", "dcm") for level in ("base", "mid", "apex")]
+    ),
     **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},
     **{f"robustness-{field}": partial(poor_images, field) for field in FIELDS},
     **{f"comparison-{name}-scope": partial(compared_scope, name) for name in COMPARED},
