@@ -3,7 +3,7 @@
 python Testing/benchmarks/turning.py TRAINING_CASES ABROAD_CASES OUTPUT.json
 
 Trains the same network twice on the same patients: turned at random all the way, and turned so that the septum lies to
-the left, within 20 degrees. The septum's direction is the true one, so the second network sees the best that a localizer
+the left, within 20 degrees. The septum's direction is the true one: the second network sees the best that a localizer
 could do. Both are evaluated on patients of the same simulation and of the one abroad.
 """
 
@@ -89,7 +89,7 @@ def main() -> None:
     abroad = read_case_library(abroad_folder)
     training_cases, validation_cases = split_patients(library, settings.validation_fraction, settings.seed)
     device = choose_device("cpu")
-    result = {}
+    result: dict[str, dict[str, dict[str, float]]] = {}
     for name, kind, degrees in (
         ("every turn trained", CaseDataset, 180.0),
         ("turned by the septum", TurnedDataset, SEPTUM_TURN_DEGREES),
