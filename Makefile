@@ -55,7 +55,7 @@ $(MODELS)/judging-%/cases.csv: | $(READY)
 	$(BIN)/acnet-train simulate --patients 400 --field $(*:T=) --seed 2 --output $(@D)
 
 $(MODELS)/localizer-simulated.safetensors: $(FIELDS:%=$(MODELS)/training-%/cases.csv)
-	$(BIN)/acnet-train train-localizer $(^D) --patients 700 --output $@
+	$(BIN)/acnet-train train-localizer $(^D) --patients 500 --output $@
 
 $(MODELS)/judged-localizer-simulated.json: $(MODELS)/localizer-simulated.safetensors $(FIELDS:%=$(MODELS)/judging-%/cases.csv)
 	$(BIN)/acnet-train evaluate-localizer $< $(FIELDS:%=$(MODELS)/judging-%) \

@@ -46,9 +46,9 @@ def test_septal_t1_is_that_of_the_mid_wall_of_the_septum_alone(arc_degrees: floa
 def test_the_septum_is_the_same_however_the_slice_is_stored() -> None:
     rows, columns = np.indices((128, 128))
     cavity = np.hypot(rows - CENTER[1], columns - CENTER[0]) < ENDOCARDIUM
-    points = insertions(110.0) + (0.0, 7.0)  # not symmetric
+    points = insertions(110.0) + np.array([0.0, 7.0])  # not symmetric
     stored = septal_arc(cavity, points)
-    upside_down = septal_arc(cavity[::-1], points * (1, -1) + (0, cavity.shape[0] - 1))
+    upside_down = septal_arc(cavity[::-1], points * np.array([1, -1]) + np.array([0, cavity.shape[0] - 1]))
     np.testing.assert_array_equal(upside_down[::-1], stored)
     np.testing.assert_array_equal(septal_arc(cavity.T, points[:, ::-1]).T, stored)
 

@@ -1,0 +1,79 @@
+"""The same voxels in space give the same answer, however they are stored: shipped models on the shipped samples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ACNetLib.classifier import Classifier
+from ACNetLib.device import choose_device
+from ACNetLib.localizer import Localizer, load_localizer
+from ACNetLib.model import load_model
+from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
+from ACNetLib.probability import log_odds_of
+from ACNetLib.sample_data import SampleCase, sample_cases
+from ACNetLib.study import StudyResult
+from ACNetLib.t1map import read_t1_map
+from made_up_maps import STORAGES, stored_otherwise
+
+SAMPLES = sample_cases()
+
+
+@cache
+def the_classifier() -> Classifier:
+    device = choose_device("cpu")
+    localizer = Localizer(load_localizer(SHIPPED_MODELS_FOLDER / "localizer-simulated.safetensors"), device)
+    return Classifier(load_model(SHIPPED_MODELS_FOLDER / "acnet-simulated-1.5T.safetensors"), localizer, device)
+
+
+@cache
+def as_shipped(sample: SampleCase) -> StudyResult:
+    return the_classifier().classify(read_t1_map(sample.volume))
+
+
+def by_place(volume: np.ndarray, image: sitk.Image, like: sitk.Image) -> np.ndarray:
+    """Values (slice, row, column) of an image in the order in which another image stores the same voxels."""
+    values = sitk.GetImageFromArray(volume)
+    values.CopyInformation(image)
+    return sitk.GetArrayFromImage(sitk.Resample(values, like, sitk.Transform(), sitk.sitkNearestNeighbor))
+
+
+def check_same(result: StudyResult, expected: StudyResult) -> None:
+    normal = expected.t1_map.normal
+    heights = [[np.dot(each.grid.center_mm, normal) for each in study.sections] for study in (result, expected)]
+    pairs = zip(np.argsort(heights[0]), np.argsort(heights[1]), strict=True)
+    for ours, theirs in ((result.sections[i], expected.sections[j]) for i, j in pairs):
+        assert ours.log_odds == pytest.approx(theirs.log_odds, abs=0.02)
+        assert np.linalg.norm(np.subtract(ours.grid.center_mm, theirs.grid.center_mm)) < 0.2
+    assert log_odds_of(result.probability_dcm) == pytest.approx(log_odds_of(expected.probability_dcm), abs=0.02)
+    for name, bands in result.bands.items():
+        same_order = by_place(bands, result.t1_map.image, expected.t1_map.image)
+        assert np.mean(same_order != expected.bands[name]) < 1e-4
+    ventricle = by_place(result.ventricle, result.t1_map.image, expected.t1_map.image)
+    assert np.mean(ventricle != expected.ventricle) < 1e-4
+
+
+@pytest.mark.parametrize("storage", STORAGES, ids=str)
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_the_eight_ways_to_store_a_slice_give_one_answer(
+    sample: SampleCase, storage: tuple[bool, bool, bool], tmp_path: Path
+) -> None:
+    file = tmp_path / "map.nrrd"
+    sitk.WriteImage(stored_otherwise(sitk.ReadImage(str(sample.volume)), *storage), str(file))
+    check_same(the_classifier().classify(read_t1_map(file)), as_shipped(sample))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_dicom_and_a_bottom_up_nifti_of_it_give_one_answer(sample: SampleCase, tmp_path: Path) -> None:
+    """As dcm2niix writes it: rows bottom-up, the first slice lowest, which the affine says."""
+    dicom = read_t1_map(sample.folder)
+    rows_up = stored_otherwise(dicom.image, columns_reversed=False, rows_reversed=True, exchanged=False)
+    file = tmp_path / "map.nii.gz"
+    sitk.WriteImage(rows_up, str(file))
+    nifti = replace(read_t1_map(file), field_strength_tesla=1.5)
+    check_same(the_classifier().classify(nifti), the_classifier().classify(dicom))
