@@ -71,6 +71,9 @@ def _read(library: CaseLibrary, case: Case, truth: dict[str, str]) -> LabelledSe
             for point in ("anterior", "inferior")
         ]
     )
+    # Seen in a mirrored image, the septum's arc runs from the anterior point to the inferior one.
+    if np.linalg.det(np.reshape(t1_map.image.GetDirection(), (3, 3))) < 0:
+        points = points[::-1]
     septum = is_myocardium(labels) & septal_arc(labels == CAVITY_LABEL, points)
     labels = np.where(septum, SEPTUM_LABEL, labels).astype(np.uint8)
     return LabelledSection(t1_map, labels, np.array(case.center_mm), truth["level"])
