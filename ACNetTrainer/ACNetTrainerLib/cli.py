@@ -16,7 +16,7 @@ from ACNetLib.command_line import CommandParser, run_command
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
 
-from .abroad.command import add_abroad_command
+from .abroad.commands import add_abroad_commands
 from .case_commands import add_case_commands
 from .comparison_commands import add_comparison_commands
 from .training_commands import COMMAND, add_training_commands, check_new_model, quieten_lightning
@@ -54,8 +54,6 @@ def _parser() -> argparse.ArgumentParser:
         help="write DICOM too, as this maker's scanners do (siemens when none is named)",
     )
     simulate.set_defaults(run=_simulate)
-
-    add_abroad_command(commands)
 
     validation = commands.add_parser(
         "validate-simulation", help="measure how hard simulated patients are to tell apart and how real their maps look"
@@ -118,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     add_case_commands(commands)
     add_training_commands(commands)
     add_comparison_commands(commands)
+    add_abroad_commands(commands)
     return parser
 
 

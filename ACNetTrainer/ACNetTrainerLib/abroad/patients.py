@@ -12,8 +12,13 @@ from .scan import Scan, draw_scan
 from .signals import APPARENT_T1_MS, MYOCARDIAL_T1_MS, Sequence, draw_sequence
 from .surroundings import Body, Field, Tissue, draw_body
 
+SEX_MS = 10.0
+MEASURING_SHARE = 0.025
+"""The SD that noise, texture and partial volume add to a patient's septal T1, relative to it."""
 FIBROSIS_SHARE = 0.35
-"""Of DCM with a band of fibrosis in the septum's middle; it counts into the SD of T1 between patients."""
+"""Of DCM with a band of fibrosis in the septum's middle."""
+FOCUS_IN_SEPTUM = 0.5
+"""Of its rise is seen in the septum's mean: it counts into what is drawn for the patient, the other walls have less."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,11 @@ def draw_patient(seed: int, index: int, kind: Kind, field_strength_tesla: float,
     for tissue, by_field in APPARENT_T1_MS.items():
         tissue_t1_ms[tissue] = max(random.normal(*by_field[field_strength_tesla]), 200)
     mean, sd = MYOCARDIAL_T1_MS[kind][field_strength_tesla]
-    sex_ms = 10.0 if heart.is_female else -10.0
-    myocardium = mean + sex_ms + random.normal(0, np.sqrt(sd**2 - sex_ms**2))
+    sex_ms = SEX_MS if heart.is_female else -SEX_MS
+    myocardium = mean + sex_ms + random.normal(0, np.sqrt(sd**2 - (MEASURING_SHARE * mean) ** 2 - SEX_MS**2))
     rise, angle, width, depth = _draw_focus(kind, random)
     if kind == "dcm":
-        # The spread of the class is that of the septum's middle, focus or none.
-        myocardium -= 0.5 * (rise - FIBROSIS_SHARE * 75)
+        myocardium -= FOCUS_IN_SEPTUM * rise
     tissue_t1_ms[[Tissue.MYOCARDIUM, Tissue.PAPILLARY]] = myocardium
     tissue_t1_ms[Tissue.RV_WALL] = myocardium + random.normal(0, 20)
     papillary = np.column_stack(
@@ -75,7 +79,7 @@ def draw_patient(seed: int, index: int, kind: Kind, field_strength_tesla: float,
         surfaces,
         draw_body(float(surfaces.levels[1].rv.max()), random),
         draw_scan(heart.level_distance, random),
-        draw_sequence(random),
+        draw_sequence(field_strength_tesla, random),
         tissue_t1_ms * scanner_factor,
         random.normal((0, 0, 8), 8),
         rise,

@@ -42,7 +42,7 @@ def draw_section(patient: Patient, level: int) -> Section:
     random = np.random.default_rng([*patient.seed, level, 1])
     margin = round(WRAP_SHARE * scan.rows) if sequence.wraps else 0
     x, y = scan.heart_positions(level, PARTS, margin)
-    outlines = [patient.surfaces.at(level, -plane) for plane in PLANES_MM]
+    outlines = [patient.surfaces.at(level, plane) for plane in PLANES_MM]
     planes = _paint(patient, level, x, y, outlines)
 
     rows, columns = scan.rows + 2 * margin, scan.columns
@@ -79,49 +79,63 @@ def _mean_of_parts(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _paint(patient: Patient, level: int, x: FloatArray, y: FloatArray, outlines: list[Outlines]) -> LabelMap:
     """Tissues (planes, rows, columns) of all planes of the slice; the surroundings are those of its middle."""
-    radius, angle = np.hypot(x, y), np.arctan2(y, x)
-    part_mm = patient.scan.pixel_mm / PARTS
     z_mm = level * patient.heart.level_distance
     trabeculae = patient.wall_field.at(x, y, z_mm, coarse=3)
+    parts = [_heart_parts(patient, x, y, plane) for plane in outlines]
+    middle, part_mm = parts[len(parts) // 2], patient.scan.pixel_mm / PARTS
+    to_heart = distance_transform_edt(~(middle.rv | middle.rv_wall | (middle.radius < middle.epicardium))) * part_mm
+    inferior_mm = float(np.interp(-np.pi / 2, ANGLES, outlines[len(parts) // 2].epicardium))
+    surroundings = patient.body.paint(x, y, z_mm, level, to_heart, inferior_mm)
     planes = []
-    surroundings: LabelMap | None = None
-    for outline in outlines[1:2] + outlines[:1] + outlines[2:]:
-        endocardium, epicardium, rv = (
-            np.interp(angle, ANGLES, radii, period=2 * np.pi)
-            for radii in (outline.endocardium, outline.epicardium, outline.rv)
-        )
-        in_rv = (radius < rv) & (radius >= epicardium)
-        to_rv = distance_transform_edt(~in_rv) * part_mm
-        in_rv_wall = (to_rv > 0) & (to_rv < patient.rv_wall_mm) & (radius >= epicardium)
-        if surroundings is None:
-            to_heart = distance_transform_edt((radius >= epicardium) & ~in_rv & ~in_rv_wall) * part_mm
-            inferior_mm = float(np.interp(-np.pi / 2, ANGLES, outline.epicardium))
-            surroundings = patient.body.paint(x, y, z_mm, level, to_heart, inferior_mm)
+    for heart in parts:
         tissues = surroundings.copy()
-        tissues[in_rv_wall] = Tissue.RV_WALL
-        from_free_wall = np.where(in_rv, rv - radius, np.inf)
-        tissues[in_rv] = Tissue.BLOOD
-        tissues[in_rv & (from_free_wall < 9) & (trabeculae > 1.7 - 0.1 * patient.trabeculae)] = Tissue.RV_WALL
-        tissues[radius < epicardium] = Tissue.MYOCARDIUM
-        tissues[radius < endocardium] = Tissue.LV_BLOOD
-        in_wall_of_cavity = (radius < endocardium) & (endocardium - radius < patient.trabeculae * (1.5 + level))
-        tissues[in_wall_of_cavity & (trabeculae > 0.9)] = Tissue.PAPILLARY
+        tissues[heart.rv_wall] = Tissue.RV_WALL
+        tissues[heart.rv] = Tissue.BLOOD
+        tissues[heart.rv & (heart.from_free_wall < 9) & (trabeculae > 1.7 - 0.1 * patient.trabeculae)] = Tissue.RV_WALL
+        tissues[heart.radius < heart.epicardium] = Tissue.MYOCARDIUM
+        tissues[heart.radius < heart.endocardium] = Tissue.LV_BLOOD
+        from_wall = heart.endocardium - heart.radius
+        near_wall = (from_wall > 0) & (from_wall < patient.trabeculae * (1.5 + level))
+        tissues[near_wall & (trabeculae > 0.9)] = Tissue.PAPILLARY
         if level > 0:
-            _paint_papillary(tissues, patient, level, x, y, endocardium)
+            tissues[_in_papillary_muscles(patient, level, x, y) & (from_wall > 0)] = Tissue.PAPILLARY
         planes.append(tissues)
     return np.array(planes)
 
 
-def _paint_papillary(
-    tissues: LabelMap, patient: Patient, level: int, x: FloatArray, y: FloatArray, endocardium: FloatArray
-) -> None:
-    size = float(np.sqrt((tissues == Tissue.LV_BLOOD).sum() / np.pi)) * patient.scan.pixel_mm / PARTS
+@dataclass(frozen=True, eq=False)
+class _HeartParts:
+    """At each position of a plane: the distance from the left ventricle's axis, the wall's borders in its direction,
+    whether it lies in the right ventricle or its wall, and how far within the free wall. Lengths in mm."""
+
+    radius: FloatArray
+    endocardium: FloatArray
+    epicardium: FloatArray
+    rv: Mask
+    rv_wall: Mask
+    from_free_wall: FloatArray
+
+
+def _heart_parts(patient: Patient, x: FloatArray, y: FloatArray, outlines: Outlines) -> _HeartParts:
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    endocardium, epicardium, far_side = (
+        np.interp(angle, ANGLES, radii, period=2 * np.pi)
+        for radii in (outlines.endocardium, outlines.epicardium, outlines.rv)
+    )
+    rv = (radius < far_side) & (radius >= epicardium)
+    to_rv = distance_transform_edt(~rv) * patient.scan.pixel_mm / PARTS
+    rv_wall = ~rv & (to_rv < patient.rv_wall_mm) & (radius >= epicardium)
+    return _HeartParts(radius, endocardium, epicardium, rv, rv_wall, far_side - radius)
+
+
+def _in_papillary_muscles(patient: Patient, level: int, x: FloatArray, y: FloatArray) -> Mask:
+    size = patient.heart.diameter[level] / 2
+    inside = np.zeros(x.shape, bool)
     for turn, place, half_length, half_width in patient.papillary:
-        outwards = np.array([np.cos(turn), np.sin(turn)])
-        along = x * outwards[0] + y * outwards[1] - size * (place + 0.08 * (level - 1))
-        across = -x * outwards[1] + y * outwards[0]
-        inside = (along / half_length) ** 2 + (across / half_width) ** 2 < size**2
-        tissues[inside & (np.hypot(x, y) < endocardium)] = Tissue.PAPILLARY
+        along = x * np.cos(turn) + y * np.sin(turn) - size * (place + 0.08 * (level - 1))
+        across = y * np.cos(turn) - x * np.sin(turn)
+        inside |= (along / half_length) ** 2 + (across / half_width) ** 2 < size**2
+    return inside
 
 
 def _tissue_t1(

@@ -121,9 +121,14 @@ class Body:
         fat_thickness = self.pericardial_fat * np.maximum(coarse, 0) + self.epicardial_fat * (1 + 0.5 * fine)
         tissues[heart_distance < fat_thickness] = Tissue.FAT
 
-        for (center_left, center_down, radius), tissue in ((self.aorta, Tissue.BLOOD), (self.spine, Tissue.MARROW)):
-            tissues[np.hypot(left - center_left, down - center_down) < radius + 0.5 * coarse] = tissue
+        aorta, spine = (
+            np.hypot(left - place[0], down - place[1]) - place[2] - 0.5 * coarse for place in (self.aorta, self.spine)
+        )
+        tissues[spine < 14] = Tissue.MUSCLE
         self._paint_wall(tissues, left, down, coarse, fine)
+        tissues[aorta < 0] = Tissue.BLOOD
+        tissues[spine < 3] = Tissue.FAT
+        tissues[spine < 0] = Tissue.MARROW
         return tissues
 
     def _organs(self, left: FloatArray, below: FloatArray, coarse: FloatArray, fine: FloatArray) -> LabelMap:
@@ -159,7 +164,7 @@ class Body:
         turn = np.arctan2(relative[1], relative[0]) * self.ribs
         in_rib = (np.cos(turn) > 0.35) & (np.abs(depth - self.skin_fat - 0.62 * self.chest_muscle) < 4)
         tissues[in_rib] = Tissue.MARROW
-        tissues[depth < self.skin_fat * (1 + 0.08 * fine)] = Tissue.FAT
+        tissues[depth < self.skin_fat + np.minimum(1.0, 0.1 * self.skin_fat) * fine] = Tissue.FAT
         tissues[depth < 0] = Tissue.AIR
         arm = np.hypot(left - self.arm[0], down - self.arm[1])
         in_arm = (arm < self.arm[2]) & (depth < -3)
@@ -170,7 +175,7 @@ class Body:
 def draw_body(heart_reach_mm: float, random: np.random.Generator) -> Body:
     """heart_reach_mm: how far the right ventricle reaches, which lies not far from the chest wall."""
     size = random.normal(1, 0.08)
-    fat = float(np.exp(random.normal(0, 0.6)))
+    fat = float(np.exp(random.normal(0, 0.5)))
     count = 3
     seeds = np.concatenate(
         [
@@ -196,9 +201,12 @@ def draw_body(heart_reach_mm: float, random: np.random.Generator) -> Body:
         + [random.random(count) < share for share in (0.08, 0.2, 0.55)]
     ).astype(float)
     has_arm = random.random() < 0.3
-    skin_fat, chest_muscle = float(np.clip(13 * fat, 3, 55)), float(random.uniform(10, 22))
-    half_widths = np.array([145, 165]) * size * (1 + 0.06 * np.log(fat)) * random.normal(1, 0.05, 2)
+    skin_fat, chest_muscle = float(np.clip(11 * fat, 3, 26)), float(random.uniform(10, 22))
+    half_widths = np.array([118, 138]) * size * random.normal(1, 0.05, 2) + skin_fat + chest_muscle
     to_the_right = heart_reach_mm + random.exponential(12) + skin_fat + chest_muscle
+    # Behind the left lung, within the wall.
+    to_the_left = 2 * half_widths[0] - to_the_right - skin_fat - 2 * chest_muscle
+    spine = np.array([to_the_left, random.normal(5, 20), random.uniform(15, 20)])
     return Body(
         turn=np.radians(random.normal(10, 10)),
         center=np.array([half_widths[0] - to_the_right, random.normal(0, 12)]),
@@ -211,13 +219,13 @@ def draw_body(heart_reach_mm: float, random: np.random.Generator) -> Body:
         dome_center=float(random.normal(-20, 25)),
         diaphragm_slope=float(random.normal(-0.05, 0.15)),
         epicardial_fat=float(np.clip(2.0 * fat, 0.3, 7)),
-        pericardial_fat=float(np.clip(6 * fat, 1, 22)),
+        pericardial_fat=float(np.clip(6 * fat, 1, 16)),
         seeds=seeds,
         seed_tissues=seed_tissues,
         balls=balls,
         ball_tissues=random.choice([Tissue.STOMACH, Tissue.BOWEL, Tissue.BOWEL, Tissue.SPLEEN, Tissue.AIR], count),
-        aorta=np.append(random.normal((72, 8), (9, 18)), random.normal(11.5, 1.8)),
-        spine=np.append(random.normal((100, 0), (12, 20)), random.uniform(14, 21) * (random.random() < 0.5)),
+        aorta=np.append(spine[:2] + random.normal((-34, -4), (5, 10)), random.normal(11.5, 1.8)),
+        spine=spine,
         arm=np.append(random.normal((185, 0), (12, 40)), 38.0 if has_arm else 0.0),
         vessels=float(random.uniform(1.9, 2.6)),
         coarse_field=Field.draw(float(random.uniform(50, 90)), random),
