@@ -32,7 +32,7 @@ REPOSITORY = Path(__file__).parent.parent
 ABROAD = sorted((TRAINER / "abroad").glob("*.py"))
 PACKAGE = "ACNetTrainerLib.abroad"
 
-REAL = {
+REAL: dict[Kind, dict[str, tuple[float | None, ...]]] = {
     # diameter, mean, septal and lateral wall in mm, RV area in cm2, RV width in mm, RV span in degrees
     "normal": {
         "base": (52.4, 8.1, 8.8, 7.8, 30.6, 43.4, 121),

@@ -31,8 +31,8 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
     simulate.set_defaults(run=_simulate)
 
     validate = commands.add_parser("validate-abroad", help="measure how near the other make comes to real hearts")
-    validate.add_argument("--hearts", type=int, default=1000, help="shapes of each kind (default 1000)")
-    validate.add_argument("--patients", type=int, default=600, help="patients whose maps are measured (default 600)")
+    validate.add_argument("--hearts", type=int, default=600, help="shapes of each kind (default 600)")
+    validate.add_argument("--patients", type=int, default=300, help="patients whose maps are measured (default 300)")
     validate.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     validate.set_defaults(run=_validate)
 
