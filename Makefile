@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results clean
+.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results abroad-results clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -114,6 +114,12 @@ tables: $(READY)
 simulation-results: $(READY)
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 1.5 --output Documentation/results/simulation-1.5T.json
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 3 --output Documentation/results/simulation-3T.json
+
+# Simulated patients of another make: Documentation/abroad.md. Look at the picture.
+abroad-results: $(READY)
+	$(BIN)/acnet-train validate-abroad --field 1.5 --output Documentation/results/abroad-1.5T.json
+	$(BIN)/acnet-train validate-abroad --field 3 --output Documentation/results/abroad-3T.json
+	$(BIN)/acnet-train abroad-sheet --field 3 --output Documentation/images/abroad-slices.png
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('build', '$(VENV)')]"

@@ -1,0 +1,39 @@
+"""A sheet of sections with the outline of their left ventricle, to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from ACNetLib.t1map import DISPLAY_WINDOW_MS
+
+from ..figures import save_figure
+from .cohort import Cohort
+from .hearts import LEVEL_NAMES
+from .sections import draw_section
+
+ROWS, COLUMNS = 3, 4
+SHOWN_MM = 170.0
+
+
+def draw_sheet(cohort: Cohort, path: Path) -> None:
+    """Write a PNG of the cohort's first dozen patients, base, mid and apex in turn, as they are scanned."""
+    figure = Figure((COLUMNS * 2.4, ROWS * 2.5 + 0.4), dpi=100, layout="constrained")
+    low, high = DISPLAY_WINDOW_MS
+    figure.suptitle(
+        f"Simulated T1 maps of the other make, {cohort.field_strength_tesla:g} T, {low:g} to {high:g} ms, "
+        f"{SHOWN_MM:g} mm across"
+    )
+    for index, axes in enumerate(figure.subplots(ROWS, COLUMNS).flat):
+        patient, level = cohort.patient(index), index % len(LEVEL_NAMES)
+        section = draw_section(patient, level)
+        axes.imshow(section.t1_ms, cmap="gray", vmin=low, vmax=high)
+        for mask in (section.cavity, section.cavity | section.myocardium):
+            axes.contour(mask, [0.5], colors="gold", linewidths=0.6)
+        column, row = patient.scan.lv_pixel(level)
+        half = SHOWN_MM / 2 / patient.scan.pixel_mm
+        axes.set(xlim=(column - half, column + half), ylim=(row + half, row - half), xticks=[], yticks=[])
+        axes.set_facecolor("black")
+        axes.set_title(f"{patient.heart.kind}, {LEVEL_NAMES[level]}", fontsize=8, pad=2)
+    save_figure(figure, path)
