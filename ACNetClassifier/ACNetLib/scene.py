@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import slicer
 import slicer.util
 from slicer import (
     vtkMRMLColorTableNode,
     vtkMRMLDisplayableNode,
     vtkMRMLLabelMapVolumeNode,
-    vtkMRMLMarkupsJsonStorageNode,
     vtkMRMLMarkupsROINode,
     vtkMRMLNode,
     vtkMRMLScalarVolumeNode,
@@ -86,7 +86,7 @@ class ResultNodes:
 def new_scene() -> vtkMRMLScene:
     """An empty scene with the three slice views: what a command saves opens in Slicer with its overlay shown."""
     scene = vtkMRMLScene()
-    scene.RegisterNodeClass(vtkMRMLMarkupsJsonStorageNode())  # else markups are saved without their points
+    scene.RegisterNodeClass(slicer.vtkMRMLMarkupsJsonStorageNode())  # else markups are saved without their points
     vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     # Markups ask the selection node for their unit. It goes into no file: the user's Slicer has its own.
     selection = vtkMRMLSelectionNode()

@@ -71,6 +71,19 @@ def step_text(step: str) -> str:
     return texts[step]
 
 
+def disabled_modules_text(names: list[str]) -> str:
+    """What is missing without these modules of Slicer; empty when there are none."""
+    if not names:
+        return ""
+    lost = {
+        "Markups": _("crop boxes and control points can't be seen or moved"),
+        "Segmentations": _("segments can't be read or made"),
+    }
+    return _(
+        "{names} is disabled in Slicer's settings: {lost}. To change that: Edit, Application Settings, Modules."
+    ).format(names=_(" and ").join(names), lost="; ".join(lost[name] for name in names))
+
+
 def refusal_text(error: Exception) -> str:
     """What can't be done and why, without the command's options, which messages of the library give in parentheses."""
     return MINUS_OPTIONS.sub("", str(error))
