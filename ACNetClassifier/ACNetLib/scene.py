@@ -246,10 +246,11 @@ def _fill_volume(node: vtkMRMLScalarVolumeNode, array: np.ndarray, t1_map: T1Map
 
 
 def _fill_colors(node: vtkMRMLColorTableNode, colors: Colors) -> vtkMRMLColorTableNode:
-    node.SetTypeToUser()
-    node.SetNumberOfColors(len(colors))
-    for label, (label_name, rgba) in colors.items():
-        node.SetColor(label, label_name, *rgba)
+    with slicer.util.NodeModify(node):
+        node.SetTypeToUser()
+        node.SetNumberOfColors(len(colors))
+        for label, (label_name, rgba) in colors.items():
+            node.SetColor(label, label_name, *rgba)
     return node
 
 

@@ -147,12 +147,13 @@ def make_color_table(
     node: vtkMRMLColorTableNode, name: str, steps: Sequence[tuple[float, float, float]]
 ) -> vtkMRMLColorTableNode:
     """Fill the node with a continuous colour table through equally spaced steps."""
-    node.SetTypeToUser()
-    node.SetNumberOfColors(COLOR_COUNT)
     places, position = np.linspace(0, 1, len(steps)), np.linspace(0, 1, COLOR_COUNT)
     channels = [np.interp(position, places, channel) for channel in zip(*steps, strict=True)]
-    for index, rgb in enumerate(zip(*channels, strict=True)):
-        node.SetColor(index, f"{name} {index}", *rgb, 1.0)
+    with slicer.util.NodeModify(node):  # one event in place of one a colour
+        node.SetTypeToUser()
+        node.SetNumberOfColors(COLOR_COUNT)
+        for index, rgb in enumerate(zip(*channels, strict=True)):
+            node.SetColor(index, f"{name} {index}", *rgb, 1.0)
     return node
 
 

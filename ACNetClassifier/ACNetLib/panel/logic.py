@@ -257,9 +257,7 @@ def load_classifier_from_file(model: Path, device: str) -> Any:
 
     choice = choose_device(device)
     classifier, localizer = load_model(model), load_localizer(default_localizer())
-    if (
-        choice.device == "cpu"
-    ):  # there convolutions of images whose channels lie side by side take two thirds of the time
+    if choice.device == "cpu":  # with the channels of a pixel side by side its convolutions take two thirds of the time
         for network in (classifier.network, localizer.network):
             network.to(memory_format=torch.channels_last)
     return Classifier(classifier, Localizer(localizer, choice), choice)

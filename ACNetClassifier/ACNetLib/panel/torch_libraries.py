@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SHORT_WAITS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
-"""For the libraries that share PyTorch's work among threads: how long a thread that waits for another keeps its core busy
-before it sleeps. They read it when they are loaded."""
+"""For the libraries that share PyTorch's work among threads: how long a thread that waits for another keeps its core
+busy before it sleeps. They read it when they are loaded."""
 
 
 def import_torch() -> None:
@@ -65,8 +65,8 @@ def _without_garbage_collection() -> Iterator[None]:
 def _leave_a_core_free() -> None:
     """Let PyTorch compute on one core less than there are.
 
-    By default its threads wait for each other without sleeping. Where the event loop or another program takes one of their
-    cores for a moment, all of them spin: on two cores a study took 7 to 26 seconds in place of 0.7.
+    By default its threads wait for each other without sleeping. Where the event loop or another program takes one of
+    their cores for a moment, all of them spin: on two cores a study took 7 to 26 seconds in place of 0.7.
     """
     import torch
 
