@@ -26,7 +26,8 @@ BUNDLED = {"numpy", "scipy", "SimpleITK", "PIL", "pydicom", "vtk"}
 SCENE, APPLICATION = {"slicer", "vtk"}, {"qt", "ctk", "slicer"}
 OTHER_MODULES = {"PyTorchUtils", "SampleData"}
 """Of Slicer and of the extension PyTorch: there when they are needed, not when a module is loaded."""
-SCENE_FILES = {"scene.py", "scene_display.py", "scene_input.py", "scene_segmentation.py", "scene_table.py"}
+SCENE_FILES = {"scene.py", *(f"scene_{part}.py" for part in ("copies", "crop_boxes", "display", "input"))}
+SCENE_FILES |= {f"scene_{part}.py" for part in ("segmentation", "table", "views")}
 CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "safetensors"}
 STANDARD = set(sys.stdlib_module_names)
 
