@@ -71,7 +71,7 @@ class ACNetClassifierTest(ScriptedLoadableModuleTest):
         panel = self._panel()
         panel.ui.sampleButton.click()
         self.assertEqual(panel.ui.volumeSelector.currentNode().GetName(), "ACNetSimulatedDCM")
-        self.assertIn("3 sections", panel.ui.checkLabel.text)
+        self.assertIn("3 slices", panel.ui.checkLabel.text)
         self.assertIn("1.5 T", panel.ui.checkLabel.text)
         self.assertTrue(panel.ui.applyButton.enabled)
 

@@ -15,7 +15,7 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene import ResultNodes, add_t1_map, find_result
-from ACNetLib.scene_display import nodes_of_class
+from ACNetLib.scene_views import nodes_of_class
 from ACNetLib.study import StudyResult
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
 

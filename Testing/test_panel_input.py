@@ -17,8 +17,8 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
 from ACNetLib.scene import ResultNodes
-from ACNetLib.scene_display import jump_to
 from ACNetLib.scene_input import DICOM_INSTANCES
+from ACNetLib.scene_views import jump_to
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
 from panel_fixtures import StandInClassifier, choose, classify
 
@@ -42,7 +42,7 @@ def test_apply_waits_for_a_model(a_module: Any, ui: Any, a_volume: Volume) -> No
 def test_the_check_says_at_once_what_the_map_is(a_module: Any, ui: Any, a_volume: Volume) -> None:
     ui.volumeSelector.setCurrentNode(a_volume)
     assert ui.checkLabel.text.splitlines() == [
-        "A native T1 map in ms: 2 sections of 170 x 150 pixels, 1.4 x 1.6 x 8 mm.",
+        "A native T1 map in ms: 2 slices of 170 x 150 pixels, 1.4 x 1.6 x 8 mm.",
         "Field strength: 1.5 T, by the file.",
     ]
 
@@ -102,7 +102,7 @@ def test_a_field_strength_that_nobody_tells_is_asked_for(
     a_module: Any, ui: Any, a_volume_without_field_strength: Volume, a_classifier: StandInClassifier
 ) -> None:
     ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
-    assert "Field strength: unknown. Choose it below." in ui.checkLabel.text
+    assert "Field strength: unknown. Choose it under Options." in ui.checkLabel.text
     assert ui.applyButton.toolTip == "Choose the field strength: the T1 map does not tell it"
     assert not ui.applyButton.enabled
     choose(ui.fieldComboBox, "3")
@@ -161,6 +161,7 @@ def test_chosen_sections_are_classified(
 ) -> None:
     ui.volumeSelector.setCurrentNode(a_volume)
     assert not ui.chosenSectionsLineEdit.visible
+    ui.optionsCollapsibleButton.click()
     choose(ui.sectionsComboBox, "chosen")
     assert ui.chosenSectionsLineEdit.isVisibleTo(a_module.widget.parent)
     ui.chosenSectionsLineEdit.text = "1, x"
@@ -175,6 +176,7 @@ def test_the_current_section_is_that_of_the_red_view(
     a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, an_oblique_t1_map: T1Map
 ) -> None:
     choose(ui.sectionsComboBox, "current")
+    ui.volumeSelector.setCurrentNode(a_volume)
     for section in (1, 0):
         jump_to(an_oblique_t1_map.section_center(section), slicer.mrmlScene)
         classify(a_module, a_volume)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import slicer
+import slicer.util
 from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLMarkupsNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
@@ -17,7 +18,8 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.panel.worker import Progress
-from ACNetLib.scene import ResultNodes, crop_box_center, find_result, show_result
+from ACNetLib.scene import ResultNodes, find_result, show_result
+from ACNetLib.scene_crop_boxes import crop_box_center
 from ACNetLib.scene_display import Display
 from ACNetLib.scene_input import place_from_node, t1_map_from_volume_node
 from ACNetLib.scene_table import leave_out
@@ -137,7 +139,8 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     def show(self, run: Run, volume: vtkMRMLScalarVolumeNode, display: Display | None = None) -> ResultNodes:
         """Put the result into the scene, in place of an earlier one of the same volume, and remember it."""
         self._runs[volume.GetID()] = run
-        return show_result(run.result, volume, slicer.mrmlScene, display)
+        with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
+            return show_result(run.result, volume, slicer.mrmlScene, display)
 
     def run(self, volume: vtkMRMLScalarVolumeNode) -> Run | None:
         """The volume's last run of this session, if there was one."""
@@ -259,5 +262,5 @@ def load_classifier_from_file(model: Path, device: str) -> Any:
     classifier, localizer = load_model(model), load_localizer(default_localizer())
     if choice.device == "cpu":  # with the channels of a pixel side by side its convolutions take two thirds of the time
         for network in (classifier.network, localizer.network):
-            network.to(memory_format=torch.channels_last)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     return Classifier(classifier, Localizer(localizer, choice), choice)
