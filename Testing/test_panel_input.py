@@ -160,10 +160,9 @@ def test_chosen_sections_are_classified(
     a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
 ) -> None:
     ui.volumeSelector.setCurrentNode(a_volume)
-    assert not ui.chosenSectionsLineEdit.visible
-    ui.optionsCollapsibleButton.click()
+    assert not ui.chosenSectionsLineEdit.enabled
     choose(ui.sectionsComboBox, "chosen")
-    assert ui.chosenSectionsLineEdit.isVisibleTo(a_module.widget.parent)
+    assert ui.chosenSectionsLineEdit.enabled
     ui.chosenSectionsLineEdit.text = "1, x"
     assert "expected numbers such as 0, 2" in ui.applyButton.toolTip
     assert not ui.applyButton.enabled
@@ -282,3 +281,38 @@ def test_both_samples_are_in_the_sample_data_module_with_picture_and_checksum(a_
         volume = source.customDownloader(source)  # as the button of the Sample Data module does
         assert volume.GetName() == source.sampleName
         assert volume.GetAttribute(FIELD_STRENGTH_KEY) == "1.5"
+
+
+def test_the_options_are_closed_and_one_line_says_what_is_set(
+    a_module: Any, ui: Any, a_volume_without_field_strength: Volume
+) -> None:
+    volume = a_volume_without_field_strength
+    a_module.widget.panel.logic.model_for_field = lambda field: (
+        SHIPPED_MODELS_FOLDER / (f"acnet-simulated-{field:g}T.safetensors")
+    )
+    assert ui.optionsCollapsibleButton.collapsed
+    assert not ui.modelComboBox.isVisibleTo(a_module.widget.parent)
+    ui.volumeSelector.setCurrentNode(volume)
+    assert ui.optionsLabel.text == "field strength unknown, automatic model"
+    volume.SetAttribute(FIELD_STRENGTH_KEY, "1.5")
+    assert ui.optionsLabel.text == "1.5 T from the file, automatic model, prevalence 50 %"
+    ui.prevalenceSpinBox.value = 12.5
+    choose(ui.sectionsComboBox, "chosen")
+    ui.chosenSectionsLineEdit.text = "0"
+    choose(ui.modelComboBox, "acnet-b")
+    choose(ui.deviceComboBox, "cpu")
+    expected = "1.5 T from the file, model acnet-b, prevalence 12.5 %, slices 0, Processor (CPU)"
+    assert ui.optionsLabel.text == expected
+    ui.optionsCollapsibleButton.click()
+    assert ui.modelComboBox.isVisibleTo(a_module.widget.parent)
+
+
+def test_the_models_card_is_read_once_for_a_model_and_field_strength(
+    a_module: Any, ui: Any, a_volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    from ACNetLib.panel import input_view
+
+    monkeypatch.delattr(input_view, "read_card_values")
+    ui.opacitySlider.value = 0.3
+    assert ui.applyButton.enabled

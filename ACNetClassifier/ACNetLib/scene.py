@@ -35,6 +35,7 @@ from ACNetLib.scene_display import (
     VENTRICLE,
     VIRIDIS,
     Display,
+    is_in_ms,
     make_color_table,
     scale_heat,
     show_display,
@@ -129,7 +130,8 @@ def show_result(
     """
     with slicer.util.NodeModify(input_node):  # one event, not one a reference
         nodes = _bring_up_to_date(result, input_node, scene)
-    if input_node.GetDisplayNode() is not None and input_node.GetDisplayNode().GetAutoWindowLevel():
+    display_node = input_node.GetDisplayNode()
+    if display_node is not None and display_node.GetAutoWindowLevel() and is_in_ms(input_node, result.t1_map):
         show_t1_window(input_node, result.t1_map.field_strength_tesla)
     if not is_shown_as_acquired(input_node, scene):
         show_as_acquired(input_node, scene)

@@ -36,7 +36,6 @@ def better_copy(node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> vtkMRMLSc
 def _instances(node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> set[str]:
     """The UIDs of its files. A sequence's volume notes those of its present frame only, its item all of them."""
     hierarchy = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    uids = hierarchy.GetItemUID(
-        hierarchy.GetItemByDataNode(node), vtkMRMLSubjectHierarchyConstants.GetDICOMInstanceUIDName()
-    )
-    return {*(node.GetAttribute(DICOM_INSTANCES) or "").split(), *(uids or "").split()} - {"Unknown"}
+    item, name = hierarchy.GetItemByDataNode(node), vtkMRMLSubjectHierarchyConstants.GetDICOMInstanceUIDName()
+    of_item = hierarchy.GetItemUID(item, name) if item else ""
+    return {*(node.GetAttribute(DICOM_INSTANCES) or "").split(), *of_item.split()} - {"Unknown"}

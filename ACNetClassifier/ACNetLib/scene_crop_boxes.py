@@ -17,7 +17,8 @@ from ACNetLib.study import SectionResult
 from ACNetLib.t1map import T1Map
 
 COLOR = (1.0, 0.85, 0.1)
-LINE_MM = 0.7
+LINE_MM, POINT_MM, NO_POINT_MM = 0.7, 5.0, 0.01
+"""Width of the line; the point in the middle of a box, by which it is moved, and where it is to be out of sight."""
 
 
 def draw_as_outline(box: vtkMRMLMarkupsROINode, scene: vtkMRMLScene) -> None:
@@ -37,8 +38,8 @@ def draw_as_outline(box: vtkMRMLMarkupsROINode, scene: vtkMRMLScene) -> None:
         display.SetOutlineOpacity(1.0)
         display.SetCurveLineSizeMode(vtkMRMLMarkupsDisplayNode.UseLineDiameter)
         display.SetLineDiameter(LINE_MM)
-        display.SetGlyphSize(LINE_MM)
         display.SetUseGlyphScale(False)
+        display.SetGlyphSize(NO_POINT_MM)
         display.SetColor(*COLOR)
         display.SetSelectedColor(*COLOR)
         display.SetActiveColor(*COLOR)
@@ -68,8 +69,10 @@ def crop_box_center(box: vtkMRMLMarkupsROINode) -> np.ndarray:
 
 
 def show_crop_boxes(boxes: Iterable[vtkMRMLMarkupsROINode], visible: bool, movable: bool) -> None:
-    """Show the outlines or hide them; those that can be moved are always shown, with a handle."""
+    """Show the outlines or hide them; those that can be moved are always shown, with a point to take them by."""
     for box in boxes:
         box.SetLocked(not movable)
-        box.GetDisplayNode().SetVisibility(visible or movable)
-        box.GetDisplayNode().SetHandlesInteractive(movable)
+        display = box.GetDisplayNode()
+        display.SetVisibility(visible or movable)
+        display.SetHandlesInteractive(movable)
+        display.SetGlyphSize(POINT_MM if movable else NO_POINT_MM)

@@ -13,7 +13,7 @@ from slicer import vtkMRMLColorTableNode, vtkMRMLScalarVolumeNode, vtkMRMLScene,
 
 from ACNetLib.attention import ATTENTION_MAPS, Thresholds
 from ACNetLib.scene_views import PLAIN_VIEW, nodes_of_class, plain_view_name, slice_view
-from ACNetLib.t1map import DISPLAY_WINDOW_MS
+from ACNetLib.t1map import DISPLAY_WINDOW_MS, T1Map
 
 if TYPE_CHECKING:
     from ACNetLib.scene import ResultNodes
@@ -83,6 +83,11 @@ def show_volume(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> None:
         composite.SetLabelVolumeID(None)
 
 
+def is_in_ms(volume: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> bool:
+    """Values in seconds, say, are classified as well, but neither window nor colour bar would fit them."""
+    return bool(np.isclose(slicer.util.arrayFromVolume(volume).max(), t1_map.array.max(), rtol=0.01))
+
+
 def show_t1_window(volume: vtkMRMLScalarVolumeNode, field_strength_tesla: float | None) -> None:
     """Window the T1 map as its field strength wants, or over all of T1 where nobody knows it."""
     windows = [window for field, window in WINDOWS_MS.items() if abs(field - (field_strength_tesla or 0.0)) < 0.5]
@@ -104,6 +109,9 @@ def show_t1_colors(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, colors:
     if legend is not None and view is not None:
         legend.SetTitleText("T1 (ms)")
         legend.SetLabelFormat("%.0f")
+        for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+            text.SetBackgroundColor(0.0, 0.0, 0.0)  # the noise of lungs and air would hide it
+            text.SetBackgroundOpacity(0.7)
         legend.SetViewNodeIDs([view.GetID()])
         legend.SetVisibility(True)
 

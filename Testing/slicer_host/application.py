@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+import vtk
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings, Qt, QThread
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
@@ -121,16 +122,20 @@ def make_scene(cache_folder: Path) -> tuple[slicer.vtkMRMLScene, slicer.vtkSlice
     logic.GetColorLogic().AddDefaultColorNodes()
     logic.SetModuleLogic("Colors", logic.GetColorLogic())
     markups = _markups_logic(scene, logic)
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # as Slicer's module Colors does
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     layouts = slicer.vtkMRMLLayoutLogic()
     layouts.SetMRMLScene(scene)
-    keep_alive: list[object] = [cache, markups, layouts]
+    slice_logics = vtk.vtkCollection()
+    logic.SetSliceLogics(slice_logics)
+    keep_alive: list[object] = [cache, markups, layouts, slice_logics]
     for view, orientation in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")):
         slice_logic = slicer.vtkMRMLSliceLogic()
         slice_logic.SetMRMLApplicationLogic(logic)
         slice_logic.SetMRMLScene(scene)
-        slice_logic.AddSliceNode(view).SetOrientation(orientation)
-        keep_alive.append(slice_logic)
+        slice_logic.SetSliceNode(scene.GetSingletonNode(view, "vtkMRMLSliceNode"))  # made by the layouts
+        slice_logic.GetSliceNode().SetOrientation(orientation)
+        slice_logics.AddItem(slice_logic)
     return scene, logic, keep_alive
 
 

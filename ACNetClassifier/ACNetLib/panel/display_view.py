@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import qt
 import slicer
-import slicer.util
 from slicer import vtkMRMLScalarVolumeNode
 
 from ACNetLib.panel.combo_boxes import ComboBoxes
@@ -22,6 +20,7 @@ from ACNetLib.scene_display import (
     T1_COLORS,
     VENTRICLE,
     Display,
+    is_in_ms,
     show_display,
     show_t1_colors,
     show_t1_window,
@@ -107,7 +106,7 @@ class DisplayView:
         scene, is_new = slicer.mrmlScene, now.volume_id != before.volume_id
         if is_new:
             show_volume(volume, scene)
-        if t1_map is not None and _is_in_ms(volume, t1_map):
+        if t1_map is not None and is_in_ms(volume, t1_map):
             if is_new or now.field_strength_tesla != before.field_strength_tesla:
                 show_t1_window(volume, now.field_strength_tesla)
             if is_new or now.t1_colors != before.t1_colors:
@@ -130,8 +129,3 @@ def _shown(parameters: ACNetParameters, t1_map: T1Map | None) -> Shown:
     volume, field = parameters.t1_volume, None if t1_map is None else t1_map.field_strength_tesla
     volume_id = "" if volume is None else volume.GetID()
     return Shown(volume_id, field, display_of(parameters), parameters.side_by_side, parameters.t1_colors)
-
-
-def _is_in_ms(volume: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> bool:
-    """Values in seconds, say, are classified as well, but neither window nor colour bar would fit them."""
-    return bool(np.isclose(slicer.util.arrayFromVolume(volume).max(), t1_map.array.max(), rtol=0.01))

@@ -76,7 +76,7 @@ class InputView:
         if parameters is None:
             return
         self._combo_boxes.show()
-        self.ui.chosenSectionsLineEdit.visible = parameters.sections == "chosen"
+        self.ui.chosenSectionsLineEdit.enabled = parameters.sections == "chosen"
         self._show_prevalence(parameters.prevalence)
         self._check(parameters)
         self.ui.checkLabel.visible = self.t1_map is not None or bool(self._refusal)
@@ -146,7 +146,6 @@ class InputView:
                 text = refusal_text(error)
         self._card = parameters.model_name, field, prior
         self.ui.cardLabel.text, self.ui.cardLabel.toolTip = text, details
-        self.ui.cardLabel.visible = bool(text)
 
     def _show_options(self, parameters: ACNetParameters) -> None:
         """In one line beside the closed section."""
