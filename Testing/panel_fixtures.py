@@ -80,6 +80,7 @@ def a_module(host: None, a_classifier: StandInClassifier) -> Iterator[Any]:
     logic.models = lambda: {"acnet-a": Path("a.safetensors"), "acnet-b": Path("b.safetensors")}
     logic.model_for_field = lambda field: Path(f"{field:g}T.safetensors")
     logic.load_classifier = a_classifier.load
+    logic.warm_up = lambda: None
     module.enter()
     yield module
     a_classifier.may_answer.set()

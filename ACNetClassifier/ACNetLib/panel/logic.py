@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,12 +115,13 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         work = self.prepare(volume, choices or Choices())
         return self.show(work(lambda _step, _fraction: None), volume)
 
-    def prepare(self, volume: vtkMRMLScalarVolumeNode, choices: Choices) -> Work:
+    def prepare(self, volume: vtkMRMLScalarVolumeNode, choices: Choices, t1_map: T1Map | None = None) -> Work:
         """Check the choices and read the nodes; returns the work that is left.
 
-        Raises ACNetError for what a user can put right.
+        `t1_map` is the volume's where it has been read and checked already. Raises ACNetError for what a user can put
+        right.
         """
-        t1_map = t1_map_from_volume_node(volume, choices.field_strength_tesla)
+        t1_map = t1_map or t1_map_from_volume_node(volume, choices.field_strength_tesla)
         model = self.model_file(choices.model_name, t1_map)
         center_mm, segmentation = place_from_node(choices.center, volume)
 
@@ -141,6 +143,11 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         self._runs[volume.GetID()] = run
         with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
             return show_result(run.result, volume, slicer.mrmlScene, display)
+
+    def warm_up(self) -> None:
+        """Load what the first run needs of PyTorch, if it is installed. Takes seconds: for another thread."""
+        if importlib.util.find_spec("torch") is not None:
+            import_torch()
 
     def run(self, volume: vtkMRMLScalarVolumeNode) -> Run | None:
         """The volume's last run of this session, if there was one."""
@@ -250,17 +257,16 @@ def shipped_model_for_field(field_strength_tesla: float) -> Path:
 
 def load_classifier_from_file(model: Path, device: str) -> Any:
     import_torch()
-    import torch
-
     from ACNetLib.classifier import Classifier
     from ACNetLib.device import choose_device
+    from ACNetLib.fast_networks import make_fast
     from ACNetLib.localizer import Localizer, load_localizer
     from ACNetLib.model import load_model
     from ACNetLib.model_store import default_localizer
 
     choice = choose_device(device)
     classifier, localizer = load_model(model), load_localizer(default_localizer())
-    if choice.device == "cpu":  # with the channels of a pixel side by side its convolutions take two thirds of the time
+    if choice.device == "cpu":
         for network in (classifier.network, localizer.network):
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
+            make_fast(network)
     return Classifier(classifier, Localizer(localizer, choice), choice)

@@ -57,6 +57,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._volume: vtkMRMLScalarVolumeNode | None = None  # observed
         self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()  # observed
         self._running_volume_id: str | None = None
+        self._is_warm = False
 
         self._input_view = InputView(self.ui, logic)
         self._result_view = ResultView(self.ui, self._leave_out, self._show_section)
@@ -127,7 +128,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         with slicer.util.tryWithErrorDisplay(_("The classification could not be started.")):
             try:
                 ensure_packages()
-                work = self.logic.prepare(volume, self._input_view.choices())
+                work = self.logic.prepare(volume, self._input_view.choices(), self._input_view.t1_map)
             except ACNetError as error:
                 self._say(refusal_text(error))
                 return
@@ -224,6 +225,9 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._outputs_view.show(nodes, running)
         self._observe(nodes)
         self._show_notice()
+        if not self._is_warm and self._input_view.t1_map is not None:
+            self._is_warm = True
+            self._worker.warm_up(self.logic.warm_up)  # while the user looks at the map
 
     def _show_notice(self) -> None:
         """What Slicer itself lacks, and that there is a better copy of the chosen volume."""
