@@ -15,6 +15,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadab
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.logic import ACNetClassifierLogic, Choices
 from ACNetLib.panel.module_widget import PanelModuleWidget, run_self_test
+from ACNetLib.panel.needed_modules import enabled_modules
 from ACNetLib.panel.panel import ACNetPanel
 from ACNetLib.panel.sample_data import load_sample, register_samples
 from ACNetLib.sample_data import sample_cases
@@ -32,7 +33,7 @@ class ACNetClassifier(ScriptedLoadableModule):
         super().__init__(parent)
         parent.title = _("ACNet: DCM on T1 maps")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Cardiac")]
-        parent.dependencies = ["Markups", "Segmentations"]
+        parent.dependencies = enabled_modules()
         parent.contributors = ["The ACNet developers"]
         parent.helpText = _(
             "Tells dilated cardiomyopathy (DCM) from normal on cardiac T1 maps with an attention network, and shows "
@@ -70,7 +71,7 @@ class ACNetClassifierTest(ScriptedLoadableModuleTest):
         panel = self._panel()
         panel.ui.sampleButton.click()
         self.assertEqual(panel.ui.volumeSelector.currentNode().GetName(), "ACNetSimulatedDCM")
-        self.assertIn("3 sections", panel.ui.checkLabel.text)
+        self.assertIn("3 slices", panel.ui.checkLabel.text)
         self.assertIn("1.5 T", panel.ui.checkLabel.text)
         self.assertTrue(panel.ui.applyButton.enabled)
 

@@ -19,6 +19,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadab
 
 from ACNetLib.model_store import FOLDER_VARIABLE
 from ACNetLib.panel.module_widget import PanelModuleWidget, run_self_test
+from ACNetLib.panel.needed_modules import enabled_modules
 from ACNetTrainerLib.background_training import find_trainings
 from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center
 from ACNetTrainerLib.panel.panel import RESOURCES, ACNetTrainerPanel
@@ -33,7 +34,7 @@ class ACNetTrainer(ScriptedLoadableModule):
         super().__init__(parent)
         parent.title = _("ACNet: retrain on your own cases")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Cardiac")]
-        parent.dependencies = ["Markups", "Segmentations"]
+        parent.dependencies = enabled_modules()
         parent.contributors = ["The ACNet developers"]
         parent.helpText = _(
             "Collects annotated cardiac T1 maps, retrains the attention network ACNet on them, judges the model on "

@@ -15,8 +15,10 @@ from ACNetLib.dicom import DicomVolume, read_dicom_files
 from ACNetLib.dicom_series import T1MapSeries, find_t1_maps
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene import add_t1_map
+from ACNetLib.scene_copies import T1_OF_DICOM
+from ACNetLib.scene_display import show_t1_window
 from ACNetLib.scene_input import DICOM_INSTANCES
-from ACNetLib.t1map import DISPLAY_WINDOW_MS, T1Map, t1_map_from_image
+from ACNetLib.t1map import T1Map, t1_map_from_image
 
 try:
     from DICOMLib import DICOMLoadable, DICOMPlugin
@@ -72,6 +74,7 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
         node = self._add_volume(volume, loadable)
         instances = [slicer.dicomDatabase.fileValue(file, self.tags["instanceUID"]) for file in loadable.files]
         node.SetAttribute(DICOM_INSTANCES, " ".join(instance or "Unknown" for instance in instances))
+        node.SetAttribute(T1_OF_DICOM, "1")
         self.addSeriesInSubjectHierarchy(loadable, node)
         slicer.util.setSliceViewerLayers(background=node, fit=True)
         return node
@@ -87,8 +90,7 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
         for warning in t1_map.warnings:
             logging.warning(f"{t1_map.name}: {warning}")
         node = add_t1_map(t1_map, slicer.mrmlScene)
-        node.GetDisplayNode().SetAutoWindowLevel(False)
-        node.GetDisplayNode().SetWindowLevelMinMax(*DISPLAY_WINDOW_MS)
+        show_t1_window(node, t1_map.field_strength_tesla)
         return node
 
 

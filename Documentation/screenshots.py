@@ -1,33 +1,31 @@
 """Pictures of the panel in its states and of the slice views, without the Slicer application: `make screenshots`.
 
-The panel is the unchanged module in the headless host of the tests, the views are Slicer's own slice logic; what only
-the application draws, such as its frame and the handles of the crop boxes, is missing. Looked at, then used in the
+The panel is the unchanged module in the headless host of the tests, in the space that it has in Slicer; the views are
+drawn by Slicer's own code (drawn_views.py). Only the application's frame is missing. Looked at, then used in the
 documentation.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import slicer
-import vtk
 from PIL import Image
-from vtk.util.numpy_support import vtk_to_numpy
 
 from ACNetLib.model_store import FOLDER_VARIABLE
 from ACNetTrainerLib.simulation.cohort import Cohort, simulate_cohort
+from drawn_views import DrawnView
 from slicer_host import load_module, start_host, wait_until
 
 REPOSITORY = Path(__file__).parent.parent
 IMAGES = REPOSITORY / "Documentation" / "images"
 SCREENSHOT = REPOSITORY / "Resources" / "Screenshots" / "panel.png"
-PANEL_WIDTH, VIEW_PIXELS, GAP = 430, 480, 12
-FIELD_OF_VIEW_MM = 200.0
+PANEL_WIDTH, PANEL_HEIGHT, GAP = 430, 560, 12
+"""Of the space that Slicer leaves to a module, above its Data Probe."""
 BACKGROUND = (46, 46, 58)
 
 
@@ -44,7 +42,7 @@ class Panel:
         self._area = qt.QScrollArea()
         self._area.setWidgetResizable(True)
         self._area.setWidget(self.module.widget.parent)
-        self._area.resize(PANEL_WIDTH + 20, 300)
+        self._area.resize(PANEL_WIDTH, PANEL_HEIGHT)
         self._area.show()
 
     def choose(self, combo_box: Any, value: str) -> None:
@@ -55,28 +53,22 @@ class Panel:
         wait_until(lambda: self.ui.applyButton.text == "Apply")
 
     def picture(self, name: str) -> Path:
+        """What the user sees of it without scrolling."""
+        return self._save(self._area, name)
+
+    def whole_picture(self, name: str) -> Path:
+        return self._save(self.module.widget.parent, name)
+
+    def settle(self) -> None:
+        """Wait until the views know their sizes in another layout."""
+        start = time.monotonic()
+        wait_until(lambda: time.monotonic() > start + 0.2)
+
+    def _save(self, widget: Any, name: str) -> Path:
         slicer.app.processEvents()
         path = IMAGES / f"{self._prefix}-{name}.png"
-        self.module.widget.parent.grab().save(str(path))
+        widget.grab().save(str(path))
         return path
-
-
-def view_picture(view: str) -> Image.Image:
-    """What the slice view shows of the layers, as the application blends them."""
-    scene = slicer.mrmlScene
-    logic = slicer.vtkMRMLSliceLogic()
-    logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
-    logic.SetMRMLScene(scene)
-    logic.SetSliceNode(scene.GetSingletonNode(view, "vtkMRMLSliceNode"))
-    node = logic.GetSliceNode()
-    logic.ResizeSliceNode(VIEW_PIXELS, VIEW_PIXELS)
-    node.SetDimensions(VIEW_PIXELS, VIEW_PIXELS, 1)
-    node.SetFieldOfView(FIELD_OF_VIEW_MM, FIELD_OF_VIEW_MM, 1.0)
-    producer = logic.GetImageDataConnection().GetProducer()
-    producer.Update()
-    image: vtk.vtkImageData = producer.GetOutputDataObject(0)
-    pixels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(VIEW_PIXELS, VIEW_PIXELS, -1)
-    return Image.fromarray(np.ascontiguousarray(pixels[::-1, :, :3]))
 
 
 def side_by_side(*pictures: Image.Image) -> Image.Image:
@@ -89,16 +81,6 @@ def side_by_side(*pictures: Image.Image) -> Image.Image:
     return whole
 
 
-def stacked(*pictures: Image.Image) -> Image.Image:
-    turned = [picture.transpose(Image.Transpose.ROTATE_90) for picture in pictures]
-    return side_by_side(*turned).transpose(Image.Transpose.ROTATE_270)
-
-
-def jump_to_middle(panel: Panel) -> None:
-    panel.ui.sectionTable.selectRow(1)
-    panel.ui.sectionTable.cellClicked.emit(1, 1)
-
-
 def make_panel_pictures(panel: Panel) -> None:
     panel.picture("empty")
     panel.ui.sampleButton.click()
@@ -107,31 +89,40 @@ def make_panel_pictures(panel: Panel) -> None:
     wait_until(lambda: panel.ui.progressBar.value >= 50)
     panel.picture("running")
     wait_until(lambda: panel.ui.applyButton.text == "Apply")
+    panel.ui.optionsCollapsibleButton.click()
+    panel.ui.displayCollapsibleButton.click()
+    panel.whole_picture("options")
+    panel.ui.optionsCollapsibleButton.click()
+    panel.ui.displayCollapsibleButton.click()
 
 
-def make_view_pictures(panel: Panel) -> None:
+def make_view_pictures(panel: Panel, plain: DrawnView, second: DrawnView) -> None:
+    """One view, then two: the layouts of the module. The first one has the colour bar."""
+    one = plain.picture()
+    panel.ui.cropBoxesCheckBox.click()
+    with_crop = plain.picture()
+    panel.ui.cropBoxesCheckBox.click()
+    side_by_side(one, with_crop).save(IMAGES / "views-one-crop.png", optimize=True)
     panel.ui.sideBySideCheckBox.click()
-    jump_to_middle(panel)
-    plain = view_picture("Red")
-    pictures: dict[str, Callable[[], None]] = {
-        "bands": lambda: None,
-        "heat": lambda: panel.choose(panel.ui.styleComboBox, "heat"),
-        "ventricle": lambda: panel.choose(panel.ui.overlayComboBox, "ventricle"),
-    }
-    views = {}
-    for name, change in pictures.items():
-        change()
-        views[name] = view_picture("Yellow")
-    side_by_side(plain, views["bands"]).save(IMAGES / "views-side-by-side.png", optimize=True)
+    panel.settle()
+    side_by_side(plain.picture(), second.picture()).save(IMAGES / "views-side-by-side.png", optimize=True)
+    panel.ui.sectionTable.cellClicked.emit(0, 1)
+    side_by_side(plain.picture(), second.picture()).save(IMAGES / "views-first-slice.png", optimize=True)
+    panel.ui.sectionTable.cellClicked.emit(1, 1)
+    panel.choose(panel.ui.styleComboBox, "heat")
+    heat = second.picture()
+    panel.choose(panel.ui.overlayComboBox, "ventricle")
+    ventricle = second.picture()
     panel.choose(panel.ui.t1ColorsComboBox, "perceptual")
-    views["perceptual"] = view_picture("Red")
-    panel.choose(panel.ui.t1ColorsComboBox, "gray")
-    others = (views[name] for name in ("heat", "ventricle", "perceptual"))
+    others = (heat, ventricle, plain.picture())
     side_by_side(*others).save(IMAGES / "views-heat-ventricle-perceptual.png", optimize=True)
+    panel.choose(panel.ui.t1ColorsComboBox, "gray")
     panel.choose(panel.ui.styleComboBox, "bands")
     panel.choose(panel.ui.overlayComboBox, "combined")
+    panel.ui.sideBySideCheckBox.click()
+    panel.settle()
     done = Image.open(panel.picture("done")).convert("RGB")
-    side_by_side(done, stacked(plain, views["bands"])).save(SCREENSHOT, optimize=True)
+    side_by_side(done, plain.picture().resize((done.height, done.height))).save(SCREENSHOT, optimize=True)
 
 
 def make_failed_picture(panel: Panel) -> None:
@@ -160,13 +151,13 @@ def make_trainer_pictures() -> None:
         wait_until(lambda: not panel.module.widget.panel.running)
         parameters.model_name = "my-model"
         panel.ui.libraryLabel.text = "C:/cases"  # the place on the computer that makes the pictures tells nothing
-        panel.picture("cases")
+        panel.whole_picture("cases")
         parameters.recipe = str(recipe)
         panel.ui.trainButton.click()
         wait_until(lambda: panel.ui.progressLabel.text.startswith("Epoch"), 300)
         panel.choose(panel.ui.recipeComboBox, "recommended")
         panel.ui.libraryLabel.text = "C:/cases"
-        panel.picture("training")
+        panel.whole_picture("training")
         wait_until(lambda: panel.ui.progressLabel.text.startswith("Finished"), 300)
         parameters.judging_library = str(others)
         panel.ui.judgeButton.click()
@@ -178,7 +169,7 @@ def make_trainer_pictures() -> None:
         ):
             part.collapsed = True
         panel.ui.judgingLibraryLabel.text = "C:/other patients"
-        panel.picture("judged")
+        panel.whole_picture("judged")
         panel.module.unload()
 
 
@@ -194,8 +185,9 @@ def main() -> None:
     make_trainer_pictures()
     slicer.mrmlScene.Clear(0)
     panel = Panel("ACNetClassifier", "panel")
+    views = DrawnView("Red"), DrawnView("Yellow")
     make_panel_pictures(panel)
-    make_view_pictures(panel)
+    make_view_pictures(panel, *views)
     slicer.mrmlScene.Clear(0)
     panel.ui.sampleButton.click()
     make_failed_picture(panel)

@@ -15,7 +15,7 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene import ResultNodes, add_t1_map, find_result
-from ACNetLib.scene_display import nodes_of_class
+from ACNetLib.scene_views import nodes_of_class
 from ACNetLib.study import StudyResult
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
 
@@ -80,6 +80,7 @@ def a_module(host: None, a_classifier: StandInClassifier) -> Iterator[Any]:
     logic.models = lambda: {"acnet-a": Path("a.safetensors"), "acnet-b": Path("b.safetensors")}
     logic.model_for_field = lambda field: Path(f"{field:g}T.safetensors")
     logic.load_classifier = a_classifier.load
+    logic.warm_up = lambda: None
     module.enter()
     yield module
     a_classifier.may_answer.set()

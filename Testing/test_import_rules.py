@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from slicer_host.loadable_modules import LATE_CLASSES
+
 REPOSITORY = Path(__file__).parent.parent
 CORE = REPOSITORY / "ACNetClassifier" / "ACNetLib"
 TRAINER = REPOSITORY / "ACNetTrainer" / "ACNetTrainerLib"
@@ -26,7 +28,8 @@ BUNDLED = {"numpy", "scipy", "SimpleITK", "PIL", "pydicom", "vtk"}
 SCENE, APPLICATION = {"slicer", "vtk"}, {"qt", "ctk", "slicer"}
 OTHER_MODULES = {"PyTorchUtils", "SampleData"}
 """Of Slicer and of the extension PyTorch: there when they are needed, not when a module is loaded."""
-SCENE_FILES = {"scene.py", "scene_display.py", "scene_input.py", "scene_segmentation.py", "scene_table.py"}
+SCENE_FILES = {"scene.py", *(f"scene_{part}.py" for part in ("copies", "crop_boxes", "display", "input"))}
+SCENE_FILES |= {f"scene_{part}.py" for part in ("segmentation", "table", "views")}
 CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "safetensors"}
 STANDARD = set(sys.stdlib_module_names)
 
@@ -146,6 +149,38 @@ def test_the_walk_over_loaded_files_finds_what_it_should() -> None:
     assert not names & {"ACNetLib.network", "ACNetLib.model", "ACNetLib.classifier"}
     reached = {module_name(file) for file in loaded_with([CORE / "classifier.py"])}
     assert {"ACNetLib.network", "ACNetLib.device", "ACNetLib.files"} <= reached
+
+
+def names_at_load(node: ast.AST) -> Iterator[str]:
+    """Every name that a file mentions outside of its functions' bodies: imports, annotations and bases included."""
+    match node:
+        case ast.alias(name=name) | ast.Name(id=name) | ast.Attribute(attr=name):
+            yield name
+    body = node.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else []
+    for child in ast.iter_child_nodes(node):
+        if child not in body and not is_type_checking(child):
+            yield from names_at_load(child)
+
+
+LATE = {name for names in LATE_CLASSES.values() for name in names}
+
+
+@pytest.mark.parametrize("file", LOADED_BY_SLICER, ids=id_of)
+def test_what_slicer_loads_with_a_module_needs_no_class_that_comes_later(file: Path) -> None:
+    assert set(names_at_load(ast.parse(file.read_text(encoding="utf-8")))) & LATE == set()
+
+
+def test_a_late_class_is_found_wherever_it_is_needed_at_load() -> None:
+    for code in (
+        "from slicer import vtkSlicerColorLogic",
+        "import slicer\nclass A:\n    legend: slicer.vtkSlicerColorLogic",
+        "import slicer\ndef f(logic: slicer.vtkSlicerColorLogic): ...",
+        "import slicer\nclass A(slicer.vtkSlicerColorLogic): ...",
+        "import slicer\nlogic = slicer.vtkSlicerColorLogic()",
+    ):
+        assert "vtkSlicerColorLogic" in set(names_at_load(ast.parse(code)))
+    later = "import slicer\ndef f():\n    return slicer.vtkSlicerColorLogic"
+    assert "vtkSlicerColorLogic" not in set(names_at_load(ast.parse(later)))
 
 
 LOADING = """

@@ -17,8 +17,8 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
 from ACNetLib.scene import ResultNodes
-from ACNetLib.scene_display import jump_to
 from ACNetLib.scene_input import DICOM_INSTANCES
+from ACNetLib.scene_views import jump_to
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
 from panel_fixtures import StandInClassifier, choose, classify
 
@@ -42,7 +42,7 @@ def test_apply_waits_for_a_model(a_module: Any, ui: Any, a_volume: Volume) -> No
 def test_the_check_says_at_once_what_the_map_is(a_module: Any, ui: Any, a_volume: Volume) -> None:
     ui.volumeSelector.setCurrentNode(a_volume)
     assert ui.checkLabel.text.splitlines() == [
-        "A native T1 map in ms: 2 sections of 170 x 150 pixels, 1.4 x 1.6 x 8 mm.",
+        "A native T1 map in ms: 2 slices of 170 x 150 pixels, 1.4 x 1.6 x 8 mm.",
         "Field strength: 1.5 T, by the file.",
     ]
 
@@ -102,7 +102,7 @@ def test_a_field_strength_that_nobody_tells_is_asked_for(
     a_module: Any, ui: Any, a_volume_without_field_strength: Volume, a_classifier: StandInClassifier
 ) -> None:
     ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
-    assert "Field strength: unknown. Choose it below." in ui.checkLabel.text
+    assert "Field strength: unknown. Choose it under Options." in ui.checkLabel.text
     assert ui.applyButton.toolTip == "Choose the field strength: the T1 map does not tell it"
     assert not ui.applyButton.enabled
     choose(ui.fieldComboBox, "3")
@@ -160,9 +160,9 @@ def test_chosen_sections_are_classified(
     a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
 ) -> None:
     ui.volumeSelector.setCurrentNode(a_volume)
-    assert not ui.chosenSectionsLineEdit.visible
+    assert not ui.chosenSectionsLineEdit.enabled
     choose(ui.sectionsComboBox, "chosen")
-    assert ui.chosenSectionsLineEdit.isVisibleTo(a_module.widget.parent)
+    assert ui.chosenSectionsLineEdit.enabled
     ui.chosenSectionsLineEdit.text = "1, x"
     assert "expected numbers such as 0, 2" in ui.applyButton.toolTip
     assert not ui.applyButton.enabled
@@ -175,6 +175,7 @@ def test_the_current_section_is_that_of_the_red_view(
     a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, an_oblique_t1_map: T1Map
 ) -> None:
     choose(ui.sectionsComboBox, "current")
+    ui.volumeSelector.setCurrentNode(a_volume)
     for section in (1, 0):
         jump_to(an_oblique_t1_map.section_center(section), slicer.mrmlScene)
         classify(a_module, a_volume)
@@ -280,3 +281,38 @@ def test_both_samples_are_in_the_sample_data_module_with_picture_and_checksum(a_
         volume = source.customDownloader(source)  # as the button of the Sample Data module does
         assert volume.GetName() == source.sampleName
         assert volume.GetAttribute(FIELD_STRENGTH_KEY) == "1.5"
+
+
+def test_the_options_are_closed_and_one_line_says_what_is_set(
+    a_module: Any, ui: Any, a_volume_without_field_strength: Volume
+) -> None:
+    volume = a_volume_without_field_strength
+    a_module.widget.panel.logic.model_for_field = lambda field: (
+        SHIPPED_MODELS_FOLDER / (f"acnet-simulated-{field:g}T.safetensors")
+    )
+    assert ui.optionsCollapsibleButton.collapsed
+    assert not ui.modelComboBox.isVisibleTo(a_module.widget.parent)
+    ui.volumeSelector.setCurrentNode(volume)
+    assert ui.optionsLabel.text == "field strength unknown, automatic model"
+    volume.SetAttribute(FIELD_STRENGTH_KEY, "1.5")
+    assert ui.optionsLabel.text == "1.5 T from the file, automatic model, prevalence 50 %"
+    ui.prevalenceSpinBox.value = 12.5
+    choose(ui.sectionsComboBox, "chosen")
+    ui.chosenSectionsLineEdit.text = "0"
+    choose(ui.modelComboBox, "acnet-b")
+    choose(ui.deviceComboBox, "cpu")
+    expected = "1.5 T from the file, model acnet-b, prevalence 12.5 %, slices 0, Processor (CPU)"
+    assert ui.optionsLabel.text == expected
+    ui.optionsCollapsibleButton.click()
+    assert ui.modelComboBox.isVisibleTo(a_module.widget.parent)
+
+
+def test_the_models_card_is_read_once_for_a_model_and_field_strength(
+    a_module: Any, ui: Any, a_volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    from ACNetLib.panel import input_view
+
+    monkeypatch.delattr(input_view, "read_card_values")
+    ui.opacitySlider.value = 0.3
+    assert ui.applyButton.enabled

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
-from slicer import vtkMRMLLayoutNode as Layout
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.scene import ResultNodes, crop_box_center
+from ACNetLib.scene import ResultNodes
+from ACNetLib.scene_crop_boxes import crop_box_center
 from ACNetLib.scene_table import read_summary
 from ACNetLib.t1map import T1Map
 from panel_fixtures import StandInClassifier, choose, classify, composites, wait_for_end
@@ -195,16 +195,20 @@ def test_a_box_that_can_not_be_classified_there_goes_back(
 def test_boxes_can_be_moved_only_when_their_section_can_be_classified_anew(
     a_module: Any, a_result: ResultNodes, a_volume: Volume, a_classifier: StandInClassifier
 ) -> None:
+    ui = a_module.widget.panel.ui
     boxes = list(a_result.crop_boxes.values())
+    assert all(box.GetLocked() for box in boxes)
+    ui.moveCropButton.click()
     assert not any(box.GetLocked() for box in boxes)
     a_classifier.may_answer.clear()
-    a_module.widget.panel.ui.applyButton.click()
+    ui.applyButton.click()
     assert all(box.GetLocked() for box in boxes)
     a_classifier.may_answer.set()
     wait_for_end(a_module)
     assert not any(box.GetLocked() for box in boxes)
     a_module.widget.panel.logic.forget_runs()  # as in a scene that was opened from a file
     a_module.enter()
+    assert not ui.moveCropButton.enabled
     assert all(box.GetLocked() for box in boxes)
 
 
@@ -226,15 +230,27 @@ def test_overlay_style_and_opacity_are_shown_without_another_run(
     assert len(a_classifier.calls) == 1
 
 
-def test_side_by_side_boxes_and_colours_are_shown_by_clicks(ui: Any, a_result: ResultNodes) -> None:
-    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    before = layout.GetViewArrangement()
-    ui.sideBySideCheckBox.click()
-    assert layout.GetViewArrangement() == Layout.SlicerLayoutSideBySideView
-    ui.sideBySideCheckBox.click()
-    assert layout.GetViewArrangement() == before
+def test_crop_boxes_are_hidden_at_first_outlines_when_asked_for_and_have_a_handle_while_they_are_moved(
+    a_module: Any, ui: Any, a_result: ResultNodes
+) -> None:
+    displays = [box.GetDisplayNode() for box in a_result.crop_boxes.values()]
+
+    def shown() -> tuple[set[int], set[bool]]:
+        return {each.GetVisibility() for each in displays}, {each.GetHandlesInteractive() for each in displays}
+
+    assert shown() == ({0}, {False})
     ui.cropBoxesCheckBox.click()
-    assert not a_result.crop_boxes[0].GetDisplayNode().GetVisibility()
+    assert shown() == ({1}, {False})
+    ui.cropBoxesCheckBox.click()
+    ui.moveCropButton.click()
+    assert shown() == ({1}, {True})
+    a_module.exit()
+    a_module.enter()
+    assert shown() == ({0}, {False})
+    assert not ui.moveCropButton.checked
+
+
+def test_t1_colours_are_shown_by_a_click(ui: Any, a_result: ResultNodes) -> None:
     choose(ui.t1ColorsComboBox, "perceptual")
     assert a_result.t1_volume.GetDisplayNode().GetColorNode().GetName() == "T1"
     choose(ui.t1ColorsComboBox, "gray")

@@ -1,4 +1,4 @@
-"""How a result is shown: overlays, crop boxes, T1 colours and layout, in real MRML nodes."""
+"""How a result is shown: overlays, T1 window, colours and colour bar, in real MRML nodes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,18 @@ from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.attention import ATTENTION_MAPS
 from ACNetLib.scene import ResultNodes, show_result
-from ACNetLib.scene_display import OVERLAYS, Display, jump_to, nodes_of_class, show_display, show_t1_colors
+from ACNetLib.scene_display import (
+    OVERLAYS,
+    STYLES,
+    T1_COLORS,
+    Display,
+    show_display,
+    show_t1_colors,
+    show_t1_window,
+    show_volume,
+)
 from ACNetLib.scene_input import t1_map_from_volume_node
-from ACNetLib.t1map import T1Map
+from ACNetLib.scene_views import arrange_views, nodes_of_class
 
 
 @pytest.fixture
@@ -85,67 +94,37 @@ def test_the_users_own_foreground_stays_under_bands(a_result: ResultNodes, a_sce
     assert composites(a_scene)["Red"].GetForegroundVolumeID() == own.GetID()
 
 
-def test_side_by_side_is_the_plain_map_left_and_its_overlay_right_in_linked_views_of_one_plane(
+def test_the_plain_view_of_two_shows_nothing_over_the_map(
     a_result: ResultNodes, a_scene: Scene, a_layout: Layout
 ) -> None:
-    show_display(a_result, a_scene, Display(side_by_side=True))
-    left, right = (composites(a_scene)[name] for name in ("Red", "Yellow"))
-    assert a_layout.GetViewArrangement() == Layout.SlicerLayoutSideBySideView
-    assert (left.GetLabelVolumeID(), right.GetLabelVolumeID()) == (None, a_result.labels["combined"].GetID())
-    assert left.GetBackgroundVolumeID() == right.GetBackgroundVolumeID() == a_result.t1_volume.GetID()
-    assert left.GetLinkedControl()
-    assert right.GetLinkedControl()
-    planes = [
-        slicer.util.arrayFromVTKMatrix(a_scene.GetSingletonNode(name, "vtkMRMLSliceNode").GetSliceToRAS())
-        for name in ("Red", "Yellow")
-    ]
-    np.testing.assert_allclose(*planes)
+    arrange_views(a_scene, side_by_side=True)
+    for style in STYLES:
+        show_display(a_result, a_scene, Display(style=style))
+        plain, with_overlay = (composites(a_scene)[name] for name in ("Red", "Yellow"))
+        assert (plain.GetLabelVolumeID(), plain.GetForegroundVolumeID()) == (None, None)
+        assert with_overlay.GetLabelVolumeID() or with_overlay.GetForegroundVolumeID()
+        assert plain.GetBackgroundVolumeID() == with_overlay.GetBackgroundVolumeID() == a_result.t1_volume.GetID()
 
 
-def test_the_layout_and_the_plane_before_come_back(a_result: ResultNodes, a_scene: Scene, a_layout: Layout) -> None:
-    yellow = a_scene.GetSingletonNode("Yellow", "vtkMRMLSliceNode")
-    plane = slicer.util.arrayFromVTKMatrix(yellow.GetSliceToRAS())
-    for side_by_side in (True, True, False):
-        show_display(a_result, a_scene, Display(side_by_side=side_by_side))
-    assert a_layout.GetViewArrangement() == Layout.SlicerLayoutFourUpView
-    np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(yellow.GetSliceToRAS()), plane)
-    assert composites(a_scene)["Red"].GetLabelVolumeID() == a_result.labels["combined"].GetID()
-    assert not composites(a_scene)["Red"].GetLinkedControl()
-    a_layout.SetViewArrangement(Layout.SlicerLayoutOneUpRedSliceView)
-    show_display(a_result, a_scene, Display())
-    assert a_layout.GetViewArrangement() == Layout.SlicerLayoutOneUpRedSliceView
+def test_another_volume_is_shown_with_nothing_over_it(a_result: ResultNodes, a_scene: Scene) -> None:
+    other = a_scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "another map")
+    show_volume(other, a_scene)
+    for composite in composites(a_scene).values():
+        assert composite.GetBackgroundVolumeID() == other.GetID()
+        assert (composite.GetLabelVolumeID(), composite.GetForegroundVolumeID()) == (None, None)
 
 
-def test_crop_boxes_can_be_hidden(a_result: ResultNodes, a_scene: Scene) -> None:
-    for shown in (False, True):
-        show_display(a_result, a_scene, Display(crop_boxes=shown))
-        assert {bool(box.GetDisplayNode().GetVisibility()) for box in a_result.crop_boxes.values()} == {shown}
-
-
-def test_the_first_result_shows_the_sections_as_acquired_in_the_red_view_and_across_in_the_others(
-    a_result: ResultNodes, a_scene: Scene, an_oblique_t1_map: T1Map
+@pytest.mark.parametrize(
+    ("field", "window"),
+    [(1.5, (700, 1300)), (1.494, (700, 1300)), (3.0, (800, 1600)), (2.8936, (800, 1600)), (None, (0, 2000))],
+)
+def test_the_window_is_that_of_the_field_strength(
+    a_volume_node: Volume, field: float | None, window: tuple[float, float]
 ) -> None:
-    planes = {
-        name: slicer.util.arrayFromVTKMatrix(a_scene.GetSingletonNode(name, "vtkMRMLSliceNode").GetSliceToRAS())
-        for name in ("Red", "Yellow", "Green")
-    }
-    to_ras = (-1, -1, 1)
-    np.testing.assert_allclose(planes["Red"][:3, 0], an_oblique_t1_map.row_axis * to_ras, atol=1e-6)
-    np.testing.assert_allclose(planes["Red"][:3, 1], -an_oblique_t1_map.column_axis * to_ras, atol=1e-6)
-    normals = np.array([plane[:3, 2] for plane in planes.values()])
-    np.testing.assert_allclose(np.abs(normals @ normals.T), np.eye(3), atol=1e-6)
-    wide, high, _ = a_scene.GetSingletonNode("Red", "vtkMRMLSliceNode").GetFieldOfView()
-    assert wide >= 170 * 1.4 - 1e-6
-    assert high >= 150 * 1.6 - 1e-6
-
-
-def test_the_views_jump_to_a_section(a_result: ResultNodes, a_scene: Scene, an_oblique_t1_map: T1Map) -> None:
-    red = a_scene.GetSingletonNode("Red", "vtkMRMLSliceNode")
-    for section in (1, 0):
-        center = an_oblique_t1_map.section_center(section)
-        jump_to(center, a_scene)
-        to_ras = slicer.util.arrayFromVTKMatrix(red.GetSliceToRAS())
-        np.testing.assert_allclose(to_ras[:3, 3], center * (-1, -1, 1), atol=1e-6)
+    show_t1_window(a_volume_node, field)
+    display = a_volume_node.GetDisplayNode()
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == window
+    assert not display.GetAutoWindowLevel()
 
 
 def brightness(volume: Volume) -> np.ndarray:
@@ -158,16 +137,19 @@ def brightness(volume: Volume) -> np.ndarray:
     return rgba[:, :3] @ (0.2126, 0.7152, 0.0722)
 
 
-def test_the_perceptual_colours_grow_brighter_with_t1_and_have_a_legend_in_ms(
-    a_volume_node: Volume, a_scene: Scene
-) -> None:
-    a_scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # as the application does
+def test_the_perceptual_colours_grow_brighter_with_t1(a_volume_node: Volume, a_scene: Scene) -> None:
     for _ in range(2):
         show_t1_colors(a_volume_node, a_scene, "perceptual")
     assert (np.diff(brightness(a_volume_node)) >= 0).all()
-    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(a_volume_node)
-    assert (legend.GetTitleText(), legend.GetVisibility()) == ("T1 (ms)", 1)
     assert a_scene.GetNumberOfNodesByClass("vtkMRMLColorTableNode") == 1
     show_t1_colors(a_volume_node, a_scene, "gray")
     assert a_volume_node.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
-    assert not legend.GetVisibility()
+
+
+@pytest.mark.parametrize("colors", T1_COLORS)
+def test_a_colour_bar_in_ms_stands_in_the_first_view_alone(a_volume_node: Volume, a_scene: Scene, colors: str) -> None:
+    show_t1_colors(a_volume_node, a_scene, colors)
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(a_volume_node)
+    assert (legend.GetTitleText(), legend.GetLabelFormat(), legend.GetVisibility()) == ("T1 (ms)", "%.0f", 1)
+    assert legend.GetNumberOfViewNodeIDs() == 1
+    assert legend.GetNthViewNodeID(0) == a_scene.GetSingletonNode("Red", "vtkMRMLSliceNode").GetID()

@@ -150,9 +150,11 @@ def _write(result: StudyResult, folder: Path) -> list[Path]:
 
 def _save_scene(result: StudyResult, path: Path) -> None:
     from ACNetLib.scene import add_t1_map, new_scene, save_scene, show_result
+    from ACNetLib.scene_display import show_t1_colors
 
     scene = new_scene()
-    show_result(result, add_t1_map(result.t1_map, scene), scene)
+    nodes = show_result(result, add_t1_map(result.t1_map, scene), scene)
+    show_t1_colors(nodes.t1_volume, scene, "gray")
     save_scene(scene, path)
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import slicer
 import slicer.util
 from slicer import (
     vtkMRMLColorTableNode,
     vtkMRMLDisplayableNode,
     vtkMRMLLabelMapVolumeNode,
-    vtkMRMLMarkupsJsonStorageNode,
     vtkMRMLMarkupsROINode,
     vtkMRMLNode,
     vtkMRMLScalarVolumeNode,
@@ -29,19 +29,22 @@ from slicer import (
 )
 
 from ACNetLib.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
+from ACNetLib.scene_crop_boxes import draw_as_outline, place_crop_box
 from ACNetLib.scene_display import (
     OVERLAYS,
     VENTRICLE,
     VIRIDIS,
     Display,
+    is_in_ms,
     make_color_table,
     scale_heat,
     show_display,
-    show_in_plane,
+    show_t1_window,
 )
-from ACNetLib.scene_input import LPS_RAS, OUTPUT, flipped
+from ACNetLib.scene_input import LPS_RAS, OUTPUT
 from ACNetLib.scene_table import fill_table, has_summary
-from ACNetLib.study import SectionResult, StudyResult
+from ACNetLib.scene_views import is_shown_as_acquired, show_as_acquired
+from ACNetLib.study import StudyResult
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
@@ -58,7 +61,6 @@ VENTRICLE_COLORS: Colors = {
     CAVITY_LABEL: ("cavity", (0.46, 0.44, 0.70, 1.0)),
     SEPTUM_LABEL: ("septum", (0.99, 0.72, 0.39, 1.0)),
 }
-CROP_BOX_COLOR = (1.0, 0.85, 0.1)
 CROP_BOX = "crop_box."
 
 # Input and outputs refer to each other. The scene keeps references right when it renames or removes nodes.
@@ -86,7 +88,8 @@ class ResultNodes:
 def new_scene() -> vtkMRMLScene:
     """An empty scene with the three slice views: what a command saves opens in Slicer with its overlay shown."""
     scene = vtkMRMLScene()
-    scene.RegisterNodeClass(vtkMRMLMarkupsJsonStorageNode())  # else markups are saved without their points
+    scene.RegisterNodeClass(slicer.vtkMRMLMarkupsJsonStorageNode())  # else markups are saved without their points
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
     vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     # Markups ask the selection node for their unit. It goes into no file: the user's Slicer has its own.
     selection = vtkMRMLSelectionNode()
@@ -123,10 +126,15 @@ def show_result(
     """Put the result's nodes into a folder beside the input and show them over it in the slice views.
 
     The nodes of an earlier result of the same input are brought up to date, so that what refers to them and how the
-    user shows them stays. The T1 window and the views' planes are set with the first result only.
+    user shows them stays. The first view turns to the input's middle slice unless it shows one of its slices already.
     """
     with slicer.util.NodeModify(input_node):  # one event, not one a reference
         nodes = _bring_up_to_date(result, input_node, scene)
+    display_node = input_node.GetDisplayNode()
+    if display_node is not None and display_node.GetAutoWindowLevel() and is_in_ms(input_node, result.t1_map):
+        show_t1_window(input_node, result.t1_map.field_strength_tesla)
+    if not is_shown_as_acquired(input_node, scene):
+        show_as_acquired(input_node, scene)
     show_display(nodes, scene, display or Display())
     return nodes
 
@@ -146,11 +154,6 @@ def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> Res
     )
 
 
-def crop_box_center(box: vtkMRMLMarkupsROINode) -> np.ndarray:
-    """Where the crop box is now, as LPS mm, (3,)."""
-    return flipped(np.array(box.GetCenterWorld()))
-
-
 def save_scene(scene: vtkMRMLScene, path: Path) -> None:
     """Write the scene as a Slicer bundle (.mrb). Raises OSError, and leaves what is there, when it can't be written."""
     path = Path(path).absolute()
@@ -167,8 +170,6 @@ def save_scene(scene: vtkMRMLScene, path: Path) -> None:
 def _bring_up_to_date(result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> ResultNodes:
     outputs = _Outputs(input_node, scene)
     name, t1_map, thresholds = input_node.GetName(), result.t1_map, result.card.attention_thresholds
-    if not outputs.earlier:
-        show_in_plane(input_node, result.sections[0].grid.center_mm, scene)
 
     def labels_node(key: str, title: str, values: np.ndarray, colors: vtkMRMLColorTableNode) -> vtkMRMLNode:
         node = outputs.node(f"labels.{key}", "vtkMRMLLabelMapVolumeNode", title)
@@ -201,8 +202,11 @@ def _bring_up_to_date(result: StudyResult, input_node: vtkMRMLScalarVolumeNode, 
     boxes = {}
     for section in result.sections:
         title = f"{name} section {section.section} crop"
-        boxes[section.section] = outputs.node(f"{CROP_BOX}{section.section}", "vtkMRMLMarkupsROINode", title)
-        _place_crop_box(boxes[section.section], section, t1_map)
+        output = f"{CROP_BOX}{section.section}"
+        box = boxes[section.section] = outputs.node(output, "vtkMRMLMarkupsROINode", title)
+        if output not in outputs.earlier:
+            draw_as_outline(box, scene)
+        place_crop_box(box, section, t1_map)
     outputs.remove_others()
     return ResultNodes(input_node, labels, maps, table, boxes, _own_folder(table, scene))
 
@@ -246,35 +250,12 @@ def _fill_volume(node: vtkMRMLScalarVolumeNode, array: np.ndarray, t1_map: T1Map
 
 
 def _fill_colors(node: vtkMRMLColorTableNode, colors: Colors) -> vtkMRMLColorTableNode:
-    node.SetTypeToUser()
-    node.SetNumberOfColors(len(colors))
-    for label, (label_name, rgba) in colors.items():
-        node.SetColor(label, label_name, *rgba)
-    return node
-
-
-def _place_crop_box(node: vtkMRMLMarkupsROINode, section: SectionResult, t1_map: T1Map) -> None:
-    """A box as thick as a section, so that only the views of its own section show it. It can be moved, not resized."""
-    grid = section.grid
-    box_to_lps = np.eye(4)
-    box_to_lps[:3, :3] = np.column_stack([grid.row_axis, grid.column_axis, np.cross(grid.row_axis, grid.column_axis)])
-    box_to_lps[:3, 3] = grid.center_mm
-    side = grid.size * grid.spacing_mm
-    if node.GetDisplayNode() is None:
-        node.CreateDefaultDisplayNodes()
-        display = node.GetDisplayNode()
-        display.SetPropertiesLabelVisibility(False)
-        display.SetPointLabelsVisibility(False)
-        display.SetFillVisibility(False)
-        display.SetHandlesInteractive(True)
-        display.SetTranslationHandleVisibility(True)
-        display.SetRotationHandleVisibility(False)
-        display.SetScaleHandleVisibility(False)
-        display.SetSelectedColor(*CROP_BOX_COLOR)
-        display.SetColor(*CROP_BOX_COLOR)
     with slicer.util.NodeModify(node):
-        node.SetSize(side, side, t1_map.image.GetSpacing()[2])
-        node.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(LPS_RAS @ box_to_lps))
+        node.SetTypeToUser()
+        node.SetNumberOfColors(len(colors))
+        for label, (label_name, rgba) in colors.items():
+            node.SetColor(label, label_name, *rgba)
+    return node
 
 
 def _outputs(input_node: vtkMRMLNode) -> list[vtkMRMLNode]:

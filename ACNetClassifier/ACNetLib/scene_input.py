@@ -6,7 +6,7 @@ Here and in scene.py positions are RAS, nowhere else. Like scene.py it needs nei
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -149,6 +149,19 @@ def segmentation_from_node(
     return _image_of_volume(node)
 
 
+def segmentations_logic() -> Any:
+    """The class that reads and makes segments. Raises ACNetError where the user has disabled Slicer's module of it.
+
+    It enters `slicer` with that module, after our files have been imported.
+    """
+    if not hasattr(slicer, "vtkSlicerSegmentationsModuleLogic"):
+        raise ACNetError(
+            "The module Segmentations is disabled in Slicer's settings; expected it for segments. Enable it (Edit, "
+            "Application Settings, Modules) and restart Slicer."
+        )
+    return slicer.vtkSlicerSegmentationsModuleLogic
+
+
 def flipped(positions: np.ndarray) -> np.ndarray:
     """Positions (..., 3) from LPS to RAS or back."""
     return positions * (-1.0, -1.0, 1.0)
@@ -212,7 +225,7 @@ def _image_of_segments(node: vtkMRMLSegmentationNode, t1_volume: vtkMRMLScalarVo
             f"{node.GetName()}: its segments can't be made binary label maps. Convert them in Segmentations."
         )
     merged = slicer.vtkOrientedImageData()
-    slicer.vtkSlicerSegmentationsModuleLogic.GenerateMergedLabelmapInReferenceGeometry(
+    segmentations_logic().GenerateMergedLabelmapInReferenceGeometry(
         node, t1_volume, segments, slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY, merged, values
     )
     array = vtk_to_numpy(merged.GetPointData().GetScalars()).reshape(merged.GetDimensions()[::-1])

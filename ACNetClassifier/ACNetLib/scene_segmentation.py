@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import slicer
-from slicer import vtkMRMLScene, vtkMRMLSegmentationNode
+from slicer import vtkMRMLScene, vtkMRMLSegmentationNode, vtkMRMLSubjectHierarchyNode
 
 from ACNetLib.scene import ResultNodes, subject_hierarchy_item
 from ACNetLib.scene_display import VENTRICLE
+from ACNetLib.scene_input import segmentations_logic
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
 Code = tuple[str, str, str]
@@ -25,20 +25,20 @@ PARTS_OF_THE_VENTRICLE: dict[int, Code] = {
 def make_segmentation(nodes: ResultNodes, scene: vtkMRMLScene, overlay: str) -> vtkMRMLSegmentationNode:
     """A new segmentation of one of OVERLAYS, a segment a label that occurs, in the T1 map's geometry and folder.
 
-    It is the user's: another run leaves it alone.
+    It is the user's: another run leaves it alone. Raises ACNetError where Slicer's module Segmentations is disabled.
     """
-    label_map = nodes.labels[overlay]
+    logic, label_map = segmentations_logic(), nodes.labels[overlay]
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{label_map.GetName()} segmentation")
     segmentation.CreateDefaultDisplayNodes()
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(nodes.t1_volume)
-    slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(label_map, segmentation)
+    logic.ImportLabelmapToSegmentationNode(label_map, segmentation)
     colors = label_map.GetDisplayNode().GetColorNode()
     labels = {colors.GetColorName(label): label for label in range(colors.GetNumberOfColors())}
     for index in range(segmentation.GetSegmentation().GetNumberOfSegments()):
         segment = segmentation.GetSegmentation().GetNthSegment(index)
         category, kind = _terminology(overlay, labels[segment.GetName()])
         segment.SetTag(segment.GetTerminologyEntryTagName(), _terminology_entry(category, kind))
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    hierarchy = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     beside = hierarchy.GetItemParent(subject_hierarchy_item(nodes.t1_volume, scene))
     hierarchy.SetItemParent(subject_hierarchy_item(segmentation, scene), beside)
     return segmentation

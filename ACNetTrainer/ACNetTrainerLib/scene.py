@@ -16,7 +16,8 @@ from slicer import (
 )
 
 from ACNetLib.scene import add_t1_map
-from ACNetLib.scene_display import nodes_of_class, show_in_plane
+from ACNetLib.scene_display import show_t1_window
+from ACNetLib.scene_views import jump_to, nodes_of_class, show_as_acquired
 from ACNetLib.t1map import read_t1_map
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ CURVES = {
 
 
 def show_case(library: CaseLibrary, case: Case, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
-    """Show the T1 map of a case in all slice views, around its left ventricle. A scene gets it once.
+    """Show the T1 map of a case in the slice views, as acquired in the first, at its ventricle. A scene gets it once.
 
     Raises ACNetError when it can't be read.
     """
@@ -42,13 +43,16 @@ def show_case(library: CaseLibrary, case: Case, scene: vtkMRMLScene) -> vtkMRMLS
         if node.GetAttribute(CASE_FILE) == str(path):
             break
     else:
-        node = add_t1_map(read_t1_map(path), scene)
+        t1_map = read_t1_map(path)
+        node = add_t1_map(t1_map, scene)
+        show_t1_window(node, t1_map.field_strength_tesla)
         node.SetName(case.case)
         node.SetAttribute(CASE_FILE, str(path))
     for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
         composite.SetBackgroundVolumeID(node.GetID())
         composite.SetLabelVolumeID(None)
-    show_in_plane(node, case.center_mm, scene)
+    show_as_acquired(node, scene)
+    jump_to(case.center_mm, scene)
     return node
 
 

@@ -73,7 +73,7 @@ def start_host() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from PySide6.QtWidgets import QApplication
 
-    from slicer_host import application, dicom_lib, python_layer, widgets
+    from slicer_host import application, dicom_lib, loadable_modules, python_layer, widgets
     from slicer_host.modules import qSlicerScriptedLoadableModule
     from slicer_host.qt_bindings import make_qt_module
     from slicer_host.ui_loader import STAND_INS, UiLoader
@@ -93,6 +93,7 @@ def start_host() -> None:
     _alive.extend(keep_alive)
     slicer.modules = SimpleNamespace()
     slicer.modules.dicomPlugins = {}
+    loadable_modules.add_loadable_modules()
     slicer.dicomDatabase = dicom_lib.DicomDatabase()
     slicer.app = application.Application(qt_application, logic, Path(folder.name))
     python_layer.find_packages()
@@ -100,7 +101,13 @@ def start_host() -> None:
 
 
 def load_module(path: Path) -> HostedModule:
-    """Load a module file as Slicer does and set up its panel. `unload()` it when done."""
+    """Load a module file as Slicer does and set up its panel. `unload()` it when done.
+
+    As in Slicer no class of a module that comes later in the alphabet exists while the file runs, and all do when the
+    panel is set up.
+    """
+    from slicer_host.loadable_modules import while_instantiating
+
     path = Path(path).resolve()
     name = path.stem
     if str(path.parent) not in sys.path:
@@ -110,14 +117,16 @@ def load_module(path: Path) -> HostedModule:
     assert spec.loader is not None
     python_module = importlib.util.module_from_spec(spec)
     sys.modules[name] = python_module
-    spec.loader.exec_module(python_module)
+    with while_instantiating(name):
+        spec.loader.exec_module(python_module)
     parent = None
     if hasattr(python_module, f"{name}Widget"):
         parent = slicer.qSlicerScriptedLoadableModuleWidget()
         parent._name = name
         parent.setMRMLScene(slicer.mrmlScene)
     description = slicer.qSlicerScriptedLoadableModule(name, str(path), parent)
-    instance = getattr(python_module, name)(description)
+    with while_instantiating(name):
+        instance = getattr(python_module, name)(description)
     slicer.app.moduleManager()._add(description, instance)
     slicer.app._complete_startup()
     if parent is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+import vtk
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings, Qt, QThread
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
@@ -78,6 +79,12 @@ class Application:
     def processEvents(self) -> None:
         self._qt_application.processEvents()
 
+    def pauseRender(self) -> None:
+        """There are no views to draw."""
+
+    def resumeRender(self) -> None:
+        """There are no views to draw."""
+
     def setOverrideCursor(self, cursor: QCursor | Qt.CursorShape) -> None:
         self._qt_application.setOverrideCursor(cursor)
 
@@ -105,7 +112,6 @@ class Application:
 def make_scene(cache_folder: Path) -> tuple[slicer.vtkMRMLScene, slicer.vtkSlicerApplicationLogic, list[object]]:
     """A scene with the default colours and the views Red, Yellow, Green; what keeps them alive is returned with it."""
     scene = slicer.vtkMRMLScene()
-    scene.RegisterNodeClass(slicer.vtkMRMLMarkupsJsonStorageNode())
     cache_folder.mkdir()
     cache = slicer.vtkCacheManager()
     cache.SetRemoteCacheDirectory(str(cache_folder))
@@ -115,15 +121,28 @@ def make_scene(cache_folder: Path) -> tuple[slicer.vtkMRMLScene, slicer.vtkSlice
     logic.GetColorLogic().SetMRMLScene(scene)
     logic.GetColorLogic().AddDefaultColorNodes()
     logic.SetModuleLogic("Colors", logic.GetColorLogic())
+    markups = _markups_logic(scene, logic)
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # as Slicer's module Colors does
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
-    layout = slicer.vtkMRMLLayoutNode()
-    layout.SetSingletonTag("vtkMRMLLayoutNode")
-    scene.AddNode(layout)
-    keep_alive: list[object] = [cache]
+    layouts = slicer.vtkMRMLLayoutLogic()
+    layouts.SetMRMLScene(scene)
+    slice_logics = vtk.vtkCollection()
+    logic.SetSliceLogics(slice_logics)
+    keep_alive: list[object] = [cache, markups, layouts, slice_logics]
     for view, orientation in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")):
         slice_logic = slicer.vtkMRMLSliceLogic()
         slice_logic.SetMRMLApplicationLogic(logic)
         slice_logic.SetMRMLScene(scene)
-        slice_logic.AddSliceNode(view).SetOrientation(orientation)
-        keep_alive.append(slice_logic)
+        slice_logic.SetSliceNode(scene.GetSingletonNode(view, "vtkMRMLSliceNode"))  # made by the layouts
+        slice_logic.GetSliceNode().SetOrientation(orientation)
+        slice_logics.AddItem(slice_logic)
     return scene, logic, keep_alive
+
+
+def _markups_logic(scene: slicer.vtkMRMLScene, logic: slicer.vtkSlicerApplicationLogic) -> slicer.vtkSlicerMarkupsLogic:
+    """Slicer's own: it gives each markup that is added to the scene its display node, before our code can."""
+    markups = slicer.vtkSlicerMarkupsLogic()
+    markups.SetMRMLApplicationLogic(logic)
+    markups.SetMRMLScene(scene)
+    logic.SetModuleLogic("Markups", markups)
+    return markups

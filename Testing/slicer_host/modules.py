@@ -12,6 +12,8 @@ from PySide6.QtCore import Property, QObject, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QMainWindow, QToolBar, QWidget
 
+from slicer_host.loadable_modules import has_loadable_module
+
 
 def _stored(name: str, kind: Any = "QVariant") -> Property:
     return Property(kind, lambda self: self._values[name], lambda self, value: self._values.__setitem__(name, value))
@@ -65,6 +67,9 @@ class qSlicerModuleFactoryManager(QObject):
 
     def isLoaded(self, name: str) -> bool:
         return name in self._modules
+
+    def isRegistered(self, name: str) -> bool:
+        return name in self._modules or has_loadable_module(name)
 
 
 class qSlicerModuleManager(QObject):

@@ -47,6 +47,8 @@ class UiLoader(QUiLoader):
         buffer.setData(ElementTree.tostring(document))
         buffer.open(QIODevice.OpenModeFlag.ReadOnly)
         root = super().load(buffer, parentWidget)
+        for section in root.findChildren(ctkCollapsibleButton):
+            section._take_contents()
         for connection in connections if connections is not None else ():
             sender, signal, receiver, slot = (
                 str(connection.findtext(tag)) for tag in ("sender", "signal", "receiver", "slot")

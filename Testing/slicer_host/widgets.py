@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 import slicer
-from PySide6.QtCore import Property, Qt, Signal
+from PySide6.QtCore import Property, QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -80,7 +80,7 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
 
 
 class ctkCollapsibleButton(QAbstractButton):
-    """A titled frame that opens and closes; checked is open."""
+    """A titled frame that opens and closes; checked is open. What is shown or hidden while it is closed is so later."""
 
     contentsCollapsed = Signal(bool)
 
@@ -90,17 +90,38 @@ class ctkCollapsibleButton(QAbstractButton):
         self.setChecked(True)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.setContentsMargins(0, self._header_height(), 0, 0)
+        self._hidden: dict[QWidget, bool] = {}
+        self._showing_contents = False
         self.toggled.connect(self._show_contents)
 
     def _header_height(self) -> int:
         return self.fontMetrics().height() + 10
 
     def _show_contents(self, is_open: bool) -> None:
-        for child in self.children():
-            if isinstance(child, QWidget):
-                child.setVisible(is_open)
+        self._showing_contents = True
+        for child, is_hidden in self._hidden.items():
+            child.setVisible(is_open and not is_hidden)
+        self._showing_contents = False
         self.setMaximumHeight(16777215 if is_open else self._header_height())
         self.contentsCollapsed.emit(not is_open)
+
+    def _take_contents(self) -> None:
+        """All widgets inside have been made: close over them if the file says so."""
+        for child in (child for child in self.children() if isinstance(child, QWidget)):
+            self._hidden[child] = child.isHidden()
+            child.installEventFilter(self)
+        self._show_contents(self.isChecked())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        shown = event.type() == QEvent.Type.ShowToParent
+        if isinstance(watched, QWidget) and not self._showing_contents and watched in self._hidden:
+            if shown or event.type() == QEvent.Type.HideToParent:
+                self._hidden[watched] = not shown
+            if shown and not self.isChecked():
+                self._showing_contents = True
+                watched.hide()
+                self._showing_contents = False
+        return super().eventFilter(watched, event)
 
     collapsed = Property(
         bool, lambda self: not self.isChecked(), lambda self, is_collapsed: self.setChecked(not is_collapsed)

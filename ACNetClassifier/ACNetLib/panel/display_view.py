@@ -1,59 +1,131 @@
-"""The lower part of the panel: what the slice views show of a result."""
+"""The part of the panel that decides what the slice views show: the T1 map, a result over it, and the crop boxes."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import qt
 import slicer
+from slicer import vtkMRMLScalarVolumeNode
 
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.parameters import ACNetParameters, display_of
 from ACNetLib.panel.texts import overlay_text, style_text, t1_colors_text
 from ACNetLib.scene import ResultNodes
-from ACNetLib.scene_display import OVERLAYS, STYLES, T1_COLORS, VENTRICLE, show_display, show_t1_colors
+from ACNetLib.scene_crop_boxes import show_crop_boxes
+from ACNetLib.scene_display import (
+    OVERLAYS,
+    STYLES,
+    T1_COLORS,
+    VENTRICLE,
+    Display,
+    is_in_ms,
+    show_display,
+    show_t1_colors,
+    show_t1_window,
+    show_volume,
+)
+from ACNetLib.scene_views import arrange_views, fit_views, give_back_views, show_as_acquired
+from ACNetLib.t1map import T1Map
+
+SETTLING_MS = 50
+"""A view that a new layout has made larger or smaller knows its size after that."""
+
+
+class Shown(NamedTuple):
+    """What the views show: the chosen volume by its ID, empty for none, and how."""
+
+    volume_id: str
+    field_strength_tesla: float | None
+    display: Display
+    side_by_side: bool
+    t1_colors: str
 
 
 class DisplayView:
-    """Makes the slice views show what the parameters say, when these change: what the user does in the views stays."""
+    """Makes the slice views show what the parameters say, when these change: what the user does in the views stays.
 
-    def __init__(self, ui: Any) -> None:
+    While the user is in the module the layout is ours; afterwards it is as before.
+    """
+
+    def __init__(self, ui: Any, on_move_crop: Callable[[], None]) -> None:
         self.ui = ui
         self._parameters: ACNetParameters | None = None
-        self._shown_display: tuple[object, ...] = ()
-        self._shown_colors: tuple[object, ...] = ()
+        self._shown: Shown | None = None
+        self._nodes: ResultNodes | None = None
         self._combo_boxes = ComboBoxes()
         self._combo_boxes.add("overlay", self.ui.overlayComboBox, OVERLAYS, overlay_text)
         self._combo_boxes.add("style", self.ui.styleComboBox, STYLES, style_text)
         self._combo_boxes.add("t1_colors", self.ui.t1ColorsComboBox, T1_COLORS, t1_colors_text)
+        self.ui.moveCropButton.connect("toggled(bool)", lambda _checked: on_move_crop())
+        self._settled = qt.QTimer()
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(SETTLING_MS)
+        self._settled.timeout.connect(self._fit)
 
     def follow(self, parameters: ACNetParameters | None) -> None:
-        """Show these parameters from now on. The views show what they say already."""
+        """Show these parameters from now on: the views show what they say already. None: give the layout back."""
+        if parameters is None:
+            self.close()
         self._parameters = parameters
         self._combo_boxes.follow(parameters)
-        self._shown_display, self._shown_colors = _display_state(parameters), _colors_state(parameters)
+        self._shown = None
 
-    def show(self, nodes: ResultNodes | None) -> None:
-        """Make the widgets, and after a change the views, say what the parameters are."""
-        parameters = self._parameters
+    def close(self) -> None:
+        """Give the layout back; crop boxes can no longer be moved."""
+        self._settled.stop()
+        self.ui.moveCropButton.checked = False
+        was_side_by_side = give_back_views(slicer.mrmlScene)
+        if was_side_by_side and self._nodes is not None and self._shown is not None:
+            show_display(self._nodes, slicer.mrmlScene, self._shown.display)
+
+    def show(self, nodes: ResultNodes | None, t1_map: T1Map | None, can_move: bool) -> None:
+        """Make the widgets, and after a change the views, say what the parameters are.
+
+        `t1_map`: what was read of the chosen volume, None where it was refused. `can_move`: whether a crop box may be
+        moved now.
+        """
+        parameters, self._nodes = self._parameters, nodes
         if parameters is None:
             return
         self._combo_boxes.show()
         self.ui.styleComboBox.enabled = parameters.overlay != VENTRICLE
-        display, colors = _display_state(parameters), _colors_state(parameters)
-        if nodes is not None and display != self._shown_display:
-            show_display(nodes, slicer.mrmlScene, display_of(parameters))
-        if parameters.t1_volume is not None and colors != self._shown_colors:
-            show_t1_colors(parameters.t1_volume, slicer.mrmlScene, parameters.t1_colors)
-        self._shown_display, self._shown_colors = display, colors
+        self.ui.moveCropButton.enabled = can_move
+        volume = parameters.t1_volume
+        before, self._shown = self._shown, _shown(parameters, t1_map)
+        if volume is not None and volume.GetImageData() is not None:
+            self._show_volume(volume, t1_map, before or self._shown, self._shown)
+        if nodes is None:
+            self.ui.moveCropButton.checked = False
+        else:
+            movable = can_move and self.ui.moveCropButton.checked
+            show_crop_boxes(nodes.crop_boxes.values(), parameters.crop_boxes, movable)
+
+    def _show_volume(self, volume: vtkMRMLScalarVolumeNode, t1_map: T1Map | None, before: Shown, now: Shown) -> None:
+        scene, is_new = slicer.mrmlScene, now.volume_id != before.volume_id
+        if is_new:
+            show_volume(volume, scene)
+        if t1_map is not None and is_in_ms(volume, t1_map):
+            if is_new or now.field_strength_tesla != before.field_strength_tesla:
+                show_t1_window(volume, now.field_strength_tesla)
+            if is_new or now.t1_colors != before.t1_colors:
+                show_t1_colors(volume, scene, now.t1_colors)
+        arranged = arrange_views(scene, now.side_by_side)
+        if is_new:
+            show_as_acquired(volume, scene)
+        if is_new or arranged:
+            self._settled.start()
+        if self._nodes is not None and (now != before or (arranged and now.side_by_side)):
+            show_display(self._nodes, scene, now.display)
+
+    def _fit(self) -> None:
+        volume = None if self._parameters is None else self._parameters.t1_volume
+        if volume is not None and volume.GetImageData() is not None:
+            fit_views(volume, slicer.mrmlScene)
 
 
-def _display_state(parameters: ACNetParameters | None) -> tuple[object, ...]:
-    """The chosen volume and how its result is to be shown."""
-    if parameters is None or parameters.t1_volume is None:
-        return ()
-    return parameters.t1_volume.GetID(), display_of(parameters)
-
-
-def _colors_state(parameters: ACNetParameters | None) -> tuple[object, ...]:
-    """Another volume keeps its own colours until the user chooses."""
-    return () if parameters is None else (parameters.t1_colors,)
+def _shown(parameters: ACNetParameters, t1_map: T1Map | None) -> Shown:
+    volume, field = parameters.t1_volume, None if t1_map is None else t1_map.field_strength_tesla
+    volume_id = "" if volume is None else volume.GetID()
+    return Shown(volume_id, field, display_of(parameters), parameters.side_by_side, parameters.t1_colors)

@@ -23,8 +23,10 @@ from ACNetLib.panel.texts import (
     model_card_details,
     model_card_text,
     model_text,
+    options_text,
     refusal_text,
     section_choice_text,
+    short_field_strength_text,
 )
 from ACNetLib.scene_input import (
     DICOM_INSTANCES,
@@ -40,7 +42,7 @@ AUTOMATIC_MODEL = ""
 
 
 class InputView:
-    """Shows the choices of the parameters, the check of the chosen volume and the card of the model that will run."""
+    """Shows the choices of the parameters, the check of the chosen volume, and the card of the model that will run."""
 
     def __init__(self, ui: Any, logic: ACNetClassifierLogic) -> None:
         self.ui = ui
@@ -48,7 +50,9 @@ class InputView:
         self._parameters: ACNetParameters | None = None
         self._models: tuple[str, ...] = ()  # as listed: looking for them reads files
         self._checked: tuple[object, ...] = ()
-        self._t1_map: T1Map | None = None
+        self.t1_map: T1Map | None = None
+        """Of the chosen volume, None where there is none or it is refused."""
+        self._card: tuple[Any, ...] = ()  # for which model and field strength it was read, and its prevalence
         self._refusal = ""
         self._combo_boxes = ComboBoxes()
         self._combo_boxes.add("sections", self.ui.sectionsComboBox, SECTION_CHOICES, section_choice_text)
@@ -59,7 +63,7 @@ class InputView:
 
     def follow(self, parameters: ACNetParameters | None) -> None:
         """Show these parameters from now on. The models are looked for anew."""
-        self._models = tuple(self._logic.models())
+        self._models, self._card = tuple(self._logic.models()), ()
         self._combo_boxes.offer("model_name", (AUTOMATIC_MODEL, *self._models), model_text)
         if parameters is not None and parameters.model_name not in self._models:
             parameters.model_name = AUTOMATIC_MODEL
@@ -72,25 +76,25 @@ class InputView:
         if parameters is None:
             return
         self._combo_boxes.show()
-        self.ui.chosenSectionsLineEdit.visible = parameters.sections == "chosen"
+        self.ui.chosenSectionsLineEdit.enabled = parameters.sections == "chosen"
         self._show_prevalence(parameters.prevalence)
         self._check(parameters)
-        self.ui.checkLabel.visible = self._t1_map is not None or bool(self._refusal)
-        if self._t1_map is not None:
-            self.ui.checkLabel.text = input_text(self._t1_map, field_strength_source(parameters.t1_volume))
+        self.ui.checkLabel.visible = self.t1_map is not None or bool(self._refusal)
+        if self.t1_map is not None:
+            self.ui.checkLabel.text = input_text(self.t1_map, field_strength_source(parameters.t1_volume))
         else:
             self.ui.checkLabel.text = self._refusal
-        self.ui.cardLabel.text, self.ui.cardLabel.toolTip = self._card_texts(parameters)
-        self.ui.cardLabel.visible = bool(self.ui.cardLabel.text)
+        self._show_card(parameters)
+        self._show_options(parameters)
 
     def obstacle(self) -> str:
         """Why the choices can't be classified; empty when they can."""
         parameters = self._parameters
         if parameters is None or parameters.t1_volume is None:
             return _("Select a T1 map")
-        if self._refusal or self._t1_map is None:
+        if self._refusal or self.t1_map is None:
             return self._refusal
-        if self._t1_map.field_strength_tesla is None:
+        if self.t1_map.field_strength_tesla is None:
             return _("Choose the field strength: the T1 map does not tell it")
         if not self._models:
             return _("No model is installed")
@@ -120,22 +124,40 @@ class InputView:
         state = (parameters.field_strength, *_state(volume))
         if state == self._checked:
             return
-        self._checked, self._t1_map, self._refusal = state, None, ""
+        self._checked, self.t1_map, self._refusal = state, None, ""
         if volume is not None:
             try:
-                self._t1_map = t1_map_from_volume_node(volume, _field_strength(parameters))
+                self.t1_map = t1_map_from_volume_node(volume, _field_strength(parameters))
             except ACNetError as error:
                 self._refusal = refusal_text(error)
 
-    def _card_texts(self, parameters: ACNetParameters) -> tuple[str, str]:
-        """What the card of the model that will run says, in short and the rest."""
-        if self._t1_map is None or self._t1_map.field_strength_tesla is None:
-            return "", ""
-        try:
-            card = read_card_values(self._logic.model_file(parameters.model_name, self._t1_map))
-        except ACNetError as error:
-            return refusal_text(error), ""
-        return model_card_text(card), model_card_details(card)
+    def _show_card(self, parameters: ACNetParameters) -> None:
+        """What the card of the model that will run says, in short and the rest. Finding it reads files."""
+        field = None if self.t1_map is None else self.t1_map.field_strength_tesla
+        if self._card[:2] == (parameters.model_name, field):
+            return
+        text = details = ""
+        prior = None
+        if self.t1_map is not None and field is not None:
+            try:
+                card = read_card_values(self._logic.model_file(parameters.model_name, self.t1_map))
+                text, details, prior = model_card_text(card), model_card_details(card), card["training_prior_dcm"]
+            except ACNetError as error:
+                text = refusal_text(error)
+        self._card = parameters.model_name, field, prior
+        self.ui.cardLabel.text, self.ui.cardLabel.toolTip = text, details
+
+    def _show_options(self, parameters: ACNetParameters) -> None:
+        """In one line beside the closed section."""
+        volume, field = parameters.t1_volume, _field_strength(parameters)
+        if self.t1_map is not None and volume is not None:
+            field = self.t1_map.field_strength_tesla
+            text = short_field_strength_text(field, field_strength_source(volume))
+        else:
+            text = short_field_strength_text(field, None)
+        prevalence = parameters.prevalence or self._card[2]
+        chosen = parameters.sections, parameters.chosen_sections, parameters.device
+        self.ui.optionsLabel.text = options_text(text, parameters.model_name, prevalence, *chosen)
 
     def _prevalence_chosen(self, prevalence_percent: float) -> None:
         if self._parameters is not None:

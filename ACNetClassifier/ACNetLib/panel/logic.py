@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import slicer
+import slicer.util
 from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLMarkupsNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.parameters import ACNetParameters
-from ACNetLib.panel.torch_libraries import leave_a_core_free, load_torch_libraries
+from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.panel.worker import Progress
-from ACNetLib.scene import ResultNodes, crop_box_center, find_result, show_result
+from ACNetLib.scene import ResultNodes, find_result, show_result
+from ACNetLib.scene_crop_boxes import crop_box_center
 from ACNetLib.scene_display import Display
 from ACNetLib.scene_input import place_from_node, t1_map_from_volume_node
 from ACNetLib.scene_table import leave_out
@@ -112,12 +115,13 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         work = self.prepare(volume, choices or Choices())
         return self.show(work(lambda _step, _fraction: None), volume)
 
-    def prepare(self, volume: vtkMRMLScalarVolumeNode, choices: Choices) -> Work:
+    def prepare(self, volume: vtkMRMLScalarVolumeNode, choices: Choices, t1_map: T1Map | None = None) -> Work:
         """Check the choices and read the nodes; returns the work that is left.
 
-        Raises ACNetError for what a user can put right.
+        `t1_map` is the volume's where it has been read and checked already. Raises ACNetError for what a user can put
+        right.
         """
-        t1_map = t1_map_from_volume_node(volume, choices.field_strength_tesla)
+        t1_map = t1_map or t1_map_from_volume_node(volume, choices.field_strength_tesla)
         model = self.model_file(choices.model_name, t1_map)
         center_mm, segmentation = place_from_node(choices.center, volume)
 
@@ -137,7 +141,13 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     def show(self, run: Run, volume: vtkMRMLScalarVolumeNode, display: Display | None = None) -> ResultNodes:
         """Put the result into the scene, in place of an earlier one of the same volume, and remember it."""
         self._runs[volume.GetID()] = run
-        return show_result(run.result, volume, slicer.mrmlScene, display)
+        with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
+            return show_result(run.result, volume, slicer.mrmlScene, display)
+
+    def warm_up(self) -> None:
+        """Load what the first run needs of PyTorch, if it is installed. Takes seconds: for another thread."""
+        if importlib.util.find_spec("torch") is not None:
+            import_torch()
 
     def run(self, volume: vtkMRMLScalarVolumeNode) -> Run | None:
         """The volume's last run of this session, if there was one."""
@@ -246,13 +256,17 @@ def shipped_model_for_field(field_strength_tesla: float) -> Path:
 
 
 def load_classifier_from_file(model: Path, device: str) -> Any:
-    load_torch_libraries()
-    leave_a_core_free()
+    import_torch()
     from ACNetLib.classifier import Classifier
     from ACNetLib.device import choose_device
+    from ACNetLib.fast_networks import make_fast
     from ACNetLib.localizer import Localizer, load_localizer
     from ACNetLib.model import load_model
     from ACNetLib.model_store import default_localizer
 
     choice = choose_device(device)
-    return Classifier(load_model(model), Localizer(load_localizer(default_localizer()), choice), choice)
+    classifier, localizer = load_model(model), load_localizer(default_localizer())
+    if choice.device == "cpu":
+        for network in (classifier.network, localizer.network):
+            make_fast(network)
+    return Classifier(classifier, Localizer(localizer, choice), choice)

@@ -43,7 +43,6 @@ class PanelModuleWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservation
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEnd)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEnd)
-        self.enter()
 
     def cleanup(self) -> None:
         self.removeObservers()

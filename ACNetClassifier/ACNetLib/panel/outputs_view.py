@@ -13,8 +13,10 @@ import slicer.util
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
+from ACNetLib.errors import ACNetError
 from ACNetLib.panel.logic import ACNetClassifierLogic, report_work
 from ACNetLib.panel.parameters import ACNetParameters
+from ACNetLib.panel.texts import refusal_text
 from ACNetLib.panel.worker import Work
 from ACNetLib.scene import ResultNodes, find_result
 from ACNetLib.scene_segmentation import make_segmentation
@@ -78,7 +80,11 @@ class OutputsView:
         nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
         if self._parameters is not None and nodes is not None:
             with slicer.util.tryWithErrorDisplay(_("The segmentation could not be made.")):
-                node = make_segmentation(nodes, slicer.mrmlScene, self._parameters.overlay)
+                try:
+                    node = make_segmentation(nodes, slicer.mrmlScene, self._parameters.overlay)
+                except ACNetError as error:
+                    self._say(refusal_text(error))
+                    return
                 self._say(_("Made: {name}. Export it in the module Data (DICOM SEG).").format(name=node.GetName()))
 
     def _offer_to_trainer(self, _checked: bool = False) -> None:

@@ -18,15 +18,17 @@ from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.display_view import DisplayView
 from ACNetLib.panel.input_view import InputView
 from ACNetLib.panel.logic import ACNetClassifierLogic, Run
+from ACNetLib.panel.needed_modules import disabled_modules_sentence
 from ACNetLib.panel.outputs_view import OutputsView
 from ACNetLib.panel.parameters import ACNetParameters, display_of
 from ACNetLib.panel.result_view import ResultView
 from ACNetLib.panel.sample_data import load_sample
-from ACNetLib.panel.texts import refusal_text, step_text
+from ACNetLib.panel.texts import other_copy_text, refusal_text, step_text
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.scene import ResultNodes, find_result
-from ACNetLib.scene_display import jump_to
+from ACNetLib.scene_copies import better_copy, volumes_of_our_plugin
 from ACNetLib.scene_table import SectionRow, read_summary
+from ACNetLib.scene_views import jump_to
 
 VOLUME_EVENTS = (
     vtk.vtkCommand.ModifiedEvent,
@@ -55,10 +57,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._volume: vtkMRMLScalarVolumeNode | None = None  # observed
         self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()  # observed
         self._running_volume_id: str | None = None
+        self._is_warm = False
 
         self._input_view = InputView(self.ui, logic)
         self._result_view = ResultView(self.ui, self._leave_out, self._show_section)
-        self._display_view = DisplayView(self.ui)
+        self._display_view = DisplayView(self.ui, self._update)
         self._outputs_view = OutputsView(self.ui, logic, self._start, self._say)
         self._box_timer = qt.QTimer()
         self._box_timer.setSingleShot(True)
@@ -80,6 +83,8 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             self._parameters.disconnectGui(self._gui_tag)
             self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameters = parameters
+        if parameters is not None and parameters.t1_volume is None:
+            parameters.t1_volume = next(reversed(volumes_of_our_plugin(slicer.mrmlScene)), None)
         self._input_view.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
@@ -100,6 +105,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self.leave_scene()
         self._worker.close()
         self._box_timer.stop()
+        self._display_view.close()
         self.removeObservers()
         self._parameters = None
 
@@ -122,7 +128,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         with slicer.util.tryWithErrorDisplay(_("The classification could not be started.")):
             try:
                 ensure_packages()
-                work = self.logic.prepare(volume, self._input_view.choices())
+                work = self.logic.prepare(volume, self._input_view.choices(), self._input_view.t1_map)
             except ACNetError as error:
                 self._say(refusal_text(error))
                 return
@@ -214,12 +220,22 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._show_apply_button(running)
         self.ui.progressBar.visible = running
         self._result_view.show(None if nodes is None else read_summary(nodes.table), can_change=not running)
-        self._display_view.show(nodes)
+        can_move = nodes is not None and not running and self.logic.run(nodes.t1_volume) is not None
+        self._display_view.show(nodes, self._input_view.t1_map, can_move)
         self._outputs_view.show(nodes, running)
         self._observe(nodes)
-        can_move = nodes is not None and not running and self.logic.run(nodes.t1_volume) is not None
-        for box in self._boxes:
-            box.SetLocked(not can_move)
+        self._show_notice()
+        if not self._is_warm and self._input_view.t1_map is not None:
+            self._is_warm = True
+            self._worker.warm_up(self.logic.warm_up)  # while the user looks at the map
+
+    def _show_notice(self) -> None:
+        """What Slicer itself lacks, and that there is a better copy of the chosen volume."""
+        volume = self._parameters.t1_volume if self._parameters is not None else None
+        better = better_copy(volume, slicer.mrmlScene) if volume is not None else None
+        sentences = [disabled_modules_sentence(), "" if better is None else other_copy_text(better.GetName())]
+        self.ui.noticeLabel.text = "\n".join(filter(None, sentences))
+        self.ui.noticeLabel.visible = bool(self.ui.noticeLabel.text)
 
     def _show_apply_button(self, running: bool) -> None:
         button, obstacle = self.ui.applyButton, self._input_view.obstacle()

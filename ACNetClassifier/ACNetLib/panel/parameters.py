@@ -39,7 +39,9 @@ class ACNetParameters:
     model_name - one of ACNetClassifierLogic.models(); empty: the one for the field strength.
     prevalence - the share of DCM among those examined; 0: that of the model's training.
     device - one of ACNetLib.device.DEVICE_REQUESTS.
-    overlay, style, opacity, side_by_side, crop_boxes - see ACNetLib.scene_display.Display.
+    overlay, style, opacity - see ACNetLib.scene_display.Display.
+    side_by_side - the T1 map alone beside the one with the overlay, in place of one view.
+    crop_boxes - whether the outlines of what the network sees are shown.
     t1_colors - one of ACNetLib.scene_display.T1_COLORS.
     """
 
@@ -55,7 +57,7 @@ class ACNetParameters:
     style: str = "bands"
     opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     side_by_side: bool = False
-    crop_boxes: bool = True
+    crop_boxes: bool = False
     t1_colors: str = "gray"
 
     if TYPE_CHECKING:  # some of what the decorator adds
@@ -70,6 +72,4 @@ def display_of(parameters: ACNetParameters) -> Display:
         overlay=parameters.overlay,
         style=parameters.style,
         opacity=parameters.opacity,
-        side_by_side=parameters.side_by_side,
-        crop_boxes=parameters.crop_boxes,
     )

@@ -24,6 +24,29 @@ def section_choice_text(choice: str) -> str:
     return texts[choice]
 
 
+def options_text(
+    field_strength: str, model_name: str, prevalence: float | None, sections: str, chosen_sections: str, device: str
+) -> str:
+    """What is set under Options, in one line; what stays as it is by itself is left out behind the first three."""
+    parts = [field_strength, _("model {name}").format(name=model_name) if model_name else _("automatic model")]
+    if prevalence is not None:
+        parts.append(_("prevalence {prevalence} %").format(prevalence=f"{100 * prevalence:.3g}"))
+    if sections == "current":
+        parts.append(_("the slice in the red view"))
+    elif sections == "chosen":
+        parts.append(_("slices {numbers}").format(numbers=chosen_sections or "-"))
+    if device != "auto":
+        parts.append(device_text(device))
+    return ", ".join(parts)
+
+
+def short_field_strength_text(field_strength_tesla: float | None, source: FieldStrengthSource | None) -> str:
+    if field_strength_tesla is None:
+        return _("field strength unknown")
+    texts = {"dicom": _("{field} T from DICOM"), "file": _("{field} T from the file"), None: _("{field} T as chosen")}
+    return texts[source].format(field=f"{field_strength_tesla:.3g}")
+
+
 def device_text(request: str) -> str:
     texts = {
         "auto": _("Automatic"),
@@ -57,18 +80,38 @@ def style_text(style: str) -> str:
 
 
 def t1_colors_text(colors: str) -> str:
-    return {"gray": _("Grey"), "perceptual": _("Perceptual, with legend in ms")}[colors]
+    return {"gray": _("Grey"), "perceptual": _("Perceptual")}[colors]
 
 
 def step_text(step: str) -> str:
     texts = {
         "model": _("Loading the model..."),
         "ventricle": _("Finding the left ventricle..."),
-        "sections": _("Classifying the sections..."),
-        "range": _("Moving and turning the sections..."),
+        "sections": _("Classifying the slices..."),
+        "range": _("Moving and turning the slices..."),
         "report": _("Writing the report..."),
     }
     return texts[step]
+
+
+def disabled_modules_text(names: list[str]) -> str:
+    """What is missing without these modules of Slicer; empty when there are none."""
+    if not names:
+        return ""
+    lost = {
+        "Markups": _("crop boxes and control points can't be seen or moved"),
+        "Segmentations": _("segments can't be read or made"),
+    }
+    return _(
+        "{names} is disabled in Slicer's settings: {lost}. To change that: Edit, Application Settings, Modules."
+    ).format(names=_(" and ").join(names), lost="; ".join(lost[name] for name in names))
+
+
+def other_copy_text(better: str) -> str:
+    return _(
+        "This is another copy of the DICOM files of {better}, with their stored values. Choose {better}: its values "
+        "are T1 in ms."
+    ).format(better=better)
 
 
 def refusal_text(error: Exception) -> str:
@@ -78,11 +121,11 @@ def refusal_text(error: Exception) -> str:
 
 def input_text(t1_map: T1Map, field_strength_source: FieldStrengthSource | None) -> str:
     """What the check found: sections, size, unit, and the field strength with where it was read."""
-    columns, rows, sections = t1_map.image.GetSize()
+    columns, rows, slices = t1_map.image.GetSize()
     width, height, depth = t1_map.image.GetSpacing()
     lines = [
-        _("A native T1 map in ms: {sections} of {columns} x {rows} pixels, {spacing} mm.").format(
-            sections=_("1 section") if sections == 1 else _("{count} sections").format(count=sections),
+        _("A native T1 map in ms: {slices} of {columns} x {rows} pixels, {spacing} mm.").format(
+            slices=_("1 slice") if slices == 1 else _("{count} slices").format(count=slices),
             columns=columns,
             rows=rows,
             spacing=f"{width:.3g} x {height:.3g} x {depth:.3g}",
@@ -195,7 +238,7 @@ def row_texts(row: SectionRow) -> tuple[str, ...]:
 
 def _field_strength_sentence(field_strength_tesla: float | None, source: FieldStrengthSource | None) -> str:
     if field_strength_tesla is None:
-        return _("Field strength: unknown. Choose it below.")
+        return _("Field strength: unknown. Choose it under Options.")
     texts = {
         "dicom": _("Field strength: {field} T, by the DICOM header."),
         "file": _("Field strength: {field} T, by the file."),

@@ -1,23 +1,41 @@
-"""PyTorch in a thread beside the application: loaded without a pause, and with a core left for the event loop."""
+"""PyTorch in a thread beside the application: imported without a pause, and on all cores without getting in its way."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+SHORT_WAITS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
+"""For the libraries that share PyTorch's work among threads: how long a thread that waits for another keeps its core
+busy before it sleeps. They read it when they are loaded."""
 
-def load_torch_libraries() -> None:
-    """Load PyTorch's shared libraries while other threads run; `import torch` then finds them loaded.
+
+def import_torch() -> None:
+    """Import PyTorch; the other threads of the application go on meanwhile."""
+    if "torch" not in sys.modules:
+        os.environ.update(SHORT_WAITS)
+        with _without_garbage_collection():
+            _load_libraries()
+            import torch  # noqa: F401
+    elif not os.environ.keys() >= SHORT_WAITS.keys():  # somebody else has imported it
+        _leave_a_core_free()
+
+
+def _load_libraries() -> None:
+    """Load PyTorch's shared libraries; `import torch` then finds them loaded.
 
     The import statement would hold the interpreter lock while the system loads these files of some hundred megabytes:
     the application would stand still for a quarter of a second, for seconds from a slow disk. A function of a shared
     library that ctypes calls gives the lock away. Where it does not work, `import torch` loads them as ever.
     """
     spec = importlib.util.find_spec("torch")
-    if "torch" in sys.modules or sys.platform == "win32" or spec is None or not spec.submodule_search_locations:
+    if sys.platform == "win32" or spec is None or not spec.submodule_search_locations:
         return
     suffix = ".dylib" if sys.platform == "darwin" else ".so"
     library = Path(spec.submodule_search_locations[0]) / "lib" / f"libtorch_python{suffix}"
@@ -27,11 +45,28 @@ def load_torch_libraries() -> None:
         load(os.fsencode(library), os.RTLD_NOW)
 
 
-def leave_a_core_free() -> None:
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Python's search for garbage looks at every object, holding the interpreter lock: 0.1 to 0.3 s in Slicer.
+
+    An import makes some hundred thousand objects and thereby causes several searches, a third of its time. It leaves
+    no garbage behind, so what is there afterwards is left out of later searches too.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+def _leave_a_core_free() -> None:
     """Let PyTorch compute on one core less than there are.
 
-    Its threads wait for each other without sleeping. Where the event loop or another program takes one of their cores
-    for a moment, all of them spin: on two cores a study took 7 to 26 seconds in place of 0.7.
+    By default its threads wait for each other without sleeping. Where the event loop or another program takes one of
+    their cores for a moment, all of them spin: on two cores a study took 7 to 26 seconds in place of 0.7.
     """
     import torch
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import qt
@@ -37,6 +36,7 @@ class Worker:
         self._reports: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
         self._cancelled = threading.Event()
         self._future: Future | None = None
+        self._warm_up: Future | None = None
         self._on_finished: Callable[[Future], None] | None = None
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
@@ -60,6 +60,11 @@ class Worker:
         self._future = self._executor.submit(work, self._report)
         self._timer.start()
 
+    def warm_up(self, work: Callable[[], None]) -> None:
+        """Do something in the thread that later work would wait for. Nobody is told of it: `running` stays False."""
+        self._warm_up = self._executor.submit(work)
+        self._timer.start()
+
     def cancel(self) -> None:
         """Let the work end with CancelledByUser when it next reports its progress."""
         self._cancelled.set()
@@ -79,8 +84,12 @@ class Worker:
     def _poll(self) -> None:
         while not self._reports.empty():
             self._on_progress(*self._reports.get())
+        at_work = [each for each in (self._warm_up, self._future) if each is not None and not each.done()]
+        if at_work:
+            wait(at_work[:1], timeout=LEND_SECONDS)  # lends the lock, no longer than the work needs it
         if self._future is None or not self._future.done():
-            time.sleep(LEND_SECONDS)
+            if not at_work:
+                self._timer.stop()
             return
         future, on_finished = self._future, self._on_finished
         self._future = self._on_finished = None

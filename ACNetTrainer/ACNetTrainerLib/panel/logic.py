@@ -14,7 +14,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.logic import Center
-from ACNetLib.panel.torch_libraries import leave_a_core_free, load_torch_libraries
+from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.panel.worker import Progress
 from ACNetLib.scene_input import place_from_node, t1_map_from_volume_node
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
@@ -92,8 +92,7 @@ def python_for_processes() -> str:
 
 
 def shipped_localizer() -> Any:
-    load_torch_libraries()
-    leave_a_core_free()
+    import_torch()
     from ACNetLib.device import choose_device
     from ACNetLib.localizer import Localizer, load_localizer
     from ACNetLib.model_store import default_localizer

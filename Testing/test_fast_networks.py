@@ -1,0 +1,43 @@
+"""A network that was made fast says what it said before."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ACNetLib.fast_networks import make_fast
+from ACNetLib.localizer import load_localizer
+from ACNetLib.model import load_model
+from ACNetLib.model_store import default_localizer, model_for_field
+
+
+def count(network: nn.Module, kind: type[nn.Module]) -> int:
+    return sum(isinstance(module, kind) for module in network.modules())
+
+
+def test_the_shipped_classifiers_answer_as_before_with_less_to_compute() -> None:
+    network = load_model(model_for_field(1.5)).network
+    images = 100 + 40 * torch.randn(3, 1, 128, 128, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before, normalizations = network(images), count(network, nn.BatchNorm2d)
+        make_fast(network)
+        after = network(images)
+    torch.testing.assert_close(after.logits, before.logits, rtol=1e-4, atol=1e-4)
+    for mask, mask_before in zip(after.masks, before.masks, strict=True):
+        torch.testing.assert_close(mask, mask_before, rtol=1e-4, atol=1e-4)
+    assert count(network, nn.BatchNorm2d) < normalizations / 2
+
+
+def test_the_localizer_answers_as_before() -> None:
+    network = load_localizer(default_localizer()).network
+    images = 100 + 40 * torch.randn(2, 1, 192, 192, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before = network(images)
+        make_fast(network)
+        torch.testing.assert_close(network(images), before, rtol=1e-3, atol=1e-3)
+
+
+def test_a_normalization_of_something_else_than_a_convolution_stays() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(1), nn.ReLU(), nn.Conv2d(1, 2, 3), nn.ReLU(), nn.BatchNorm2d(2)).eval()
+    make_fast(network)
+    assert count(network, nn.BatchNorm2d) == 2
