@@ -54,21 +54,31 @@ $(MODELS)/judging-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
 	$(BIN)/acnet-train simulate --patients 400 --field $(*:T=) --seed 2 --output $(@D)
 
+# Patients of the simulation that no training knows, to see what survives a stranger's data: Documentation/abroad.md.
+$(MODELS)/abroad-%/cases.csv: | $(READY)
+	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
+	$(BIN)/acnet-train simulate-abroad --patients 200 --field $(*:T=) --seed 3 --scanner-factor 1 --output $(@D)
+
 $(MODELS)/localizer-simulated.safetensors: $(FIELDS:%=$(MODELS)/training-%/cases.csv)
 	$(BIN)/acnet-train train-localizer $(^D) --patients 500 --output $@
 
-$(MODELS)/judged-localizer-simulated.json: $(MODELS)/localizer-simulated.safetensors $(FIELDS:%=$(MODELS)/judging-%/cases.csv)
+$(MODELS)/judged-localizer-simulated.json: $(MODELS)/localizer-simulated.safetensors \
+		$(FIELDS:%=$(MODELS)/judging-%/cases.csv) $(FIELDS:%=$(MODELS)/abroad-%/cases.csv)
 	$(BIN)/acnet-train evaluate-localizer $< $(FIELDS:%=$(MODELS)/judging-%) \
 		--output Documentation/results/localizer-simulated.json --save-model $(SHIPPED)/localizer-simulated.safetensors
+	$(BIN)/acnet-train evaluate-localizer $< $(FIELDS:%=$(MODELS)/abroad-%) \
+		--output Documentation/results/localizer-simulated-abroad.json
 	$(BIN)/python -c "import shutil; shutil.copy('Documentation/results/localizer-simulated.json', '$@')"
 
 $(MODELS)/acnet-simulated-%.safetensors: $(MODELS)/training-%/cases.csv
 	$(BIN)/acnet-train train $(<D) --recipe simulated --output $@
 
 # With the shipped localizer: hence after it.
-$(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/acnet-simulated-%.safetensors $(MODELS)/judging-%/cases.csv $(MODELS)/judged-localizer-simulated.json
+$(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/acnet-simulated-%.safetensors \
+		$(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv $(MODELS)/judged-localizer-simulated.json
 	$(BIN)/acnet-train evaluate $< $(MODELS)/judging-$* --output Documentation/results/acnet-simulated-$*.json \
 		--save-model $(SHIPPED)/acnet-simulated-$*.safetensors
+	$(BIN)/acnet-train evaluate $< $(MODELS)/abroad-$* --output Documentation/results/acnet-simulated-$*-abroad.json
 	$(BIN)/python -c "import shutil; shutil.copy('Documentation/results/acnet-simulated-$*.json', '$@')"
 
 # What the shipped models say of diseases that they were not trained on, and of poor images.
