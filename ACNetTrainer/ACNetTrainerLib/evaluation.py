@@ -153,7 +153,7 @@ def located_library(library: CaseLibrary, localizer: Localizer) -> CaseLibrary:
     """The cases whose ventricle the localizer finds, with the centres where it finds them."""
     found: list[Case] = []
     for case in library.cases:
-        (ventricle,) = localizer.locate(read_t1_map(library.path(case)))
+        (ventricle,) = localizer.locate(read_t1_map(library.path(case), post_contrast=True))
         if ventricle.confidence >= localizer.confidence_threshold:
             left, posterior, superior = ventricle.center_mm.tolist()
             found.append(replace(case, center_l_mm=left, center_p_mm=posterior, center_s_mm=superior))
