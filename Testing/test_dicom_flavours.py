@@ -31,7 +31,7 @@ EXACT = [flavour for flavour in FLAVOURS if flavour != "philips"]
 
 @pytest.fixture(scope="module")
 def sections() -> list[SimulatedSection]:
-    patient = draw_patient(77, 1, "dcm", 1.5)
+    patient = draw_patient(77, 1, "dcm", 1.5).as_one_series()
     return [simulate_section(patient, level) for level in LEVEL_NAMES]
 
 

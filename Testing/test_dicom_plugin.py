@@ -54,7 +54,7 @@ def a_plugin(host: None) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def flavours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder for each maker's flavour: the same patient's map and the images that lie beside it."""
-    patient = draw_patient(77, 1, "dcm", 1.5)
+    patient = draw_patient(77, 1, "dcm", 1.5).as_one_series()
     sections = [simulate_section(patient, level) for level in LEVEL_NAMES]
     images = [map_image(section) for section in sections]
     root = tmp_path_factory.mktemp("flavours")

@@ -81,7 +81,7 @@ def click(sample: SampleCase, with_point: bool) -> Iterator[ResultNodes]:
 def the_truth(a_sample: SampleCase) -> dict[float, SectionTruth]:
     """The truth of each section of the sample, by the section's position along the normal (mm)."""
     label, index = next((label, index) for name, label, index in SAMPLE_PATIENTS if name == a_sample.name)
-    patient = draw_patient(SAMPLE_SEED, index, label, 1.5)
+    patient = draw_patient(SAMPLE_SEED, index, label, 1.5).as_one_series()
     sections = [simulate_section(patient, level) for level in LEVEL_NAMES]
     return {_height(map_image(section).GetOrigin(), patient.scan.axes[:, 2]): section.truth for section in sections}
 

@@ -72,6 +72,8 @@ def simulate_cohort(
 def _write_patient(
     patient: Patient, folder: Path, dicom: str | None, levels: tuple[str, ...]
 ) -> tuple[list[Case], list[TruthRow]]:
+    if dicom:
+        patient = patient.as_one_series()
     with threadpool_limits(1):
         sections = [simulate_section(patient, level) for level in levels]
     cases, rows = [], []

@@ -6,7 +6,7 @@ The overlap of the classes is set so that single measures separate simulated pat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -147,6 +147,12 @@ class Patient:
     @property
     def mid_level(self) -> float:
         return self.levels[1]
+
+    def as_one_series(self) -> Patient:
+        """The same patient with slices at even distances, as they are planned in one series."""
+        base, mid, apex = self.levels
+        half = (apex - base) / 2
+        return replace(self, levels=(mid - half, mid, mid + half))
 
     def distance_mm(self, section: int) -> float:
         """Of a section (0 base, 1 mid, 2 apex) from the mid section, towards the apex."""

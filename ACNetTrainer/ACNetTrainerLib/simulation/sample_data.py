@@ -41,7 +41,7 @@ def write_sample_data(folder: Path, thumbnails: Path, field_strength_tesla: floa
     """
     table = []
     for name, label, index in SAMPLE_PATIENTS:
-        patient = draw_patient(SAMPLE_SEED, index, label, field_strength_tesla)
+        patient = draw_patient(SAMPLE_SEED, index, label, field_strength_tesla).as_one_series()
         sections = [simulate_section(patient, level) for level in LEVEL_NAMES]
         images = [map_image(section) for section in sections]
         write_dicom_series(folder / name, sections, images)
