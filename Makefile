@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results abroad-results clean
+.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results abroad-results failures clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -124,6 +124,10 @@ tables: $(READY)
 simulation-results: $(READY)
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 1.5 --output Documentation/results/simulation-1.5T.json
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 3 --output Documentation/results/simulation-3T.json
+
+# What the shipped models get wrong on patients of another make: Documentation/localizer.md. Look at it.
+failures: $(MODELS)/abroad-3T/cases.csv
+	$(BIN)/python Documentation/failures.py $(MODELS)/abroad-3T Documentation/images/failures.png
 
 # Simulated patients of another make: Documentation/abroad.md. Look at the picture.
 abroad-results: $(READY)
