@@ -23,9 +23,9 @@ from .patient import Label, draw_patient
 from .section import LEVEL_NAMES, simulate_section
 
 SAMPLE_SEED = 7
-"""Not the seed of any cohort for training or judging; of its patients two whose surroundings look like most people's."""
+"""Not the seed of any cohort for training or judging; of its patients two whose surroundings look like most people."""
 SAMPLE_PATIENTS: tuple[tuple[str, Label, int], ...] = (
-    ("ACNetSimulatedNormal", "normal", 317),
+    ("ACNetSimulatedNormal", "normal", 890),
     ("ACNetSimulatedDCM", "dcm", 553),
 )
 SAMPLE_CASES = 12
