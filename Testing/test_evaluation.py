@@ -39,8 +39,9 @@ from ACNetTrainerLib.evaluation import (
 )
 from ACNetTrainerLib.metrics import auroc
 from ACNetTrainerLib.performance import performance
+from ACNetTrainerLib.predictions import Predictions
 from ACNetTrainerLib.scores import PatientScores, score_patients
-from ACNetTrainerLib.training import Predictions, predict
+from ACNetTrainerLib.training import predict
 from ACNetTrainerLib.training_patients import HASH_DIGITS, known_patients, patients_record
 from conftest import Finder, a_card, simulate_library
 
@@ -187,7 +188,7 @@ def test_the_model_is_compared_with_the_true_measures_of_the_same_patients(
 def test_a_patient_has_the_mean_calibrated_log_odds_of_its_sections(
     a_model: Model, simulated_library: CaseLibrary
 ) -> None:
-    model = Model(a_model.network, replace(a_model.card, study_temperature=2.0))
+    model = Model(a_model.network, replace(a_model.card, temperatures=(1.0, 1.0, 2.0)))
     scores = score_patients(model, simulated_library, CPU)
     dataset = CaseDataset(simulated_library, simulated_library.cases, model.card.intensity)
     sections = predict(model.network, dataset, CPU).log_odds.reshape(12, 3)
