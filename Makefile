@@ -76,9 +76,10 @@ $(MODELS)/acnet-simulated-%.safetensors: $(MODELS)/training-%/cases.csv
 # With the shipped localizer: hence after it.
 $(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/acnet-simulated-%.safetensors \
 		$(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv $(MODELS)/judged-localizer-simulated.json
-	$(BIN)/acnet-train evaluate $< $(MODELS)/judging-$* --output Documentation/results/acnet-simulated-$*.json \
-		--save-model $(SHIPPED)/acnet-simulated-$*.safetensors
-	$(BIN)/acnet-train evaluate $< $(MODELS)/abroad-$* --output Documentation/results/acnet-simulated-$*-abroad.json
+	$(BIN)/acnet-train evaluate $< $(MODELS)/judging-$* --training-cases $(MODELS)/training-$* \
+		--output Documentation/results/acnet-simulated-$*.json --save-model $(SHIPPED)/acnet-simulated-$*.safetensors
+	$(BIN)/acnet-train evaluate $< $(MODELS)/abroad-$* --training-cases $(MODELS)/training-$* \
+		--output Documentation/results/acnet-simulated-$*-abroad.json
 	$(BIN)/python -c "import shutil; shutil.copy('Documentation/results/acnet-simulated-$*.json', '$@')"
 
 # What the shipped models say of diseases that they were not trained on, and of poor images.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ACNetTrainerLib import comparison_tables, other_diseases, robustness
+from ACNetTrainerLib.evaluation import CROSS_FITTED
 
 DOCUMENTATION = Path(__file__).parent
 PAGES = (DOCUMENTATION.parent / "README.md", *sorted(DOCUMENTATION.glob("*.md")))
@@ -94,7 +95,8 @@ def models() -> str:
         ("AUROC of ACNet, cut around the true centre", lambda r: estimate(r["auroc"])),
         ("AUROC of ACNet, cut where the localizer finds the heart", lambda r: estimate(r["with_localizer"]["auroc"])),
         (
-            "AUROC of a logistic regression on the *true* septal T1, cavity area and wall thickness",
+            "AUROC of a logistic regression on the *true* septal T1, cavity area and wall thickness, fitted to "
+            + records[0]["true_measures"].get("regression_fitted_to", CROSS_FITTED),
             lambda r: estimate(r["true_measures"]["auroc_logistic_regression"]),
         ),
         ("ACNet less regression", lambda r: estimate(r["true_measures"]["auroc_model_minus_regression"])),

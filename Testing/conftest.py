@@ -107,7 +107,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
         sections=sections,
         left_out=(),
         probability_dcm=probability_dcm,
-        probability_range=probability_around(probability_dcm),
+        stability=probability_around(probability_dcm),
         verdict=verdict(probability_dcm, UNCERTAIN_RANGE),
         prevalence_dcm=0.5,
         attention={
@@ -154,8 +154,7 @@ def a_card(name: str) -> ModelCard:
         field_strength_tesla=1.5,
         simulated=True,
         decision_threshold=0.5,
-        section_temperature=1.0,
-        study_temperature=1.0,
+        temperatures=(1.0,),
         training_prior_dcm=0.5,
         attention_thresholds=dict.fromkeys(ATTENTION_MAPS, (0.1, 0.2, 0.3, 0.4)),
     )

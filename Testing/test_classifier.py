@@ -95,14 +95,27 @@ def test_the_probability_of_the_study_comes_from_the_mean_log_odds(a_model: Mode
     def answer(x: Tensor) -> tuple[Tensor, Tensor]:
         return torch.tensor([-1.0, 4.0]), torch.full((2, 4, 32, 32), 0.5)
 
-    study = a_classifier(
-        a_model, answer, section_temperature=2.0, study_temperature=0.5, uncertain_range=(0.4, 0.6)
-    ).classify(an_oblique_t1_map)
+    study = a_classifier(a_model, answer, temperatures=(2.0, 0.5), uncertain_range=(0.4, 0.6)).classify(
+        an_oblique_t1_map
+    )
     assert [section.log_odds for section in study.sections] == [-0.5, 2.0]
     assert [section.probability_dcm for section in study.sections] == pytest.approx([sigmoid(-0.5), sigmoid(2.0)])
     assert study.probability_dcm == pytest.approx(sigmoid(1.5 / 0.5))
     assert [section.verdict for section in study.sections] == ["normal", "dcm"]
     assert study.verdict == "dcm"
+
+
+@pytest.mark.parametrize("log_odds", [-2.0, -1.0, 1.0, 3.0])
+def test_one_section_as_a_study_says_the_same_as_its_row(
+    a_model: Model, an_oblique_t1_map: T1Map, log_odds: float
+) -> None:
+    classifier = a_classifier(a_model, flat(0.5, log_odds=log_odds), temperatures=(2.0, 0.5), training_prior_dcm=0.9)
+    study = classifier.classify(an_oblique_t1_map, sections=[1], prevalence_dcm=0.3)
+    both = classifier.classify(an_oblique_t1_map, prevalence_dcm=0.3)
+    for result in (study, both.leaving_out({0})):
+        row = result.sections[-1]
+        assert (result.probability_dcm, result.verdict) == (row.probability_dcm, row.verdict)
+    assert both.probability_dcm != study.probability_dcm
 
 
 @pytest.mark.parametrize(
@@ -142,7 +155,7 @@ def test_a_prevalence_that_is_no_share_is_refused(a_model: Model, an_oblique_t1_
         a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map, prevalence_dcm=prevalence)
 
 
-def test_the_range_spans_what_moved_and_turned_sections_give(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+def test_the_stability_spans_what_moved_and_turned_sections_give(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     values = iter([0.0, 0.5, -0.25, 1.0, -2.0, 0.1, 0.2])
 
     def answer(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,7 +163,7 @@ def test_the_range_spans_what_moved_and_turned_sections_give(a_model: Model, an_
 
     study = a_classifier(a_model, answer).classify(an_oblique_t1_map)
     assert study.probability_dcm == 0.5
-    assert study.probability_range == pytest.approx((sigmoid(-2.0), sigmoid(1.0)))
+    assert study.stability == pytest.approx((sigmoid(-2.0), sigmoid(1.0)))
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_the_papers_protocol_keeps_the_epoch_that_is_best_on_the_test_sections(
     assert outcome.best_epoch == 1 + int(np.argmin(errors))
     is_dcm = np.array([case.is_dcm for case in small_paper.test])
     assert np.mean((outcome.log_odds >= 0) != is_dcm) == pytest.approx(min(errors), abs=1e-5)
-    assert (outcome.decision_threshold, outcome.section_temperature) == (0.5, 1.0)
+    assert (outcome.decision_threshold, outcome.temperatures) == (0.5, (1.0,))
 
 
 def test_a_copy_is_turned_and_noisy_and_the_same_in_training_and_test(small_paper: Run) -> None:

@@ -35,12 +35,14 @@ from ACNetTrainerLib.evaluation import (
     matched_patients,
     measures_log_odds,
     mid_level_measures,
+    trained_measures_log_odds,
     verdict_shares,
 )
 from ACNetTrainerLib.metrics import auroc
 from ACNetTrainerLib.performance import performance
+from ACNetTrainerLib.predictions import Predictions
 from ACNetTrainerLib.scores import PatientScores, score_patients
-from ACNetTrainerLib.training import Predictions, predict
+from ACNetTrainerLib.training import predict
 from ACNetTrainerLib.training_patients import HASH_DIGITS, known_patients, patients_record
 from conftest import Finder, a_card, simulate_library
 
@@ -172,6 +174,7 @@ def test_the_model_is_compared_with_the_true_measures_of_the_same_patients(
     scores = score_patients(a_model, simulated_library, CPU)
     truth = mid_level_measures(simulated_library.folder / "truth.csv", scores.patients)
     compared = evaluation["true_measures"]
+    assert compared["regression_fitted_to"] == "the other four fifths of these patients"
     assert compared["auroc_septal_t1"] == auroc(truth["septal_t1_ms"], scores.is_dcm)
     assert compared["auroc_cavity_area"] == auroc(truth["cavity_area_mm2"], scores.is_dcm)
     regression = compared["auroc_logistic_regression"]
@@ -184,10 +187,35 @@ def test_the_model_is_compared_with_the_true_measures_of_the_same_patients(
         assert compared[subgroup]["patients"] < 12
 
 
+def test_a_regression_that_learns_from_the_trainings_patients_says_so_and_is_a_fit_to_them_alone(
+    simulated_library: CaseLibrary, a_model: Model, tmp_path: Path
+) -> None:
+    training = simulate_library(tmp_path / "training", patients=12, seed=33, levels=("mid",))
+    result = evaluate(a_model, simulated_library, CPU, training_library=training)["true_measures"]
+    assert result["regression_fitted_to"] == "the 12 patients of the training"
+    truth = mid_level_measures(simulated_library.folder / "truth.csv", simulated_library.patients)
+    is_dcm = np.array([case.is_dcm for case in simulated_library.cases if case.case.endswith("-mid")])
+    fitted = trained_measures_log_odds(truth, training)
+    assert result["auroc_logistic_regression"]["value"] == pytest.approx(auroc(fitted, is_dcm), abs=1e-4)
+    one = {name: values[:1] for name, values in truth.items()}
+    np.testing.assert_allclose(trained_measures_log_odds(one, training), fitted[:1])
+
+
+def test_the_judged_patients_are_refused_as_training_cases(simulated_library: CaseLibrary, a_model: Model) -> None:
+    with pytest.raises(ACNetError, match="12 of its patients are among those to judge by"):
+        evaluate(a_model, simulated_library, CPU, training_library=simulated_library)
+    other_field = replace(
+        simulated_library,
+        cases=tuple(replace(c, patient=f"x{c.patient}", field_strength_tesla=3.0) for c in simulated_library.cases),
+    )
+    with pytest.raises(ACNetError, match="it is of another field strength than"):
+        evaluate(a_model, simulated_library, CPU, training_library=other_field)
+
+
 def test_a_patient_has_the_mean_calibrated_log_odds_of_its_sections(
     a_model: Model, simulated_library: CaseLibrary
 ) -> None:
-    model = Model(a_model.network, replace(a_model.card, study_temperature=2.0))
+    model = Model(a_model.network, replace(a_model.card, temperatures=(1.0, 1.0, 2.0)))
     scores = score_patients(model, simulated_library, CPU)
     dataset = CaseDataset(simulated_library, simulated_library.cases, model.card.intensity)
     sections = predict(model.network, dataset, CPU).log_odds.reshape(12, 3)

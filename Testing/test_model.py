@@ -55,8 +55,7 @@ def sections() -> Tensor:
 def test_a_model_comes_back_from_its_file_with_the_same_logits_and_card(a_model: Model, tmp_path: Path) -> None:
     card = replace(
         a_model.card,
-        section_temperature=1.7,
-        study_temperature=1.3,
+        temperatures=(1.7, 1.5, 1.3),
         decision_threshold=0.41,
         intensity=IntensityScaling("minmax_paper"),
         training={"recipe": {"name": "paper"}, "best_epoch": 3},
@@ -153,10 +152,11 @@ CARD_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "other classes": ({"class_names": ["dcm", "normal"]}, "class_names"),
     "other section size": ({"section_size": 64}, "section_size"),
     "other spacing": ({"section_spacing_mm": 2.0}, "section_spacing_mm"),
-    "no temperature": ({"study_temperature": 0}, "study_temperature"),
+    "no temperature": ({"temperatures": []}, "temperatures"),
+    "a temperature of zero": ({"temperatures": [1.0, 0]}, "temperatures"),
     "metrics of another type": ({"metrics": [1]}, "field metrics"),
     "no range": ({"uncertain_range": [0.8, 0.2]}, "field uncertain_range"),
-    "temperature of another type": ({"section_temperature": "hot"}, "wrong type"),
+    "temperature of another type": ({"temperatures": ["hot"]}, "wrong type"),
     "threshold out of range": ({"decision_threshold": 1.0}, "decision_threshold"),
     "prior out of range": ({"training_prior_dcm": 0.0}, "training_prior_dcm"),
     "too few bands": ({"attention_thresholds": {"module_1": [0.5]}}, "attention_thresholds"),
@@ -177,9 +177,18 @@ def test_a_card_that_this_version_can_not_follow_is_refused(
 
 
 def test_a_card_that_lacks_a_field_is_refused(model_file: Path) -> None:
-    changed(model_file, lambda _, card: card.pop("study_temperature"))
-    with pytest.raises(ACNetError, match=r"lacks or adds these fields: study_temperature"):
+    changed(model_file, lambda _, card: card.pop("temperatures"))
+    with pytest.raises(ACNetError, match=r"lacks or adds these fields: temperatures"):
         load_model(model_file)
+
+
+def test_a_file_of_before_with_two_temperatures_is_read(model_file: Path) -> None:
+    def as_before(_: object, card: Card) -> None:
+        del card["temperatures"]
+        card |= {"section_temperature": 1.7, "study_temperature": 1.3}
+
+    changed(model_file, as_before)
+    assert load_model(model_file).card.temperatures == read_card(model_file).temperatures == (1.7, 1.7, 1.3)
 
 
 def test_weights_of_another_network_are_refused_by_name(model_file: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
     assert "SIMULATED" not in printed
     texts = {line.strip().split("  ")[0]: line.split("  ")[-1].strip() for line in printed.splitlines()}
     assert texts["verdict"].startswith("normal below a probability of 0.2, uncertain from 0.2 to below 0.8")
-    assert texts["temperature"] == "1.000 of a section, 1.000 of a study"
+    assert texts["temperatures"] == "1.000 (of one section, of two, and so on)"
     assert texts["recipe"] == "recommended"
     assert texts["training"] == "40 patients with DCM (120 sections), 50 normal (150 sections)"
     assert texts["auroc"] == "0.910 (0.860 to 0.950)"

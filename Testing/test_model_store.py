@@ -490,7 +490,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "no kind": (lambda path: change_card(path, kind=None), "of kind None"),
     "a name that is none": (lambda path: change_card(path, name=["a"]), "field name .* expected a text"),
     "no word of simulation": (lambda path: change_card(path, simulated=0), "field simulated .* true or false"),
-    "an endless temperature": (lambda path: change_card(path, study_temperature=float("inf")), "study_temperature"),
+    "an endless temperature": (lambda path: change_card(path, temperatures=[float("inf")]), "temperatures"),
     "a field strength of another type": (lambda path: change_card(path, field_strength_tesla="1.5"), "wrong type"),
     "an intensity window of another type": (
         lambda path: change_card(path, intensity={"kind": "fixed_window", "low_ms": "0", "high_ms": "9"}),

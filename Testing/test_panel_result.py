@@ -50,7 +50,7 @@ def test_the_panel_says_the_verdict_how_it_came_about_and_each_section(
     classify(a_module, a_volume)
     assert "DCM" in ui.verdictLabel.text
     assert "#a63a24" in ui.verdictLabel.text
-    assert ui.verdictLabel.text.endswith("probability of DCM <b>91 %</b> (86 % to 94 %)")
+    assert ui.verdictLabel.text.endswith("probability of DCM <b>91 %</b> (stability: 86 % to 94 %)")
     for said in (
         "acnet-made-up-1.5T",
         "cpu",
@@ -97,11 +97,11 @@ def test_no_probability_is_said_to_be_certain_and_what_is_unknown_is_a_dash(
         sections = tuple(
             replace(section, measures=None, confidence=1.0, wall_attention=float("nan")) for section in study.sections
         )
-        return replace(study, sections=sections, probability_range=(0.001, 1.0))
+        return replace(study, sections=sections, stability=(0.001, 1.0))
 
     a_classifier.answer = extreme
     classify(a_module, a_volume)
-    assert ui.verdictLabel.text.endswith("<b>&gt; 99 %</b> (&lt; 1 % to &gt; 99 %)")
+    assert ui.verdictLabel.text.endswith("<b>&gt; 99 %</b> (stability: &lt; 1 % to &gt; 99 %)")
     assert table_texts(ui.sectionTable)[0] == ["0", "> 99 %", "DCM", "given", "-", "-", ""]
 
 

@@ -72,7 +72,7 @@ def _paths(value: object, prefix: str = "") -> list[str]:
 def test_result_json_tells_the_verdict_the_rule_and_the_range(a_folder: Path) -> None:
     values = _read_strictly(a_folder / "result.json")
     assert values["study"]["verdict"] == "dcm"
-    assert values["study"]["probability_range"] == pytest.approx(
+    assert values["study"]["stability"] == pytest.approx(
         {"low": 0.86, "high": 0.94, "shift_mm": 3.0, "turn_degrees": 5.0}
     )
     assert values["study"]["prevalence_dcm"] == 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import astuple, replace
@@ -119,12 +120,21 @@ def test_the_table_has_one_row_a_section_and_keeps_what_is_said_of_the_study(
     assert rows[0].center_mm == a_study(an_oblique_t1_map).sections[0].grid.center_mm
     assert rows[1].warnings == "The crop reaches beyond the map."
     assert (study.verdict, study.probability_dcm, study.model) == ("dcm", 0.91, "acnet-made-up-1.5T")
-    assert study.probability_range == pytest.approx((0.86, 0.94))
+    assert study.stability == pytest.approx((0.86, 0.94))
     assert study.uncertain_range == (0.2, 0.8)
     assert (study.prevalence_dcm, study.training_prior_dcm, study.field_strength_tesla) == (0.5, 0.5, 1.5)
     assert (study.center_source, study.localizer) == ("localizer", "localizer-made-up")
     assert (study.simulated_model, study.device) == (True, "cpu")
     assert study.warnings == ("The map is odd.",)
+
+
+def test_a_scene_of_before_is_read(a_result: ResultNodes) -> None:
+    expected, _ = read_summary(a_result.table)
+    values = json.loads(a_result.table.GetAttribute(STUDY))
+    values["probability_range"] = values.pop("stability")
+    (values["study_temperature"],) = values.pop("temperatures")
+    a_result.table.SetAttribute(STUDY, json.dumps(values))
+    assert read_summary(a_result.table)[0] == expected
 
 
 def test_leaving_a_section_out_pools_the_others_and_it_can_be_taken_back(a_result: ResultNodes) -> None:
@@ -133,7 +143,7 @@ def test_leaving_a_section_out_pools_the_others_and_it_can_be_taken_back(a_resul
     study, rows = read_summary(a_result.table)
     assert [row.left_out for row in rows] == [1, 0]
     assert study.probability_dcm == pytest.approx(sigmoid(log_odds_of(0.91) - 0.5))  # of the second section alone
-    assert study.probability_range[0] < study.probability_dcm < study.probability_range[1]
+    assert study.stability[0] < study.probability_dcm < study.stability[1]
     with pytest.raises(ACNetError, match="at least one"):
         leave_out(a_result.table, {0, 1})
     assert read_summary(a_result.table) == (study, rows)

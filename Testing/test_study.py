@@ -11,23 +11,35 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.probability import sigmoid
+from ACNetLib.probability import log_odds_of, sigmoid
 from ACNetLib.study import Pooling, pool
 from ACNetLib.t1map import T1Map
 
-POOLING = Pooling(study_temperature=2.0, training_prior_dcm=0.5, prevalence_dcm=0.5, uncertain_range=(0.2, 0.8))
+POOLING = Pooling(temperatures=(1.0, 2.0), training_prior_dcm=0.5, prevalence_dcm=0.5, uncertain_range=(0.2, 0.8))
 
 
-def test_the_probability_comes_from_the_mean_log_odds_and_the_range_from_the_moved_sections() -> None:
+def test_the_probability_comes_from_the_mean_log_odds_and_the_stability_from_the_moved_sections() -> None:
     pooled = pool([(4.0, 2.0, 6.0), (0.0, 0.0, 2.0)], POOLING)
     assert pooled.probability_dcm == pytest.approx(sigmoid(2.0 / 2))
-    assert pooled.probability_range == pytest.approx((sigmoid(1.0 / 2), sigmoid(4.0 / 2)))
+    assert pooled.stability == pytest.approx((sigmoid(1.0 / 2), sigmoid(4.0 / 2)))
     assert pooled.verdict == "uncertain"
 
 
-def test_the_range_encloses_the_probability_itself() -> None:
+def test_the_stability_encloses_the_probability_itself() -> None:
     pooled = pool([(1.0, 2.0, 3.0)], POOLING)
-    assert pooled.probability_range[0] == pooled.probability_dcm
+    assert pooled.stability[0] == pooled.probability_dcm
+
+
+def test_the_temperature_divides_what_the_sections_add_to_the_prior() -> None:
+    """Sections that say nothing leave the prevalence, whatever the temperature and the share in training."""
+    imbalanced = replace(POOLING, training_prior_dcm=0.9, prevalence_dcm=0.3)
+    assert pool([(log_odds_of(0.9), 0.0)] * 2, imbalanced).probability_dcm == pytest.approx(0.3)
+
+
+def test_the_temperature_is_that_of_so_many_sections() -> None:
+    pooling = replace(POOLING, temperatures=(4.0, 2.0))
+    for count, temperature in ((1, 4.0), (2, 2.0), (3, 2.0)):
+        assert pool([(1.0, 1.0)] * count, pooling).probability_dcm == pytest.approx(sigmoid(1.0 / temperature))
 
 
 def test_the_prevalence_moves_the_probability() -> None:

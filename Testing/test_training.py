@@ -18,7 +18,7 @@ from ACNetTrainerLib.cases import CaseLibrary
 from ACNetTrainerLib.fitting import learning_rate_factor
 from ACNetTrainerLib.progress import TrainingStopped, Watch
 from ACNetTrainerLib.recipe import ACNetSettings, Recipe
-from ACNetTrainerLib.training import fit_temperature, train
+from ACNetTrainerLib.training import train
 from ACNetTrainerLib.training_task import balanced_log_loss
 from conftest import acnet_train, simulate_library
 from tiny_training import CPU, EPOCHS, after_steps, changed, few_cases, rows_of, tiny_recipe, write_recipe
@@ -52,7 +52,7 @@ def test_a_training_gives_a_model_with_a_complete_card(training: Training, recip
     assert {"name": "acnet", **card.network} == asdict(recipe.network)
     assert card.intensity == recipe.intensity
     assert 0 < card.decision_threshold < 1
-    for temperature in (card.section_temperature, card.study_temperature):
+    for temperature in card.temperatures:
         assert 0.08 < temperature < 12.3
     assert card.training_prior_dcm == 0.5
     assert set(card.attention_thresholds) == set(ATTENTION_MAPS)
@@ -184,14 +184,6 @@ def test_mixed_field_strengths_are_refused(simulated_library: CaseLibrary, recip
     with pytest.raises(ACNetError, match=r"found cases of 1\.5 T, 3 T; expected one field strength"):
         train(mixed, recipe, "mixed", tmp_path / "work", CPU)
     assert not (tmp_path / "work").exists()
-
-
-def test_the_temperature_undoes_exaggerated_log_odds() -> None:
-    rng = np.random.default_rng(1)
-    is_dcm = np.arange(4000) % 2 == 0
-    honest = rng.normal(np.where(is_dcm, 1.0, -1.0), np.sqrt(2))  # log odds of a calibrated observer
-    assert fit_temperature(honest, is_dcm) == pytest.approx(1.0, abs=0.1)
-    assert fit_temperature(3 * honest, is_dcm) == pytest.approx(3.0, abs=0.3)
 
 
 def test_both_classes_weigh_the_same_in_the_validation_loss() -> None:

@@ -14,10 +14,10 @@ from torch.nn import functional as F
 
 from ACNetLib.attention import attention_maps, to_bands
 from ACNetLib.checks import FIELD_TOLERANCE_TESLA
-from ACNetLib.device import DeviceChoice, inference_autocast
+from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
-from ACNetLib.probability import at_prevalence, check_prevalence, sigmoid, verdict
+from ACNetLib.probability import at_prevalence, calibrated, check_prevalence, sigmoid, verdict
 from ACNetLib.section import Crop, SectionGrid, to_intensity
 from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult, pool, pooling_of
 from ACNetLib.t1map import T1Map
@@ -261,7 +261,7 @@ class Classifier:
     def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray]]:
         """Uncalibrated log odds (S,) and attention maps (S, 128, 128) of sections (S, 128, 128) in ms."""
         intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None].to(self._device.device)
-        with torch.inference_mode(), inference_autocast(self._device.device):
+        with torch.inference_mode():  # in 32 bit, as where temperatures and threshold were chosen
             output = self._network(intensity)
         logits = output.logits.double().cpu()
         masks = [mask.float().cpu().numpy() for mask in output.masks]
@@ -270,8 +270,8 @@ class Classifier:
 
     def _probability(self, network_log_odds: float, prevalence_dcm: float) -> dict[str, Any]:
         """The fields of SectionResult that calibration and prevalence make of the network's log odds."""
-        calibrated = network_log_odds / self._card.section_temperature
-        log_odds = at_prevalence(calibrated, self._card.training_prior_dcm, prevalence_dcm)
+        prior = self._card.training_prior_dcm
+        log_odds = at_prevalence(calibrated(network_log_odds, 1, self._card.temperatures, prior), prior, prevalence_dcm)
         probability = sigmoid(log_odds)
         return {
             "log_odds": log_odds,

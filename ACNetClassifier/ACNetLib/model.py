@@ -32,9 +32,9 @@ UNCERTAIN_RANGE = (0.2, 0.8)
 class ModelCard:
     """Everything that must travel with the weights, so that inference can't differ from training.
 
-    network: constructor arguments of ACNet, or the name of a network of kind COMPARISON. section_temperature,
-    study_temperature: divide the log odds of one section and the mean log odds of a study. training_prior_dcm: the
-    share of DCM that the probability then refers to. uncertain_range: the verdict's rule on the study's probability,
+    network: constructor arguments of ACNet, or the name of a network of kind COMPARISON. temperatures: of one section,
+    of the mean over two, ... and more, see `probability.calibrated`. training_prior_dcm: the share of DCM that is in
+    the network's log odds. uncertain_range: the verdict's rule on the study's probability,
     see `probability.verdict`. decision_threshold: where two classes must be told apart, on the same probability at the
     training prior. attention_thresholds: fixed band limits of each attention map. training, metrics: what the model was
     made from and how it did, for people to read.
@@ -45,8 +45,7 @@ class ModelCard:
     field_strength_tesla: float
     simulated: bool
     decision_threshold: float
-    section_temperature: float
-    study_temperature: float
+    temperatures: tuple[float, ...]
     training_prior_dcm: float
     attention_thresholds: dict[str, Thresholds]
     intensity: IntensityScaling = field(default_factory=IntensityScaling)
@@ -96,11 +95,16 @@ def read_card(path: Path) -> ModelCard:
 
 def _card(values: CardValues, name: str) -> ModelCard:
     kind = COMPARISON if values.get("kind") == COMPARISON else CLASSIFIER
+    if values.keys() >= {"section_temperature", "study_temperature"}:
+        # A file of before knew of one section and of a study, mostly of three: two are taken to be no surer than one.
+        section, study = values.pop("section_temperature"), values.pop("study_temperature")
+        values["temperatures"] = (section, section, study)
     check_card_fields(values, kind, (item.name for item in fields(ModelCard)), name)
     try:
         values["intensity"] = IntensityScaling(**values["intensity"])
         values["class_names"] = tuple(values["class_names"])
         values["uncertain_range"] = tuple(values["uncertain_range"])
+        values["temperatures"] = tuple(values["temperatures"])
         values["attention_thresholds"] = {key: tuple(limits) for key, limits in values["attention_thresholds"].items()}
         card = ModelCard(**values)
         _check_card(card, name)
@@ -118,8 +122,7 @@ def _check_card(card: ModelCard, name: str) -> None:
         "class_names": card.class_names != CLASS_NAMES,
         "section_size": card.section_size != SECTION_SIZE,
         "section_spacing_mm": card.section_spacing_mm != SECTION_SPACING_MM,
-        "section_temperature": not 0 < card.section_temperature < math.inf,
-        "study_temperature": not 0 < card.study_temperature < math.inf,
+        "temperatures": not card.temperatures or not all(0 < each < math.inf for each in card.temperatures),
         "uncertain_range": not _is_range(card.uncertain_range),
         "decision_threshold": not 0 < card.decision_threshold < 1,
         "training_prior_dcm": not 0 < card.training_prior_dcm < 1,

@@ -139,7 +139,8 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     yield "network", ", ".join(f"{name} {value}" for name, value in sorted(card.network.items())) or "the paper's"
     yield "section", f"{card.section_size} x {card.section_size} pixels of {card.section_spacing_mm:g} mm"
     yield "intensity", f"{scaling.kind}, {scaling.low_ms:g} to {scaling.high_ms:g} ms"
-    yield "temperature", f"{card.section_temperature:.3f} of a section, {card.study_temperature:.3f} of a study"
+    temperatures = ", ".join(f"{temperature:.3f}" for temperature in card.temperatures)
+    yield "temperatures", f"{temperatures} (of one section, of two, and so on)"
     yield "training prior", f"{card.training_prior_dcm:.3f} DCM"
     yield "verdict", verdict_rule(card.uncertain_range)
     yield "threshold", f"{card.decision_threshold:.3f}, where two classes must be told apart"

@@ -1,12 +1,14 @@
 """From a network's log odds to a probability that means something, and to a verdict.
 
-Calibrated log odds are the log likelihood ratio of the picture plus the log odds of DCM in the population that the
-model was trained for. By Bayes' rule another population replaces the second part only.
+A network's log odds are those of DCM in the population that it was trained for, plus what it makes of the picture. A
+temperature divides the second part, which so becomes the log likelihood ratio; by Bayes' rule another population
+replaces the first part only.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from ACNetLib.errors import ACNetError
@@ -25,6 +27,18 @@ def sigmoid(log_odds: float) -> float:
 
 def log_odds_of(probability: float) -> float:
     return math.log(probability / (1 - probability))
+
+
+def calibrated(
+    network_log_odds: float, sections: int, temperatures: Sequence[float], training_prior_dcm: float
+) -> float:
+    """Log odds at the training prior from the network's own, the mean over so many sections.
+
+    temperatures: of one section, of two, ...; the last one also of more. Sections of one patient err together, so how
+    much surer than one their mean is has to be measured.
+    """
+    prior = log_odds_of(training_prior_dcm)
+    return prior + (network_log_odds - prior) / temperatures[min(sections, len(temperatures)) - 1]
 
 
 def at_prevalence(log_odds: float, training_prior_dcm: float, prevalence_dcm: float) -> float:

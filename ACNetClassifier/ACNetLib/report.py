@@ -27,7 +27,7 @@ from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, St
 from ACNetLib.t1map import T1Map
 from ACNetLib.wording import verdict_rule
 
-RESULT_FORMAT_VERSION = 1
+RESULT_FORMAT_VERSION = 2
 SOFTWARE = "SlicerACNet"
 
 
@@ -61,7 +61,7 @@ def write_result(result: StudyResult, folder: Path, save_scene: Callable[[Path],
 def result_values(result: StudyResult) -> dict[str, Any]:
     """The result as plain values, in the schema of result.json. What can't be measured is None, never NaN."""
     t1_map, card = result.t1_map, result.card
-    low, high = result.probability_range
+    low, high = result.stability
     return _without_nan(
         {
             "format_version": RESULT_FORMAT_VERSION,
@@ -83,7 +83,7 @@ def result_values(result: StudyResult) -> dict[str, Any]:
             "study": {
                 "verdict": result.verdict,
                 "probability_dcm": result.probability_dcm,
-                "probability_range": {
+                "stability": {
                     "low": low,
                     "high": high,
                     "shift_mm": RANGE_SHIFT_MM,
@@ -121,8 +121,7 @@ def _model_values(card: ModelCard) -> dict[str, Any]:
         "field_strength_tesla": card.field_strength_tesla,
         "trained_on_simulation": card.simulated,
         "training_prior_dcm": card.training_prior_dcm,
-        "section_temperature": card.section_temperature,
-        "study_temperature": card.study_temperature,
+        "temperatures": list(card.temperatures),
         "network": card.network,
         "auroc": card.metrics.get("auroc"),
         "auroc_on_simulation": card.metrics.get("simulated"),

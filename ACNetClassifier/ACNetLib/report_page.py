@@ -62,7 +62,7 @@ def report_page(result: StudyResult, pictures: Sequence[bytes], software_version
     Of the patient it tells nothing but the T1 map's name, which is that of a file, folder or node: no header is shown.
     """
     t1_map, card = result.t1_map, result.card
-    low, high = result.probability_range
+    low, high = result.stability
     return filled(
         PAGE,
         head=page_head(f"ACNet report: {t1_map.name}", _simulated(result)),
@@ -125,9 +125,9 @@ def _mismatch(result: StudyResult) -> Html:
 
 
 def _scale(result: StudyResult) -> Html:
-    """The probability and its range on a line from 0 to 1, above the verdicts that they stand for."""
+    """The probability and its stability on a line from 0 to 1, above the verdicts that they stand for."""
     low, high = result.card.uncertain_range
-    range_low, range_high = result.probability_range
+    lowest, highest = result.stability
     zones: tuple[tuple[Verdict, float, float], ...] = (("normal", 0, low), ("uncertain", low, high), ("dcm", high, 1))
 
     def place(probability: float) -> str:
@@ -136,8 +136,8 @@ def _scale(result: StudyResult) -> Html:
     return filled(
         SCALE,
         text=f"Probability of DCM {probability_text(result.probability_dcm)} on a line from 0 to 1",
-        range_low=place(range_low),
-        range_width=place(range_high - range_low),
+        range_low=place(lowest),
+        range_width=place(highest - lowest),
         marker=place(result.probability_dcm),
         zones=_all(
             filled(

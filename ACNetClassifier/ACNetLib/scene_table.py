@@ -53,12 +53,12 @@ class StudySummary:
     """
 
     probability_dcm: float
-    probability_range: tuple[float, float]
+    stability: tuple[float, float]
     verdict: str
     uncertain_range: tuple[float, float]
     prevalence_dcm: float
     training_prior_dcm: float
-    study_temperature: float
+    temperatures: tuple[float, ...]
     network_log_odds: tuple[tuple[float, ...], ...]
     field_strength_tesla: float
     model: str
@@ -81,7 +81,7 @@ def leave_out(node: vtkMRMLTableNode, sections: Collection[int]) -> None:
     """Make the table node say what the study is without these sections. Raises ACNetError when none would be left."""
     study, rows = read_summary(node)
     counting = [odds for row, odds in zip(rows, study.network_log_odds, strict=True) if row.section not in sections]
-    pooling = Pooling(study.study_temperature, study.training_prior_dcm, study.prevalence_dcm, study.uncertain_range)
+    pooling = Pooling(study.temperatures, study.training_prior_dcm, study.prevalence_dcm, study.uncertain_range)
     study = replace(study, **vars(pool(counting, pooling)))
     _write(node, study, [replace(row, left_out=int(row.section in sections)) for row in rows])
 
@@ -96,6 +96,9 @@ def read_summary(table: vtkMRMLTableNode) -> tuple[StudySummary, tuple[SectionRo
     columns = [table.GetTable().GetColumnByName(field.name) for field in fields(SectionRow)]
     rows = tuple(SectionRow(*(column.GetValue(row) for column in columns)) for row in range(table.GetNumberOfRows()))
     study = json.loads(table.GetAttribute(STUDY))
+    if "study_temperature" in study:  # a scene of before
+        study["temperatures"] = [study.pop("study_temperature")]
+        study["stability"] = study.pop("probability_range")
     return StudySummary(**{key: _without_lists(value) for key, value in study.items()}), rows
 
 
@@ -140,12 +143,12 @@ def _summary(result: StudyResult) -> StudySummary:
     assert field_strength is not None, "the classifier refuses a map without it"
     return StudySummary(
         probability_dcm=result.probability_dcm,
-        probability_range=result.probability_range,
+        stability=result.stability,
         verdict=result.verdict,
         uncertain_range=result.card.uncertain_range,
         prevalence_dcm=result.prevalence_dcm,
         training_prior_dcm=result.card.training_prior_dcm,
-        study_temperature=result.card.study_temperature,
+        temperatures=result.card.temperatures,
         network_log_odds=tuple(section.network_log_odds for section in result.sections),
         field_strength_tesla=field_strength,
         model=result.card.name,

@@ -57,13 +57,13 @@ def _draw_header(draw: ImageDraw.ImageDraw, result: StudyResult, section: Sectio
         f"Section {section.section}: {VERDICT_WORDS[section.verdict]}, probability of DCM "
         f"{probability_text(section.probability_dcm)}"
     )
-    low, high = (probability_text(value) for value in result.probability_range)
+    low, high = (probability_text(value) for value in result.stability)
     simulated = "; SIMULATED T1 map" if result.t1_map.simulated else ""
     trained = "; model trained on simulation" if result.card.simulated else ""
     mismatch = "; MODEL FOR ANOTHER FIELD STRENGTH" if result.field_mismatch else ""
     study = (
         f"Study: {VERDICT_WORDS[result.verdict]}, {probability_text(result.probability_dcm)} "
-        f"({low} to {high} when moved or turned a little){mismatch}{simulated}{trained}"
+        f"(stability: {low} to {high} when moved or turned a little){mismatch}{simulated}{trained}"
     )
     for top, text, color, size in (
         (12, title, _TEXT, 26),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.measures import SectionMeasures
-from ACNetLib.probability import Verdict, at_prevalence, sigmoid, verdict
+from ACNetLib.probability import Verdict, at_prevalence, calibrated, sigmoid, verdict
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import LabelArray
@@ -55,7 +55,7 @@ class SectionResult:
 class Pooling:
     """What turns the log odds of sections into the probability of their study."""
 
-    study_temperature: float
+    temperatures: tuple[float, ...]
     training_prior_dcm: float
     prevalence_dcm: float
     uncertain_range: tuple[float, float]
@@ -66,19 +66,25 @@ class Pooled:
     """A study's probability, its lowest and highest value when the sections are moved or turned, and the verdict."""
 
     probability_dcm: float
-    probability_range: tuple[float, float]
+    stability: tuple[float, float]
     verdict: Verdict
 
 
 def pool(network_log_odds: Sequence[Sequence[float]], pooling: Pooling) -> Pooled:
     """One probability from the mean log odds of the sections, one sequence each as in SectionResult.
 
+    Of a single section it is that section's own.
+
     Raises ACNetError when no section is left.
     """
     if not network_log_odds:
         raise ACNetError("sections: all are left out; expected at least one that counts.")
     log_odds, *around = (
-        at_prevalence(fmean(each) / pooling.study_temperature, pooling.training_prior_dcm, pooling.prevalence_dcm)
+        at_prevalence(
+            calibrated(fmean(each), len(each), pooling.temperatures, pooling.training_prior_dcm),
+            pooling.training_prior_dcm,
+            pooling.prevalence_dcm,
+        )
         for each in zip(*network_log_odds, strict=True)
     )
     probability = sigmoid(log_odds)
@@ -96,7 +102,7 @@ class StudyResult:
     sections: those on which the left ventricle is known; the others are named in `warnings` and count for nothing.
     left_out: the sections among them that a reader left out of the study's probability.
     probability_dcm: of the study at `prevalence_dcm`, from the mean log odds of the sections that count.
-    probability_range: its lowest and highest value when the sections are moved by 3 mm or turned by 5 degrees.
+    stability: its lowest and highest value when the sections are moved by 3 mm or turned by 5 degrees.
     attention, bands: by map name, (sections, rows, columns) on the T1 map's grid; attention is in (0, 1), bands are 1
     to 5, and both are 0 outside the section grids. ventricle: labels of ACNetLib.ventricle on the same grid.
     center_source: "localizer", "point" or "segmentation". field_mismatch: whether the model is for another field
@@ -107,7 +113,7 @@ class StudyResult:
     sections: tuple[SectionResult, ...]
     left_out: tuple[int, ...]
     probability_dcm: float
-    probability_range: tuple[float, float]
+    stability: tuple[float, float]
     verdict: Verdict
     prevalence_dcm: float
     attention: dict[str, NDArray[np.float32]]
@@ -129,4 +135,4 @@ class StudyResult:
 
 
 def pooling_of(card: ModelCard, prevalence_dcm: float) -> Pooling:
-    return Pooling(card.study_temperature, card.training_prior_dcm, prevalence_dcm, card.uncertain_range)
+    return Pooling(card.temperatures, card.training_prior_dcm, prevalence_dcm, card.uncertain_range)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sized
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -67,8 +68,9 @@ class KeepCheckpoints(Checkpoint):
 
 
 class ResumableLoader(DataLoader[Any]):
-    """Batches in the order of an EpochSampler, which can begin within an epoch.
+    """Batches in the order of an EpochSampler, which can begin within an epoch; the next one is made meanwhile.
 
+    A thread does that: cutting slices lets go of Python's lock, and no other process has to be given the images.
     Lightning asks for `state_dict` when it writes a checkpoint and gives it back when it resumes within an epoch. The
     last batch is dropped where it is not full.
     """
@@ -81,9 +83,13 @@ class ResumableLoader(DataLoader[Any]):
     def __iter__(self) -> Any:
         self._given, self._first = self._first, 0
         cast(EpochSampler, self.sampler).start_at(self._given * cast(int, self.batch_size))
-        for batch in super().__iter__():
-            self._given += 1
-            yield batch
+        batches = super().__iter__()
+        with ThreadPoolExecutor(1) as beside:
+            upcoming = beside.submit(next, batches, None)
+            while (batch := upcoming.result()) is not None:
+                upcoming = beside.submit(next, batches, None)
+                self._given += 1
+                yield batch
 
     def state_dict(self) -> dict[str, int]:
         return {"batches": self._given}

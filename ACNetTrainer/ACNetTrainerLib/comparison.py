@@ -26,9 +26,10 @@ from .comparison_training import Outcome, Run
 from .comparison_workers import complete_all
 from .folds import split_patients
 from .metrics import FloatArray, youden_threshold
+from .predictions import Predictions
 from .protocols import HONEST, Request, leaks, plan
 from .simulation.truth import TRUTH_TABLE_NAME
-from .training import Predictions, count_cases
+from .training import count_cases
 
 BASELINE = "baseline"
 SMALLEST_PROBABILITY = 1e-6
@@ -103,8 +104,8 @@ def _baselines(runs: Sequence[Run], runs_folder: Path) -> list[dict[str, Any]]:
             folder = f"{BASELINE}-{name}-seed{run.number}"
             outcome = Outcome(
                 log_odds=_log_odds(name, training, fitted, test, run.test),
-                section_temperature=1.0,
-                study_temperature=1.0,
+                temperatures=(1.0,),
+                training_prior_dcm=0.5,
                 decision_threshold=youden_threshold(patient_log_odds, is_dcm) if measures else 0.5,
                 best_epoch=0,
             )

@@ -46,8 +46,8 @@ def write_outcome(folder: Path, test: Sequence[Case], outcome: Outcome) -> None:
         with atomic_path(folder / ATTENTION_FILE) as temporary:
             np.savez_compressed(temporary, **arrays)
     numbers = {
-        "section_temperature": outcome.section_temperature,
-        "study_temperature": outcome.study_temperature,
+        "temperatures": outcome.temperatures,
+        "training_prior_dcm": outcome.training_prior_dcm,
         "decision_threshold": outcome.decision_threshold,
         "best_epoch": outcome.best_epoch,
         "epochs": outcome.epochs,

@@ -17,6 +17,7 @@ from scipy.special import logit
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
+from ACNetLib.probability import calibrated
 
 from .comparison_files import RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE, is_done, read_numbers, read_predictions
 from .metrics import (
@@ -146,7 +147,10 @@ def _read_patients(network: str, runs_folder: Path, entries: Sequence[dict[str, 
         numbers = read_numbers(runs_folder / entry["folder"])
         sections = _read_sections(network, runs_folder, [entry])
         own, truth = sections.of_patients()
-        log_odds.append(own[0] / numbers["study_temperature"])
+        temperatures, prior = numbers["temperatures"], numbers["training_prior_dcm"]
+        counts = np.bincount(sections.patients).tolist()
+        means = zip(own[0].tolist(), counts, strict=True)
+        log_odds.append(np.array([calibrated(mean, count, temperatures, prior) for mean, count in means]))
         margins.append(log_odds[-1] - logit(numbers["decision_threshold"]))
     zeros = np.zeros(len(truth), int)
     return Tested(network, np.stack(log_odds), np.stack(margins), truth, np.arange(len(truth)), zeros)

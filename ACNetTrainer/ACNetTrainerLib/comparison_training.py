@@ -67,8 +67,8 @@ class Outcome:
     """log_odds: (n,) of DCM, uncalibrated, of the run's test sections in their order. epochs: rows of metrics.csv."""
 
     log_odds: FloatArray
-    section_temperature: float
-    study_temperature: float
+    temperatures: tuple[float, ...]
+    training_prior_dcm: float
     decision_threshold: float
     best_epoch: int
     epochs: tuple[dict[str, float], ...] = ()
@@ -116,8 +116,8 @@ def train_and_test(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome
     test_set = CaseDataset(library, run.test, card.intensity)
     return Outcome(
         log_odds=predict(model.network, test_set, device).log_odds,
-        section_temperature=card.section_temperature,
-        study_temperature=card.study_temperature,
+        temperatures=card.temperatures,
+        training_prior_dcm=card.training_prior_dcm,
         decision_threshold=card.decision_threshold,
         best_epoch=card.training["best_epoch"],
         epochs=_epochs(work_folder),
@@ -140,8 +140,8 @@ def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
     network.eval()
     return Outcome(
         log_odds=predict(network, test_set, device).log_odds,
-        section_temperature=1.0,
-        study_temperature=1.0,
+        temperatures=(1.0,),
+        training_prior_dcm=0.5,
         decision_threshold=0.5,
         best_epoch=fitted.best_epoch,
         epochs=_epochs(work_folder),

@@ -43,6 +43,8 @@ MATCHED_PAIR_TOLERANCE_SD = 0.1
 FOLDS = 5
 FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
+CROSS_FITTED = "the other four fifths of these patients"
+"""What the regression on the true measures is fitted to where the training's cases are not given."""
 CALIBRATION_PREVALENCES = (0.5, 0.2)
 """Half, as the shipped models are trained, and about what a cardiac MR service sees."""
 
@@ -53,19 +55,23 @@ def evaluate(
     device: DeviceChoice,
     localizer: Localizer | None = None,
     figures: Path | None = None,
+    training_library: CaseLibrary | None = None,
 ) -> dict[str, Any]:
     """Metrics over patients and sections with bootstrap intervals, the calibration of the probabilities, the verdicts.
 
     Sections are cut around the library's centres; with a `localizer` also where that finds the ventricle, which is what
     a user gets. Beside them, where the library is simulated, what the true measures say of the same patients, how the
     model does where one of them is matched between the classes, and what its attention is worth. `figures` is a folder
-    for pictures.
+    for pictures. `training_library`: what the model was trained on, for the regression on the true measures to learn
+    from as much; without it each patient is predicted by a fit to four fifths of the others.
 
-    Raises ACNetError when a class has too few patients, the field strength is not the model's, or the model has learned
-    from some of the patients.
+    Raises ACNetError when a class has too few patients, the field strength is not the model's, the model has learned
+    from some of the patients, or they are in the `training_library`.
     """
     _check_counts(library)
     unseen = check_unseen(model, library)
+    if training_library is not None:
+        _check_apart(training_library, library)
     scores = score_patients(model, library, device)
     result: dict[str, Any] = {
         "simulated": any(case.is_simulated for case in library.cases),
@@ -81,7 +87,7 @@ def evaluate(
     truth = library.folder / TRUTH_TABLE_NAME
     if truth.is_file():
         measures = mid_level_measures(truth, scores.patients)
-        result["true_measures"] = _against_measures(scores, measures)
+        result["true_measures"] = _against_measures(scores, measures, training_library)
         if model.card.attention_thresholds:
             result["attention"] = judge_attention(model, library, device)
     if figures is not None:
@@ -170,6 +176,19 @@ def _check_counts(library: CaseLibrary) -> None:
             )
 
 
+def _check_apart(training: CaseLibrary, judged: CaseLibrary) -> None:
+    """Raises ACNetError unless the regression can learn from one and be judged on the other as the model is."""
+    shared = set(training.patients) & set(judged.patients)
+    if shared:
+        raise ACNetError(
+            f"{training.folder}: {len(shared)} of its patients are among those to judge by; expected the cases that "
+            "the model was trained on."
+        )
+    fields = {case.field_strength_tesla for case in (*training.cases, *judged.cases)}
+    if len(fields) > 1:
+        raise ACNetError(f"{training.folder}: it is of another field strength than {judged.folder}; expected the same.")
+
+
 def mid_level_measures(truth_table: Path, patients: tuple[str, ...]) -> dict[str, FloatArray]:
     """Septal T1, cavity area and wall thickness of each patient's mid section, in the order of `patients`."""
     with truth_table.open(encoding="utf-8", newline="") as file:
@@ -179,13 +198,20 @@ def mid_level_measures(truth_table: Path, patients: tuple[str, ...]) -> dict[str
     return {name: np.where(np.isnan(values), np.nanmean(values), values) for name, values in measures.items()}
 
 
-def _against_measures(scores: PatientScores, measures: Mapping[str, FloatArray]) -> dict[str, Any]:
+def _against_measures(
+    scores: PatientScores, measures: Mapping[str, FloatArray], training_library: CaseLibrary | None
+) -> dict[str, Any]:
     truth = scores.is_dcm
-    regression = measures_log_odds(measures, truth)
+    if training_library is None:
+        regression, fitted_to = measures_log_odds(measures, truth), CROSS_FITTED
+    else:
+        regression = trained_measures_log_odds(measures, training_library)
+        fitted_to = f"the {len(training_library.patients)} patients of the training"
     difference = bootstrap_difference(scores.log_odds, regression, truth)
     size_matched = matched_patients(measures["cavity_area_mm2"], truth)
     t1_matched = matched_patients(measures["septal_t1_ms"], truth)
     return {
+        "regression_fitted_to": fitted_to,
         "auroc_septal_t1": auroc(measures["septal_t1_ms"], truth),
         "auroc_cavity_area": auroc(measures["cavity_area_mm2"], truth),
         "auroc_logistic_regression": asdict(bootstrap(auroc, regression, truth, BOOTSTRAP_SEED).rounded()),
@@ -197,8 +223,20 @@ def _against_measures(scores: PatientScores, measures: Mapping[str, FloatArray])
 
 def measures_log_odds(measures: Mapping[str, FloatArray], is_dcm: BoolArray) -> FloatArray:
     """Logistic regression on the three measures, each patient predicted by a fit to the other four fifths."""
-    features = np.stack([measures[name] for name in MEASURES], axis=1)
+    features = _features(measures)
     return np.asarray(cross_val_predict(measures_regression(), features, is_dcm, cv=FOLDS, method="decision_function"))
+
+
+def trained_measures_log_odds(measures: Mapping[str, FloatArray], training: CaseLibrary) -> FloatArray:
+    """Logistic regression on the three measures, fitted to the training patients."""
+    dcm = {case.patient for case in training.cases if case.is_dcm}
+    fitted = mid_level_measures(training.folder / TRUTH_TABLE_NAME, training.patients)
+    regression = measures_regression().fit(_features(fitted), [patient in dcm for patient in training.patients])
+    return np.asarray(regression.decision_function(_features(measures)))
+
+
+def _features(measures: Mapping[str, FloatArray]) -> FloatArray:
+    return np.stack([measures[name] for name in MEASURES], axis=1)
 
 
 def bootstrap_difference(first: FloatArray, second: FloatArray, is_dcm: BoolArray) -> Estimate:

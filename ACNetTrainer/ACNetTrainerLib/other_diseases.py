@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ACNetLib.device import DeviceChoice
 from ACNetLib.model import Model
-from ACNetLib.probability import Verdict, sigmoid, verdict
+from ACNetLib.probability import Verdict, calibrated, sigmoid, verdict
 
 from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
 from .simulation.diseases import draw_diseased_patient
@@ -90,7 +90,8 @@ def _crops(patient: Patient) -> MapArray:
 
 
 def _probability_dcm(model: Model, crops: MapArray, device: DeviceChoice) -> float:
-    return sigmoid(float(log_odds_dcm(model, crops, device).mean()) / model.card.study_temperature)
+    card, log_odds = model.card, float(log_odds_dcm(model, crops, device).mean())
+    return sigmoid(calibrated(log_odds, len(crops), card.temperatures, card.training_prior_dcm))
 
 
 def _summary(probabilities: NDArray[np.float64], uncertain_range: tuple[float, float]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
+from ACNetLib.probability import calibrated
 
 from .cases import CaseLibrary
 from .dataset import CaseDataset
@@ -40,13 +41,14 @@ def score_patients(model: Model, library: CaseLibrary, device: DeviceChoice) -> 
                 f"the model is for {model.card.field_strength_tesla:g} T."
             )
     predictions = predict(model.network, CaseDataset(library, library.cases, model.card.intensity), device)
-    patients, log_odds, is_dcm = predictions.by_patient()
+    card = model.card
+    patients, log_odds, is_dcm = predictions.by_patient(card.temperatures, card.training_prior_dcm)
     row = {patient: number for number, patient in enumerate(patients)}
     return PatientScores(
         tuple(patients),
-        log_odds / model.card.study_temperature,
+        log_odds,
         is_dcm,
-        predictions.log_odds / model.card.section_temperature,
+        np.array([calibrated(each, 1, card.temperatures, card.training_prior_dcm) for each in predictions.log_odds]),
         predictions.is_dcm,
         np.array([row[case.patient] for case in library.cases]),
     )

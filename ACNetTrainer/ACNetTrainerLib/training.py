@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -32,43 +31,15 @@ from .fitting import claim_folder, fit
 from .folds import split_patients
 from .metrics import youden_threshold
 from .networks import build_network
+from .predictions import Predictions, fit_temperatures
 from .progress import UNWATCHED, Watch
 from .recipe import ACNET, Recipe
 from .training_patients import patients_record
-from .training_task import TrainingTask, balanced_log_loss
+from .training_task import TrainingTask
 
 EVALUATION_BATCH_SIZE = 64
 ATTENTION_SECTIONS = 400
 """How many training sections the attention's fixed scale is taken from."""
-
-
-def fit_temperature(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:
-    """What to divide log odds by for the lowest balanced log loss."""
-    result = minimize_scalar(
-        lambda log_t: balanced_log_loss(log_odds / np.exp(log_t), is_dcm), bounds=(-2.5, 2.5), method="bounded"
-    )
-    return float(np.exp(result.x))
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Log odds of DCM, one a case, in the order of `cases`."""
-
-    cases: tuple[Case, ...]
-    log_odds: NDArray[np.float64]
-
-    @property
-    def is_dcm(self) -> NDArray[np.bool_]:
-        return np.array([case.is_dcm for case in self.cases])
-
-    def by_patient(self) -> tuple[list[str], NDArray[np.float64], NDArray[np.bool_]]:
-        """Patients, the mean log odds of their sections, and whether they have DCM."""
-        patients = list(dict.fromkeys(case.patient for case in self.cases))
-        position = {patient: index for index, patient in enumerate(patients)}
-        index = np.array([position[case.patient] for case in self.cases])
-        counts = np.bincount(index)
-        means = np.bincount(index, self.log_odds) / counts
-        return patients, means, np.bincount(index, self.is_dcm) > 0
 
 
 def train(
@@ -112,17 +83,17 @@ def train(
 
     network.eval()
     validation = predict(network, validation_set, device)
-    _, patient_log_odds, patient_is_dcm = validation.by_patient()
-    study_temperature = fit_temperature(patient_log_odds, patient_is_dcm)
+    # Drawing both classes equally often makes the log odds refer to that mixture, whatever the library's is.
+    prior = 0.5 if settings.class_balance else float(np.mean([case.is_dcm for case in training_cases]))
+    temperatures = fit_temperatures(validation, prior)
+    _, patient_log_odds, patient_is_dcm = validation.by_patient(temperatures, prior)
     card = ModelCard(
         name=name,
         field_strength_tesla=field_strength,
         simulated=any(case.is_simulated for case in library.cases) or (parent is not None and parent.simulated),
-        decision_threshold=youden_threshold(patient_log_odds / study_temperature, patient_is_dcm),
-        section_temperature=fit_temperature(validation.log_odds, validation.is_dcm),
-        study_temperature=study_temperature,
-        # Drawing both classes equally often makes the probability refer to that mixture.
-        training_prior_dcm=0.5 if settings.class_balance else float(np.mean([c.is_dcm for c in training_cases])),
+        decision_threshold=youden_threshold(patient_log_odds, patient_is_dcm),
+        temperatures=temperatures,
+        training_prior_dcm=prior,
         attention_thresholds=_attention_thresholds(network, training_set, device),
         intensity=recipe.intensity,
         training={

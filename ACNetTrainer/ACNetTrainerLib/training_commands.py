@@ -48,6 +48,9 @@ def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
     evaluate.add_argument("cases", type=Path, help="folder of the case library")
     evaluate.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
     evaluate.add_argument("--figures", type=Path, help="folder for ROC curves, reliability and attention (.png)")
+    evaluate.add_argument(
+        "--training-cases", type=Path, help="cases of the training, for the regression beside the model to learn from"
+    )
     evaluate.add_argument("--save-model", type=Path, help="write the model with these metrics in its card to this file")
     evaluate.add_argument("--device", default="auto", help=DEVICES)
     evaluate.set_defaults(run=_evaluate)
@@ -165,7 +168,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     model = _model(options.model)
     device = choose_device(options.device)
     localizer = Localizer(load_localizer(default_localizer()), device)
-    metrics = evaluate(model, read_case_library(options.cases), device, localizer, options.figures)
+    training_cases = read_case_library(options.training_cases) if options.training_cases else None
+    metrics = evaluate(model, read_case_library(options.cases), device, localizer, options.figures, training_cases)
     record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
     write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
     if options.save_model:

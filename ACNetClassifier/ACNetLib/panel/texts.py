@@ -184,12 +184,12 @@ def percent(fraction: float) -> str:
 
 def verdict_text(study: StudySummary) -> str:
     """Verdict, in its colour, and probability as rich text."""
-    low, high = study.probability_range
+    low, high = study.stability
     badge = (
         f'<span style="background-color:{VERDICT_COLORS[study.verdict]}; color:#ffffff">'
         f"<b>&nbsp;{escape(verdict_word(study.verdict))}&nbsp;</b></span>"
     )
-    probability = _("probability of DCM {probability} ({low} to {high})").format(
+    probability = _("probability of DCM {probability} (stability: {low} to {high})").format(
         probability=f"<b>{escape(percent(study.probability_dcm))}</b>",
         low=escape(percent(low)),
         high=escape(percent(high)),

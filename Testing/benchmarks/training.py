@@ -1,0 +1,176 @@
+"""What training costs beside another checkout: a step, with and without instructions for bfloat16, and an epoch beside
+its bare steps.
+
+    python Testing/benchmarks/training.py BASELINE_CHECKOUT [SLICES]
+
+The baseline is a checkout of this repository, such as `git worktree add` makes. Both builds are measured in turn, in
+processes of their own: others may be using the machine. A processor without the instructions is this one with PyTorch
+held to AVX2. Wanted: a step there at least 8 times as fast as the baseline's was on 2026-11-28, an epoch at most 1.15
+times its bare steps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+THIS = Path(__file__).resolve().parents[2]
+WITHOUT_BFLOAT16 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+STEP_SECTIONS = 16
+STEPS = 3
+SLICES = 1600
+MAP_SIZE = (216, 256)
+
+
+def network_step(precision: str, batch_size: int) -> Callable[[], None]:
+    """Forward, backward and update of ACNet on sections in memory, as the recipe trains it."""
+    import torch
+    from torch.nn import functional as F
+
+    from ACNetTrainerLib.networks import build_network
+
+    torch.manual_seed(1)
+    network: Any = build_network("acnet", dropout=0.2)
+    network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters())
+    sections, labels = 255 * torch.rand(batch_size, 1, 128, 128), torch.arange(batch_size) % 2
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
+            logits = network(sections).logits.float()
+        optimizer.zero_grad()
+        F.cross_entropy(logits, labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def seconds(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def recommended() -> tuple[Any, str]:
+    """The recipe of the build that runs, and the precision that it means on this processor."""
+    from ACNetTrainerLib.recipe import read_recipe
+
+    recipe = read_recipe("recommended")
+    precision = recipe.optimization.precision
+    if precision == "auto":
+        from ACNetTrainerLib.precision import choose_precision
+
+        precision = choose_precision(precision, "cpu").precision
+    return recipe, precision
+
+
+def measure_step() -> dict[str, Any]:
+    _, precision = recommended()
+    step = network_step(precision, STEP_SECTIONS)
+    step()  # the first one also prepares
+    return {"precision": precision, "seconds": min(seconds(step) for _ in range(STEPS))}
+
+
+def measure_epoch(slices: int) -> dict[str, Any]:
+    """The second of two epochs of a training, and as many bare steps just before and after it."""
+    from ACNetLib.device import DeviceChoice
+    from ACNetTrainerLib.cases import CaseLibrary
+    from ACNetTrainerLib.progress import Watch
+    from ACNetTrainerLib.training import train
+
+    recipe, precision = recommended()
+    recipe = replace(recipe, optimization=replace(recipe.optimization, epochs=2))
+    step = network_step(precision, recipe.optimization.batch_size)
+    ends: list[float] = []
+    steps = 0
+
+    def report(event: Any) -> None:
+        nonlocal steps
+        if event["event"] == "start":
+            steps = event["steps_per_epoch"]
+        if event["event"] == "epoch":
+            ends.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as folder:
+        library = CaseLibrary(Path(folder), cases_of_noise(Path(folder), slices))
+        bare = [seconds(step) for _ in range(1 + STEPS)][1:]
+        train(
+            library, recipe, "benchmark", Path(folder) / "work", DeviceChoice("cpu", "asked for"), Watch(report=report)
+        )
+        bare += [seconds(step) for _ in range(STEPS)]
+    return {
+        "precision": precision,
+        "steps": steps,
+        "epoch_seconds": ends[1] - ends[0],
+        "bare_seconds": steps * sum(bare) / len(bare),
+    }
+
+
+def cases_of_noise(folder: Path, slices: int) -> tuple[Any, ...]:
+    """As many maps as simulated ones are large, of one slice each; what is on them does not matter for time."""
+    import numpy as np
+    import SimpleITK as sitk
+
+    from ACNetLib.t1map import t1_map_from_array
+    from ACNetTrainerLib.cases import Case
+
+    rng = np.random.default_rng(1)
+    t1_ms = 1000 + 100 * rng.standard_normal((1, *MAP_SIZE))
+    t1_map = t1_map_from_array(
+        t1_ms, (1.4, 1.4, 8.0), (0.0, 0.0, 0.0), np.eye(3), field_strength_tesla=1.5, name="noise"
+    )
+    sitk.WriteImage(t1_map.image, str(folder / "noise.nrrd"))
+    left, posterior, superior = t1_map.center.tolist()
+    return tuple(
+        Case(
+            f"c{i}", f"p{i // 3}", "noise.nrrd", ("normal", "dcm")[i // 3 % 2], left, posterior, superior, 1.5, "noise"
+        )
+        for i in range(slices)
+    )
+
+
+def measured(checkout: Path, what: str, slices: int, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    paths = os.pathsep.join(str(checkout / part) for part in ("ACNetClassifier", "ACNetTrainer"))
+    done = subprocess.run(
+        [sys.executable, __file__, "--measure", what, str(slices)],
+        env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    if sys.argv[1] == "--measure":
+        what, slices = sys.argv[2], int(sys.argv[3])
+        print(json.dumps(measure_step() if what == "step" else measure_epoch(slices)))
+        return
+    baseline, slices = Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else SLICES
+    for processor, environment in (("this processor", {}), ("without bfloat16", WITHOUT_BFLOAT16)):
+        old, new = (measured(checkout, "step", slices, environment) for checkout in (baseline, THIS))
+        print(
+            f"step of {STEP_SECTIONS}, {processor}: {old['seconds']:.2f} s ({old['precision']}) -> "
+            f"{new['seconds']:.2f} s ({new['precision']}): {old['seconds'] / new['seconds']:.1f} times as fast",
+            flush=True,
+        )
+    for name, checkout in (("baseline", baseline), ("this build", THIS)):
+        epoch = measured(checkout, "epoch", slices)
+        print(
+            f"epoch of {epoch['steps']} steps, {name}: {epoch['epoch_seconds']:.1f} s, bare steps "
+            f"{epoch['bare_seconds']:.1f} s: {epoch['epoch_seconds'] / epoch['bare_seconds']:.2f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

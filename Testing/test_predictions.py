@@ -1,0 +1,67 @@
+"""Temperatures: one for each number of sections, fitted where both classes are as frequent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ACNetLib.probability import log_odds_of, sigmoid
+from ACNetTrainerLib.cases import Case
+from ACNetTrainerLib.predictions import Predictions, fit_temperature, fit_temperatures
+
+IS_DCM = np.arange(6000) % 3 == 0
+
+
+def evidence(seed: int = 1) -> NDArray[np.float64]:
+    """Log likelihood ratios of a calibrated observer."""
+    return np.random.default_rng(seed).normal(np.where(IS_DCM, 1.0, -1.0), np.sqrt(2))
+
+
+def predictions(patients: int, sections: int, training_prior_dcm: float, error_sd: float = 0.0) -> Predictions:
+    """Of sections whose likelihood ratios share what is their patient's, and each err by themselves."""
+    rng = np.random.default_rng(4)
+    log_odds = np.repeat(evidence()[:patients], sections) + log_odds_of(training_prior_dcm)
+    cases = [
+        Case(f"{i}-{k}", f"{i}", "a.nrrd", "dcm" if IS_DCM[i] else "normal", 0.0, 0.0, 0.0, 1.5, "a")
+        for i in range(patients)
+        for k in range(sections)
+    ]
+    return Predictions(tuple(cases), log_odds + rng.normal(0, error_sd, len(cases)))
+
+
+def test_the_temperature_undoes_exaggerated_evidence() -> None:
+    assert fit_temperature(evidence(), IS_DCM) == pytest.approx(1.0, abs=0.1)
+    assert fit_temperature(3 * evidence(), IS_DCM) == pytest.approx(3.0, abs=0.3)
+
+
+@pytest.mark.parametrize("prior", [0.07, 0.5, 0.9, 449 / 485])
+def test_calibrated_log_odds_have_a_temperature_of_one_at_any_prior(prior: float) -> None:
+    (temperature,) = fit_temperatures(predictions(3000, 1, prior), prior)
+    assert temperature == pytest.approx(1.0, abs=0.1)
+    says_nothing = Predictions((Case("c", "p", "a.nrrd", "dcm", 0, 0, 0, 1.5, "a"),), np.array([log_odds_of(prior)]))
+    _, log_odds, _ = says_nothing.by_patient((temperature,), prior)
+    assert sigmoid(float(log_odds[0])) == pytest.approx(prior)
+
+
+def test_each_number_of_sections_has_a_temperature_and_more_are_surer() -> None:
+    temperatures = fit_temperatures(predictions(1500, 5, 0.3, error_sd=2.0), 0.3)
+    assert len(temperatures) == 4
+    assert list(temperatures) == sorted(temperatures, reverse=True)
+    assert temperatures[0] > 1.5
+    assert temperatures[3] < 1.5
+
+
+def test_too_few_patients_with_so_many_sections_get_no_temperature_of_their_own() -> None:
+    several, single = predictions(9, 3, 0.5), predictions(300, 1, 0.5)
+    others = tuple(Case(f"x{c.case}", f"x{c.patient}", c.file, c.label, 0, 0, 0, 1.5, "a") for c in single.cases)
+    mixed = Predictions((*several.cases, *others), np.concatenate([several.log_odds, single.log_odds]))
+    assert len(fit_temperatures(mixed, 0.5)) == 1
+
+
+def test_every_pair_of_a_patients_sections_counts() -> None:
+    few = predictions(2, 3, 0.5)
+    means, is_dcm = few.means_of(2)
+    assert len(means) == 6
+    assert is_dcm.tolist() == [True] * 3 + [False] * 3
+    assert few.means_of(4)[0].size == 0
