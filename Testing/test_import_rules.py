@@ -27,7 +27,8 @@ SCENE, APPLICATION = {"slicer", "vtk"}, {"qt", "ctk", "slicer"}
 OTHER_MODULES = {"PyTorchUtils", "SampleData"}
 """Of Slicer and of the extension PyTorch: there when they are needed, not when a module is loaded."""
 SCENE_FILES = {"scene.py", "scene_display.py", "scene_input.py", "scene_segmentation.py", "scene_table.py"}
-CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "safetensors"}
+CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "filelock", "safetensors"}
+"""torch brings filelock along."""
 STANDARD = set(sys.stdlib_module_names)
 
 
