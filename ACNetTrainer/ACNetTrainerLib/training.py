@@ -34,6 +34,7 @@ from .metrics import youden_threshold
 from .networks import build_network
 from .progress import UNWATCHED, Watch
 from .recipe import ACNET, Recipe
+from .site_scale import cost_of_unknown_reference, normal_t1_ms
 from .training_patients import patients_record
 from .training_task import TrainingTask, balanced_log_loss
 
@@ -114,6 +115,12 @@ def train(
     validation = predict(network, validation_set, device)
     _, patient_log_odds, patient_is_dcm = validation.by_patient()
     study_temperature = fit_temperature(patient_log_odds, patient_is_dcm)
+
+    def patient_log_odds_at(t1_factor: float) -> NDArray[np.float64]:
+        biased = predict(network, validation_set.with_t1_times(t1_factor), device)
+        return biased.by_patient()[1] / study_temperature
+
+    unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
     card = ModelCard(
         name=name,
         field_strength_tesla=field_strength,
@@ -131,9 +138,12 @@ def train(
             "training": count_cases(training_cases),
             "validation": count_cases(validation_cases),
             "patients": patients_record(library, parent),
+            "unknown_reference": asdict(unknown_reference),
             **({"sections_with_masks": training_set.sections_with_walls} if with_walls else {}),
             **lineage,
         },
+        normal_t1_ms=normal_t1_ms(library, training_cases),
+        uncertain_range_without_reference=unknown_reference.uncertain_range,
         **_kind_and_network(recipe),
     )
     return Model(network, card)
