@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ACNetLib.attention import ATTENTION_MAPS
+from ACNetLib.checks import POST_CONTRAST_WARNING
 from ACNetLib.classifier import Classifier
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
 from ACNetLib.network import ACNet, ACNetOutput
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.section import IntensityScaling
 from ACNetLib.t1map import T1Map, t1_map_from_array
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
@@ -259,7 +261,8 @@ def test_a_flat_mask_looks_flat_in_the_result(a_model: Model, an_oblique_t1_map:
 
 def test_a_given_centre_is_the_centre_of_every_crop(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     heart = heart_of(an_oblique_t1_map)
-    study = a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map, center_mm=heart.tolist())
+    finder = Finder(tuple(found_by_localizer(an_oblique_t1_map, section, 0.9) for section in (0, 1)))
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, center_mm=heart.tolist())
     assert study.center_source == "point"
     assert study.warnings == ()
     for section in study.sections:
@@ -508,3 +511,160 @@ def test_a_section_that_is_moved_out_of_the_map_is_refused(a_model: Model, an_ob
     far = an_oblique_t1_map.section_center(0) + 150 * an_oblique_t1_map.row_axis
     with pytest.raises(ACNetError, match="outside the map"):
         classifier.move_section(study, 0, far)
+
+
+class WatchedFinder(Finder):
+    """Remembers the maps that it was shown."""
+
+    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]:
+        self.shown = t1_map
+        return super().locate(t1_map)
+
+
+def finder_of_the_heart(t1_map: T1Map, confidences: tuple[float, float] = (0.9, 0.9)) -> WatchedFinder:
+    return WatchedFinder(tuple(found_by_localizer(t1_map, section, confidences[section]) for section in (0, 1)))
+
+
+NORMAL_MS = (990.0, 30.0)
+"""What the model of these tests has learned to be normal."""
+
+
+def test_with_a_reference_both_networks_see_the_scale_of_the_training_and_the_measures_stay_the_sites(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    seen = []
+
+    def answer(x: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(x[:, 0].numpy())
+        return flat(0.5)(x)
+
+    finder = finder_of_the_heart(an_oblique_t1_map)
+    classifier = a_classifier(a_model, answer, finder, normal_t1_ms=NORMAL_MS)
+    plain = classifier.classify(an_oblique_t1_map)
+    study = classifier.classify(an_oblique_t1_map, reference=ReferenceT1(900.0, 20.0))
+    assert (plain.t1_factor, study.t1_factor) == (1.0, pytest.approx(1.1))
+    for before, after in zip(seen[:7], seen[7:], strict=True):
+        np.testing.assert_allclose(after, 1.1 * before, rtol=1e-4)
+    np.testing.assert_allclose(finder.shown.array, 1.1 * an_oblique_t1_map.array, rtol=1e-6)
+    assert study.t1_map is an_oblique_t1_map
+    assert [section.measures for section in study.sections] == [section.measures for section in plain.sections]
+    moved = classifier.move_section(study, 1, heart_of(an_oblique_t1_map))
+    np.testing.assert_allclose(seen[-7][0], seen[7][1], rtol=1e-4)
+    assert moved.reference == study.reference
+
+
+def test_the_z_score_is_that_of_the_sites_own_t1(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    classifier = a_classifier(a_model, flat(0.5), finder_of_the_heart(an_oblique_t1_map), normal_t1_ms=NORMAL_MS)
+    study = classifier.classify(an_oblique_t1_map, reference=ReferenceT1(880.0, 20.0))
+    of_slices = [section.measures.septal_t1_ms for section in study.sections if section.measures is not None]
+    assert study.septal_t1_ms == pytest.approx(np.mean(of_slices))  # the median of two
+    assert study.septal_z(study.septal_t1_ms) == pytest.approx((np.mean(of_slices) - 880) / 20)
+    assert study.leaving_out({0}).septal_t1_ms == of_slices[1]
+    assert np.isnan(classifier.classify(an_oblique_t1_map).septal_z(900.0))
+
+
+@pytest.mark.parametrize(
+    ("reference", "normal_t1_ms", "expected"),
+    [
+        (ReferenceT1(1000.0), NORMAL_MS, (0.2, 0.8)),
+        (ReferenceT1(1000.0), None, (0.1, 0.9)),
+        (None, NORMAL_MS, (0.1, 0.9)),
+    ],
+)
+def test_the_verdict_is_uncertain_over_a_wider_range_unless_the_model_sees_its_own_scale(
+    a_model: Model,
+    an_oblique_t1_map: T1Map,
+    reference: ReferenceT1 | None,
+    normal_t1_ms: tuple[float, float] | None,
+    expected: tuple[float, float],
+) -> None:
+    says_85_percent = flat(0.5, log_odds=float(np.log(0.85 / 0.15)))
+    classifier = a_classifier(
+        a_model, says_85_percent, normal_t1_ms=normal_t1_ms, uncertain_range_without_reference=(0.1, 0.9)
+    )
+    study = classifier.classify(an_oblique_t1_map, reference=reference)
+    assert study.uncertain_range == expected
+    assert study.verdict == study.sections[0].verdict == study.leaving_out({0}).verdict
+    assert study.verdict == ("dcm" if expected == (0.2, 0.8) else "uncertain")
+
+
+def test_a_card_of_before_keeps_its_one_range(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    assert a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map).uncertain_range == (0.2, 0.8)
+
+
+def test_a_model_that_does_not_know_its_own_normal_says_so_and_sees_t1_as_it_is(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    finder = finder_of_the_heart(an_oblique_t1_map)
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, reference=ReferenceT1(900.0, 20.0))
+    (warning,) = study.warnings
+    assert warning.startswith("The model untrained does not know its own normal T1")
+    assert study.t1_factor == 1
+    np.testing.assert_array_equal(finder.shown.array, an_oblique_t1_map.array)
+    assert np.isfinite(study.septal_z(study.septal_t1_ms))
+
+
+def test_a_reference_stands_for_a_field_strength_that_is_not_told_if_the_model_knows_its_own(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    t1_map = replace(an_oblique_t1_map, field_strength_tesla=None)
+    reference = ReferenceT1(1000.0)
+    study = a_classifier(a_model, flat(0.5), normal_t1_ms=NORMAL_MS).classify(t1_map, reference=reference)
+    assert study.warnings == (
+        "The map does not tell its field strength: by the reference T1 it was judged as at 1.5 T.",
+    )
+    assert not study.field_mismatch
+    with pytest.raises(ACNetError, match="does not tell its field strength"):
+        a_classifier(a_model, flat(0.5)).classify(t1_map, reference=reference)
+
+
+def test_a_slice_whose_ventricle_lies_elsewhere_is_named_and_counts_for_nothing(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    elsewhere = heart_of(an_oblique_t1_map, 1) + 40 * an_oblique_t1_map.row_axis
+    finder = Finder((found_by_localizer(an_oblique_t1_map, 0, 0.9), Ventricle(1, elsewhere, 0.7)))
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map)
+    assert [section.section for section in study.sections] == [0]
+    assert study.warnings == ("Slice 1 was left out: its ventricle lies 40 mm from that of the other slices.",)
+
+
+@pytest.mark.parametrize(
+    ("confidences", "columns", "doubted"),
+    [((0.9, 0.9), 20, ""), ((0.9, 0.3), 0, "1"), ((0.9, 0.9), 22, "0, 1"), ((0.3, 0.3), 0, "0, 1")],
+)
+def test_a_given_centre_where_the_localizer_sees_no_heart_is_warned_of(
+    a_model: Model, an_oblique_t1_map: T1Map, confidences: tuple[float, float], columns: int, doubted: str
+) -> None:
+    """A column is 1.4 mm wide: 20 are 28 mm, 22 are 30.8."""
+    center = heart_of(an_oblique_t1_map) + 1.4 * columns * an_oblique_t1_map.row_axis
+    classifier = a_classifier(a_model, flat(0.5), finder_of_the_heart(an_oblique_t1_map, confidences))
+    study = classifier.classify(an_oblique_t1_map, center_mm=center)
+    assert len(study.sections) == 2
+    sentence = f"The localizer sees no heart at the given centre on slice {doubted}: does it lie in the ventricle?"
+    assert study.warnings == ((sentence,) if doubted else ())
+
+
+def with_blood_of(t1_map: T1Map, blood_ms: float) -> T1Map:
+    """Conftest's map with another T1 in its bright heart."""
+    t1_ms = np.where(t1_map.array > 1300, np.float32(blood_ms), t1_map.array)
+    image = sitk.GetImageFromArray(t1_ms)
+    image.CopyInformation(t1_map.image)
+    return replace(t1_map, image=image)
+
+
+def test_a_ventricle_filled_with_blood_after_contrast_is_refused_unless_insisted_on(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    classifier = a_classifier(a_model, flat(0.5), finder_of_the_heart(an_oblique_t1_map))
+    t1_map = with_blood_of(an_oblique_t1_map, 1050.0)
+    with pytest.raises(ACNetError, match="short axis: blood in its left ventricle has a T1 of 1050 ms"):
+        classifier.classify(t1_map)
+    insisted = replace(t1_map, warnings=(POST_CONTRAST_WARNING,))
+    assert len(classifier.classify(insisted).sections) == 2
+
+
+def test_blood_is_judged_in_the_scale_of_the_training(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    finder = finder_of_the_heart(an_oblique_t1_map)
+    classifier = a_classifier(a_model, flat(0.5), finder, normal_t1_ms=NORMAL_MS)
+    t1_map = with_blood_of(an_oblique_t1_map, 1050.0)
+    assert len(classifier.classify(t1_map, reference=ReferenceT1(900.0)).sections) == 2  # 1155 ms there

@@ -165,6 +165,17 @@ def test_the_prevalence_of_a_site_moves_the_probability_and_is_stated(tmp_path: 
     assert odds[0] / odds[1] == pytest.approx(9.0, rel=1e-6)
 
 
+def test_a_reference_t1_is_told_and_gives_a_z_score(tmp_path: Path) -> None:
+    run = acnet("classify", sample_cases()[1].folder, "--reference-t1", "1000,30", "--output", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert "Reference T1 of this scanner, given: 1000 ± 30 ms." in run.stdout
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert (result["reference_t1"]["source"], result["reference_t1"]["mean_ms"]) == ("given", 1000)
+    study = result["study"]
+    assert study["septal_z"] == pytest.approx((study["septal_t1_ms"] - 1000) / 30)
+    assert f"z-score {study['septal_z']:+.1f}" in run.stdout
+
+
 def test_the_same_map_gives_the_same_result_from_dicom_and_from_nrrd(tmp_path: Path) -> None:
     case = sample_cases()[1]
     sitk.WriteImage(_volume(case.folder), str(tmp_path / "map.nrrd"))
@@ -186,6 +197,8 @@ def test_the_same_map_gives_the_same_result_from_dicom_and_from_nrrd(tmp_path: P
         ([str(sample_cases()[0].folder), "--output", str(REPOSITORY)], "not an empty folder"),
         ([str(sample_cases()[0].folder), "--center=1,2"], "expected three numbers"),
         ([str(sample_cases()[0].folder), "--prevalence", "20"], "prevalence: found 20"),
+        ([str(sample_cases()[0].folder), "--reference-t1", "300"], "reference T1: found a mean of 300 ms"),
+        ([str(sample_cases()[0].folder), "--reference-t1", "1012,200"], "reference T1: found an SD of 200 ms"),
         ([str(sample_cases()[0].folder), "--field", "3"], "its header says 1.5 T, you say 3 T"),
         ([str(sample_cases()[0].folder), "--segmentation", "missing.nrrd"], "missing.nrrd"),
         ([str(sample_cases()[0].folder), "--segmentation", "x", "--center=1,2,3"], "not allowed with"),

@@ -68,6 +68,12 @@ def test_a_sample_is_the_crop_around_the_centre_and_its_class(library: CaseLibra
     assert label == 1
 
 
+def test_the_same_cases_can_be_seen_with_all_t1_times_a_factor(library: CaseLibrary) -> None:
+    dataset = a_dataset(library, None)
+    np.testing.assert_allclose(sample_ms(dataset.with_t1_times(1.1), 0, 3), 1.1 * sample_ms(dataset, 0, 3), rtol=1e-4)
+    assert plane_through(sample_ms(dataset, 0, 3))[0] == pytest.approx(1300, rel=1e-3)
+
+
 def test_without_augmentation_every_epoch_is_the_same(library: CaseLibrary) -> None:
     for dataset in (a_dataset(library, None), a_dataset(library, NOTHING)):
         np.testing.assert_array_equal(sample_ms(dataset, 0, 3), sample_ms(dataset, 7, 3))

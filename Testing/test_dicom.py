@@ -275,3 +275,23 @@ def test_no_message_names_the_patient(study: Path, stored: np.ndarray, tmp_path:
         messages.append(str(error.value))
     assert pydicom.dcmread(study / "d.dcm").PatientName == PATIENT_NAME
     assert not any(PATIENT_NAME in message or PATIENT_ID in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("manufacturer", "model", "expected"),
+    [
+        ("SIEMENS", "Avanto", "SIEMENS Avanto"),
+        (" SIEMENS  Healthineers", "MAGNETOM\x07Sola ", "SIEMENS Healthineers MAGNETOM Sola"),
+        ("SIEMENS", None, ""),
+        (None, "Avanto", ""),
+        ("SIEMENS", " ", ""),
+    ],
+)
+def test_the_scanner_is_its_manufacturer_and_model_or_not_known(
+    stored: np.ndarray, tmp_path: Path, manufacturer: str | None, model: str | None, expected: str
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], Manufacturer=manufacturer, ManufacturerModelName=model)
+    t1_map = read_t1_map(tmp_path / "a.dcm")
+    assert t1_map.scanner == expected
+    sitk.WriteImage(t1_map.image, str(tmp_path / "map.nrrd"))
+    assert read_t1_map(tmp_path / "map.nrrd").scanner == ""

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import Model, load_model, read_card, save_model
+from ACNetLib.model import PAIRS_THAT_MAY_LACK, Model, load_model, read_card, save_model
 from ACNetLib.network import ACNet
 from ACNetLib.section import IntensityScaling
 from ACNetLib.weights_header import METADATA_KEY
@@ -60,6 +60,8 @@ def test_a_model_comes_back_from_its_file_with_the_same_logits_and_card(a_model:
         intensity=IntensityScaling("minmax_paper"),
         training={"recipe": {"name": "paper"}, "best_epoch": 3},
         metrics={"auroc": {"value": 0.9, "low": 0.8, "high": 0.95}},
+        normal_t1_ms=(996.0, 31.5),
+        uncertain_range_without_reference=(0.06, 0.94),
     )
     save_model(Model(a_model.network, card), tmp_path / "model.safetensors")
     loaded = load_model(tmp_path / "model.safetensors")
@@ -161,6 +163,14 @@ CARD_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "prior out of range": ({"training_prior_dcm": 0.0}, "training_prior_dcm"),
     "too few bands": ({"attention_thresholds": {"module_1": [0.5]}}, "attention_thresholds"),
     "no scale for a map": ({"attention_thresholds": {"module_1": [0.1, 0.2, 0.3, 0.4]}}, "lacks combined, module_2"),
+    "a normal T1 without SD": ({"normal_t1_ms": [996.0]}, "field normal_t1_ms"),
+    "a normal T1 of zero": ({"normal_t1_ms": [0.0, 31.5]}, "field normal_t1_ms"),
+    "a normal T1 of another type": ({"normal_t1_ms": 996.0}, "wrong type"),
+    "a wider range that is none": (
+        {"uncertain_range_without_reference": [0.9, 0.1]},
+        "field uncertain_range_without_reference",
+    ),
+    "an empty wider range": ({"uncertain_range_without_reference": []}, "field uncertain_range_without_reference"),
     "unknown intensity": ({"intensity": {"kind": "histogram", "low_ms": 0, "high_ms": 1}}, "histogram"),
     "intensity of another shape": ({"intensity": {"window": 2}}, "wrong type"),
 }
@@ -189,6 +199,14 @@ def test_a_file_of_before_with_two_temperatures_is_read(model_file: Path) -> Non
 
     changed(model_file, as_before)
     assert load_model(model_file).card.temperatures == read_card(model_file).temperatures == (1.7, 1.7, 1.3)
+
+
+def test_a_card_of_before_knows_neither_its_normal_t1_nor_a_wider_range(model_file: Path) -> None:
+    before = changed(model_file, lambda _, card: [card.pop(name) for name in PAIRS_THAT_MAY_LACK])
+    for card in (load_model(before).card, read_card(before)):
+        assert card.normal_t1_ms is None
+        assert card.uncertain_range_without_reference is None
+        assert card.uncertain_range == (0.2, 0.8)
 
 
 def test_weights_of_another_network_are_refused_by_name(model_file: Path) -> None:

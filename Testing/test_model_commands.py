@@ -24,6 +24,8 @@ def model_file(a_model: Model, tmp_path: Path) -> Path:
     card = replace(
         a_model.card,
         name="ward",
+        normal_t1_ms=(1003.4, 27.6),
+        uncertain_range_without_reference=(0.07, 0.93),
         simulated=False,
         training={"recipe": {"name": "recommended", "network": {}}, "best_epoch": 7, "training": counts},
         metrics={
@@ -92,6 +94,10 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
     texts = {line.strip().split("  ")[0]: line.split("  ")[-1].strip() for line in printed.splitlines()}
     assert texts["verdict"].startswith("normal below a probability of 0.2, uncertain from 0.2 to below 0.8")
     assert texts["temperatures"] == "1.000 (of one section, of two, and so on)"
+    assert texts["normal T1"] == "1003 ± 28 ms, septal, of its normal training patients"
+    assert texts["without reference"].startswith(
+        "normal below a probability of 0.07, uncertain from 0.07 to below 0.93"
+    )
     assert texts["recipe"] == "recommended"
     assert texts["training"] == "40 patients with DCM (120 sections), 50 normal (150 sections)"
     assert texts["auroc"] == "0.910 (0.860 to 0.950)"

@@ -29,6 +29,7 @@ from ACNetLib.model_store import (
     find_model,
     import_model,
     model_for_field,
+    model_for_reference,
     remove_model,
     stored_models,
     user_models_folder,
@@ -199,6 +200,23 @@ def test_a_field_strength_without_a_shipped_model_is_refused_though_the_user_has
     import_model(named(a_model, "ward-7T", tmp_path / "new.safetensors", field_strength_tesla=7.0))
     with pytest.raises(ACNetError, match=r"none is shipped for 7 T; shipped are acnet-simulated-1\.5T, acnet-sim.*-3T"):
         model_for_field(7.0)
+
+
+@pytest.mark.parametrize(("mean_ms", "name"), [(930.0, SHIPPED), (1089.0, SHIPPED), (1091.0, "acnet-simulated-3T")])
+def test_the_shipped_model_whose_own_normal_lies_nearest_to_a_reference_is_taken(
+    shipped_folder: Path, a_model: Model, tmp_path: Path, mean_ms: float, name: str
+) -> None:
+    for field, normal_ms in ((1.5, 996.0), (3.0, 1184.0)):
+        shipped = f"acnet-simulated-{field:g}T"
+        path = shipped_folder / f"{shipped}.safetensors"
+        named(a_model, shipped, path, field_strength_tesla=field, normal_t1_ms=(normal_ms, 30.0))
+    import_model(named(a_model, "ward", tmp_path / "new.safetensors", normal_t1_ms=(mean_ms, 30.0)))
+    assert model_for_reference(mean_ms) == shipped_folder / f"{name}.safetensors"
+
+
+def test_without_a_model_that_knows_its_own_normal_no_reference_stands_for_the_field(shipped_folder: Path) -> None:
+    with pytest.raises(ACNetError, match=r"no shipped model knows its own normal T1.*--field"):
+        model_for_reference(1000.0)
 
 
 def test_the_shipped_localizer_is_found_or_said_to_be_missing(shipped_folder: Path, localizer_file: Path) -> None:

@@ -13,6 +13,7 @@ import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.scene import ResultNodes
 from ACNetLib.scene_crop_boxes import crop_box_center
 from ACNetLib.scene_table import read_summary
@@ -120,6 +121,30 @@ def test_a_result_fits_into_a_narrow_panel(
     widths = [table.columnWidth(column) for column in range(table.columnCount)]
     assert sum(widths) <= table.viewport().width
     assert table.item(1, table.columnCount - 1).toolTip() == "The crop reaches beyond the map."
+
+
+def test_the_panel_says_the_reference_and_the_z_scores_of_what_counts(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, a_study: Callable
+) -> None:
+    def with_reference(t1_map: T1Map, center_mm: Any) -> Any:
+        study = a_study(t1_map, center_mm)
+        first, second = study.sections
+        assert first.measures is not None
+        higher = replace(second, measures=replace(first.measures, septal_t1_ms=1103.2))
+        return replace(study, sections=(first, higher), reference=ReferenceT1(983.2, 30.0))
+
+    classify(a_module, a_volume)
+    assert "No reference T1 of this scanner was given" in ui.studyLabel.text
+    assert "Septal T1: 1043 ms, the median of the slices." in ui.studyLabel.text
+    assert "z-score" not in ui.studyLabel.text
+    a_classifier.answer = with_reference
+    classify(a_module, a_volume)
+    assert "Reference T1 of this scanner, given: 983 ± 30 ms." in ui.studyLabel.text
+    assert "Septal T1: 1073 ms, the median of the slices." in ui.studyLabel.text
+    assert "z-score against the reference T1: +3.0 (slice 0: +2.0, slice 1: +4.0)." in ui.studyLabel.text
+    tick(ui, 1)
+    assert "Septal T1: 1043 ms, the median of the slices." in ui.studyLabel.text
+    assert "+2.0 (slice 0: +2.0, slice 1: +4.0)." in ui.studyLabel.text
 
 
 def test_a_click_on_a_row_shows_its_section(a_result: ResultNodes, ui: Any, an_oblique_t1_map: T1Map) -> None:

@@ -245,6 +245,50 @@ def test_the_logic_classifies_without_panel(a_module: Any, a_volume: Volume) -> 
         logic.classify(a_volume, Choices(model_name="acnet-c"))
 
 
+def test_the_logic_takes_the_reference_that_is_given_or_the_remembered_one(
+    a_module: Any, a_volume: Volume, a_classifier: StandInClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ACNetLib.panel import logic as module
+    from ACNetLib.panel.logic import Choices
+    from ACNetLib.panel.parameters import reference_of
+    from ACNetLib.reference_t1 import ReferenceT1
+
+    logic = a_module.widget.panel.logic
+    monkeypatch.setattr(module, "reference_for", lambda _map, given: given or ReferenceT1(1000.0, 30.0, "remembered"))
+    parameters = logic.getParameterNode()
+    assert reference_of(parameters) is None
+    parameters.reference_t1_mean = 1012.0
+    assert reference_of(parameters) == ReferenceT1(1012.0)
+    parameters.reference_t1_sd = 28.0
+    logic.classify(a_volume, Choices(reference=reference_of(parameters)))
+    logic.classify(a_volume)
+    assert [call.reference for call in a_classifier.calls] == [
+        ReferenceT1(1012.0, 28.0),
+        ReferenceT1(1000.0, 30.0, "remembered"),
+    ]
+    parameters.reference_t1_mean = 12.0
+    with pytest.raises(ACNetError, match="found a mean of 12 ms"):
+        reference_of(parameters)
+
+
+def test_the_logic_takes_a_model_by_the_reference_where_the_map_does_not_tell_its_field_strength(
+    a_module: Any,
+    a_volume_without_field_strength: Volume,
+    a_classifier: StandInClassifier,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ACNetLib.panel import logic as module
+    from ACNetLib.panel.logic import Choices
+    from ACNetLib.reference_t1 import ReferenceT1
+
+    monkeypatch.setattr(module, "shipped_model_for_reference", lambda mean_ms: Path(f"{mean_ms:g}.safetensors"))
+    logic = a_module.widget.panel.logic
+    with pytest.raises(ACNetError, match="does not tell its field strength"):
+        logic.classify(a_volume_without_field_strength)
+    logic.classify(a_volume_without_field_strength, Choices(reference=ReferenceT1(1012.0)))
+    assert a_classifier.models == [Path("1012.safetensors")]
+
+
 @pytest.fixture
 def a_module_as_shipped(host: None) -> Iterator[Any]:
     from slicer_host import load_module

@@ -19,6 +19,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.model import read_card
 from ACNetLib.model_store import model_for_field
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.report import result_values, write_result
 from ACNetLib.t1map import T1Map
 
@@ -163,3 +164,29 @@ def test_an_earlier_result_is_not_overwritten(a_folder: Path, an_oblique_t1_map:
     with pytest.raises(ACNetError, match="not an empty folder"):
         write_result(a_study(an_oblique_t1_map), a_folder)
     assert {path.name: path.read_bytes() for path in a_folder.iterdir()} == before
+
+
+def test_result_json_tells_the_reference_and_the_z_scores_or_that_there_is_none(
+    an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    t1_map = replace(an_oblique_t1_map, scanner="SIEMENS Avanto")
+    study = a_study(t1_map)
+    values = result_values(study)
+    assert values["t1_map"]["scanner"] == "SIEMENS Avanto"
+    words = values["reference_t1"].pop("words")
+    assert words.startswith("No reference T1 of this scanner (SIEMENS Avanto) was given: ")
+    assert words.endswith("the verdict is uncertain from 0.2 to below 0.8.")
+    assert values["reference_t1"] == {"source": "none", "mean_ms": None, "sd_ms": None, "t1_factor": 1.0}
+    assert (values["study"]["septal_t1_ms"], values["study"]["septal_z"]) == (1043.2, None)
+    assert values["model"]["normal_t1_ms"] is None
+
+    card = replace(study.card, normal_t1_ms=(990.0, 30.0), uncertain_range_without_reference=(0.1, 0.9))
+    reference = ReferenceT1(1000.0, 24.0, "remembered")
+    values = result_values(replace(study, card=card, reference=reference))
+    words = values["reference_t1"].pop("words")
+    assert "(SIEMENS Avanto), remembered: 1000 ± 24 ms. The networks saw T1 times 0.990" in words
+    assert values["reference_t1"] == {"source": "remembered", "mean_ms": 1000.0, "sd_ms": 24.0, "t1_factor": 0.99}
+    assert values["study"]["septal_z"] == values["sections"][0]["septal_z"] == pytest.approx(1.8)
+    assert values["verdict_rule"]["uncertain_range"] == [0.2, 0.8]
+    assert values["model"]["normal_t1_ms"] == [990.0, 30.0]
+    assert result_values(replace(study, card=card))["verdict_rule"]["uncertain_range"] == [0.1, 0.9]

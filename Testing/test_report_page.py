@@ -14,6 +14,7 @@ from ACNetLib.measures import SectionMeasures
 from ACNetLib.model import INTENDED_USE, read_card
 from ACNetLib.model_store import model_for_field
 from ACNetLib.probability import SCOPE
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.report_page import report_page
 from ACNetLib.study import StudyResult
 from ACNetLib.t1map import T1Map
@@ -205,3 +206,18 @@ def test_a_screen_reader_finds_its_way(study: StudyResult) -> None:
     assert {
         attributes["aria-labelledby"] for _, attributes in page.tags if "aria-labelledby" in attributes
     } <= identifiers
+
+
+def test_the_page_says_the_reference_and_shows_z_scores_beside_septal_t1(study: StudyResult) -> None:
+    assert "No reference T1 of this scanner was given" in page_of(study).text
+    assert "Septal T1, median of the slices: 1043 ms." in page_of(study).text
+    card = replace(study.card, normal_t1_ms=(996.0, 31.0), uncertain_range_without_reference=(0.1, 0.9))
+    known = replace(study, card=card, reference=ReferenceT1(1012.0, 28.0))
+    page = report_page(known, PICTURES, None)
+    assert [row[4] for row in rows(page)] == ["1043 (z +1.1)"] * 2
+    text = Page(page).text
+    assert "Reference T1 of this scanner, given: 1012 ± 28 ms." in text
+    assert "T1 times 0.984, which brings it to the normal of the model's training, 996 ms." in text
+    assert "median of the slices: 1043 ms, z-score +1.1." in text
+    assert "uncertain from 0.2 to below 0.8" in text
+    assert "uncertain from 0.1 to below 0.9" in page_of(replace(known, reference=None)).text

@@ -21,6 +21,7 @@ from slicer import vtkMRMLScene as Scene
 from ACNetLib.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
 from ACNetLib.errors import ACNetError
 from ACNetLib.probability import log_odds_of, sigmoid
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.scene import (
     ResultNodes,
     add_t1_map,
@@ -363,3 +364,38 @@ def test_saving_again_replaces_the_file_and_leaves_nothing_beside_it(
     save_scene(a_scene, tmp_path / "scene.mrb")
     assert zipfile.is_zipfile(tmp_path / "scene.mrb")
     assert [path.name for path in tmp_path.iterdir()] == ["scene.mrb"]
+
+
+def test_the_table_keeps_the_reference_and_the_range_that_follows_from_it(
+    a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
+) -> None:
+    study = a_study(an_oblique_t1_map)
+    card = replace(study.card, uncertain_range_without_reference=(0.05, 0.95))
+    table = show_result(replace(study, card=card), a_volume_node, a_scene).table
+    summary, _ = read_summary(table)
+    assert summary.uncertain_range == (0.05, 0.95)
+    assert summary.reference.startswith("No reference T1 of this scanner was given")
+    assert (summary.reference_mean_ms, summary.reference_sd_ms) == (None, None)
+    leave_out(table, {1})
+    assert read_summary(table)[0].verdict == "uncertain", "0.91 lies within the wider range"
+
+    known = replace(study, card=replace(card, normal_t1_ms=(996.0, 31.0)), reference=ReferenceT1(1012.0, 28.0))
+    summary, _ = read_summary(show_result(known, a_volume_node, a_scene).table)
+    assert summary.uncertain_range == (0.2, 0.8)
+    assert (summary.reference_mean_ms, summary.reference_sd_ms) == (1012.0, 28.0)
+
+
+def test_a_table_of_before_tells_of_no_reference(a_result: ResultNodes) -> None:
+    values = json.loads(a_result.table.GetAttribute(STUDY))
+    before = {key: value for key, value in values.items() if not key.startswith("reference")}
+    a_result.table.SetAttribute(STUDY, json.dumps(before))
+    study, rows = read_summary(a_result.table)
+    assert (study.reference, study.reference_mean_ms, len(rows)) == ("", None, 2)
+
+
+def test_a_map_judged_by_reference_has_a_result_without_field_strength(
+    a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
+) -> None:
+    study = a_study(replace(an_oblique_t1_map, field_strength_tesla=None))
+    nodes = show_result(replace(study, reference=ReferenceT1(1012.0)), a_volume_node, a_scene)
+    assert read_summary(nodes.table)[0].field_strength_tesla is None

@@ -340,3 +340,10 @@ def test_the_attention_of_a_result_is_refused_as_segmentation(
     nodes = show_result(a_study(an_oblique_t1_map), a_volume_node, a_scene)
     with pytest.raises(ACNetError, match=r"short axis attention combined.*where the network looked"):
         segmentation_from_node(nodes.labels["combined"], a_volume_node)
+
+
+def test_the_scanner_is_that_of_the_dicom_database(a_volume_from_dicom: Callable[[str], Volume]) -> None:
+    volume = a_volume_from_dicom("1.5")
+    assert t1_map_from_volume_node(volume).scanner == ""
+    slicer.dicomDatabase.values |= {("1.2.3.1", "0008,0070"): "SIEMENS", ("1.2.3.1", "0008,1090"): "Avanto"}
+    assert t1_map_from_volume_node(volume).scanner == "SIEMENS Avanto"

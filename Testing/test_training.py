@@ -59,6 +59,14 @@ def test_a_training_gives_a_model_with_a_complete_card(training: Training, recip
     assert all(list(limits) == sorted(limits) and 0 < limits[0] < 1 for limits in card.attention_thresholds.values())
     assert card.intended_use == INTENDED_USE
     assert card.training["recipe"] == asdict(recipe)
+    assert card.normal_t1_ms is None, "four normal patients are too few"
+    assert card.uncertain_range_without_reference is not None
+    low, high = card.uncertain_range_without_reference
+    assert 0.02 <= low <= 0.2
+    assert low + high == pytest.approx(1)
+    cost = card.training["unknown_reference"]
+    assert (cost["lower_limit"], cost["t1_factor_sd"]) == (low, 0.04)
+    assert 0 <= cost["auroc_with_bias"] <= 1
     assert 1 <= card.training["best_epoch"] <= EPOCHS
     assert card.training["precision"] == "32-true"
     parts = card.training["training"], card.training["validation"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ACNetLib.ventricle import (
     MYOCARDIUM_LABEL,
     SEPTUM_LABEL,
     Ventricle,
+    agreeing_ventricles,
     measure_ventricle,
     read_segmentation,
     ventricles_at_point,
@@ -150,3 +152,44 @@ def test_measures_are_taken_on_the_ventricles_own_section_with_pixels_of_any_sha
     assert measures.wall_thickness_mm == pytest.approx(8 * np.sqrt(1.4 * 1.6), rel=0.05)
     assert measures.septal_t1_ms == pytest.approx(900, abs=20)
     assert measures.myocardial_t1_ms == pytest.approx(900, abs=20)
+
+
+def stack_with_hearts_at(
+    t1_map: T1Map, columns: Sequence[float], confidences: Sequence[float]
+) -> tuple[tuple[int, ...], dict[int, float]]:
+    """Which slices of a stack agree when their hearts lie so many mm along the rows, and how far the others lie off."""
+    hearts = [
+        Ventricle(
+            section,
+            heart(t1_map, 0) + along * t1_map.row_axis + 8 * section * t1_map.normal,  # a stack along the heart's axis
+            confidence,
+        )
+        for section, (along, confidence) in enumerate(zip(columns, confidences, strict=True))
+    ]
+    kept, left_out = agreeing_ventricles(hearts, t1_map)
+    return tuple(each.section for each in kept), left_out
+
+
+@pytest.mark.parametrize(
+    ("columns", "confidences", "kept", "left_out"),
+    [
+        ((0,), (0.7,), (0,), {}),
+        ((0, 24), (0.9, 0.7), (0, 1), {}),
+        ((0, 26), (0.7, 0.9), (1,), {0: 26.0}),
+        ((0, 26), (0.9, 0.7), (0,), {1: 26.0}),
+        ((0, 5, 29), (0.9, 0.9, 0.9), (0, 1, 2), {}),
+        ((0, 5, 31), (0.7, 0.7, 0.99), (0, 1), {2: 26.0}),
+        ((0, 60, 2, 90), (0.9, 0.9, 0.9, 0.9), (0, 2), {3: 59.0, 1: 58.0}),
+        ((0, 1, 80, 81), (0.9, 0.9, 0.8, 0.7), (0, 1), {3: 40.5, 2: 79.0}),
+    ],
+)
+def test_slices_whose_hearts_do_not_lie_in_a_line_are_left_out(
+    an_oblique_t1_map: T1Map,
+    columns: tuple[float, ...],
+    confidences: tuple[float, ...],
+    kept: tuple[int, ...],
+    left_out: dict[int, float],
+) -> None:
+    found_kept, found_left_out = stack_with_hearts_at(an_oblique_t1_map, columns, confidences)
+    assert found_kept == kept
+    assert found_left_out == pytest.approx(left_out)

@@ -13,17 +13,29 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from ACNetLib.attention import attention_maps, to_bands
-from ACNetLib.checks import FIELD_TOLERANCE_TESLA
+from ACNetLib.checks import FIELD_TOLERANCE_TESLA, POST_CONTRAST_WARNING, check_native_blood
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
 from ACNetLib.probability import at_prevalence, calibrated, check_prevalence, sigmoid, verdict
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.section import Crop, SectionGrid, to_intensity
-from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult, pool, pooling_of
+from ACNetLib.study import (
+    RANGE_SHIFT_MM,
+    RANGE_TURN_DEGREES,
+    SectionResult,
+    StudyResult,
+    pool,
+    pooling_of,
+    t1_factor,
+    uncertain_range_of,
+)
 from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import (
+    CAVITY_LABEL,
     Point,
     Ventricle,
+    agreeing_ventricles,
     is_myocardium,
     measure_ventricle,
     ventricles_at_point,
@@ -40,6 +52,8 @@ LARGEST_OUTSIDE_FRACTION = 0.5
 """A section of which more than half lies outside the map shows no whole ventricle."""
 WARN_OUTSIDE_FRACTION = 0.1
 MOVED_BY_HAND = "a person moved the section"
+FARTHEST_FROM_HEART_MM = 30.0
+"""A centre given by hand that lies farther from the ventricle that was found is not in it."""
 
 
 # How the sections are moved and turned to see how much the probability depends on it: degrees and mm along both axes.
@@ -101,23 +115,29 @@ class Classifier:
         segmentation: sitk.Image | None = None,
         sections: Collection[int] | None = None,
         prevalence_dcm: float | None = None,
+        reference: ReferenceT1 | None = None,
         allow_field_mismatch: bool = False,
         progress: Progress = _unwatched,
     ) -> StudyResult:
         """Classify every section, or the chosen ones, on which the left ventricle is known.
 
         The localizer finds it, unless a person gives its centre (LPS mm) or a segmentation. `prevalence_dcm` is the
-        share of DCM among those examined, by default the one that the model was trained for.
-        Raises ACNetError when the map's field strength is unknown or not the model's, when it has no such section, when
-        the ventricle is found on no section, or when more than half of a section would lie outside the map.
+        share of DCM among those examined, by default the one that the model was trained for. `reference` is the normal
+        T1 of the map's scanner: with it the networks see the map in the scale of the model's training, and the measures
+        stay in the scanner's own.
+        Raises ACNetError when the map's field strength is not the model's, or is unknown and no reference stands for
+        it, when it has no such section, when the ventricle is found on no section or holds blood after contrast, or
+        when more than half of a section would lie outside the map.
         """
         prevalence = self._card.training_prior_dcm if prevalence_dcm is None else prevalence_dcm
         check_prevalence(prevalence)
-        field_mismatch = self._check_field_strength(t1_map, allow_field_mismatch)
+        field_mismatch = self._check_field_strength(t1_map, reference, allow_field_mismatch)
+        seen = t1_map.scaled(t1_factor(self._card, reference))
         chosen = _chosen_sections(t1_map, sections)
         progress("ventricle", 0.0)
-        ventricles, source, doubts = self._ventricles(t1_map, center_mm, segmentation, chosen)
-        judged = self._judge(t1_map, ventricles, prevalence, progress)
+        ventricles, source, doubts = self._ventricles(seen, center_mm, segmentation, chosen)
+        _check_blood(seen, ventricles)
+        judged = self._judge(t1_map, seen, ventricles, prevalence, reference, progress)
         inside = np.zeros(t1_map.array.shape, bool)
         attention = {name: np.zeros(inside.shape, np.float32) for name in judged[0].attention}
         labels = np.zeros(inside.shape, np.uint8)
@@ -127,7 +147,7 @@ class Classifier:
                 attention[name][ventricle.section] = values
             if ventricle.labels is not None:
                 labels[ventricle.section] = ventricle.labels
-        pooled = pool([each.result.network_log_odds for each in judged], pooling_of(self._card, prevalence))
+        pooled = pool([each.result.network_log_odds for each in judged], pooling_of(self._card, prevalence, reference))
         return StudyResult(
             t1_map=t1_map,
             sections=tuple(each.result for each in judged),
@@ -142,7 +162,13 @@ class Classifier:
             device=self._device,
             center_source=source,
             field_mismatch=field_mismatch,
-            warnings=(*t1_map.warnings, *self._field_warnings(t1_map, field_mismatch), *doubts),
+            warnings=(
+                *t1_map.warnings,
+                *self._field_warnings(t1_map, field_mismatch),
+                *self._reference_warnings(reference),
+                *doubts,
+            ),
+            reference=reference,
         )
 
     def move_section(
@@ -155,7 +181,8 @@ class Classifier:
         t1_map = result.t1_map
         known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
         (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
-        (judged,) = self._judge(t1_map, [ventricle], result.prevalence_dcm, progress)
+        seen = t1_map.scaled(result.t1_factor)
+        (judged,) = self._judge(t1_map, seen, [ventricle], result.prevalence_dcm, result.reference, progress)
         moved = replace(judged.result, warnings=(*judged.result.warnings, MOVED_BY_HAND))
 
         def with_plane(volume: NDArray, plane: NDArray) -> NDArray:
@@ -174,7 +201,9 @@ class Classifier:
         )
         return changed.leaving_out(result.left_out)
 
-    def _check_field_strength(self, t1_map: T1Map, allow_mismatch: bool) -> bool:
+    def _check_field_strength(self, t1_map: T1Map, reference: ReferenceT1 | None, allow_mismatch: bool) -> bool:
+        if t1_map.field_strength_tesla is None and reference is not None and self._card.normal_t1_ms is not None:
+            return False
         field, expected = require_field_strength(t1_map), self._card.field_strength_tesla
         mismatch = abs(field - expected) > FIELD_TOLERANCE_TESLA
         if mismatch and not allow_mismatch:
@@ -185,15 +214,24 @@ class Classifier:
         return mismatch
 
     def _field_warnings(self, t1_map: T1Map, mismatch: bool) -> list[str]:
+        field, expected = t1_map.field_strength_tesla, self._card.field_strength_tesla
+        if field is None:
+            return [
+                f"The map does not tell its field strength: by the reference T1 it was judged as at {expected:g} T."
+            ]
         if not mismatch:
             return []
-        field, expected = t1_map.field_strength_tesla, self._card.field_strength_tesla
         return [f"The map is from {field:g} T, the model for {expected:g} T: the probability means nothing."]
+
+    def _reference_warnings(self, reference: ReferenceT1 | None) -> list[str]:
+        if reference is None or self._card.normal_t1_ms is not None:
+            return []
+        return [f"The model {self._card.name} does not know its own normal T1, so the networks saw T1 as it is."]
 
     def _ventricles(
         self, t1_map: T1Map, center_mm: Point | None, segmentation: sitk.Image | None, chosen: Sequence[int]
     ) -> tuple[tuple[Ventricle, ...], str, list[str]]:
-        """The ventricles to classify, where they come from, and what is to be said of the other chosen sections."""
+        """The ventricles to classify, where they come from, and what is to be said of the choice."""
         every = self._localizer.locate(t1_map)
         found = tuple(every[section] for section in chosen)
         if segmentation is not None:
@@ -207,7 +245,7 @@ class Classifier:
             left_out = [section for section in chosen if section not in reached]
             return drawn, "segmentation", [f"Section {n} was left out: it is not segmented." for n in left_out]
         if center_mm is not None:
-            return ventricles_at_point(t1_map, center_mm, found), "point", []
+            return ventricles_at_point(t1_map, center_mm, found), "point", self._doubts_of(center_mm, found, t1_map)
         threshold = self._localizer.confidence_threshold
         confident = tuple(ventricle for ventricle in found if ventricle.confidence >= threshold)
         if not confident:
@@ -222,14 +260,40 @@ class Classifier:
             for ventricle in found
             if ventricle.confidence < threshold
         ]
-        return confident, "localizer", doubts
+        agreeing, odd_ones_mm = agreeing_ventricles(confident, t1_map)
+        doubts += [
+            f"Slice {section} was left out: its ventricle lies {distance_mm:.0f} mm from that of the other slices."
+            for section, distance_mm in odd_ones_mm.items()
+        ]
+        return agreeing, "localizer", doubts
+
+    def _doubts_of(self, center_mm: Point, found: Sequence[Ventricle], t1_map: T1Map) -> list[str]:
+        """A sentence about a person's centre where the localizer sees no heart, if that is on any slice."""
+        without_heart = [
+            each.section
+            for each in found
+            if each.confidence < self._localizer.confidence_threshold
+            or np.linalg.norm(each.center_mm - t1_map.project(center_mm, each.section)) > FARTHEST_FROM_HEART_MM
+        ]
+        sections = _listed(without_heart)
+        sentence = f"The localizer sees no heart at the given centre on slice {sections}: does it lie in the ventricle?"
+        return [sentence] if without_heart else []
 
     def _judge(
-        self, t1_map: T1Map, ventricles: Sequence[Ventricle], prevalence_dcm: float, progress: Progress
+        self,
+        t1_map: T1Map,
+        seen: T1Map,
+        ventricles: Sequence[Ventricle],
+        prevalence_dcm: float,
+        reference: ReferenceT1 | None,
+        progress: Progress,
     ) -> list[_Judged]:
-        """The network's answer for the sections around these ventricles, all of them in one batch."""
+        """The network's answer for the sections around these ventricles, all of them in one batch.
+
+        seen: the map in the scale of the model's training. What a reader measures is taken from the map itself.
+        """
         grids = [SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm) for ventricle in ventricles]
-        crops = [grid.crop(t1_map) for grid in grids]
+        crops = [grid.crop(seen) for grid in grids]
         _check_crops(grids, crops, t1_map)
         passes = 1 + len(_CHANGES)
         progress("sections", 1 / (1 + passes))
@@ -237,7 +301,7 @@ class Classifier:
         around = []
         for index, change in enumerate(_CHANGES):
             progress("range", (2 + index) / (1 + passes))
-            changed = np.stack([grid.turned(*change).crop(t1_map).t1_ms for grid in grids])
+            changed = np.stack([grid.turned(*change).crop(seen).t1_ms for grid in grids])
             around.append(self._run(changed)[0])
         every_log_odds = np.stack([log_odds, *around], axis=1)
         judged = []
@@ -247,7 +311,7 @@ class Classifier:
             result = SectionResult(
                 section=grid.section,
                 grid=grid,
-                **self._probability(float(log_odds[index]), prevalence_dcm),
+                **self._probability(float(log_odds[index]), prevalence_dcm, reference),
                 network_log_odds=tuple(every_log_odds[index].tolist()),
                 outside_fraction=crop.outside_fraction,
                 confidence=ventricle.confidence,
@@ -268,7 +332,9 @@ class Classifier:
         maps = {name: _enlarged(values, t1_ms.shape[-2:]) for name, values in attention_maps(masks).items()}
         return (logits[:, 1] - logits[:, 0]).numpy(), maps
 
-    def _probability(self, network_log_odds: float, prevalence_dcm: float) -> dict[str, Any]:
+    def _probability(
+        self, network_log_odds: float, prevalence_dcm: float, reference: ReferenceT1 | None
+    ) -> dict[str, Any]:
         """The fields of SectionResult that calibration and prevalence make of the network's log odds."""
         prior = self._card.training_prior_dcm
         log_odds = at_prevalence(calibrated(network_log_odds, 1, self._card.temperatures, prior), prior, prevalence_dcm)
@@ -276,7 +342,7 @@ class Classifier:
         return {
             "log_odds": log_odds,
             "probability_dcm": probability,
-            "verdict": verdict(probability, self._card.uncertain_range),
+            "verdict": verdict(probability, uncertain_range_of(self._card, reference)),
         }
 
     def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -304,6 +370,16 @@ def _chosen_sections(t1_map: T1Map, sections: Collection[int] | None) -> list[in
             f"0 to {t1_map.section_count - 1}."
         )
     return sorted(set(sections))
+
+
+def _check_blood(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
+    """Raises ACNetError when the ventricles are filled with blood after contrast, unless a person insisted on it."""
+    if POST_CONTRAST_WARNING in seen.warnings:
+        return
+    t1_ms = seen.array
+    cavities = [t1_ms[each.section][each.labels == CAVITY_LABEL] for each in ventricles if each.labels is not None]
+    if cavities:
+        check_native_blood(np.concatenate(cavities), seen.name)
 
 
 def _listed(sections: Collection[int]) -> str:

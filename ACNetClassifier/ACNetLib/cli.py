@@ -16,10 +16,12 @@ from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.files import require_empty_folder
 from ACNetLib.model_commands import add_model_commands
 from ACNetLib.probability import SCOPE
-from ACNetLib.wording import share_text, verdict_rule
+from ACNetLib.reference_commands import add_reference_commands
+from ACNetLib.wording import reference_text, share_text, study_septum_text, verdict_rule
 
 if TYPE_CHECKING:
     from ACNetLib.classifier import Classifier, StudyResult
+    from ACNetLib.reference_t1 import ReferenceT1
     from ACNetLib.t1map import T1Map
 
 COMMAND = "acnet"
@@ -51,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify")
     classify.add_argument("--sections", type=_numbers, metavar="N,N,...", help="only these, counted from 0")
     classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
+    classify.add_argument(
+        "--reference-t1",
+        metavar="MEAN[,SD]",
+        help="native septal T1 of healthy volunteers, same scanner and sequence, in ms (default: the remembered one)",
+    )
     classify.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
     _add_common(classify, default_output="acnet-result")
     classify.set_defaults(run=_classify)
@@ -59,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(demo, default_output="acnet-demo")
     demo.set_defaults(run=_demo)
 
+    add_reference_commands(commands)
     add_model_commands(commands)
     return parser
 
@@ -87,21 +95,27 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _classify(options: argparse.Namespace) -> None:
+    from ACNetLib.reference_store import reference_for
+    from ACNetLib.reference_t1 import parse_reference
     from ACNetLib.t1map import read_t1_map, with_field_strength
     from ACNetLib.ventricle import read_segmentation
 
+    given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
     t1_map = read_t1_map(options.input, options.series, options.post_contrast)
     t1_map = with_field_strength(t1_map, options.field)
-    result = _classifier(options, t1_map).classify(
+    reference = reference_for(t1_map, given)
+    result = _classifier(options, t1_map, reference).classify(
         t1_map,
         center_mm=options.center,
         segmentation=read_segmentation(options.segmentation) if options.segmentation else None,
         sections=options.sections,
         prevalence_dcm=options.prevalence,
+        reference=reference,
         allow_field_mismatch=options.allow_field_mismatch,
     )
     files = _write(result, options.output)
     _print_table([(t1_map.name, None, result)])
+    print(f"{reference_text(result)} {study_septum_text(result)}".strip())
     if t1_map.evidence:
         print(f"Taken as T1 map: {t1_map.evidence}.")
     for warning in result.warnings:
@@ -127,16 +141,24 @@ def _demo(options: argparse.Namespace) -> None:
     _print_files(files)
 
 
-def _classifier(options: argparse.Namespace, t1_map: T1Map) -> Classifier:
-    """Raises ACNetError when no model is named and none can be chosen, for the map's field strength is not known."""
+def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: ReferenceT1 | None = None) -> Classifier:
+    """With the model that is named, or that for the map's field strength; where the map does not tell it, by reference.
+
+    Raises ACNetError when there is none, or the map's field strength is not known and no reference stands for it.
+    """
     from ACNetLib.classifier import Classifier, require_field_strength
     from ACNetLib.device import choose_device
     from ACNetLib.localizer import Localizer, load_localizer
     from ACNetLib.model import load_model
-    from ACNetLib.model_store import default_localizer, find_model, model_for_field
+    from ACNetLib.model_store import default_localizer, find_model, model_for_field, model_for_reference
 
-    field = require_field_strength(t1_map)
-    model = load_model(find_model(options.model) if options.model else model_for_field(field))
+    if options.model:
+        file = find_model(options.model)
+    elif t1_map.field_strength_tesla is None and reference is not None:
+        file = model_for_reference(reference.mean_ms)
+    else:
+        file = model_for_field(require_field_strength(t1_map))
+    model = load_model(file)
     device = choose_device(options.device)
     return Classifier(model, Localizer(load_localizer(default_localizer()), device), device)
 
@@ -167,7 +189,7 @@ def _print_table(rows: Sequence[tuple[str, str | None, StudyResult]]) -> None:
             print(f"{prefix}{section.section:<7}  {section.probability_dcm:<15.3f}  {section.verdict}")
         print(f"{prefix}{'study':<7}  {result.probability_dcm:<15.3f}  {result.verdict}")
     first = rows[0][2]
-    rule, prevalence = verdict_rule(first.card.uncertain_range), share_text(first.prevalence_dcm)
+    rule, prevalence = verdict_rule(first.uncertain_range), share_text(first.prevalence_dcm)
     print(f"Verdict: {rule}; at a share of DCM of {prevalence}.")
     print(f"{SCOPE} Model {first.card.name}; device {first.device.device}.")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ACNetLib.dicom_frames import Section, build_image, number_of
-from ACNetLib.dicom_images import DicomImage, evidence_of, read_images, stack_images
+from ACNetLib.dicom_images import DicomImage, evidence_of, read_images, scanner_name, stack_images
 from ACNetLib.dicom_score import T1_MAP_SCORE, t1_map_score, values_of
 from ACNetLib.errors import ACNetError
 
@@ -26,13 +26,15 @@ MOST_LISTED = 12
 class DicomVolume:
     """Parallel sections as one 3-D float32 image, and what their headers tell.
 
-    evidence: what made these images the T1 map. warnings: what the user should know of the choice.
+    evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
+    the user should know of the choice.
     """
 
     image: sitk.Image
     field_strength_tesla: float | None
     simulated: bool
     evidence: str
+    scanner: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -83,11 +85,13 @@ def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = Fal
 
 
 def _volume(sections: list[Section], distance_mm: float, evidence: str, warnings: tuple[str, ...] = ()) -> DicomVolume:
+    header = sections[0].header
     return DicomVolume(
         build_image(sections, distance_mm),
-        number_of(sections[0].header, "MagneticFieldStrength"),
+        number_of(header, "MagneticFieldStrength"),
         simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
         evidence=evidence,
+        scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
         warnings=warnings,
     )
 

@@ -35,6 +35,8 @@ HEADER_TAGS = [
     "SeriesInstanceUID",
     "SeriesNumber",
     "ImageComments",
+    "Manufacturer",
+    "ManufacturerModelName",
     "ContentDescription",
     "ContrastBolusAgent",
     "MagneticFieldStrength",
@@ -104,6 +106,14 @@ def read_images(files: Iterable[Path], post_contrast: bool = False) -> list[Dico
         for frame, header in enumerate(_read_headers(file))
     ]
     return sorted(images, key=lambda image: image.series_number or 0)
+
+
+def scanner_name(manufacturer: object, model: object) -> str:
+    """Both in one line, such as "SIEMENS Avanto"; "" where one of them is not told."""
+    names = [
+        "".join(letter if letter.isprintable() else " " for letter in str(name or "")) for name in (manufacturer, model)
+    ]
+    return " ".join(" ".join(names).split()) if all(name.strip() for name in names) else ""
 
 
 def stack_images(images: Iterable[DicomImage], name: str) -> tuple[list[Section], float]:

@@ -37,7 +37,9 @@ class ModelCard:
     the network's log odds. uncertain_range: the verdict's rule on the study's probability,
     see `probability.verdict`. decision_threshold: where two classes must be told apart, on the same probability at the
     training prior. attention_thresholds: fixed band limits of each attention map. training, metrics: what the model was
-    made from and how it did, for people to read.
+    made from and how it did, for people to read. normal_t1_ms: mean and standard deviation of the normal training
+    patients' septal T1. uncertain_range_without_reference: the verdict's rule where a site's own normal T1 is not
+    known. Both are None where training could not tell them, and in files from before.
     """
 
     name: str
@@ -60,6 +62,12 @@ class ModelCard:
     weights_sha256: str = ""
     kind: str = CLASSIFIER
     format_version: int = FORMAT_VERSION
+    normal_t1_ms: tuple[float, float] | None = None
+    uncertain_range_without_reference: tuple[float, float] | None = None
+
+
+PAIRS_THAT_MAY_LACK = ("normal_t1_ms", "uncertain_range_without_reference")
+"""Fields of two numbers each that files from before don't have."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +107,15 @@ def _card(values: CardValues, name: str) -> ModelCard:
         # A file of before knew of one section and of a study, mostly of three: two are taken to be no surer than one.
         section, study = values.pop("section_temperature"), values.pop("study_temperature")
         values["temperatures"] = (section, section, study)
+    values = {**dict.fromkeys(PAIRS_THAT_MAY_LACK), **values}
     check_card_fields(values, kind, (item.name for item in fields(ModelCard)), name)
     try:
         values["intensity"] = IntensityScaling(**values["intensity"])
         values["class_names"] = tuple(values["class_names"])
         values["uncertain_range"] = tuple(values["uncertain_range"])
         values["temperatures"] = tuple(values["temperatures"])
+        for pair in PAIRS_THAT_MAY_LACK:
+            values[pair] = None if values[pair] is None else tuple(values[pair])
         values["attention_thresholds"] = {key: tuple(limits) for key, limits in values["attention_thresholds"].items()}
         card = ModelCard(**values)
         _check_card(card, name)
@@ -124,6 +135,9 @@ def _check_card(card: ModelCard, name: str) -> None:
         "section_spacing_mm": card.section_spacing_mm != SECTION_SPACING_MM,
         "temperatures": not card.temperatures or not all(0 < each < math.inf for each in card.temperatures),
         "uncertain_range": not _is_range(card.uncertain_range),
+        "normal_t1_ms": card.normal_t1_ms is not None and not _is_normal_t1(card.normal_t1_ms),
+        "uncertain_range_without_reference": card.uncertain_range_without_reference is not None
+        and not _is_range(card.uncertain_range_without_reference),
         "decision_threshold": not 0 < card.decision_threshold < 1,
         "training_prior_dcm": not 0 < card.training_prior_dcm < 1,
         "attention_thresholds": not all(_is_scale(limits) for limits in card.attention_thresholds.values()),
@@ -135,6 +149,10 @@ def _check_card(card: ModelCard, name: str) -> None:
 
 def _is_range(limits: tuple[float, ...]) -> bool:
     return len(limits) == 2 and 0 < limits[0] <= limits[1] < 1
+
+
+def _is_normal_t1(mean_and_sd: tuple[float, ...]) -> bool:
+    return len(mean_and_sd) == 2 and 0 < mean_and_sd[1] < mean_and_sd[0] < math.inf
 
 
 def _is_scale(limits: Thresholds) -> bool:

@@ -133,7 +133,7 @@ def _named(name: str) -> StoredModel:
 
 
 def _classifier_rows(card: ModelCard) -> Iterator[Row]:
-    from ACNetLib.wording import verdict_rule
+    from ACNetLib.wording import mean_text, verdict_rule
 
     scaling = card.intensity
     yield "network", ", ".join(f"{name} {value}" for name, value in sorted(card.network.items())) or "the paper's"
@@ -142,7 +142,11 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     temperatures = ", ".join(f"{temperature:.3f}" for temperature in card.temperatures)
     yield "temperatures", f"{temperatures} (of one section, of two, and so on)"
     yield "training prior", f"{card.training_prior_dcm:.3f} DCM"
+    if card.normal_t1_ms is not None:
+        yield "normal T1", f"{mean_text(*card.normal_t1_ms)}, septal, of its normal training patients"
     yield "verdict", verdict_rule(card.uncertain_range)
+    if card.uncertain_range_without_reference is not None:
+        yield "without reference", verdict_rule(card.uncertain_range_without_reference)
     yield "threshold", f"{card.decision_threshold:.3f}, where two classes must be told apart"
 
 

@@ -31,7 +31,8 @@ class StoredModel:
     """A file in one of the folders, as its header describes it.
 
     problem: why it can't be used, "" when its card is right; the weights are checked when they are loaded.
-    auroc: on the cases that it was judged on, if it was.
+    auroc: on the cases that it was judged on, if it was. normal_t1_ms: mean septal T1 of its normal training patients,
+    if its card tells it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class StoredModel:
     simulated: bool = False
     auroc: float | None = None
     problem: str = ""
+    normal_t1_ms: float | None = None
 
 
 def user_models_folder() -> Path:
@@ -94,6 +96,24 @@ def model_for_field(field_strength_tesla: float) -> Path:
         f"model: none is shipped for {field_strength_tesla:g} T; shipped are "
         f"{', '.join(model.name for model in shipped) or 'none'}. Name a model of your own, see acnet models list."
     )
+
+
+def model_for_reference(mean_ms: float) -> Path:
+    """The shipped model whose own normal T1 lies nearest to a site's, for a map that doesn't tell its field strength.
+
+    Raises ACNetError when no card tells it.
+    """
+    distances = {
+        model.path: abs(model.normal_t1_ms - mean_ms)
+        for model in _models_in(SHIPPED_MODELS_FOLDER, shipped=True)
+        if model.normal_t1_ms is not None
+    }
+    if not distances:
+        raise ACNetError(
+            "model: no shipped model knows its own normal T1, so a reference T1 can't stand for the field strength, "
+            "which the map does not tell. Give it (--field 1.5 or --field 3)."
+        )
+    return min(distances, key=lambda path: distances[path])
 
 
 def default_localizer() -> Path:
@@ -182,11 +202,14 @@ def _described(path: Path, shipped: bool) -> StoredModel:
         simulated = bool(card["simulated"])
     except (LookupError, TypeError, ValueError) as error:
         raise ACNetError(f"{path.name}: a field of its model card is missing or wrong ({error}).") from error
-    auroc = None
+    auroc = normal_t1_ms = None
     match card.get("metrics"):
         case {"auroc": {"value": float(value)}}:
             auroc = value
-    return StoredModel(path.stem, path, shipped, kind, field_strengths, simulated, auroc)
+    match card.get("normal_t1_ms"):
+        case [float(mean), float()]:
+            normal_t1_ms = mean
+    return StoredModel(path.stem, path, shipped, kind, field_strengths, simulated, auroc, normal_t1_ms=normal_t1_ms)
 
 
 def _read_plain_file(file: Path) -> bytes:

@@ -25,7 +25,7 @@ from ACNetLib.report_page import report_page
 from ACNetLib.section_picture import SHOWN_MAP, section_picture
 from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
 from ACNetLib.t1map import T1Map
-from ACNetLib.wording import verdict_rule
+from ACNetLib.wording import reference_text, verdict_rule
 
 RESULT_FORMAT_VERSION = 2
 SOFTWARE = "SlicerACNet"
@@ -60,7 +60,7 @@ def write_result(result: StudyResult, folder: Path, save_scene: Callable[[Path],
 
 def result_values(result: StudyResult) -> dict[str, Any]:
     """The result as plain values, in the schema of result.json. What can't be measured is None, never NaN."""
-    t1_map, card = result.t1_map, result.card
+    t1_map, card, reference = result.t1_map, result.card, result.reference
     low, high = result.stability
     return _without_nan(
         {
@@ -73,12 +73,20 @@ def result_values(result: StudyResult) -> dict[str, Any]:
                 "name": t1_map.name,
                 "sections": t1_map.section_count,
                 "field_strength_tesla": t1_map.field_strength_tesla,
+                "scanner": t1_map.scanner,
                 "simulated": t1_map.simulated,
             },
             "model": _model_values(card),
             "localizer": result.localizer,
             "center_source": result.center_source,
             "field_mismatch": result.field_mismatch,
+            "reference_t1": {
+                "source": "none" if reference is None else reference.source,
+                "mean_ms": None if reference is None else reference.mean_ms,
+                "sd_ms": None if reference is None else reference.sd_ms,
+                "t1_factor": result.t1_factor,
+                "words": reference_text(result),
+            },
             "device": asdict(result.device),
             "study": {
                 "verdict": result.verdict,
@@ -90,12 +98,14 @@ def result_values(result: StudyResult) -> dict[str, Any]:
                     "turn_degrees": RANGE_TURN_DEGREES,
                 },
                 "prevalence_dcm": result.prevalence_dcm,
+                "septal_t1_ms": result.septal_t1_ms,
+                "septal_z": result.septal_z(result.septal_t1_ms),
             },
             "verdict_rule": {
-                "uncertain_range": list(card.uncertain_range),
-                "words": verdict_rule(card.uncertain_range),
+                "uncertain_range": list(result.uncertain_range),
+                "words": verdict_rule(result.uncertain_range),
             },
-            "sections": [_section_values(section, section.section in result.left_out) for section in result.sections],
+            "sections": [_section_values(section, result) for section in result.sections],
             "attention": {
                 "map": SHOWN_MAP,
                 "band_thresholds": list(card.attention_thresholds[SHOWN_MAP]),
@@ -122,22 +132,25 @@ def _model_values(card: ModelCard) -> dict[str, Any]:
         "trained_on_simulation": card.simulated,
         "training_prior_dcm": card.training_prior_dcm,
         "temperatures": list(card.temperatures),
+        "normal_t1_ms": card.normal_t1_ms,
         "network": card.network,
         "auroc": card.metrics.get("auroc"),
         "auroc_on_simulation": card.metrics.get("simulated"),
     }
 
 
-def _section_values(section: SectionResult, left_out: bool) -> dict[str, Any]:
+def _section_values(section: SectionResult, result: StudyResult) -> dict[str, Any]:
+    measures = section.measures
     return {
         "section": section.section,
-        "left_out": left_out,
+        "left_out": section.section in result.left_out,
         "verdict": section.verdict,
         "probability_dcm": section.probability_dcm,
         "log_odds_dcm": section.log_odds,
         "confidence": section.confidence,
         "wall_attention": section.wall_attention,
-        "measures": None if section.measures is None else asdict(section.measures),
+        "measures": None if measures is None else asdict(measures),
+        "septal_z": None if measures is None else result.septal_z(measures.septal_t1_ms),
         "center_lps_mm": list(section.grid.center_mm),
         "outside_fraction": section.outside_fraction,
         "warnings": list(section.warnings),

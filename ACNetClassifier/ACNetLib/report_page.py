@@ -12,7 +12,17 @@ from ACNetLib.model import INTENDED_USE, ModelCard
 from ACNetLib.probability import SCOPE, Verdict
 from ACNetLib.report_template import FIGURE, HEAD, PAGE, ROW, SCALE, STYLE, ZONE
 from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
-from ACNetLib.wording import UNKNOWN, VERDICT_WORDS, probability_text, quantity_text, share_text, verdict_rule
+from ACNetLib.wording import (
+    UNKNOWN,
+    VERDICT_WORDS,
+    probability_text,
+    quantity_text,
+    reference_text,
+    septal_t1_text,
+    share_text,
+    study_septum_text,
+    verdict_rule,
+)
 
 CITATION = (
     "C. Luo, X. Wang, X. Li, Y. Chen, J. Zhou, K. Cao, Y. Yin, Q. Song, X. Wu. ACNET: Attention-based Convolution "
@@ -80,10 +90,11 @@ def report_page(result: StudyResult, pictures: Sequence[bytes], software_version
         scale=_scale(result),
         prevalence=share_text(result.prevalence_dcm),
         prior=share_text(card.training_prior_dcm),
-        rule=verdict_rule(card.uncertain_range),
+        rule=verdict_rule(result.uncertain_range),
+        reference=f"{reference_text(result)} {study_septum_text(result)}".strip(),
         scope=SCOPE,
         warning_count=_warning_count(result),
-        rows=_all(_row(section, result.center_source) for section in result.sections),
+        rows=_all(_row(section, result) for section in result.sections),
         not_judged=_not_judged(result),
         center_source=_CENTER_SOURCES[result.center_source],
         figures=_all(_figure(section, png) for section, png in zip(result.sections, pictures, strict=True)),
@@ -126,7 +137,7 @@ def _mismatch(result: StudyResult) -> Html:
 
 def _scale(result: StudyResult) -> Html:
     """The probability and its stability on a line from 0 to 1, above the verdicts that they stand for."""
-    low, high = result.card.uncertain_range
+    low, high = result.uncertain_range
     lowest, highest = result.stability
     zones: tuple[tuple[Verdict, float, float], ...] = (("normal", 0, low), ("uncertain", low, high), ("dcm", high, 1))
 
@@ -172,16 +183,16 @@ def _warnings(result: StudyResult) -> list[str]:
     return [*result.warnings, *of_sections]
 
 
-def _row(section: SectionResult, center_source: str) -> Html:
+def _row(section: SectionResult, result: StudyResult) -> Html:
     measures = section.measures or SectionMeasures(*[float("nan")] * 4)
-    found = center_source == "localizer" and section.confidence < 1  # a person may have moved this one
+    found = result.center_source == "localizer" and section.confidence < 1  # a person may have moved this one
     return filled(
         ROW,
         section=section.section,
         verdict=VERDICT_WORDS[section.verdict],
         probability=probability_text(section.probability_dcm),
         ventricle=f"found ({section.confidence:.2f})" if found else "given by a person",
-        septal_t1=quantity_text(measures.septal_t1_ms),
+        septal_t1=septal_t1_text(measures.septal_t1_ms, result.septal_z(measures.septal_t1_ms)),
         myocardial_t1=quantity_text(measures.myocardial_t1_ms),
         cavity_area=quantity_text(measures.cavity_area_mm2),
         wall_thickness=quantity_text(measures.wall_thickness_mm, decimals=1),

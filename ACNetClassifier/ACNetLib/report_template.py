@@ -31,6 +31,7 @@ sections are moved by $shift mm or turned by $turn degrees. That is no confidenc
 $scale
 <p>It is the probability where $prevalence of those examined have DCM (the model was trained at $prior).
 Rule: $rule.</p>
+<p>$reference</p>
 <p><strong>Scope.</strong> $scope</p>
 <p>$warning_count</p>
 </section>
@@ -38,15 +39,16 @@ Rule: $rule.</p>
 <h2 id="sections">Sections</h2>
 <table class="sections">
 <thead><tr><th scope="col">Section</th><th scope="col">Verdict</th><th scope="col">Probability of DCM</th>
-<th scope="col">Left ventricle (confidence)</th><th scope="col">Septal T1 [ms]</th>
+<th scope="col">Left ventricle (confidence)</th><th scope="col">Septal T1 [ms] (z-score)</th>
 <th scope="col">Myocardial T1 [ms]</th><th scope="col">LV cavity area [mm²]</th><th scope="col">Wall thickness [mm]</th>
 <th scope="col">Warnings</th></tr></thead>
 <tbody>
 $rows</tbody>
 </table>
 $not_judged<p class="note">T1 is the mean over the middle third of the wall's thickness, which keeps blood out: in the
-middle part of the septum, and in the whole myocardium. No reference values are claimed: compare with those of your own
-scanner, sequence and field strength. $center_source</p>
+middle part of the septum, and in the whole myocardium. The z-score is its distance from the reference T1 in standard
+deviations, where these were given; else compare with the reference values of your own scanner, sequence and field
+strength. $center_source</p>
 </section>
 <section aria-labelledby="pictures">
 <h2 id="pictures">Pictures</h2>

@@ -5,6 +5,7 @@ Here and in scene.py positions are RAS, nowhere else. Like scene.py it needs nei
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from slicer import (
 from vtk.util.numpy_support import vtk_to_numpy
 
 from ACNetLib.attention import ATTENTION_MAPS
+from ACNetLib.dicom_images import scanner_name
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map import (
     FIELD_STRENGTH_KEY,
@@ -39,6 +41,7 @@ from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 # Slicer's DICOM reader notes there which files a volume was made of; its database knows their headers.
 DICOM_INSTANCES = "DICOM.instanceUIDs"
 MAGNETIC_FIELD_STRENGTH = "0018,0087"
+MANUFACTURER, MANUFACTURER_MODEL_NAME = "0008,0070", "0008,1090"
 IMAGE_COMMENTS = "0020,4000"
 
 # What an output of ours is, such as "table" or "labels.combined". The result's folder carries it too.
@@ -80,7 +83,8 @@ def t1_map_from_volume_node(
         _header_value(node, SIMULATED_KEY) == "1" or "simulated" in _dicom_value(node, IMAGE_COMMENTS).casefold(),
         post_contrast,
     )
-    return with_field_strength(t1_map, field_strength_tesla)
+    scanner = scanner_name(_dicom_value(node, MANUFACTURER), _dicom_value(node, MANUFACTURER_MODEL_NAME))
+    return with_field_strength(replace(t1_map, scanner=scanner), field_strength_tesla)
 
 
 def field_strength_source(node: vtkMRMLScalarVolumeNode) -> FieldStrengthSource | None:

@@ -12,6 +12,7 @@ from slicer import vtkMRMLTableNode
 
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.study import Pooling, SectionResult, StudyResult, pool
+from ACNetLib.wording import reference_text
 
 # The number goes up with the fields below: a table of an older ACNet says nothing that can be read.
 STUDY = "ACNet.study.3"
@@ -50,6 +51,7 @@ class StudySummary:
     """What the table node says of the whole study: the fields of StudyResult, flat.
 
     network_log_odds: those of the sections, in the order of the rows; the study can be pooled again without network.
+    reference: what `wording.reference_text` says of it, and its numbers; a table of before has none of them.
     """
 
     probability_dcm: float
@@ -60,7 +62,7 @@ class StudySummary:
     training_prior_dcm: float
     temperatures: tuple[float, ...]
     network_log_odds: tuple[tuple[float, ...], ...]
-    field_strength_tesla: float
+    field_strength_tesla: float | None
     model: str
     localizer: str
     center_source: str
@@ -69,6 +71,9 @@ class StudySummary:
     device: str
     device_reason: str
     warnings: tuple[str, ...]
+    reference: str = ""
+    reference_mean_ms: float | None = None
+    reference_sd_ms: float | None = None
 
 
 def fill_table(node: vtkMRMLTableNode, result: StudyResult) -> None:
@@ -139,18 +144,17 @@ def _row(section: SectionResult, left_out: bool) -> SectionRow:
 
 
 def _summary(result: StudyResult) -> StudySummary:
-    field_strength = result.t1_map.field_strength_tesla
-    assert field_strength is not None, "the classifier refuses a map without it"
+    reference = result.reference
     return StudySummary(
         probability_dcm=result.probability_dcm,
         stability=result.stability,
         verdict=result.verdict,
-        uncertain_range=result.card.uncertain_range,
+        uncertain_range=result.uncertain_range,
         prevalence_dcm=result.prevalence_dcm,
         training_prior_dcm=result.card.training_prior_dcm,
         temperatures=result.card.temperatures,
         network_log_odds=tuple(section.network_log_odds for section in result.sections),
-        field_strength_tesla=field_strength,
+        field_strength_tesla=result.t1_map.field_strength_tesla,
         model=result.card.name,
         localizer=result.localizer,
         center_source=result.center_source,
@@ -159,4 +163,7 @@ def _summary(result: StudyResult) -> StudySummary:
         device=result.device.device,
         device_reason=result.device.reason,
         warnings=result.warnings,
+        reference=reference_text(result),
+        reference_mean_ms=None if reference is None else reference.mean_ms,
+        reference_sd_ms=None if reference is None else reference.sd_ms,
     )

@@ -5,9 +5,10 @@ It needs no torch: a result that was opened with a scene can be pooled again whe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ACNetLib.errors import ACNetError
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.probability import Verdict, at_prevalence, calibrated, sigmoid, verdict
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import LabelArray
@@ -106,7 +108,7 @@ class StudyResult:
     attention, bands: by map name, (sections, rows, columns) on the T1 map's grid; attention is in (0, 1), bands are 1
     to 5, and both are 0 outside the section grids. ventricle: labels of ACNetLib.ventricle on the same grid.
     center_source: "localizer", "point" or "segmentation". field_mismatch: whether the model is for another field
-    strength than the map's.
+    strength than the map's. reference: the normal T1 of the map's scanner, None where it is not known.
     """
 
     t1_map: T1Map
@@ -125,14 +127,56 @@ class StudyResult:
     center_source: str
     field_mismatch: bool
     warnings: tuple[str, ...]
+    reference: ReferenceT1 | None = None
+
+    @property
+    def uncertain_range(self) -> tuple[float, float]:
+        """The verdict's rule, as far as the site's own normal T1 is known."""
+        return uncertain_range_of(self.card, self.reference)
+
+    @property
+    def t1_factor(self) -> float:
+        """What T1 was multiplied by before the networks saw it."""
+        return t1_factor(self.card, self.reference)
+
+    @property
+    def septal_t1_ms(self) -> float:
+        """The median over the sections that count, NaN where it is not known."""
+        counting = [each.measures for each in self.sections if each.section not in self.left_out]
+        return median_of_known(each.septal_t1_ms for each in counting if each is not None)
+
+    def septal_z(self, septal_t1_ms: float) -> float:
+        """The z-score of a septal T1 against the reference, NaN where one of the two is not known."""
+        return math.nan if self.reference is None else self.reference.z_score(septal_t1_ms)
 
     def leaving_out(self, sections: Collection[int]) -> StudyResult:
         """The result that counts without these sections. Raises ACNetError when none would be left."""
         counting = [each.network_log_odds for each in self.sections if each.section not in sections]
-        pooled = pool(counting, pooling_of(self.card, self.prevalence_dcm))
+        pooled = pool(counting, pooling_of(self.card, self.prevalence_dcm, self.reference))
         left_out = tuple(each.section for each in self.sections if each.section in sections)
         return replace(self, left_out=left_out, **vars(pooled))
 
 
-def pooling_of(card: ModelCard, prevalence_dcm: float) -> Pooling:
-    return Pooling(card.temperatures, card.training_prior_dcm, prevalence_dcm, card.uncertain_range)
+def pooling_of(card: ModelCard, prevalence_dcm: float, reference: ReferenceT1 | None) -> Pooling:
+    uncertain_range = uncertain_range_of(card, reference)
+    return Pooling(card.temperatures, card.training_prior_dcm, prevalence_dcm, uncertain_range)
+
+
+def t1_factor(card: ModelCard, reference: ReferenceT1 | None) -> float:
+    """What brings T1 of the reference's scanner to that of the model's training; 1 where a normal is not known."""
+    if reference is None or card.normal_t1_ms is None:
+        return 1.0
+    return card.normal_t1_ms[0] / reference.mean_ms
+
+
+def uncertain_range_of(card: ModelCard, reference: ReferenceT1 | None) -> tuple[float, float]:
+    """The rule for a map that the model sees in the scale of its training, or the wider one for any other map."""
+    if reference is not None and card.normal_t1_ms is not None:
+        return card.uncertain_range
+    return card.uncertain_range_without_reference or card.uncertain_range
+
+
+def median_of_known(values: Iterable[float]) -> float:
+    """NaN where none is known. Of the slices of a study: base and apex, which see more blood, have no say alone."""
+    known = [value for value in values if not math.isnan(value)]
+    return median(known) if known else math.nan

@@ -31,7 +31,7 @@ class T1Map:
 
     `image` is 3-D float32, its size is (columns, rows, sections). Its positions are LPS mm and its axes may be oblique
     or left-handed: nothing is reoriented. `simulated` is True when the source says so. `evidence` tells what in the
-    DICOM headers made it a T1 map.
+    DICOM headers made it a T1 map. `scanner` is its manufacturer and model, "" where the source doesn't tell both.
     """
 
     image: sitk.Image
@@ -40,6 +40,7 @@ class T1Map:
     simulated: bool = False
     warnings: tuple[str, ...] = ()
     evidence: str = ""
+    scanner: str = ""
 
     @property
     def section_count(self) -> int:
@@ -83,6 +84,10 @@ class T1Map:
         point = np.asarray(point_mm, dtype=float)
         return point - np.dot(point - self.section_center(section), self.normal) * self.normal
 
+    def scaled(self, factor: float) -> T1Map:
+        """The map with all T1 times a factor, as if from another scanner."""
+        return replace(self, image=self.image * factor)
+
     def _axis(self, column: int) -> np.ndarray:
         return np.reshape(self.image.GetDirection(), (3, 3))[:, column]
 
@@ -109,7 +114,7 @@ def read_t1_map(path: Path, series: Sequence[int] = (), post_contrast: bool = Fa
     volume = read_dicom_volume(path, series, post_contrast)
     t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast)
     warnings = (*volume.warnings, *t1_map.warnings, *check_short_axis(t1_map.normal, name))
-    return replace(t1_map, evidence=volume.evidence, warnings=warnings)
+    return replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, warnings=warnings)
 
 
 def with_field_strength(t1_map: T1Map, field_strength_tesla: float | None) -> T1Map:

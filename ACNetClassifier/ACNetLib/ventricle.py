@@ -21,6 +21,9 @@ Point = Sequence[float] | NDArray[np.float64]
 MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL = 1, 2, 3
 """Myocardium outside the septum, cavity with the papillary muscles in it, the middle part of the septal myocardium."""
 
+LARGEST_JUMP_MM = 25.0
+"""Between the centres of neighbouring slices of one heart, in plane: farther apart one of them is something else."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ventricle:
@@ -59,6 +62,27 @@ def measure_ventricle(t1_map: T1Map, ventricle: Ventricle) -> SectionMeasures | 
         ventricle.labels == SEPTUM_LABEL,
         (row_mm, column_mm),
     )
+
+
+def agreeing_ventricles(
+    ventricles: Sequence[Ventricle], t1_map: T1Map
+) -> tuple[tuple[Ventricle, ...], dict[int, float]]:
+    """The ventricles that lie in a line along the normal, and how far in mm each of the others lies from it.
+
+    One by one the farthest is left out, until all lie within LARGEST_JUMP_MM of the median of their centres. Of two,
+    each is measured from the other, and the less confident one goes.
+    """
+    kept, left_out = list(ventricles), dict[int, float]()
+    axes = np.array([t1_map.row_axis, t1_map.column_axis])
+    while len(kept) > 1:
+        centers = np.array([axes @ each.center_mm for each in kept])
+        middle = np.median(centers, axis=0) if len(kept) > 2 else centers[::-1]
+        distances = np.linalg.norm(centers - middle, axis=1).round(3).tolist()
+        worst = max(range(len(kept)), key=lambda index: (distances[index], -kept[index].confidence))
+        if distances[worst] <= LARGEST_JUMP_MM:
+            break
+        left_out[kept.pop(worst).section] = distances[worst]
+    return tuple(kept), left_out
 
 
 def ventricles_at_point(t1_map: T1Map, point_mm: Point, found: Sequence[Ventricle]) -> tuple[Ventricle, ...]:

@@ -50,6 +50,7 @@ class CaseDataset(Dataset[tuple[Tensor, ...]]):
         self._intensity = intensity
         self._augmentation = augmentation
         self._seed = seed
+        self._t1_factor = 1.0
 
     @property
     def sections_with_walls(self) -> int:
@@ -60,6 +61,12 @@ class CaseDataset(Dataset[tuple[Tensor, ...]]):
         other = copy.copy(self)
         other.cases, other._maps = self.cases[::every], self._maps[::every]
         other._augmentation = other._masks = None
+        return other
+
+    def with_t1_times(self, factor: float) -> CaseDataset:
+        """The same cases as from a site where all T1 is so many times as long; their T1 maps are not read again."""
+        other = copy.copy(self)
+        other._t1_factor = factor
         return other
 
     def __len__(self) -> int:
@@ -75,7 +82,7 @@ class CaseDataset(Dataset[tuple[Tensor, ...]]):
             rng = np.random.default_rng([self._seed, epoch, index, draw])
             grid = random_grid(grid, self._augmentation, rng)
             t1_ms = vary_t1(grid.crop(t1_map).t1_ms, self._augmentation, rng)
-        section = torch.from_numpy(to_intensity(t1_ms, self._intensity))[None]
+        section = torch.from_numpy(to_intensity(self._t1_factor * t1_ms, self._intensity))[None]
         label = torch.tensor(int(case.is_dcm))
         return (section, label) if self._masks is None else (section, label, _wall(self._masks[index], grid))
 

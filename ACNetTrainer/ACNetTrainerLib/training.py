@@ -34,6 +34,7 @@ from .networks import build_network
 from .predictions import Predictions, fit_temperatures
 from .progress import UNWATCHED, Watch
 from .recipe import ACNET, Recipe
+from .site_scale import cost_of_unknown_reference, normal_t1_ms
 from .training_patients import patients_record
 from .training_task import TrainingTask
 
@@ -87,6 +88,11 @@ def train(
     prior = 0.5 if settings.class_balance else float(np.mean([case.is_dcm for case in training_cases]))
     temperatures = fit_temperatures(validation, prior)
     _, patient_log_odds, patient_is_dcm = validation.by_patient(temperatures, prior)
+
+    def patient_log_odds_at(t1_factor: float) -> NDArray[np.float64]:
+        return predict(network, validation_set.with_t1_times(t1_factor), device).by_patient(temperatures, prior)[1]
+
+    unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
     card = ModelCard(
         name=name,
         field_strength_tesla=field_strength,
@@ -102,9 +108,12 @@ def train(
             "training": count_cases(training_cases),
             "validation": count_cases(validation_cases),
             "patients": patients_record(library, parent),
+            "unknown_reference": asdict(unknown_reference),
             **({"sections_with_masks": training_set.sections_with_walls} if with_walls else {}),
             **lineage,
         },
+        normal_t1_ms=normal_t1_ms(library, training_cases),
+        uncertain_range_without_reference=unknown_reference.uncertain_range,
         **_kind_and_network(recipe),
     )
     return Model(network, card)

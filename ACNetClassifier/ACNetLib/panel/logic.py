@@ -19,6 +19,8 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.panel.worker import Progress
+from ACNetLib.reference_store import reference_for
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.scene import ResultNodes, find_result, show_result
 from ACNetLib.scene_crop_boxes import crop_box_center
 from ACNetLib.scene_display import Display
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
             segmentation: sitk.Image | None = None,
             sections: Collection[int] | None = None,
             prevalence_dcm: float | None = None,
+            reference: ReferenceT1 | None = None,
             progress: Progress = ...,
         ) -> StudyResult: ...
 
@@ -60,7 +63,8 @@ class Choices:
     """How a volume is to be classified.
 
     By default the model is the one for the field strength, the left ventricle is searched, the field strength is the
-    header's, the prevalence that of the model's training, and all sections are classified.
+    header's, the prevalence that of the model's training, the reference T1 the one that is remembered for the scanner,
+    and all sections are classified.
     """
 
     model_name: str = ""
@@ -69,6 +73,7 @@ class Choices:
     field_strength_tesla: float | None = None
     prevalence_dcm: float | None = None
     sections: Collection[int] | None = None
+    reference: ReferenceT1 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +127,8 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         right.
         """
         t1_map = t1_map or t1_map_from_volume_node(volume, choices.field_strength_tesla)
-        model = self.model_file(choices.model_name, t1_map)
+        reference = reference_for(t1_map, choices.reference)
+        model = self.model_file(choices.model_name, t1_map, reference)
         center_mm, segmentation = place_from_node(choices.center, volume)
 
         def work(progress: Progress) -> Run:
@@ -132,6 +138,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
                 segmentation=segmentation,
                 sections=choices.sections,
                 prevalence_dcm=choices.prevalence_dcm,
+                reference=reference,
                 progress=progress,
             )
             return Run(result, model, choices.device)
@@ -192,17 +199,22 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         if run is not None:
             self._runs[volume.GetID()] = replace(run, result=run.result.leaving_out(sections))
 
-    def model_file(self, name: str, t1_map: T1Map) -> Path:
-        """The file of the chosen model, or of the one for the map's field strength. Raises ACNetError without one."""
-        if t1_map.field_strength_tesla is None:
+    def model_file(self, name: str, t1_map: T1Map, reference: ReferenceT1 | None = None) -> Path:
+        """The file of the chosen model, or of the one for the map's field strength; by the reference T1 where the map
+        doesn't tell it. Raises ACNetError without one.
+        """
+        field = t1_map.field_strength_tesla
+        if field is None and reference is None:
             raise ACNetError(
                 _(
                     "{name}: it does not tell its field strength; expected 1.5 or 3 T, for normal T1 differs between "
                     'them. Choose it under "Field strength".'
                 ).format(name=t1_map.name)
             )
-        if not name:
-            return self.model_for_field(t1_map.field_strength_tesla)
+        if not name and field is not None:
+            return self.model_for_field(field)
+        if not name and reference is not None:
+            return shipped_model_for_reference(reference.mean_ms)
         models = self.models()
         if name not in models:
             raise ACNetError(
@@ -253,6 +265,12 @@ def shipped_model_for_field(field_strength_tesla: float) -> Path:
     from ACNetLib.model_store import model_for_field
 
     return model_for_field(field_strength_tesla)
+
+
+def shipped_model_for_reference(mean_ms: float) -> Path:
+    from ACNetLib.model_store import model_for_reference
+
+    return model_for_reference(mean_ms)
 
 
 def load_classifier_from_file(model: Path, device: str) -> Any:

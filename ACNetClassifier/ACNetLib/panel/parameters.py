@@ -13,6 +13,7 @@ from slicer import (
 )
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.scene_display import Display
 
 # Not every Slicer's wrapper knows A | B; it takes None for a union only where it is in it.
@@ -38,6 +39,8 @@ class ACNetParameters:
     field_strength - "1.5" or "3", in tesla; empty: that of the image's header.
     model_name - one of ACNetClassifierLogic.models(); empty: the one for the field strength.
     prevalence - the share of DCM among those examined; 0: that of the model's training.
+    reference_t1_mean, reference_t1_sd - septal T1 of the scanner's healthy volunteers in ms; a mean of 0: that which is
+      remembered for the scanner, if any; an SD of 0: not known.
     device - one of ACNetLib.device.DEVICE_REQUESTS.
     overlay, style, opacity - see ACNetLib.scene_display.Display.
     side_by_side - the T1 map alone beside the one with the overlay, in place of one view.
@@ -52,6 +55,8 @@ class ACNetParameters:
     field_strength: str = ""
     model_name: str = ""
     prevalence: Annotated[float, WithinRange(0.0, 1.0)] = 0.0
+    reference_t1_mean: float = 0.0
+    reference_t1_sd: float = 0.0
     device: str = "auto"
     overlay: str = "combined"
     style: str = "bands"
@@ -65,6 +70,13 @@ class ACNetParameters:
         def __init__(self, parameterNode: Any) -> None: ...
         def connectGui(self, gui: Any) -> int: ...
         def disconnectGui(self, guiTag: int | None) -> None: ...
+
+
+def reference_of(parameters: ACNetParameters) -> ReferenceT1 | None:
+    """What the user gives as reference T1. Raises ACNetError for values that no such T1 has."""
+    if not parameters.reference_t1_mean:
+        return None
+    return ReferenceT1(parameters.reference_t1_mean, parameters.reference_t1_sd or None)
 
 
 def display_of(parameters: ACNetParameters) -> Display:

@@ -9,8 +9,10 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.scene_input import FieldStrengthSource
 from ACNetLib.scene_table import SectionRow, StudySummary
+from ACNetLib.study import median_of_known
 from ACNetLib.t1map import T1Map
 
 MINUS_OPTIONS = re.compile(r" \([^()]*--[a-z][^()]*\)")
@@ -206,9 +208,11 @@ def study_text(study: StudySummary, rows: tuple[SectionRow, ...]) -> str:
         *(_("Section {number}: {note}.").format(number=row.section, note=row.warnings) for row in rows if row.warnings),
         *([_("Left out of the study: section {sections}.").format(sections=left_out)] if left_out else []),
         _("Normal below {low}, DCM from {high} on, uncertain between.").format(low=percent(low), high=percent(high)),
+        *([study.reference] if study.reference else []),
+        *_septum_sentences(study, rows),
         _prevalence_text(study),
         _ventricle_text(study),
-        _("Field strength: {field} T.").format(field=f"{study.field_strength_tesla:g}"),
+        *_study_field_sentence(study),
         _("Model: {model}, on {device} ({reason}).").format(
             model=study.model, device=study.device, reason=study.device_reason
         ),
@@ -234,6 +238,30 @@ def row_texts(row: SectionRow) -> tuple[str, ...]:
         "-" if math.isnan(row.wall_attention) else f"{row.wall_attention:.2f}",
         row.warnings,
     )
+
+
+def _septum_sentences(study: StudySummary, rows: tuple[SectionRow, ...]) -> list[str]:
+    """Septal T1 of the study, from the rows that count, and its z-scores; nothing where they are not known."""
+    septal_t1_ms = median_of_known(row.septal_t1_ms for row in rows if not row.left_out)
+    if math.isnan(septal_t1_ms):
+        return []
+    sentences = [_("Septal T1: {t1} ms, the median of the slices.").format(t1=f"{septal_t1_ms:.0f}")]
+    if study.reference_mean_ms is not None and study.reference_sd_ms is not None:
+        z_score = ReferenceT1(study.reference_mean_ms, study.reference_sd_ms).z_score
+        of_rows = ", ".join(
+            _("slice {number}: {z}").format(number=row.section, z=f"{z_score(row.septal_t1_ms):+.1f}")
+            for row in rows
+            if not math.isnan(row.septal_t1_ms)
+        )
+        text = _("Its z-score against the reference T1: {z} ({of_rows}).")
+        sentences.append(text.format(z=f"{z_score(septal_t1_ms):+.1f}", of_rows=of_rows))
+    return sentences
+
+
+def _study_field_sentence(study: StudySummary) -> list[str]:
+    """Of a map that doesn't tell its field strength the warnings speak."""
+    field = study.field_strength_tesla
+    return [] if field is None else [_("Field strength: {field} T.").format(field=f"{field:g}")]
 
 
 def _field_strength_sentence(field_strength_tesla: float | None, source: FieldStrengthSource | None) -> str:
