@@ -37,7 +37,7 @@ def start(module: Any, volume: Volume, classifier: StandInClassifier) -> None:
     classifier.may_answer.clear()
     module.widget.panel.ui.volumeSelector.setCurrentNode(volume)
     module.widget.panel.ui.applyButton.click()
-    wait_until(lambda: module.widget.panel.ui.statusLabel.text == "Classifying the sections...")
+    wait_until(lambda: module.widget.panel.ui.statusLabel.text == "Classifying the slices...")
 
 
 def test_the_module_says_what_it_is_for(a_module: Any) -> None:
