@@ -13,7 +13,7 @@ from .signals import APPARENT_T1_MS, MYOCARDIAL_T1_MS, Sequence, draw_sequence
 from .surroundings import Body, Field, Tissue, draw_body
 
 SEX_MS = 10.0
-MEASURING_SHARE = 0.025
+MEASURING_SHARE = 0.022
 """The SD that noise, texture and partial volume add to a patient's septal T1, relative to it."""
 FIBROSIS_SHARE = 0.35
 """Of DCM with a band of fibrosis in the septum's middle."""
