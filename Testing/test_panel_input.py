@@ -16,6 +16,8 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
+from ACNetLib.reference_store import remembered_references
+from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.scene import ResultNodes
 from ACNetLib.scene_input import DICOM_INSTANCES
 from ACNetLib.scene_views import jump_to
@@ -250,6 +252,41 @@ def test_the_chosen_prevalence_is_used_and_said(
     classify(a_module, a_volume)
     assert a_classifier.calls[0].prevalence_dcm == pytest.approx(0.125)
     assert "Prevalence of DCM: 12.5 %, as chosen." in ui.studyLabel.text
+
+
+def test_a_reference_t1_is_used_said_and_remembered_for_its_scanner(
+    a_module: Any,
+    ui: Any,
+    a_volume_without_field_strength: Volume,
+    a_classifier: StandInClassifier,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Database:
+        def instanceValue(self, _instance: str, tag: str) -> str:
+            return {"0018,0087": "1.5", "0008,0070": "SIEMENS", "0008,1090": "Avanto"}.get(tag, "")
+
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
+    a_volume_without_field_strength.SetAttribute(DICOM_INSTANCES, "1.2.3")
+    ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
+    assert ui.referenceMeanSpinBox.text == "As remembered"
+    assert not ui.rememberReferenceButton.enabled
+    ui.referenceMeanSpinBox.value = 1012
+    ui.referenceSdSpinBox.value = 28
+    assert "reference T1 1012 ms" in ui.optionsLabel.text
+    classify(a_module, a_volume_without_field_strength)
+    assert a_classifier.calls[-1].reference == ReferenceT1(1012, 28)
+    ui.rememberReferenceButton.click()
+    assert remembered_references() == {("SIEMENS Avanto", 1.5): ReferenceT1(1012, 28, "remembered")}
+    ui.referenceMeanSpinBox.value = 0
+    classify(a_module, a_volume_without_field_strength)
+    assert a_classifier.calls[-1].reference == ReferenceT1(1012, 28, "remembered")
+
+
+def test_a_reference_t1_that_no_healthy_heart_has_holds_apply_back(ui: Any, a_volume: Volume) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    ui.referenceMeanSpinBox.value = 300
+    assert not ui.applyButton.enabled
+    assert "expected 700 to 1700 ms" in ui.applyButton.toolTip
 
 
 def test_a_prevalence_is_taken_and_left_alone_while_it_is_typed(a_module: Any, ui: Any) -> None:

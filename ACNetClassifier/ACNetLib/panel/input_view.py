@@ -15,7 +15,7 @@ from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.logic import ACNetClassifierLogic, Choices
-from ACNetLib.panel.parameters import SECTION_CHOICES, ACNetParameters
+from ACNetLib.panel.parameters import SECTION_CHOICES, ACNetParameters, reference_of
 from ACNetLib.panel.texts import (
     device_text,
     field_strength_text,
@@ -28,6 +28,7 @@ from ACNetLib.panel.texts import (
     section_choice_text,
     short_field_strength_text,
 )
+from ACNetLib.reference_store import reference_for, remember_reference
 from ACNetLib.scene_input import (
     DICOM_INSTANCES,
     field_strength_source,
@@ -60,6 +61,9 @@ class InputView:
         self._combo_boxes.add("model_name", self.ui.modelComboBox, (AUTOMATIC_MODEL,), model_text)
         self._combo_boxes.add("device", self.ui.deviceComboBox, DEVICE_REQUESTS, device_text)
         self.ui.prevalenceSpinBox.connect("valueChanged(double)", self._prevalence_chosen)
+        self.ui.referenceMeanSpinBox.connect("valueChanged(double)", self._reference_mean_chosen)
+        self.ui.referenceSdSpinBox.connect("valueChanged(double)", self._reference_sd_chosen)
+        self.ui.rememberReferenceButton.connect("clicked(bool)", self._remember_reference)
 
     def follow(self, parameters: ACNetParameters | None) -> None:
         """Show these parameters from now on. The models are looked for anew."""
@@ -77,13 +81,18 @@ class InputView:
             return
         self._combo_boxes.show()
         self.ui.chosenSectionsLineEdit.enabled = parameters.sections == "chosen"
-        self._show_prevalence(parameters.prevalence)
+        _show_value(self.ui.prevalenceSpinBox, 100 * parameters.prevalence)
+        _show_value(self.ui.referenceMeanSpinBox, parameters.reference_t1_mean)
+        _show_value(self.ui.referenceSdSpinBox, parameters.reference_t1_sd)
         self._check(parameters)
         self.ui.checkLabel.visible = self.t1_map is not None or bool(self._refusal)
         if self.t1_map is not None:
             self.ui.checkLabel.text = input_text(self.t1_map, field_strength_source(parameters.t1_volume))
         else:
             self.ui.checkLabel.text = self._refusal
+        self.ui.rememberReferenceButton.enabled = bool(
+            parameters.reference_t1_mean and self.t1_map and self.t1_map.scanner and self.t1_map.field_strength_tesla
+        )
         self._show_card(parameters)
         self._show_options(parameters)
 
@@ -94,7 +103,11 @@ class InputView:
             return _("Select a T1 map")
         if self._refusal or self.t1_map is None:
             return self._refusal
-        if self.t1_map.field_strength_tesla is None:
+        try:
+            reference = reference_for(self.t1_map, reference_of(parameters))
+        except ACNetError as error:
+            return str(error)
+        if self.t1_map.field_strength_tesla is None and reference is None:
             return _("Choose the field strength: the T1 map does not tell it")
         if not self._models:
             return _("No model is installed")
@@ -115,6 +128,7 @@ class InputView:
             center=parameters.center,
             field_strength_tesla=_field_strength(parameters),
             prevalence_dcm=parameters.prevalence or None,
+            reference=reference_of(parameters),
             sections=_sections(parameters),
         )
 
@@ -156,17 +170,35 @@ class InputView:
         else:
             text = short_field_strength_text(field, None)
         prevalence = parameters.prevalence or self._card[2]
-        chosen = parameters.sections, parameters.chosen_sections, parameters.device
+        chosen = parameters.reference_t1_mean, parameters.sections, parameters.chosen_sections, parameters.device
         self.ui.optionsLabel.text = options_text(text, parameters.model_name, prevalence, *chosen)
 
     def _prevalence_chosen(self, prevalence_percent: float) -> None:
         if self._parameters is not None:
             self._parameters.prevalence = prevalence_percent / 100
 
-    def _show_prevalence(self, prevalence: float) -> None:
-        prevalence_percent = round(100 * prevalence, self.ui.prevalenceSpinBox.decimals)
-        if self.ui.prevalenceSpinBox.value != prevalence_percent:  # else what is being typed would be written anew
-            self.ui.prevalenceSpinBox.value = prevalence_percent
+    def _reference_mean_chosen(self, mean_ms: float) -> None:
+        if self._parameters is not None:
+            self._parameters.reference_t1_mean = mean_ms
+
+    def _reference_sd_chosen(self, sd_ms: float) -> None:
+        if self._parameters is not None:
+            self._parameters.reference_t1_sd = sd_ms
+
+    def _remember_reference(self) -> None:
+        with slicer.util.tryWithErrorDisplay(_("The reference T1 can't be remembered.")):
+            assert self._parameters is not None
+            assert self.t1_map is not None
+            assert self.t1_map.field_strength_tesla is not None
+            reference = reference_of(self._parameters)
+            assert reference is not None
+            remember_reference(self.t1_map.scanner, self.t1_map.field_strength_tesla, reference)
+
+
+def _show_value(spin_box: Any, value: float) -> None:
+    value = round(value, spin_box.decimals)
+    if spin_box.value != value:  # else what is being typed would be written anew
+        spin_box.value = value
 
 
 def _state(volume: vtkMRMLScalarVolumeNode | None) -> tuple[object, ...]:

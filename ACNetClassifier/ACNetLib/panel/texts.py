@@ -27,12 +27,20 @@ def section_choice_text(choice: str) -> str:
 
 
 def options_text(
-    field_strength: str, model_name: str, prevalence: float | None, sections: str, chosen_sections: str, device: str
+    field_strength: str,
+    model_name: str,
+    prevalence: float | None,
+    reference_mean_ms: float,
+    sections: str,
+    chosen_sections: str,
+    device: str,
 ) -> str:
     """What is set under Options, in one line; what stays as it is by itself is left out behind the first three."""
     parts = [field_strength, _("model {name}").format(name=model_name) if model_name else _("automatic model")]
     if prevalence is not None:
         parts.append(_("prevalence {prevalence} %").format(prevalence=f"{100 * prevalence:.3g}"))
+    if reference_mean_ms:
+        parts.append(_("reference T1 {mean} ms").format(mean=f"{reference_mean_ms:g}"))
     if sections == "current":
         parts.append(_("the slice in the red view"))
     elif sections == "chosen":
