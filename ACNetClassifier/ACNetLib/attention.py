@@ -26,6 +26,9 @@ BAND_COLORS = (
 )
 """RGBA of each band, from the viridis scale; the lowest is see-through, so that the T1 map stays in view."""
 
+LEAST_SHOWN = 0.05
+"""Masks of a network that was taught to look at the wall are next to nothing elsewhere: what lies below this is lowest."""
+
 Thresholds = tuple[float, ...]
 
 
@@ -55,4 +58,5 @@ def to_bands(values: NDArray[np.float32], inside: NDArray[np.bool_], thresholds:
 
     The scale belongs to the model, not to the picture: a flat map falls into one band and looks flat.
     """
-    return np.where(inside, 1 + np.digitize(values, thresholds), 0).astype(np.uint8)
+    bands = np.where(values < LEAST_SHOWN, 1, 1 + np.digitize(values, thresholds))
+    return np.where(inside, bands, 0).astype(np.uint8)
