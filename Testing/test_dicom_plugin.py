@@ -19,8 +19,9 @@ import pytest
 import slicer
 import slicer.util
 
+from ACNetLib.scene_copies import T1_OF_DICOM
 from ACNetLib.scene_input import t1_map_from_volume_node
-from ACNetLib.t1map import DISPLAY_WINDOW_MS, T1Map, read_t1_map
+from ACNetLib.t1map import T1Map, read_t1_map
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom import FLAVOURS, write_dicom_series
 from ACNetTrainerLib.simulation.patient import draw_patient
@@ -280,10 +281,13 @@ def test_a_loaded_map_lies_under_its_patient_and_study(study: Path, a_plugin: An
     assert hierarchy.GetItemUID(hierarchy.GetItemParent(study_item), "DICOM") == PATIENT_ID
 
 
-def test_a_loaded_map_is_shown_in_the_window_of_t1_maps(study: Path, a_plugin: Any) -> None:
+def test_a_loaded_map_is_marked_as_ours_and_shown_in_the_window_of_its_field_strength(
+    study: Path, a_plugin: Any
+) -> None:
     node = load(a_plugin, study)
     display = node.GetDisplayNode()
-    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == DISPLAY_WINDOW_MS
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (700, 1300)
+    assert node.GetAttribute(T1_OF_DICOM) is not None
     assert not display.GetAutoWindowLevel()
     for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         assert view.GetBackgroundVolumeID() == node.GetID()

@@ -94,6 +94,7 @@ def test_cancelling_keeps_the_earlier_result_and_the_panel_can_run_again(
 def test_cancelling_the_first_run_leaves_no_half_result(
     a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
 ) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
     count = slicer.mrmlScene.GetNumberOfNodes()
     start(a_module, a_volume, a_classifier)
     ui.applyButton.click()
@@ -206,7 +207,7 @@ def test_the_choices_and_the_result_are_saved_with_the_scene(
         choose(box, value)
     ui.chosenSectionsLineEdit.text = "0, 1"
     ui.sideBySideCheckBox.checked = True
-    ui.cropBoxesCheckBox.checked = False
+    ui.cropBoxesCheckBox.checked = True
     ui.prevalenceSpinBox.value = 30.0
     ui.opacitySlider.value = 0.3
     roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "heart")
@@ -218,7 +219,7 @@ def test_the_choices_and_the_result_are_saved_with_the_scene(
 
     slicer.mrmlScene.Clear(0)
     assert [box.currentData for box in boxes] == ["", "", "auto", "combined", "bands", "gray", "all"]
-    assert (ui.sideBySideCheckBox.checked, ui.cropBoxesCheckBox.checked) == (False, True)
+    assert (ui.sideBySideCheckBox.checked, ui.cropBoxesCheckBox.checked) == (False, False)
     assert (ui.prevalenceSpinBox.value, ui.centerSelector.currentNode()) == (0.0, None)
     assert ui.verdictLabel.text == "No result yet"
     zipfile.ZipFile(tmp_path / "scene.mrb").extractall(tmp_path)
@@ -228,7 +229,7 @@ def test_the_choices_and_the_result_are_saved_with_the_scene(
     assert ui.volumeSelector.currentNode().GetName() == "short axis"
     assert ui.centerSelector.currentNode().GetName() == "heart"
     assert [box.currentData for box in boxes] == list(boxes.values())
-    assert (ui.sideBySideCheckBox.checked, ui.cropBoxesCheckBox.checked) == (True, False)
+    assert (ui.sideBySideCheckBox.checked, ui.cropBoxesCheckBox.checked) == (True, True)
     assert ui.chosenSectionsLineEdit.text == "0, 1"
     assert (ui.prevalenceSpinBox.value, ui.opacitySlider.value) == pytest.approx((30.0, 0.3))
     assert ui.verdictLabel.text.startswith("<span")
