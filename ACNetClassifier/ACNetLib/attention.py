@@ -27,7 +27,7 @@ BAND_COLORS = (
 """RGBA of each band, from the viridis scale; the lowest is see-through, so that the T1 map stays in view."""
 
 LEAST_SHOWN = 0.05
-"""Masks of a network that was taught to look at the wall are next to nothing elsewhere: what lies below this is lowest."""
+"""A network that was taught to look at the wall masks all else to next to nothing: what lies below this is lowest."""
 
 Thresholds = tuple[float, ...]
 
