@@ -10,14 +10,14 @@ from PIL import Image
 
 from ACNetLib.files import atomic_path
 from ACNetLib.section import SECTION_SIZE, SectionGrid
-from ACNetLib.t1map import DISPLAY_WINDOW_MS, read_t1_map
+from ACNetLib.t1map import DISPLAY_WINDOW_MS
 
 from .cases import Case, CaseLibrary
 
 
 def write_thumbnail(library: CaseLibrary, case: Case, path: Path, pixels: int) -> None:
     """The section as the network sees it, grey, `pixels` wide, as PNG."""
-    t1_map = read_t1_map(library.path(case))
+    t1_map = library.t1_map(case)
     grid = SectionGrid.around(t1_map, 0, case.center_mm)
     small = replace(grid, size=pixels, spacing_mm=grid.spacing_mm * SECTION_SIZE / pixels)
     low, high = DISPLAY_WINDOW_MS

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import T1Map, read_t1_map
 
 from .case_images import pixel_hash, read_section
 from .csv_table import Row, Table, errors_at, read_table, write_table
@@ -78,6 +79,14 @@ class CaseLibrary:
     def patients(self) -> tuple[str, ...]:
         """Every patient once, in the order of the table."""
         return tuple(dict.fromkeys(case.patient for case in self.cases))
+
+    def t1_map(self, case: Case) -> T1Map:
+        """The map of a case. Whether it is native was asked when it was added, and is not asked of it again: on a slice by
+        itself, much fat and liver around the heart can look like contrast.
+
+        Raises ACNetError when it can't be read.
+        """
+        return read_t1_map(self.path(case), post_contrast=True)
 
     def path(self, case: Case) -> Path:
         return self.folder / case.file

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, Sampler
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.section import IntensityScaling, SectionGrid, to_intensity
-from ACNetLib.t1map import T1Map, read_t1_map
+from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import is_myocardium
 
 from .augmentation import random_grid, vary_t1
@@ -88,8 +88,7 @@ class CaseDataset(Dataset[tuple[Tensor, ...]]):
 
 
 def _read_section(library: CaseLibrary, case: Case) -> T1Map:
-    # Whether a map is native was asked when the case was added, and simulated surroundings may look like contrast.
-    t1_map = read_t1_map(library.path(case), post_contrast=True)
+    t1_map = library.t1_map(case)
     if t1_map.section_count != 1:
         raise ACNetError(
             f"{library.path(case)}: found {t1_map.section_count} sections; expected one. "

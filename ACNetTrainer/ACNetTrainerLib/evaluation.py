@@ -16,7 +16,6 @@ from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
 from ACNetLib.probability import Verdict, at_prevalence, sigmoid, verdict
-from ACNetLib.t1map import read_t1_map
 
 from .attention_evaluation import judge_attention
 from .attention_gallery import draw_attention_gallery
@@ -159,7 +158,7 @@ def located_library(library: CaseLibrary, localizer: Localizer) -> CaseLibrary:
     """The cases whose ventricle the localizer finds, with the centres where it finds them."""
     found: list[Case] = []
     for case in library.cases:
-        (ventricle,) = localizer.locate(read_t1_map(library.path(case), post_contrast=True))
+        (ventricle,) = localizer.locate(library.t1_map(case))
         if ventricle.confidence >= localizer.confidence_threshold:
             left, posterior, superior = ventricle.center_mm.tolist()
             found.append(replace(case, center_l_mm=left, center_p_mm=posterior, center_s_mm=superior))

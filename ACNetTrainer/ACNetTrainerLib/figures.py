@@ -17,7 +17,6 @@ from PIL import Image
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
 from ACNetLib.section import SectionGrid
-from ACNetLib.t1map import read_t1_map
 
 from .cases import LABELS, Case, CaseLibrary
 
@@ -79,7 +78,7 @@ def _choose(library: CaseLibrary, label: str, count: int) -> list[Case]:
 
 
 def _draw_section(axes: Axes, library: CaseLibrary, case: Case, window: Normalize) -> None:
-    t1_map = read_t1_map(library.path(case))
+    t1_map = library.t1_map(case)
     crop = SectionGrid.around(t1_map, 0, case.center_mm).crop(t1_map)
     axes.imshow(crop.t1_ms, cmap="gray", norm=window)
     axes.set_title(case.case, fontsize=7, pad=2)

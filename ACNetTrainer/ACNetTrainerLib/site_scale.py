@@ -17,7 +17,6 @@ from sklearn.metrics import roc_auc_score
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import UNCERTAIN_RANGE
 from ACNetLib.study import median_of_known
-from ACNetLib.t1map import read_t1_map
 from ACNetLib.ventricle import Ventricle, measure_ventricle
 
 from .cases import Case, CaseLibrary
@@ -116,7 +115,7 @@ def _septal_t1(library: CaseLibrary, case: Case) -> float:
     path = library.masks_path(case)
     if path is None:
         return math.nan
-    t1_map = read_t1_map(library.path(case), post_contrast=True)  # whether it is native was asked when it was added
+    t1_map = library.t1_map(case)
     masks = sitk.Resample(sitk.ReadImage(str(path)), t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
     labels = sitk.GetArrayFromImage(masks)[0].astype(np.uint8)
     measures = measure_ventricle(t1_map, Ventricle(0, np.array(case.center_mm), labels=labels))

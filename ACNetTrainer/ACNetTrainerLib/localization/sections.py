@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.measures import septal_arc
-from ACNetLib.t1map import T1Map, read_t1_map, t1_map_from_image
+from ACNetLib.t1map import T1Map, t1_map_from_image
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
 
 from ..cases import Case, CaseLibrary
@@ -64,7 +64,7 @@ def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[
 
 
 def _read(library: CaseLibrary, case: Case, truth: dict[str, str]) -> LabelledSection:
-    t1_map = read_t1_map(library.path(case), post_contrast=True)  # its surroundings may look like contrast
+    t1_map = library.t1_map(case)
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(library.folder / masks_file(case.case))))[0]
     points = np.array(
         [
