@@ -81,10 +81,10 @@ class CaseLibrary:
         return tuple(dict.fromkeys(case.patient for case in self.cases))
 
     def t1_map(self, case: Case) -> T1Map:
-        """The map of a case. Whether it is native was asked when it was added, and is not asked of it again: on a slice by
-        itself, much fat and liver around the heart can look like contrast.
+        """The map of a case. Raises ACNetError when it can't be read.
 
-        Raises ACNetError when it can't be read.
+        Whether it is native was asked when it was added, and is not asked again: on a slice by itself, much fat and
+        liver around the heart can look like contrast.
         """
         return read_t1_map(self.path(case), post_contrast=True)
 
