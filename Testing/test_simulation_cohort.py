@@ -23,9 +23,8 @@ from ACNetTrainerLib.simulation.cohort import Cohort
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES
 from ACNetTrainerLib.simulation.validation import Validation, leak_auroc, validate
 
-
 KNOWN_DEVIATIONS = {"RV hull", "RV hull, SD", "RV span, SD", "RV width, SD", "wall variation, SD", "lateral wall, SD"}
-"""Of the shapes, said in Documentation/simulation.md: the right ventricle's outline is too concave, and its width and span
+"""Said in Documentation/simulation.md: the right ventricle's outline is too concave, and its width and span
 scatter too much at the base and too little at the apex."""
 
 
