@@ -74,8 +74,8 @@ def draw_sequence(field_strength_tesla: float, random: np.random.Generator) -> S
     count = int(random.integers(5, 12))
     heartbeat = float(np.clip(random.normal(900, 130), 600, 1300))
     if inverts:
-        beats = np.arange(count) * heartbeat / 2
-        times = np.sort(random.uniform(90, 180) + beats * random.uniform(0.8, 1.1))
+        # Over about four heartbeats, or blood would not have recovered.
+        times = random.uniform(90, 180) + np.linspace(0, 4 * heartbeat * random.uniform(0.8, 1.1), count)
     else:
         # Saturations spread over a heartbeat and some images without.
         times = np.append(np.linspace(100, heartbeat * 0.85, count - 2), [5000.0, 5000.0])
