@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 STATISTICS_SLICES = 512
-"""How many training slices are looked at, at most. 64 give nearly the same (Documentation/training.md), and of a library
-of 6000 slices these take 4 % of an epoch."""
+"""How many training slices are looked at, at most. 64 give nearly the same (Documentation/training.md); in a library of
+6000 slices these take 4 % of an epoch."""
 
 
 def statistics_layers(network: nn.Module) -> list[_BatchNorm]:
