@@ -72,10 +72,11 @@ def is_shown_as_acquired(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -
     return bool(in_plane and np.all((index > -0.5) & (index < np.array(volume.GetImageData().GetDimensions()) - 0.5)))
 
 
-def jump_to(center_mm: Sequence[float] | np.ndarray, scene: vtkMRMLScene) -> None:
-    """Move all slice views to the planes through a point (LPS mm)."""
+def jump_to(center_mm: Sequence[float] | np.ndarray, scene: vtkMRMLScene, centered: bool = False) -> None:
+    """Move all slice views to the planes through a point (LPS mm), and the point into their middle where asked for."""
     for view in nodes_of_class(scene, "vtkMRMLSliceNode"):
-        view.JumpSliceByOffsetting(*flipped(np.array(center_mm)))
+        jump = view.JumpSliceByCentering if centered else view.JumpSliceByOffsetting
+        jump(*flipped(np.array(center_mm)))
 
 
 def arrange_views(scene: vtkMRMLScene, side_by_side: bool) -> bool:

@@ -52,7 +52,7 @@ def show_case(library: CaseLibrary, case: Case, scene: vtkMRMLScene) -> vtkMRMLS
         composite.SetBackgroundVolumeID(node.GetID())
         composite.SetLabelVolumeID(None)
     show_as_acquired(node, scene)
-    jump_to(case.center_mm, scene)
+    jump_to(case.center_mm, scene, centered=True)
     return node
 
 

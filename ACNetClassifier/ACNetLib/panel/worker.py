@@ -82,17 +82,18 @@ class Worker:
         self._reports.put((step, fraction))
 
     def _poll(self) -> None:
-        while not self._reports.empty():
-            self._on_progress(*self._reports.get())
         at_work = [each for each in (self._warm_up, self._future) if each is not None and not each.done()]
         if at_work:
             wait(at_work[:1], timeout=LEND_SECONDS)  # lends the lock, no longer than the work needs it
-        if self._future is None or not self._future.done():
+        is_done = self._future is not None and self._future.done()
+        while not self._reports.empty():  # after that question: the last report comes before the end
+            self._on_progress(*self._reports.get())
+        if not is_done:
             if not at_work:
                 self._timer.stop()
             return
         future, on_finished = self._future, self._on_finished
         self._future = self._on_finished = None
         self._timer.stop()
-        if on_finished is not None:
+        if on_finished is not None and future is not None:
             on_finished(future)
