@@ -128,7 +128,11 @@ class SectionGrid:
         peak of one grid pixel is not lost between larger pixels of the map, and a constant stays that constant.
         """
         section = self._section(t1_map.image)
-        columns, rows, _ = section.GetSize()
+        restored = np.zeros(section.GetSize()[1::-1], np.float32)
+        (left, right), (top, bottom) = self._reached(section)
+        columns, rows = right - left, bottom - top
+        if columns <= 0 or rows <= 0:
+            return restored
         width, height, depth = section.GetSpacing()
         across, down = (max(1, math.ceil(length / self.spacing_mm)) for length in (width, height))
         image = sitk.GetImageFromArray(np.asarray(values, dtype=np.float32)[np.newaxis])
@@ -141,7 +145,7 @@ class SectionGrid:
             (columns * across, rows * down, 1),
             sitk.Transform(),
             sitk.sitkLinear,
-            section.TransformContinuousIndexToPhysicalPoint((0.5 / across - 0.5, 0.5 / down - 0.5, 0.0)),
+            section.TransformContinuousIndexToPhysicalPoint((left + 0.5 / across - 0.5, top + 0.5 / down - 0.5, 0.0)),
             (width / across, height / down, depth),
             section.GetDirection(),
             math.nan,
@@ -149,7 +153,17 @@ class SectionGrid:
         pixels = sitk.GetArrayFromImage(parts).reshape(rows, down, columns, across).astype(np.float64)
         covered = ~np.isnan(pixels)
         total = np.where(covered, pixels, 0.0).sum(axis=(1, 3))
-        return (total / np.maximum(covered.sum(axis=(1, 3)), 1)).astype(np.float32)
+        restored[top:bottom, left:right] = total / np.maximum(covered.sum(axis=(1, 3)), 1)
+        return restored
+
+    def _reached(self, section: sitk.Image) -> list[tuple[int, int]]:
+        """First and last (exclusive) column and row of the section that the grid reaches: no others are computed."""
+        corners = [section.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2] for corner in self.corners_mm()]
+        first, last = np.floor(np.min(corners, axis=0)), np.ceil(np.max(corners, axis=0)) + 1
+        return [
+            (int(np.clip(low, 0, size)), int(np.clip(high, 0, size)))
+            for low, high, size in zip(first, last, section.GetSize()[:2], strict=True)
+        ]
 
     def _resample(self, image: sitk.Image, interpolator: int, padding: float) -> np.ndarray:
         section = self._section(image)
