@@ -88,7 +88,9 @@ class ACNetClassifierTest(ScriptedLoadableModuleTest):
             self.assertLess(np.linalg.norm(middle - np.array(case.center_mm)), LARGEST_OFFSET_MM)
             shown = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode").GetLabelVolumeID()
             self.assertEqual(shown, nodes.labels["combined"].GetID())
-            covered_mm2 = np.count_nonzero(slicer.util.arrayFromVolume(nodes.labels["combined"])[1]) * 1.40625**2
+            column_mm, row_mm, _ = nodes.labels["combined"].GetSpacing()
+            covered = np.count_nonzero(slicer.util.arrayFromVolume(nodes.labels["combined"])[1])
+            covered_mm2 = covered * column_mm * row_mm
             self.assertAlmostEqual(covered_mm2 / 128**2, 1, delta=0.05)
 
     def test_a_click_classifies_and_another_cancels(self) -> None:

@@ -136,7 +136,8 @@ class Classifier:
         chosen = _chosen_sections(t1_map, sections)
         progress("ventricle", 0.0)
         ventricles, source, doubts = self._ventricles(seen, center_mm, segmentation, chosen)
-        _check_blood(seen, ventricles)
+        if source != "point":  # around a given point the cavity is only what the localizer guesses
+            _check_blood(seen, ventricles)
         judged = self._judge(t1_map, seen, ventricles, prevalence, reference, progress)
         inside = np.zeros(t1_map.array.shape, bool)
         attention = {name: np.zeros(inside.shape, np.float32) for name in judged[0].attention}
