@@ -47,12 +47,8 @@ def test_the_septum_is_marked_on_both_panels(study: StudyResult) -> None:
     whole, crop = panels(pixels(study))
     for panel in (whole, crop):
         assert is_color(panel, SEPTUM_COLOR).sum() > 50
-    # The made-up septum lies at lower columns of the map; the crop shows it along the anatomical axes.
-    grid, t1_map = study.sections[0].grid, study.t1_map
-    rows, columns = np.nonzero(is_color(crop, SEPTUM_COLOR))
-    middle = np.array([columns.mean() - crop.shape[1] / 2, rows.mean() - crop.shape[0] / 2])
-    towards = middle @ np.array([grid.row_axis, grid.column_axis])
-    assert towards @ -t1_map.row_axis > 0.8 * np.linalg.norm(towards)
+    columns = np.nonzero(is_color(crop, SEPTUM_COLOR))[1]
+    assert columns.max() < crop.shape[1] / 2 + 1, "the made-up septum lies left of the cavity"
 
 
 def test_the_contours_run_along_the_edges_of_cavity_and_wall(study: StudyResult) -> None:
