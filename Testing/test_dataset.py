@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from torch.utils.data import DataLoader
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.section import IntensityScaling, SectionGrid
+from ACNetLib.section import TOWARDS_BASE, IntensityScaling, SectionGrid, anatomical_axes
 from ACNetLib.t1map import read_t1_map
 from ACNetTrainerLib.cases import Case, CaseLibrary
 from ACNetTrainerLib.dataset import CaseDataset, EpochSampler, InOrder, SampleKey
@@ -32,7 +32,11 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
     folder = tmp_path_factory.mktemp("library")
     rows, columns = np.mgrid[:200, :220]
     image = sitk.GetImageFromArray((1300 + SLOPE[0] * (columns - 110) + SLOPE[1] * (rows - 100))[np.newaxis])
-    image.SetOrigin((CENTER_MM[0] - 110, CENTER_MM[1] - 100, CENTER_MM[2]))
+    # Stored along the anatomical axes, so that columns and rows of the map are those of its sections.
+    normal = TOWARDS_BASE / np.linalg.norm(TOWARDS_BASE)
+    across, down = anatomical_axes(normal)
+    image.SetDirection(np.column_stack([across, down, normal]).ravel().tolist())
+    image.SetOrigin((np.array(CENTER_MM) - 110 * across - 100 * down).tolist())
     sitk.WriteImage(sitk.Cast(image, sitk.sitkFloat32), str(folder / "plane.nrrd"))
     cases = tuple(
         Case(f"c{i}", f"p{i}", "plane.nrrd", "dcm" if i < 2 else "normal", *CENTER_MM, 1.5, "a") for i in range(8)
@@ -224,14 +228,15 @@ def refused(library: CaseLibrary, cases: Sequence[Case]) -> str:
 def test_a_centre_outside_of_the_map_is_refused_by_the_name_of_the_case(
     library: CaseLibrary, shift_mm: tuple[float, float, float]
 ) -> None:
-    left, posterior, superior = np.add(CENTER_MM, shift_mm).tolist()
+    axes = np.reshape(sitk.ReadImage(str(library.folder / "plane.nrrd")).GetDirection(), (3, 3))
+    left, posterior, superior = (CENTER_MM + axes @ np.array(shift_mm)).tolist()  # along the map's columns and rows
     case = replace(library.cases[0], center_l_mm=left, center_p_mm=posterior, center_s_mm=superior)
     assert "the centre of case 'c0' lies outside its map 'plane.nrrd'" in refused(library, [case])
 
 
 def test_a_file_with_several_sections_is_refused(library: CaseLibrary, tmp_path: Path) -> None:
-    section = sitk.ReadImage(str(library.folder / "plane.nrrd"))[:, :, 0]
-    sitk.WriteImage(sitk.JoinSeries([section, section + 1]), str(tmp_path / "stack.nrrd"))
+    section = sitk.GetArrayFromImage(sitk.ReadImage(str(library.folder / "plane.nrrd")))
+    sitk.WriteImage(sitk.GetImageFromArray(np.concatenate([section, section + 1])), str(tmp_path / "stack.nrrd"))
     case = replace(library.cases[0], file="stack.nrrd")
     assert "found 2 sections; expected one" in refused(CaseLibrary(tmp_path, (case,)), [case])
 

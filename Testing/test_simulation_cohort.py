@@ -157,9 +157,9 @@ def test_maps_are_oblique_and_say_that_they_are_simulated(a_library: CaseLibrary
         assert t1_map.field_strength_tesla == 1.5
         assert t1_map.section_count == 1
         column_mm, row_mm, slice_mm = t1_map.image.GetSpacing()
-        assert column_mm == row_mm
+        assert column_mm == pytest.approx(row_mm)
         assert 1.0 <= column_mm <= 2.1
-        assert slice_mm == 8.0
+        assert slice_mm == pytest.approx(8.0)
         axes = np.reshape(t1_map.image.GetDirection(), (3, 3))
         assert np.linalg.det(axes) == pytest.approx(1)
         assert np.abs(axes).max() < 0.99  # along none of the body's axes
