@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import PAIRS_THAT_MAY_LACK, Model, load_model, read_card, save_model
+from ACNetLib.model import Model, load_model, read_card, save_model
 from ACNetLib.network import ACNet
 from ACNetLib.section import IntensityScaling
 from ACNetLib.weights_header import METADATA_KEY
@@ -143,7 +143,7 @@ def test_a_damaged_card_is_refused(model_file: Path, card: str) -> None:
 
 
 CARD_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
-    "other format": ({"format_version": 2}, "model format 2; this version reads format 1"),
+    "other format": ({"format_version": 3}, "model format 3; this version reads format 2"),
     "field added": ({"colour": "blue"}, "colour"),
     "unknown network setting": ({"network": {"depth": 50}}, "settings depth"),
     "unknown attention": ({"network": {"attention": "spatial"}}, "attention 'spatial'"),
@@ -192,21 +192,11 @@ def test_a_card_that_lacks_a_field_is_refused(model_file: Path) -> None:
         load_model(model_file)
 
 
-def test_a_file_of_before_with_two_temperatures_is_read(model_file: Path) -> None:
-    def as_before(_: object, card: Card) -> None:
-        del card["temperatures"]
-        card |= {"section_temperature": 1.7, "study_temperature": 1.3}
-
-    changed(model_file, as_before)
-    assert load_model(model_file).card.temperatures == read_card(model_file).temperatures == (1.7, 1.7, 1.3)
-
-
-def test_a_card_of_before_knows_neither_its_normal_t1_nor_a_wider_range(model_file: Path) -> None:
-    before = changed(model_file, lambda _, card: [card.pop(name) for name in PAIRS_THAT_MAY_LACK])
-    for card in (load_model(before).card, read_card(before)):
-        assert card.normal_t1_ms is None
-        assert card.uncertain_range_without_reference is None
-        assert card.uncertain_range == (0.2, 0.8)
+def test_a_model_trained_on_slices_as_they_are_stored_is_refused(model_file: Path) -> None:
+    changed(model_file, lambda _, card: card.update(format_version=1))
+    for read in (load_model, read_card):
+        with pytest.raises(ACNetError, match=r"as they are stored, not along the anatomical axes\. Train it again"):
+            read(model_file)
 
 
 def test_weights_of_another_network_are_refused_by_name(model_file: Path) -> None:

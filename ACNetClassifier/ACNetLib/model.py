@@ -39,7 +39,7 @@ class ModelCard:
     training prior. attention_thresholds: fixed band limits of each attention map. training, metrics: what the model was
     made from and how it did, for people to read. normal_t1_ms: mean and standard deviation of the normal training
     patients' septal T1. uncertain_range_without_reference: the verdict's rule where a site's own normal T1 is not
-    known. Both are None where training could not tell them, and in files from before.
+    known. Both are None where training could not tell them.
     """
 
     name: str
@@ -66,8 +66,7 @@ class ModelCard:
     uncertain_range_without_reference: tuple[float, float] | None = None
 
 
-PAIRS_THAT_MAY_LACK = ("normal_t1_ms", "uncertain_range_without_reference")
-"""Fields of two numbers each that files from before don't have."""
+PAIRS_OR_NONE = ("normal_t1_ms", "uncertain_range_without_reference")
 
 
 @dataclass(frozen=True)
@@ -103,18 +102,13 @@ def read_card(path: Path) -> ModelCard:
 
 def _card(values: CardValues, name: str) -> ModelCard:
     kind = COMPARISON if values.get("kind") == COMPARISON else CLASSIFIER
-    if values.keys() >= {"section_temperature", "study_temperature"}:
-        # A file of before knew of one section and of a study, mostly of three: two are taken to be no surer than one.
-        section, study = values.pop("section_temperature"), values.pop("study_temperature")
-        values["temperatures"] = (section, section, study)
-    values = {**dict.fromkeys(PAIRS_THAT_MAY_LACK), **values}
     check_card_fields(values, kind, (item.name for item in fields(ModelCard)), name)
     try:
         values["intensity"] = IntensityScaling(**values["intensity"])
         values["class_names"] = tuple(values["class_names"])
         values["uncertain_range"] = tuple(values["uncertain_range"])
         values["temperatures"] = tuple(values["temperatures"])
-        for pair in PAIRS_THAT_MAY_LACK:
+        for pair in PAIRS_OR_NONE:
             values[pair] = None if values[pair] is None else tuple(values[pair])
         values["attention_thresholds"] = {key: tuple(limits) for key, limits in values["attention_thresholds"].items()}
         card = ModelCard(**values)

@@ -14,7 +14,9 @@ from ACNetLib.errors import ACNetError
 
 WEIGHTS_SUFFIX = ".safetensors"
 METADATA_KEY = "acnet"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+OLDER_FORMATS = {1: "was trained on slices as they are stored, not along the anatomical axes"}
+"""What makes a file of an older format unfit for this version."""
 CLASSIFIER, LOCALIZER, COMPARISON = "classifier", "localizer", "comparison"
 """The kinds of network, as a card names them. A comparison's is trained to be compared with ACNet."""
 LARGEST_FILE_BYTES = 100_000_000  # ACNet's has 4 MB
@@ -95,6 +97,8 @@ def _card_values(header: dict[str, Any], name: str) -> CardValues:
             raise ValueError("it holds control characters")
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ACNetError(f"{name}: its model card is damaged ({error}). Copy the file again.") from error
+    if version in OLDER_FORMATS:
+        raise ACNetError(f"{name}: model format {version}: it {OLDER_FORMATS[version]}. Train it again.")
     if version != FORMAT_VERSION:
         raise ACNetError(f"{name}: model format {version}; this version reads format {FORMAT_VERSION}. Update ACNet.")
     return card

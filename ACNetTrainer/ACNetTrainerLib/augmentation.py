@@ -15,6 +15,9 @@ from ACNetLib.section import SectionGrid
 
 from .recipe import Augmentation
 
+MOST_SD = 3.0
+"""No site's T1 lies farther off than this many standard deviations."""
+
 
 def random_grid(grid: SectionGrid, augmentation: Augmentation, rng: np.random.Generator) -> SectionGrid:
     angle, shift_x, shift_y, scale = rng.uniform(-1, 1, 4)
@@ -31,6 +34,6 @@ def random_grid(grid: SectionGrid, augmentation: Augmentation, rng: np.random.Ge
 
 def vary_t1(t1_ms: NDArray[np.float32], augmentation: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
     """All T1 times one factor, as between sites, and Gaussian noise of a random strength up to `noise_ms`."""
-    factor = np.float32(1 + augmentation.t1_scale * rng.uniform(-1, 1))
+    factor = np.float32(1 + augmentation.t1_scale * np.clip(rng.standard_normal(), -MOST_SD, MOST_SD))
     strength = np.float32(rng.uniform(0, augmentation.noise_ms))
     return np.maximum(factor * t1_ms + strength * rng.standard_normal(t1_ms.shape, np.float32), 0)

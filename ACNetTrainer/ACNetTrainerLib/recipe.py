@@ -71,8 +71,8 @@ class Optimization:
 @dataclass(frozen=True)
 class Augmentation:
     """Largest random change of a training section, of both classes alike: rotation, shift of the centre along each
-    axis, relative scale, standard deviation of added noise, and relative change of all T1 (the bias of a site).
-    mirror: the share of sections that are mirrored.
+    axis, relative scale, standard deviation of added noise. t1_scale: standard deviation of a factor for all T1, the
+    bias of a site. mirror: the share of sections that are mirrored.
     """
 
     rotation_degrees: float

@@ -60,12 +60,12 @@ NORMAL = HeartStatistics(
     wall_apex_scale=(0.93, 0.06),
 )
 SEVERE_DCM = HeartStatistics(
-    diameter_mm=(71.5, 3.9),
+    diameter_mm=(72.4, 3.9),
     wall_mm=(7.95, 1.25),
-    right_width_mm=(31.0, 9.0),
-    right_span_deg=(104.0, 13.0),
+    right_width_mm=(30.5, 9.0),
+    right_span_deg=(104.0, 12.0),
     correlations=((1, 0, 0.45, 0.1), (0, 1, -0.30, 0), (0.45, -0.30, 1, 0.35), (0.1, 0, 0.35, 1)),
-    septal_excess_mm=(1.15, 0.8),
+    septal_excess_mm=(1.15, 0.7),
     base_scale=(1.05, 0.04),
     apex_scale=(0.77, 0.045),
     wall_base_scale=(1.08, 0.06),
@@ -95,7 +95,7 @@ def draw_heart(rng: np.random.Generator, label: Label, sex: Sex, severity: float
         return float(between(name, share) + getattr(statistics, name)[1] * rng.standard_normal())
 
     septal_excess = draw("septal_excess_mm", in_dcm)
-    inferior_excess = float(0.6 * rng.standard_normal())
+    inferior_excess = float(0.55 * rng.standard_normal())
     endocardium, epicardium = _draw_contours(rng)
     return Heart(
         cavity_diameter_mm=float(np.clip(diameter, 36, 86)),
@@ -142,10 +142,13 @@ def _draw_contours(rng: np.random.Generator) -> tuple[Harmonics, Harmonics]:
 
 
 def _draw_right_ventricle(rng: np.random.Generator, width_mm: float, span_rad: float) -> RightVentricle:
+    width_mm = float(np.clip(width_mm, 9, 60))
     span = float(np.clip(span_rad, np.deg2rad(62), np.deg2rad(160)))
+    # Towards the base a narrow right ventricle gains more than a wide one.
+    base_width_mm = width_mm + rng.normal(9.0, 2.0) - 0.3 * (width_mm - NORMAL.right_width_mm[0])
     inferior = span * float(np.clip(rng.normal(0.43, 0.035), 0.33, 0.53))
     return RightVentricle(
-        width_mm=float(np.clip(width_mm, 9, 60)),
+        width_mm=width_mm,
         inferior_rad=inferior,
         anterior_rad=span - inferior,
         peak=float(np.clip(rng.normal(0.34, 0.06), 0.2, 0.5)),
@@ -153,8 +156,9 @@ def _draw_right_ventricle(rng: np.random.Generator, width_mm: float, span_rad: f
         ripple=(float(abs(rng.normal(0, 0.07))), float(rng.uniform(0, 2 * np.pi))),
         wall_mm=float(rng.uniform(2.0, 4.0)),
         trabeculation_mm=float(rng.uniform(0.0, 2.5)),
-        base_scale=float(np.clip(rng.normal(1.26, 0.06), 1.0, 1.45)),
-        apex_scale=float(np.clip(rng.normal(0.66, 0.12), 0.3, 0.95)),
+        base_scale=float(np.clip(base_width_mm / width_mm, 1.0, 1.7)),
+        apex_scale=float(np.clip(rng.normal(0.64, 0.12), 0.3, 0.95)),
+        apex_span_scale=float(np.clip(rng.normal(0.87, 0.17), 0.4, 1.2)),
     )
 
 

@@ -240,7 +240,7 @@ def _draw_scan(rng: np.random.Generator, field_strength_tesla: float) -> Scan:
         surroundings=random_surroundings(rng),
         tissues=random_tissues(rng, field_strength_tesla),
         texture=float(rng.uniform(0.01, 0.07)),
-        wall_texture_ms=float(rng.uniform(15, 40)),
+        wall_texture_ms=float(rng.uniform(18, 44)),
         wrap=float(rng.uniform(0.05, 0.2)) if rng.random() < 0.1 else 0.0,
         axes=_turned(_short_axis_directions(rng), body_turn),
         center_mm=tuple(rng.normal(0, 15, 3).tolist()),

@@ -205,6 +205,9 @@ def restore_polarity(images: NDArray[np.complex64], timing: Timing) -> FloatArra
 
 
 _CANDIDATES_MS = np.geomspace(80.0, 3500.0, 64)
+_SHMOLLI_RECOVERED_BEATS = (1.0, 0.4)
+"""T1 in heart beats below which the sixth image, and the seventh too, belong to a recovery that starts from the full
+magnetization."""
 _LARGEST_CORRECTION = 2.0
 """Look-Locker factors (B / A - 1) above this occur in noise only; a readout cannot shorten the recovery so much."""
 
@@ -213,9 +216,24 @@ def fit_t1(signed_images: FloatArray, timing: Timing, inversion_factor: float = 
     """Three-parameter fit S = A - B exp(-TI / T1*); T1 = T1* (B / A - 1) times the inversion factor, for SASHA T1*.
 
     A and B follow linearly from T1*, so the fit searches T1* alone: on a grid, then between its points by a parabola
-    through the three lowest residuals. (images, *shape) -> shape, ms; a failed fit gives 0.
+    through the three lowest residuals. ShMOLLI inverts again before slow tissue has recovered, and uses the images
+    after the second and third inversion only where T1 is short (Piechnik 2010). (images, *shape) -> shape, ms; a failed
+    fit gives 0.
     """
-    inversion_times_ms = timing.inversion_times_ms
+    if timing.sequence != "ShMOLLI":
+        return _fit(signed_images, timing.inversion_times_ms, timing, inversion_factor)
+    t1_ms, *with_more = (
+        _fit(signed_images[:images], timing.inversion_times_ms[:images], timing, inversion_factor)
+        for images in np.cumsum(_GROUPS["ShMOLLI"])
+    )
+    for shortest_beats, fitted in zip(_SHMOLLI_RECOVERED_BEATS, with_more, strict=True):
+        t1_ms = np.where((t1_ms > 0) & (t1_ms < shortest_beats * timing.beat_ms), fitted, t1_ms)
+    return t1_ms
+
+
+def _fit(
+    signed_images: FloatArray, inversion_times_ms: NDArray[np.float64], timing: Timing, inversion_factor: float
+) -> FloatArray:
     shape = signed_images.shape[1:]
     signals = signed_images.reshape(len(signed_images), -1).astype(np.float32)
     explained = np.empty((len(_CANDIDATES_MS), signals.shape[1]), np.float32)
