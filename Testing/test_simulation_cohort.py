@@ -23,9 +23,9 @@ from ACNetTrainerLib.simulation.cohort import Cohort
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES
 from ACNetTrainerLib.simulation.validation import Validation, leak_auroc, validate
 
-KNOWN_DEVIATIONS = {"RV hull, SD", "RV area", "wall variation", "wall variation, SD", "lateral wall, SD"}
+KNOWN_DEVIATIONS = {"RV hull", "RV hull, SD", "RV span, SD", "wall variation", "wall variation, SD", "lateral wall, SD"}
 """Said in Documentation/simulation.md: by how much the wall varies round the ring scatters too much, at the apex of DCM
-it varies too little, and there right ventricles are a little too large and too much alike."""
+it varies too little, and right ventricles are a little too concave there and too much alike."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def checks_of(validation: Validation, group: str) -> dict[str, Check]:
 def test_single_measures_tell_simulated_patients_apart_as_well_as_real_ones(validation: Validation) -> None:
     values = {name: check.value for name, check in checks_of(validation, "AUROC").items()}
     assert values["septal T1"] == pytest.approx(0.85, abs=0.03)
-    assert values["cavity area"] == pytest.approx(0.90, abs=0.03)  # a cohort scatters by 0.010
+    assert values["cavity area"] == pytest.approx(0.90, abs=0.025)  # a cohort scatters by 0.010
     assert values["regression on T1, area, wall"] == pytest.approx(0.955, abs=0.015)
 
 
@@ -92,7 +92,7 @@ def test_sizes_and_shapes_are_those_of_real_hearts(label: str, level: str, valid
     assert {"cavity diameter", "septal wall", "RV area", "RV span", "RV hull, SD"} <= set(checks)
     outside = {check.name for check in checks.values() if not check.within}
     assert outside <= KNOWN_DEVIATIONS
-    assert len(outside) <= 3
+    assert len(outside) <= 2
 
 
 def test_no_cue_of_the_shape_separates_the_classes_better_than_in_life(validation: Validation) -> None:

@@ -32,7 +32,7 @@ BASE, MID, APEX = 0.2, 0.5, 0.8
 DIRECTIONS = 1440
 """Contours are tabulated at so many angles: 0.25 degrees, a tenth of a millimetre at the epicardium."""
 _ANGLES = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
-FULLNESS_SCALES = (1.45, 1.05, 1.5)
+FULLNESS_SCALES = (1.55, 1.05, 2.2)
 """At BASE, MID and APEX. The right ventricle's area over its hull's is 0.85, 0.82 and 0.86 there."""
 
 Harmonics = tuple[tuple[float, float], ...]

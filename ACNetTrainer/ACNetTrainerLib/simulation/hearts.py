@@ -60,7 +60,7 @@ NORMAL = HeartStatistics(
     wall_apex_scale=(0.93, 0.06),
 )
 SEVERE_DCM = HeartStatistics(
-    diameter_mm=(72.4, 3.9),
+    diameter_mm=(73.0, 3.9),
     wall_mm=(7.95, 1.25),
     right_width_mm=(30.5, 9.0),
     right_span_deg=(104.0, 12.0),
@@ -157,7 +157,7 @@ def _draw_right_ventricle(rng: np.random.Generator, width_mm: float, span_rad: f
         wall_mm=float(rng.uniform(2.0, 4.0)),
         trabeculation_mm=float(rng.uniform(0.0, 2.5)),
         base_scale=float(np.clip(base_width_mm / width_mm, 1.0, 1.7)),
-        apex_scale=float(np.clip(rng.normal(0.64, 0.12), 0.3, 0.95)),
+        apex_scale=float(np.clip(rng.normal(0.60, 0.12), 0.3, 0.95)),
         apex_span_scale=float(np.clip(rng.normal(0.87, 0.17), 0.4, 1.2)),
     )
 

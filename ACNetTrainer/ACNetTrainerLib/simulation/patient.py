@@ -53,8 +53,8 @@ class T1Distribution:
 
 
 T1_DISTRIBUTIONS = {
-    1.5: T1Distribution(994.0, 18.0, 33.0, 18.0, (62.0, 15.5)),
-    3.0: T1Distribution(1192.0, 26.0, 61.0, 55.0, (125.0, 40.6)),
+    1.5: T1Distribution(994.0, 18.0, 35.0, 18.0, (62.0, 15.5)),
+    3.0: T1Distribution(1192.0, 26.0, 63.0, 55.0, (125.0, 40.6)),
 }
 FEMALE_T1_RISE_MS = 22.0
 
