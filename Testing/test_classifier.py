@@ -158,7 +158,7 @@ def test_a_prevalence_that_is_no_share_is_refused(a_model: Model, an_oblique_t1_
 
 
 def test_the_stability_spans_what_moved_and_turned_sections_give(a_model: Model, an_oblique_t1_map: T1Map) -> None:
-    values = iter([0.0, 0.5, -0.25, 1.0, -2.0, 0.1, 0.2])
+    values = iter([0.0, 0.5, -0.25, 1.0, -2.0])
 
     def answer(x: Tensor) -> tuple[Tensor, Tensor]:
         return flat(0.5, log_odds=next(values))(x)

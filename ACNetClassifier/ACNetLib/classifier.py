@@ -56,15 +56,13 @@ FARTHEST_FROM_HEART_MM = 30.0
 """A centre given by hand that lies farther from the ventricle that was found is not in it."""
 
 
-# How the sections are moved and turned to see how much the probability depends on it: degrees and mm along both axes.
+# How the slices are turned and moved to see how much the probability depends on it: degrees, and mm along both axes.
 _SHIFT, _TURN = RANGE_SHIFT_MM, RANGE_TURN_DEGREES
 _CHANGES = (
-    (0.0, (_SHIFT, 0.0)),
-    (0.0, (-_SHIFT, 0.0)),
-    (0.0, (0.0, _SHIFT)),
-    (0.0, (0.0, -_SHIFT)),
-    (_TURN, (0.0, 0.0)),
-    (-_TURN, (0.0, 0.0)),
+    (_TURN, (_SHIFT, 0.0)),
+    (-_TURN, (0.0, _SHIFT)),
+    (_TURN, (-_SHIFT, 0.0)),
+    (-_TURN, (0.0, -_SHIFT)),
 )
 
 

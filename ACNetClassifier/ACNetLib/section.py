@@ -112,14 +112,14 @@ class SectionGrid:
 
     def crop(self, t1_map: T1Map) -> Crop:
         """The section's T1 on this grid, by one linear resampling from the original."""
-        t1_ms = self._resample(t1_map.image, sitk.sitkLinear, padding=math.nan)
+        t1_ms = self._resample(t1_map.planes[self.section], sitk.sitkLinear, padding=math.nan)
         outside = np.isnan(t1_ms)  # a T1 map itself holds no NaN
         t1_ms[outside] = 0.0
         return Crop(t1_ms, outside)
 
     def sample(self, image: sitk.Image, interpolator: int = sitk.sitkNearestNeighbor) -> np.ndarray:
         """An image of the T1 map's geometry, such as a mask, on this grid: (128, 128) of its own type, 0 outside."""
-        return self._resample(image, interpolator, padding=0.0)
+        return self._resample(image[:, :, self.section : self.section + 1], interpolator, padding=0.0)
 
     def restore(self, values: np.ndarray, t1_map: T1Map) -> np.ndarray:
         """Values (128, 128) of this grid on the section's own pixels: (rows, columns) float32, 0 outside the grid.
@@ -127,7 +127,7 @@ class SectionGrid:
         Each pixel gets the mean of the (linearly interpolated) values over the part of it that the grid covers. So a
         peak of one grid pixel is not lost between larger pixels of the map, and a constant stays that constant.
         """
-        section = self._section(t1_map.image)
+        section = t1_map.planes[self.section]
         restored = np.zeros(section.GetSize()[1::-1], np.float32)
         (left, right), (top, bottom) = self._reached(section)
         columns, rows = right - left, bottom - top
@@ -165,15 +165,10 @@ class SectionGrid:
             for low, high, size in zip(first, last, section.GetSize()[:2], strict=True)
         ]
 
-    def _resample(self, image: sitk.Image, interpolator: int, padding: float) -> np.ndarray:
-        section = self._section(image)
+    def _resample(self, plane: sitk.Image, interpolator: int, padding: float) -> np.ndarray:
         size = (self.size, self.size, 1)
-        crop = sitk.Resample(section, size, sitk.Transform(), interpolator, *self._geometry(), padding)
+        crop = sitk.Resample(plane, size, sitk.Transform(), interpolator, *self._geometry(), padding)
         return sitk.GetArrayFromImage(crop)[0]
-
-    def _section(self, image: sitk.Image) -> sitk.Image:
-        """The one section as a 3-D image: half its depth is room for rounding, and no neighbour can blend in."""
-        return image[:, :, self.section : self.section + 1]
 
     def _geometry(self) -> tuple[Vector, Vector, list[float]]:
         """Origin, spacing and direction of the grid as an image of size (128, 128, 1); its depth has no meaning."""

@@ -63,7 +63,7 @@ def _draw_header(draw: ImageDraw.ImageDraw, result: StudyResult, section: Sectio
     mismatch = "; MODEL FOR ANOTHER FIELD STRENGTH" if result.field_mismatch else ""
     study = (
         f"Study: {VERDICT_WORDS[result.verdict]}, {probability_text(result.probability_dcm)} "
-        f"(stability: {low} to {high} when moved or turned a little){mismatch}{simulated}{trained}"
+        f"(stability: {low} to {high} when moved and turned a little){mismatch}{simulated}{trained}"
     )
     for top, text, color, size in (
         (12, title, _TEXT, 26),

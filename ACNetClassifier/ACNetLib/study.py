@@ -35,7 +35,7 @@ class SectionResult:
     """What the network says of one section.
 
     log_odds: calibrated, at the study's prevalence. network_log_odds: the network's own, of the section as it is, then
-    moved or turned a little. confidence: of the localizer, 1 where a person gave the centre. measures: None where the
+    moved and turned a little. confidence: of the localizer, 1 where a person gave the centre. measures: None where the
     wall is not known. wall_attention: mean combined attention in the myocardium relative to that in the whole section;
     NaN where the wall is not known.
     """
@@ -65,7 +65,7 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Pooled:
-    """A study's probability, its lowest and highest value when the sections are moved or turned, and the verdict."""
+    """A study's probability, its lowest and highest value when the slices are moved and turned, and the verdict."""
 
     probability_dcm: float
     stability: tuple[float, float]
@@ -104,7 +104,7 @@ class StudyResult:
     sections: those on which the left ventricle is known; the others are named in `warnings` and count for nothing.
     left_out: the sections among them that a reader left out of the study's probability.
     probability_dcm: of the study at `prevalence_dcm`, from the mean log odds of the sections that count.
-    stability: its lowest and highest value when the sections are moved by 3 mm or turned by 5 degrees.
+    stability: its lowest and highest value when the sections are moved by 3 mm and turned by 5 degrees.
     attention, bands: by map name, (sections, rows, columns) on the T1 map's grid; attention is in (0, 1), bands are 1
     to 5, and both are 0 outside the section grids. ventricle: labels of ACNetLib.ventricle on the same grid.
     center_source: "localizer", "point" or "segmentation". field_mismatch: whether the model is for another field

@@ -6,6 +6,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,13 @@ class T1Map:
     def array(self) -> np.ndarray:
         """T1 in ms as (section, row, column): a float32 copy."""
         return sitk.GetArrayFromImage(self.image)
+
+    @cached_property
+    def planes(self) -> tuple[sitk.Image, ...]:
+        """Each section as a 3-D image of its own: half its depth is room for rounding, and no neighbour blends in."""
+        if self.section_count == 1:
+            return (self.image,)
+        return tuple(self.image[:, :, section : section + 1] for section in range(self.section_count))
 
     @property
     def row_axis(self) -> np.ndarray:
