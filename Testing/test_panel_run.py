@@ -447,6 +447,21 @@ def test_the_last_report_of_the_work_comes_before_its_end(host: None) -> None:
     assert events == ["0", "1", "2", "end"] * 20
 
 
+def test_pytorch_is_loaded_once_when_the_user_enters_the_module(host: None) -> None:
+    from slicer_host import load_module, wait_until
+
+    loaded: list[str] = []
+    module = load_module(MODULE_FILE)
+    module.widget.panel.logic.warm_up = lambda: loaded.append("PyTorch")
+    assert loaded == []
+    for _ in range(2):
+        module.enter()
+        module.exit()
+    wait_until(lambda: bool(loaded))
+    module.unload()
+    assert loaded == ["PyTorch"]
+
+
 def test_work_waits_for_what_is_loaded_before_it_and_nobody_is_told_of_that(host: None) -> None:
     from ACNetLib.panel.worker import Worker
     from slicer_host import wait_until

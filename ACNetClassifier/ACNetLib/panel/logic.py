@@ -152,9 +152,11 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
             return show_result(run.result, volume, slicer.mrmlScene, display)
 
     def warm_up(self) -> None:
-        """Load what the first run needs of PyTorch, if it is installed. Takes seconds: for another thread."""
+        """Load what the first run needs, if PyTorch is installed. Takes seconds: for another thread."""
         if importlib.util.find_spec("torch") is not None:
             import_torch()
+            import ACNetLib.classifier
+            import ACNetLib.fast_networks  # noqa: F401
 
     def run(self, volume: vtkMRMLScalarVolumeNode) -> Run | None:
         """The volume's last run of this session, if there was one."""

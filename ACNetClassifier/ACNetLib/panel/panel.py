@@ -93,6 +93,9 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._display_view.follow(parameters)
         self._outputs_view.follow(parameters)
         self._update()
+        if parameters is not None and not self._is_warm:
+            self._is_warm = True
+            self._worker.warm_up(self.logic.warm_up)  # while the user chooses a map and looks at it
 
     def leave_scene(self) -> None:
         """The scene closes: what is being computed, and what has been, belongs to a scene that is gone."""
@@ -225,9 +228,6 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._outputs_view.show(nodes, running)
         self._observe(nodes)
         self._show_notice()
-        if not self._is_warm and self._input_view.t1_map is not None:
-            self._is_warm = True
-            self._worker.warm_up(self.logic.warm_up)  # while the user looks at the map
 
     def _show_notice(self) -> None:
         """What Slicer itself lacks, and that there is a better copy of the chosen volume."""
