@@ -17,6 +17,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
 
 from .abroad.commands import add_abroad_commands
+from .attention_commands import add_attention_command
 from .case_commands import add_case_commands
 from .comparison_commands import add_comparison_commands
 from .training_commands import COMMAND, add_training_commands, check_new_model, quieten_lightning
@@ -115,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_case_commands(commands)
     add_training_commands(commands)
+    add_attention_command(commands)
     add_comparison_commands(commands)
     add_abroad_commands(commands)
     return parser

@@ -41,7 +41,7 @@ from ACNetTrainerLib.simulation.truth import TRUTH_TABLE_NAME
 from ACNetTrainerLib.training import evaluation_loader, predict
 from ACNetTrainerLib.training_task import TrainingTask
 
-PATIENTS, EPOCHS, SEPTUM_TURN_DEGREES = 500, 5, 20.0
+PATIENTS, HELD_OUT, EPOCHS, SEPTUM_TURN_DEGREES = 300, 250, 5, 20.0
 FREE_CONTRAST_SHARE, SITE_SD, SITE_FACTOR = 1 / 3, 0.04, 1.06
 POINTS = ("anterior", "inferior")
 
@@ -102,7 +102,7 @@ def main() -> None:
     settings = replace(recipe.optimization, epochs=EPOCHS)
     whole = read_case_library(training_folder)
     chosen = set(whole.patients[:PATIENTS])
-    held_out = set(whole.patients[PATIENTS : PATIENTS + PATIENTS // 2])
+    held_out = set(whole.patients[PATIENTS : PATIENTS + HELD_OUT])
     library = CaseLibrary(whole.folder, tuple(case for case in whole.cases if case.patient in chosen))
     home = [case for case in whole.cases if case.patient in held_out]
     abroad = read_case_library(abroad_folder)
