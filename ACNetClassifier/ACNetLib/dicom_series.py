@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ACNetLib.checks import POST_CONTRAST_WARNING, check_field_strength, check_short_axis
+from ACNetLib.checks import POST_CONTRAST_WARNING, check_short_axis
 from ACNetLib.dicom_frames import READING_ERRORS, number_of
 from ACNetLib.dicom_images import DicomImage, evidence_of, read_images, stack_images
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import agreed_field_strength
 
 # The two: an attribute of another kind than it should be, an infinite number of rows.
 ODD_FILE_ERRORS = (ACNetError, TypeError, OverflowError, *READING_ERRORS)
@@ -71,7 +72,7 @@ def _series_of(images: list[DicomImage]) -> T1MapSeries:
     suits_classifier = False
     if not post_contrast:
         try:
-            check_field_strength(field_strength_tesla, name)
+            agreed_field_strength(field_strength_tesla, None, name)
             warnings = check_short_axis(sections[0].normal, name)
             suits_classifier = True
         except ACNetError as error:
