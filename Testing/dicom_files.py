@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+import pydicom
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 PATIENT_NAME = "Doe^Jane"
 PATIENT_ID = "ID-4711"
@@ -59,8 +60,8 @@ def write_image(
         "StudyInstanceUID": STUDY,
         "SeriesInstanceUID": generate_uid(entropy_srcs=[str(series)]),
         "SeriesNumber": series,
-        "ImagePositionPatient": [f"{value:.10g}" for value in position],
-        "ImageOrientationPatient": [f"{value:.10g}" for value in orientation],
+        "ImagePositionPatient": decimals(position),
+        "ImageOrientationPatient": decimals(orientation),
         "PixelSpacing": list(spacing),
         "SamplesPerPixel": 3 if color else 1,
         "PhotometricInterpretation": "RGB" if color else "MONOCHROME2",
@@ -94,3 +95,67 @@ def write_study(folder: Path, stored: np.ndarray) -> Path:
     for file_name, section in (("c", 0), ("a", 1), ("b", 2)):
         write_section(folder / f"{file_name}.dcm", stored[section], section * GAP_MM)
     return folder
+
+
+def write_enhanced(file: Path, stored: np.ndarray, slopes: Sequence[float] | None = None, **attributes: Any) -> Path:
+    """The stack as one Enhanced MR object, uint16 (frames, rows, columns), with what a frame has in its own groups.
+
+    `slopes`: the rescale slope of each frame.
+    """
+    slopes = slopes or [1.0] * len(stored)
+    frames = [
+        item(
+            PlanePositionSequence=[item(ImagePositionPatient=decimals(POSITION + frame * GAP_MM * NORMAL))],
+            PixelValueTransformationSequence=[item(RescaleSlope=slope, RescaleIntercept=0, RescaleType="ms")],
+            MRImageFrameTypeSequence=[item(FrameType=["DERIVED", "PRIMARY", "T1 MAP", "NONE"])],
+        )
+        for frame, slope in enumerate(slopes)
+    ]
+    shared = item(
+        PixelMeasuresSequence=[item(PixelSpacing=list(SPACING), SliceThickness=8)],
+        PlaneOrientationSequence=[item(ImageOrientationPatient=decimals(ORIENTATION))],
+    )
+    plain = dict.fromkeys(("SliceThickness", "ImagePositionPatient", "PixelSpacing"))
+    write_section(
+        file,
+        stored[0],
+        **{
+            **plain,
+            "SOPClassUID": EnhancedMRImageStorage,
+            "NumberOfFrames": len(stored),
+            "PixelData": stored.tobytes(),
+            "SharedFunctionalGroupsSequence": [shared],
+            "PerFrameFunctionalGroupsSequence": frames,
+            **attributes,
+        },
+    )
+    dataset = pydicom.dcmread(file)
+    del dataset.ImageOrientationPatient
+    dataset.save_as(file, enforce_file_format=True)
+    return file
+
+
+def item(**attributes: Any) -> Dataset:
+    """An item of a sequence."""
+    dataset = Dataset()
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def decimals(values: Iterable[float]) -> list[str]:
+    """Numbers as decimal strings."""
+    return [f"{value:.10g}" for value in values]
+
+
+def mapping(unit: str, slope: float, intercept: float = 0.0, **attributes: Any) -> Dataset:
+    """A real world value mapping of all stored values, in a UCUM unit."""
+    return item(
+        RealWorldValueFirstValueMapped=0,
+        RealWorldValueLastValueMapped=4095,
+        RealWorldValueSlope=slope,
+        RealWorldValueIntercept=intercept,
+        LUTLabel=unit,
+        MeasurementUnitsCodeSequence=[item(CodeValue=unit, CodingSchemeDesignator="UCUM", CodeMeaning=unit)],
+        **attributes,
+    )

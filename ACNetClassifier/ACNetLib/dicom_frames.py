@@ -16,13 +16,25 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.errors import BytesLengthException
 
-from ACNetLib.dicom_score import TIME_UNITS_MS, unit_of, values_of
+from ACNetLib.dicom_values import number_of, scale_of, values_of
 from ACNetLib.errors import ACNetError
 
 # What pydicom raises for protected and truncated files and for unknown encodings.
 READING_ERRORS = (OSError, AttributeError, RuntimeError, ValueError, struct.error, BytesLengthException)
 
-FUNCTIONAL_GROUPS = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
+FRAME_GROUPS = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
+FUNCTIONAL_GROUPS = {
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
+    "MRImageFrameTypeSequence": ("FrameType",),
+    "ParametricMapFrameTypeSequence": ("FrameType",),
+    "MREchoSequence": ("EffectiveEchoTime",),
+    "MRModifierSequence": ("InversionTimes",),
+    "ContrastBolusUsageSequence": ("ContrastBolusAgentAdministered",),
+}
+REAL_WORLD_VALUES = "RealWorldValueMappingSequence"
 
 PARALLEL_TOLERANCE = 1e-3  # of the direction cosines
 SHIFT_TOLERANCE_MM = 0.1
@@ -54,19 +66,23 @@ class Section:
 
 
 def frame_headers(header: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
-    """One flat header a frame: what its functional groups and real world value mapping say beside the file's header.
+    """One flat header a frame: what its functional groups say beside, and before, the file's header.
 
-    A frame's own groups win over the shared ones (PS3.3 C.7.6.16), FrameType stands for ImageType.
+    Only the attributes of FUNCTIONAL_GROUPS are taken, each from its own public group, and all real world value
+    mappings: private groups (Philips: 2005,140f) hold other values under the same public tags. A frame's own groups
+    win over the shared ones (PS3.3 C.7.6.16), FrameType stands for ImageType.
     """
     shared = header.get("SharedFunctionalGroupsSequence") or []
     own = header.get("PerFrameFunctionalGroupsSequence") or [pydicom.Dataset()]
     for groups in own:
         flat = pydicom.Dataset()
-        flat.update(header)
-        for group in [header, *shared, groups]:
-            for element in group:
-                if element.VR == "SQ" and element.value and element.keyword not in FUNCTIONAL_GROUPS:
-                    flat.update(element.value[0])
+        flat.update({element.tag: element for element in header if element.keyword not in FRAME_GROUPS})
+        for group in [*shared, groups]:
+            for name, keywords in FUNCTIONAL_GROUPS.items():
+                for item in (group.get(name) or [])[:1]:
+                    flat.update({item[keyword].tag: item[keyword] for keyword in keywords if keyword in item})
+            if group.get(REAL_WORLD_VALUES):
+                flat.add(group[REAL_WORLD_VALUES])
         if "FrameType" in flat:
             flat.add_new("ImageType", "CS", flat.FrameType)  # assigning would change the element that all frames share
         yield flat
@@ -121,12 +137,6 @@ def build_image(sections: list[Section], distance_mm: float) -> sitk.Image:
     image.SetSpacing((between_columns, between_rows, distance_mm))
     image.SetDirection(np.column_stack([row_axis, column_axis, first.normal]).ravel().tolist())
     return image
-
-
-def number_of(header: pydicom.Dataset, keyword: str) -> float | None:
-    """The first value of an attribute; None when it is missing or empty."""
-    values = values_of(header, keyword)
-    return float(values[0]) if values else None
 
 
 def unreadable(file: Path) -> ACNetError:
@@ -185,8 +195,8 @@ def _read_pixels(sections: list[Section]) -> list[np.ndarray]:
         stored = frames[section.file]
         if stored.shape[-2:] != section.matrix or stored.ndim != 3 or section.frame >= len(stored):
             raise ACNetError(f"{section.file.name}: found pixels of shape {stored.shape}; expected {section.matrix}.")
-        slope, intercept = _to_ms(section.header)
-        pixels.append((stored[section.frame] * slope + intercept).astype(np.float32))
+        scale = scale_of(section.header, section.file.name)
+        pixels.append((stored[section.frame] * scale.slope + scale.intercept).astype(np.float32))
     return pixels
 
 
@@ -197,20 +207,6 @@ def _read_frames(file: Path) -> np.ndarray:
     except READING_ERRORS as error:
         raise unreadable(file) from error
     return stored[np.newaxis] if stored.ndim == 2 else stored
-
-
-def _to_ms(header: pydicom.Dataset) -> tuple[float, float]:
-    """Slope and intercept from stored values to ms.
-
-    A real world value mapping in a unit of time says best what the pixels are; without one, it is the rescale that
-    every scanner applies (Philips: other than 1, another one for each image).
-    """
-    unit, slope = unit_of(header), number_of(header, "RealWorldValueSlope")
-    if unit in TIME_UNITS_MS and slope is not None:
-        intercept = number_of(header, "RealWorldValueIntercept") or 0.0
-        return slope * TIME_UNITS_MS[unit], intercept * TIME_UNITS_MS[unit]
-    slope = number_of(header, "RescaleSlope")
-    return (1.0 if slope is None else slope), number_of(header, "RescaleIntercept") or 0.0
 
 
 def _numbers(file: Path, header: pydicom.Dataset, keyword: str, count: int) -> np.ndarray:

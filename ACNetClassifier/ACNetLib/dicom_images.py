@@ -19,12 +19,12 @@ from ACNetLib.dicom_frames import (
     READING_ERRORS,
     Section,
     frame_headers,
-    number_of,
     read_section,
     stack_sections,
     unreadable,
 )
 from ACNetLib.dicom_score import HeaderScore, judge_header
+from ACNetLib.dicom_values import number_of
 
 HEADER_TAGS = [
     "ImageType",

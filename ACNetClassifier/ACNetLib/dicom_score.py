@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 
 import pydicom
-from pydicom.multival import MultiValue
 from pydicom.uid import ParametricMapStorage, SecondaryCaptureImageStorage
+
+from ACNetLib.dicom_values import TIME_UNITS_MS, mapping_of, unit_of, values_of
 
 # A sign alone reaches it only where scanners give it to nothing but the map: raw MOLLI series too are called "T1Map".
 T1_MAP_SCORE = 3
@@ -31,7 +32,6 @@ OTHER_QUANTITIES = {
 }
 NO_CONTRAST = {"NO", "NONE", "N", "0"}
 T1_QUANTITY_CODES = {"113063", "126351", "126350", "126352"}  # DCM: T1, and T1 by three ways to measure it
-TIME_UNITS_MS = {"ms": 1.0, "s": 1000.0}  # UCUM
 PICTURE_BITS = 8
 
 
@@ -73,19 +73,6 @@ def judge_header(header: pydicom.Dataset, post_contrast: bool = False) -> Header
     return HeaderScore(points, tuple(reasons), against, after_contrast)
 
 
-def values_of(header: pydicom.Dataset, keyword: str) -> list:
-    """An attribute's values; none when it is missing or empty."""
-    value = header.get(keyword)
-    values = value if isinstance(value, MultiValue) else [value]
-    return [each for each in values if each not in {None, ""}]
-
-
-def unit_of(header: pydicom.Dataset) -> str | None:
-    """The UCUM unit of the real world values, if the header maps to any."""
-    codes = header.get("MeasurementUnitsCodeSequence") or []
-    return str(codes[0].get("CodeValue", "")) if codes else None
-
-
 def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
     """What speaks for a T1 map."""
     image_type = _image_type(header)
@@ -106,8 +93,9 @@ def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
         signs.append((3, "real world values of the quantity T1"))
     elif any(re.search(r"T1[ _-]?MAP|^T1$", label, re.IGNORECASE) for label in _value_labels(header)):
         signs.append((2, "real world values labelled T1"))
-    if unit_of(header) in TIME_UNITS_MS:
-        signs.append((1, f"real world values in {unit_of(header)}"))
+    unit = unit_of(mapping_of(header))
+    if unit in TIME_UNITS_MS:
+        signs.append((1, f"real world values in {unit}"))
     return signs
 
 
@@ -130,8 +118,9 @@ def _other_images(header: pydicom.Dataset) -> list[tuple[int, str]]:
         or header.get("SOPClassUID") == SecondaryCaptureImageStorage
     ):
         others.append((-5, "a colour or 8-bit picture"))
-    if header.get("SOPClassUID") == ParametricMapStorage and unit_of(header) not in TIME_UNITS_MS:
-        others.append((-5, f"real world values in {unit_of(header) or 'no unit'}, not in ms or s"))
+    unit = unit_of(mapping_of(header))
+    if header.get("SOPClassUID") == ParametricMapStorage and unit not in TIME_UNITS_MS:
+        others.append((-5, f"real world values in {unit or 'no unit'}, not in ms or s"))
     return others
 
 
@@ -152,7 +141,7 @@ def _image_type(header: pydicom.Dataset) -> list[str]:
 
 def _quantity(header: pydicom.Dataset) -> str | None:
     """The code of the quantity that the real world values measure."""
-    for item in header.get("QuantityDefinitionSequence") or []:
+    for item in mapping_of(header).get("QuantityDefinitionSequence") or []:
         for code in item.get("ConceptCodeSequence") or []:
             if code.get("CodingSchemeDesignator") == "DCM":
                 return str(code.get("CodeValue", ""))
@@ -160,4 +149,8 @@ def _quantity(header: pydicom.Dataset) -> str | None:
 
 
 def _value_labels(header: pydicom.Dataset) -> list[str]:
-    return [str(header.get(keyword, "")).strip() for keyword in ("LUTLabel", "LUTExplanation", "ContentDescription")]
+    mapping = mapping_of(header)
+    return [
+        *(str(mapping.get(keyword, "")).strip() for keyword in ("LUTLabel", "LUTExplanation")),
+        str(header.get("ContentDescription", "")).strip(),
+    ]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ACNetLib.checks import POST_CONTRAST_WARNING, check_short_axis
-from ACNetLib.dicom_frames import READING_ERRORS, number_of
+from ACNetLib.dicom_frames import READING_ERRORS
 from ACNetLib.dicom_images import DicomImage, evidence_of, read_images, stack_images
+from ACNetLib.dicom_values import number_of
 from ACNetLib.errors import ACNetError
 from ACNetLib.field_strength import agreed_field_strength
 
