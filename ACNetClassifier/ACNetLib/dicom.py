@@ -14,11 +14,8 @@ import SimpleITK as sitk
 
 from ACNetLib.dicom_frames import Section, build_image
 from ACNetLib.dicom_images import DicomImage, evidence_of, read_images, scanner_name, stack_images
-from ACNetLib.dicom_score import T1_MAP_SCORE, t1_map_score
 from ACNetLib.dicom_values import number_of, values_of
 from ACNetLib.errors import ACNetError
-
-__all__ = ["T1_MAP_SCORE", "DicomVolume", "read_dicom_files", "read_dicom_volume", "t1_map_score"]
 
 MOST_LISTED = 12
 

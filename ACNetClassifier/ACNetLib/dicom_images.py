@@ -39,6 +39,8 @@ HEADER_TAGS = [
     "ManufacturerModelName",
     "ContentDescription",
     "ContrastBolusAgent",
+    "ContrastBolusAgentSequence",
+    "BurnedInAnnotation",
     "MagneticFieldStrength",
     "PhotometricInterpretation",
     "BitsAllocated",

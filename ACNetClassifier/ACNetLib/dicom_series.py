@@ -43,7 +43,7 @@ def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
     stacks: dict[tuple[str, bool], list[DicomImage]] = {}
     for image in _readable_images(files):
         score = image.score
-        if score.post_contrast or (score.is_t1_map and not score.against):
+        if score.post_contrast or score.is_t1_map:
             stacks.setdefault((str(image.header.SeriesInstanceUID), score.post_contrast), []).append(image)
     found = []
     for images in stacks.values():
