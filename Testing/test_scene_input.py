@@ -263,7 +263,13 @@ def a_segmentation(segments: dict[str, np.ndarray], volume: Volume, scene: Scene
 
 
 @pytest.mark.parametrize(
-    "names", [("Myocardium", "cavity"), ("LV_myocardium", "LV blood pool"), ("Free wall", "Blood")]
+    "names",
+    [
+        ("Myocardium", "cavity"),
+        ("LV_myocardium", "LV blood pool"),
+        ("Free wall", "Blood"),
+        ("non-septal wall", "cavity"),
+    ],
 )
 def test_segments_become_labels_by_their_names_on_the_t1_map(
     an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene, names: tuple[str, str]

@@ -49,7 +49,8 @@ OUTPUT = "ACNet.output"
 
 SEGMENT_LABELS = {
     "myocardium": MYOCARDIUM_LABEL,
-    "free wall": MYOCARDIUM_LABEL,
+    "non-septal wall": MYOCARDIUM_LABEL,
+    "free wall": MYOCARDIUM_LABEL,  # the non-septal wall's name in scenes of earlier versions
     "cavity": CAVITY_LABEL,
     "blood": CAVITY_LABEL,
     "blood pool": CAVITY_LABEL,
