@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pydicom
+import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.uid import (
+    UID,
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    MRImageStorage,
+    RLELossless,
+    generate_uid,
+)
 
 PATIENT_NAME = "Doe^Jane"
 PATIENT_ID = "ID-4711"
@@ -24,6 +38,18 @@ NORMAL = np.array([0.48, 0.36, 0.8])
 POSITION = np.array([-101.25, 33.5, 70.125])
 SPACING = (2.1, 1.4)  # between rows, between columns
 GAP_MM = 12.0
+
+
+RAMP = (700 + 30 * np.arange(30) + 5 * np.arange(40)[:, None]).astype(np.uint16)
+# RAMP as JPEG-LS of 12 bits, by pyjpegls 1.5.1: nothing that Slicer bundles encodes it.
+ENCODED = {
+    JPEGLSLossless: b64decode(
+        "/9j/9wALDAAoAB4BAREA/9oACAEBAAAAAAAAA7+/Pfrz471qtSnSo0P/XvnffXXPPPHHG+VKkTSSlKUoRERERERJJJJKlSSSSSSSqqqqqRIq"
+        "qqqqv/5pv/9//xJP/3//ZS//f/9lL/9//2Uv/3//ZS//f/9lL/9//2EP/3//Yj//f/8I/3//fiP/f/94j/9//2I//3//CP9//34j/3//eI//"
+        "f/9iP/9//wj/f/9+T/9//2T/f/9+T/9//2T/f/9+T/9//2T/f/9+T/9//2T/f/9+T/9//2T/f/9+T/9//2T/f/9+T/9//2T/f/9+T/9//2T/"
+        "f/9+T/9//2T/f/9+AP/Z"
+    )
+}
 
 
 def write_image(
@@ -159,3 +185,31 @@ def mapping(unit: str, slope: float, intercept: float = 0.0, **attributes: Any) 
         MeasurementUnitsCodeSequence=[item(CodeValue=unit, CodingSchemeDesignator="UCUM", CodeMeaning=unit)],
         **attributes,
     )
+
+
+def compress(file: Path, syntax: UID) -> Path:
+    """The file with its pixels encoded without loss in another transfer syntax."""
+    dataset = pydicom.dcmread(file)
+    if syntax == RLELossless:
+        dataset.compress(RLELossless, generate_instance_uid=False)
+    else:
+        frames = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
+        dataset.PixelData = encapsulate([ENCODED.get(syntax) or _encoded(frame, syntax) for frame in frames])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.save_as(file, enforce_file_format=True)
+    return file
+
+
+def _encoded(frame: np.ndarray, syntax: UID) -> bytes:
+    """By the encoder of SimpleITK's GDCM."""
+    with TemporaryDirectory() as folder:
+        writer = sitk.ImageFileWriter()
+        writer.SetImageIO("GDCMImageIO")
+        writer.SetFileName(f"{folder}/encoded.dcm")
+        writer.UseCompressionOn()
+        writer.SetCompressor({JPEGLosslessSV1: "JPEG", JPEG2000Lossless: "JPEG2000"}[syntax])
+        writer.Execute(sitk.GetImageFromArray(frame))
+        written = pydicom.dcmread(f"{folder}/encoded.dcm")
+    assert written.file_meta.TransferSyntaxUID == syntax
+    return get_frame(written.PixelData, 0, number_of_frames=1)

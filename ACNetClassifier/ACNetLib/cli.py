@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-field-mismatch", action="store_true", help="accept a model for another field strength; marked as void"
     )
     classify.add_argument("--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify")
+    classify.add_argument(
+        "--leave-out", type=_names, default=(), metavar="NAME,NAME,...", help="files of the DICOM folder not to read"
+    )
     classify.add_argument("--sections", type=_numbers, metavar="N,N,...", help="only these, counted from 0")
     classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
     classify.add_argument(
@@ -96,6 +99,10 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"found '{text}'; expected numbers, such as 3 or 3,5,7") from None
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
 def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.reference_store import reference_for
     from ACNetLib.reference_t1 import parse_reference
@@ -103,7 +110,7 @@ def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.ventricle import read_segmentation
 
     given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
-    t1_map = read_t1_map(options.input, options.series, options.post_contrast, options.field)
+    t1_map = read_t1_map(options.input, options.series, options.post_contrast, options.field, options.leave_out)
     reference = reference_for(t1_map, given)
     result = _classifier(options, t1_map, reference).classify(
         t1_map,

@@ -102,13 +102,15 @@ def read_t1_map(
     series: Sequence[int] = (),
     post_contrast: bool = False,
     field_strength_tesla: float | None = None,
+    leave_out: Sequence[str] = (),
 ) -> T1Map:
     """Read an NRRD, NIfTI or MetaImage file, a folder with DICOM images (subfolders included) or one DICOM image.
 
     `series` chooses among the series of a DICOM folder by their numbers. `post_contrast` lets a map from after
-    contrast pass, with a warning. `field_strength_tesla` is a person's, see `agreed_field_strength`. Raises ACNetError
-    for a missing or unreadable file, for an image that is no native short-axis T1 map, and for a field strength that
-    no model covers or that differs from the header's.
+    contrast pass, with a warning. `field_strength_tesla` is a person's, see `agreed_field_strength`. `leave_out` has
+    the names of files of a DICOM folder that are not to be read. Raises ACNetError for a missing or unreadable file,
+    for an image that is no native short-axis T1 map, and for a field strength that no model covers or that differs
+    from the header's.
     """
     path = Path(path)
     if not path.exists():
@@ -117,8 +119,10 @@ def read_t1_map(
     if path.is_file() and path.name.lower().endswith(VOLUME_SUFFIXES):
         if series:
             raise ACNetError(f"{name}: found one volume; series {series[0]} can be chosen in DICOM folders only.")
+        if leave_out:
+            raise ACNetError(f"{name}: found one volume; files can be left out of DICOM folders only.")
         return _read_volume_file(path, name, post_contrast, field_strength_tesla)
-    volume = read_dicom_volume(path, series, post_contrast)
+    volume = read_dicom_volume(path, series, post_contrast, leave_out)
     t1_map = t1_map_from_image(
         volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast, field_strength_tesla
     )
