@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom.uid import RawDataStorage
 
 from ACNetLib.dicom import read_dicom_volume
 from ACNetLib.errors import ACNetError
@@ -62,6 +63,8 @@ def archive(tmp_path: Path) -> Path:
         )
         write_series(study, "axial", folder, series=number + 4, orientation=(1, 0, 0, 0, 1, 0))
         write_series(study, "long-axis", folder, series=number + 5, orientation=ORIENTATION)
+        raw: dict[str, Any] = {"SOPClassUID": RawDataStorage, "Rows": None, "Columns": None, "PixelData": None}
+        write_series(study, "raw", folder, series=number + 6, **raw)
     (folder / "README.txt").write_text("exported")
     return folder
 

@@ -10,6 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from ACNetLib.dicom_images import HEADER_TAGS
+from ACNetLib.dicom_series import find_t1_maps
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map import read_t1_map
 from dicom_files import GAP_MM, NORMAL, POSITION, SPACING, decimals, item, mapping, write_enhanced, write_section
@@ -110,6 +111,7 @@ def test_two_mappings_to_time_that_differ_are_refused_with_both(stored: np.ndarr
     found = r"^a\.dcm: .*in 2 ways \(1 \* stored \+ 0 ms and 2 \* stored \+ 10 ms\); expected one"
     with pytest.raises(ACNetError, match=found):
         read_t1_map(tmp_path)
+    assert find_t1_maps([tmp_path / "a.dcm"]) == []
 
 
 def test_a_mapping_by_a_table_is_refused(stored: np.ndarray, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_parts_of_the_ventricle_have_snomed_codes(a_result: ResultNodes, a_s
     anatomy = "123037004"  # as Slicer's own list of terms has it; the standard's CID 7150 has 91723000
     assert found == {
         "non-septal wall": (anatomy, codes.SCT.LeftVentricleMyocardium.value, ""),
-        "cavity": (codes.SCT.BodySubstance.value, codes.SCT.Blood.value, codes.SCT.LeftVentricle.value),
+        "cavity": (codes.SCT.Tissue.value, codes.SCT.Blood.value, codes.SCT.LeftVentricle.value),
         "septum": (anatomy, codes.SCT.InterventricularSeptum.value, ""),
     }
 

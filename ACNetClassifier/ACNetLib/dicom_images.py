@@ -27,7 +27,7 @@ from pydicom.uid import (
 from ACNetLib.dicom_frames import Section, frame_headers, read_section, stack_sections
 from ACNetLib.dicom_pixels import LOSSY_SYNTAXES, READING_ERRORS, require_decoder, unreadable
 from ACNetLib.dicom_score import HeaderScore, judge_header
-from ACNetLib.dicom_values import PADDING, PADDING_LIMITS, number_of
+from ACNetLib.dicom_values import PADDING, PADDING_LIMITS, number_of, scale_of
 
 HEADER_TAGS = [
     "ImageType",
@@ -142,11 +142,12 @@ def scanner_name(manufacturer: object, model: object) -> str:
 def stack_images(images: Iterable[DicomImage], name: str) -> tuple[list[Section], float]:
     """Their sections along the normal and the mean distance in mm.
 
-    Raises ACNetError when they form no stack, and for pixels that can't be decoded here.
+    Raises ACNetError when they form no stack, and for pixels that can't be decoded here or made ms.
     """
     images = list(images)
     for image in images:
         require_decoder(image.file, image.syntax)
+        scale_of(image.header, image.file.name)
     return stack_sections([read_section(image.file, image.frame, image.header) for image in images], name)
 
 

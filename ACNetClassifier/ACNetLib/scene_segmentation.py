@@ -18,7 +18,7 @@ NO_CODE: Code = ("", "", "")
 
 SPATIAL_CONCEPT: Code = ("SCT", "309825002", "Spatial and Relational Concept")
 ANATOMICAL_STRUCTURE: Code = ("SCT", "123037004", "Anatomical Structure")
-BODY_SUBSTANCE: Code = ("SCT", "91720002", "Body Substance")
+TISSUE: Code = ("SCT", "85756007", "Tissue")
 SALIENCY: Code = ("DCM", "130404", "Saliency")
 LEFT_VENTRICLE: Code = ("SCT", "87878005", "Left ventricle")
 
@@ -36,10 +36,10 @@ ATTENTION = Terminology(SPATIAL_CONCEPT, SALIENCY)
 """Attention is no anatomy: its type is what DICOM calls the weight of a place for a decision."""
 PARTS_OF_THE_VENTRICLE = {
     MYOCARDIUM_LABEL: Terminology(ANATOMICAL_STRUCTURE, ("SCT", "49848007", "Left Ventricle Myocardium")),
-    CAVITY_LABEL: Terminology(BODY_SUBSTANCE, ("SCT", "87612001", "Blood"), LEFT_VENTRICLE),
+    CAVITY_LABEL: Terminology(TISSUE, ("SCT", "87612001", "Blood"), LEFT_VENTRICLE),
     SEPTUM_LABEL: Terminology(ANATOMICAL_STRUCTURE, ("SCT", "589001", "Interventricular septum")),
 }
-"""The cavity is the blood in the left ventricle: "Left ventricle" would be its wall as well."""
+"""The cavity is the blood (CID 7166) in the left ventricle: "Left ventricle" would be its wall as well."""
 
 
 def make_segmentation(nodes: ResultNodes, scene: vtkMRMLScene, overlay: str) -> vtkMRMLSegmentationNode:
