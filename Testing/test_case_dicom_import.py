@@ -126,7 +126,7 @@ def test_rows_without_a_study_or_a_map_are_named_and_nothing_is_imported(
     with pytest.raises(ACNetError) as error:
         import_dicom(library, archive, labels, Finder)
     for problem in (
-        "row 3: none of its 7 images is a native short-axis T1 map. Left out: ",
+        "row 3: none of its 8 files is a native short-axis T1 map. Left out: ",
         ".dcm: it can't be read",
         "row 4: column PatientID matches no study",
         "row 5: column label is '?'",

@@ -195,7 +195,7 @@ def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) ->
             notes.append(f"Left out: {error}")
     if not maps:
         raise ACNetError(
-            f"{study.place}: none of its {len(study.origins)} images is a native short-axis T1 map. {' '.join(notes)}"
+            f"{study.place}: none of its {len(study.origins)} files is a native short-axis T1 map. {' '.join(notes)}"
         )
     return maps, notes
 
