@@ -87,7 +87,7 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
             advice = _("It was loaded to look at; ACNet will not classify it.")
             slicer.util.warningDisplay(f"{refusal} {advice}", windowTitle=self.loadType)
             return add_t1_map(T1Map(volume.image, *source), slicer.mrmlScene)
-        for warning in t1_map.warnings:
+        for warning in (*volume.warnings, *t1_map.warnings):
             logging.warning(f"{t1_map.name}: {warning}")
         node = add_t1_map(t1_map, slicer.mrmlScene)
         show_t1_window(node, t1_map.field_strength_tesla)

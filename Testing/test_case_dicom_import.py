@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom.uid import RawDataStorage
 
 from ACNetLib.dicom import read_dicom_volume
 from ACNetLib.errors import ACNetError
@@ -62,6 +63,8 @@ def archive(tmp_path: Path) -> Path:
         )
         write_series(study, "axial", folder, series=number + 4, orientation=(1, 0, 0, 0, 1, 0))
         write_series(study, "long-axis", folder, series=number + 5, orientation=ORIENTATION)
+        raw: dict[str, Any] = {"SOPClassUID": RawDataStorage, "Rows": None, "Columns": None, "PixelData": None}
+        write_series(study, "raw", folder, series=number + 6, **raw)
     (folder / "README.txt").write_text("exported")
     return folder
 
@@ -123,7 +126,7 @@ def test_rows_without_a_study_or_a_map_are_named_and_nothing_is_imported(
     with pytest.raises(ACNetError) as error:
         import_dicom(library, archive, labels, Finder)
     for problem in (
-        "row 3: none of its 7 images is a native short-axis T1 map. Left out: ",
+        "row 3: none of its 8 files is a native short-axis T1 map. Left out: ",
         ".dcm: it can't be read",
         "row 4: column PatientID matches no study",
         "row 5: column label is '?'",

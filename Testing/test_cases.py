@@ -81,6 +81,17 @@ def test_a_cell_that_is_no_number_is_named_by_row_and_column(folder: Path, colum
         read_case_library(with_values(folder, **{column: text}))
 
 
+@pytest.mark.parametrize(("written", "nominal"), [("1.494", 1.5), ("2.8936", 3.0), ("15000", 1.5)])
+def test_a_field_strength_as_scanners_write_it_is_the_nominal_one(folder: Path, written: str, nominal: float) -> None:
+    cases = read_case_library(with_values(folder, field_strength_tesla=written)).cases
+    assert cases[1].field_strength_tesla == nominal
+
+
+def test_a_field_strength_that_no_model_covers_is_named_by_row_and_column(folder: Path) -> None:
+    with pytest.raises(ACNetError, match=r"cases\.csv, row 3: column field_strength_tesla is 7; expected 1\.5 or 3"):
+        read_case_library(with_values(folder, field_strength_tesla="7"))
+
+
 def test_an_unknown_label_is_named_by_row_and_column(folder: Path) -> None:
     with pytest.raises(ACNetError, match=r"row 3: column label is 'DCM'; expected one of normal, dcm"):
         read_case_library(with_values(folder, label="DCM"))

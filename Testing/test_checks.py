@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ACNetLib.checks import check_field_strength, check_native_blood, check_short_axis
+from ACNetLib.checks import check_native_blood, check_short_axis
 from ACNetLib.cli import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import sample_cases
@@ -171,12 +171,7 @@ def test_absurd_pixel_spacing_is_refused(spacing_mm: tuple[float, float, float],
         as_map(native, spacing_mm=spacing_mm)
 
 
-@pytest.mark.parametrize("field_strength_tesla", [1.5, 1.494, 3.0, 2.8936, None])
-def test_field_strengths_as_scanners_write_them_pass(field_strength_tesla: float | None) -> None:
-    check_field_strength(field_strength_tesla, "map")
-
-
-@pytest.mark.parametrize("field_strength_tesla", [0.55, 1.0, 7.0, 15000.0])
+@pytest.mark.parametrize("field_strength_tesla", [0.55, 1.0, 7.0, 70000.0])
 def test_a_field_strength_that_no_model_covers_is_refused(field_strength_tesla: float, native: np.ndarray) -> None:
     with pytest.raises(ACNetError, match=rf"node: its field strength is {field_strength_tesla:g} T; expected 1.5 or 3"):
         t1_map_from_array(native, name="node", field_strength_tesla=field_strength_tesla)

@@ -249,10 +249,10 @@ def test_a_map_without_slice_thickness_is_refused(stored: np.ndarray, tmp_path: 
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's own words on the end of the file
-def test_a_truncated_file_is_refused_by_its_name_wherever_it_ends(stored: np.ndarray, tmp_path: Path) -> None:
+def test_a_truncated_dicom_file_is_refused_by_its_name_wherever_it_ends(stored: np.ndarray, tmp_path: Path) -> None:
     file = write_section(tmp_path / "a.dcm", stored[0])
     content = file.read_bytes()
-    for length in [*range(0, len(content), 13), *range(880, 920), len(content) - 1]:
+    for length in [*range(132, len(content), 13), *range(880, 920), len(content) - 1]:
         file.write_bytes(content[:length])
         with pytest.raises(ACNetError, match=r"^a\.dcm: .*complete"):
             read_t1_map(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,23 @@ def test_a_map_that_its_header_tells_to_be_from_after_contrast_is_refused_unless
     t1_map = read_t1_map(tmp_path, post_contrast=True)
     np.testing.assert_array_equal(t1_map.array[0], stored[0].astype(np.float32))
     assert any("after contrast" in warning for warning in t1_map.warnings)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"ImageType": ["DERIVED", "PRIMARY", "T1 MAP", "MOSAIC"]}, "a mosaic, several slices in one image"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, "a screenshot"),
+        ({"BurnedInAnnotation": "YES"}, "a screenshot"),
+    ],
+)
+def test_mosaics_and_screenshots_are_refused_in_words_even_when_chosen(
+    attributes: dict[str, Any], reason: str, stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], ImageComments="T1 Map", **attributes)
+    for series in ((), (3,)):
+        with pytest.raises(ACNetError, match=rf"none of its 1 DICOM images is a native T1 map .*{reason}"):
+            read_t1_map(tmp_path, series)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.localizer import Localizer, load_localizer
 from ACNetLib.model import load_model
 from ACNetLib.model_store import default_localizer, model_for_field
-from ACNetLib.t1map import T1Map, read_t1_map, with_field_strength
+from ACNetLib.t1map import T1Map, read_t1_map
 from ACNetTrainerLib.cli import DICOM_FLAVOURS
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom import FLAVOURS, PHILIPS_MAP_SLOPE, write_dicom_series
@@ -116,7 +116,7 @@ def test_the_same_pixels_give_the_same_result_in_every_format(
         t1_map = read_t1_map(folders[source])
     else:
         sitk.WriteImage(a_map.image, str(tmp_path / f"map{source}"))
-        t1_map = with_field_strength(read_t1_map(tmp_path / f"map{source}"), 1.5)
+        t1_map = read_t1_map(tmp_path / f"map{source}", field_strength_tesla=1.5)
     expected, found = shipped_classifier.classify(a_map), shipped_classifier.classify(t1_map)
     assert found.probability_dcm == pytest.approx(expected.probability_dcm, abs=tolerance)
     for section, same in zip(found.sections, expected.sections, strict=True):

@@ -156,8 +156,10 @@ def has_map(files: list[str]) -> bool:
         {"ImageComments": "T1 Map", "PhotometricInterpretation": "RGB"},
         {"Modality": "CT"},
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
+        {"ImageType": ["DERIVED", "PRIMARY", "T1 MAP", "MOSAIC"], "ImageComments": "T1 Map"},
+        {"BurnedInAnnotation": "YES", "ImageComments": "T1 Map"},
     ],
-    ids=["raw", "T2", "ECV", "palette", "color", "CT", "capture"],
+    ids=["raw", "T2", "ECV", "palette", "color", "CT", "capture", "mosaic", "screenshot"],
 )
 def test_other_images_than_t1_maps_are_not_offered(
     attributes: dict[str, Any], stored: np.ndarray, tmp_path: Path, a_plugin: Any
@@ -176,10 +178,11 @@ def test_an_8_bit_picture_of_a_map_is_not_offered(tmp_path: Path, a_plugin: Any)
     ("attributes", "reason"),
     [
         ({"ContrastBolusAgent": "Gadobutrol"}, "after contrast"),
+        ({"ContrastBolusAgent": "Gadobutrol", "ImageComments": "T1 Map"}, "after contrast"),
         ({"MagneticFieldStrength": 0.55}, "field strength is 0.55 T"),
         ({"orientation": (1, 0, 0, 0, 1, 0)}, "sections are axial"),
     ],
-    ids=["contrast", "field", "axial"],
+    ids=["contrast", "contrast beside many signs", "field", "axial"],
 )
 def test_a_map_that_the_classifier_would_refuse_is_offered_below_slicers_own_way_with_the_reason(
     attributes: dict[str, Any], reason: str, stored: np.ndarray, tmp_path: Path, a_plugin: Any

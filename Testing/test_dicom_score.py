@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from pydicom.sr.codedict import codes
+from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
-from ACNetLib.dicom import T1_MAP_SCORE, t1_map_score
-from ACNetLib.dicom_score import judge_header
-from dicom_files import T1_MAP_TYPE, write_image
+from ACNetLib.dicom_score import FIXED_T1_CODE, T1_QUANTITY_CODES, judge_header
+from dicom_files import T1_MAP_TYPE, item, mapping, write_image
 
 RAW_TYPE = ["ORIGINAL", "PRIMARY", "M", "ND"]
 PHILIPS_MAP = ["ORIGINAL", "PRIMARY", "T1 MAP", "T1", "UNSPECIFIED"]
@@ -47,13 +48,19 @@ def header(tmp_path: Path, **attributes: Any) -> pydicom.Dataset:
         ({"SeriesDescription": "ShMOLLI_SAX_FITPARAMS", "ImageType": RAW_TYPE, "ImageComments": "T1 Map"}, False),
         ({"ImageType": T1_MAP_TYPE, "Modality": "CT"}, False),
         ({"ImageType": ["DERIVED", "PRIMARY", "T2_STAR_MAP"], "SeriesDescription": "T1 map protocol"}, False),
-        ({"ImageType": T1_MAP_TYPE, "ContrastBolusAgent": "NONE"}, True),
+        ({"ImageType": [*T1_MAP_TYPE, "T2"], "ImageComments": "T1 Map"}, False),
+        ({"ImageType": [*T1_MAP_TYPE, "MOSAIC"]}, False),
+        ({"ImageType": [*T1_MAP_TYPE, "SCREEN SAVE"]}, False),
+        ({"ImageType": ["DERIVED", "SECONDARY", "SCREENSHOT"], "ImageComments": "T1 Map"}, False),
+        ({"ImageType": T1_MAP_TYPE, "BurnedInAnnotation": "YES"}, False),
+        ({"ImageType": T1_MAP_TYPE, "BurnedInAnnotation": "NO"}, True),
+        ({"ImageType": T1_MAP_TYPE, "SOPClassUID": MultiFrameGrayscaleWordSecondaryCaptureImageStorage}, False),
     ],
 )
 def test_an_image_is_known_as_a_t1_map_by_its_type_description_and_comments(
     attributes: dict[str, Any], is_map: bool, tmp_path: Path
 ) -> None:
-    assert (t1_map_score(header(tmp_path, **attributes)) >= T1_MAP_SCORE) == is_map
+    assert judge_header(header(tmp_path, **attributes)).is_t1_map == is_map
 
 
 def test_the_score_is_the_sum_of_its_reasons(tmp_path: Path) -> None:
@@ -64,14 +71,69 @@ def test_the_score_is_the_sum_of_its_reasons(tmp_path: Path) -> None:
         "ImageComments name a T1 map (+2)",
         "Modality CT (-5)",
     )
-    assert (score.points, score.against, score.is_t1_map) == (3, True, True)
+    assert (score.points, score.against, score.is_t1_map) == (3, True, False)
 
 
-@pytest.mark.parametrize(
-    "attributes", [{"ContrastBolusAgent": "Gadobutrol"}, {"SeriesDescription": "MOLLI T1Map_ShortT1 SA_mid_MOCO_T1"}]
-)
-def test_contrast_alone_speaks_against_a_map_unless_it_is_asked_for(attributes: dict[str, Any], tmp_path: Path) -> None:
-    after_contrast = header(tmp_path, **attributes)
+CONTRAST = [
+    {"ContrastBolusAgent": "Gadobutrol"},
+    {"ContrastBolusAgent": "0.1 mmol/kg Gadobutrol"},
+    {"ContrastBolusAgent": "Novel agent"},
+    {"ContrastBolusAgent": "non-ionic, 10 ml"},
+    {"ContrastBolusAgentSequence": [item(CodeValue="387361003", CodingSchemeDesignator="SCT", CodeMeaning="Gd")]},
+    {"SeriesDescription": "MOLLI T1Map_ShortT1 SA_mid_MOCO_T1"},
+    {"SeriesDescription": "T1Map postcontrast SA_mid_MOCO_T1"},
+    {"SeriesDescription": "T1Map_post15_SA_mid_MOCO_T1"},
+    {"SeriesDescription": "T1Map PRE POST SA_mid_MOCO_T1"},
+    {"SeriesDescription": "T1Map with contrast_MOCO_T1"},
+    {"ImageComments": "T1 map after contrast"},
+]
+NO_CONTRAST = [
+    *(
+        {"ContrastBolusAgent": text}
+        for text in ("None", "no contrast given", "NO", "not given", "n/a", "-", "0", "0 ml")
+    ),
+    *({"ContrastBolusAgent": text} for text in ("without contrast", "kein KM", "", None)),
+    {"SeriesDescription": "T1Map postpone SA_mid_MOCO_T1"},
+    {"SeriesDescription": "T1Map posterior wall_MOCO_T1"},
+    {"SeriesDescription": "T1Map post-processed_MOCO_T1"},
+    {"SeriesDescription": "T1Map no contrast_MOCO_T1"},
+    {"SeriesDescription": "T1Map pre gado_MOCO_T1"},
+    {"SeriesDescription": "T1Map not post contrast_MOCO_T1"},
+    {"ImageComments": "T1 map, no contrast given"},
+]
+
+
+@pytest.mark.parametrize("comments", [None, "T1 Map"])
+@pytest.mark.parametrize("attributes", CONTRAST)
+def test_contrast_speaks_against_a_map_whatever_speaks_for_it_unless_it_is_asked_for(
+    attributes: dict[str, Any], comments: str | None, tmp_path: Path
+) -> None:
+    after_contrast = header(tmp_path, **{"ImageComments": comments, **attributes})
     score = judge_header(after_contrast)
     assert (score.is_t1_map, score.post_contrast) == (False, True)
     assert judge_header(after_contrast, post_contrast=True).is_t1_map
+
+
+@pytest.mark.parametrize("attributes", NO_CONTRAST)
+def test_words_that_deny_contrast_or_only_begin_like_it_are_no_contrast(
+    attributes: dict[str, Any], tmp_path: Path
+) -> None:
+    score = judge_header(header(tmp_path, **attributes))
+    assert (score.is_t1_map, score.post_contrast) == (True, False)
+
+
+@pytest.mark.parametrize(("code", "is_map"), [("113063", True), ("126350", True), ("126351", True), ("126352", False)])
+def test_t1_of_a_fixed_value_is_no_measured_t1(code: str, is_map: bool, tmp_path: Path) -> None:
+    concept = item(CodeValue=code, CodingSchemeDesignator="DCM", CodeMeaning="T1")
+    quantity = item(ValueType="CODE", ConceptCodeSequence=[concept])
+    mappings = [mapping("ms", 1.0, QuantityDefinitionSequence=[quantity])]
+    score = judge_header(
+        header(tmp_path, ImageType=PROCESSED, SeriesDescription="Maps", RealWorldValueMappingSequence=mappings)
+    )
+    assert score.is_t1_map == is_map
+
+
+def test_the_code_of_a_fixed_t1_is_that_of_the_standard() -> None:
+    assert codes.DCM.T1ByFixedValue.value == FIXED_T1_CODE
+    by_measurement = (codes.DCM.T1, codes.DCM.T1ByMultipleFlipAngles, codes.DCM.T1ByInversionRecovery)
+    assert {code.value for code in by_measurement} == T1_QUANTITY_CODES

@@ -59,7 +59,7 @@ def test_the_check_says_that_the_field_strength_is_the_dicom_headers(
     monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
     a_volume_without_field_strength.SetAttribute(DICOM_INSTANCES, "1.2.3")
     ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
-    assert "Field strength: 2.8936 T, by the DICOM header." in ui.checkLabel.text
+    assert "Field strength: 3 T, by the DICOM header." in ui.checkLabel.text
     assert "It is simulated: no patient." in ui.checkLabel.text
 
 

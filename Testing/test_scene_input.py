@@ -19,7 +19,13 @@ from vtk.util.numpy_support import numpy_to_vtk
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene import add_t1_map, show_result
 from ACNetLib.scene_display import VENTRICLE
-from ACNetLib.scene_input import WHOLE_LABEL, center_from_node, segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.scene_input import (
+    WHOLE_LABEL,
+    center_from_node,
+    field_strength_source,
+    segmentation_from_node,
+    t1_map_from_volume_node,
+)
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
 
 
@@ -168,7 +174,17 @@ def test_a_node_without_image_or_with_another_image_than_t1_is_refused_by_name(a
 def test_the_field_strength_of_a_dicom_volume_is_looked_up_in_the_database(
     a_volume_from_dicom: Callable[[str], Volume], chosen: float | None
 ) -> None:
-    assert t1_map_from_volume_node(a_volume_from_dicom("2.8936"), chosen).field_strength_tesla == 2.8936
+    assert t1_map_from_volume_node(a_volume_from_dicom("2.8936"), chosen).field_strength_tesla == 3.0
+
+
+@pytest.mark.parametrize(("told", "warnings"), [("0", 0), ("0.0", 0), ("42", 1)])
+def test_a_field_strength_that_no_model_covers_gives_way_to_the_users(
+    a_volume_from_dicom: Callable[[str], Volume], told: str, warnings: int
+) -> None:
+    volume = a_volume_from_dicom(told)
+    t1_map = t1_map_from_volume_node(volume, 3.0)
+    assert (t1_map.field_strength_tesla, len(t1_map.warnings)) == (3.0, warnings)
+    assert field_strength_source(volume) is None
 
 
 @pytest.mark.parametrize("has_database", [True, False], ids=["database", "no database"])
@@ -247,7 +263,13 @@ def a_segmentation(segments: dict[str, np.ndarray], volume: Volume, scene: Scene
 
 
 @pytest.mark.parametrize(
-    "names", [("Myocardium", "cavity"), ("LV_myocardium", "LV blood pool"), ("Free wall", "Blood")]
+    "names",
+    [
+        ("Myocardium", "cavity"),
+        ("LV_myocardium", "LV blood pool"),
+        ("Free wall", "Blood"),
+        ("non-septal wall", "cavity"),
+    ],
 )
 def test_segments_become_labels_by_their_names_on_the_t1_map(
     an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene, names: tuple[str, str]

@@ -47,10 +47,12 @@ def test_each_band_is_a_segment_of_dicoms_type_saliency(a_result: ResultNodes, a
 
 def test_the_parts_of_the_ventricle_have_snomed_codes(a_result: ResultNodes, a_scene: Scene) -> None:
     entries = terminology(make_segmentation(a_result, a_scene, "ventricle"))
-    assert {name: entry[2].split("^")[1] for name, entry in entries.items()} == {
-        "free wall": codes.SCT.LeftVentricleMyocardium.value,
-        "cavity": codes.SCT.LeftVentricle.value,
-        "septum": codes.SCT.InterventricularSeptum.value,
+    found = {name: tuple(entry[field].split("^")[1] for field in (1, 2, 5)) for name, entry in entries.items()}
+    anatomy = "123037004"  # as Slicer's own list of terms has it; the standard's CID 7150 has 91723000
+    assert found == {
+        "non-septal wall": (anatomy, codes.SCT.LeftVentricleMyocardium.value, ""),
+        "cavity": (codes.SCT.Tissue.value, codes.SCT.Blood.value, codes.SCT.LeftVentricle.value),
+        "septum": (anatomy, codes.SCT.InterventricularSeptum.value, ""),
     }
 
 

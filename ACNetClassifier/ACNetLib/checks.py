@@ -21,9 +21,6 @@ POST_CONTRAST_RANGE_MS = (300.0, 4500.0)
 UNITS_MS = {"s": 1000.0, "0.1 ms": 0.1}
 """Other units of T1 that occur, in ms; the ranges of native maps in the three units do not touch."""
 
-FIELD_STRENGTHS_TESLA = (1.5, 3.0)
-FIELD_TOLERANCE_TESLA = 0.2  # scanners write 1.494 and 2.8936
-
 IN_PLANE_SPACING_MM = (0.5, 5.0)
 IN_PLANE_PIXELS = (16, 2048)
 LARGEST_SECTION_COUNT = 64  # a short-axis stack has 1 to 15; MP2RAGE volumes and cines have more
@@ -86,17 +83,6 @@ def check_t1_image(image: sitk.Image, name: str, post_contrast: bool = False) ->
     else:
         _check_native(image, name)
     return CheckedImage(image, tuple(warnings))
-
-
-def check_field_strength(field_strength_tesla: float | None, name: str) -> None:
-    """Raises ACNetError for a field strength that no model covers; None, an unknown one, passes."""
-    if field_strength_tesla is None:
-        return
-    if all(abs(field_strength_tesla - covered) > FIELD_TOLERANCE_TESLA for covered in FIELD_STRENGTHS_TESLA):
-        raise ACNetError(
-            f"{name}: its field strength is {field_strength_tesla:g} T; expected 1.5 or 3 T. T1 depends on the field, "
-            "and there is no model for this one; if the header is wrong, correct it."
-        )
 
 
 def check_short_axis(normal: np.ndarray, name: str) -> tuple[str, ...]:

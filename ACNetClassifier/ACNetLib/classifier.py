@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from ACNetLib.attention import attention_maps, to_bands
-from ACNetLib.checks import FIELD_TOLERANCE_TESLA, POST_CONTRAST_WARNING, check_native_blood
+from ACNetLib.checks import POST_CONTRAST_WARNING, check_native_blood
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import nominal_field_strength
 from ACNetLib.model import Model
 from ACNetLib.probability import at_prevalence, calibrated, check_prevalence, sigmoid, verdict
 from ACNetLib.reference_t1 import ReferenceT1
@@ -204,7 +205,7 @@ class Classifier:
         if t1_map.field_strength_tesla is None and reference is not None and self._card.normal_t1_ms is not None:
             return False
         field, expected = require_field_strength(t1_map), self._card.field_strength_tesla
-        mismatch = abs(field - expected) > FIELD_TOLERANCE_TESLA
+        mismatch = nominal_field_strength(field) != nominal_field_strength(expected)
         if mismatch and not allow_mismatch:
             raise ACNetError(
                 f"{t1_map.name}: it is from {field:g} T, the model {self._card.name} is for {expected:g} T; expected "

@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ACNetLib.checks import FIELD_STRENGTHS_TESLA
 from ACNetLib.command_line import CommandParser, run_command
 from ACNetLib.device import DEVICE_REQUESTS
+from ACNetLib.field_strength import field_strength_option
 from ACNetLib.files import require_empty_folder
 from ACNetLib.model_commands import add_model_commands
 from ACNetLib.probability import SCOPE
@@ -46,11 +46,16 @@ def _parser() -> argparse.ArgumentParser:
     place.add_argument(
         "--segmentation", type=Path, metavar="FILE", help="label image: 1 myocardium, 2 cavity of the left ventricle"
     )
-    classify.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, help="tesla, where the file has none")
+    classify.add_argument(
+        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where the file has none or a wrong one"
+    )
     classify.add_argument(
         "--allow-field-mismatch", action="store_true", help="accept a model for another field strength; marked as void"
     )
     classify.add_argument("--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify")
+    classify.add_argument(
+        "--leave-out", type=_names, default=(), metavar="NAME,NAME,...", help="files of the DICOM folder not to read"
+    )
     classify.add_argument("--sections", type=_numbers, metavar="N,N,...", help="only these, counted from 0")
     classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
     classify.add_argument(
@@ -94,15 +99,18 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"found '{text}'; expected numbers, such as 3 or 3,5,7") from None
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
 def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.reference_store import reference_for
     from ACNetLib.reference_t1 import parse_reference
-    from ACNetLib.t1map import read_t1_map, with_field_strength
+    from ACNetLib.t1map import read_t1_map
     from ACNetLib.ventricle import read_segmentation
 
     given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
-    t1_map = read_t1_map(options.input, options.series, options.post_contrast)
-    t1_map = with_field_strength(t1_map, options.field)
+    t1_map = read_t1_map(options.input, options.series, options.post_contrast, options.field, options.leave_out)
     reference = reference_for(t1_map, given)
     result = _classifier(options, t1_map, reference).classify(
         t1_map,

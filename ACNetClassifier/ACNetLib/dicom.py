@@ -12,12 +12,11 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ACNetLib.dicom_frames import Section, build_image, number_of
-from ACNetLib.dicom_images import DicomImage, evidence_of, read_images, scanner_name, stack_images
-from ACNetLib.dicom_score import T1_MAP_SCORE, t1_map_score, values_of
+from ACNetLib.dicom_alternatives import left_out, without_copies
+from ACNetLib.dicom_frames import Section, build_image
+from ACNetLib.dicom_images import DicomImage, evidence_of, loss_warnings, read_images, scanner_name, stack_images
+from ACNetLib.dicom_values import number_of, values_of
 from ACNetLib.errors import ACNetError
-
-__all__ = ["T1_MAP_SCORE", "DicomVolume", "read_dicom_files", "read_dicom_volume", "t1_map_score"]
 
 MOST_LISTED = 12
 
@@ -38,30 +37,34 @@ class DicomVolume:
     warnings: tuple[str, ...] = ()
 
 
-def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: bool = False) -> DicomVolume:
+def read_dicom_volume(
+    path: Path, series: Sequence[int] = (), post_contrast: bool = False, leave_out: Sequence[str] = ()
+) -> DicomVolume:
     """The native T1 map among the DICOM images of a folder and its subfolders, or one DICOM image.
 
-    Files that are not DICOM and images that are no T1 map are passed over. Series of the same orientation, matrix and
-    spacing form one stack. `series` are the numbers of the only series to look at: of those, images pass that nothing
-    in their headers speaks against, though nothing speaks for them, with a warning. `post_contrast` lets maps from
-    after contrast pass. Raises ACNetError when there is no T1 map, when the T1 maps do not form one stack with even
-    gaps, and for an incomplete file.
+    Files that are not DICOM and images that are no T1 map are passed over; copies of a file count once. Series of the
+    same orientation, matrix and spacing form one stack. `series` are the numbers of the only series to look at: of
+    those, images pass that nothing in their headers speaks against, though nothing speaks for them, with a warning.
+    `post_contrast` lets maps from after contrast pass. `leave_out` has the names of files not to look at. Raises
+    ACNetError when there is no T1 map, when the T1 maps do not form one stack with even gaps, and for an incomplete
+    image.
     """
     name = path.absolute().name
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    images = read_images(files, post_contrast)
+    images, notes = read_images(left_out(files, leave_out), post_contrast)
     if not images:
-        raise ACNetError(f"{name}: found no DICOM image among {len(files)} files; expected a T1 map series.")
+        found = " ".join([f"{name}: found no DICOM image among {len(files)} files; expected a T1 map series.", *notes])
+        raise ACNetError(found)
     considered = images if not series else _of_series(images, series, name)
     chosen = [image for image in considered if image.score.is_t1_map]
-    warnings: tuple[str, ...] = ()
     if not chosen and series:
         chosen = [image for image in considered if not image.score.against]
-        warnings = ("Its header does not say that it is a T1 map; it was taken as one because you chose the series.",)
+        notes += ("Its header does not say that it is a T1 map; it was taken as one because you chose the series.",)
     if not chosen:
         raise _no_map(considered, name)
+    chosen, copies = without_copies(chosen)
     try:
-        sections, distance_mm = stack_images(chosen, name)
+        stack = stack_images(chosen, name)
     except ACNetError as error:
         if len({image.header.SeriesInstanceUID for image in chosen}) == 1:
             raise
@@ -69,7 +72,7 @@ def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: boo
             f"{error} Found {_list_maps(chosen)}: choose with --series (one number, or several with commas) or give "
             "the folder of one series."
         ) from error
-    return _volume(sections, distance_mm, evidence_of(chosen), warnings)
+    return _volume(chosen, *stack, (*notes, *copies))
 
 
 def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = False) -> DicomVolume:
@@ -77,22 +80,27 @@ def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = Fal
 
     Raises ACNetError as `read_dicom_volume` does.
     """
-    images = read_images(files, post_contrast)
+    images, _ = read_images(files, post_contrast)
     chosen = [image for image in images if image.score.is_t1_map]
     if not chosen:
         raise _no_map(images, name)
-    return _volume(*stack_images(chosen, name), evidence_of(chosen))
+    chosen, copies = without_copies(chosen)
+    return _volume(chosen, *stack_images(chosen, name), copies)
 
 
-def _volume(sections: list[Section], distance_mm: float, evidence: str, warnings: tuple[str, ...] = ()) -> DicomVolume:
+def _volume(
+    chosen: list[DicomImage], sections: list[Section], distance_mm: float, notes: tuple[str, ...]
+) -> DicomVolume:
+    """The volume of stacked images. notes: what the user should know of the choice."""
+    image, padding = build_image(sections, distance_mm)
     header = sections[0].header
     return DicomVolume(
-        build_image(sections, distance_mm),
+        image,
         number_of(header, "MagneticFieldStrength"),
         simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
-        evidence=evidence,
+        evidence=evidence_of(chosen),
         scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
-        warnings=warnings,
+        warnings=(*notes, *loss_warnings(chosen), *padding),
     )
 
 

@@ -1,4 +1,4 @@
-"""The sections of T1 maps in DICOM: their geometry, how they stack up, and their pixels.
+"""The sections of T1 maps in DICOM: their geometry, and how they stack up.
 
 A file is one section, or several frames (Parametric Map objects): their functional groups are laid flat first, so that
 all that follows sees one header a section.
@@ -6,7 +6,6 @@ all that follows sees one header a section.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,26 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import SimpleITK as sitk
-from pydicom.errors import BytesLengthException
 
-from ACNetLib.dicom_score import TIME_UNITS_MS, unit_of, values_of
+from ACNetLib.dicom_pixels import read_sections
+from ACNetLib.dicom_values import number_of, values_of
 from ACNetLib.errors import ACNetError
 
-# What pydicom raises for protected and truncated files and for unknown encodings.
-READING_ERRORS = (OSError, AttributeError, RuntimeError, ValueError, struct.error, BytesLengthException)
+FRAME_GROUPS = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
+FUNCTIONAL_GROUPS = {
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
+    "MRImageFrameTypeSequence": ("FrameType",),
+    "ParametricMapFrameTypeSequence": ("FrameType",),
+    "MREchoSequence": ("EffectiveEchoTime",),
+    "MRModifierSequence": ("InversionTimes",),
+    "ContrastBolusUsageSequence": ("ContrastBolusAgentAdministered",),
+}
+REAL_WORLD_VALUES = "RealWorldValueMappingSequence"
 
-FUNCTIONAL_GROUPS = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
+ECHO_TIMES = ("EchoTime", "EffectiveEchoTime")
 
 PARALLEL_TOLERANCE = 1e-3  # of the direction cosines
 SHIFT_TOLERANCE_MM = 0.1
@@ -54,19 +64,23 @@ class Section:
 
 
 def frame_headers(header: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
-    """One flat header a frame: what its functional groups and real world value mapping say beside the file's header.
+    """One flat header a frame: what its functional groups say beside, and before, the file's header.
 
-    A frame's own groups win over the shared ones (PS3.3 C.7.6.16), FrameType stands for ImageType.
+    Only the attributes of FUNCTIONAL_GROUPS are taken, each from its own public group, and all real world value
+    mappings: private groups (Philips: 2005,140f) hold other values under the same public tags. A frame's own groups
+    win over the shared ones (PS3.3 C.7.6.16), FrameType stands for ImageType.
     """
     shared = header.get("SharedFunctionalGroupsSequence") or []
     own = header.get("PerFrameFunctionalGroupsSequence") or [pydicom.Dataset()]
     for groups in own:
         flat = pydicom.Dataset()
-        flat.update(header)
-        for group in [header, *shared, groups]:
-            for element in group:
-                if element.VR == "SQ" and element.value and element.keyword not in FUNCTIONAL_GROUPS:
-                    flat.update(element.value[0])
+        flat.update({element.tag: element for element in header if element.keyword not in FRAME_GROUPS})
+        for group in [*shared, groups]:
+            for name, keywords in FUNCTIONAL_GROUPS.items():
+                for item in (group.get(name) or [])[:1]:
+                    flat.update({item[keyword].tag: item[keyword] for keyword in keywords if keyword in item})
+            if group.get(REAL_WORLD_VALUES):
+                flat.add(group[REAL_WORLD_VALUES])
         if "FrameType" in flat:
             flat.add_new("ImageType", "CS", flat.FrameType)  # assigning would change the element that all frames share
         yield flat
@@ -103,37 +117,26 @@ def stack_sections(sections: list[Section], name: str) -> tuple[list[Section], f
     gaps = np.diff([first.height_of(section) for section in sections])
     closest = int(gaps.argmin())
     if gaps[closest] < SHIFT_TOLERANCE_MM:
-        pair = _pair(sections[closest], sections[closest + 1])
-        raise ACNetError(f"{name}: T1 map images {pair} lie at the same place; expected one a section. {ADVICE}")
+        raise _at_same_place(sections[closest], sections[closest + 1], name)
     if np.abs(gaps - gaps.mean()).max() > GAP_TOLERANCE * gaps.mean():
         found = ", ".join(f"{gap:.2f}" for gap in gaps)
         raise ACNetError(f"{name}: the gaps between its T1 map sections are uneven ({found} mm). {ADVICE}")
     return sections, float(gaps.mean())
 
 
-def build_image(sections: list[Section], distance_mm: float) -> sitk.Image:
-    """The stacked sections as one 3-D float32 image in ms, or in the unit of their stored values."""
+def build_image(sections: list[Section], distance_mm: float) -> tuple[sitk.Image, tuple[str, ...]]:
+    """The stacked sections as one 3-D float32 image in ms, or in the unit of their stored values, and warnings."""
+    pixels, padded = read_sections(sections)
     first = sections[0]
     row_axis, column_axis = first.orientation[:3], first.orientation[3:]
     between_rows, between_columns = first.pixel_spacing.tolist()
-    image = sitk.GetImageFromArray(np.stack(_read_pixels(sections)))
+    image = sitk.GetImageFromArray(np.stack(pixels))
     image.SetOrigin(first.position.tolist())
     image.SetSpacing((between_columns, between_rows, distance_mm))
     image.SetDirection(np.column_stack([row_axis, column_axis, first.normal]).ravel().tolist())
-    return image
-
-
-def number_of(header: pydicom.Dataset, keyword: str) -> float | None:
-    """The first value of an attribute; None when it is missing or empty."""
-    values = values_of(header, keyword)
-    return float(values[0]) if values else None
-
-
-def unreadable(file: Path) -> ACNetError:
-    return ACNetError(
-        f"{file.name}: it can't be read (incomplete, protected or oddly encoded); expected a complete DICOM image. "
-        "Copy it again, or export it uncompressed."
-    )
+    if not padded:
+        return image, ()
+    return image, (f"By its header (PixelPaddingValue), {padded} of its pixels have no value; they were set to 0.",)
 
 
 def _check_geometry(section: Section) -> None:
@@ -171,46 +174,38 @@ def _check_same_stack(first: Section, other: Section, name: str) -> None:
         raise ACNetError(f"{pair} are shifted within their plane by {sideways:.1f} mm. {ADVICE}")
 
 
+def computed_from(first: pydicom.Dataset, second: pydicom.Dataset) -> str:
+    """What tells that images at one place are those that a map is computed from, not maps; "" where nothing does."""
+    for keywords, time in ((("InversionTime", "InversionTimes"), "inversion"), (ECHO_TIMES, "echo")):
+        found = [number_of(header, *keywords) for header in (first, second)]
+        if None not in found and found[0] != found[1]:
+            return f"{time} times of {found[0]:g} and {found[1]:g} ms"
+    return ""
+
+
+def _at_same_place(first: Section, second: Section, name: str) -> ACNetError:
+    pair = f"{name}: T1 map images {_pair(first, second)} lie at the same place"
+    if times := computed_from(first.header, second.header):
+        return ACNetError(
+            f"{pair} and have {times}, like the images that a map is computed from; expected the map, one a slice. "
+            "Choose the map's series (--series), or leave the others out (--leave-out NAME,NAME)."
+        )
+    if first.header.get("SeriesInstanceUID") != second.header.get("SeriesInstanceUID"):
+        return ACNetError(f"{pair}; expected one a section. {ADVICE}")
+    numbers = [number_of(section.header, "AcquisitionNumber") for section in (first, second)]
+    told = f" (acquisitions {numbers[0]:g} and {numbers[1]:g})" if None not in numbers else ""
+    return ACNetError(
+        f"{pair}, as after a repeated breath-hold{told}; expected one a slice. Leave the worse one out "
+        f"(--leave-out {first.file.name} or --leave-out {second.file.name})."
+    )
+
+
 def _pair(first: Section, second: Section) -> str:
     if first.file == second.file:
         return f"{first.frame + 1} and {second.frame + 1} of {first.file.name}"
+    if first.file.name == second.file.name:
+        return " and ".join(f"{section.file.parent.name}/{section.file.name}" for section in (first, second))
     return f"{first.file.name} and {second.file.name}"
-
-
-def _read_pixels(sections: list[Section]) -> list[np.ndarray]:
-    """(rows, columns) float32 for each section, after its rescale or real world value mapping."""
-    frames = {file: _read_frames(file) for file in {section.file for section in sections}}
-    pixels = []
-    for section in sections:
-        stored = frames[section.file]
-        if stored.shape[-2:] != section.matrix or stored.ndim != 3 or section.frame >= len(stored):
-            raise ACNetError(f"{section.file.name}: found pixels of shape {stored.shape}; expected {section.matrix}.")
-        slope, intercept = _to_ms(section.header)
-        pixels.append((stored[section.frame] * slope + intercept).astype(np.float32))
-    return pixels
-
-
-def _read_frames(file: Path) -> np.ndarray:
-    """Stored values, (frames, rows, columns)."""
-    try:
-        stored = pydicom.dcmread(file).pixel_array
-    except READING_ERRORS as error:
-        raise unreadable(file) from error
-    return stored[np.newaxis] if stored.ndim == 2 else stored
-
-
-def _to_ms(header: pydicom.Dataset) -> tuple[float, float]:
-    """Slope and intercept from stored values to ms.
-
-    A real world value mapping in a unit of time says best what the pixels are; without one, it is the rescale that
-    every scanner applies (Philips: other than 1, another one for each image).
-    """
-    unit, slope = unit_of(header), number_of(header, "RealWorldValueSlope")
-    if unit in TIME_UNITS_MS and slope is not None:
-        intercept = number_of(header, "RealWorldValueIntercept") or 0.0
-        return slope * TIME_UNITS_MS[unit], intercept * TIME_UNITS_MS[unit]
-    slope = number_of(header, "RescaleSlope")
-    return (1.0 if slope is None else slope), number_of(header, "RescaleIntercept") or 0.0
 
 
 def _numbers(file: Path, header: pydicom.Dataset, keyword: str, count: int) -> np.ndarray:

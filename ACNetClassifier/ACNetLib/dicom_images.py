@@ -6,6 +6,7 @@ Only technical attributes are read, so that no patient identifier can reach a me
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,35 +14,48 @@ from pathlib import Path
 import pydicom
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
-
-from ACNetLib.dicom_frames import (
-    READING_ERRORS,
-    Section,
-    frame_headers,
-    number_of,
-    read_section,
-    stack_sections,
-    unreadable,
+from pydicom.uid import (
+    UID,
+    EnhancedMRImageStorage,
+    ImplicitVRLittleEndian,
+    LegacyConvertedEnhancedMRImageStorage,
+    MediaStorageDirectoryStorage,
+    MRImageStorage,
+    ParametricMapStorage,
 )
+
+from ACNetLib.dicom_frames import Section, frame_headers, read_section, stack_sections
+from ACNetLib.dicom_pixels import LOSSY_SYNTAXES, READING_ERRORS, require_decoder, unreadable
 from ACNetLib.dicom_score import HeaderScore, judge_header
+from ACNetLib.dicom_values import PADDING, PADDING_LIMITS, number_of, scale_of
 
 HEADER_TAGS = [
     "ImageType",
     "SOPClassUID",
+    "SOPInstanceUID",
     "Modality",
     "SeriesDescription",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesNumber",
+    "AcquisitionNumber",
+    "InstanceNumber",
     "ImageComments",
     "Manufacturer",
     "ManufacturerModelName",
     "ContentDescription",
     "ContrastBolusAgent",
+    "ContrastBolusAgentSequence",
+    "BurnedInAnnotation",
     "MagneticFieldStrength",
+    "EchoTime",
+    "InversionTime",
     "PhotometricInterpretation",
     "BitsAllocated",
+    "PixelRepresentation",
+    *PADDING,
+    *PADDING_LIMITS,
+    "LossyImageCompression",
     "Rows",
     "Columns",
     "NumberOfFrames",
@@ -56,7 +70,10 @@ HEADER_TAGS = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
-MULTI_FRAME_STORAGE = {EnhancedMRImageStorage, ParametricMapStorage}
+MULTI_FRAME_STORAGE = {EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage, ParametricMapStorage}
+IMAGE_STORAGE = {MRImageStorage, *MULTI_FRAME_STORAGE}
+"""In which T1 maps come: such an object without rows is an incomplete image, others are none."""
+DICOM_SUFFIXES = {".dcm", ".ima"}
 
 # What a description may show: words of protocols and short numbers. All else could be a name that someone typed.
 TECHNICAL_WORDS = re.compile(
@@ -68,12 +85,13 @@ TECHNICAL_WORDS = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class DicomImage:
-    """One image, a file or a frame of a file, by its header."""
+    """One image, a file or a frame of a file, by its header. syntax: how its pixels are encoded."""
 
     file: Path
     frame: int
     header: pydicom.Dataset
     score: HeaderScore
+    syntax: UID
 
     @property
     def series_number(self) -> int | None:
@@ -95,17 +113,22 @@ class DicomImage:
         return re.findall(r"[^\W_]+", str(self.header.get("SeriesDescription", "")))
 
 
-def read_images(files: Iterable[Path], post_contrast: bool = False) -> list[DicomImage]:
-    """The images of all DICOM files among these, by series number. Raises ACNetError for an incomplete file.
+def read_images(files: Iterable[Path], post_contrast: bool = False) -> tuple[list[DicomImage], tuple[str, ...]]:
+    """The images of all DICOM files among these, by series number, and a note on files that only look like images.
 
-    With `post_contrast`, contrast does not speak against a T1 map.
+    With `post_contrast`, contrast does not speak against a T1 map. Raises ACNetError for an incomplete image.
     """
-    images = [
-        DicomImage(file, frame, header, judge_header(header, post_contrast))
-        for file in files
-        for frame, header in enumerate(_read_headers(file))
-    ]
-    return sorted(images, key=lambda image: image.series_number or 0)
+    images: list[DicomImage] = []
+    skipped: Counter[str] = Counter()
+    for file in files:
+        content = _read_file(file)
+        if isinstance(content, pydicom.FileDataset):
+            images += _images_of(file, content, post_contrast)
+        elif content:
+            skipped[content] += 1
+    kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(skipped.items()))
+    notes = (f"Skipped files that are no images: {kinds}.",) if skipped else ()
+    return sorted(images, key=lambda image: image.series_number or 0), notes
 
 
 def scanner_name(manufacturer: object, model: object) -> str:
@@ -117,7 +140,14 @@ def scanner_name(manufacturer: object, model: object) -> str:
 
 
 def stack_images(images: Iterable[DicomImage], name: str) -> tuple[list[Section], float]:
-    """Their sections along the normal and the mean distance in mm. Raises ACNetError when they form no stack."""
+    """Their sections along the normal and the mean distance in mm.
+
+    Raises ACNetError when they form no stack, and for pixels that can't be decoded here or made ms.
+    """
+    images = list(images)
+    for image in images:
+        require_decoder(image.file, image.syntax)
+        scale_of(image.header, image.file.name)
     return stack_sections([read_section(image.file, image.frame, image.header) for image in images], name)
 
 
@@ -134,24 +164,46 @@ def evidence_of(chosen: Iterable[DicomImage]) -> str:
     )
 
 
-def _read_headers(file: Path) -> list[pydicom.Dataset]:
-    """The technical attributes of a DICOM file's frames; none for another kind of file."""
+def loss_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
+    """Whether T1 is no longer what the scanner computed, because the pixels were compressed with loss."""
+    if any(image.syntax in LOSSY_SYNTAXES or image.header.get("LossyImageCompression") == "01" for image in images):
+        return ("Its pixels were compressed with loss (LossyImageCompression): T1 may differ from the scanner's.",)
+    return ()
+
+
+def _images_of(file: Path, header: pydicom.FileDataset, post_contrast: bool) -> list[DicomImage]:
     try:
-        with disable_value_validation():  # pydicom logs the values that it complains of
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
+        with disable_value_validation():
             headers = list(frame_headers(header))  # it converts values on access: a broken one shall show here
-    except InvalidDicomError as error:
-        if file.suffix.lower() in {".dcm", ".ima"}:
-            raise unreadable(file) from error
-        return []
     except READING_ERRORS as error:
         raise unreadable(file) from error
     if header.get("SOPClassUID") in MULTI_FRAME_STORAGE and (
         "PerFrameFunctionalGroupsSequence" not in header or number_of(header, "NumberOfFrames") != len(headers)
     ):
         raise unreadable(file)  # it ends within the functional groups
-    if "SeriesInstanceUID" in header:
-        return headers
-    if file.name.upper() == "DICOMDIR":
-        return []
-    raise unreadable(file)
+    syntax = header.file_meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian
+    return [
+        DicomImage(file, frame, flat, judge_header(flat, post_contrast), syntax) for frame, flat in enumerate(headers)
+    ]
+
+
+def _read_file(file: Path) -> pydicom.FileDataset | str:
+    """The technical attributes of a DICOM image; of other files what they are, "" for those that say so by their name.
+
+    Raises ACNetError for an incomplete DICOM file.
+    """
+    try:
+        with disable_value_validation():  # pydicom logs the values that it complains of
+            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
+            kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+            is_image = "Rows" in header or kind is None or kind in IMAGE_STORAGE
+    except InvalidDicomError:
+        looks_like_dicom = file.suffix.lower() in DICOM_SUFFIXES
+        return ("not DICOM" if file.stat().st_size else "empty") if looks_like_dicom else ""
+    except READING_ERRORS as error:
+        raise unreadable(file) from error
+    if kind == MediaStorageDirectoryStorage or file.name.upper() == "DICOMDIR":
+        return ""
+    if "SeriesInstanceUID" not in header:
+        raise unreadable(file)
+    return header if is_image else UID(kind).name

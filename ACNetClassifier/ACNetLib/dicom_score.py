@@ -11,8 +11,16 @@ import re
 from dataclasses import dataclass
 
 import pydicom
-from pydicom.multival import MultiValue
-from pydicom.uid import ParametricMapStorage, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameSingleBitSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    ParametricMapStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from ACNetLib.dicom_values import TIME_UNITS_MS, mapping_of, unit_of, values_of
 
 # A sign alone reaches it only where scanners give it to nothing but the map: raw MOLLI series too are called "T1Map".
 T1_MAP_SCORE = 3
@@ -29,17 +37,39 @@ OTHER_QUANTITIES = {
     "PSIR": "a PSIR image",
     "CINE": "a cine",
 }
-NO_CONTRAST = {"NO", "NONE", "N", "0"}
-T1_QUANTITY_CODES = {"113063", "126351", "126350", "126352"}  # DCM: T1, and T1 by three ways to measure it
-TIME_UNITS_MS = {"ms": 1.0, "s": 1000.0}  # UCUM
+T1_QUANTITY_CODES = {"113063", "126350", "126351"}  # DCM: T1; by multiple flip angles; by inversion recovery
+FIXED_T1_CODE = "126352"  # DCM: T1 by a fixed value, as put into a calculation
 PICTURE_BITS = 8
+PICTURE_STORAGE = {
+    SecondaryCaptureImageStorage,
+    MultiFrameSingleBitSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+}
+SCREENSHOT_TYPES = re.compile(r"SCREEN ?(SHOT|SAVE|CAPTURE)|SECONDARY CAPTURE")
+
+# What people write where no contrast was given, and words that only begin like contrast.
+NO_AGENT = re.compile(
+    r"(NO|NONE|NOT|NIL|N|N/A|NA|WITHOUT|W/O|OHNE|KEIN\w*|SANS|SIN)(?![\w-])|(0+([.,]0*)?( ?ML)?|[-./]+)$", re.IGNORECASE
+)
+NO_CONTRAST = re.compile(
+    r"(?<![A-Z])((NO|NOT|WITHOUT|W/O|BEFORE|PRE)[ _-]*(CONTRAST|GADO)|(NO|NOT|WITHOUT|W/O)[ _-]*POST)[A-Z]*",
+    re.IGNORECASE,
+)
+AFTER_CONTRAST = re.compile(
+    r"(?<![A-Z])POST(?!PON|ERIO|URE|[ _-]?PROC)|(?<![A-Z])(WITH|AFTER)[ _-]*CONTRAST|CONTRAST[ _-]*ENHANCED|"
+    r"SHORT[ _]?T1|(?<![A-Z])GADO|\d ?MIN(?![A-Z])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
 class HeaderScore:
-    """Points for a native T1 map in ms, T1_MAP_SCORE or more for one, and their reasons.
+    """Points for a native T1 map in ms, and their reasons.
 
-    `against` tells that something speaks against it, `post_contrast` that contrast does and nothing else.
+    `against` tells that something speaks against it, which no sign outweighs; `post_contrast` that contrast does and
+    nothing else.
     """
 
     points: int
@@ -49,12 +79,7 @@ class HeaderScore:
 
     @property
     def is_t1_map(self) -> bool:
-        return self.points >= T1_MAP_SCORE
-
-
-def t1_map_score(header: pydicom.Dataset) -> int:
-    """How much a header speaks for a native T1 map in ms; T1_MAP_SCORE or more is one."""
-    return judge_header(header).points
+        return self.points >= T1_MAP_SCORE and not self.against
 
 
 def judge_header(header: pydicom.Dataset, post_contrast: bool = False) -> HeaderScore:
@@ -71,19 +96,6 @@ def judge_header(header: pydicom.Dataset, post_contrast: bool = False) -> Header
         reasons.append(f"{contrast} (-5)")
     against = bool(others) or (contrast is not None and not post_contrast)
     return HeaderScore(points, tuple(reasons), against, after_contrast)
-
-
-def values_of(header: pydicom.Dataset, keyword: str) -> list:
-    """An attribute's values; none when it is missing or empty."""
-    value = header.get(keyword)
-    values = value if isinstance(value, MultiValue) else [value]
-    return [each for each in values if each not in {None, ""}]
-
-
-def unit_of(header: pydicom.Dataset) -> str | None:
-    """The UCUM unit of the real world values, if the header maps to any."""
-    codes = header.get("MeasurementUnitsCodeSequence") or []
-    return str(codes[0].get("CodeValue", "")) if codes else None
 
 
 def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
@@ -106,8 +118,9 @@ def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
         signs.append((3, "real world values of the quantity T1"))
     elif any(re.search(r"T1[ _-]?MAP|^T1$", label, re.IGNORECASE) for label in _value_labels(header)):
         signs.append((2, "real world values labelled T1"))
-    if unit_of(header) in TIME_UNITS_MS:
-        signs.append((1, f"real world values in {unit_of(header)}"))
+    unit = unit_of(mapping_of(header))
+    if unit in TIME_UNITS_MS:
+        signs.append((1, f"real world values in {unit}"))
     return signs
 
 
@@ -127,23 +140,38 @@ def _other_images(header: pydicom.Dataset) -> list[tuple[int, str]]:
     if (
         str(header.get("PhotometricInterpretation", "")).startswith(("RGB", "YBR", "PALETTE"))
         or header.get("BitsAllocated") == PICTURE_BITS
-        or header.get("SOPClassUID") == SecondaryCaptureImageStorage
+        or header.get("SOPClassUID") in PICTURE_STORAGE
     ):
         others.append((-5, "a colour or 8-bit picture"))
-    if header.get("SOPClassUID") == ParametricMapStorage and unit_of(header) not in TIME_UNITS_MS:
-        others.append((-5, f"real world values in {unit_of(header) or 'no unit'}, not in ms or s"))
+    if any(SCREENSHOT_TYPES.search(value) for value in _image_type(header)) or _is_burned_in(header):
+        others.append((-5, "a screenshot"))
+    if "MOSAIC" in _image_type(header):
+        others.append((-5, "a mosaic, several slices in one image"))
+    if _quantity(header) == FIXED_T1_CODE:
+        others.append((-5, "T1 of a fixed value, not measured"))
+    unit = unit_of(mapping_of(header))
+    if header.get("SOPClassUID") == ParametricMapStorage and unit not in TIME_UNITS_MS:
+        others.append((-5, f"real world values in {unit or 'no unit'}, not in ms or s"))
     return others
 
 
 def _contrast(header: pydicom.Dataset) -> str | None:
     """What tells that the image is from after contrast."""
-    agent = str(header.get("ContrastBolusAgent", "")).strip()
-    if agent and agent.upper() not in NO_CONTRAST:
-        return "ContrastBolusAgent is set: after contrast"
-    description = str(header.get("SeriesDescription", ""))
-    if re.search(r"(?<![A-Z])POST|SHORT[ _]?T1|(?<![A-Z])GADO|\d ?MIN(?![A-Z])", description, re.IGNORECASE):
-        return "SeriesDescription tells of contrast"
+    administered = str(header.get("ContrastBolusAgentAdministered", "")).upper()
+    if administered != "NO":
+        agent = str(header.get("ContrastBolusAgent", "")).strip()
+        if agent and not NO_AGENT.match(agent):
+            return "ContrastBolusAgent is set: after contrast"
+        if administered == "YES" or header.get("ContrastBolusAgentSequence"):
+            return "a contrast agent was administered: after contrast"
+    for keyword in ("SeriesDescription", "ImageComments", "ContentDescription"):
+        if AFTER_CONTRAST.search(NO_CONTRAST.sub("", str(header.get(keyword, "")))):
+            return f"{keyword} tells of contrast"
     return None
+
+
+def _is_burned_in(header: pydicom.Dataset) -> bool:
+    return str(header.get("BurnedInAnnotation", "")).upper() == "YES"
 
 
 def _image_type(header: pydicom.Dataset) -> list[str]:
@@ -152,7 +180,7 @@ def _image_type(header: pydicom.Dataset) -> list[str]:
 
 def _quantity(header: pydicom.Dataset) -> str | None:
     """The code of the quantity that the real world values measure."""
-    for item in header.get("QuantityDefinitionSequence") or []:
+    for item in mapping_of(header).get("QuantityDefinitionSequence") or []:
         for code in item.get("ConceptCodeSequence") or []:
             if code.get("CodingSchemeDesignator") == "DCM":
                 return str(code.get("CodeValue", ""))
@@ -160,4 +188,8 @@ def _quantity(header: pydicom.Dataset) -> str | None:
 
 
 def _value_labels(header: pydicom.Dataset) -> list[str]:
-    return [str(header.get(keyword, "")).strip() for keyword in ("LUTLabel", "LUTExplanation", "ContentDescription")]
+    mapping = mapping_of(header)
+    return [
+        *(str(mapping.get(keyword, "")).strip() for keyword in ("LUTLabel", "LUTExplanation")),
+        str(header.get("ContentDescription", "")).strip(),
+    ]

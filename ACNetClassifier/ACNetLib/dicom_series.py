@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ACNetLib.checks import POST_CONTRAST_WARNING, check_field_strength, check_short_axis
-from ACNetLib.dicom_frames import READING_ERRORS, number_of
-from ACNetLib.dicom_images import DicomImage, evidence_of, read_images, stack_images
+from ACNetLib.checks import POST_CONTRAST_WARNING, check_short_axis
+from ACNetLib.dicom_alternatives import breath_holds, without_copies
+from ACNetLib.dicom_images import DicomImage, evidence_of, loss_warnings, read_images, stack_images
+from ACNetLib.dicom_pixels import READING_ERRORS
+from ACNetLib.dicom_values import number_of
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import agreed_field_strength
 
 # The two: an attribute of another kind than it should be, an infinite number of rows.
 ODD_FILE_ERRORS = (ACNetError, TypeError, OverflowError, *READING_ERRORS)
@@ -19,9 +22,10 @@ ODD_FILE_ERRORS = (ACNetError, TypeError, OverflowError, *READING_ERRORS)
 class T1MapSeries:
     """One stack of T1 map sections in one series; other images of the series are left out.
 
-    files: in the order of the sections. name: number and description of the series, "native" or "after contrast", but
-    no word that could name a patient. evidence: what made it a T1 map. suits_classifier: whether the headers leave the
-    classifier nothing to refuse; if not, the warnings say what.
+    files: in the order of the sections. name: number and description of the series, "native" or "after contrast", and
+    which breath-hold where slices were acquired repeatedly, but no word that could name a patient. evidence: what made
+    it a T1 map. suits_classifier: whether the headers leave the classifier nothing to refuse; if not, the warnings say
+    what.
     """
 
     files: tuple[Path, ...]
@@ -34,19 +38,21 @@ class T1MapSeries:
 
 
 def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
-    """The T1 maps in these files, native and from after contrast, each series for itself.
+    """The T1 maps in these files, native and from after contrast, each series and each repeated breath-hold for itself.
 
     Passed over without a word: files that can't be read, and maps that form no stack (`read_dicom_files` says why).
     """
     stacks: dict[tuple[str, bool], list[DicomImage]] = {}
     for image in _readable_images(files):
         score = image.score
-        if score.post_contrast or (score.is_t1_map and not score.against):
+        if score.post_contrast or score.is_t1_map:
             stacks.setdefault((str(image.header.SeriesInstanceUID), score.post_contrast), []).append(image)
     found = []
     for images in stacks.values():
         try:
-            found.append(_series_of(images))
+            alternatives = breath_holds(without_copies(images)[0])
+            names = _names_of(alternatives)
+            found += [_series_of(each, name) for each, name in zip(alternatives, names, strict=True)]
         except ODD_FILE_ERRORS:
             continue
     return found
@@ -56,22 +62,21 @@ def _readable_images(files: Sequence[Path]) -> list[DicomImage]:
     images = []
     for file in files:
         try:
-            images += read_images([file])
+            images += read_images([file])[0]
         except ODD_FILE_ERRORS:
             continue
     return images
 
 
-def _series_of(images: list[DicomImage]) -> T1MapSeries:
+def _series_of(images: list[DicomImage], name: str) -> T1MapSeries:
     post_contrast = images[0].score.post_contrast
-    name = _name_of(images[0])
     sections, _ = stack_images(images, name)
     field_strength_tesla = number_of(sections[0].header, "MagneticFieldStrength")
     warnings: tuple[str, ...] = (POST_CONTRAST_WARNING,)
     suits_classifier = False
     if not post_contrast:
         try:
-            check_field_strength(field_strength_tesla, name)
+            agreed_field_strength(field_strength_tesla, None, name)
             warnings = check_short_axis(sections[0].normal, name)
             suits_classifier = True
         except ACNetError as error:
@@ -83,8 +88,13 @@ def _series_of(images: list[DicomImage]) -> T1MapSeries:
         evidence_of(images),
         post_contrast,
         suits_classifier,
-        warnings,
+        (*warnings, *loss_warnings(images)),
     )
+
+
+def _names_of(alternatives: list[list[DicomImage]]) -> list[str]:
+    name, count = _name_of(alternatives[0][0]), len(alternatives)
+    return [name] if count == 1 else [f"{name}, breath-hold {number} of {count}" for number in range(1, count + 1)]
 
 
 def _name_of(image: DicomImage) -> str:

@@ -1,7 +1,7 @@
 """The network that finds the left ventricle on a whole T1-map section, and its file.
 
-Bottom-up top-down from ACNet's blocks, at 2 mm: its classes are background, free wall, cavity and septum, so the same
-network gives the centre of the crop and the regions for T1, whichever way the section is turned or mirrored.
+Bottom-up top-down from ACNet's blocks, at 2 mm: its classes are background, non-septal wall, cavity and septum, so the
+same network gives the centre of the crop and the regions for T1, whichever way the section is turned or mirrored.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ACNetLib.checks import FIELD_TOLERANCE_TESLA
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import nominal_field_strength
 from ACNetLib.files import atomic_path
 from ACNetLib.weights_header import CLASSIFIER, LARGEST_FILE_BYTES, LOCALIZER, WEIGHTS_SUFFIX, read_card_values
 
@@ -90,7 +90,7 @@ def model_for_field(field_strength_tesla: float) -> Path:
     """
     shipped = [model for model in _models_in(SHIPPED_MODELS_FOLDER, shipped=True) if model.kind == CLASSIFIER]
     for model in shipped:
-        if any(abs(field - field_strength_tesla) <= FIELD_TOLERANCE_TESLA for field in model.field_strengths_tesla):
+        if nominal_field_strength(field_strength_tesla) in map(nominal_field_strength, model.field_strengths_tesla):
             return model.path
     raise ACNetError(
         f"model: none is shipped for {field_strength_tesla:g} T; shipped are "

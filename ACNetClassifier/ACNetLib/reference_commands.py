@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ACNetLib.checks import FIELD_STRENGTHS_TESLA
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import field_strength_option
 from ACNetLib.reference_store import forget_reference, references_file, remember_reference, remembered_references
 from ACNetLib.reference_t1 import parse_reference
 from ACNetLib.wording import mean_text
@@ -33,7 +33,7 @@ def add_reference_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _add_scanner(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scanner", help="manufacturer and model, as in the result of acnet classify: 'SIEMENS Avanto'")
-    parser.add_argument("field", type=float, choices=FIELD_STRENGTHS_TESLA, help="field strength in tesla")
+    parser.add_argument("field", type=field_strength_option, help="field strength in tesla")
 
 
 def _list(_options: argparse.Namespace) -> None:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ACNetLib.checks import FIELD_STRENGTHS_TESLA
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import nominal_field_strength
 from ACNetLib.files import write_text_atomically
 from ACNetLib.model_store import FOLDER_VARIABLE, user_models_folder
 from ACNetLib.reference_t1 import ReferenceT1
@@ -87,7 +87,7 @@ def forget_reference(scanner: str, field_strength_tesla: float) -> Path:
 def _key(references: References, scanner: str, field_strength_tesla: float) -> tuple[str, float]:
     """As the references have it: scanners differ neither by capitals and spaces, nor by 1.494 for 1.5 T."""
     name = " ".join(scanner.split())
-    field = min(FIELD_STRENGTHS_TESLA, key=lambda covered: abs(covered - field_strength_tesla))
+    field = nominal_field_strength(field_strength_tesla)
     same = (key for key in references if key[0].casefold() == name.casefold() and key[1] == field)
     return next(same, (name, field))
 

@@ -57,7 +57,7 @@ ATTENTION_COLORS: Colors = {
 }
 VENTRICLE_COLORS: Colors = {
     0: ("outside", (0.0, 0.0, 0.0, 0.0)),
-    MYOCARDIUM_LABEL: ("free wall", (0.85, 0.37, 0.01, 1.0)),
+    MYOCARDIUM_LABEL: ("non-septal wall", (0.85, 0.37, 0.01, 1.0)),
     CAVITY_LABEL: ("cavity", (0.46, 0.44, 0.70, 1.0)),
     SEPTUM_LABEL: ("septum", (0.99, 0.72, 0.39, 1.0)),
 }

@@ -27,6 +27,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from ACNetLib.attention import ATTENTION_MAPS
 from ACNetLib.dicom_images import scanner_name
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
 from ACNetLib.t1map import (
     FIELD_STRENGTH_KEY,
     SIMULATED_KEY,
@@ -34,7 +35,6 @@ from ACNetLib.t1map import (
     T1Map,
     parse_field_strength,
     t1_map_from_image,
-    with_field_strength,
 )
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
@@ -49,7 +49,8 @@ OUTPUT = "ACNet.output"
 
 SEGMENT_LABELS = {
     "myocardium": MYOCARDIUM_LABEL,
-    "free wall": MYOCARDIUM_LABEL,
+    "non-septal wall": MYOCARDIUM_LABEL,
+    "free wall": MYOCARDIUM_LABEL,  # the non-septal wall's name in scenes of earlier versions
     "cavity": CAVITY_LABEL,
     "blood": CAVITY_LABEL,
     "blood pool": CAVITY_LABEL,
@@ -71,7 +72,7 @@ def t1_map_from_volume_node(
 ) -> T1Map:
     """The node's T1 map where the scene shows it: linear parent transforms are applied.
 
-    `field_strength_tesla` is the user's, for a volume whose header tells none; nothing is guessed. `post_contrast` lets
+    `field_strength_tesla` is the user's, see `agreed_field_strength`; nothing is guessed. `post_contrast` lets
     a map from after contrast pass, with a warning. Raises ACNetError when the node holds no image, lies under a
     non-linear transform, is no T1 map, or is of another field strength than the user says.
     """
@@ -82,16 +83,21 @@ def t1_map_from_volume_node(
         _field_strength_of_header(node),
         _header_value(node, SIMULATED_KEY) == "1" or "simulated" in _dicom_value(node, IMAGE_COMMENTS).casefold(),
         post_contrast,
+        field_strength_tesla,
     )
     scanner = scanner_name(_dicom_value(node, MANUFACTURER), _dicom_value(node, MANUFACTURER_MODEL_NAME))
-    return with_field_strength(replace(t1_map, scanner=scanner), field_strength_tesla)
+    return replace(t1_map, scanner=scanner)
 
 
 def field_strength_source(node: vtkMRMLScalarVolumeNode) -> FieldStrengthSource | None:
-    """Where the volume's field strength is read: in a file of ours or the DICOM database; None when neither has it."""
-    if _header_value(node, FIELD_STRENGTH_KEY) is not None:
-        return "file"
-    return "dicom" if _dicom_value(node, MAGNETIC_FIELD_STRENGTH) else None
+    """Where the volume's field strength is read: in a file of ours or the DICOM database.
+
+    None when neither has it, or has one that no model covers: the user's counts then.
+    """
+    told = _field_strength_of_header(node)
+    if told is None or nominal_field_strength(told) not in FIELD_STRENGTHS_TESLA:
+        return None
+    return "file" if _header_value(node, FIELD_STRENGTH_KEY) is not None else "dicom"
 
 
 def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ACNetLib.checks import FIELD_TOLERANCE_TESLA, check_field_strength, check_short_axis, check_t1_image
+from ACNetLib.checks import check_short_axis, check_t1_image
 from ACNetLib.dicom import read_dicom_volume
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import agreed_field_strength
 
 VOLUME_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 
@@ -104,12 +105,20 @@ class T1Map:
         return np.array(self.image.TransformContinuousIndexToPhysicalPoint(index))
 
 
-def read_t1_map(path: Path, series: Sequence[int] = (), post_contrast: bool = False) -> T1Map:
+def read_t1_map(
+    path: Path,
+    series: Sequence[int] = (),
+    post_contrast: bool = False,
+    field_strength_tesla: float | None = None,
+    leave_out: Sequence[str] = (),
+) -> T1Map:
     """Read an NRRD, NIfTI or MetaImage file, a folder with DICOM images (subfolders included) or one DICOM image.
 
     `series` chooses among the series of a DICOM folder by their numbers. `post_contrast` lets a map from after
-    contrast pass, with a warning. Raises ACNetError for a missing or unreadable file and for an image that is no
-    native short-axis T1 map.
+    contrast pass, with a warning. `field_strength_tesla` is a person's, see `agreed_field_strength`. `leave_out` has
+    the names of files of a DICOM folder that are not to be read. Raises ACNetError for a missing or unreadable file,
+    for an image that is no native short-axis T1 map, and for a field strength that no model covers or that differs
+    from the header's.
     """
     path = Path(path)
     if not path.exists():
@@ -118,28 +127,15 @@ def read_t1_map(path: Path, series: Sequence[int] = (), post_contrast: bool = Fa
     if path.is_file() and path.name.lower().endswith(VOLUME_SUFFIXES):
         if series:
             raise ACNetError(f"{name}: found one volume; series {series[0]} can be chosen in DICOM folders only.")
-        return _read_volume_file(path, name, post_contrast)
-    volume = read_dicom_volume(path, series, post_contrast)
-    t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast)
+        if leave_out:
+            raise ACNetError(f"{name}: found one volume; files can be left out of DICOM folders only.")
+        return _read_volume_file(path, name, post_contrast, field_strength_tesla)
+    volume = read_dicom_volume(path, series, post_contrast, leave_out)
+    t1_map = t1_map_from_image(
+        volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast, field_strength_tesla
+    )
     warnings = (*volume.warnings, *t1_map.warnings, *check_short_axis(t1_map.normal, name))
     return replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, warnings=warnings)
-
-
-def with_field_strength(t1_map: T1Map, field_strength_tesla: float | None) -> T1Map:
-    """The map with the field strength that a person gives where its source does not tell it; None changes nothing.
-
-    Raises ACNetError where source and person differ, and for a field strength that no model covers.
-    """
-    if field_strength_tesla is None:
-        return t1_map
-    check_field_strength(field_strength_tesla, t1_map.name)
-    told = t1_map.field_strength_tesla
-    if told is not None and abs(told - field_strength_tesla) > FIELD_TOLERANCE_TESLA:
-        raise ACNetError(
-            f"{t1_map.name}: its header says {told:g} T, you say {field_strength_tesla:g} T; expected the same. "
-            "Leave the field strength to the header, or correct the header if it is wrong."
-        )
-    return replace(t1_map, field_strength_tesla=told or field_strength_tesla)
 
 
 def t1_map_from_array(
@@ -174,14 +170,18 @@ def t1_map_from_image(
     field_strength_tesla: float | None = None,
     simulated: bool = False,
     post_contrast: bool = False,
+    given_field_strength_tesla: float | None = None,
 ) -> T1Map:
-    """A T1 map from an image in memory. Raises ACNetError when it is none, see `check_t1_image`."""
-    check_field_strength(field_strength_tesla, name)
+    """A T1 map from an image in memory. Raises ACNetError when it is none, see `check_t1_image`.
+
+    Its field strength is what its source tells and a person gives, see `agreed_field_strength`.
+    """
+    field_strength_tesla, doubts = agreed_field_strength(field_strength_tesla, given_field_strength_tesla, name)
     checked = check_t1_image(image, name, post_contrast)
-    return T1Map(checked.image, name, field_strength_tesla, simulated, checked.warnings)
+    return T1Map(checked.image, name, field_strength_tesla, simulated, (*doubts, *checked.warnings))
 
 
-def _read_volume_file(path: Path, name: str, post_contrast: bool) -> T1Map:
+def _read_volume_file(path: Path, name: str, post_contrast: bool, field_strength_tesla: float | None) -> T1Map:
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
@@ -195,6 +195,7 @@ def _read_volume_file(path: Path, name: str, post_contrast: bool) -> T1Map:
         parse_field_strength(header.get(FIELD_STRENGTH_KEY), name),
         header.get(SIMULATED_KEY) == "1",
         post_contrast,
+        field_strength_tesla,
     )
 
 

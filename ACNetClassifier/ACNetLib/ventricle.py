@@ -1,4 +1,4 @@
-"""The left ventricle on the sections of a T1 map: where it is, and which pixels are cavity, septum and free wall."""
+"""The left ventricle on the sections of a T1 map: where it is, and which pixels are cavity, septum and other wall."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from ACNetLib.checks import FIELD_TOLERANCE_TESLA
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map import T1Map
 
@@ -105,7 +104,7 @@ def _read(library: CaseLibrary, case: Case) -> T1Map:
     with errors_at(f"{place}: columns center_*_mm"):
         at_point(t1_map, case.center_mm)
     told = t1_map.field_strength_tesla
-    if told is not None and abs(told - case.field_strength_tesla) > FIELD_TOLERANCE_TESLA:
+    if told is not None and told != case.field_strength_tesla:
         raise ACNetError(
             f"{place}: column field_strength_tesla is {case.field_strength_tesla:g}, its image says {told:g} T; "
             "expected the same."

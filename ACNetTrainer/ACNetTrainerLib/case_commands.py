@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACNetLib.checks import FIELD_STRENGTHS_TESLA
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import field_strength_option
 
 from .cases import LABELS, Case, read_case_library
 
@@ -40,7 +40,9 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     add.add_argument("--label", required=True, choices=LABELS)
     add.add_argument("--patient", help="name or number, kept as a pseudonym only (default: the DICOM PatientID)")
     _add_place(add)
-    add.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, help="tesla, where the file has none")
+    add.add_argument(
+        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where the file has none or a wrong one"
+    )
     add.add_argument("--date", help="of the acquisition, such as 2024-05-31, kept as a shifted quarter only")
     _add_source(add)
     add.set_defaults(run=_add)
@@ -132,14 +134,14 @@ def _create(options: argparse.Namespace) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
-    from ACNetLib.t1map import VOLUME_SUFFIXES, read_t1_map, with_field_strength
+    from ACNetLib.t1map import VOLUME_SUFFIXES, read_t1_map
 
     from .case_dicom_import import first_date, only_patient, read_origins
     from .case_editing import add_maps
     from .case_import import date_in
     from .case_maps import NewMap
 
-    t1_map = with_field_strength(read_t1_map(options.map), options.field)
+    t1_map = read_t1_map(options.map, field_strength_tesla=options.field)
     patient, acquired = options.patient, date_in(options.date, "--date") if options.date else None
     if not options.map.name.lower().endswith(VOLUME_SUFFIXES):
         origins, _ = read_origins(options.map)

@@ -15,8 +15,8 @@ from pydicom.errors import InvalidDicomError
 
 from ACNetLib.checks import check_short_axis
 from ACNetLib.dicom import read_dicom_files
-from ACNetLib.dicom_frames import READING_ERRORS, unreadable
-from ACNetLib.dicom_images import read_images
+from ACNetLib.dicom_images import DICOM_SUFFIXES, read_images
+from ACNetLib.dicom_pixels import READING_ERRORS, unreadable
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map import T1Map, t1_map_from_image
 
@@ -31,7 +31,6 @@ STUDY_KEYS = ("StudyInstanceUID", "AccessionNumber", "PatientID", "folder")
 """What a label list may know studies by: DICOM attributes, or the folder of their files."""
 DATES = ("AcquisitionDate", "SeriesDate", "StudyDate")
 IDENTITY_TAGS = [*STUDY_KEYS[:3], "SeriesInstanceUID", *DATES]
-DICOM_SUFFIXES = {".dcm", ".ima"}
 
 
 @dataclass(frozen=True)
@@ -196,14 +195,16 @@ def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) ->
             notes.append(f"Left out: {error}")
     if not maps:
         raise ACNetError(
-            f"{study.place}: none of its {len(study.origins)} images is a native short-axis T1 map. {' '.join(notes)}"
+            f"{study.place}: none of its {len(study.origins)} files is a native short-axis T1 map. {' '.join(notes)}"
         )
     return maps, notes
 
 
 def _read_map(files: Sequence[Path], place: str) -> T1Map | None:
     """The native short-axis T1 map of a series; None where it holds other images. Raises ACNetError for a wrong map."""
-    images = read_images(files)
+    images, _ = read_images(files)
+    if not images:
+        return None
     name = f"{place}, series {images[0].series_number}"
     if any(image.score.post_contrast for image in images):
         raise ACNetError(f"{name}: its map is from after contrast.")

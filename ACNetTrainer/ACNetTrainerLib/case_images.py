@@ -9,8 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ACNetLib.checks import FIELD_STRENGTHS_TESLA, check_field_strength
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import check_field_strength, nominal_field_strength
 from ACNetLib.files import atomic_path
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map, read_t1_map
 from ACNetLib.ventricle import LabelArray
@@ -55,7 +55,7 @@ def covered_field_strength(t1_map: T1Map) -> float:
     if found is None:
         raise ACNetError(f"{t1_map.name}: its field strength is not in its header; give it, 1.5 or 3 T.")
     check_field_strength(found, t1_map.name)
-    return min(FIELD_STRENGTHS_TESLA, key=lambda covered: abs(covered - found))
+    return nominal_field_strength(found)
 
 
 def section_image(t1_map: T1Map, section: int) -> sitk.Image:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import T1Map, read_t1_map, with_field_strength
+from ACNetLib.t1map import T1Map, read_t1_map
 from ACNetLib.ventricle import read_segmentation
 
 from .case_editing import add_maps
@@ -111,7 +111,7 @@ def _new_map(row: _NamedRow, load_localizer: LoadLocalizer, source: str) -> NewM
     acquired = date_in(row["acquisition_date"], row.place("acquisition_date")) if row["acquisition_date"] else None
     field_strength = row.number("field_strength_tesla") if row["field_strength_tesla"] else None
     with errors_at(row.place("file")):
-        t1_map = with_field_strength(read_t1_map(row.table.path.parent / row["file"]), field_strength)
+        t1_map = read_t1_map(row.table.path.parent / row["file"], field_strength_tesla=field_strength)
     located = _located(row, t1_map, load_localizer)
     if row["section"]:
         located = _only_section(located, row.number("section"), row.place("section"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
 from ACNetLib.t1map import T1Map, read_t1_map
 
 from .case_images import pixel_hash, read_section
@@ -134,6 +135,9 @@ def _case(row: Row, place: str) -> Case:
         if not text:
             raise ACNetError(f"{place}: column {name} is empty.")
         values[name] = number_in(text, f"{place}: column {name}") if name in _NUMBERS else text
+    field_strength = values["field_strength_tesla"] = nominal_field_strength(values["field_strength_tesla"])
+    if field_strength not in FIELD_STRENGTHS_TESLA:
+        raise ACNetError(f"{place}: column field_strength_tesla is {field_strength:g}; expected 1.5 or 3.")
     if values["label"] not in LABELS:
         raise ACNetError(f"{place}: column label is '{values['label']}'; expected one of {', '.join(LABELS)}.")
     if os.path.isabs(values["file"]) or os.path.normpath(values["file"]).startswith(".."):

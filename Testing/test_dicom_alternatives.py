@@ -1,0 +1,154 @@
+"""Stray files in a DICOM folder, and images that are there several times."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage, RawDataStorage
+
+from ACNetLib.cli import main
+from ACNetLib.dicom_series import find_t1_maps
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import read_t1_map
+from dicom_files import GAP_MM, write_section
+
+APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(100)
+RAW_DATA: dict[str, Any] = {"SOPClassUID": RawDataStorage, "Rows": None, "Columns": None, "PixelData": None}
+
+
+def assert_is_whole(folder: Path, stored: np.ndarray) -> tuple[str, ...]:
+    """The three sections and nothing else; returns the warnings."""
+    t1_map = read_t1_map(folder)
+    np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
+    return t1_map.warnings
+
+
+def test_files_that_are_no_images_are_skipped_and_said(study: Path, stored: np.ndarray) -> None:
+    (study / "._a.dcm").write_bytes(APPLE_DOUBLE)
+    (study / "empty.dcm").touch()
+    (study / "again.IMA").touch()
+    (study / "report.txt").write_text("nothing that looks like an image")
+    write_section(study / "raw.dcm", stored[0], **RAW_DATA)
+    write_section(study / "raw", stored[0], series=8, **RAW_DATA)
+    found = "Skipped files that are no images: Raw Data Storage (2), empty (2), not DICOM (1)."
+    assert found in assert_is_whole(study, stored)
+    (series,) = find_t1_maps(sorted(study.iterdir()))
+    assert series.section_count == 3
+
+
+def test_a_folder_of_stray_files_says_what_they_are(stored: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "._a.dcm").write_bytes(APPLE_DOUBLE)
+    write_section(tmp_path / "raw.dcm", stored[0], **RAW_DATA)
+    found = r"found no DICOM image among 2 files; .*no images: Raw Data Storage \(1\), not DICOM \(1\)"
+    with pytest.raises(ACNetError, match=found):
+        read_t1_map(tmp_path)
+
+
+def test_a_renamed_dicomdir_is_skipped(study: Path, stored: np.ndarray) -> None:
+    dataset = pydicom.dcmread(study / "a.dcm")
+    for element in list(dataset):
+        del dataset[element.tag]
+    dataset.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    dataset.FileSetID = "EXPORT"
+    dataset.save_as(study / "DICOMDIR.dcm")
+    assert not any("Skipped" in warning for warning in assert_is_whole(study, stored))
+
+
+def test_an_image_without_rows_is_incomplete_and_not_skipped(study: Path, stored: np.ndarray) -> None:
+    write_section(study / "d.dcm", stored[0], 3 * GAP_MM, Rows=None)
+    with pytest.raises(ACNetError, match=r"d\.dcm: found 0 values of Rows"):
+        read_t1_map(study)
+
+
+def test_a_copy_in_a_subfolder_counts_once(study: Path, stored: np.ndarray) -> None:
+    shutil.copytree(study, study.parent / "other")
+    shutil.move(study.parent / "other", study / "copy")
+    assert "Counted once, because another file is the same: 3 of its files." in assert_is_whole(study, stored)
+    (series,) = find_t1_maps(sorted(study.rglob("*.dcm")))
+    assert series.section_count == 3
+
+
+def test_a_copy_that_a_pacs_has_encoded_anew_counts_once(study: Path, stored: np.ndarray) -> None:
+    dataset = pydicom.dcmread(study / "a.dcm")
+    assert dataset.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    dataset.StationName = "ARCHIVE"
+    dataset.save_as(study / "z.dcm", implicit_vr=True, little_endian=True, enforce_file_format=True)
+    assert "Counted once, because another file is the same: 1 of its files." in assert_is_whole(study, stored)
+
+
+@pytest.mark.parametrize("change", [{"RescaleSlope": 1.1}, {"PixelData": bytes(2 * 40 * 30)}], ids=["slope", "pixels"])
+def test_two_files_that_claim_to_be_one_image_and_differ_are_named(
+    change: dict[str, Any], study: Path, stored: np.ndarray
+) -> None:
+    dataset = pydicom.dcmread(study / "a.dcm")
+    for keyword, value in change.items():
+        setattr(dataset, keyword, value)
+    (study / "edited").mkdir()
+    dataset.save_as(study / "edited" / "a.dcm", enforce_file_format=True)
+    with pytest.raises(
+        ACNetError, match=r"study/a\.dcm and edited/a\.dcm differ, but .*same SOPInstanceUID.*--leave-out"
+    ):
+        read_t1_map(study)
+    t1_map = read_t1_map(study, leave_out=["edited/a.dcm"])
+    np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
+
+
+@pytest.fixture
+def repeated(study: Path, stored: np.ndarray) -> Path:
+    """The study with its second slice acquired again in the same series, as after a poor breath-hold."""
+    for number, name in enumerate("cab"):
+        dataset = pydicom.dcmread(study / f"{name}.dcm")
+        dataset.AcquisitionNumber, dataset.InstanceNumber = 1, number + 1
+        dataset.save_as(study / f"{name}.dcm", enforce_file_format=True)
+    write_section(study / "again.dcm", stored[0], GAP_MM, AcquisitionNumber=2, InstanceNumber=4)
+    return study
+
+
+def test_a_repeated_breath_hold_is_chosen_by_leaving_the_worse_one_out(repeated: Path, stored: np.ndarray) -> None:
+    found = (
+        r"a\.dcm and again\.dcm lie at the same place, as after a repeated breath-hold \(acquisitions 1 and 2\); "
+        r"expected one a slice\. .*--leave-out a\.dcm or --leave-out again\.dcm"
+    )
+    with pytest.raises(ACNetError, match=found):
+        read_t1_map(repeated)
+    first, second = (read_t1_map(repeated, leave_out=[name]).array for name in ("again.dcm", "a.dcm"))
+    np.testing.assert_array_equal(first, stored)
+    np.testing.assert_array_equal(second, stored[[0, 0, 2]])
+
+
+def test_the_command_leaves_files_out_by_name_or_pattern(
+    repeated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = ["--output", str(tmp_path / "out")]
+    for name in ("nothing.dcm", "."):
+        assert main(["classify", str(repeated), "--leave-out", name, *output]) == 2
+        assert f"--leave-out: no file is called {name}; expected" in capsys.readouterr().err
+    assert main(["classify", str(repeated), "--leave-out", "a*.dcm,b.dcm", "--series", "8", *output]) == 2
+    assert "found series 3: 1 images" in capsys.readouterr().err
+
+
+def test_in_slicer_each_breath_hold_is_offered_by_its_name(repeated: Path) -> None:
+    series = find_t1_maps(sorted(repeated.iterdir()))
+    assert [each.name.rpartition(", ")[2] for each in series] == ["breath-hold 1 of 2", "breath-hold 2 of 2"]
+    names = [[file.name for file in each.files] for each in series]
+    assert names == [["c.dcm", "a.dcm", "b.dcm"], ["c.dcm", "again.dcm", "b.dcm"]]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "found"),
+    [("InversionTime", r"inversion times of 100 and 180 ms"), ("EchoTime", r"echo times of 100 and 180 ms")],
+)
+def test_images_that_a_map_is_computed_from_are_told_from_repeated_breath_holds(
+    keyword: str, found: str, stored: np.ndarray, tmp_path: Path
+) -> None:
+    for number, time in enumerate((100, 180)):
+        write_section(tmp_path / f"{number}.dcm", stored[number], **{keyword: time})
+    with pytest.raises(ACNetError, match=rf"0\.dcm and 1\.dcm lie at the same place and have {found}.*the map"):
+        read_t1_map(tmp_path)
+    assert find_t1_maps(sorted(tmp_path.iterdir())) == []
