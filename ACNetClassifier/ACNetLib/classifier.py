@@ -177,12 +177,17 @@ class Classifier:
     ) -> StudyResult:
         """The result with one of its sections cut anew around a person's centre (LPS mm), the others as they are.
 
-        Raises ACNetError when more than half of the section would lie outside the map.
+        Where the centre lies outside the ventricle that was known there, the section's labels go: it has no wall then,
+        until the centre lies in what the localizer finds. Raises ACNetError when more than half of the section would
+        lie outside the map.
         """
         t1_map = result.t1_map
-        known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
-        (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
         seen = t1_map.scaled(result.t1_factor)
+        known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
+        if not known.has_wall:
+            known = self._localizer.locate(seen)[section]
+        (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
+        labels = np.zeros_like(result.ventricle[section]) if ventricle.labels is None else ventricle.labels
         (judged,) = self._judge(t1_map, seen, [ventricle], result.prevalence_dcm, result.reference, progress)
         moved = replace(judged.result, warnings=(*judged.result.warnings, MOVED_BY_HAND))
 
@@ -199,6 +204,7 @@ class Classifier:
                 name: with_plane(values, self._bands(name, judged.attention[name], judged.inside))
                 for name, values in result.bands.items()
             },
+            ventricle=with_plane(result.ventricle, labels),
         )
         return changed.leaving_out(result.left_out)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, zoom
 
 from ACNetLib.section import SECTION_SIZE, SectionGrid
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetLib.ventricle import CAVITY_LABEL, is_myocardium
 
 from .cases import Case, CaseLibrary
 
@@ -31,7 +31,7 @@ def regions_of(library: CaseLibrary, case: Case) -> NDArray[np.uint8] | None:
         return None
     grid = SectionGrid.around(library.t1_map(case), 0, case.center_mm)
     labels = grid.sample(sitk.ReadImage(str(masks)))
-    wall = binary_dilation(labels == MYOCARDIUM_LABEL, iterations=WALL_MARGIN_MM)
+    wall = binary_dilation(is_myocardium(labels), iterations=WALL_MARGIN_MM)
     return np.where(wall, 0, np.where(labels == CAVITY_LABEL, 1, 2)).astype(np.uint8)
 
 
