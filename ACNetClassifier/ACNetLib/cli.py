@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ACNetLib.checks import FIELD_STRENGTHS_TESLA
-from ACNetLib.command_line import CommandParser, run_command
+from ACNetLib.command_line import CommandParser, add_version, run_command
 from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.files import require_empty_folder
 from ACNetLib.model_commands import add_model_commands
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Tell dilated cardiomyopathy (DCM) from normal on cardiac T1 maps. "
         "Research only: not a medical device, not for diagnosis or treatment.",
     )
+    add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     classify = commands.add_parser("classify", help="classify the sections of one T1 map")

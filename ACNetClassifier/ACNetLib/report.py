@@ -10,13 +10,13 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from ACNetLib import __version__
 from ACNetLib.attention import BAND_NAMES
 from ACNetLib.files import atomic_path, require_empty_folder, write_text_atomically
 from ACNetLib.model import INTENDED_USE, ModelCard
@@ -53,7 +53,7 @@ def write_result(result: StudyResult, folder: Path, save_scene: Callable[[Path],
     if save_scene is not None:
         save_scene(folder / "scene.mrb")
         files.append(folder / "scene.mrb")
-    write_text_atomically(folder / "report.html", report_page(result, pictures, software_version()))
+    write_text_atomically(folder / "report.html", report_page(result, pictures))
     write_text_atomically(folder / "result.json", json.dumps(result_values(result), indent=2, allow_nan=False) + "\n")
     return [*files, folder / "report.html", folder / "result.json"]
 
@@ -67,7 +67,7 @@ def result_values(result: StudyResult) -> dict[str, Any]:
             "format_version": RESULT_FORMAT_VERSION,
             "intended_use": INTENDED_USE,
             "scope": SCOPE,
-            "software": {"name": SOFTWARE, "version": software_version()},
+            "software": {"name": SOFTWARE, "version": __version__},
             "t1_map": {
                 # The name of a file, folder or node. Nothing else in a result could tell who was examined.
                 "name": t1_map.name,
@@ -114,14 +114,6 @@ def result_values(result: StudyResult) -> dict[str, Any]:
             "warnings": list(result.warnings),
         }
     )
-
-
-def software_version() -> str | None:
-    """None in Slicer, where an extension is no Python package."""
-    try:
-        return version(SOFTWARE)
-    except PackageNotFoundError:
-        return None
 
 
 def _model_values(card: ModelCard) -> dict[str, Any]:

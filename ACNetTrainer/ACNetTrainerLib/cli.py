@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
-from ACNetLib.command_line import CommandParser, run_command
+from ACNetLib.command_line import CommandParser, add_version, run_command
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
 
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         COMMAND, description="Retrain ACNet. Research only: not a medical device, not for diagnosis or treatment."
     )
+    add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     simulate = commands.add_parser("simulate", help="write a case library of simulated patients")

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.network import AttentionKind, NormalizationKind
+from ACNetLib.resources import resources_folder
 from ACNetLib.section import IntensityScaling
 
 from .networks import NETWORKS
@@ -22,7 +23,7 @@ LIMITS = {
     **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction", "scale", "t1_scale", "mirror"), (0.0, 1.0)),
 }
 """The lowest value of a setting, and what it must stay below; 0 and infinity for the others."""
-RECIPES_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Recipes"
+RECIPES_FOLDER = resources_folder("ACNetTrainerLib") / "Recipes"
 
 
 @dataclass(frozen=True)
