@@ -1,0 +1,52 @@
+"""Processes that share long work and never outlive the one that started them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import NoReturn
+
+from ACNetLib.command_line import STOPPED
+
+
+@contextmanager
+def worker_pool(processes: int = os.cpu_count() or 1, method: str | None = None) -> Iterator[ProcessPoolExecutor]:
+    """A pool whose processes stop when this one is interrupted, and end when it is killed.
+
+    Ctrl-C reaches them through this process alone. `method`: how they are started, see `multiprocessing`.
+    """
+    context = multiprocessing.get_context(method)
+    others = multiprocessing.active_children()
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_depend_on_parent) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                if worker not in others:
+                    worker.terminate()
+            raise
+
+
+def _depend_on_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    sys.exit(STOPPED)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(STOPPED)
