@@ -91,6 +91,7 @@ def test_what_can_not_be_written_is_said_before_the_work_and_nothing_is_left(tmp
     for path, reason in (
         (tmp_path / "file" / "below" / "model.safetensors", "Not a directory"),
         (tmp_path / f"{'x' * 300}.json", "File name too long"),
+        (tmp_path / "new" / ("z" * 300) / "metrics.json", "File name too long"),
         (tmp_path / "/".join(["y" * 200] * 30) / "metrics.json", "File name too long"),
         (tmp_path, "it is a folder"),
     ):

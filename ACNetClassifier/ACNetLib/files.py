@@ -58,8 +58,9 @@ def _try_writing(path: Path) -> None:
     except OSError as error:
         raise ACNetError(not_written(path, error)) from error
     finally:
-        with suppress(OSError):  # it was not there, or somebody else has put something into a new folder
+        with suppress(OSError):  # the place may be impossible
             probe.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else may have put something into a new folder
             for folder in reversed(made):
                 folder.rmdir()
 
