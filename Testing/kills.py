@@ -27,7 +27,7 @@ from kill_commands import COMMANDS, Command
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PRELOADED = ["ACNetLib.classifier", "ACNetLib.cli", "ACNetTrainerLib.cli", "ACNetTrainerLib.training", "kill_commands"]
-STARTED_IN_TIME_S = 60.0
+STARTED_IN_TIME_S = 600.0
 LONGEST_END_S = 120.0
 HEADING = "## Killed commands"
 
@@ -47,19 +47,21 @@ def victim(name: str, folder: Path) -> None:
     """In a process of its own, with all that it starts in one group and its temporary files in one folder."""
     command = COMMANDS[name]
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started this in the background
     tempfile.tempdir = str(folder / "tmp")
     os.environ["TMPDIR"] = tempfile.tempdir
     os.environ["ACNET_MODELS"] = str(folder / "own" / "models")
     for stream, number in (("out.txt", 1), ("err.txt", 2)):
         os.dup2(os.open(folder / stream, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     (folder / "started").touch()
+    code: object
     try:
         code = command.main(command.arguments(folder))
     except SystemExit as error:
         code = error.code
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(int(code or 0))
+    os._exit(code if isinstance(code, int) else 0)
 
 
 def start(command: Command, folder: Path) -> multiprocessing.process.BaseProcess:

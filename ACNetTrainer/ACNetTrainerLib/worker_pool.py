@@ -7,13 +7,32 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ACNetLib.command_line import STOPPED
+
+_takes_no_more = False
+"""In a worker: that it was asked to stop. The next calls wait in its queue already and can't be cancelled."""
+
+
+class _Pool(ProcessPoolExecutor):
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        return super().submit(_unless_stopped, call, *arguments, **named)
+
+
+def _unless_stopped(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    global _takes_no_more
+    if _takes_no_more:
+        sys.exit(STOPPED)
+    try:
+        return call(*arguments, **named)
+    except SystemExit:
+        _takes_no_more = True
+        raise
 
 
 @contextmanager
@@ -24,7 +43,7 @@ def worker_pool(processes: int = os.cpu_count() or 1, method: str | None = None)
     """
     context = multiprocessing.get_context(method)
     others = multiprocessing.active_children()
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_depend_on_parent) as pool:
+    with _Pool(processes, mp_context=context, initializer=_depend_on_parent) as pool:
         try:
             yield pool
         except BaseException:
