@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from typing import Any, NoReturn
+from typing import Any
 
 from ACNetLib.command_line import STOPPED
 
-_takes_no_more = False
-"""In a worker: that it was asked to stop. The next calls wait in its queue already and can't be cancelled."""
+_takes_no_more = _is_busy = False
+"""In a worker: that it was asked to stop, for the next calls wait in its queue already and can't be cancelled; and that
+a call runs."""
 
 
 class _Pool(ProcessPoolExecutor):
@@ -25,14 +26,17 @@ class _Pool(ProcessPoolExecutor):
 
 
 def _unless_stopped(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    global _takes_no_more
+    global _takes_no_more, _is_busy
     if _takes_no_more:
         sys.exit(STOPPED)
+    _is_busy = True
     try:
         return call(*arguments, **named)
     except SystemExit:
         _takes_no_more = True
         raise
+    finally:
+        _is_busy = False
 
 
 @contextmanager
@@ -60,8 +64,11 @@ def _depend_on_parent() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end(_number: int, _frame: object) -> NoReturn:
-    sys.exit(STOPPED)
+def _end(_number: int, _frame: object) -> None:
+    global _takes_no_more
+    _takes_no_more = True
+    if _is_busy:  # else it ends by itself: what it waits for are calls, or the word that there are no more
+        sys.exit(STOPPED)
 
 
 def _end_with_parent() -> None:
