@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ACNetTrainerLib import comparison_tables, other_diseases, robustness
-from ACNetTrainerLib.evaluation import CROSS_FITTED
+from ACNetTrainerLib.true_measures import CROSS_FITTED
 
 DOCUMENTATION = Path(__file__).parent
 PAGES = (DOCUMENTATION.parent / "README.md", *sorted(DOCUMENTATION.glob("*.md")))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +17,9 @@ from ACNetLib.model import Model
 from ACNetLib.network import ACNet
 from ACNetLib.section import SectionGrid
 from ACNetLib.t1map import read_t1_map
-from ACNetLib.ventricle import MYOCARDIUM_LABEL
+from ACNetLib.ventricle import MYOCARDIUM_LABEL, SEPTUM_LABEL
 from ACNetTrainerLib.attention_evaluation import FixedMask, judge_attention
-from ACNetTrainerLib.attention_regions import REGIONS
+from ACNetTrainerLib.attention_regions import REGIONS, regions_of
 from ACNetTrainerLib.cases import LABELS, CaseLibrary
 from ACNetTrainerLib.simulation.truth import masks_file
 from conftest import a_card
@@ -63,3 +65,22 @@ def test_a_mask_around_the_usual_place_of_the_wall_is_enriched_there(
         assert enrichment["own_map"]["wall"] > 1.5
         assert enrichment["own_map"]["elsewhere"] < 1
         assert enrichment["own_map"] == enrichment["mean_map"]
+
+
+def test_a_septum_with_its_own_label_counts_as_wall(simulated_library: CaseLibrary, tmp_path: Path) -> None:
+    case = simulated_library.cases[0]
+    library = CaseLibrary(tmp_path, (case,))
+    for file in (case.file, masks_file(case.case)):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(simulated_library.folder / file, tmp_path / file)
+    without = regions_of(library, case)
+    assert without is not None
+    assert (without == REGIONS.index("wall")).any()
+    masks = sitk.ReadImage(str(tmp_path / masks_file(case.case)))
+    labels = sitk.GetArrayFromImage(masks)
+    rows, _ = np.mgrid[: labels.shape[1], : labels.shape[2]]
+    labels[(labels == MYOCARDIUM_LABEL) & (rows > rows[labels[0] == MYOCARDIUM_LABEL].mean())] = SEPTUM_LABEL
+    with_septum = sitk.GetImageFromArray(labels)
+    with_septum.CopyInformation(masks)
+    sitk.WriteImage(with_septum, str(tmp_path / masks_file(case.case)))
+    np.testing.assert_array_equal(regions_of(library, case), without)

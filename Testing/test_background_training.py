@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.background_training import (
     EVENTS_FILE,
+    REQUEST_FILE,
     EventLog,
     Request,
     Training,
@@ -45,15 +47,52 @@ def test_a_name_is_not_taken_twice(a_training: Training) -> None:
         new_training("mine", A_REQUEST)
 
 
+START = {"event": "start", "epochs": 3, "steps_per_epoch": 2, "epochs_done": 0, "steps_done": 0}
+STEP = {"event": "step", "epoch": 1, "step": 1, "seconds_left": 9.5}
+
+
+def line(event: object) -> bytes:
+    return json.dumps(event).encode() + b"\n"
+
+
 def test_an_event_is_read_when_its_line_is_complete_and_only_once(a_training: Training) -> None:
     log, file = EventLog(a_training), a_training.folder / EVENTS_FILE
     assert log.read() == []
-    file.write_bytes(b'{"event": "start"}\n{"event": "st')
-    assert [event["event"] for event in log.read()] == ["start"]
+    file.write_bytes(line(START) + line(STEP)[:15])
+    assert log.read() == [START]
     with file.open("ab") as writing:
-        writing.write(b'ep", "loss": "\xc3\xa4"}\nTraceback, not JSON\n{"event": "stopped"}\n')
-    assert [event["event"] for event in log.read()] == ["start", "step", "stopped"]
+        writing.write(line(STEP)[15:] + b"Traceback, not JSON \xc3\xa4\n" + line({"event": "stopped"}))
+    assert log.read() == [START, STEP, {"event": "stopped"}]
     assert log.read() == read_events(a_training)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"5\n",
+        b"null\n",
+        b'["start"]\n',
+        b"{}\n",
+        b"[" * 100_000 + b"\n",
+        b"9" * 5000 + b"\n",
+        line({"event": ["start"]}),
+        line({"event": "elsewhere"}),
+        line({**START, "epochs": "three"}),
+        line({"event": "epoch", "epoch": 1, "losses": None, "metrics": {}, "seconds_left": 1.0}),
+        b"\xff\xfe\n",
+    ],
+)
+def test_a_damaged_event_is_passed_over(a_training: Training, damaged: bytes) -> None:
+    (a_training.folder / EVENTS_FILE).write_bytes(line(START) + damaged + line(STEP))
+    assert read_events(a_training) == [START, STEP]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"cases": "x"}', '{"cases": 1, "recipe": "a", "network": "b"}', "\0"])
+def test_a_damaged_request_is_one_line(a_training: Training, text: str) -> None:
+    (a_training.folder / REQUEST_FILE).write_text(text)
+    with pytest.raises(ACNetError, match=r"training\.json: .* Remove the folder of this training") as error:
+        _ = a_training.request
+    assert "\n" not in str(error.value)
 
 
 def test_the_state_follows_from_the_process_the_model_and_the_last_event(a_training: Training) -> None:

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases import COLUMNS, REQUIRED_COLUMNS, Case, read_case_library, write_case_table, write_table
+from ACNetTrainerLib.csv_table import read_table
 from made_up_maps import made_up_map, write_map
 
 FIRST = Case("a-mid", "a", "images/a.nrrd", "normal", 1.5, -2.25, 300.125, 1.5, "simulated")
@@ -221,3 +222,13 @@ def test_an_image_that_is_no_section_of_a_t1_map_is_named_by_row_and_column(by_h
             (by_hand / "images" / "a.nrrd").write_bytes(b"NRRD0004")
         with pytest.raises(ACNetError, match=rf"row 2: column file: a\.nrrd: .*{message}"):
             read_case_library(by_hand)
+
+
+@pytest.mark.parametrize(
+    "row", ['"a,b,c', 'a,"b"c,d', '"' + "x" * 200_000], ids=["unclosed", "in a cell", "without end"]
+)
+def test_a_quote_that_is_not_closed_is_one_line(tmp_path: Path, row: str) -> None:
+    (tmp_path / "table.csv").write_text(f"one,two,three\n1,2,3\n{row}\n4,5,6\n")
+    with pytest.raises(ACNetError, match=r"table\.csv, line [345]: no CSV \(.*quote before it is not closed") as error:
+        read_table(tmp_path / "table.csv")
+    assert "\n" not in str(error.value)

@@ -510,6 +510,25 @@ def test_a_moved_section_gets_what_it_would_have_got_there_and_the_others_stay(
     assert moved.probability_dcm == pytest.approx(moved.sections[1].probability_dcm, abs=1e-6)
 
 
+def test_a_section_that_is_moved_out_of_its_ventricle_loses_the_contours_until_it_is_moved_back(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    labels = np.zeros((150, 170), np.uint8)
+    labels[66:94, 46:74] = MYOCARDIUM_LABEL
+    labels[73:87, 53:67] = CAVITY_LABEL
+    hearts = [heart_of(an_oblique_t1_map, section) for section in (0, 1)]
+    finder = Finder(tuple(Ventricle(section, heart, 0.9, labels) for section, heart in enumerate(hearts)))
+    classifier = a_classifier(a_model, finder=finder)
+    study = classifier.classify(an_oblique_t1_map)
+    np.testing.assert_array_equal(study.ventricle, [labels, labels])
+    moved = classifier.move_section(study, 1, hearts[1] + 40 * an_oblique_t1_map.row_axis)
+    assert moved.sections[1].measures is None
+    np.testing.assert_array_equal(moved.ventricle, [labels, np.zeros_like(labels)])
+    back = classifier.move_section(moved, 1, hearts[1] + 2 * an_oblique_t1_map.row_axis)
+    assert back.sections[1].measures is not None
+    np.testing.assert_array_equal(back.ventricle, study.ventricle)
+
+
 def test_a_section_that_is_moved_out_of_the_map_is_refused(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     classifier = a_classifier(a_model)
     study = classifier.classify(an_oblique_t1_map)

@@ -1,13 +1,18 @@
-"""Exit codes: 0, 2 with one line for the user's error, 1 with a traceback for ours."""
+"""Exit codes: 0, 2 with one line for the user's error, 3 when it was stopped, 1 with a traceback for ours."""
 
 from __future__ import annotations
 
 import argparse
+import errno
+import os
+import signal
+from pathlib import Path
 
 import pytest
 
-from ACNetLib.command_line import run_command
+from ACNetLib.command_line import NOTHING_LEFT, point, run_command, seed
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import atomic_path
 
 
 def a_command(outcome: BaseException | None) -> argparse.ArgumentParser:
@@ -40,9 +45,55 @@ def test_an_error_of_ours_is_one_and_shows_where_it_is(capsys: pytest.CaptureFix
     assert "ZeroDivisionError: ours" in error
 
 
-def test_an_interrupt_is_neither(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(a_command(KeyboardInterrupt()), ["x"]) == 130
-    assert capsys.readouterr().err == ""
+def test_a_stopped_command_is_three_and_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    command = a_command(KeyboardInterrupt())
+    assert run_command(command, ["x"]) == 3
+    assert capsys.readouterr().err == f"a-command: {NOTHING_LEFT}\n"
+    command.set_defaults(when_stopped="Stopped. Run it again to go on.")
+    assert run_command(command, ["x"]) == 3
+    assert capsys.readouterr().err == "a-command: Stopped. Run it again to go on.\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+def test_sigterm_is_what_ctrl_c_is_and_its_handler_is_gone_afterwards(tmp_path: Path) -> None:
+    def run(_options: argparse.Namespace) -> None:
+        with atomic_path(tmp_path / "file") as temporary:
+            temporary.touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    parser = argparse.ArgumentParser("a-command")
+    parser.set_defaults(run=run)
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_command(parser, []) == 3
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG])
+def test_a_disk_that_takes_no_more_is_one_line(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    reason = os.strerror(number)
+    assert run_command(a_command(OSError(number, reason, "out/result.json")), ["x"]) == 2
+    expected = f"a-command: out/result.json: it can't be written ({reason}). Make room, or give another output.\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_another_error_of_the_system_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(a_command(FileNotFoundError(errno.ENOENT, "gone", "x")), ["x"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["nan,0,0", "0,inf,0", "1,2", "a,b,c", "1,2,3,4"])
+def test_a_point_is_three_finite_numbers(text: str) -> None:
+    assert point("-12.5,30,41") == (-12.5, 30.0, 41.0)
+    with pytest.raises(argparse.ArgumentTypeError, match="expected three numbers, such as"):
+        point(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "nan", "9" * 5000, "one"])
+def test_a_seed_is_a_whole_number_of_at_most_nine_digits(text: str) -> None:
+    assert seed("77") == 77
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a whole number from 0 to 999999999"):
+        seed(text)
 
 
 def test_wrong_arguments_are_two(capsys: pytest.CaptureFixture[str]) -> None:

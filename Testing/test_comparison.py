@@ -122,11 +122,23 @@ def test_what_is_done_is_not_done_again_and_what_is_missing_comes_out_the_same(
 def test_a_comparison_whose_files_are_gone_says_what_to_do(compared: Path, tmp_path: Path) -> None:
     shutil.copy(compared / "runs.json", tmp_path)
     with pytest.raises(
-        ACNetError, match=r"acnet-seed1-\w+: files of this training are missing; run acnet-train compare"
+        ACNetError, match=r"acnet-seed1-\w+: files of this training are missing. Run acnet-train compare"
     ):
         summarize(tmp_path)
     with pytest.raises(ACNetError, match=r"no runs\.json found; expected the output folder of acnet-train compare"):
         summarize(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"runs": 5}', '{"runs": [{}], "protocol": "honest"}'])
+def test_a_damaged_record_of_a_comparison_is_one_line(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs.json").write_text(text)
+    assert main(["compare-tables", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "runs.json: " in error
+    assert error.endswith("Run acnet-train compare once more.\n")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -154,8 +166,8 @@ def test_an_interrupted_comparison_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(comparison, "complete_all", interrupt)
-    assert main([*map(str, arguments), "--output", str(tmp_path / "out")]) == 130
-    assert "Run the same command again" in capsys.readouterr().out
+    assert main([*map(str, arguments), "--output", str(tmp_path / "out")]) == 3
+    assert "Run the same command again: what is done is kept" in capsys.readouterr().err
 
 
 @pytest.fixture

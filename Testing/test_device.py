@@ -10,7 +10,14 @@ import torch
 
 from ACNetLib import device as device_module
 from ACNetLib.classifier import Classifier
-from ACNetLib.device import DEVICE_REQUESTS, DeviceChoice, choose_device, device_problem, inference_autocast
+from ACNetLib.device import (
+    DEVICE_REQUESTS,
+    DeviceChoice,
+    choose_device,
+    device_problem,
+    infer,
+    inference_autocast,
+)
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import Model
 from ACNetLib.t1map import T1Map
@@ -80,6 +87,47 @@ def test_a_gpu_that_is_listed_but_fails_its_first_kernel_is_not_chosen(monkeypat
 def test_the_processor_computes_in_full_precision() -> None:
     with inference_autocast("cpu"):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+class FullDevice(torch.nn.Module):
+    """Has room on the processor alone. PyTorch's device "meta" stands for a GPU."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.device.type == "meta":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return 2 * x
+
+
+def test_where_an_automatic_gpu_has_no_memory_left_the_processor_goes_on_and_says_so() -> None:
+    output, choice = infer(FullDevice(), torch.ones(3), DeviceChoice("meta", "the fastest device", automatic=True))
+    assert output.tolist() == [2, 2, 2]
+    assert choice == DeviceChoice("cpu", "meta: out of memory", automatic=True)
+    assert infer(FullDevice(), torch.ones(1), choice)[1] is choice
+
+
+def test_where_a_gpu_that_was_asked_for_has_no_memory_left_the_remedy_is_told() -> None:
+    with pytest.raises(ACNetError, match=r"too little memory \(CUDA out of memory.* choose the processor"):
+        infer(FullDevice(), torch.ones(3), DeviceChoice("meta", "asked for"))
+
+
+def test_a_classification_goes_on_with_the_processor(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    network = a_model.network
+    expected = Classifier(a_model, Finder(), DeviceChoice("cpu", "asked for")).classify(an_oblique_t1_map)
+
+    class Full(torch.nn.Module):
+        def to(self, *_arguments: object, **_named: object) -> Full:
+            return self  # "meta" would lose the weights
+
+        def forward(self, x: torch.Tensor) -> object:
+            if x.device.type == "meta":
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return network(x)
+
+    classifier = Classifier(Model(Full(), a_model.card), Finder(), DeviceChoice("meta", "the fastest", automatic=True))
+    result = classifier.classify(an_oblique_t1_map)
+    assert result.probability_dcm == expected.probability_dcm
+    assert result.device.reason == "meta: out of memory"
+    assert any("meta" in warning and "processor" in warning for warning in result.warnings)
 
 
 @needs_cuda

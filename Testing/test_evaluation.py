@@ -22,9 +22,11 @@ from sklearn.metrics import (
 
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import write_json
 from ACNetLib.model import Model
 from ACNetLib.network import ACNet
 from ACNetLib.t1map import read_t1_map
+from ACNetTrainerLib import evaluation as evaluation_module
 from ACNetTrainerLib.attention_gallery import sections_by_outcome
 from ACNetTrainerLib.cases import Case, CaseLibrary
 from ACNetTrainerLib.dataset import CaseDataset
@@ -32,10 +34,6 @@ from ACNetTrainerLib.evaluation import (
     check_unseen,
     evaluate,
     located_library,
-    matched_patients,
-    measures_log_odds,
-    mid_level_measures,
-    trained_measures_log_odds,
     verdict_shares,
 )
 from ACNetTrainerLib.metrics import auroc
@@ -44,6 +42,13 @@ from ACNetTrainerLib.predictions import Predictions
 from ACNetTrainerLib.scores import PatientScores, score_patients
 from ACNetTrainerLib.training import predict
 from ACNetTrainerLib.training_patients import HASH_DIGITS, known_patients, patients_record
+from ACNetTrainerLib.true_measures import (
+    against_measures,
+    known_measures,
+    matched_patients,
+    measures_log_odds,
+    trained_measures_log_odds,
+)
 from conftest import Finder, a_card, simulate_library
 
 CPU = DeviceChoice("cpu", "asked for")
@@ -172,7 +177,7 @@ def test_the_model_is_compared_with_the_true_measures_of_the_same_patients(
     evaluation: dict[str, Any], simulated_library: CaseLibrary, a_model: Model
 ) -> None:
     scores = score_patients(a_model, simulated_library, CPU)
-    truth = mid_level_measures(simulated_library.folder / "truth.csv", scores.patients)
+    truth = known_measures(simulated_library, scores.patients)[0]
     compared = evaluation["true_measures"]
     assert compared["regression_fitted_to"] == "the other four fifths of these patients"
     assert compared["auroc_septal_t1"] == auroc(truth["septal_t1_ms"], scores.is_dcm)
@@ -193,7 +198,7 @@ def test_a_regression_that_learns_from_the_trainings_patients_says_so_and_is_a_f
     training = simulate_library(tmp_path / "training", patients=12, seed=33, levels=("mid",))
     result = evaluate(a_model, simulated_library, CPU, training_library=training)["true_measures"]
     assert result["regression_fitted_to"] == "the 12 patients of the training"
-    truth = mid_level_measures(simulated_library.folder / "truth.csv", simulated_library.patients)
+    truth = known_measures(simulated_library, simulated_library.patients)[0]
     is_dcm = np.array([case.is_dcm for case in simulated_library.cases if case.case.endswith("-mid")])
     fitted = trained_measures_log_odds(truth, training)
     assert result["auroc_logistic_regression"]["value"] == pytest.approx(auroc(fitted, is_dcm), abs=1e-4)
@@ -257,6 +262,44 @@ def test_with_a_localizer_only_the_sections_that_it_finds_are_judged(
         np.testing.assert_allclose(case.center_mm, t1_map.section_center(0))
 
 
+@pytest.mark.parametrize("found", [set(), {"normal"}], ids=["none", "only normals"])
+def test_where_the_localizer_finds_no_patient_of_a_class_the_counts_and_the_reason_are_told(
+    a_model: Model, simulated_library: CaseLibrary, monkeypatch: pytest.MonkeyPatch, found: set[str]
+) -> None:
+    finder = Finder(confidence=0.5)
+    cases = tuple(case for case in simulated_library.cases if case.label in found)
+    monkeypatch.setattr(evaluation_module, "located_library", lambda library, _: replace(library, cases=cases))
+    result = evaluate(a_model, simulated_library, CPU, finder)["with_localizer"]
+    assert result["auroc"] is None
+    assert result["sections_not_found"] == 36 - len(cases)
+    assert result["patients_without_a_section"] == (6 if found else 12)
+    missing = "dcm" if found else "normal or dcm"
+    assert result["not_judged"] == f"the localizer found the left ventricle of no patient labelled {missing}"
+
+
+def test_a_real_patient_in_a_simulated_library_is_left_out_of_the_comparison_with_true_measures(
+    a_model: Model, simulated_library: CaseLibrary
+) -> None:
+    scores = score_patients(a_model, simulated_library, CPU)
+    real = replace(scores, patients=("a real one", *scores.patients[1:]))
+    compared = against_measures(real, simulated_library, None)
+    assert (compared["patients"], compared["patients_without_measures"]) == (11, 1)
+    truth, known = known_measures(simulated_library, real.patients)
+    assert known.tolist() == [False] + [True] * 11
+    assert compared["auroc_septal_t1"] == auroc(truth["septal_t1_ms"], scores.is_dcm[1:])
+    few = replace(scores, patients=tuple(f"real {number}" for number in range(12)))
+    assert against_measures(few, simulated_library, None) == {
+        "patients": 0,
+        "patients_without_measures": 12,
+        "not_compared": "true measures are known of 0 patients labelled normal to compare; expected at least 5",
+    }
+
+
+def test_a_number_that_json_has_no_word_for_is_null(tmp_path: Path) -> None:
+    write_json(tmp_path / "metrics.json", {"auroc": float("nan"), "bins": [1.0, float("inf")]})
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"auroc": None, "bins": [1.0, None]}
+
+
 def test_sections_are_gathered_by_patient_in_any_order_of_the_table() -> None:
     def case(patient: str, label: str, number: int) -> Case:
         return Case(f"{patient}-{number}", patient, "x.nrrd", label, 0.0, 0.0, 0.0, 1.5, "a")
@@ -305,7 +348,7 @@ def test_a_septum_without_t1_counts_as_an_average_one(tmp_path: Path) -> None:
     table = tmp_path / "truth.csv"
     rows = ["a,mid,1000,9,8", "a,base,5,5,5", "b,mid,nan,7,6", "c,mid,1200,5,4"]
     table.write_text("\n".join(["patient,level,septal_t1_ms,cavity_area_mm2,wall_thickness_mm", *rows]))
-    measures = mid_level_measures(table, ("c", "b", "a"))
+    measures = known_measures(CaseLibrary(tmp_path, ()), ("c", "b", "a"))[0]
     assert measures["septal_t1_ms"].tolist() == [1200, 1100, 1000]
     assert measures["cavity_area_mm2"].tolist() == [5, 7, 9]
 

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 from PySide6.QtGui import QImage
 
+from ACNetLib import __version__
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.t1map import read_t1_map
 from ACNetTrainerLib.simulation.sample_data import thumbnail
@@ -225,3 +226,10 @@ def test_nothing_that_ships_can_send_anything_by_itself(module: str) -> None:
     for file in (REPOSITORY / module).rglob("*.py"):
         imported = re.findall(r"^\s*(?:import|from) +(\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
         assert not NETWORK_PACKAGES & set(imported), file
+
+
+def test_one_version_stands_everywhere() -> None:
+    citation = (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
+    changes = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (\S+)$", citation, re.MULTILINE) == [__version__]
+    assert re.findall(r"^## \[(\S+)\]", changes, re.MULTILINE)[0] == __version__

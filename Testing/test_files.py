@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import atomic_path, require_empty_folder, write_text_atomically
+from ACNetLib.files import (
+    atomic_folder,
+    atomic_path,
+    damage_named,
+    read_json,
+    require_empty_folder,
+    require_writable,
+    write_text_atomically,
+)
 
 
 def test_the_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -76,3 +84,85 @@ def test_only_a_new_or_an_empty_folder_counts_as_empty(tmp_path: Path) -> None:
     for taken in (tmp_path, tmp_path / "file"):
         with pytest.raises(ACNetError, match="nothing is overwritten"):
             require_empty_folder(taken)
+
+
+def test_what_can_not_be_written_is_said_before_the_work_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    for path, reason in (
+        (tmp_path / "file" / "below" / "model.safetensors", "Not a directory"),
+        (tmp_path / f"{'x' * 300}.json", "File name too long"),
+        (tmp_path / "new" / ("z" * 300) / "metrics.json", "File name too long"),
+        (tmp_path / "/".join(["y" * 200] * 30) / "metrics.json", "File name too long"),
+        (tmp_path, "it is a folder"),
+    ):
+        with pytest.raises(ACNetError, match=reason):
+            require_writable(path)
+        if path != tmp_path:
+            with pytest.raises(ACNetError, match=reason):
+                require_empty_folder(path)
+    require_writable(tmp_path / "new" / "folder" / "metrics.json", None, tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="no such permissions for this user")
+def test_a_folder_that_may_not_be_changed_is_said_before_the_work(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ACNetError, match="Permission denied"):
+        require_writable(tmp_path / "metrics.json")
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "empty"])
+def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "result"
+    if is_there:
+        (folder / ".writing-of-a-killed-process").mkdir(parents=True)
+    inode = folder.stat().st_ino if is_there else None
+    with atomic_folder(folder) as room:
+        (room / "b").write_text("first")
+        (room / "images").mkdir()
+        assert not (folder / "b").exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["b", "images"]
+    assert list(tmp_path.iterdir()) == [folder]
+    if is_there:
+        assert folder.stat().st_ino == inode, "it may be a mounted disk"
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "empty"])
+def test_of_a_folder_that_fails_nothing_is_left_and_it_can_be_made_again(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "result"
+    if is_there:
+        folder.mkdir()
+
+    def write_half() -> None:
+        with atomic_folder(folder) as room:
+            (room / "half").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert [*tmp_path.rglob("*")] == ([folder] if is_there else [])
+    require_empty_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "it is damaged"),
+        ("[1]", "found list, expected a table"),
+        ('{"a": ' + "9" * 5000 + "}", "it is damaged"),
+        ("[" * 100_000, "it is damaged"),
+    ],
+    ids=["cut off", "no table", "a number without end", "nested without end"],
+)
+def test_a_damaged_file_of_ours_is_one_line_with_the_remedy(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "runs.json").write_text(text)
+    with pytest.raises(ACNetError, match=rf"runs\.json: .*{reason}.* Run it again\.$") as error:
+        read_json(tmp_path / "runs.json", "Run it again.")
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_value_in_a_file_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    said = r"a: a value in it is missing or wrong \(KeyError: 'runs'\)\. Again\."
+    with pytest.raises(ACNetError, match=said), damage_named(Path("a"), "Again."):
+        raise KeyError("runs")

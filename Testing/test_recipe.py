@@ -138,3 +138,22 @@ def test_a_value_in_place_of_a_table_is_refused(tmp_path: Path) -> None:
     path.write_text("network = 1\nintensity = 1\noptimization = 1\naugmentation = 1\n", encoding="utf-8")
     with pytest.raises(ACNetError, match=r"\[network\]: found 1; expected a table"):
         read_recipe(str(path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("epochs = 10\n", f"epochs = {'9' * 5000}\n", "not a TOML file"),
+        ("epochs = 10\n", f"epochs = 0x{'f' * 5000}\n", "epochs is a number of more than ten digits"),
+        ("epochs = 10\n", f"epochs = {'9' * 400}\n", "epochs is a number of more than ten digits"),
+        ("mirror = 0.25", f"mirror = {'9' * 400}", "mirror is a number of more than ten digits"),
+        ("mirror = 0.25", f"mirror = {'[' * 50_000}", "not a TOML file"),
+        ("mirror = 0.25", "mirror = nan", "mirror is nan; expected at least 0 and below 1"),
+    ],
+    ids=["decimal", "hexadecimal", "400 digits", "too large for a float", "nested without end", "no number"],
+)
+def test_a_number_without_end_is_one_line(tmp_path: Path, old: str, new: str, reason: str) -> None:
+    with pytest.raises(ACNetError, match=reason) as error:
+        read_recipe(changed_recipe(tmp_path, old, new))
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400

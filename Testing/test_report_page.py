@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from ACNetLib import __version__
 from ACNetLib.device import DeviceChoice
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.model import INTENDED_USE, read_card
@@ -62,7 +63,7 @@ def study(an_oblique_t1_map: T1Map, a_study: Callable) -> StudyResult:
 
 
 def page_of(study: StudyResult) -> Page:
-    return Page(report_page(study, PICTURES[: len(study.sections)], "1.2.3"))
+    return Page(report_page(study, PICTURES[: len(study.sections)]))
 
 
 def rows(page: str) -> list[list[str]]:
@@ -85,10 +86,11 @@ def test_the_verdict_stands_in_words_beside_its_probability_and_range(
     assert "uncertain from 0.2 to below 0.8" in text
     assert "50 % of those examined" in text
     assert SCOPE in text
+    assert f"Made by SlicerACNet {__version__}." in text
 
 
 def test_every_section_has_a_row_with_its_numbers_and_its_picture(study: StudyResult) -> None:
-    page = report_page(study, PICTURES, None)
+    page = report_page(study, PICTURES)
     assert rows(page) == [
         ["0", "DCM", "0.910", "found (0.97)", "1043", "1022", "2704", "6.9", "-"],
         ["1", "DCM", "0.810", "found (0.87)", "1043", "1022", "2704", "6.9", "The crop reaches beyond the map."],
@@ -103,7 +105,7 @@ def test_what_can_not_be_measured_is_a_dash(study: StudyResult) -> None:
         replace(first, measures=SectionMeasures(float("nan"), 1010.0, 2500.0, 6.5)),
         replace(second, measures=None),
     )
-    page = report_page(replace(study, sections=unknown), PICTURES, None)
+    page = report_page(replace(study, sections=unknown), PICTURES)
     assert [row[4:8] for row in rows(page)] == [["-", "1010", "2500", "6.5"], ["-", "-", "-", "-"]]
     assert "nan" not in Page(page).text.lower().split()
 
@@ -115,7 +117,7 @@ def test_a_section_that_was_not_judged_is_named(study: StudyResult) -> None:
 
 @pytest.mark.parametrize("source", ["point", "segmentation"])
 def test_a_persons_centre_is_no_localizers_confidence(study: StudyResult, source: str) -> None:
-    page = report_page(replace(study, center_source=source), PICTURES, None)
+    page = report_page(replace(study, center_source=source), PICTURES)
     assert [row[3] for row in rows(page)] == ["given by a person"] * 2
 
 
@@ -181,7 +183,7 @@ def test_no_value_can_put_anything_but_text_into_the_page(study: StudyResult) ->
 
 
 def test_nothing_is_fetched_and_nothing_runs(study: StudyResult) -> None:
-    text = report_page(study, PICTURES, None)
+    text = report_page(study, PICTURES)
     assert "http" not in text.replace("http-equiv", "")
     assert not re.search(r"url\(|@import|javascript", text)
     page = Page(text)
@@ -214,7 +216,7 @@ def test_the_page_says_the_reference_and_shows_z_scores_beside_septal_t1(study: 
     assert "Septal T1, median of the slices: 1043 ms." in page_of(study).text
     card = replace(study.card, normal_t1_ms=(996.0, 31.0), uncertain_range_without_reference=(0.1, 0.9))
     known = replace(study, card=card, reference=ReferenceT1(1012.0, 28.0))
-    page = report_page(known, PICTURES, None)
+    page = report_page(known, PICTURES)
     assert [row[4] for row in rows(page)] == ["1043 (z +1.1)"] * 2
     text = Page(page).text
     assert "Reference T1 of this scanner, given: 1012 ± 28 ms." in text

@@ -199,13 +199,19 @@ def test_a_stop_file_ends_a_training_with_three_and_the_events_say_all_of_it(
 
 
 @posix_only
-def test_ctrl_c_finishes_the_step_and_says_how_to_go_on(
-    simulated_library: CaseLibrary, recipe_file: Path, recipe: Recipe, untouched: bytes, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_finish_the_step_and_say_how_to_go_on(
+    simulated_library: CaseLibrary,
+    recipe_file: Path,
+    recipe: Recipe,
+    untouched: bytes,
+    tmp_path: Path,
+    number: signal.Signals,
 ) -> None:
     process = start_acnet_train(command(simulated_library, recipe_file, tmp_path))
     while process.poll() is None and not (tmp_path / "tiny.training" / "best.ckpt").is_file():
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     said, error = process.communicate(timeout=900)
     assert process.returncode == 3, error
     assert said.startswith("Stopped after step ")
@@ -213,6 +219,19 @@ def test_ctrl_c_finishes_the_step_and_says_how_to_go_on(
     assert "Stopping after this step" in error
     model = train(simulated_library, recipe, "tiny", tmp_path / "tiny.training", CPU)
     assert file_bytes(model, tmp_path) == untouched
+
+
+def test_a_damaged_checkpoint_is_named_and_what_to_do(
+    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
+) -> None:
+    few, work_folder = few_cases(simulated_library), tmp_path / "work"
+    with pytest.raises(TrainingStopped):
+        train(few, recipe, "tiny", work_folder, CPU, Watch(stop=lambda: True))
+    for file in ("last.ckpt", "settings.json"):
+        (work_folder / file).write_bytes(b"no such thing")
+        with pytest.raises(ACNetError, match=rf"{file}: .* Remove the folder of this training") as error:
+            train(few, recipe, "tiny", work_folder, CPU)
+        assert "\n" not in str(error.value)
 
 
 def test_a_stop_that_was_asked_for_before_the_first_step_is_obeyed(

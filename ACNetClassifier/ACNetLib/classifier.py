@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ACNetLib.attention import attention_maps, to_bands
 from ACNetLib.checks import POST_CONTRAST_WARNING, check_native_blood
-from ACNetLib.device import DeviceChoice
+from ACNetLib.device import DeviceChoice, infer
 from ACNetLib.errors import ACNetError
 from ACNetLib.field_strength import nominal_field_strength
 from ACNetLib.model import Model
@@ -101,10 +101,10 @@ class Classifier:
     def __init__(self, model: Model, localizer: Localizer, device: DeviceChoice) -> None:
         if not model.card.attention_thresholds:
             raise ACNetError(f"model {model.card.name}: it has no attention; expected one with an attention module.")
-        self._network = model.network.to(device.device).eval()
+        self._network = model.network.eval()
         self._card = model.card
         self._localizer = localizer
-        self._device = device
+        self._chosen_device = self._device = device
 
     def classify(
         self,
@@ -166,6 +166,7 @@ class Classifier:
                 *t1_map.warnings,
                 *self._field_warnings(t1_map, field_mismatch),
                 *self._reference_warnings(reference),
+                *self._device_warnings(),
                 *doubts,
             ),
             reference=reference,
@@ -176,12 +177,17 @@ class Classifier:
     ) -> StudyResult:
         """The result with one of its sections cut anew around a person's centre (LPS mm), the others as they are.
 
-        Raises ACNetError when more than half of the section would lie outside the map.
+        Where the centre lies outside the ventricle that was known there, the section's labels go: it has no wall then,
+        until the centre lies in what the localizer finds. Raises ACNetError when more than half of the section would
+        lie outside the map.
         """
         t1_map = result.t1_map
-        known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
-        (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
         seen = t1_map.scaled(result.t1_factor)
+        known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
+        if not known.has_wall:
+            known = self._localizer.locate(seen)[section]
+        (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
+        labels = np.zeros_like(result.ventricle[section]) if ventricle.labels is None else ventricle.labels
         (judged,) = self._judge(t1_map, seen, [ventricle], result.prevalence_dcm, result.reference, progress)
         moved = replace(judged.result, warnings=(*judged.result.warnings, MOVED_BY_HAND))
 
@@ -198,6 +204,7 @@ class Classifier:
                 name: with_plane(values, self._bands(name, judged.attention[name], judged.inside))
                 for name, values in result.bands.items()
             },
+            ventricle=with_plane(result.ventricle, labels),
         )
         return changed.leaving_out(result.left_out)
 
@@ -227,6 +234,11 @@ class Classifier:
         if reference is None or self._card.normal_t1_ms is not None:
             return []
         return [f"The model {self._card.name} does not know its own normal T1, so the networks saw T1 as it is."]
+
+    def _device_warnings(self) -> list[str]:
+        if self._device == self._chosen_device:
+            return []
+        return [f"The processor went on in place of {self._chosen_device.device}, whose memory was full."]
 
     def _ventricles(
         self, t1_map: T1Map, center_mm: Point | None, segmentation: sitk.Image | None, chosen: Sequence[int]
@@ -324,9 +336,9 @@ class Classifier:
 
     def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray]]:
         """Uncalibrated log odds (S,) and attention maps (S, 128, 128) of sections (S, 128, 128) in ms."""
-        intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None].to(self._device.device)
-        with torch.inference_mode():  # in 32 bit, as where temperatures and threshold were chosen
-            output = self._network(intensity)
+        intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None]
+        # In 32 bit, as where temperatures and threshold were chosen.
+        output, self._device = infer(self._network, intensity, self._device)
         logits = output.logits.double().cpu()
         masks = [mask.float().cpu().numpy() for mask in output.masks]
         maps = {name: _enlarged(values, t1_ms.shape[-2:]) for name, values in attention_maps(masks).items()}

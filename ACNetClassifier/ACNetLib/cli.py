@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ACNetLib.command_line import CommandParser, run_command
+from ACNetLib.command_line import CommandParser, add_version, point, run_command
 from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.field_strength import field_strength_option
-from ACNetLib.files import require_empty_folder
+from ACNetLib.files import atomic_folder, require_empty_folder
 from ACNetLib.model_commands import add_model_commands
 from ACNetLib.probability import SCOPE
 from ACNetLib.reference_commands import add_reference_commands
@@ -37,12 +37,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Tell dilated cardiomyopathy (DCM) from normal on cardiac T1 maps. "
         "Research only: not a medical device, not for diagnosis or treatment.",
     )
+    add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     classify = commands.add_parser("classify", help="classify the sections of one T1 map")
     classify.add_argument("input", type=Path, help="DICOM folder, or NRRD, NIfTI or MetaImage file")
     place = classify.add_mutually_exclusive_group()
-    place.add_argument("--center", type=_point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
+    place.add_argument("--center", type=point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
     place.add_argument(
         "--segmentation", type=Path, metavar="FILE", help="label image: 1 myocardium, 2 cavity of the left ventricle"
     )
@@ -84,14 +85,6 @@ def _add_common(parser: argparse.ArgumentParser, default_output: str) -> None:
     )
 
 
-def _point(text: str) -> tuple[float, float, float]:
-    try:
-        x, y, z = (float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"found '{text}'; expected three numbers, such as -12.5,30,41") from None
-    return x, y, z
-
-
 def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
@@ -109,6 +102,7 @@ def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.t1map import read_t1_map
     from ACNetLib.ventricle import read_segmentation
 
+    require_empty_folder(options.output)
     given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
     t1_map = read_t1_map(options.input, options.series, options.post_contrast, options.field, options.leave_out)
     reference = reference_for(t1_map, given)
@@ -135,14 +129,14 @@ def _demo(options: argparse.Namespace) -> None:
     from ACNetLib.sample_data import sample_cases
     from ACNetLib.t1map import read_t1_map
 
-    require_empty_folder(options.output)
     rows: list[tuple[str, str | None, StudyResult]] = []
     files: list[Path] = []
-    for case in sample_cases():
-        t1_map = read_t1_map(case.folder)
-        result = _classifier(options, t1_map).classify(t1_map)
-        files += _write(result, options.output / case.name)
-        rows.append((case.name, case.label, result))
+    with atomic_folder(options.output) as room:
+        for case in sample_cases():
+            t1_map = read_t1_map(case.folder)
+            result = _classifier(options, t1_map).classify(t1_map)
+            files += (options.output / file.relative_to(room) for file in _write(result, room / case.name))
+            rows.append((case.name, case.label, result))
     training = "; the model was trained on simulation" if rows[0][2].card.simulated else ""
     print(f"Simulated patients{training}. Research only.")
     _print_table(rows)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.torch_errors import is_out_of_memory, torch_error_text
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 DEVICE_REQUESTS = ("auto", "cuda", "mps", "cpu")
 _PREFERENCE = ("cuda", "mps", "cpu")
@@ -13,10 +18,11 @@ _PREFERENCE = ("cuda", "mps", "cpu")
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """A torch device that has passed its trial, and why it was chosen."""
+    """A torch device that has passed its trial, and why it was chosen. automatic: nobody asked for it by name."""
 
     device: str
     reason: str
+    automatic: bool = False
 
 
 def choose_device(request: str = "auto") -> DeviceChoice:
@@ -35,7 +41,8 @@ def choose_device(request: str = "auto") -> DeviceChoice:
     for device in _PREFERENCE:
         problem = device_problem(device)
         if problem is None:
-            return DeviceChoice(device, "; ".join(problems) or "the fastest device, tried and found working")
+            reason = "; ".join(problems) or "the fastest device, tried and found working"
+            return DeviceChoice(device, reason, automatic=True)
         problems.append(f"{device}: {problem}")
     raise ACNetError(f"device: none can be used ({'; '.join(problems)}). Reinstall PyTorch.")
 
@@ -68,3 +75,25 @@ def inference_autocast(device: str) -> AbstractContextManager[object]:
     import torch
 
     return torch.autocast("cuda", dtype=torch.float16) if device == "cuda" else nullcontext()
+
+
+def infer(network: nn.Module, inputs: Tensor, choice: DeviceChoice, half: bool = False) -> tuple[Any, DeviceChoice]:
+    """What a network says of a batch, and the device that said it. half: in half precision on CUDA.
+
+    A GPU that has passed its trial can still have too little memory: where it was chosen automatically the processor
+    goes on, and the choice that is returned says so. Raises ACNetError where the device was asked for by name.
+    """
+    import torch
+
+    try:
+        autocast = inference_autocast(choice.device) if half else nullcontext()
+        with torch.inference_mode(), autocast:
+            return network.to(choice.device)(inputs.to(choice.device)), choice
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        if not choice.automatic or choice.device == "cpu":
+            raise ACNetError(str(torch_error_text(error))) from error
+    # Only here: the error held on to what filled the memory.
+    with torch.inference_mode():
+        return network.to("cpu")(inputs), DeviceChoice("cpu", f"{choice.device}: out of memory", automatic=True)

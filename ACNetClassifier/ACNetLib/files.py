@@ -1,23 +1,79 @@
-"""Files that are either whole or not there: written beside their place, flushed, then moved onto it."""
+"""Files and folders that are either whole or not there: written beside their place, flushed, then moved onto it."""
 
 from __future__ import annotations
 
+import errno
+import json
+import math
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from ACNetLib.errors import ACNetError
 
+UNFINISHED = ".writing-"
+"""How the names of unfinished files and folders begin. They are left behind only by a process that was killed."""
+PROBE_BYTES = 64 * 1024
+WORLD_ERRORS = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENAMETOOLONG", "ENOTDIR", "EIO", "ESTALE")
+    if hasattr(errno, name)
+}
+"""A full, broken or vanished disk, missing rights, impossible paths: nothing that this software could mend."""
+
 
 def require_empty_folder(folder: Path) -> None:
-    """Raise ACNetError unless `folder` is new or empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    """Raise ACNetError unless `folder` is new or empty and can be written. Nothing is left behind."""
+    if os.path.lexists(folder) and (not os.path.isdir(folder) or any(_finished(folder))):
         raise ACNetError(
             f"{folder}: exists already and is not an empty folder; nothing is overwritten. "
             "Give another output or remove it first."
         )
+    require_writable(folder / "file")
+
+
+def require_writable(*paths: Path | None) -> None:
+    """Raise ACNetError unless each file can be written there: asked before long work. Nothing is left behind."""
+    for path in paths:
+        if path is not None:
+            _try_writing(path)
+
+
+def _try_writing(path: Path) -> None:
+    made: list[Path] = []
+    probe = _beside(path)
+    try:
+        _check_name(path)
+        if path.is_dir():
+            raise ACNetError(f"{path}: it is a folder; expected a file to write. Give another output.")
+        for folder in reversed([parent for parent in path.parents if not parent.exists()]):
+            folder.mkdir()
+            made.append(folder)
+        with probe.open("wb") as file:
+            file.write(bytes(PROBE_BYTES))
+    except OSError as error:
+        raise ACNetError(not_written(path, error)) from error
+    finally:
+        with suppress(OSError):  # the place may be impossible
+            probe.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else may have put something into a new folder
+            for folder in reversed(made):
+                folder.rmdir()
+
+
+def _check_name(path: Path) -> None:
+    """Raises OSError for a name that is longer than the system takes, or a place beneath a file."""
+    with suppress(FileNotFoundError):
+        os.lstat(path)
+
+
+def not_written(path: Path | str, error: OSError) -> str:
+    """What to say of a file that the system does not let us write."""
+    return f"{path}: it can't be written ({error.strerror or error}). Make room, or give another output."
 
 
 @contextmanager
@@ -28,7 +84,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     and the temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".writing-{uuid4().hex}{''.join(path.suffixes)}")
+    temporary = _beside(path)
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -38,6 +94,90 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `folder` when the block succeeds; when it raises, nothing is left of it.
+
+    Raises ACNetError unless `folder` is new or empty and can be written.
+    """
+    require_empty_folder(folder)
+    is_there = folder.is_dir()  # perhaps a mounted disk, which can't be replaced: its files are moved into it
+    temporary = folder / f"{UNFINISHED}{uuid4().hex}" if is_there else _beside(folder)
+    if is_there:
+        for left in folder.iterdir():  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if is_there:
+            _move_all(temporary, folder)
+        else:
+            temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_all(source: Path, target: Path) -> None:
+    """All or nothing. What was written last tells that all is there, so it comes last."""
+    files = sorted(source.iterdir(), key=lambda each: each.stat().st_mtime_ns)
+    try:
+        for file in files:
+            file.replace(target / file.name)
+    except BaseException:
+        for file in files:
+            moved = target / file.name
+            if moved.is_dir():
+                shutil.rmtree(moved, ignore_errors=True)
+            else:
+                moved.unlink(missing_ok=True)
+        raise
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, values: Any, indent: int = 2) -> None:
+    """Write plain values in one piece; a number that JSON has no word for becomes null."""
+    write_text_atomically(path, json.dumps(without_nan(values), indent=indent, allow_nan=False) + "\n")
+
+
+def without_nan(value: Any) -> Any:
+    """Plain values with None for every number that JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """The table in a JSON file of ours. Raises ACNetError with the remedy when it is missing, damaged or no table."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ACNetError(f"{path}: it can't be read ({error.strerror}). {remedy}") from error
+    except (ValueError, RecursionError) as error:  # no text, no JSON, a number without end, nested without end
+        raise ACNetError(f"{path}: it is damaged ({error}). {remedy}") from error
+    if not isinstance(values, dict):
+        raise ACNetError(f"{path}: it is damaged (found {type(values).__name__}, expected a table). {remedy}")
+    return values
+
+
+@contextmanager
+def damage_named(path: Path, remedy: str) -> Iterator[None]:
+    """While values of a file are used that was read: one that is missing or of the wrong kind is an ACNetError."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ACNetError(f"{path}: a value in it is missing or wrong ({what}). {remedy}") from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{UNFINISHED}{uuid4().hex}{''.join(path.suffixes)}")
+
+
+def _finished(folder: Path) -> Iterator[Path]:
+    return (each for each in folder.iterdir() if not each.name.startswith(UNFINISHED))

@@ -18,7 +18,7 @@ from scipy.ndimage import binary_fill_holes, label, map_coordinates
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ACNetLib.device import DeviceChoice, inference_autocast
+from ACNetLib.device import DeviceChoice, infer
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import INTENDED_USE
 from ACNetLib.network import MAXIMUM_INTENSITY, ResidualUnit, convolution_unit, preactivated_convolution
@@ -158,7 +158,7 @@ class Localizer:
     """A localizer on a device, ready to find ventricles."""
 
     def __init__(self, model: LocalizerModel, device: DeviceChoice) -> None:
-        self._network = model.network.to(device.device).eval()
+        self._network = model.network.eval()
         self._card = model.card
         self._device = device
 
@@ -184,9 +184,8 @@ class Localizer:
 
     def _run(self, t1_ms: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities (S, 4, 192, 192) of sections (S, 192, 192) in ms."""
-        intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None].to(self._device.device)
-        with torch.inference_mode(), inference_autocast(self._device.device):
-            logits = self._network(intensity)
+        intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None]
+        logits, self._device = infer(self._network, intensity, self._device, half=True)
         return logits.float().softmax(dim=1).cpu().numpy()
 
 

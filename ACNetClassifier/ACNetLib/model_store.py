@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 from ACNetLib.errors import ACNetError
 from ACNetLib.field_strength import nominal_field_strength
 from ACNetLib.files import atomic_path
+from ACNetLib.resources import resources_folder
 from ACNetLib.weights_header import CLASSIFIER, LARGEST_FILE_BYTES, LOCALIZER, WEIGHTS_SUFFIX, read_card_values
 
-SHIPPED_MODELS_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Models"
+SHIPPED_MODELS_FOLDER = resources_folder() / "Models"
 DEFAULT_LOCALIZER = "localizer-simulated"
 FOLDER_VARIABLE = "ACNET_MODELS"
 """The environment variable that puts the user's models into another folder."""

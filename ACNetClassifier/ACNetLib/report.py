@@ -6,25 +6,23 @@ The schema of result.json is documented in Documentation/result-format.md.
 from __future__ import annotations
 
 import io
-import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from ACNetLib import __version__
 from ACNetLib.attention import BAND_NAMES
-from ACNetLib.files import atomic_path, require_empty_folder, write_text_atomically
+from ACNetLib.files import atomic_folder, without_nan, write_json, write_text_atomically
+from ACNetLib.image_files import write_image
 from ACNetLib.model import INTENDED_USE, ModelCard
 from ACNetLib.probability import SCOPE
 from ACNetLib.report_page import report_page
 from ACNetLib.section_picture import SHOWN_MAP, section_picture
 from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
-from ACNetLib.t1map import T1Map
 from ACNetLib.wording import reference_text, verdict_rule
 
 RESULT_FORMAT_VERSION = 2
@@ -36,38 +34,39 @@ def write_result(result: StudyResult, folder: Path, save_scene: Callable[[Path],
 
     `save_scene` writes the Slicer scene to the path that it is given; it is left out where Slicer's packages are not
     installed.
-    Raises ACNetError when `folder` holds anything already.
+    Raises ACNetError when `folder` holds anything already, or can't be written; when writing fails, nothing is left.
     """
-    require_empty_folder(folder)
-    files = [
-        _write_volume(result.attention[SHOWN_MAP], result.t1_map, folder / "attention.nrrd"),
-        _write_volume(result.bands[SHOWN_MAP], result.t1_map, folder / "attention-label.nrrd"),
-        _write_volume(result.ventricle, result.t1_map, folder / "ventricle-label.nrrd"),
-    ]
-    pictures = [_png(result, section) for section in result.sections]
-    for section, png in zip(result.sections, pictures, strict=True):
-        path = folder / f"section-{section.section}.png"
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(png)
-        files.append(path)
-    if save_scene is not None:
-        save_scene(folder / "scene.mrb")
-        files.append(folder / "scene.mrb")
-    write_text_atomically(folder / "report.html", report_page(result, pictures, software_version()))
-    write_text_atomically(folder / "result.json", json.dumps(result_values(result), indent=2, allow_nan=False) + "\n")
-    return [*files, folder / "report.html", folder / "result.json"]
+    volumes: dict[str, NDArray[Any]] = {
+        "attention.nrrd": result.attention[SHOWN_MAP],
+        "attention-label.nrrd": result.bands[SHOWN_MAP],
+        "ventricle-label.nrrd": result.ventricle,
+    }
+    pictures = {f"section-{section.section}.png": _png(result, section) for section in result.sections}
+    scenes = {} if save_scene is None else {"scene.mrb": save_scene}
+    with atomic_folder(folder) as room:
+        for name, values in volumes.items():
+            image = sitk.GetImageFromArray(values)
+            image.CopyInformation(result.t1_map.image)
+            write_image(image, room / name)
+        for name, png in pictures.items():
+            (room / name).write_bytes(png)
+        for name, save in scenes.items():
+            save(room / name)
+        write_text_atomically(room / "report.html", report_page(result, list(pictures.values())))
+        write_json(room / "result.json", result_values(result))
+    return [folder / name for name in (*volumes, *pictures, *scenes, "report.html", "result.json")]
 
 
 def result_values(result: StudyResult) -> dict[str, Any]:
     """The result as plain values, in the schema of result.json. What can't be measured is None, never NaN."""
     t1_map, card, reference = result.t1_map, result.card, result.reference
     low, high = result.stability
-    return _without_nan(
+    return without_nan(
         {
             "format_version": RESULT_FORMAT_VERSION,
             "intended_use": INTENDED_USE,
             "scope": SCOPE,
-            "software": {"name": SOFTWARE, "version": software_version()},
+            "software": {"name": SOFTWARE, "version": __version__},
             "t1_map": {
                 # The name of a file, folder or node. Nothing else in a result could tell who was examined.
                 "name": t1_map.name,
@@ -87,7 +86,7 @@ def result_values(result: StudyResult) -> dict[str, Any]:
                 "t1_factor": result.t1_factor,
                 "words": reference_text(result),
             },
-            "device": asdict(result.device),
+            "device": {"device": result.device.device, "reason": result.device.reason},
             "study": {
                 "verdict": result.verdict,
                 "probability_dcm": result.probability_dcm,
@@ -114,14 +113,6 @@ def result_values(result: StudyResult) -> dict[str, Any]:
             "warnings": list(result.warnings),
         }
     )
-
-
-def software_version() -> str | None:
-    """None in Slicer, where an extension is no Python package."""
-    try:
-        return version(SOFTWARE)
-    except PackageNotFoundError:
-        return None
 
 
 def _model_values(card: ModelCard) -> dict[str, Any]:
@@ -157,24 +148,7 @@ def _section_values(section: SectionResult, result: StudyResult) -> dict[str, An
     }
 
 
-def _without_nan(value: Any) -> Any:
-    """Plain values with None for every number that JSON has no word for."""
-    if isinstance(value, dict):
-        return {key: _without_nan(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _png(result: StudyResult, section: SectionResult) -> bytes:
     file = io.BytesIO()
     section_picture(result, section).save(file, format="PNG")
     return file.getvalue()
-
-
-def _write_volume(values: NDArray[Any], t1_map: T1Map, path: Path) -> Path:
-    image = sitk.GetImageFromArray(values)
-    image.CopyInformation(t1_map.image)
-    with atomic_path(path) as temporary:
-        sitk.WriteImage(image, str(temporary), useCompression=True)
-    return path

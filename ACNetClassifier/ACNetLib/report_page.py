@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from string import Template
 
+from ACNetLib import __version__
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.model import INTENDED_USE, ModelCard
 from ACNetLib.probability import SCOPE, Verdict
@@ -66,7 +67,7 @@ def page_head(title: str, simulated: Sequence[str]) -> Html:
     )
 
 
-def report_page(result: StudyResult, pictures: Sequence[bytes], software_version: str | None) -> str:
+def report_page(result: StudyResult, pictures: Sequence[bytes]) -> str:
     """The page, with one PNG picture a section.
 
     Of the patient it tells nothing but the T1 map's name, which is that of a file, folder or node: no header is shown.
@@ -104,7 +105,7 @@ def report_page(result: StudyResult, pictures: Sequence[bytes], software_version
             for what, value in _model_rows(result)
         ),
         citation=CITATION,
-        software=f"Made by SlicerACNet {software_version or '(version unknown)'}.",
+        software=f"Made by SlicerACNet {__version__}.",
     )
 
 

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-SAMPLE_DATA_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "SampleData"
+from ACNetLib.resources import resources_folder
+
+SAMPLE_DATA_FOLDER = resources_folder() / "SampleData"
 SAMPLE_TABLE_NAME = "ACNetSampleData.json"
 
 

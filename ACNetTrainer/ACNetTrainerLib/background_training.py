@@ -16,12 +16,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import write_text_atomically
+from ACNetLib.files import damage_named, read_json, write_text_atomically
 from ACNetLib.model_store import PLAIN_NAME, user_models_folder
 from ACNetLib.weights_header import WEIGHTS_SUFFIX
 
 State = Literal["running", "stopped", "failed", "finished"]
 REQUEST_FILE, EVENTS_FILE, ERRORS_FILE, STOP_FILE = "training.json", "events.jsonl", "errors.txt", "stop"
+EVENT_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "start": dict.fromkeys(("epochs", "steps_per_epoch", "epochs_done", "steps_done"), int),
+    "step": {"epoch": int, "step": int, "seconds_left": (int, float)},
+    "epoch": {"epoch": int, "losses": dict, "metrics": dict, "seconds_left": (int, float)},
+    "stopped": {},
+    "error": {"message": str},
+    "finished": {},
+}
+"""What those who follow a training read of its events."""
+BEGIN_ANOTHER = "Remove the folder of this training, or begin another one."
 LOCK_FILE = "training.lock"  # of fitting.py, in the folder of the checkpoints
 LIBRARIES = [str(Path(__file__).resolve().parents[1]), str(Path(sys.modules["ACNetLib"].__path__[0]).parent)]
 
@@ -55,7 +65,13 @@ class Training:
 
     @property
     def request(self) -> Request:
-        return Request(**json.loads((self.folder / REQUEST_FILE).read_text(encoding="utf-8")))
+        """Raises ACNetError when its file is damaged."""
+        path = self.folder / REQUEST_FILE
+        values = read_json(path, BEGIN_ANOTHER)
+        with damage_named(path, BEGIN_ANOTHER):
+            if not all(isinstance(value, str) for value in values.values()):
+                raise TypeError("expected texts")
+            return Request(**values)
 
 
 def trainings_folder() -> Path:
@@ -155,11 +171,21 @@ class EventLog:
             *lines, unfinished = file.read().split(b"\n")
             self._read_bytes = file.tell() - len(unfinished)
         for line in lines:
-            try:
-                self._events.append(json.loads(line))
-            except ValueError:  # cut off where the process was killed
-                continue
+            if (event := _event_in(line)) is not None:
+                self._events.append(event)
         return self._events
+
+
+def _event_in(line: bytes) -> dict[str, Any] | None:
+    """None for a line that is cut off where the process was killed, or damaged."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    fields = EVENT_FIELDS.get(str(event.get("event"))) if isinstance(event, dict) else None
+    if fields is None:
+        return None
+    return event if all(isinstance(event.get(name), kind) for name, kind in fields.items()) else None
 
 
 def read_events(training: Training) -> list[dict[str, Any]]:

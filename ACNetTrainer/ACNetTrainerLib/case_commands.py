@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ACNetLib.command_line import point
 from ACNetLib.errors import ACNetError
 from ACNetLib.field_strength import field_strength_option
+from ACNetLib.files import require_writable
 
-from .cases import LABELS, Case, read_case_library
+from .cases import LABELS, TABLE_NAME, Case, read_case_library, read_case_table
 
 if TYPE_CHECKING:
     from ACNetLib.localizer import Localizer
@@ -94,7 +96,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--center", type=_point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
+    place.add_argument("--center", type=point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
     place.add_argument(
         "--segmentation", type=Path, metavar="FILE", help="label image: 1 myocardium, 2 cavity of the left ventricle"
     )
@@ -108,14 +110,6 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_SOURCE,
         help=f"where the maps are from, such as a hospital (default {DEFAULT_SOURCE})",
     )
-
-
-def _point(text: str) -> tuple[float, ...]:
-    try:
-        left, posterior, superior = (float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"found '{text}'; expected three numbers, such as -12.5,30,41") from None
-    return left, posterior, superior
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -133,6 +127,12 @@ def _create(options: argparse.Namespace) -> None:
     print(f"Case library without cases in {options.library}. Keep {SALT_NAME} there, and give it to nobody.")
 
 
+def require_library(folder: Path) -> None:
+    """Before the maps are read and searched. Raises ACNetError unless it is a case library that can be changed."""
+    read_case_table(folder)
+    require_writable(folder / TABLE_NAME)
+
+
 def _add(options: argparse.Namespace) -> None:
     from ACNetLib.t1map import VOLUME_SUFFIXES, read_t1_map
 
@@ -141,6 +141,7 @@ def _add(options: argparse.Namespace) -> None:
     from .case_import import date_in
     from .case_maps import NewMap
 
+    require_library(options.library)
     t1_map = read_t1_map(options.map, field_strength_tesla=options.field)
     patient, acquired = options.patient, date_in(options.date, "--date") if options.date else None
     if not options.map.name.lower().endswith(VOLUME_SUFFIXES):
@@ -194,12 +195,14 @@ def _remove(options: argparse.Namespace) -> None:
 def _import_csv(options: argparse.Namespace) -> None:
     from .case_import import import_csv
 
+    require_library(options.library)
     _print_imported(import_csv(options.library, options.table, dict(options.column), _load_localizer, options.source))
 
 
 def _import_dicom(options: argparse.Namespace) -> None:
     from .case_dicom_import import import_dicom
 
+    require_library(options.library)
     _print_imported(import_dicom(options.library, options.folder, options.labels, _load_localizer, options.source))
 
 

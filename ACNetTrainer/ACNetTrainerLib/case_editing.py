@@ -11,9 +11,10 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import atomic_path, require_empty_folder
+from ACNetLib.files import atomic_folder, atomic_path
+from ACNetLib.image_files import write_image
 
-from .case_images import IMAGES_FOLDER, case_name, label_image, read_section, write_image
+from .case_images import IMAGES_FOLDER, case_name, label_image, read_section
 from .case_locking import locked, not_writable
 from .case_maps import NewMap, NewSection, Point, at_point, in_segmentation, new_sections, rounded_point
 from .cases import (
@@ -34,11 +35,10 @@ from .simulation.truth import masks_file
 
 def create_case_library(folder: Path) -> None:
     """Make a new or empty folder a library without cases. Raises ACNetError when it holds anything."""
-    require_empty_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        create_pseudonyms(folder)
-        write_table(folder / TABLE_NAME, COLUMNS, [])
+        with atomic_folder(folder) as room:
+            create_pseudonyms(room)
+            write_table(room / TABLE_NAME, COLUMNS, [])
     except OSError as error:
         raise not_writable(folder, error) from error
 

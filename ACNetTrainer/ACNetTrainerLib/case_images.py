@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.field_strength import check_field_strength, nominal_field_strength
-from ACNetLib.files import atomic_path
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map, read_t1_map
 from ACNetLib.ventricle import LabelArray
 
@@ -78,14 +77,3 @@ def label_image(labels: LabelArray, section: sitk.Image) -> sitk.Image:
     image = sitk.GetImageFromArray(labels[np.newaxis])
     image.CopyInformation(section)
     return image
-
-
-def write_image(image: sitk.Image, path: Path) -> None:
-    """Write an NRRD file in one piece. Raises ACNetError when that fails, as on a full disk."""
-    with atomic_path(path) as temporary:
-        try:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
-        except RuntimeError as error:
-            raise ACNetError(
-                f"{path}: it can't be written; expected a folder with room that you may change."
-            ) from error

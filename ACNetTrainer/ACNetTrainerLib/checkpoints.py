@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
@@ -19,6 +20,7 @@ from ACNetLib.files import atomic_path
 
 from .dataset import EpochSampler
 
+TRAIN_ANEW = "Remove the folder of this training and run the command again; it begins anew."
 BEST_CHECKPOINT, LAST_CHECKPOINT = "best.ckpt", "last.ckpt"
 
 
@@ -32,6 +34,17 @@ def resumable_writes(path: Path) -> Iterator[None]:
             f"{path}: it can't be written ({error.strerror or error}). What was written before is kept: make room and "
             "run the same command again to go on."
         ) from error
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Raises ACNetError when it is missing or damaged."""
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except OSError as error:
+        raise ACNetError(f"{path}: it can't be read ({error.strerror}). {TRAIN_ANEW}") from error
+    except (RuntimeError, UnpicklingError, EOFError, LookupError, ValueError) as error:
+        raise ACNetError(f"{path}: this checkpoint is damaged. {TRAIN_ANEW}") from error
+    return checkpoint
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,15 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
-from ACNetLib.command_line import CommandParser, run_command
+from ACNetLib.command_line import CommandParser, add_version, run_command, seed
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import write_text_atomically
+from ACNetLib.files import atomic_folder, require_writable, write_json
 
 from .abroad.commands import add_abroad_commands
 from .attention_commands import add_attention_command
 from .case_commands import add_case_commands
 from .comparison_commands import add_comparison_commands
-from .training_commands import COMMAND, add_training_commands, check_new_model, quieten_lightning
+from .training_commands import (
+    COMMAND,
+    WHEN_STOPPED,
+    add_training_commands,
+    check_new_model,
+    exit_when_stopped,
+    quieten_lightning,
+)
 
 if TYPE_CHECKING:
     from ACNetLib.model import Model
@@ -39,13 +45,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         COMMAND, description="Retrain ACNet. Research only: not a medical device, not for diagnosis or treatment."
     )
+    add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     simulate = commands.add_parser("simulate", help="write a case library of simulated patients")
     simulate.add_argument("--patients", type=int, required=True)
     simulate.add_argument("--normal-fraction", type=float, default=0.5, help="share of normal patients (default 0.5)")
     simulate.add_argument("--field", type=float, choices=(1.5, 3.0), default=1.5, help="field strength in tesla")
-    simulate.add_argument("--seed", type=int, default=1)
+    simulate.add_argument("--seed", type=seed, default=1)
     simulate.add_argument("--output", type=Path, required=True, help="new or empty folder")
     simulate.add_argument(
         "--dicom",
@@ -61,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     validation.add_argument("--patients", type=int, default=400, help="patients of each class (default 400)")
     validation.add_argument("--field", type=float, choices=(1.5, 3.0), default=1.5, help="field strength in tesla")
-    validation.add_argument("--seed", type=int, default=77)
+    validation.add_argument("--seed", type=seed, default=77)
     validation.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     validation.set_defaults(run=_validate_simulation)
 
@@ -87,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     train_localizer.add_argument("--patients", type=int, default=700, help="patients of each library (default 700)")
     train_localizer.add_argument("--output", type=Path, required=True, help="localizer file to write (.safetensors)")
     train_localizer.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    train_localizer.set_defaults(run=_train_localizer)
+    train_localizer.set_defaults(run=_train_localizer, when_stopped=WHEN_STOPPED)
 
     judge_localizer = commands.add_parser("evaluate-localizer", help="judge a localizer on simulated cases")
     judge_localizer.add_argument("localizer", type=Path, help="localizer file")
@@ -100,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     diseases = commands.add_parser("other-diseases", help="what a model says of simulated hearts that it does not know")
     diseases.add_argument("model", help="name of a shipped model, or a model file")
     diseases.add_argument("--patients", type=int, default=100, help="patients of each disease (default 100)")
-    diseases.add_argument("--seed", type=int, default=5)
+    diseases.add_argument("--seed", type=seed, default=5)
     diseases.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     diseases.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     diseases.set_defaults(run=_other_diseases)
@@ -108,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     robustness = commands.add_parser("robustness", help="judge a model on simulated scans that get worse and worse")
     robustness.add_argument("model", help="name of a shipped model, or a model file")
     robustness.add_argument("--patients", type=int, default=200, help="half of them with DCM (default 200)")
-    robustness.add_argument("--seed", type=int, default=6)
+    robustness.add_argument("--seed", type=seed, default=6)
     robustness.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     robustness.add_argument("--figure", type=Path, required=True, help="picture to write (.png)")
     robustness.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
@@ -130,7 +137,8 @@ def _simulate(options: argparse.Namespace) -> None:
     if not 0 <= options.normal_fraction <= 1:
         raise ACNetError(f"--normal-fraction: found {options.normal_fraction:g}; expected 0 to 1.")
     cohort = Cohort(options.patients, options.normal_fraction, options.field, options.seed)
-    simulate_cohort(cohort, options.output, options.dicom)
+    with atomic_folder(options.output) as folder:
+        simulate_cohort(cohort, folder, options.dicom)
     print(f"{options.patients} simulated patients in {options.output}")
 
 
@@ -138,6 +146,7 @@ def _validate_simulation(options: argparse.Namespace) -> None:
     from .provenance import provenance
     from .simulation.validation import FEWEST_PATIENTS_PER_CLASS, validate
 
+    require_writable(options.output)
     if options.patients < FEWEST_PATIENTS_PER_CLASS:
         raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS_PER_CLASS}.")
     validation = validate(options.patients, options.field, options.seed)
@@ -147,7 +156,7 @@ def _validate_simulation(options: argparse.Namespace) -> None:
         "seed": options.seed,
     }
     record = {**provenance(COMMAND), **cohort, **validation.to_json()}
-    write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
+    write_json(options.output, record)
     print(f"{validation.table()}\nall in {options.output}")
 
 
@@ -155,6 +164,7 @@ def _gallery(options: argparse.Namespace) -> None:
     from .cases import read_case_library
     from .figures import section_gallery
 
+    require_writable(options.output)
     if options.sections < 1:
         raise ACNetError(f"--sections: found {options.sections}; expected at least 1.")
     section_gallery(read_case_library(options.cases), options.sections, options.output)
@@ -164,17 +174,17 @@ def _gallery(options: argparse.Namespace) -> None:
 def _sample_cases(options: argparse.Namespace) -> None:
     from .simulation.sample_data import write_sample_cases
 
-    write_sample_cases(options.output)
+    with atomic_folder(options.output) as folder:
+        write_sample_cases(folder)
     print(f"sample cases in {options.output}")
 
 
 def _sample_data(options: argparse.Namespace) -> None:
-    from ACNetLib.files import require_empty_folder
-
     from .simulation.sample_data import write_sample_data
 
-    require_empty_folder(options.output)
-    write_sample_data(options.output, options.thumbnails)
+    require_writable(options.thumbnails / "thumbnail.png")
+    with atomic_folder(options.output) as folder:
+        write_sample_data(folder, options.thumbnails)
     print(f"sample data in {options.output}, its pictures in {options.thumbnails}")
 
 
@@ -184,20 +194,23 @@ def _train_localizer(options: argparse.Namespace) -> None:
 
     from .cases import read_case_library
     from .localization.training import FEWEST_PATIENTS, train_localizer
+    from .progress import Watch, print_ends
 
     if options.patients < FEWEST_PATIENTS:
         raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
     check_new_model(options.output)
     quieten_lightning()
     work_folder = options.output.with_suffix(".training")
-    model = train_localizer(
-        [read_case_library(folder) for folder in options.cases],
-        options.patients,
-        options.output.stem,
-        work_folder,
-        choose_device(options.device),
-        progress=sys.stderr.isatty(),
-    )
+    watch = Watch(bar=sys.stderr.isatty(), report=print_ends)
+    with exit_when_stopped(watch):
+        model = train_localizer(
+            [read_case_library(folder) for folder in options.cases],
+            options.patients,
+            options.output.stem,
+            work_folder,
+            choose_device(options.device),
+            watch,
+        )
     save_localizer(model, options.output)
     print(f"localizer {options.output}; metrics of each epoch in {work_folder / 'metrics.csv'}")
 
@@ -210,11 +223,12 @@ def _evaluate_localizer(options: argparse.Namespace) -> None:
     from .localization.evaluation import evaluate_localizer
     from .provenance import provenance
 
+    require_writable(options.output, options.save_model)
     model = load_localizer(options.localizer)
     libraries = [read_case_library(folder) for folder in options.cases]
     metrics = evaluate_localizer(model, libraries, choose_device(options.device))
     record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
-    write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
+    write_json(options.output, record)
     if options.save_model:
         save_localizer(LocalizerModel(model.network, replace(model.card, metrics=metrics)), options.save_model)
     for library in libraries:
@@ -236,6 +250,7 @@ def _other_diseases(options: argparse.Namespace) -> None:
     from .other_diseases import judge_other_diseases, table
     from .provenance import provenance
 
+    require_writable(options.output)
     if options.patients < 1:
         raise ACNetError(f"--patients: found {options.patients}; expected at least 1.")
     model = load_model(find_model(options.model), build_network)
@@ -254,6 +269,7 @@ def _robustness(options: argparse.Namespace) -> None:
     from .provenance import provenance
     from .robustness import FEWEST_PATIENTS, judge_robustness, table
 
+    require_writable(options.output, options.figure)
     if options.patients < FEWEST_PATIENTS:
         raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
     model = load_model(find_model(options.model), build_network)
@@ -265,7 +281,7 @@ def _robustness(options: argparse.Namespace) -> None:
 
 def _write_record(path: Path, model: Model, record: dict[str, Any]) -> None:
     about = {"model": model.card.name, "weights_sha256": model.card.weights_sha256}
-    write_text_atomically(path, json.dumps({**about, **record}, indent=2) + "\n")
+    write_json(path, {**about, **record})
 
 
 if __name__ == "__main__":

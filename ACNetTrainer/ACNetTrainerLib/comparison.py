@@ -6,7 +6,6 @@ these: `comparison.json`, pictures and `report.html`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from scipy.special import logit
 
 from ACNetLib.device import DeviceChoice
-from ACNetLib.files import write_text_atomically
+from ACNetLib.files import write_json
 
 from .baselines import BASELINES, baseline_probabilities
 from .cases import Case, CaseLibrary
@@ -74,7 +73,7 @@ def compare(
         "leaks": asdict(leaks(runs)),
         "runs": entries,
     }
-    write_text_atomically(output / RUNS_FILE, json.dumps(record, indent=1) + "\n")
+    write_json(output / RUNS_FILE, record, indent=1)
 
 
 def _cuts(request: Request, runs: Sequence[Run]) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import require_writable
 
 from .training_commands import COMMAND, DEVICES
 
 PROTOCOLS = ("paper-1", "paper-2", "honest")  # protocols.PROTOCOLS, not imported
-INTERRUPTED = "Interrupted. Run the same command again: what is done is kept, the rest goes on from its last epochs."
+WHEN_STOPPED = "Stopped. Run the same command again: what is done is kept, the rest goes on from its checkpoints."
 
 
 def add_comparison_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -31,7 +32,7 @@ def add_comparison_commands(commands: argparse._SubParsersAction[Any]) -> None:
     compare.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of a Dask cluster train")
     compare.add_argument("--output", type=Path, required=True, help="folder for the results")
     compare.add_argument("--device", default="auto", help=DEVICES)
-    compare.set_defaults(run=_compare)
+    compare.set_defaults(run=_compare, when_stopped=WHEN_STOPPED)
 
     tables = commands.add_parser("compare-tables", help="make a comparison's tables, figures and report once more")
     tables.add_argument("folder", type=Path, help="output folder of compare")
@@ -42,22 +43,20 @@ def _compare(options: argparse.Namespace) -> None:
     from ACNetLib.device import choose_device
 
     from .comparison import compare
+    from .comparison_files import RUNS_FILE
     from .provenance import provenance
 
+    require_writable(options.output / RUNS_FILE)
     request = _request(options)
-    try:
-        compare(
-            _library(options.cases),
-            request,
-            options.output,
-            choose_device(options.device),
-            provenance(COMMAND),
-            options.scheduler,
-            lambda text: print(text, flush=True),
-        )
-    except KeyboardInterrupt:
-        print(INTERRUPTED, flush=True)
-        raise
+    compare(
+        _library(options.cases),
+        request,
+        options.output,
+        choose_device(options.device),
+        provenance(COMMAND),
+        options.scheduler,
+        lambda text: print(text, flush=True),
+    )
     _write_tables(options.output)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ACNetLib.files import atomic_path, write_text_atomically
+from ACNetLib.files import atomic_path, damage_named, read_json, write_json
 
 from .cases import Case
 from .csv_table import read_table, write_table
@@ -21,6 +20,7 @@ RUNS_FILE, SUMMARY_FILE, RUNS_FOLDER = "runs.json", "comparison.json", "runs"
 """What was done, what came of it, and a folder a training with the three files below."""
 OUTCOME_FILE, PREDICTIONS_FILE, ATTENTION_FILE = "outcome.json", "predictions.csv", "attention.npz"
 COLUMNS = ("case", "patient", "label", "log_odds")
+TRAIN_AGAIN = "Remove the folder of this training and run acnet-train compare once more."
 MAP_PREFIX, MAP_STEPS = "map_", 65535
 """Maps are in (0, 1) and often nearly flat: half precision would show in the pictures."""
 
@@ -53,7 +53,7 @@ def write_outcome(folder: Path, test: Sequence[Case], outcome: Outcome) -> None:
         "epochs": outcome.epochs,
         "attention_enrichment": attention.enrichment,
     }
-    write_text_atomically(folder / OUTCOME_FILE, json.dumps(numbers, indent=1) + "\n")
+    write_json(folder / OUTCOME_FILE, numbers, indent=1)
 
 
 def _rows(test: Sequence[Case], log_odds: Iterable[float]) -> Iterator[dict[str, str]]:
@@ -62,7 +62,15 @@ def _rows(test: Sequence[Case], log_odds: Iterable[float]) -> Iterator[dict[str,
 
 
 def read_numbers(folder: Path) -> dict[str, Any]:
-    numbers: dict[str, Any] = json.loads((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
+    """What OUTCOME_FILE holds. Raises ACNetError when it is damaged."""
+    path = folder / OUTCOME_FILE
+    numbers = read_json(path, TRAIN_AGAIN)
+    with damage_named(path, TRAIN_AGAIN):
+        temperatures = [float(value) for value in numbers["temperatures"]]
+        shares = float(numbers["training_prior_dcm"]), float(numbers["decision_threshold"])
+        if not temperatures or min(temperatures) <= 0 or not all(0 < share < 1 for share in shares):
+            raise ValueError("a temperature, prior or threshold is out of range")
+        _ = int(numbers["best_epoch"]), list(numbers["epochs"]), dict(numbers["attention_enrichment"])
     return numbers
 
 
@@ -77,7 +85,7 @@ def read_attention(folder: Path) -> dict[str, Any]:
     path = folder / ATTENTION_FILE
     if not path.is_file():
         return {}
-    with np.load(path) as arrays:
+    with damage_named(path, TRAIN_AGAIN), np.load(path) as arrays:
         maps = {
             name.removeprefix(MAP_PREFIX): arrays[name].astype(np.float32) / MAP_STEPS
             for name in arrays

@@ -6,7 +6,6 @@ counts patients, and of several seeds the mean.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ import numpy as np
 from scipy.special import logit
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import write_text_atomically
+from ACNetLib.files import damage_named, read_json, write_json
 from ACNetLib.probability import calibrated
 
+from .cases import number_in
 from .comparison_files import RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE, is_done, read_numbers, read_predictions
 from .metrics import (
     BoolArray,
@@ -34,6 +34,8 @@ from .metrics import (
 from .paired_tests import PairedTest, delong_test, holm
 
 HONEST = "honest"
+PROTOCOLS = ("paper-1", "paper-2", HONEST)
+COMPARE_AGAIN = "Run acnet-train compare once more."
 REFERENCE = "acnet"
 BOOTSTRAP_SEED = 0
 ZERO = 0.5
@@ -91,20 +93,21 @@ def summarize(folder: Path) -> dict[str, Any]:
 
 
 def write_summary(summary: dict[str, Any], folder: Path) -> None:
-    write_text_atomically(folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
+    write_json(folder / SUMMARY_FILE, summary, indent=1)
 
 
 def read_runs(folder: Path) -> dict[str, Any]:
     path = folder / RUNS_FILE
     if not path.is_file():
         raise ACNetError(f"{folder}: no {RUNS_FILE} found; expected the output folder of acnet-train compare.")
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for entry in record["runs"]:
-        if not is_done(folder / RUNS_FOLDER / entry["folder"]):
-            raise ACNetError(
-                f"{folder / RUNS_FOLDER / entry['folder']}: files of this training are missing; run "
-                "acnet-train compare once more."
-            )
+    record = read_json(path, COMPARE_AGAIN)
+    with damage_named(path, COMPARE_AGAIN):
+        entries = [(str(entry["network"]), int(entry["number"]), str(entry["folder"])) for entry in record["runs"]]
+        if not entries or record["protocol"] not in PROTOCOLS:
+            raise ValueError("no trainings, or an unknown protocol")
+    for _, _, name in entries:
+        if not is_done(folder / RUNS_FOLDER / name):
+            raise ACNetError(f"{folder / RUNS_FOLDER / name}: files of this training are missing. {COMPARE_AGAIN}")
     return record
 
 
@@ -130,7 +133,8 @@ def _read_sections(network: str, runs_folder: Path, entries: Sequence[dict[str, 
         found = read_predictions(runs_folder / entry["folder"])
         rows += found
         parts += [entry["number"]] * len(found)
-    log_odds = np.array([[float(row["log_odds"]) for row in rows]])
+    places = ", ".join(entry["folder"] for entry in entries)
+    log_odds = np.array([[number_in(row["log_odds"], f"{places}: column log_odds") for row in rows]])
     return Tested(
         network,
         log_odds,

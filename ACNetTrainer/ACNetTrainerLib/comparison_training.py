@@ -5,7 +5,6 @@ All that a result depends on is in a `Run` and in the source files that this one
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,12 +14,14 @@ import torch
 from torch import Tensor
 
 from ACNetLib.device import DeviceChoice
+from ACNetLib.files import damage_named
 from ACNetLib.section import SectionGrid, to_intensity
 
 from .augmentation import random_grid, vary_t1
 from .cases import Case, CaseLibrary
-from .checkpoints import ResumableLoader
+from .checkpoints import TRAIN_ANEW, ResumableLoader
 from .comparison_attention import Attention, attention_on
+from .csv_table import read_table
 from .dataset import CaseDataset, EpochSampler, SampleKey
 from .fitting import METRICS_FILE, claim_folder, fit
 from .metrics import FloatArray
@@ -150,5 +151,6 @@ def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
 
 
 def _epochs(work_folder: Path) -> tuple[dict[str, Any], ...]:
-    with (work_folder / METRICS_FILE).open(encoding="utf-8", newline="") as file:
-        return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
+    path = work_folder / METRICS_FILE
+    with damage_named(path, TRAIN_ANEW):
+        return tuple({name: float(value) for name, value in row.cells.items()} for row in read_table(path).rows)

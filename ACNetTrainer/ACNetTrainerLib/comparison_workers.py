@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ACNetLib.command_line import STOPPED
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 
 from .comparison_cache import complete, run_folder
 from .comparison_training import Run
+from .progress import TrainingStopped
+from .worker_pool import worker_pool
 
 Report = Callable[[Run, float], None]
 
@@ -46,21 +49,19 @@ def _complete(run: Run, folder: Path, device: DeviceChoice) -> float:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
-    return complete(run, folder, device)
+    try:
+        return complete(run, folder, device)
+    except TrainingStopped:  # at the wish of the process that started it
+        sys.exit(STOPPED)
 
 
 def _here(runs: Sequence[Run], runs_folder: Path, device: DeviceChoice) -> Iterator[tuple[Run, float]]:
     processes = min(len(runs), _cores() if device.device == "cpu" else 1)
     # A process that has used torch's threads can't be forked.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with worker_pool(processes, "spawn") as pool:
         futures = {pool.submit(_complete, run, run_folder(runs_folder, run), device): run for run in runs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def _cores() -> int:

@@ -48,7 +48,14 @@ def read_table(path: Path, expected: Sequence[str] = ()) -> Table:
         raise ACNetError(f"{path}: it can't be read ({error.strerror}); expected a CSV file.") from error
     header = text.partition("\n")[0]
     delimiter = ";" if ";" in header and "," not in header else ","
-    lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        lines = list(reader)
+    except csv.Error as error:  # an unclosed quote swallows all lines below it
+        raise ACNetError(
+            f"{path}, line {reader.line_num}: no CSV ({error}). A quote before it is not closed, or stands within a "
+            "cell; correct it in a text editor."
+        ) from error
     columns = tuple(name.strip() for name in lines[0]) if lines else ()
     missing = [name for name in expected if name not in columns]
     if missing:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from sklearn.model_selection import cross_val_predict
 
 from ACNetLib.classifier import Localizer
 from ACNetLib.device import DeviceChoice
@@ -19,31 +16,18 @@ from ACNetLib.probability import Verdict, at_prevalence, sigmoid, verdict
 
 from .attention_evaluation import judge_attention
 from .attention_gallery import draw_attention_gallery
-from .baselines import MEASURES, measures_regression
 from .cases import LABELS, Case, CaseLibrary
 from .evaluation_figures import draw_evaluation
-from .metrics import (
-    BoolArray,
-    Estimate,
-    FloatArray,
-    IndexArray,
-    auroc,
-    bootstrap,
-    expected_calibration_error,
-    prevalence_weights,
-)
+from .metrics import auroc, bootstrap, expected_calibration_error, prevalence_weights
 from .performance import BOOTSTRAP_SEED, performance
 from .scores import PatientScores, score_patients
 from .simulation.truth import TRUTH_TABLE_NAME
 from .training import count_cases
 from .training_patients import known_patients
+from .true_measures import FOLDS, against_measures
 
-MATCHED_PAIR_TOLERANCE_SD = 0.1
-FOLDS = 5
 FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
-CROSS_FITTED = "the other four fifths of these patients"
-"""What the regression on the true measures is fitted to where the training's cases are not given."""
 CALIBRATION_PREVALENCES = (0.5, 0.2)
 """Half, as the shipped models are trained, and about what a cardiac MR service sees."""
 
@@ -83,10 +67,8 @@ def evaluate(
     }
     if localizer is not None:
         result["with_localizer"] = _with_localizer(model, library, device, localizer)
-    truth = library.folder / TRUTH_TABLE_NAME
-    if truth.is_file():
-        measures = mid_level_measures(truth, scores.patients)
-        result["true_measures"] = _against_measures(scores, measures, training_library)
+    if (library.folder / TRUTH_TABLE_NAME).is_file():
+        result["true_measures"] = against_measures(scores, library, training_library)
         if model.card.attention_thresholds:
             result["attention"] = judge_attention(model, library, device)
     if figures is not None:
@@ -143,15 +125,20 @@ def verdict_shares(model: Model, scores: PatientScores) -> dict[str, dict[str, f
 
 
 def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, localizer: Localizer) -> dict[str, Any]:
-    """The AUROC when sections are cut where the localizer finds the ventricle and left out where it does not."""
+    """The AUROC when sections are cut where the localizer finds the ventricle and left out where it does not; None, and
+    why, where it finds no patient of one of the classes."""
     found = located_library(library, localizer)
-    scores = score_patients(model, found, device)
-    return {
+    counts = {
         "localizer": localizer.name,
         "sections_not_found": len(library.cases) - len(found.cases),
-        "patients_without_a_section": len(library.patients) - len(scores.patients),
-        "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded()),
+        "patients_without_a_section": len(library.patients) - len(found.patients),
     }
+    labels = {case.label for case in found.cases}
+    if missing := [label for label in LABELS if label not in labels]:
+        reason = f"the localizer found the left ventricle of no patient labelled {' or '.join(missing)}"
+        return {**counts, "auroc": None, "not_judged": reason}
+    scores = score_patients(model, found, device)
+    return {**counts, "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded())}
 
 
 def located_library(library: CaseLibrary, localizer: Localizer) -> CaseLibrary:
@@ -186,96 +173,3 @@ def _check_apart(training: CaseLibrary, judged: CaseLibrary) -> None:
     fields = {case.field_strength_tesla for case in (*training.cases, *judged.cases)}
     if len(fields) > 1:
         raise ACNetError(f"{training.folder}: it is of another field strength than {judged.folder}; expected the same.")
-
-
-def mid_level_measures(truth_table: Path, patients: tuple[str, ...]) -> dict[str, FloatArray]:
-    """Septal T1, cavity area and wall thickness of each patient's mid section, in the order of `patients`."""
-    with truth_table.open(encoding="utf-8", newline="") as file:
-        rows = {row["patient"]: row for row in csv.DictReader(file) if row["level"] == "mid"}
-    measures = {name: np.array([float(rows[patient][name]) for patient in patients]) for name in MEASURES}
-    # A wall too thin for a mid-wall pixel has no septal T1; the mean says nothing for either class.
-    return {name: np.where(np.isnan(values), np.nanmean(values), values) for name, values in measures.items()}
-
-
-def _against_measures(
-    scores: PatientScores, measures: Mapping[str, FloatArray], training_library: CaseLibrary | None
-) -> dict[str, Any]:
-    truth = scores.is_dcm
-    if training_library is None:
-        regression, fitted_to = measures_log_odds(measures, truth), CROSS_FITTED
-    else:
-        regression = trained_measures_log_odds(measures, training_library)
-        fitted_to = f"the {len(training_library.patients)} patients of the training"
-    difference = bootstrap_difference(scores.log_odds, regression, truth)
-    size_matched = matched_patients(measures["cavity_area_mm2"], truth)
-    t1_matched = matched_patients(measures["septal_t1_ms"], truth)
-    return {
-        "regression_fitted_to": fitted_to,
-        "auroc_septal_t1": auroc(measures["septal_t1_ms"], truth),
-        "auroc_cavity_area": auroc(measures["cavity_area_mm2"], truth),
-        "auroc_logistic_regression": asdict(bootstrap(auroc, regression, truth, BOOTSTRAP_SEED).rounded()),
-        "auroc_model_minus_regression": asdict(difference.rounded()),
-        "size_matched": _subgroup(scores, regression, size_matched),
-        "t1_matched": _subgroup(scores, regression, t1_matched),
-    }
-
-
-def measures_log_odds(measures: Mapping[str, FloatArray], is_dcm: BoolArray) -> FloatArray:
-    """Logistic regression on the three measures, each patient predicted by a fit to the other four fifths."""
-    features = _features(measures)
-    return np.asarray(cross_val_predict(measures_regression(), features, is_dcm, cv=FOLDS, method="decision_function"))
-
-
-def trained_measures_log_odds(measures: Mapping[str, FloatArray], training: CaseLibrary) -> FloatArray:
-    """Logistic regression on the three measures, fitted to the training patients."""
-    dcm = {case.patient for case in training.cases if case.is_dcm}
-    fitted = mid_level_measures(training.folder / TRUTH_TABLE_NAME, training.patients)
-    regression = measures_regression().fit(_features(fitted), [patient in dcm for patient in training.patients])
-    return np.asarray(regression.decision_function(_features(measures)))
-
-
-def _features(measures: Mapping[str, FloatArray]) -> FloatArray:
-    return np.stack([measures[name] for name in MEASURES], axis=1)
-
-
-def bootstrap_difference(first: FloatArray, second: FloatArray, is_dcm: BoolArray) -> Estimate:
-    """AUROC of `first` minus AUROC of `second` on the same resampled patients."""
-    index = np.arange(len(is_dcm))
-    return bootstrap(
-        lambda drawn, truth: auroc(first[drawn.astype(int)], truth) - auroc(second[drawn.astype(int)], truth),
-        index.astype(float),
-        is_dcm,
-        BOOTSTRAP_SEED,
-    )
-
-
-def matched_patients(values: FloatArray, is_dcm: BoolArray) -> IndexArray:
-    """Indices of pairs, one patient of each class, whose values differ by at most a tenth of a standard deviation.
-
-    Greedy, nearest first; each patient is used once.
-    """
-    dcm, normal = np.flatnonzero(is_dcm), np.flatnonzero(~is_dcm)
-    distance = np.abs(values[dcm][:, None] - values[normal][None])
-    tolerance = MATCHED_PAIR_TOLERANCE_SD * values.std()
-    used_dcm, used_normal, chosen = set[int](), set[int](), list[int]()
-    for flat in np.argsort(distance, axis=None):
-        i, j = divmod(int(flat), len(normal))
-        if distance[i, j] > tolerance:
-            break
-        if i in used_dcm or j in used_normal:
-            continue
-        used_dcm.add(i)
-        used_normal.add(j)
-        chosen += [int(dcm[i]), int(normal[j])]
-    return np.array(sorted(chosen), dtype=int)
-
-
-def _subgroup(scores: PatientScores, regression: FloatArray, index: IndexArray) -> dict[str, Any]:
-    if not len(index):
-        return {"patients": 0}
-    truth = scores.is_dcm[index]
-    return {
-        "patients": len(index),
-        "auroc": asdict(bootstrap(auroc, scores.log_odds[index], truth, BOOTSTRAP_SEED).rounded()),
-        "auroc_logistic_regression": auroc(regression[index], truth),
-    }

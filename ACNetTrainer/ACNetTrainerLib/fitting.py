@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -23,13 +22,21 @@ from torch.utils.data import DataLoader
 
 from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import write_text_atomically
+from ACNetLib.files import damage_named, read_json, write_text_atomically
 
-from .cases import write_table
-from .checkpoints import BEST_CHECKPOINT, LAST_CHECKPOINT, AtomicCheckpoints, KeepCheckpoints, resumable_writes
+from .checkpoints import (
+    BEST_CHECKPOINT,
+    LAST_CHECKPOINT,
+    TRAIN_ANEW,
+    AtomicCheckpoints,
+    KeepCheckpoints,
+    read_checkpoint,
+    resumable_writes,
+)
+from .csv_table import read_table, write_table
 from .normalization import STATISTICS_SLICES, recompute_statistics
 from .precision import Precision, choose_precision
-from .progress import Watch, Watcher
+from .progress import StopSignals, Watch, Watcher
 from .recipe import Optimization
 
 SETTINGS_FILE, METRICS_FILE, LOCK_FILE = "settings.json", "metrics.csv", "training.lock"
@@ -126,7 +133,7 @@ def claim_folder(work_folder: Path, settings: dict[str, Any]) -> None:
     text = json.dumps(settings, indent=1)
     file = work_folder / SETTINGS_FILE
     if file.is_file():
-        if _what_is_trained(file.read_text(encoding="utf-8")) != _what_is_trained(text):
+        if _without_precision(read_json(file, TRAIN_ANEW)) != _without_precision(json.loads(text)):
             raise ACNetError(
                 f"{work_folder}: holds an unfinished training of other cases or another recipe; "
                 "remove the folder or give another output."
@@ -136,9 +143,11 @@ def claim_folder(work_folder: Path, settings: dict[str, Any]) -> None:
             write_text_atomically(file, text)
 
 
-def _what_is_trained(settings: str) -> Any:
-    """Without the precision, which is the device's affair: on another one a training goes on in another."""
-    return json.loads(settings, object_hook=lambda table: {k: v for k, v in table.items() if k != "precision"})
+def _without_precision(settings: Any) -> Any:
+    """Precision is the device's affair: on another one a training goes on in another."""
+    if isinstance(settings, dict):
+        return {key: _without_precision(value) for key, value in settings.items() if key != "precision"}
+    return settings
 
 
 @dataclass(frozen=True)
@@ -161,9 +170,10 @@ def fit(
 
     The task has the weights of the epoch with the lowest validation loss then. Raises ACNetError when a loss is no
     number, a file can't be written, or another process trains in the folder, and TrainingStopped at the wish of
-    `watch`.
+    `watch`, after Ctrl-C and after SIGTERM.
     """
-    with _only_process(work_folder), _one_thread_a_slice():
+    signals = StopSignals()
+    with _only_process(work_folder), _one_thread_a_slice(), signals.listening():
         settings = task.optimization
         network: Any = task.network  # torch's stubs of Module.to know no memory format
         network.to(memory_format=torch.channels_last)
@@ -176,7 +186,7 @@ def fit(
             _StayStopped(),
             EarlyStopping("validation_loss", patience=settings.early_stopping_epochs),
             kept,
-            Watcher(watch, work_folder, kept, precision),
+            Watcher(watch, signals, work_folder, kept, precision),
         ]
         if watch.bar:
             callbacks.append(TQDMProgressBar(refresh_rate=10))
@@ -193,8 +203,10 @@ def fit(
             num_sanity_val_steps=0,
         )
         last = work_folder / LAST_CHECKPOINT
+        if last.is_file():
+            read_checkpoint(last)
         trainer.fit(task, training, validation, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
-        best = torch.load(work_folder / BEST_CHECKPOINT, weights_only=True, map_location="cpu")
+        best = read_checkpoint(work_folder / BEST_CHECKPOINT)
         task.load_state_dict(best["state_dict"])
         network.to(memory_format=torch.contiguous_format)
         return Fitted(int(best["epoch"]) + 1, precision.precision)
@@ -254,8 +266,9 @@ class _MetricsTable(Callback):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         rows: list[dict[str, Any]] = []
         if self._path.is_file():
-            with self._path.open(encoding="utf-8", newline="") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= trainer.current_epoch]
+            with damage_named(self._path, TRAIN_ANEW):
+                table = read_table(self._path, ["epoch"])
+                rows = [row.cells for row in table.rows if int(row.cells["epoch"]) <= trainer.current_epoch]
         values = {"training_loss": pl_module.mean_training_loss}
         values.update({name: float(trainer.callback_metrics[name]) for name in ("validation_loss", *pl_module.metrics)})
         row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.5f}" for name, value in values.items()}}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
 from .simulation.diseases import draw_diseased_patient
 from .simulation.patient import Disease, Label, Patient, draw_patient
 from .simulation.section import LEVEL_NAMES, simulate_section
+from .worker_pool import worker_pool
 
 Group = Label | Disease
 GROUP_NAMES: dict[Group, str] = {
@@ -45,7 +44,7 @@ def judge_other_diseases(model: Model, patients: int, seed: int, device: DeviceC
     drawn = [
         _draw(seed, index, group, model.card.field_strength_tesla) for group in GROUP_NAMES for index in range(patients)
     ]
-    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+    with worker_pool() as pool:
         studies = tqdm(pool.map(_crops, drawn, chunksize=2), total=len(drawn), unit="patient", disable=None)
         probabilities = np.array([_probability_dcm(model, crops, device) for crops in studies])
     by_group = dict(zip(GROUP_NAMES, probabilities.reshape(-1, patients), strict=True))

@@ -1,4 +1,4 @@
-"""Following a training and stopping it: events for those who watch, a stop file or Ctrl-C for those who want it to end.
+"""Following a training and stopping it: events for those who watch, a stop file or a signal for those who end it.
 
 The events are described in Documentation/training.md.
 """
@@ -6,8 +6,10 @@ The events are described in Documentation/training.md.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -18,12 +20,13 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Checkpoint
 
-from ACNetLib.command_line import INTERRUPTED
+from ACNetLib.command_line import ENDED_AT_ONCE
 
 from .checkpoints import LAST_CHECKPOINT, KeepCheckpoints
 from .precision import PrecisionChoice
 
 Event = Mapping[str, Any]
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 RECENT_STEPS = 50
 """How many steps the time left is estimated from."""
 
@@ -37,42 +40,54 @@ class TrainingStopped(Exception):
         self.step = step
 
 
-class StopRequest:
-    """Whether a training shall stop: when a file appears, or after Ctrl-C."""
+class StopSignals:
+    """Whether Ctrl-C or SIGTERM has asked a training to stop after its step; a second one ends the process at once."""
 
-    def __init__(self, file: Path | None) -> None:
-        self._file = file
-        self._interrupted = False
+    def __init__(self) -> None:
+        self._received = False
 
     def __call__(self) -> bool:
-        return self._interrupted or (self._file is not None and self._file.exists())
+        return self._received
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Ctrl-C asks to stop, a second one ends the process at once. The file is removed at the end."""
-        before = signal.signal(signal.SIGINT, self._interrupt)
+        if threading.current_thread() is not threading.main_thread():  # no other gets signals
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.listen()
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
-            if self._file is not None:
-                self._file.unlink(missing_ok=True)
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def _interrupt(self, _signal: int, _frame: Any) -> None:
-        if self._interrupted:
-            sys.exit(INTERRUPTED)
-        self._interrupted = True
-        print("Stopping after this step; Ctrl-C again ends at once.", file=sys.stderr, flush=True)
+    def listen(self) -> None:
+        """Also once more, when another library has put its own handler in the place."""
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, self._receive)
+
+    def _receive(self, _number: int, _frame: object) -> None:
+        if self._received:
+            sys.exit(ENDED_AT_ONCE)
+        self._received = True
+        if multiprocessing.parent_process() is None:
+            print("Stopping after this step; once more (Ctrl-C or SIGTERM) ends at once.", file=sys.stderr, flush=True)
 
 
 def print_json_line(event: Event) -> None:
     print(json.dumps(event), flush=True)
 
 
-def print_precision(event: Event) -> None:
-    """One line to standard error, where a training begins."""
-    if event["event"] == "start":
-        print(f"Training in {event['precision']}: {event['reason']}.", file=sys.stderr, flush=True)
+def print_ends(event: Event) -> None:
+    """One line where a training begins, to standard error, and one where it was stopped."""
+    match event:
+        case {"event": "start", "precision": precision, "reason": reason}:
+            print(f"Training in {precision}: {reason}.", file=sys.stderr, flush=True)
+        case {"event": "stopped", "message": message}:
+            print(message, flush=True)
 
 
 def _report_nothing(_event: Event) -> None:
@@ -101,8 +116,11 @@ class Watcher(Checkpoint):
     A kind of Checkpoint, for Lightning calls these last: a step or epoch is reported when its checkpoint is written.
     """
 
-    def __init__(self, watch: Watch, work_folder: Path, kept: KeepCheckpoints, precision: PrecisionChoice) -> None:
+    def __init__(
+        self, watch: Watch, signals: StopSignals, work_folder: Path, kept: KeepCheckpoints, precision: PrecisionChoice
+    ) -> None:
         self._watch = watch
+        self._signals = signals
         self._work_folder = work_folder
         self._kept = kept
         self._precision = precision
@@ -110,7 +128,12 @@ class Watcher(Checkpoint):
         self._validation_seconds = 0.0
         self._since = 0.0
 
+    def _asked_to_stop(self) -> bool:
+        return self._signals() or self._watch.stop()
+
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        # Lightning (2.6, SIGTERMException) would end the process with exit code 0 and without a checkpoint.
+        self._signals.listen()
         epoch, step = divmod(trainer.global_step, trainer.num_training_batches)
         self._watch.report(
             {
@@ -123,7 +146,7 @@ class Watcher(Checkpoint):
                 "reason": self._precision.reason,
             }
         )
-        if not trainer.should_stop and self._watch.stop():
+        if not trainer.should_stop and self._asked_to_stop():
             raise TrainingStopped(epoch + 1, step, trainer.num_training_batches)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -147,7 +170,7 @@ class Watcher(Checkpoint):
             }
         )
         is_last = batch_idx + 1 == trainer.num_training_batches  # the epoch's own checkpoint follows soon
-        if not is_last and self._watch.stop():
+        if not is_last and self._asked_to_stop():
             trainer.save_checkpoint(self._work_folder / LAST_CHECKPOINT)
             raise TrainingStopped(trainer.current_epoch + 1, batch_idx + 1, trainer.num_training_batches)
 
@@ -170,7 +193,7 @@ class Watcher(Checkpoint):
             }
         )
         is_last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        if not is_last and self._watch.stop():
+        if not is_last and self._asked_to_stop():
             steps = trainer.num_training_batches
             raise TrainingStopped(trainer.current_epoch + 1, steps, steps)
 

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ACNetLib import __version__
+
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
+
 
 def provenance(command: str) -> dict[str, Any]:
-    """The command line, the commit of the working copy (None outside of one) and whether it had changes."""
+    """The command line, the commit of our working copy (None outside of one) and whether it had changes."""
+    commit = _own_commit(Path(__file__).resolve())
     return {
         "command": " ".join([command, *sys.argv[1:]]),
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "versions": {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")},
+        "commit": commit,
+        "uncommitted_changes": commit is not None and bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "versions": {"SlicerACNet": __version__, **{name: version(name) for name in LIBRARIES}},
     }
 
 
+def _own_commit(file: Path) -> str | None:
+    """None where the repository around this file is not ours, as around an environment where a wheel was installed."""
+    top, tracked = _git("rev-parse", "--show-toplevel"), _git("ls-files", "--error-unmatch", file.name)
+    if top is None or tracked is None or Path(top).resolve() != file.parents[2]:
+        return None
+    return _git("rev-parse", "HEAD")
+
+
 def _git(*arguments: str) -> str | None:
+    # A hook of another repository sets variables that would name that one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         result = subprocess.run(
-            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=30
+            ["git", *arguments],
+            cwd=Path(__file__).resolve().parent,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.network import AttentionKind, NormalizationKind
+from ACNetLib.resources import resources_folder
 from ACNetLib.section import IntensityScaling
 
 from .networks import NETWORKS
@@ -22,7 +23,8 @@ LIMITS = {
     **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction", "scale", "t1_scale", "mirror"), (0.0, 1.0)),
 }
 """The lowest value of a setting, and what it must stay below; 0 and infinity for the others."""
-RECIPES_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Recipes"
+LARGEST_INTEGER = 2**31 - 1
+RECIPES_FOLDER = resources_folder("ACNetTrainerLib") / "Recipes"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def read_recipe(name_or_path: str) -> Recipe:
             f"recipe: found neither a file nor a shipped recipe '{name_or_path}'; "
             f"shipped are {', '.join(shipped_recipes())}."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no text, a number of thousands of digits, endless nesting
         raise ACNetError(f"{path}: not a TOML file ({error}).") from error
     tables = {name: kind for name, kind in get_type_hints(Recipe).items() if name != "name"}
     tables["network"] = _network_kind(values.get("network"), f"{path}, [network]")
@@ -149,6 +151,8 @@ def _value(name: str, value: Any, kind: Any, place: str) -> Any:
         if value not in choices:
             raise ACNetError(f"{place} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
         return value
+    if type(value) is int and abs(value) > LARGEST_INTEGER:  # it may have more digits than Python writes
+        raise ACNetError(f"{place} is a number of more than ten digits; expected at most {LARGEST_INTEGER}.")
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:

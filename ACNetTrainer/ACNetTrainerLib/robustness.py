@@ -3,9 +3,7 @@ worse in one respect at a time."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,12 +17,14 @@ from ACNetLib.model import Model
 from ACNetLib.section import INTENSITY_MAX, SECTION_SIZE, SECTION_SPACING_MM, IntensityScaling, to_intensity
 
 from .baselines import MEASURES, measures_regression
-from .evaluation import BOOTSTRAP_SEED, FOLDS, bootstrap_difference
 from .metrics import BoolArray, FloatArray, auroc, bootstrap
+from .performance import BOOTSTRAP_SEED
 from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
 from .simulation.cohort import Cohort
 from .simulation.patient import Patient, Scan
 from .simulation.section import measure_with_truth, simulate_section
+from .true_measures import FOLDS, bootstrap_difference
+from .worker_pool import worker_pool
 
 FEWEST_PATIENTS = 2 * FOLDS
 """As many of each class as the regression has folds."""
@@ -121,7 +121,7 @@ def judge_robustness(model: Model, patients: int, seed: int, device: DeviceChoic
     is_dcm = np.array([label == "dcm" for label in cohort.labels()])
     conditions = [(key, step) for key, degradation in DEGRADATIONS.items() for step in degradation.steps]
     log_odds, measures, psnr_db, level = [], [], [], []
-    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+    with worker_pool() as pool:
         jobs = ((patient, conditions, model.card.intensity) for patient in cohort.draw())
         for acquired in tqdm(
             pool.map(_acquire, *zip(*jobs, strict=True)), total=patients, unit="patient", disable=None

@@ -3,7 +3,6 @@ know that of the site."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -14,12 +13,12 @@ import SimpleITK as sitk
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from ACNetLib.errors import ACNetError
 from ACNetLib.model import UNCERTAIN_RANGE
 from ACNetLib.study import median_of_known
 from ACNetLib.ventricle import Ventricle, measure_ventricle
 
 from .cases import Case, CaseLibrary
+from .measures_table import measure_in, read_measures_table
 from .metrics import BoolArray, FloatArray, auroc
 from .simulation.truth import TRUTH_TABLE_NAME
 
@@ -100,14 +99,12 @@ def normal_t1_ms(library: CaseLibrary, cases: Sequence[Case]) -> tuple[float, fl
 
 def _measured_septal_t1(library: CaseLibrary) -> dict[str, float]:
     """What the table of a simulated library says of each of its cases; empty without one."""
-    table = library.folder / TRUTH_TABLE_NAME
-    if not table.is_file():
+    if not (library.folder / TRUTH_TABLE_NAME).is_file():
         return {}
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            return {row["case"]: float(row["septal_t1_ms"]) for row in csv.DictReader(file)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise ACNetError(f"{table}: it holds no septal_t1_ms for each case ({error}).") from error
+    table, rows = read_measures_table(library, ("case", "septal_t1_ms"))
+    return {
+        row["case"]: measure_in(row["septal_t1_ms"], f"{table}, case '{row['case']}': septal_t1_ms") for row in rows
+    }
 
 
 def _septal_t1(library: CaseLibrary, case: Case) -> float:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ACNetLib.command_line import STOPPED
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import write_text_atomically
+from ACNetLib.files import require_writable, write_json
 
 if TYPE_CHECKING:
     from ACNetLib.model import Model
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
 COMMAND = "acnet-train"
 FINE_TUNE = "fine-tune"
 """The shipped recipe that trains a model on; it needs one."""
-STOPPED = 3
-"""The exit code of a training that was stopped and can go on."""
+WHEN_STOPPED = "Stopped. Run the same command again to go on from the last checkpoint."
 DEVICES = "auto, cuda, mps or cpu"
 MODELS = "name of a model of the classifier's, or a model file"
 
@@ -41,7 +42,7 @@ def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
     train.add_argument("--freeze-down-residual", action="store_true", help="fine-tune all but the down-residual module")
     train.add_argument("--progress", choices=("text", "json"), default="text", help="json: one event a line")
     train.add_argument("--stop-file", type=Path, help="stop after the step in which this file appears")
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, when_stopped=WHEN_STOPPED)
 
     evaluate = commands.add_parser("evaluate", help="judge a model on cases that it has not seen")
     evaluate.add_argument("model", help=MODELS)
@@ -63,25 +64,39 @@ def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from .progress import StopRequest, TrainingStopped, Watch, print_json_line, print_precision
+    from .progress import Watch, print_ends, print_json_line
 
-    stop = StopRequest(options.stop_file)
+    stop_file: Path | None = options.stop_file
+
+    def stop() -> bool:
+        return stop_file is not None and stop_file.exists()
+
     if options.progress == "json":
         watch = Watch(report=print_json_line, stop=stop)
     else:
-        watch = Watch(bar=sys.stderr.isatty(), report=print_precision, stop=stop)
+        watch = Watch(bar=sys.stderr.isatty(), report=print_ends, stop=stop)
     try:
-        with stop.listening():
+        with exit_when_stopped(watch):
             _train_to_file(options, watch)
-    except TrainingStopped as stopped:
-        message = f"{stopped} Run the same command again to go on from there."
-        watch.report({"event": "stopped", "epoch": stopped.epoch, "step": stopped.step, "message": message})
-        if options.progress == "text":
-            print(message)
-        sys.exit(STOPPED)
     except Exception as error:
         watch.report({"event": "error", "message": str(error) or type(error).__name__})
         raise
+    finally:
+        if stop_file is not None:
+            stop_file.unlink(missing_ok=True)  # the next training would stop at once
+
+
+@contextmanager
+def exit_when_stopped(watch: Watch) -> Iterator[None]:
+    """A training that was asked to stop ends the command with one line on how to go on."""
+    from .progress import TrainingStopped
+
+    try:
+        yield
+    except TrainingStopped as stopped:
+        message = f"{stopped} Run the same command again to go on from there."
+        watch.report({"event": "stopped", "epoch": stopped.epoch, "step": stopped.step, "message": message})
+        sys.exit(STOPPED)
 
 
 def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
@@ -148,6 +163,7 @@ def check_new_model(output: Path) -> None:
         raise ACNetError(f"--output: found '{output}'; expected a file name that ends in {WEIGHTS_SUFFIX}.")
     if output.exists():
         raise ACNetError(f"{output}: exists already; give another output or remove it first.")
+    require_writable(output)
 
 
 def quieten_lightning() -> None:
@@ -165,13 +181,15 @@ def _evaluate(options: argparse.Namespace) -> None:
     from .evaluation import evaluate
     from .provenance import provenance
 
+    figures = None if options.figures is None else options.figures / "figure.png"
+    require_writable(options.output, options.save_model, figures)
     model = _model(options.model)
     device = choose_device(options.device)
     localizer = Localizer(load_localizer(default_localizer()), device)
     training_cases = read_case_library(options.training_cases) if options.training_cases else None
     metrics = evaluate(model, read_case_library(options.cases), device, localizer, options.figures, training_cases)
     record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
-    write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
+    write_json(options.output, record)
     if options.save_model:
         save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)
     simulated = " (simulated patients)" if metrics["simulated"] else ""

@@ -12,8 +12,9 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.resources import resources_folder
 
-REQUIREMENTS_FILE = Path(__file__).resolve().parents[2] / "Resources" / "ACNetClassifier-requirements.txt"
+REQUIREMENTS_FILE = resources_folder() / "ACNetClassifier-requirements.txt"
 TORCH_VERSION = ">=2.6"
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from slicer import vtkMRMLScalarVolumeNode
 
+from ACNetLib.resources import resources_folder
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, read_t1_map
 
 CATEGORY = "ACNet"
-THUMBNAILS = Path(__file__).resolve().parents[2] / "Resources" / "Icons"
+THUMBNAILS = resources_folder() / "Icons"
 
 
 def register_samples() -> None:

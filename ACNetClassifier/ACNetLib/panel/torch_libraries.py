@@ -11,18 +11,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ACNetLib.errors import ACNetError
+from ACNetLib.torch_errors import torch_error_text
+
 SHORT_WAITS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 """For the libraries that share PyTorch's work among threads: how long a thread that waits for another keeps its core
 busy before it sleeps. They read it when they are loaded."""
 
 
 def import_torch() -> None:
-    """Import PyTorch; the other threads of the application go on meanwhile."""
+    """Import PyTorch; the other threads of the application go on meanwhile. Raises ACNetError when it can't be."""
     if "torch" not in sys.modules:
         os.environ.update(SHORT_WAITS)
-        with _without_garbage_collection():
-            _load_libraries()
-            import torch  # noqa: F401
+        try:
+            with _without_garbage_collection():
+                _load_libraries()
+                import torch  # noqa: F401
+        except Exception as error:
+            if (text := torch_error_text(error)) is None:
+                raise
+            raise ACNetError(text) from error
     elif not os.environ.keys() >= SHORT_WAITS.keys():  # somebody else has imported it
         _leave_a_core_free()
 

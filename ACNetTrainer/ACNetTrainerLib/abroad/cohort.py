@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ACNetLib.files import require_empty_folder
+from ACNetLib.image_files import write_image
 from ACNetLib.measures import measure_section, septal_arc
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
@@ -20,6 +18,7 @@ from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
 from ..cases import SIMULATED, Case, write_case_table
 from ..csv_table import write_table
 from ..simulation.truth import TRUTH_TABLE_NAME, TruthRow, masks_file
+from ..worker_pool import worker_pool
 from .hearts import LEVEL_NAMES, FloatArray, Kind
 from .patients import Patient, draw_patient
 from .scan import stored
@@ -69,7 +68,7 @@ def simulate_abroad(cohort: Cohort, folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     cases: list[Case] = []
     truth: list[TruthRow] = []
-    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+    with worker_pool() as pool:
         count = cohort.patients
         results = pool.map(_write_patient, [cohort] * count, range(count), [folder] * count, chunksize=2)
         for patient_cases, patient_truth in tqdm(results, total=count, unit="patient", disable=None):
@@ -97,7 +96,7 @@ def _write_patient(cohort: Cohort, index: int, folder: Path) -> tuple[list[Case]
             image = stored(patient.scan.place(values, level), patient.scan.storage)
             image.SetMetaData(FIELD_STRENGTH_KEY, f"{patient.field_strength_tesla:g}")
             image.SetMetaData(SIMULATED_KEY, "1")
-            sitk.WriteImage(image, str(folder / path), useCompression=True)
+            write_image(image, folder / path)
         cases.append(_case(patient, section, level, case, file))
         rows.append(_truth_row(patient, section, level, case))
     return cases, rows

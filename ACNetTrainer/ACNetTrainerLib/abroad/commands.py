@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from ACNetLib.command_line import seed
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import write_text_atomically
+from ACNetLib.files import atomic_folder, require_writable, write_json
 
 COMMAND = "acnet-train"
 DISEASES = ("hcm", "infarct", "rv")  # of hearts.KINDS, not imported
@@ -42,7 +42,7 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
     for command in (simulate, validate, sheet):
         command.add_argument("--field", type=float, choices=(1.5, 3.0), default=1.5, help="field strength in tesla")
-        command.add_argument("--seed", type=int, default=1)
+        command.add_argument("--seed", type=seed, default=1)
 
 
 def _simulate(options: argparse.Namespace) -> None:
@@ -52,7 +52,8 @@ def _simulate(options: argparse.Namespace) -> None:
     if options.scanner_factor is not None and not 0.5 <= options.scanner_factor <= 2:
         raise ACNetError(f"--scanner-factor: found {options.scanner_factor:g}; expected 0.5 to 2.")
     cohort = Cohort(options.patients, options.field, options.seed, options.disease, options.scanner_factor)
-    simulate_abroad(cohort, options.output)
+    with atomic_folder(options.output) as folder:
+        simulate_abroad(cohort, folder)
     print(
         f"{options.patients} simulated patients of the other make in {options.output}; their scanner multiplies T1 by "
         f"{cohort.factor:.3f}"
@@ -63,10 +64,11 @@ def _validate(options: argparse.Namespace) -> None:
     from ..provenance import provenance
     from .validation import validate
 
+    require_writable(options.output)
     _check_count("--hearts", options.hearts, FEWEST_HEARTS)
     _check_count("--patients", options.patients, FEWEST_PATIENTS)
     record = validate(options.hearts, options.patients, options.field, options.seed)
-    write_text_atomically(options.output, json.dumps({**provenance(COMMAND), **record}, indent=1) + "\n")
+    write_json(options.output, {**provenance(COMMAND), **record}, indent=1)
     print(f"AUROC of {record['shapes']['auroc']} and {record['maps']['auroc']}; all in {options.output}")
 
 
@@ -74,6 +76,7 @@ def _sheet(options: argparse.Namespace) -> None:
     from .cohort import Cohort
     from .picture import draw_sheet
 
+    require_writable(options.output)
     draw_sheet(Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0), options.output)
     print(f"{SHEET_PATIENTS} sections in {options.output}")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from ACNetLib.measures import measure_section, septal_arc
 
 from ..metrics import auroc
+from ..worker_pool import worker_pool
 from .cohort import Cohort, whole_ms
 from .hearts import KINDS, LEVEL_NAMES, FloatArray
 from .measuring import measure_hearts
@@ -71,7 +70,7 @@ def validate_shapes(hearts: int, seed: int) -> dict[str, Any]:
 
 def validate_maps(cohort: Cohort) -> dict[str, Any]:
     """Of the mid-level maps, with the true masks. mid_wall: the wall without its inner and outer fifth."""
-    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+    with worker_pool() as pool:
         count = cohort.patients
         rows = list(pool.map(_measure_map, [cohort] * count, range(count), chunksize=2))
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}

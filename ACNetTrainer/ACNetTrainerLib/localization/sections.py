@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,14 +13,23 @@ from threadpoolctl import threadpool_limits
 from ACNetLib.errors import ACNetError
 from ACNetLib.measures import septal_arc
 from ACNetLib.t1map import T1Map, t1_map_from_image
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
+from ACNetLib.ventricle import (
+    CAVITY_LABEL,
+    MYOCARDIUM_LABEL,
+    SEPTUM_LABEL,
+    LabelArray,
+    is_myocardium,
+    read_segmentation,
+)
 
 from ..cases import Case, CaseLibrary
+from ..measures_table import measure_in, read_measures_table
 from ..simulation.cohort import map_image, placed_map
 from ..simulation.diseases import DISEASES, draw_diseased_patient
 from ..simulation.patient import Patient, draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section, simulate_section_without_heart
-from ..simulation.truth import TRUTH_TABLE_NAME, masks_file
+from ..simulation.truth import masks_file
+from ..worker_pool import worker_pool
 
 THROUGH_HEART_MM = (-10.0, 15.0)
 """Where an edge cuts a heart so that its ventricle must not count as found, see `cut_by_edge`."""
@@ -31,6 +37,8 @@ HEARTLESS_SEED_OFFSET, OTHER_HEARTS_SEED_OFFSET = 1_000_003, 2_000_003
 """Keep the bodies without a heart, and those with another disease, apart from every cohort's patients."""
 LARGE_RIGHT_VENTRICLE = 1.35
 """How much wider an overloaded right ventricle is: measured 46.7 against 35.0 mm."""
+
+INSERTION_COLUMNS = tuple(f"{point}_insertion_{axis}_mm" for point in ("anterior", "inferior") for axis in "lps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,25 +63,21 @@ class LabelledSection:
 
 def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[LabelledSection]:
     """Sections of a simulated library with its true masks. Raises ACNetError when the library has none."""
-    table = library.folder / TRUTH_TABLE_NAME
-    if not table.is_file():
-        raise ACNetError(f"{library.folder}: no {TRUTH_TABLE_NAME} found; expected simulated cases with their truth.")
-    with table.open(encoding="utf-8", newline="") as file:
-        truth = {row["case"]: row for row in csv.DictReader(file)}
-    return [_read(library, case, truth[case.case]) for case in cases]
+    table, rows = read_measures_table(library, ("case", "level", *INSERTION_COLUMNS))
+    truth = {row["case"]: row for row in rows}
+    for case in cases:
+        if case.case not in truth:
+            raise ACNetError(f"{table}: no row of case '{case.case}'; expected simulated cases alone.")
+    return [_read(library, case, truth[case.case], f"{table}, case '{case.case}'") for case in cases]
 
 
-def _read(library: CaseLibrary, case: Case, truth: dict[str, str]) -> LabelledSection:
+def _read(library: CaseLibrary, case: Case, truth: dict[str, str], place: str) -> LabelledSection:
     t1_map = library.t1_map(case)
-    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(library.folder / masks_file(case.case))))[0]
-    points = np.array(
-        [
-            t1_map.image.TransformPhysicalPointToContinuousIndex(
-                [float(truth[f"{point}_insertion_{axis}_mm"]) for axis in "lps"]
-            )[:2]
-            for point in ("anterior", "inferior")
-        ]
-    )
+    labels = sitk.GetArrayFromImage(read_segmentation(library.folder / masks_file(case.case)))[0]
+    points_mm = np.array([measure_in(truth[name], f"{place}: {name}") for name in INSERTION_COLUMNS]).reshape(2, 3)
+    if not np.isfinite(points_mm).all():
+        raise ACNetError(f"{place}: an insertion point is empty; expected three numbers each.")
+    points = np.array([t1_map.image.TransformPhysicalPointToContinuousIndex(point)[:2] for point in points_mm.tolist()])
     return LabelledSection(t1_map, _with_septum(labels, points), np.array(case.center_mm), truth["level"])
 
 
@@ -87,7 +91,7 @@ def sections_of_other_hearts(count: int, field_strength_tesla: float, seed: int)
     turn, another patient each time. The localizer has to find them too.
     """
     jobs = [(index, field_strength_tesla, seed + OTHER_HEARTS_SEED_OFFSET) for index in range(count)]
-    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+    with worker_pool() as pool:
         return list(pool.map(_section_of_other_heart, *zip(*jobs, strict=True), chunksize=4))
 
 
@@ -120,7 +124,7 @@ def _with_large_right_ventricle(patient: Patient) -> Patient:
 def sections_without_heart(count: int, field_strength_tesla: float, seed: int) -> list[LabelledSection]:
     """Simulated sections of bodies at a level without heart: another body each time, the levels in turn."""
     jobs = [(index, field_strength_tesla, seed + HEARTLESS_SEED_OFFSET) for index in range(count)]
-    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+    with worker_pool() as pool:
         return list(pool.map(_section_without_heart, *zip(*jobs, strict=True), chunksize=4))
 
 

@@ -30,7 +30,7 @@ from ..cases import CaseLibrary
 from ..dataset import EpochSampler, InOrder, SampleKey
 from ..fitting import FittingTask, claim_folder, fit
 from ..folds import split_patients
-from ..progress import Watch, print_precision
+from ..progress import UNWATCHED, Watch
 from ..recipe import Optimization
 from ..training import count_cases
 from .evaluation import ACCEPTED_CENTER_ERROR_MM
@@ -181,14 +181,14 @@ def train_localizer(
     name: str,
     work_folder: Path,
     device: DeviceChoice,
-    progress: bool = True,
+    watch: Watch = UNWATCHED,
     optimization: Optimization = OPTIMIZATION,
 ) -> LocalizerModel:
     """Train on the first `patients` of each simulated library, and choose epoch and confidence threshold on a tenth of
     them.
 
     `work_folder` keeps the checkpoints; a training that was interrupted goes on from there. Raises ACNetError for a
-    library that is not simulated, or when the folder holds another training.
+    library that is not simulated, or when the folder holds another training; TrainingStopped like `fit`.
     """
     splits = [
         (
@@ -230,7 +230,7 @@ def train_localizer(
     torch.manual_seed(optimization.seed)
     network = LocalizerNetwork()
     task = LocalizerTask(network, optimization, len(loader))
-    fitted = fit(task, loader, validation_loader, work_folder, device, Watch(bar=progress, report=print_precision))
+    fitted = fit(task, loader, validation_loader, work_folder, device, watch)
 
     network.eval()
     card = LocalizerCard(

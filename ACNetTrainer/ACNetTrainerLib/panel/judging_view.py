@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,8 @@ import qt
 import slicer.util
 from slicer.i18n import tr as _
 
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import read_json
 from ACNetLib.model_store import user_models_folder
 from ACNetTrainerLib.background_training import Training, last_error, run_command
 from ACNetTrainerLib.panel.logic import python_for_processes
@@ -147,5 +148,7 @@ def _metrics(training: Training) -> dict[str, Any]:
     file = training.folder / METRICS_FILE
     if not file.is_file():
         return {}
-    values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return values
+    try:
+        return read_json(file, "Evaluate the model again.")
+    except ACNetError:  # it was damaged since: as if it had not been judged
+        return {}

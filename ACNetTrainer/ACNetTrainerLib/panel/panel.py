@@ -18,6 +18,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
+from ACNetLib.resources import resources_folder
 from ACNetTrainerLib.panel.cases_view import LABELS, CasesView, reading
 from ACNetTrainerLib.panel.judging_view import JudgingView
 from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center, check_warnings, give_other_label, remove_cases
@@ -26,7 +27,7 @@ from ACNetTrainerLib.panel.texts import label_text, network_text
 from ACNetTrainerLib.panel.training_view import TrainingView
 from ACNetTrainerLib.scene import show_case
 
-RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
+RESOURCES = resources_folder("ACNetTrainerLib")
 REQUIREMENTS_FILE = RESOURCES / "ACNetTrainer-requirements.txt"
 NETWORKS = ("acnet", "residual-attention-56", "vgg16", "resnet50", "resnet101")
 

@@ -144,10 +144,10 @@ class TrainingView:
         try:
             self._ensure_packages()
             training = new_training(parameters.model_name.strip(), _request(parameters))
+            self._run(training)
         except ACNetError as error:
             self._refuse(str(error))
             return
-        self._run(training)
         parameters.training = training.name
 
     def _go_on(self, _checked: bool = False) -> None:
@@ -155,10 +155,9 @@ class TrainingView:
         if training is not None:
             try:
                 self._ensure_packages()
+                self._run(training)
             except ACNetError as error:
                 self._refuse(str(error))
-                return
-            self._run(training)
 
     def _run(self, training: Training) -> None:
         self._processes[training.name] = start(training, python_for_processes())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -14,10 +12,12 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ACNetLib.files import require_empty_folder
+from ACNetLib.image_files import write_image
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
 
 from ..cases import Case, write_case_table, write_table
+from ..worker_pool import worker_pool
 from .anatomy import SLICE_THICKNESS_MM
 from .dicom import write_dicom_series
 from .patient import Label, Patient, draw_patient
@@ -57,8 +57,7 @@ def simulate_cohort(
         (folder / name).mkdir(parents=True, exist_ok=True)
     cases: list[Case] = []
     truth: list[TruthRow] = []
-    workers = os.cpu_count() or 1
-    with ProcessPoolExecutor(workers) as pool:
+    with worker_pool() as pool:
         jobs = ((patient, folder, dicom, levels) for patient in cohort.draw())
         results = pool.map(_write_patient, *zip(*jobs, strict=True), chunksize=2)
         for patient_cases, patient_truth in tqdm(results, total=cohort.patients, unit="patient", disable=None):
@@ -81,10 +80,10 @@ def _write_patient(
         case = f"{patient.name}-{section.level}"
         image = map_image(section)
         file = f"images/{case}.nrrd"
-        _write_image(image, folder / file)
+        write_image(image, folder / file)
         masks = MYOCARDIUM_LABEL * section.truth.myocardium + CAVITY_LABEL * section.truth.cavity
-        _write_image(_image_like(image, masks.astype(np.uint8)), folder / masks_file(case))
-        _write_image(_image_like(image, _stored(section.truth.t1_ms)), folder / "truth" / f"{case}-t1.nrrd")
+        write_image(_image_like(image, masks.astype(np.uint8)), folder / masks_file(case))
+        write_image(_image_like(image, _stored(section.truth.t1_ms)), folder / "truth" / f"{case}-t1.nrrd")
         cases.append(_case(section, case, file, image))
         rows.append(_truth_row(section, case, image))
     if dicom:
@@ -123,10 +122,6 @@ def _image_like(image: sitk.Image, values: np.ndarray) -> sitk.Image:
     other = sitk.GetImageFromArray(values[np.newaxis])
     other.CopyInformation(image)
     return other
-
-
-def _write_image(image: sitk.Image, path: Path) -> None:
-    sitk.WriteImage(image, str(path), useCompression=True)
 
 
 def _position(image: sitk.Image, pixel: np.ndarray) -> tuple[float, float, float]:

@@ -6,9 +6,7 @@ mean: Documentation/simulation.md.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +19,7 @@ from tqdm import tqdm
 
 from ..baselines import measures_regression
 from ..metrics import BoolArray, Estimate, FloatArray, auroc, bootstrap
+from ..worker_pool import worker_pool
 from .anatomy_checks import anatomy_checks
 from .check import Check
 from .cohort import Cohort
@@ -103,7 +102,7 @@ def validate(patients_per_class: int, field_strength_tesla: float, seed: int) ->
     """Simulate as many patients of each class and measure them; the same arguments always give the same numbers."""
     cohort = Cohort(2 * patients_per_class, 0.5, field_strength_tesla, seed)
     patients = list(cohort.draw())
-    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+    with worker_pool() as pool:
         results = pool.map(measure_patient, patients, chunksize=4)
         sections = list(tqdm(results, total=cohort.patients, unit="patient", disable=None))
     is_dcm = np.array([section.is_dcm for section in sections])

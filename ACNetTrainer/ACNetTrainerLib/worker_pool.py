@@ -1,0 +1,78 @@
+"""Processes that share long work and never outlive the one that started them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import Any
+
+from ACNetLib.command_line import STOPPED
+
+_takes_no_more = _is_busy = False
+"""In a worker: that it was asked to stop, for the next calls wait in its queue already and can't be cancelled; and that
+a call runs."""
+
+
+class _Pool(ProcessPoolExecutor):
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        return super().submit(_unless_stopped, call, *arguments, **named)
+
+
+def _unless_stopped(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    global _takes_no_more, _is_busy
+    if _takes_no_more:
+        sys.exit(STOPPED)
+    _is_busy = True
+    try:
+        return call(*arguments, **named)
+    except SystemExit:
+        _takes_no_more = True
+        raise
+    finally:
+        _is_busy = False
+
+
+@contextmanager
+def worker_pool(processes: int = os.cpu_count() or 1, method: str | None = None) -> Iterator[ProcessPoolExecutor]:
+    """A pool whose processes stop when this one is interrupted, and end when it is killed.
+
+    Ctrl-C reaches them through this process alone. `method`: how they are started, see `multiprocessing`.
+    """
+    context = multiprocessing.get_context(method)
+    others = multiprocessing.active_children()
+    with _Pool(processes, mp_context=context, initializer=_depend_on_parent) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                if worker not in others:
+                    worker.terminate()
+            raise
+
+
+def _depend_on_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end(_number: int, _frame: object) -> None:
+    global _takes_no_more
+    _takes_no_more = True
+    if _is_busy:  # else it ends by itself: what it waits for are calls, or the word that there are no more
+        sys.exit(STOPPED)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(STOPPED)
