@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ACNetLib.checks import FIELD_STRENGTHS_TESLA
-from ACNetLib.command_line import CommandParser, run_command
+from ACNetLib.command_line import CommandParser, add_spacing_option, run_command
 from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.files import require_empty_folder
 from ACNetLib.model_commands import add_model_commands
@@ -44,8 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     place = classify.add_mutually_exclusive_group()
     place.add_argument("--center", type=_point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
     place.add_argument(
-        "--segmentation", type=Path, metavar="FILE", help="label image: 1 myocardium, 2 cavity of the left ventricle"
+        "--segmentation",
+        type=Path,
+        metavar="FILE",
+        help="label image (1 myocardium, 2 cavity), or .seg.nrrd or DICOM SEG with segments of these names",
     )
+    add_spacing_option(classify)
     classify.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, help="tesla, where the file has none")
     classify.add_argument(
         "--allow-field-mismatch", action="store_true", help="accept a model for another field strength; marked as void"
@@ -97,11 +101,11 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.reference_store import reference_for
     from ACNetLib.reference_t1 import parse_reference
+    from ACNetLib.segments import read_segmentation
     from ACNetLib.t1map import read_t1_map, with_field_strength
-    from ACNetLib.ventricle import read_segmentation
 
     given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
-    t1_map = read_t1_map(options.input, options.series, options.post_contrast)
+    t1_map = read_t1_map(options.input, options.series, options.post_contrast, options.spacing)
     t1_map = with_field_strength(t1_map, options.field)
     reference = reference_for(t1_map, given)
     result = _classifier(options, t1_map, reference).classify(

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from ACNetLib.errors import ACNetError
 
+LARGEST_SPACING_MM = 1000.0
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
 
 
@@ -18,6 +19,26 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(USER_ERROR, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def add_spacing_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--spacing",
+        type=_spacing,
+        default=(),
+        metavar="COLUMN,ROW,SLICE",
+        help="mm between pixels, where a volume file does not tell it",
+    )
+
+
+def _spacing(text: str) -> tuple[float, ...]:
+    try:
+        spacing = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        spacing = ()
+    if len(spacing) not in {2, 3} or not all(0 < each < LARGEST_SPACING_MM for each in spacing):
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected two or three lengths in mm, such as 1.4,1.4,8")
+    return spacing
 
 
 def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:

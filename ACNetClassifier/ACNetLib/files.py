@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from ACNetLib.errors import ACNetError
+
+LONGEST_NAME = 128
+RESERVED_NAMES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # on Windows
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a text from a table, a header or a person can be the name of one file, on every system.
+
+    Letters of all scripts, digits, blanks and signs; nothing that leads elsewhere, is reserved or can't be seen.
+    """
+    return (
+        0 < len(text) <= LONGEST_NAME
+        and text.isprintable()
+        and not re.search(r'[\\/:*?"<>|]', text)
+        and text == text.strip()
+        and text.strip(".") != ""
+        and not text.endswith(".")
+        and not RESERVED_NAMES.fullmatch(text)
+    )
+
+
+def is_relative_name(text: str) -> bool:
+    """Whether a text names a file within a folder: plain names with slashes between (backslashes are taken too)."""
+    return bool(text) and all(is_plain_name(part) for part in re.split(r"[\\/]", text) if part != ".")
+
+
+def require_plain_name(text: str, place: str) -> None:
+    """Raise ACNetError, which begins with `place`, unless the text can be the name of a file."""
+    if not is_plain_name(text):
+        raise ACNetError(
+            f"{place} is {text!r}; expected a plain name of at most {LONGEST_NAME} letters, without slashes, colons "
+            "and the like. Give another name."
+        )
 
 
 def require_empty_folder(folder: Path) -> None:

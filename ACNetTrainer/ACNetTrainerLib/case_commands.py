@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACNetLib.checks import FIELD_STRENGTHS_TESLA
+from ACNetLib.command_line import add_spacing_option
 from ACNetLib.errors import ACNetError
 
 from .cases import LABELS, Case, read_case_library
@@ -40,6 +41,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     add.add_argument("--label", required=True, choices=LABELS)
     add.add_argument("--patient", help="name or number, kept as a pseudonym only (default: the DICOM PatientID)")
     _add_place(add)
+    add_spacing_option(add)
     add.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, help="tesla, where the file has none")
     add.add_argument("--date", help="of the acquisition, such as 2024-05-31, kept as a shifted quarter only")
     _add_source(add)
@@ -68,7 +70,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
         default=[],
         metavar="FIELD=NAME",
         help="what the table calls a field: file, patient, label; optional are section, center_l_mm, center_p_mm, "
-        "center_s_mm, segmentation, field_strength_tesla, acquisition_date, source",
+        "center_s_mm, segmentation, field_strength_tesla, spacing_mm, acquisition_date, source",
     )
     _add_source(table)
     table.set_defaults(run=_import_csv)
@@ -132,16 +134,17 @@ def _create(options: argparse.Namespace) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
-    from ACNetLib.t1map import VOLUME_SUFFIXES, read_t1_map, with_field_strength
+    from ACNetLib.t1map import read_t1_map, with_field_strength
+    from ACNetLib.volume_header import is_volume_file
 
     from .case_dicom_import import first_date, only_patient, read_origins
     from .case_editing import add_maps
     from .case_import import date_in
     from .case_maps import NewMap
 
-    t1_map = with_field_strength(read_t1_map(options.map), options.field)
+    t1_map = with_field_strength(read_t1_map(options.map, spacing_mm=options.spacing), options.field)
     patient, acquired = options.patient, date_in(options.date, "--date") if options.date else None
-    if not options.map.name.lower().endswith(VOLUME_SUFFIXES):
+    if not is_volume_file(options.map.name):
         origins, _ = read_origins(options.map)
         patient, acquired = patient or only_patient(origins, t1_map.name), acquired or first_date(origins)
     if not patient:
@@ -151,7 +154,7 @@ def _add(options: argparse.Namespace) -> None:
 
 
 def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
-    from ACNetLib.ventricle import read_segmentation
+    from ACNetLib.segments import read_segmentation
 
     from .case_maps import at_point, by_localizer, in_segmentation
 
@@ -163,7 +166,7 @@ def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
 
 
 def _edit(options: argparse.Namespace) -> None:
-    from ACNetLib.ventricle import read_segmentation
+    from ACNetLib.segments import read_segmentation
 
     from .case_editing import edit_case
 
