@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, zoom
 
 from ACNetLib.section import SECTION_SIZE, SectionGrid
+from ACNetLib.segments import read_segmentation
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
 
 from .cases import Case, CaseLibrary
@@ -30,7 +30,7 @@ def regions_of(library: CaseLibrary, case: Case) -> NDArray[np.uint8] | None:
     if masks is None:
         return None
     grid = SectionGrid.around(library.t1_map(case), 0, case.center_mm)
-    labels = grid.sample(sitk.ReadImage(str(masks)))
+    labels = grid.sample(read_segmentation(masks))
     wall = binary_dilation(labels == MYOCARDIUM_LABEL, iterations=WALL_MARGIN_MM)
     return np.where(wall, 0, np.where(labels == CAVITY_LABEL, 1, 2)).astype(np.uint8)
 

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.model import UNCERTAIN_RANGE
+from ACNetLib.segments import read_segmentation
 from ACNetLib.study import median_of_known
 from ACNetLib.ventricle import Ventricle, measure_ventricle
 
@@ -116,7 +117,7 @@ def _septal_t1(library: CaseLibrary, case: Case) -> float:
     if path is None:
         return math.nan
     t1_map = library.t1_map(case)
-    masks = sitk.Resample(sitk.ReadImage(str(path)), t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
+    masks = sitk.Resample(read_segmentation(path), t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
     labels = sitk.GetArrayFromImage(masks)[0].astype(np.uint8)
     measures = measure_ventricle(t1_map, Ventricle(0, np.array(case.center_mm), labels=labels))
     return math.nan if measures is None else measures.septal_t1_ms

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.measures import septal_arc
+from ACNetLib.segments import read_segmentation
 from ACNetLib.t1map import T1Map, t1_map_from_image
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
 
@@ -65,7 +66,7 @@ def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[
 
 def _read(library: CaseLibrary, case: Case, truth: dict[str, str]) -> LabelledSection:
     t1_map = library.t1_map(case)
-    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(library.folder / masks_file(case.case))))[0]
+    labels = sitk.GetArrayFromImage(read_segmentation(library.folder / masks_file(case.case)))[0]
     points = np.array(
         [
             t1_map.image.TransformPhysicalPointToContinuousIndex(

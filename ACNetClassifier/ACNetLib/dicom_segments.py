@@ -1,0 +1,90 @@
+"""DICOM segmentation objects (PS3.3 A.51) as label images: each frame is a slice of one segment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from pydicom.config import disable_value_validation
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import SegmentationStorage
+
+from ACNetLib.dicom_frames import READING_ERRORS, Section, frame_headers, number_of, read_section, unreadable
+from ACNetLib.errors import ACNetError
+from ACNetLib.segments import labels_of_names, merge_segments
+
+EXPECTED = "expected a segmentation as NRRD (.seg.nrrd), NIfTI, MetaImage or DICOM SEG"
+KINDS = ("BINARY", "FRACTIONAL")
+SAME_PLACE_MM = 0.1
+GAP_TOLERANCE = 0.05  # of the distance between slices
+LARGEST_SLICE_COUNT = 256
+LARGEST_PIXEL_COUNT = 2**26
+
+
+def read_dicom_segments(path: Path) -> sitk.Image:
+    """The left ventricle of a DICOM SEG object, its segments known by their labels.
+
+    Slices without a frame are empty. Raises ACNetError for another or a damaged file, for segments that tell no
+    ventricle and for frames that lie on no even grid.
+    """
+    try:
+        with disable_value_validation():
+            dataset = pydicom.dcmread(path)
+            if dataset.get("SOPClassUID") != SegmentationStorage:
+                raise ACNetError(f"{path.name}: it is a DICOM object of another kind; {EXPECTED}.")
+            return _image(path, dataset)
+    except InvalidDicomError as error:
+        raise ACNetError(f"{path.name}: it is no image that can be read; {EXPECTED}.") from error
+    except (*READING_ERRORS, TypeError, LookupError, OverflowError) as error:
+        raise unreadable(path) from error
+
+
+def _image(path: Path, dataset: pydicom.Dataset) -> sitk.Image:
+    kind = str(dataset.get("SegmentationType"))
+    if kind not in KINDS:
+        raise ACNetError(f"{path.name}: its SegmentationType is {kind!r}; expected {' or '.join(KINDS)}. {EXPECTED}.")
+    names = {int(item.SegmentNumber): str(item.SegmentLabel) for item in dataset.SegmentSequence}
+    labels = labels_of_names(names, path.name)
+    headers = list(frame_headers(dataset))
+    sections = [read_section(path, frame, header) for frame, header in enumerate(headers)]
+    rows, columns = sections[0].matrix
+    if rows * columns * len(sections) > LARGEST_PIXEL_COUNT or number_of(dataset, "NumberOfFrames") != len(sections):
+        raise unreadable(path)
+    slices, distance_mm = _grid(sections, path.name)
+    stored = dataset.pixel_array.reshape(len(sections), rows, columns)
+    inside = stored > (float(dataset.MaximumFractionalValue) / 2 if kind == "FRACTIONAL" else 0)
+    masks = {label: np.zeros((max(slices) + 1, rows, columns), bool) for label in labels.values()}
+    for header, slice_, mask in zip(headers, slices, inside, strict=True):
+        label = labels.get(int(header.ReferencedSegmentNumber))
+        if label is not None:
+            masks[label][slice_] |= mask
+    image = sitk.GetImageFromArray(merge_segments(masks.items()))
+    first = sections[slices.index(0)]
+    image.SetOrigin(first.position.tolist())
+    image.SetSpacing((*first.pixel_spacing[::-1].tolist(), distance_mm))
+    image.SetDirection(np.column_stack([*first.orientation.reshape(2, 3), first.normal]).ravel().tolist())
+    return image
+
+
+def _grid(sections: list[Section], name: str) -> tuple[list[int], float]:
+    """The slice of each frame, and the distance between slices in mm."""
+    first = sections[0]
+    for section in sections:
+        if not (
+            np.allclose(section.orientation, first.orientation, atol=1e-3)
+            and np.allclose(section.pixel_spacing, first.pixel_spacing)
+        ):
+            raise ACNetError(f"{name}: its frames are not parallel, or differ in their pixels' size. {EXPECTED}.")
+    heights = np.array([first.height_of(section) for section in sections])
+    heights -= heights.min()
+    gaps = np.diff(np.sort(heights))
+    gaps = gaps[gaps > SAME_PLACE_MM]
+    extent = float(heights.max())
+    distance_mm = extent / round(extent / float(gaps.min())) if gaps.size else first.depth_mm
+    slices = np.rint(heights / distance_mm)
+    is_even = np.abs(heights - slices * distance_mm).max() <= GAP_TOLERANCE * distance_mm
+    if not is_even or slices.max() >= LARGEST_SLICE_COUNT:
+        raise ACNetError(f"{name}: the gaps between its slices are uneven. {EXPECTED}.")
+    return [int(slice_) for slice_ in slices], distance_mm
