@@ -19,7 +19,8 @@ from vtk.util.numpy_support import numpy_to_vtk
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene import add_t1_map, show_result
 from ACNetLib.scene_display import VENTRICLE
-from ACNetLib.scene_input import WHOLE_LABEL, center_from_node, segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.scene_input import center_from_node, segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.segments import WHOLE_LABEL
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
 
 
@@ -44,6 +45,9 @@ class StandInDatabase:
 
     def instanceValue(self, instance: str, tag: str) -> str:
         return self.values.get((instance, tag), "")
+
+    def fileForInstance(self, instance: str) -> str:
+        return ""
 
 
 def geometry(image: sitk.Image) -> np.ndarray:

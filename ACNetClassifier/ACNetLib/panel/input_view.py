@@ -29,12 +29,8 @@ from ACNetLib.panel.texts import (
     short_field_strength_text,
 )
 from ACNetLib.reference_store import reference_for, remember_reference
-from ACNetLib.scene_input import (
-    DICOM_INSTANCES,
-    field_strength_source,
-    section_in_view,
-    t1_map_from_volume_node,
-)
+from ACNetLib.scene_input import section_in_view, t1_map_from_volume_node
+from ACNetLib.scene_sources import DICOM_INSTANCES, field_strength_source
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 from ACNetLib.weights_header import read_card_values
 

@@ -10,7 +10,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.scene_input import FieldStrengthSource
+from ACNetLib.scene_sources import FieldStrengthSource
 from ACNetLib.scene_table import SectionRow, StudySummary
 from ACNetLib.study import median_of_known
 from ACNetLib.t1map import T1Map
