@@ -11,21 +11,21 @@ from uuid import uuid4
 
 from ACNetLib.errors import ACNetError
 
-LONGEST_NAME = 128
+LONGEST_NAME = 100
 RESERVED_NAMES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # on Windows
 
 
 def is_plain_name(text: str) -> bool:
     """Whether a text from a table, a header or a person can be the name of one file, on every system.
 
-    Letters of all scripts, digits, blanks and signs; nothing that leads elsewhere, is reserved or can't be seen.
+    Letters of all scripts, digits, blanks and signs; nothing that leads elsewhere, is hidden, reserved or an option.
     """
     return (
         0 < len(text) <= LONGEST_NAME
         and text.isprintable()
         and not re.search(r'[\\/:*?"<>|]', text)
         and text == text.strip()
-        and text.strip(".") != ""
+        and not text.startswith((".", "-"))
         and not text.endswith(".")
         and not RESERVED_NAMES.fullmatch(text)
     )
