@@ -3,7 +3,6 @@ measures."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +16,7 @@ from ACNetLib.errors import ACNetError
 from .cases import Case, CaseLibrary
 from .metrics import FloatArray
 from .simulation.truth import TRUTH_TABLE_NAME
+from .truth_table import measure_in, read_truth_table, rows_of_cases
 
 SEPTAL_T1 = ("septal_t1_ms",)
 SIZE = ("cavity_area_mm2", "wall_thickness_mm")
@@ -72,28 +72,7 @@ def read_measures(library: CaseLibrary, cases: Sequence[Case], measures: Sequenc
 
     Raises ACNetError like `baseline_probabilities`.
     """
-    table = library.folder / TRUTH_TABLE_NAME
-    if not table.is_file():
-        raise ACNetError(f"{library.folder}: no {TRUTH_TABLE_NAME} found; expected a row of measures for each case.")
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in ("case", *measures) if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ACNetError(f"{table}: columns {', '.join(missing)} are missing.")
-        rows = {row["case"]: row for row in reader}
-    values = []
-    for case in cases:
-        if case.case not in rows:
-            raise ACNetError(f"{table}: no row of case '{case.case}'; expected one for each case of the library.")
-        values.append([_measure(rows[case.case][name], f"{table}, case '{case.case}': {name}") for name in measures])
+    table = read_truth_table(library.folder, ("case", *measures))
+    rows = rows_of_cases(table, cases)
+    values = [[measure_in(table, row, name) for name in measures] for row in rows]
     return np.array(values, np.float64).reshape(len(cases), len(measures))
-
-
-def _measure(text: str | None, place: str) -> float:
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        value = np.inf
-    if np.isinf(value):
-        raise ACNetError(f"{place} is '{text}'; expected a number with a decimal point, or nothing.")
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from .attention_evaluation import judge_attention
 from .attention_gallery import draw_attention_gallery
 from .baselines import MEASURES, measures_regression
 from .cases import LABELS, Case, CaseLibrary
+from .csv_table import read_table
 from .evaluation_figures import draw_evaluation
 from .metrics import (
     BoolArray,
@@ -190,8 +190,8 @@ def _check_apart(training: CaseLibrary, judged: CaseLibrary) -> None:
 
 def mid_level_measures(truth_table: Path, patients: tuple[str, ...]) -> dict[str, FloatArray]:
     """Septal T1, cavity area and wall thickness of each patient's mid section, in the order of `patients`."""
-    with truth_table.open(encoding="utf-8", newline="") as file:
-        rows = {row["patient"]: row for row in csv.DictReader(file) if row["level"] == "mid"}
+    table = read_table(truth_table, ("patient", "level", *MEASURES))
+    rows = {row.cells["patient"]: row.cells for row in table.rows if row.cells["level"] == "mid"}
     measures = {name: np.array([float(rows[patient][name]) for patient in patients]) for name in MEASURES}
     # A wall too thin for a mid-wall pixel has no septal T1; the mean says nothing for either class.
     return {name: np.where(np.isnan(values), np.nanmean(values), values) for name, values in measures.items()}

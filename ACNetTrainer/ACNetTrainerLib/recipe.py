@@ -22,6 +22,7 @@ LIMITS = {
     **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction", "scale", "t1_scale", "mirror"), (0.0, 1.0)),
 }
 """The lowest value of a setting, and what it must stay below; 0 and infinity for the others."""
+LARGEST_NUMBER = 1e12  # as a whole number in the place of a float
 RECIPES_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Recipes"
 
 
@@ -106,7 +107,7 @@ def read_recipe(name_or_path: str) -> Recipe:
             f"recipe: found neither a file nor a shipped recipe '{name_or_path}'; "
             f"shipped are {', '.join(shipped_recipes())}."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers without end, and brackets
         raise ACNetError(f"{path}: not a TOML file ({error}).") from error
     tables = {name: kind for name, kind in get_type_hints(Recipe).items() if name != "name"}
     tables["network"] = _network_kind(values.get("network"), f"{path}, [network]")
@@ -150,7 +151,7 @@ def _value(name: str, value: Any, kind: Any, place: str) -> Any:
             raise ACNetError(f"{place} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
         return value
     if kind is float and type(value) is int:
-        value = float(value)
+        value = float(value) if abs(value) < LARGEST_NUMBER else math.inf
     if type(value) is not kind:
         raise ACNetError(f"{place} is {value!r}; expected {kind.__name__}.")
     low, below = LIMITS.get(name, (0.0, math.inf))

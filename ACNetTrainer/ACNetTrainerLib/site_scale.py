@@ -3,7 +3,6 @@ know that of the site."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -14,7 +13,6 @@ import SimpleITK as sitk
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from ACNetLib.errors import ACNetError
 from ACNetLib.model import UNCERTAIN_RANGE
 from ACNetLib.segments import read_segmentation
 from ACNetLib.study import median_of_known
@@ -22,7 +20,7 @@ from ACNetLib.ventricle import Ventricle, measure_ventricle
 
 from .cases import Case, CaseLibrary
 from .metrics import BoolArray, FloatArray, auroc
-from .simulation.truth import TRUTH_TABLE_NAME
+from .truth_table import has_truth_table, measure_in, read_truth_table
 
 FEWEST_PATIENTS = 5
 """Of normal ones whose septal T1 is known, for their mean and standard deviation to be anybody's normal."""
@@ -101,14 +99,10 @@ def normal_t1_ms(library: CaseLibrary, cases: Sequence[Case]) -> tuple[float, fl
 
 def _measured_septal_t1(library: CaseLibrary) -> dict[str, float]:
     """What the table of a simulated library says of each of its cases; empty without one."""
-    table = library.folder / TRUTH_TABLE_NAME
-    if not table.is_file():
+    if not has_truth_table(library.folder):
         return {}
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            return {row["case"]: float(row["septal_t1_ms"]) for row in csv.DictReader(file)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise ACNetError(f"{table}: it holds no septal_t1_ms for each case ({error}).") from error
+    table = read_truth_table(library.folder, ("case", "septal_t1_ms"))
+    return {row.cells["case"]: measure_in(table, row, "septal_t1_ms") for row in table.rows}
 
 
 def _septal_t1(library: CaseLibrary, case: Case) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,19 +12,22 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ACNetLib.errors import ACNetError
 from ACNetLib.measures import septal_arc
 from ACNetLib.segments import read_segmentation
 from ACNetLib.t1map import T1Map, t1_map_from_image
 from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
 
 from ..cases import Case, CaseLibrary
+from ..csv_table import Row, Table
 from ..simulation.cohort import map_image, placed_map
 from ..simulation.diseases import DISEASES, draw_diseased_patient
 from ..simulation.patient import Patient, draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section, simulate_section_without_heart
-from ..simulation.truth import TRUTH_TABLE_NAME, masks_file
+from ..simulation.truth import masks_file
+from ..truth_table import measure_in, read_truth_table, rows_of_cases
 
+INSERTIONS = ("anterior", "inferior")
+INSERTION_COLUMNS = tuple(f"{point}_insertion_{axis}_mm" for point in INSERTIONS for axis in "lps")
 THROUGH_HEART_MM = (-10.0, 15.0)
 """Where an edge cuts a heart so that its ventricle must not count as found, see `cut_by_edge`."""
 HEARTLESS_SEED_OFFSET, OTHER_HEARTS_SEED_OFFSET = 1_000_003, 2_000_003
@@ -56,26 +58,23 @@ class LabelledSection:
 
 def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[LabelledSection]:
     """Sections of a simulated library with its true masks. Raises ACNetError when the library has none."""
-    table = library.folder / TRUTH_TABLE_NAME
-    if not table.is_file():
-        raise ACNetError(f"{library.folder}: no {TRUTH_TABLE_NAME} found; expected simulated cases with their truth.")
-    with table.open(encoding="utf-8", newline="") as file:
-        truth = {row["case"]: row for row in csv.DictReader(file)}
-    return [_read(library, case, truth[case.case]) for case in cases]
+    table = read_truth_table(library.folder, ("case", "level", *INSERTION_COLUMNS))
+    rows = rows_of_cases(table, cases)
+    return [_read(library, case, table, row) for case, row in zip(cases, rows, strict=True)]
 
 
-def _read(library: CaseLibrary, case: Case, truth: dict[str, str]) -> LabelledSection:
+def _read(library: CaseLibrary, case: Case, table: Table, truth: Row) -> LabelledSection:
     t1_map = library.t1_map(case)
     labels = sitk.GetArrayFromImage(read_segmentation(library.folder / masks_file(case.case)))[0]
     points = np.array(
         [
             t1_map.image.TransformPhysicalPointToContinuousIndex(
-                [float(truth[f"{point}_insertion_{axis}_mm"]) for axis in "lps"]
+                [measure_in(table, truth, f"{point}_insertion_{axis}_mm") for axis in "lps"]
             )[:2]
-            for point in ("anterior", "inferior")
+            for point in INSERTIONS
         ]
     )
-    return LabelledSection(t1_map, _with_septum(labels, points), np.array(case.center_mm), truth["level"])
+    return LabelledSection(t1_map, _with_septum(labels, points), np.array(case.center_mm), truth.cells["level"])
 
 
 def _with_septum(labels: LabelArray, insertion_points: NDArray[np.float64]) -> LabelArray:
