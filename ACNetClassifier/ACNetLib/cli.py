@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ACNetLib.checks import FIELD_STRENGTHS_TESLA
 from ACNetLib.command_line import CommandParser, add_spacing_option, run_command
 from ACNetLib.device import DEVICE_REQUESTS
+from ACNetLib.errors import one_line
 from ACNetLib.files import require_empty_folder
 from ACNetLib.model_commands import add_model_commands
 from ACNetLib.probability import SCOPE
@@ -118,12 +119,12 @@ def _classify(options: argparse.Namespace) -> None:
         allow_field_mismatch=options.allow_field_mismatch,
     )
     files = _write(result, options.output)
-    _print_table([(t1_map.name, None, result)])
+    _print_table([(one_line(t1_map.name), None, result)])
     print(f"{reference_text(result)} {study_septum_text(result)}".strip())
     if t1_map.evidence:
-        print(f"Taken as T1 map: {t1_map.evidence}.")
+        print(one_line(f"Taken as T1 map: {t1_map.evidence}."))
     for warning in result.warnings:
-        print(f"Note: {warning}")
+        print(one_line(f"Note: {warning}"))
     _print_files(files)
 
 

@@ -1,14 +1,16 @@
-"""What both commands do alike: exit code 0; 2 with one line on stderr for the user's error; 1 for ours."""
+"""What both commands do alike: exit code 0; 2 with a line on stderr for each of the user's errors; 1 for ours."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, one_line
 
 LARGEST_SPACING_MM = 1000.0
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
@@ -18,20 +20,26 @@ class CommandParser(argparse.ArgumentParser):
     """A parser that reports a wrong command line in one line, as every other user's error."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USER_ERROR, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(USER_ERROR, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+def _silence_libraries() -> None:
+    """What pydicom and SimpleITK print of odd files is not for the user, who gets our own line."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="pydicom")
 
 
 def add_spacing_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spacing",
-        type=_spacing,
+        type=spacing_in,
         default=(),
         metavar="COLUMN,ROW,SLICE",
         help="mm between pixels, where a volume file does not tell it",
     )
 
 
-def _spacing(text: str) -> tuple[float, ...]:
+def spacing_in(text: str) -> tuple[float, ...]:
     try:
         spacing = tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -43,11 +51,13 @@ def _spacing(text: str) -> tuple[float, ...]:
 
 def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
     """Parse, call the chosen subcommand's `run` with its options, and turn its outcome into an exit code."""
+    _silence_libraries()
     options = parser.parse_args(arguments)
     try:
         options.run(options)
     except ACNetError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        for line in error.lines:
+            print(f"{parser.prog}: {line}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ACNetLib.checks import FIELD_STRENGTHS_TESLA
 from ACNetLib.command_line import add_spacing_option
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, one_line
 
 from .cases import LABELS, Case, read_case_library
 
@@ -214,7 +214,7 @@ def _check(options: argparse.Namespace) -> None:
     for count in check.counts:
         print(f"{count.field_strength_tesla:<3g} T  {count.label:<6}  {count.patients:<8}  {count.sections}")
     for warning in check.warnings:
-        print(f"Warning: {warning}")
+        print(one_line(f"Warning: {warning}"))
     if not check.warnings:
         print("No warnings.")
 
@@ -234,9 +234,9 @@ def _print_imported(imported: Imported) -> None:
 
 def _print_added(cases: Sequence[Case], notes: Sequence[str]) -> None:
     for note in notes:
-        print(f"Note: {note}")
+        print(one_line(f"Note: {note}"))
     patients = len({case.patient for case in cases})
     found = sum(case.center_source == "localizer" for case in cases)
     print(f"Cases added: {len(cases)}, patients: {patients}, centres that the localizer found: {found}.")
     for case in cases:
-        print(f"  {case.case}  {case.label}  patient {case.patient}")
+        print(one_line(f"  {case.case}  {case.label}  patient {case.patient}"))

@@ -90,8 +90,8 @@ def import_csv(
 def add_all(folder: Path, maps: Sequence[NewMap], problems: Sequence[str], if_none: str) -> Imported:
     """Add the maps if there was no problem with any. Raises ACNetError with the first MOST_LISTED problems."""
     if problems:
-        more = f" And {len(problems) - MOST_LISTED} more." if len(problems) > MOST_LISTED else ""
-        raise ACNetError(f"Nothing was imported. {' '.join(problems[:MOST_LISTED])}{more}")
+        more = [f"And {len(problems) - MOST_LISTED} more."] if len(problems) > MOST_LISTED else []
+        raise ACNetError("Nothing was imported.", *problems[:MOST_LISTED], *more)
     if not maps:
         raise ACNetError(if_none)
     return Imported(add_maps(folder, maps), tuple(note for new in maps for note in new.notes))

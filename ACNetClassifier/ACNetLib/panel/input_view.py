@@ -102,7 +102,7 @@ class InputView:
         try:
             reference = reference_for(self.t1_map, reference_of(parameters))
         except ACNetError as error:
-            return str(error)
+            return error.shown
         if self.t1_map.field_strength_tesla is None and reference is None:
             return _("Choose the field strength: the T1 map does not tell it")
         if not self._models:
@@ -111,7 +111,7 @@ class InputView:
             if parameters.sections == "chosen":
                 _section_numbers(parameters.chosen_sections)
         except ACNetError as error:
-            return str(error)
+            return error.shown
         return ""
 
     def choices(self) -> Choices:

@@ -145,7 +145,7 @@ class TrainingView:
             self._ensure_packages()
             training = new_training(parameters.model_name.strip(), _request(parameters))
         except ACNetError as error:
-            self._refuse(str(error))
+            self._refuse(error.shown)
             return
         self._run(training)
         parameters.training = training.name
@@ -156,7 +156,7 @@ class TrainingView:
             try:
                 self._ensure_packages()
             except ACNetError as error:
-                self._refuse(str(error))
+                self._refuse(error.shown)
                 return
             self._run(training)
 
