@@ -12,7 +12,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ACNetLib.dicom_frames import Section, build_image, number_of
+from ACNetLib.dicom_frames import Section, build_image, number_of, odd_values_refused
 from ACNetLib.dicom_images import DicomImage, evidence_of, read_images, scanner_name, stack_images
 from ACNetLib.dicom_score import T1_MAP_SCORE, t1_map_score, values_of
 from ACNetLib.errors import ACNetError
@@ -86,14 +86,16 @@ def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = Fal
 
 def _volume(sections: list[Section], distance_mm: float, evidence: str, warnings: tuple[str, ...] = ()) -> DicomVolume:
     header = sections[0].header
-    return DicomVolume(
-        build_image(sections, distance_mm),
-        number_of(header, "MagneticFieldStrength"),
-        simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
-        evidence=evidence,
-        scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
-        warnings=warnings,
-    )
+    image = build_image(sections, distance_mm)
+    with odd_values_refused(sections[0].file):
+        return DicomVolume(
+            image,
+            number_of(header, "MagneticFieldStrength"),
+            simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
+            evidence=evidence,
+            scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
+            warnings=warnings,
+        )
 
 
 def _of_series(images: list[DicomImage], series: Sequence[int], name: str) -> list[DicomImage]:

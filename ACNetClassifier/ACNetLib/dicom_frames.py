@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,14 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.errors import BytesLengthException
 
+from ACNetLib.dicom_guard import pixels_of, read_dataset
 from ACNetLib.dicom_score import TIME_UNITS_MS, unit_of, values_of
 from ACNetLib.errors import ACNetError
 
 # What pydicom raises for protected and truncated files and for unknown encodings.
 READING_ERRORS = (OSError, AttributeError, RuntimeError, ValueError, struct.error, BytesLengthException)
+
+ODD_VALUES = (*READING_ERRORS, TypeError, LookupError, OverflowError)
 
 FUNCTIONAL_GROUPS = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
 
@@ -72,8 +76,22 @@ def frame_headers(header: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
         yield flat
 
 
+@contextmanager
+def odd_values_refused(file: Path) -> Iterator[None]:
+    """pydicom converts values when they are asked for: an odd one raises there, in many ways. Raises ACNetError."""
+    try:
+        yield
+    except ODD_VALUES as error:
+        raise unreadable(file) from error
+
+
 def read_section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
     """The section that a flat header describes. Raises ACNetError when its geometry is incomplete or impossible."""
+    with odd_values_refused(file):
+        return _section(file, frame, header)
+
+
+def _section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
     depth_mm = number_of(header, "SliceThickness") or number_of(header, "SpacingBetweenSlices")
     if not depth_mm:
         raise ACNetError(f"{file.name}: SliceThickness is missing; expected the section's thickness in mm.")
@@ -185,17 +203,16 @@ def _read_pixels(sections: list[Section]) -> list[np.ndarray]:
         stored = frames[section.file]
         if stored.shape[-2:] != section.matrix or stored.ndim != 3 or section.frame >= len(stored):
             raise ACNetError(f"{section.file.name}: found pixels of shape {stored.shape}; expected {section.matrix}.")
-        slope, intercept = _to_ms(section.header)
+        with odd_values_refused(section.file):
+            slope, intercept = _to_ms(section.header)
         pixels.append((stored[section.frame] * slope + intercept).astype(np.float32))
     return pixels
 
 
 def _read_frames(file: Path) -> np.ndarray:
     """Stored values, (frames, rows, columns)."""
-    try:
-        stored = pydicom.dcmread(file).pixel_array
-    except READING_ERRORS as error:
-        raise unreadable(file) from error
+    with odd_values_refused(file):
+        stored = pixels_of(read_dataset(file), file)
     return stored[np.newaxis] if stored.ndim == 2 else stored
 
 

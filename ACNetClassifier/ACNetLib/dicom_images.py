@@ -20,10 +20,12 @@ from ACNetLib.dicom_frames import (
     Section,
     frame_headers,
     number_of,
+    odd_values_refused,
     read_section,
     stack_sections,
     unreadable,
 )
+from ACNetLib.dicom_guard import read_dataset
 from ACNetLib.dicom_score import HeaderScore, judge_header
 
 HEADER_TAGS = [
@@ -100,12 +102,19 @@ def read_images(files: Iterable[Path], post_contrast: bool = False) -> list[Dico
 
     With `post_contrast`, contrast does not speak against a T1 map.
     """
-    images = [
-        DicomImage(file, frame, header, judge_header(header, post_contrast))
-        for file in files
-        for frame, header in enumerate(_read_headers(file))
-    ]
+    images = [image for file in files for image in _images_of(file, post_contrast)]
     return sorted(images, key=lambda image: image.series_number or 0)
+
+
+def _images_of(file: Path, post_contrast: bool) -> list[DicomImage]:
+    with odd_values_refused(file):
+        images = [
+            DicomImage(file, frame, header, judge_header(header, post_contrast))
+            for frame, header in enumerate(_read_headers(file))
+        ]
+        for image in images:
+            _ = image.series_number  # a whole number, or none
+    return images
 
 
 def scanner_name(manufacturer: object, model: object) -> str:
@@ -138,7 +147,7 @@ def _read_headers(file: Path) -> list[pydicom.Dataset]:
     """The technical attributes of a DICOM file's frames; none for another kind of file."""
     try:
         with disable_value_validation():  # pydicom logs the values that it complains of
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
+            header = read_dataset(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
             headers = list(frame_headers(header))  # it converts values on access: a broken one shall show here
     except InvalidDicomError as error:
         if file.suffix.lower() in {".dcm", ".ima"}:

@@ -12,6 +12,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import SegmentationStorage
 
 from ACNetLib.dicom_frames import READING_ERRORS, Section, frame_headers, number_of, read_section, unreadable
+from ACNetLib.dicom_guard import pixels_of, read_dataset
 from ACNetLib.errors import ACNetError
 from ACNetLib.segments import labels_of_names, merge_segments
 
@@ -20,7 +21,6 @@ KINDS = ("BINARY", "FRACTIONAL")
 SAME_PLACE_MM = 0.1
 GAP_TOLERANCE = 0.05  # of the distance between slices
 LARGEST_SLICE_COUNT = 256
-LARGEST_PIXEL_COUNT = 2**26
 
 
 def read_dicom_segments(path: Path) -> sitk.Image:
@@ -31,7 +31,7 @@ def read_dicom_segments(path: Path) -> sitk.Image:
     """
     try:
         with disable_value_validation():
-            dataset = pydicom.dcmread(path)
+            dataset = read_dataset(path)
             if dataset.get("SOPClassUID") != SegmentationStorage:
                 raise ACNetError(f"{path.name}: it is a DICOM object of another kind; {EXPECTED}.")
             return _image(path, dataset)
@@ -41,23 +41,24 @@ def read_dicom_segments(path: Path) -> sitk.Image:
         raise unreadable(path) from error
 
 
-def _image(path: Path, dataset: pydicom.Dataset) -> sitk.Image:
+def _image(path: Path, dataset: pydicom.FileDataset) -> sitk.Image:
     kind = str(dataset.get("SegmentationType"))
     if kind not in KINDS:
         raise ACNetError(f"{path.name}: its SegmentationType is {kind!r}; expected {' or '.join(KINDS)}. {EXPECTED}.")
     names = {int(item.SegmentNumber): str(item.SegmentLabel) for item in dataset.SegmentSequence}
     labels = labels_of_names(names, path.name)
     headers = list(frame_headers(dataset))
+    numbers = [_segment_number(dataset, frame) for frame in range(len(headers))]
     sections = [read_section(path, frame, header) for frame, header in enumerate(headers)]
     rows, columns = sections[0].matrix
-    if rows * columns * len(sections) > LARGEST_PIXEL_COUNT or number_of(dataset, "NumberOfFrames") != len(sections):
+    if number_of(dataset, "NumberOfFrames") != len(sections):
         raise unreadable(path)
     slices, distance_mm = _grid(sections, path.name)
-    stored = dataset.pixel_array.reshape(len(sections), rows, columns)
+    stored = pixels_of(dataset, path).reshape(len(sections), rows, columns)
     inside = stored > (float(dataset.MaximumFractionalValue) / 2 if kind == "FRACTIONAL" else 0)
     masks = {label: np.zeros((max(slices) + 1, rows, columns), bool) for label in labels.values()}
-    for header, slice_, mask in zip(headers, slices, inside, strict=True):
-        label = labels.get(int(header.ReferencedSegmentNumber))
+    for number, slice_, mask in zip(numbers, slices, inside, strict=True):
+        label = labels.get(number)
         if label is not None:
             masks[label][slice_] |= mask
     image = sitk.GetImageFromArray(merge_segments(masks.items()))
@@ -66,6 +67,15 @@ def _image(path: Path, dataset: pydicom.Dataset) -> sitk.Image:
     image.SetSpacing((*first.pixel_spacing[::-1].tolist(), distance_mm))
     image.SetDirection(np.column_stack([*first.orientation.reshape(2, 3), first.normal]).ravel().tolist())
     return image
+
+
+def _segment_number(dataset: pydicom.Dataset, frame: int) -> int:
+    """Of the segment that a frame belongs to; all frames of an object with one segment may share it."""
+    shared = dataset.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()]
+    for groups in (dataset.PerFrameFunctionalGroupsSequence[frame], shared[0]):
+        if "SegmentIdentificationSequence" in groups:
+            return int(groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+    raise AttributeError("it has no SegmentIdentificationSequence")
 
 
 def _grid(sections: list[Section], name: str) -> tuple[list[int], float]:

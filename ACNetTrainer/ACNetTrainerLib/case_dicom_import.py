@@ -9,13 +9,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pydicom
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 
 from ACNetLib.checks import check_short_axis
 from ACNetLib.dicom import read_dicom_files
 from ACNetLib.dicom_frames import READING_ERRORS, unreadable
+from ACNetLib.dicom_guard import read_dataset
 from ACNetLib.dicom_images import read_images
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map import T1Map, t1_map_from_image
@@ -125,7 +125,7 @@ def first_date(origins: Sequence[DicomOrigin]) -> date | None:
 
 
 def _origin(file: Path) -> DicomOrigin:
-    header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=IDENTITY_TAGS)
+    header = read_dataset(file, stop_before_pixels=True, specific_tags=IDENTITY_TAGS)
     texts = {keyword: str(header.get(keyword) or "").strip() for keyword in IDENTITY_TAGS}
     dates = [day for keyword in DATES if (day := _date(texts[keyword]))]
     identity = {keyword: texts[keyword] for keyword in STUDY_KEYS[:3]}
