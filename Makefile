@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results abroad-results failures clean
+.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -135,6 +135,10 @@ abroad-results: $(READY)
 	$(BIN)/acnet-train validate-abroad --field 1.5 --output Documentation/results/abroad-1.5T.json
 	$(BIN)/acnet-train validate-abroad --field 3 --output Documentation/results/abroad-3T.json
 	$(BIN)/acnet-train abroad-sheet --field 3 --output Documentation/images/abroad-slices.png
+
+# Damaged files for every reader, and the table of Documentation/reliability.md. About ten minutes.
+fuzz: $(READY)
+	PYTHONPATH=Testing $(BIN)/python Testing/fuzz.py --inputs 10000 --seed 1 --page
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('build', '$(VENV)')]"

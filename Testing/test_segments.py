@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.pixels.utils import pack_bits
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, SegmentationStorage, generate_uid
+from pydicom.uid import MRImageStorage
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.segments import WHOLE_LABEL, read_segmentation
 from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import Ventricle, measure_ventricle, ventricles_from_segmentation
 from dicom_files import write_section
+from dicom_segment_files import write_dicom_segments
 
 
 def a_square(half: int) -> np.ndarray:
@@ -116,46 +114,6 @@ def test_papillary_muscles_within_the_cavity_are_no_swap(an_oblique_t1_map: T1Ma
     image.CopyInformation(an_oblique_t1_map.image)
     ventricles = ventricles_from_segmentation(an_oblique_t1_map, image, nothing_found(an_oblique_t1_map))
     assert all(ventricle.has_wall for ventricle in ventricles)
-
-
-def write_dicom_segments(path: Path, t1_map: T1Map, frames: list[tuple[int, int, np.ndarray]], **changes: Any) -> Path:
-    """A DICOM SEG with these frames: slice, segment number, mask (rows, columns). Segment 1 is the cavity."""
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = SegmentationStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID, dataset.SOPInstanceUID = SegmentationStorage, meta.MediaStorageSOPInstanceUID
-    dataset.Modality, dataset.SegmentationType = "SEG", "BINARY"
-    dataset.SegmentSequence = [Dataset(), Dataset()]
-    for number, label in ((1, "Cavity"), (2, "Myocardium")):
-        segment = dataset.SegmentSequence[number - 1]
-        segment.SegmentNumber, segment.SegmentLabel = number, label
-    across, down, depth = t1_map.image.GetSpacing()
-    measures, orientation, shared = Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing, measures.SliceThickness, measures.SpacingBetweenSlices = [down, across], depth, depth
-    orientation.ImageOrientationPatient = [f"{value:.10g}" for value in (*t1_map.row_axis, *t1_map.column_axis)]
-    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
-    dataset.SharedFunctionalGroupsSequence = [shared]
-    groups = []
-    for section, number, _ in frames:
-        position, identification, group = Dataset(), Dataset(), Dataset()
-        corner = t1_map.image.TransformIndexToPhysicalPoint((0, 0, section))
-        position.ImagePositionPatient = [f"{value:.10g}" for value in corner]
-        identification.ReferencedSegmentNumber = number
-        group.PlanePositionSequence, group.SegmentIdentificationSequence = [position], [identification]
-        groups.append(group)
-    dataset.PerFrameFunctionalGroupsSequence = groups
-    dataset.NumberOfFrames = len(frames)
-    dataset.Rows, dataset.Columns = frames[0][2].shape
-    dataset.BitsAllocated = dataset.BitsStored = dataset.SamplesPerPixel = 1
-    dataset.HighBit = dataset.PixelRepresentation = 0
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.PixelData = pack_bits(np.stack([mask for _, _, mask in frames]).astype(np.uint8).ravel())
-    for keyword, value in changes.items():
-        setattr(dataset, keyword, value)
-    dataset.save_as(path, enforce_file_format=True)
-    return path
 
 
 def test_a_dicom_seg_is_read_by_its_own_rules(an_oblique_t1_map: T1Map, tmp_path: Path) -> None:
