@@ -24,8 +24,8 @@ SFORM = np.column_stack([DIRECTION @ np.diag([1.4, 2.1, 8.0]), (-30.0, 40.0, 50.
 @dataclass(frozen=True)
 class Reader:
     """make: writes valid files into a folder and returns the one to damage. read: reads what was written there.
-    header_bytes: where most of the damage goes. has_pixels: whether reading comes to pixels, which is counted. every: it gets
-    only one of so many inputs, for it is slow.
+    header_bytes: where most of the damage goes. has_pixels: whether reading comes to pixels, which is counted.
+    every: it gets only one of so many inputs, for it is slow.
     """
 
     make: Callable[[Path], Path]

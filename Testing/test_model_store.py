@@ -560,6 +560,18 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.parametrize("field", ["licence", "intended_use", "training_prior_dcm", "weights_sha256", "metrics"])
+def test_a_card_without_a_field_that_the_panel_reads_is_refused_by_its_reader(model_file: Path, field: str) -> None:
+    def without(text: str) -> str:
+        card = json.loads(text)
+        del card[field]
+        return json.dumps(card)
+
+    with_card_text(without)(model_file)
+    with pytest.raises(ACNetError, match=rf"field {field} of its model card is missing; expected"):
+        weights_header.read_card_values(model_file)
+
+
 @pytest.mark.parametrize(("spoil", "reason"), REFUSED.values(), ids=REFUSED)
 def test_a_file_from_elsewhere_is_refused_with_its_reason(
     model_file: Path, own_folder: Path, spoil: Callable[[Path], object], reason: str
