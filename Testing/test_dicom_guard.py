@@ -13,6 +13,7 @@ from pydicom.uid import RLELossless
 from ACNetLib import dicom_guard
 from ACNetLib.dicom_guard import check_pixel_count, decoded_in_child, pixels_of, read_dataset
 from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import read_t1_map
 from dicom_files import write_section
 
 STORED = np.random.default_rng(1).integers(200, 1900, (40, 30)).astype(np.uint16)
@@ -83,3 +84,17 @@ def test_a_decoder_that_crashes_hangs_or_fails_is_a_message(
     monkeypatch.setattr(dicom_guard, "CHILD_FOLDER", tmp_path)
     with pytest.raises(ACNetError, match=rf"a\.dcm: its compressed pixels can't be read.*{reason}"):
         decoded_in_child(tmp_path / "a.dcm", seconds)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"SeriesInstanceUID": ["1.2", "3.4"]}, {"SeriesNumber": ["1", "2"]}, {"PixelSpacing": None}, {"Rows": None}],
+    ids=lambda odd: next(iter(odd)),
+)
+def test_odd_values_in_a_header_are_one_line_that_names_the_file(tmp_path: Path, odd: dict[str, object]) -> None:
+    write_section(tmp_path / "a.dcm", STORED, **odd)
+    if "SeriesNumber" in odd:
+        assert read_t1_map(tmp_path / "a.dcm").section_count == 1
+        return
+    with pytest.raises(ACNetError, match=r"^a\.dcm: .*(can't be read|found 0 values)"):
+        read_t1_map(tmp_path / "a.dcm")

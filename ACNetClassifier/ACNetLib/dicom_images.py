@@ -160,6 +160,8 @@ def _read_headers(file: Path) -> list[pydicom.Dataset]:
     ):
         raise unreadable(file)  # it ends within the functional groups
     if "SeriesInstanceUID" in header:
+        if header["SeriesInstanceUID"].VM > 1:
+            raise unreadable(file)  # a damaged one: series are told apart by it
         return headers
     if file.name.upper() == "DICOMDIR":
         return []
