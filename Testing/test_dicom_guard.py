@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -91,7 +92,7 @@ def test_a_decoder_that_crashes_hangs_or_fails_is_a_message(
     [{"SeriesInstanceUID": ["1.2", "3.4"]}, {"SeriesNumber": ["1", "2"]}, {"PixelSpacing": None}, {"Rows": None}],
     ids=lambda odd: next(iter(odd)),
 )
-def test_odd_values_in_a_header_are_one_line_that_names_the_file(tmp_path: Path, odd: dict[str, object]) -> None:
+def test_odd_values_in_a_header_are_one_line_that_names_the_file(tmp_path: Path, odd: dict[str, Any]) -> None:
     write_section(tmp_path / "a.dcm", STORED, **odd)
     if "SeriesNumber" in odd:
         assert read_t1_map(tmp_path / "a.dcm").section_count == 1
