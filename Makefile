@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results abroad-results failures kills clean
+.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -139,6 +139,10 @@ abroad-results: $(READY)
 # Commands that are killed at any moment: Documentation/reliability.md. Some hours on two cores.
 kills: $(READY)
 	PYTHONPATH=Testing $(BIN)/python Testing/kills.py --kills 30 --seed 1 --table Documentation/reliability.md
+
+# Damaged files for every reader, and the table of Documentation/reliability.md. About ten minutes.
+fuzz: $(READY)
+	PYTHONPATH=Testing $(BIN)/python Testing/fuzz.py --inputs 10000 --seed 1 --page
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('build', '$(VENV)')]"

@@ -15,9 +15,8 @@ from ACNetLib.dicom import DicomVolume, read_dicom_files
 from ACNetLib.dicom_series import T1MapSeries, find_t1_maps
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene import add_t1_map
-from ACNetLib.scene_copies import T1_OF_DICOM
 from ACNetLib.scene_display import show_t1_window
-from ACNetLib.scene_input import DICOM_INSTANCES
+from ACNetLib.scene_sources import DICOM_INSTANCES, T1_OF_DICOM
 from ACNetLib.t1map import T1Map, t1_map_from_image
 
 try:

@@ -113,6 +113,21 @@ def test_a_cell_that_can_not_be_is_named_by_row_and_column(folder: Path, column:
         read_case_library(with_values(folder, **{column: text}))
 
 
+@pytest.mark.parametrize("name", ["../../x", "a/b", "a\\b", "C:x", ".x", "-x", "con", "a\u202eb", "x" * 101])
+def test_a_case_whose_name_would_lead_elsewhere_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(ACNetError, match=r"row 3: column case is .*expected a plain name"):
+        read_case_library(with_values(folder, case=name))
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+x", "-x", "@SUM(A1)", "=HYPERLINK(1)"])
+def test_a_text_that_a_spreadsheet_would_compute_is_harmless_and_comes_back(folder: Path, text: str) -> None:
+    cases = read_case_library(with_values(folder, source=text)).cases
+    assert cases[1].source == text
+    write_case_table(folder, cases)
+    assert f",'{text}" in (folder / "cases.csv").read_text(encoding="utf-8")
+    assert read_case_library(folder).cases == cases
+
+
 def test_a_row_is_named_by_the_number_that_a_spreadsheet_gives_it(folder: Path) -> None:
     table = folder / "cases.csv"
     header, first, second = table.read_text(encoding="utf-8").splitlines()

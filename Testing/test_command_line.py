@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ACNetLib.command_line import NOTHING_LEFT, point, run_command, seed
+from ACNetLib.command_line import NOTHING_LEFT, point, run_command, seed, spacing_in
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
 
@@ -101,3 +101,31 @@ def test_wrong_arguments_are_two(capsys: pytest.CaptureFixture[str]) -> None:
         run_command(a_command(None), [])
     assert error.value.code == 2
     assert "the following arguments are required: name" in capsys.readouterr().err
+
+
+def test_one_line_stays_one_line_whatever_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ACNetError("a\nb\r\x1b[2J\u202e\u2028.nrrd: it is no T1 map.")
+    assert run_command(a_command(error), ["x"]) == 2
+    assert capsys.readouterr().err == "a-command: a\\nb\\r\\x1b[2J\\u202e\\u2028.nrrd: it is no T1 map.\n"
+    assert str(error).isprintable()
+
+
+def test_a_message_has_at_most_400_characters_and_keeps_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    run_command(a_command(ACNetError(f"map.nrrd: found {'9' * 5000}; expected a number. Correct the header.")), ["x"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert len(line.removeprefix("a-command: ")) == 400
+    assert line.startswith("a-command: map.nrrd: found 999")
+    assert line.endswith("999; expected a number. Correct the header.")
+
+
+def test_several_problems_get_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    run_command(a_command(ACNetError("Nothing was imported.", "row 2: no file", "row 3: no label")), ["x"])
+    expected = "a-command: Nothing was imported.\na-command: row 2: no file\na-command: row 3: no label\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_wrong_spacing_on_the_command_line_is_said() -> None:
+    for text in ("1.4", "a,b", "0,1", "1,-1,8", "nan,1", "1,1,1,1", "1e9,1"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected two or three lengths in mm"):
+            spacing_in(text)
+    assert spacing_in("1.4,1.5,8") == (1.4, 1.5, 8.0)

@@ -138,8 +138,11 @@ def test_the_command_refuses_a_folder_without_a_map_in_one_line(
     assert main(["classify", str(tmp_path / "study"), "--output", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("acnet: study: none of its 5 DICOM images is a native T1 map")
+    assert len(line.removeprefix("acnet: ")) <= 400
+    with pytest.raises(ACNetError) as error:
+        read_t1_map(tmp_path / "study")
     for reason in ("a cine", "named T2", "named ECV", "no sign of a T1 map", "Modality CT"):
-        assert reason in line
+        assert reason in str(error.value)
     assert not (tmp_path / "out").exists()
 
 

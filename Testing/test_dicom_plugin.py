@@ -19,8 +19,8 @@ import pytest
 import slicer
 import slicer.util
 
-from ACNetLib.scene_copies import T1_OF_DICOM
 from ACNetLib.scene_input import t1_map_from_volume_node
+from ACNetLib.scene_sources import T1_OF_DICOM
 from ACNetLib.t1map import T1Map, read_t1_map
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom import FLAVOURS, write_dicom_series

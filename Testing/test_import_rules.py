@@ -29,7 +29,7 @@ SCENE, APPLICATION = {"slicer", "vtk"}, {"qt", "ctk", "slicer"}
 OTHER_MODULES = {"PyTorchUtils", "SampleData"}
 """Of Slicer and of the extension PyTorch: there when they are needed, not when a module is loaded."""
 SCENE_FILES = {"scene.py", *(f"scene_{part}.py" for part in ("copies", "crop_boxes", "display", "input"))}
-SCENE_FILES |= {f"scene_{part}.py" for part in ("segmentation", "table", "views")}
+SCENE_FILES |= {f"scene_{part}.py" for part in ("segmentation", "sources", "table", "views")}
 CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "filelock", "safetensors"}
 """torch brings filelock along."""
 STANDARD = set(sys.stdlib_module_names)

@@ -132,10 +132,10 @@ def test_a_damaged_file_is_listed_with_its_reason_and_can_not_be_chosen(model_fi
 
 CARDS_OF_DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "another name": ({"name": "other"}, "its card names it 'other'"),
-    "no name": ({"name": None}, "its card names it None"),
+    "no name": ({"name": None}, "field name of its model card is missing; expected a text"),
     "unknown kind": ({"kind": "oracle"}, "a network of kind 'oracle'"),
     "no kind": ({"kind": None}, "a network of kind None"),
-    "a strange field strength": ({"field_strength_tesla": [1.5]}, "missing or wrong"),
+    "a strange field strength": ({"field_strength_tesla": [1.5]}, "expected a number"),
     "a number without end": ({"field_strength_tesla": 10**400}, "a number of 401 digits"),
     "a localizer without field strengths": ({"kind": "localizer"}, "missing or wrong"),
 }
@@ -495,6 +495,15 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "something after the weights": (lambda path: path.write_bytes(path.read_bytes() + b"PK"), "something follows"),
     "no card": (with_header_text(lambda text: text.replace("__metadata__", "acnet")), "not a readable|no model card"),
     "a card nested deep": (with_card_text(lambda text: DEEP), "card is damaged .*recursion"),
+    "a card nested deeper than ours": (
+        lambda path: change_card(path, metrics={"a": json.loads("[" * 20 + "]" * 20)}),
+        "card is damaged .*nested more than 10 deep",
+    ),
+    "a card with a long text": (
+        lambda path: change_card(path, licence="x" * 60_000),
+        "card is damaged .*a text of 60000 characters, at most 2000",
+    ),
+    "a card with a long key": (lambda path: change_card(path, metrics={"x" * 60_000: 1}), "a name of 60000 characters"),
     "a card with a field twice": (
         with_card_text(lambda text: text[:-1] + ', "simulated": false}'),
         "card is damaged .*'simulated' twice",
@@ -509,7 +518,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a name that is none": (lambda path: change_card(path, name=["a"]), "field name .* expected a text"),
     "no word of simulation": (lambda path: change_card(path, simulated=0), "field simulated .* true or false"),
     "an endless temperature": (lambda path: change_card(path, temperatures=[float("inf")]), "temperatures"),
-    "a field strength of another type": (lambda path: change_card(path, field_strength_tesla="1.5"), "wrong type"),
+    "a field strength of another type": (
+        lambda path: change_card(path, field_strength_tesla="1.5"),
+        "expected a number",
+    ),
     "an intensity window of another type": (
         lambda path: change_card(path, intensity={"kind": "fixed_window", "low_ms": "0", "high_ms": "9"}),
         "wrong type",
@@ -546,6 +558,13 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights that are no numbers": (with_nan, "no numbers"),
     "weights that give no numbers": (with_huge_weights, "on a trial section its network gives no numbers"),
 }
+
+
+@pytest.mark.parametrize("field", ["licence", "intended_use", "training_prior_dcm", "weights_sha256", "metrics"])
+def test_a_card_without_a_field_that_the_panel_reads_is_refused_by_its_reader(model_file: Path, field: str) -> None:
+    change_card(model_file, **{field: None})
+    with pytest.raises(ACNetError, match=rf"field {field} of its model card is missing; expected"):
+        weights_header.read_card_values(model_file)
 
 
 @pytest.mark.parametrize(("spoil", "reason"), REFUSED.values(), ids=REFUSED)

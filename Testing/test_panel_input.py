@@ -19,7 +19,7 @@ from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
 from ACNetLib.reference_store import remembered_references
 from ACNetLib.reference_t1 import ReferenceT1
 from ACNetLib.scene import ResultNodes
-from ACNetLib.scene_input import DICOM_INSTANCES
+from ACNetLib.scene_sources import DICOM_INSTANCES
 from ACNetLib.scene_views import jump_to
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
 from panel_fixtures import StandInClassifier, choose, classify
@@ -55,6 +55,9 @@ def test_the_check_says_that_the_field_strength_is_the_dicom_headers(
     class Database:
         def instanceValue(self, _instance: str, tag: str) -> str:
             return {"0018,0087": "2.8936", "0020,4000": "SIMULATED T1 MAP"}.get(tag, "")
+
+        def fileForInstance(self, _instance: str) -> str:
+            return ""
 
     monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
     a_volume_without_field_strength.SetAttribute(DICOM_INSTANCES, "1.2.3")
@@ -264,6 +267,9 @@ def test_a_reference_t1_is_used_said_and_remembered_for_its_scanner(
     class Database:
         def instanceValue(self, _instance: str, tag: str) -> str:
             return {"0018,0087": "1.5", "0008,0070": "SIEMENS", "0008,1090": "Avanto"}.get(tag, "")
+
+        def fileForInstance(self, _instance: str) -> str:
+            return ""
 
     monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
     a_volume_without_field_strength.SetAttribute(DICOM_INSTANCES, "1.2.3")

@@ -12,8 +12,8 @@ from slicer import vtkMRMLLayoutNode as Layout
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene import ResultNodes, add_t1_map
-from ACNetLib.scene_copies import T1_OF_DICOM
-from ACNetLib.scene_input import DICOM_INSTANCES, section_in_view
+from ACNetLib.scene_input import section_in_view
+from ACNetLib.scene_sources import DICOM_INSTANCES, T1_OF_DICOM
 from ACNetLib.scene_views import is_shown_as_acquired, slice_view
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
 from panel_fixtures import StandInClassifier, choose, classify, composites

@@ -32,8 +32,9 @@ from ACNetLib.scene import (
 )
 from ACNetLib.scene_crop_boxes import crop_box_center
 from ACNetLib.scene_display import VENTRICLE
-from ACNetLib.scene_input import SEGMENT_LABELS, t1_map_from_volume_node
+from ACNetLib.scene_input import t1_map_from_volume_node
 from ACNetLib.scene_table import STUDY, leave_out, read_summary
+from ACNetLib.segments import SEGMENT_LABELS
 from ACNetLib.t1map import T1Map
 
 

@@ -19,13 +19,9 @@ from vtk.util.numpy_support import numpy_to_vtk
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene import add_t1_map, show_result
 from ACNetLib.scene_display import VENTRICLE
-from ACNetLib.scene_input import (
-    WHOLE_LABEL,
-    center_from_node,
-    field_strength_source,
-    segmentation_from_node,
-    t1_map_from_volume_node,
-)
+from ACNetLib.scene_input import center_from_node, segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.scene_sources import field_strength_source
+from ACNetLib.segments import WHOLE_LABEL
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
 
 
@@ -50,6 +46,9 @@ class StandInDatabase:
 
     def instanceValue(self, instance: str, tag: str) -> str:
         return self.values.get((instance, tag), "")
+
+    def fileForInstance(self, instance: str) -> str:
+        return ""
 
 
 def geometry(image: sitk.Image) -> np.ndarray:

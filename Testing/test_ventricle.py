@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.segments import read_segmentation
 from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import (
     CAVITY_LABEL,
@@ -19,7 +20,6 @@ from ACNetLib.ventricle import (
     Ventricle,
     agreeing_ventricles,
     measure_ventricle,
-    read_segmentation,
     ventricles_at_point,
     ventricles_from_segmentation,
 )

@@ -54,10 +54,14 @@ POST_CONTRAST_WARNING = "The map is from after contrast; the model knows native 
 
 @dataclass(frozen=True, eq=False)
 class CheckedImage:
-    """A 3-D float32 image in ms without its source's header keys, and what the user should know of it."""
+    """A 3-D float32 image in ms without its source's header keys, and what the user should know of it.
+
+    unit: that of the values as they were given.
+    """
 
     image: sitk.Image
     warnings: tuple[str, ...]
+    unit: str
 
 
 def check_t1_image(image: sitk.Image, name: str, post_contrast: bool = False) -> CheckedImage:
@@ -82,7 +86,7 @@ def check_t1_image(image: sitk.Image, name: str, post_contrast: bool = False) ->
         warnings.append(POST_CONTRAST_WARNING)
     else:
         _check_native(image, name)
-    return CheckedImage(image, tuple(warnings))
+    return CheckedImage(image, tuple(warnings), unit)
 
 
 def check_short_axis(normal: np.ndarray, name: str) -> tuple[str, ...]:
@@ -178,7 +182,9 @@ def _unit(values: np.ndarray, name: str, post_contrast: bool) -> str:
 
 
 def _kind(percentile: float) -> str:
-    """What a map with so low a 99th percentile may be."""
+    """What a map with such a 99th percentile may be."""
+    if percentile > T1_RANGE_MS[1] / min(UNITS_MS.values()):
+        return ", as of a Philips map that dcm2niix has divided by its slopes (convert it with dcm2niix -p n)"
     if percentile < 1:
         return ", as of an ECV fraction"
     if percentile < POST_CONTRAST_RANGE_MS[0]:

@@ -10,8 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ACNetLib.command_line import CommandParser, add_version, point, run_command
+from ACNetLib.command_line import CommandParser, add_spacing_option, add_version, point, run_command
 from ACNetLib.device import DEVICE_REQUESTS
+from ACNetLib.errors import one_line
 from ACNetLib.field_strength import field_strength_option
 from ACNetLib.files import atomic_folder, require_empty_folder
 from ACNetLib.model_commands import add_model_commands
@@ -45,8 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     place = classify.add_mutually_exclusive_group()
     place.add_argument("--center", type=point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
     place.add_argument(
-        "--segmentation", type=Path, metavar="FILE", help="label image: 1 myocardium, 2 cavity of the left ventricle"
+        "--segmentation",
+        type=Path,
+        metavar="FILE",
+        help="label image (1 myocardium, 2 cavity), or .seg.nrrd or DICOM SEG with segments of these names",
     )
+    add_spacing_option(classify)
     classify.add_argument(
         "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where the file has none or a wrong one"
     )
@@ -99,12 +104,14 @@ def _names(text: str) -> tuple[str, ...]:
 def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.reference_store import reference_for
     from ACNetLib.reference_t1 import parse_reference
+    from ACNetLib.segments import read_segmentation
     from ACNetLib.t1map import read_t1_map
-    from ACNetLib.ventricle import read_segmentation
 
     require_empty_folder(options.output)
     given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
-    t1_map = read_t1_map(options.input, options.series, options.post_contrast, options.field, options.leave_out)
+    t1_map = read_t1_map(
+        options.input, options.series, options.post_contrast, options.field, options.leave_out, options.spacing
+    )
     reference = reference_for(t1_map, given)
     result = _classifier(options, t1_map, reference).classify(
         t1_map,
@@ -116,12 +123,12 @@ def _classify(options: argparse.Namespace) -> None:
         allow_field_mismatch=options.allow_field_mismatch,
     )
     files = _write(result, options.output)
-    _print_table([(t1_map.name, None, result)])
+    _print_table([(one_line(t1_map.name), None, result)])
     print(f"{reference_text(result)} {study_septum_text(result)}".strip())
     if t1_map.evidence:
-        print(f"Taken as T1 map: {t1_map.evidence}.")
+        print(one_line(f"Taken as T1 map: {t1_map.evidence}."))
     for warning in result.warnings:
-        print(f"Note: {warning}")
+        print(one_line(f"Note: {warning}"))
     _print_files(files)
 
 

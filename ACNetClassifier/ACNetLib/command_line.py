@@ -1,26 +1,29 @@
 """What both commands do alike.
 
-Exit code 0; 2 with one line on stderr for the user's error; 3 with one line when it was stopped by Ctrl-C or SIGTERM;
-1 for our own errors.
+Exit code 0; 2 with a line on stderr for each of the user's errors; 3 with one line when it was stopped by Ctrl-C or
+SIGTERM; 1 for our own errors.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
 from ACNetLib import __version__
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import WORLD_ERRORS, not_written
 from ACNetLib.torch_errors import torch_error_text
 
+LARGEST_SPACING_MM = 1000.0
 USER_ERROR, OUR_ERROR, STOPPED, ENDED_AT_ONCE = 2, 1, 3, 130
 NOTHING_LEFT = "Stopped. Nothing is left half done: run the same command again."
 
@@ -29,7 +32,33 @@ class CommandParser(argparse.ArgumentParser):
     """A parser that reports a wrong command line in one line, as every other user's error."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USER_ERROR, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(USER_ERROR, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+def _silence_libraries() -> None:
+    """What pydicom and SimpleITK print of odd files is not for the user, who gets our own line."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="pydicom")
+
+
+def add_spacing_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--spacing",
+        type=spacing_in,
+        default=(),
+        metavar="COLUMN,ROW,SLICE",
+        help="mm between pixels, where a volume file does not tell it",
+    )
+
+
+def spacing_in(text: str) -> tuple[float, ...]:
+    try:
+        spacing = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        spacing = ()
+    if len(spacing) not in {2, 3} or not all(0 < each < LARGEST_SPACING_MM for each in spacing):
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected two or three lengths in mm, such as 1.4,1.4,8")
+    return spacing
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +89,7 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
 
     `when_stopped`, a default that a subcommand may set, is what is said when it was stopped.
     """
+    _silence_libraries()
     options = parser.parse_args(arguments)
     try:
         with _terminated_as_interrupted():
@@ -68,23 +98,25 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
         print(f"{parser.prog}: {getattr(options, 'when_stopped', NOTHING_LEFT)}", file=sys.stderr)
         return STOPPED
     except Exception as error:
-        if (text := _what_to_do(error)) is None:
+        lines = _what_to_do(error)
+        if not lines:
             traceback.print_exc()
             return OUR_ERROR
-        print(f"{parser.prog}: {text}", file=sys.stderr)
+        for line in lines:
+            print(f"{parser.prog}: {line}", file=sys.stderr)
         return USER_ERROR
     return 0
 
 
-def _what_to_do(error: Exception) -> str | None:
-    """One line for what a user can put right; None for an error of ours."""
+def _what_to_do(error: Exception) -> tuple[str, ...]:
+    """A line for each thing that a user can put right; none for an error of ours."""
     if isinstance(error, ACNetError):
-        return str(error)
+        return tuple(error.lines)
     if (text := torch_error_text(error)) is not None:
-        return text
+        return (one_line(text),)
     if isinstance(error, OSError) and error.errno in WORLD_ERRORS:
-        return not_written(error.filename or "output", error)
-    return None
+        return (one_line(not_written(error.filename or "output", error)),)
+    return ()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from ACNetLib.dicom_alternatives import left_out, without_copies
 from ACNetLib.dicom_frames import Section, build_image
 from ACNetLib.dicom_images import DicomImage, evidence_of, loss_warnings, read_images, scanner_name, stack_images
+from ACNetLib.dicom_pixels import odd_values_refused
 from ACNetLib.dicom_values import number_of, values_of
 from ACNetLib.errors import ACNetError
 
@@ -94,14 +95,15 @@ def _volume(
     """The volume of stacked images. notes: what the user should know of the choice."""
     image, padding = build_image(sections, distance_mm)
     header = sections[0].header
-    return DicomVolume(
-        image,
-        number_of(header, "MagneticFieldStrength"),
-        simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
-        evidence=evidence_of(chosen),
-        scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
-        warnings=(*notes, *loss_warnings(chosen), *padding),
-    )
+    with odd_values_refused(sections[0].file):
+        return DicomVolume(
+            image,
+            number_of(header, "MagneticFieldStrength"),
+            simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
+            evidence=evidence_of(chosen),
+            scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
+            warnings=(*notes, *loss_warnings(chosen), *padding),
+        )
 
 
 def _of_series(images: list[DicomImage], series: Sequence[int], name: str) -> list[DicomImage]:

@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 
-from ACNetLib.dicom_pixels import read_sections
+from ACNetLib.dicom_pixels import odd_values_refused, read_sections
 from ACNetLib.dicom_values import number_of, values_of
 from ACNetLib.errors import ACNetError
 
@@ -29,6 +29,7 @@ FUNCTIONAL_GROUPS = {
     "MREchoSequence": ("EffectiveEchoTime",),
     "MRModifierSequence": ("InversionTimes",),
     "ContrastBolusUsageSequence": ("ContrastBolusAgentAdministered",),
+    "SegmentIdentificationSequence": ("ReferencedSegmentNumber",),
 }
 REAL_WORLD_VALUES = "RealWorldValueMappingSequence"
 
@@ -88,6 +89,11 @@ def frame_headers(header: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
 
 def read_section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
     """The section that a flat header describes. Raises ACNetError when its geometry is incomplete or impossible."""
+    with odd_values_refused(file):
+        return _section(file, frame, header)
+
+
+def _section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
     depth_mm = number_of(header, "SliceThickness") or number_of(header, "SpacingBetweenSlices")
     if not depth_mm:
         raise ACNetError(f"{file.name}: SliceThickness is missing; expected the section's thickness in mm.")

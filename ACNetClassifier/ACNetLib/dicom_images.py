@@ -25,7 +25,8 @@ from pydicom.uid import (
 )
 
 from ACNetLib.dicom_frames import Section, frame_headers, read_section, stack_sections
-from ACNetLib.dicom_pixels import LOSSY_SYNTAXES, READING_ERRORS, require_decoder, unreadable
+from ACNetLib.dicom_guard import read_dataset
+from ACNetLib.dicom_pixels import LOSSY_SYNTAXES, ODD_VALUES, odd_values_refused, require_decoder, unreadable
 from ACNetLib.dicom_score import HeaderScore, judge_header
 from ACNetLib.dicom_values import PADDING, PADDING_LIMITS, number_of, scale_of
 
@@ -172,19 +173,21 @@ def loss_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
 
 
 def _images_of(file: Path, header: pydicom.FileDataset, post_contrast: bool) -> list[DicomImage]:
-    try:
-        with disable_value_validation():
-            headers = list(frame_headers(header))  # it converts values on access: a broken one shall show here
-    except READING_ERRORS as error:
-        raise unreadable(file) from error
+    with odd_values_refused(file), disable_value_validation():
+        headers = list(frame_headers(header))  # it converts values on access: a broken one shall show here
     if header.get("SOPClassUID") in MULTI_FRAME_STORAGE and (
         "PerFrameFunctionalGroupsSequence" not in header or number_of(header, "NumberOfFrames") != len(headers)
     ):
         raise unreadable(file)  # it ends within the functional groups
     syntax = header.file_meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian
-    return [
-        DicomImage(file, frame, flat, judge_header(flat, post_contrast), syntax) for frame, flat in enumerate(headers)
-    ]
+    with odd_values_refused(file):
+        images = [
+            DicomImage(file, frame, flat, judge_header(flat, post_contrast), syntax)
+            for frame, flat in enumerate(headers)
+        ]
+        for image in images:
+            _ = image.series_number  # a whole number, or none
+    return images
 
 
 def _read_file(file: Path) -> pydicom.FileDataset | str:
@@ -194,16 +197,16 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
     """
     try:
         with disable_value_validation():  # pydicom logs the values that it complains of
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
+            header = read_dataset(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
             kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
             is_image = "Rows" in header or kind is None or kind in IMAGE_STORAGE
     except InvalidDicomError:
         looks_like_dicom = file.suffix.lower() in DICOM_SUFFIXES
         return ("not DICOM" if file.stat().st_size else "empty") if looks_like_dicom else ""
-    except READING_ERRORS as error:
+    except ODD_VALUES as error:
         raise unreadable(file) from error
     if kind == MediaStorageDirectoryStorage or file.name.upper() == "DICOMDIR":
         return ""
-    if "SeriesInstanceUID" not in header:
+    if "SeriesInstanceUID" not in header or header["SeriesInstanceUID"].VM > 1:  # series are told apart by it
         raise unreadable(file)
     return header if is_image else UID(kind).name

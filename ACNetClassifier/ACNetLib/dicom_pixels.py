@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.errors import BytesLengthException
@@ -28,6 +29,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from ACNetLib.dicom_guard import pixels_of, read_dataset
 from ACNetLib.dicom_values import padding_in, scale_of
 from ACNetLib.errors import ACNetError
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 # What pydicom raises for protected and truncated files and for unknown encodings.
 READING_ERRORS = (OSError, AttributeError, RuntimeError, ValueError, struct.error, BytesLengthException)
+ODD_VALUES = (*READING_ERRORS, TypeError, LookupError, OverflowError)
 
 # What a Slicer has: pydicom decodes RLE by itself and JPEG and JPEG 2000 with Pillow, which knows 8 bits of JPEG alone;
 # SimpleITK's GDCM all of these, and JPEG Lossless and JPEG-LS too.
@@ -89,9 +92,10 @@ def read_sections(sections: list[Section]) -> tuple[list[np.ndarray], int]:
         stored = frames[section.file]
         if stored.shape[-2:] != section.matrix or stored.ndim != 3 or section.frame >= len(stored):
             raise ACNetError(f"{section.file.name}: found pixels of shape {stored.shape}; expected {section.matrix}.")
-        scale = scale_of(section.header, section.file.name)
+        with odd_values_refused(section.file):
+            scale = scale_of(section.header, section.file.name)
+            padding = padding_in(stored[section.frame], section.header)
         t1_ms = (stored[section.frame] * scale.slope + scale.intercept).astype(np.float32)
-        padding = padding_in(stored[section.frame], section.header)
         padded += int(np.count_nonzero(t1_ms[padding]))
         t1_ms[padding] = 0
         pixels.append(t1_ms)
@@ -100,13 +104,27 @@ def read_sections(sections: list[Section]) -> tuple[list[np.ndarray], int]:
 
 def read_frames(file: Path) -> np.ndarray:
     """Stored values, (frames, rows, columns)."""
-    try:
-        dataset = pydicom.dcmread(file)
-        syntax = dataset.file_meta.get("TransferSyntaxUID", pydicom.uid.ImplicitVRLittleEndian)
-        stored = dataset.pixel_array if _pydicom_decodes(syntax) else _decoded_by_gdcm(dataset, syntax)
-    except READING_ERRORS as error:
-        raise unreadable(file) from error
+    with odd_values_refused(file):
+        stored = pixels_of(read_dataset(file), file)
     return stored[np.newaxis] if stored.ndim == 2 else stored
+
+
+def decoded(dataset: FileDataset) -> np.ndarray:
+    """Stored values of compressed pixels, (frames, rows, columns) or (rows, columns).
+
+    Decoders are C and C++ code that a damaged image can crash: `dicom_guard` calls it in a process of its own.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    return dataset.pixel_array if _pydicom_decodes(syntax) else _decoded_by_gdcm(dataset, syntax)
+
+
+@contextmanager
+def odd_values_refused(file: Path) -> Iterator[None]:
+    """pydicom converts values when they are asked for: an odd one raises there, in many ways. Raises ACNetError."""
+    try:
+        yield
+    except ODD_VALUES as error:
+        raise unreadable(file) from error
 
 
 def unreadable(file: Path) -> ACNetError:

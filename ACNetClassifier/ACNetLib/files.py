@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,38 @@ WORLD_ERRORS = {
     if hasattr(errno, name)
 }
 """A full, broken or vanished disk, missing rights, impossible paths: nothing that this software could mend."""
+LONGEST_NAME = 100
+RESERVED_NAMES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # on Windows
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a text from a table, a header or a person can be the name of one file, on every system.
+
+    Letters of all scripts, digits, blanks and signs; nothing that leads elsewhere, is hidden, reserved or an option.
+    """
+    return (
+        0 < len(text) <= LONGEST_NAME
+        and text.isprintable()
+        and not re.search(r'[\\/:*?"<>|]', text)
+        and text == text.strip()
+        and not text.startswith((".", "-"))
+        and not text.endswith(".")
+        and not RESERVED_NAMES.fullmatch(text)
+    )
+
+
+def is_relative_name(text: str) -> bool:
+    """Whether a text names a file within a folder: plain names with slashes between (backslashes are taken too)."""
+    return bool(text) and all(is_plain_name(part) for part in re.split(r"[\\/]", text) if part != ".")
+
+
+def require_plain_name(text: str, place: str) -> None:
+    """Raise ACNetError, which begins with `place`, unless the text can be the name of a file."""
+    if not is_plain_name(text):
+        raise ACNetError(
+            f"{place} is {text!r}; expected a plain name of at most {LONGEST_NAME} letters, without slashes, colons "
+            "and the like. Give another name."
+        )
 
 
 def require_empty_folder(folder: Path) -> None:

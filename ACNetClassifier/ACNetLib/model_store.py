@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.field_strength import nominal_field_strength
-from ACNetLib.files import atomic_path
+from ACNetLib.files import LONGEST_NAME, atomic_path, is_plain_name
 from ACNetLib.resources import resources_folder
 from ACNetLib.weights_header import CLASSIFIER, LARGEST_FILE_BYTES, LOCALIZER, WEIGHTS_SUFFIX, read_card_values
 
@@ -21,9 +20,9 @@ DEFAULT_LOCALIZER = "localizer-simulated"
 FOLDER_VARIABLE = "ACNET_MODELS"
 """The environment variable that puts the user's models into another folder."""
 
-PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._ -]*[A-Za-z0-9])?")
-LONGEST_NAME = 100
-RESERVED_ON_WINDOWS = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
+MODEL_NAMES = (
+    f"a plain file name of at most {LONGEST_NAME} letters A to Z, digits, dots, hyphens, underscores and spaces"
+)
 RENAMING = "acnet-train names a model after its --output; train it under another name."
 
 
@@ -229,15 +228,15 @@ def _read_plain_file(file: Path) -> bytes:
         raise ACNetError(f"{file}: it can't be read ({error.strerror}); expected a model file.") from error
 
 
+def is_model_name(name: str) -> bool:
+    """Whether a model can have the name, which is its file's too and is typed in commands."""
+    return name.isascii() and is_plain_name(name)
+
+
 def _check_name(name: str, file_name: str) -> None:
     """Raises ACNetError unless the name makes a plain file name on every system, and no shipped model has it."""
-    if len(name) > LONGEST_NAME or not PLAIN_NAME.fullmatch(name):
-        raise ACNetError(
-            f"{file_name}: its card names it {name!r}; expected at most {LONGEST_NAME} letters A to Z, digits, dots, "
-            f"hyphens, underscores and spaces, the first and last of them letters or digits. {RENAMING}"
-        )
-    if name.split(".")[0].strip().upper() in RESERVED_ON_WINDOWS:
-        raise ACNetError(f"{file_name}: its card names it {name!r}, reserved on Windows. {RENAMING}")
+    if not is_model_name(name):
+        raise ACNetError(f"{file_name}: its card names it {name!r}; expected {MODEL_NAMES}. {RENAMING}")
     if any(path.stem.casefold() == name.casefold() for path in _files(SHIPPED_MODELS_FOLDER)):
         raise ACNetError(f"{file_name}: a shipped model is named '{name}' already. {RENAMING}")
 

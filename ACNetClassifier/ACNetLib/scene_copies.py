@@ -12,11 +12,8 @@ from slicer import (
     vtkMRMLSubjectHierarchyNode,
 )
 
-from ACNetLib.scene_input import DICOM_INSTANCES
+from ACNetLib.scene_sources import DICOM_INSTANCES, T1_OF_DICOM
 from ACNetLib.scene_views import nodes_of_class
-
-T1_OF_DICOM = "ACNet.t1OfDicom"
-"""Our DICOM plugin marks its volumes with it: their values are T1 in ms, as the headers say."""
 
 
 def volumes_of_our_plugin(scene: vtkMRMLScene) -> list[vtkMRMLScalarVolumeNode]:

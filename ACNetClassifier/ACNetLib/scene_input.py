@@ -6,8 +6,7 @@ Here and in scene.py positions are RAS, nowhere else. Like scene.py it needs nei
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -25,46 +24,16 @@ from slicer import (
 from vtk.util.numpy_support import vtk_to_numpy
 
 from ACNetLib.attention import ATTENTION_MAPS
-from ACNetLib.dicom_images import scanner_name
 from ACNetLib.errors import ACNetError
-from ACNetLib.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
-from ACNetLib.t1map import (
-    FIELD_STRENGTH_KEY,
-    SIMULATED_KEY,
-    VOLUME_SUFFIXES,
-    T1Map,
-    parse_field_strength,
-    t1_map_from_image,
-)
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
-
-# Slicer's DICOM reader notes there which files a volume was made of; its database knows their headers.
-DICOM_INSTANCES = "DICOM.instanceUIDs"
-MAGNETIC_FIELD_STRENGTH = "0018,0087"
-MANUFACTURER, MANUFACTURER_MODEL_NAME = "0008,0070", "0008,1090"
-IMAGE_COMMENTS = "0020,4000"
+from ACNetLib.scene_sources import check_spacing, check_values, is_told_simulated, told_field_strength, told_scanner
+from ACNetLib.segments import labels_of_names
+from ACNetLib.t1map import T1Map, t1_map_from_image
 
 # What an output of ours is, such as "table" or "labels.combined". The result's folder carries it too.
 OUTPUT = "ACNet.output"
 
-SEGMENT_LABELS = {
-    "myocardium": MYOCARDIUM_LABEL,
-    "non-septal wall": MYOCARDIUM_LABEL,
-    "free wall": MYOCARDIUM_LABEL,  # the non-septal wall's name in scenes of earlier versions
-    "cavity": CAVITY_LABEL,
-    "blood": CAVITY_LABEL,
-    "blood pool": CAVITY_LABEL,
-    "septum": SEPTUM_LABEL,
-}
-"""Names of segments, in small letters and without "LV" or "left ventricular" before them."""
-WHOLE_LABEL = 4
-"""Of a segment of any name that stands alone: only its centre is used."""
-
 # From LPS to RAS and back.
 LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-
-FieldStrengthSource = Literal["file", "dicom"]
 
 
 def t1_map_from_volume_node(
@@ -74,30 +43,21 @@ def t1_map_from_volume_node(
 
     `field_strength_tesla` is the user's, see `agreed_field_strength`; nothing is guessed. `post_contrast` lets
     a map from after contrast pass, with a warning. Raises ACNetError when the node holds no image, lies under a
-    non-linear transform, is no T1 map, or is of another field strength than the user says.
+    non-linear transform, is no T1 map, is of another field strength than the user says, or differs from the files that
+    it was made of (see ACNetLib.scene_sources).
     """
     name = node.GetName()
+    check_spacing(node)
     t1_map = t1_map_from_image(
         _image_of_volume(node),
         name,
-        _field_strength_of_header(node),
-        _header_value(node, SIMULATED_KEY) == "1" or "simulated" in _dicom_value(node, IMAGE_COMMENTS).casefold(),
+        told_field_strength(node),
+        is_told_simulated(node),
         post_contrast,
         field_strength_tesla,
     )
-    scanner = scanner_name(_dicom_value(node, MANUFACTURER), _dicom_value(node, MANUFACTURER_MODEL_NAME))
-    return replace(t1_map, scanner=scanner)
-
-
-def field_strength_source(node: vtkMRMLScalarVolumeNode) -> FieldStrengthSource | None:
-    """Where the volume's field strength is read: in a file of ours or the DICOM database.
-
-    None when neither has it, or has one that no model covers: the user's counts then.
-    """
-    told = _field_strength_of_header(node)
-    if told is None or nominal_field_strength(told) not in FIELD_STRENGTHS_TESLA:
-        return None
-    return "file" if _header_value(node, FIELD_STRENGTH_KEY) is not None else "dicom"
+    warnings = (*t1_map.warnings, *check_values(node, t1_map))
+    return replace(t1_map, scanner=told_scanner(node), warnings=warnings)
 
 
 def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:
@@ -177,46 +137,6 @@ def flipped(positions: np.ndarray) -> np.ndarray:
     return positions * (-1.0, -1.0, 1.0)
 
 
-def _field_strength_of_header(node: vtkMRMLScalarVolumeNode) -> float | None:
-    """From a file of ours, or from Slicer's DICOM database; a build without DICOM has none."""
-    text = _header_value(node, FIELD_STRENGTH_KEY)
-    if text is not None:
-        return parse_field_strength(text, node.GetName())
-    text = _dicom_value(node, MAGNETIC_FIELD_STRENGTH)
-    try:
-        return float(text) if text else None
-    except ValueError as error:
-        raise ACNetError(
-            f"{node.GetName()}: the MagneticFieldStrength of its DICOM header is {text!r}; expected a number such as "
-            "1.5. Correct the header."
-        ) from error
-
-
-def _header_value(node: vtkMRMLScalarVolumeNode, key: str) -> str | None:
-    """What a file of ours says under one of our keys: as an attribute of the node, else in the file it was loaded from.
-
-    Slicer's reader of volumes leaves such keys behind.
-    """
-    value, storage = node.GetAttribute(key), node.GetStorageNode()
-    path = Path(storage.GetFullNameFromFileName() or "") if storage is not None else Path()
-    if value is not None or not path.name.lower().endswith(VOLUME_SUFFIXES) or not path.is_file():
-        return value
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError:  # it has been replaced by something else since
-        return None
-    return reader.GetMetaData(key) if reader.HasMetaDataKey(key) else None
-
-
-def _dicom_value(node: vtkMRMLScalarVolumeNode, tag: str) -> str:
-    """An attribute of the first file that the volume was made of, "" where the database does not know it."""
-    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
-    database = getattr(slicer, "dicomDatabase", None)
-    return database.instanceValue(instances[0], tag) if instances and database is not None else ""
-
-
 def _image_of_volume(node: vtkMRMLScalarVolumeNode) -> sitk.Image:
     if node.GetImageData() is None or node.GetImageData().GetNumberOfPoints() == 0:
         raise ACNetError(f"{node.GetName()}: the volume holds no image. Load it again.")
@@ -249,21 +169,7 @@ def _labels_of_segments(node: vtkMRMLSegmentationNode) -> dict[str, int]:
         segment: segmentation.GetSegment(segment).GetName()
         for segment in (segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments()))
     }
-    labels = {
-        segment: SEGMENT_LABELS[plain] for segment, name in names.items() if (plain := _plain(name)) in SEGMENT_LABELS
-    }
-    if not labels and len(names) == 1:
-        labels = dict.fromkeys(names, WHOLE_LABEL)
-    if not labels:
-        raise ACNetError(
-            f"{node.GetName()}: its segments are {', '.join(names.values()) or 'none'}; expected myocardium and "
-            "cavity, or a single one. Rename them."
-        )
-    return dict(sorted(labels.items(), key=lambda item: item[1]))
-
-
-def _plain(name: str) -> str:
-    return name.casefold().replace("_", " ").strip().removeprefix("lv ").removeprefix("left ventricular ")
+    return dict(sorted(labels_of_names(names, node.GetName()).items(), key=lambda item: item[1]))
 
 
 def _image_on_grid(array: np.ndarray, node: vtkMRMLScalarVolumeNode, is_vector: bool = False) -> sitk.Image:

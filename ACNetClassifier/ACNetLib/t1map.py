@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,18 +11,17 @@ import numpy as np
 import SimpleITK as sitk
 
 from ACNetLib.checks import check_short_axis, check_t1_image
+from ACNetLib.dcm2niix import DIVIDED, REMEDY
 from ACNetLib.dicom import read_dicom_volume
 from ACNetLib.errors import ACNetError
 from ACNetLib.field_strength import agreed_field_strength
-
-VOLUME_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
+from ACNetLib.volume_file import read_volume, read_volume_header, with_spacing
+from ACNetLib.volume_header import FIELD_STRENGTH_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
 
 # How a T1 map is shown, in the scene and in pictures.
 DISPLAY_WINDOW_MS = (0.0, 2000.0)
 
-# Header keys of the volume files that this project writes.
-FIELD_STRENGTH_KEY = "ACNet_field_strength_tesla"
-SIMULATED_KEY = "ACNet_simulated"
+UNKNOWN_THICKNESS = "Its slice thickness is not told: it is shown as 1 mm, which changes no number."
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,25 +108,28 @@ def read_t1_map(
     post_contrast: bool = False,
     field_strength_tesla: float | None = None,
     leave_out: Sequence[str] = (),
+    spacing_mm: Sequence[float] = (),
 ) -> T1Map:
     """Read an NRRD, NIfTI or MetaImage file, a folder with DICOM images (subfolders included) or one DICOM image.
 
     `series` chooses among the series of a DICOM folder by their numbers. `post_contrast` lets a map from after
     contrast pass, with a warning. `field_strength_tesla` is a person's, see `agreed_field_strength`. `leave_out` has
-    the names of files of a DICOM folder that are not to be read. Raises ACNetError for a missing or unreadable file,
-    for an image that is no native short-axis T1 map, and for a field strength that no model covers or that differs
-    from the header's.
+    the names of files of a DICOM folder that are not to be read. `spacing_mm` (columns, rows, slices) is a person's,
+    for a volume file without. Raises ACNetError for a missing or unreadable file, for an image that is no native
+    short-axis T1 map, and for a field strength that no model covers or that differs from the header's.
     """
     path = Path(path)
     if not path.exists():
         raise ACNetError(f"{path}: there is no such file or folder; expected a T1 map.")
     name = path.absolute().name
-    if path.is_file() and path.name.lower().endswith(VOLUME_SUFFIXES):
+    if path.is_file() and is_volume_file(name):
         if series:
             raise ACNetError(f"{name}: found one volume; series {series[0]} can be chosen in DICOM folders only.")
         if leave_out:
             raise ACNetError(f"{name}: found one volume; files can be left out of DICOM folders only.")
-        return _read_volume_file(path, name, post_contrast, field_strength_tesla)
+        return _read_volume_file(path, name, post_contrast, field_strength_tesla, spacing_mm)
+    if spacing_mm:
+        raise ACNetError(f"{name}: a spacing can be given for volume files only; DICOM images tell theirs.")
     volume = read_dicom_volume(path, series, post_contrast, leave_out)
     t1_map = t1_map_from_image(
         volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast, field_strength_tesla
@@ -181,39 +181,31 @@ def t1_map_from_image(
     return T1Map(checked.image, name, field_strength_tesla, simulated, (*doubts, *checked.warnings))
 
 
-def _read_volume_file(path: Path, name: str, post_contrast: bool, field_strength_tesla: float | None) -> T1Map:
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise _unreadable(name) from error
-    header = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    if name.lower().endswith((".nii", ".nii.gz")) and not _is_complete_nifti(path, header, image.GetNumberOfPixels()):
-        raise _unreadable(name)
-    return t1_map_from_image(
-        image,
-        name,
-        parse_field_strength(header.get(FIELD_STRENGTH_KEY), name),
-        header.get(SIMULATED_KEY) == "1",
-        post_contrast,
-        field_strength_tesla,
-    )
+def _read_volume_file(
+    path: Path, name: str, post_contrast: bool, given_field_strength_tesla: float | None, spacing_mm: Sequence[float]
+) -> T1Map:
+    header = read_volume_header(path)
+    check_values_by_header(header, name)
+    header = with_spacing(header, spacing_mm, name)
+    told = parse_field_strength(header.keys.get(FIELD_STRENGTH_KEY), name)
+    field_strength_tesla, doubts = agreed_field_strength(told, given_field_strength_tesla, name)
+    checked = check_t1_image(read_volume(path, header), name, post_contrast)
+    if header.is_converted and checked.unit != "ms":
+        raise ACNetError(
+            f"{name}: its values are T1 in {checked.unit}, or {DIVIDED}; expected T1 in ms. {REMEDY} With the JSON "
+            "file of dcm2niix beside it, the two can be told apart."
+        )
+    warnings = (*doubts, *header.warnings, *checked.warnings)
+    if header.spacing_mm[2] is None:
+        warnings = (*warnings, UNKNOWN_THICKNESS)
+    is_simulated = header.keys.get(SIMULATED_KEY) == "1"
+    return T1Map(checked.image, name, field_strength_tesla, is_simulated, warnings, scanner=header.scanner)
 
 
-def _is_complete_nifti(path: Path, header: dict[str, str], pixel_count: int) -> bool:
-    """Whether the file holds all of its pixels: ITK silently fills what a truncated NIfTI file lacks with zeros."""
-    try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            size = len(file.read())
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        return False
-    return size >= int(float(header["vox_offset"])) + pixel_count * int(header["bitpix"]) // 8
-
-
-def _unreadable(name: str) -> ACNetError:
-    return ACNetError(
-        f"{name}: it can't be read as an image, it is damaged or incomplete; expected a T1 map as "
-        f"{', '.join(VOLUME_SUFFIXES)}. Export it again from its source."
-    )
+def check_values_by_header(header: VolumeHeader, name: str) -> None:
+    """Raises ACNetError where the header says that the values can't be T1, though they may look so."""
+    if header.refusal:
+        raise ACNetError(f"{name}: {header.refusal}")
 
 
 def parse_field_strength(text: str | None, name: str) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -105,7 +104,7 @@ def ventricles_from_segmentation(
 
     With the labels 1 (myocardium) and 2 (cavity) the section can be measured; which part is septum, if none is labelled
     so (3), is taken from what was found by itself. With any other labels only the centre of what they enclose is used.
-    Raises ACNetError when the segmentation reaches no section.
+    Raises ACNetError when the segmentation reaches no section, and when its cavity encloses its myocardium.
     """
     if segmentation.GetDimension() != 3 or segmentation.GetNumberOfComponentsPerPixel() != 1:
         raise ACNetError(
@@ -121,6 +120,7 @@ def ventricles_from_segmentation(
         known = np.isin(labels, (MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL))
         ventricle = Ventricle(section, center_of_labels(labels, t1_map, section))
         if np.array_equal(known, labels != 0):
+            _check_cavity_within(labels, section)
             ventricle = replace(ventricle, labels=labels.astype(np.uint8))
             if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and found[section].has_wall:
                 ventricle = _with_septum_of(ventricle, found[section])
@@ -133,16 +133,16 @@ def ventricles_from_segmentation(
     return tuple(ventricles)
 
 
-def read_segmentation(path: Path) -> sitk.Image:
-    """A label image file. Raises ACNetError for a missing or unreadable one."""
-    if not path.is_file():
-        raise ACNetError(f"{path}: there is no such file; expected a segmentation as a label image.")
-    try:
-        return sitk.ReadImage(str(path))
-    except RuntimeError as error:
+def _check_cavity_within(labels: LabelArray, section: int) -> None:
+    """Refuses labels whose cavity encloses most of the myocardium: they are swapped, as by the order of drawing."""
+    myocardium = is_myocardium(labels)
+    enclosed = myocardium & binary_fill_holes(labels == CAVITY_LABEL)
+    if myocardium.any() and enclosed.sum() > myocardium.sum() / 2:
         raise ACNetError(
-            f"{path.name}: it can't be read as an image; expected a segmentation as NRRD, NIfTI or MetaImage."
-        ) from error
+            f"segmentation: on slice {section} label {CAVITY_LABEL} encloses label {MYOCARDIUM_LABEL}; expected the "
+            f"myocardium ({MYOCARDIUM_LABEL}) around the cavity ({CAVITY_LABEL}). Exchange the two labels, or name the "
+            "segments myocardium and cavity and save them as .seg.nrrd."
+        )
 
 
 def center_of_labels(labels: LabelArray, t1_map: T1Map, section: int) -> NDArray[np.float64]:

@@ -16,16 +16,6 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
 from ACNetLib.weights_header import METADATA_KEY, WEIGHTS_SUFFIX, CardValues, read_card_values
 
-FIELD_TYPES: dict[str, tuple[type, str]] = {
-    "name": (str, "a text"),
-    "simulated": (bool, "true or false"),
-    "training": (dict, "a table"),
-    "metrics": (dict, "a table"),
-    "licence": (str, "a text"),
-    "intended_use": (str, "a text"),
-}
-"""Of the fields that every kind of card has, those that nothing else would refuse."""
-
 
 def write_weights(network: nn.Module, card: CardValues, path: Path) -> None:
     """Write the file in one piece. The same weights and card always give the same bytes.
@@ -61,9 +51,6 @@ def check_card_fields(card: CardValues, kind: str, expected: Iterable[str], name
     odd = sorted(set(card) ^ set(expected))
     if odd:
         raise ACNetError(f"{name}: its model card lacks or adds these fields: {', '.join(odd)}.")
-    for field, (expected_type, words) in FIELD_TYPES.items():
-        if not isinstance(card[field], expected_type):
-            raise ACNetError(f"{name}: field {field} of its model card is {card[field]!r}; expected {words}.")
 
 
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], checksum: str, name: str) -> None:

@@ -23,6 +23,23 @@ LARGEST_FILE_BYTES = 100_000_000  # ACNet's has 4 MB
 LARGEST_COMPARISON_BYTES = 300_000_000  # VGG16's has 260 MB
 LARGEST_HEADER_BYTES = 1_000_000  # ACNet's has 54 kB
 MOST_DIGITS = 20
+DEEPEST_CARD = 10  # ACNet's has 7
+LONGEST_TEXT = 2000  # of what is shown; the hashes of the patients in one text are longer
+HASHES = "hashes"
+LONGEST_NAME = 128
+
+FIELD_TYPES: dict[str, tuple[type, str]] = {
+    "name": (str, "a text"),
+    "simulated": (bool, "true or false"),
+    "training": (dict, "a table"),
+    "metrics": (dict, "a table"),
+    "licence": (str, "a text"),
+    "intended_use": (str, "a text"),
+    "weights_sha256": (str, "a text"),
+}
+"""Of the fields that every kind of card has, those that nothing else would refuse."""
+CLASSIFIER_NUMBERS = ("field_strength_tesla", "training_prior_dcm")
+"""Of a classifier's card, those that the panel shows before the rest is read."""
 
 CardValues = dict[str, Any]
 
@@ -92,6 +109,7 @@ def _card_values(header: dict[str, Any], name: str) -> CardValues:
     try:
         card: CardValues = _parse(metadata[METADATA_KEY])
         version = card["format_version"]
+        _check_limits(card)
         # They would reach the terminal and could rewrite what it shows.
         if not all(text.isprintable() for text in _texts([*header, card])):
             raise ValueError("it holds control characters")
@@ -101,7 +119,37 @@ def _card_values(header: dict[str, Any], name: str) -> CardValues:
         raise ACNetError(f"{name}: model format {version}: it {OLDER_FORMATS[version]}. Train it again.")
     if version != FORMAT_VERSION:
         raise ACNetError(f"{name}: model format {version}; this version reads format {FORMAT_VERSION}. Update ACNet.")
+    _check_fields(card, name)
     return card
+
+
+def _check_limits(value: Any, depth: int = 0, key: str = "") -> None:
+    """Raises ValueError for a card that the files and nodes of a result couldn't hold."""
+    if depth > DEEPEST_CARD:
+        raise ValueError(f"it is nested more than {DEEPEST_CARD} deep")
+    if isinstance(value, str) and len(value) > LONGEST_TEXT and key != HASHES:
+        raise ValueError(f"it has a text of {len(value)} characters, at most {LONGEST_TEXT} are expected")
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if len(name) > LONGEST_NAME:
+                raise ValueError(f"it has a name of {len(name)} characters, at most {LONGEST_NAME} are expected")
+            _check_limits(item, depth + 1, name)
+    elif isinstance(value, list):
+        for item in value:
+            _check_limits(item, depth + 1)
+
+
+def _check_fields(card: CardValues, name: str) -> None:
+    for field, (expected, words) in FIELD_TYPES.items():
+        if not isinstance(card.get(field), expected):
+            found = repr(card[field]) if field in card else "missing"
+            raise ACNetError(f"{name}: field {field} of its model card is {found}; expected {words}.")
+    if len(card["name"]) > LONGEST_NAME:
+        raise ACNetError(f"{name}: the name on its model card has {len(card['name'])} letters; at most {LONGEST_NAME}.")
+    for field in CLASSIFIER_NUMBERS if card.get("kind", CLASSIFIER) == CLASSIFIER else ():
+        if isinstance(card.get(field), bool) or not isinstance(card.get(field), int | float):
+            found = repr(card[field]) if field in card else "missing"
+            raise ACNetError(f"{name}: field {field} of its model card is {found}; expected a number.")
 
 
 def _parse(text: str) -> Any:

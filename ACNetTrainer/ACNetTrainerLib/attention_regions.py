@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, zoom
 
 from ACNetLib.section import SECTION_SIZE, SectionGrid
-from ACNetLib.ventricle import CAVITY_LABEL, is_myocardium, read_segmentation
+from ACNetLib.segments import read_segmentation
+from ACNetLib.ventricle import CAVITY_LABEL, is_myocardium
 
 from .cases import Case, CaseLibrary
 

@@ -256,7 +256,7 @@ def _randomised(model: Model, slices: FloatArray, seen: Seen, device: DeviceChoi
     modules = [f"attention_modules.{index}" for index in reversed(range(len(network.attention_modules)))]
     found = {}
     for name in ("head", *modules, "down_residual"):
-        network.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())
+        network.set_submodule(name, fresh.get_submodule(name))
         maps = _run(network, slices, device).maps
         found[name] = {key: _mean_rank_correlation(values, seen.maps[key]) for key, values in maps.items()}
     return found

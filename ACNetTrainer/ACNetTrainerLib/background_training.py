@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import damage_named, read_json, write_text_atomically
-from ACNetLib.model_store import PLAIN_NAME, user_models_folder
+from ACNetLib.model_store import MODEL_NAMES, is_model_name, user_models_folder
 from ACNetLib.weights_header import WEIGHTS_SUFFIX
 
 State = Literal["running", "stopped", "failed", "finished"]
@@ -86,11 +86,8 @@ def find_trainings() -> tuple[Training, ...]:
 
 def new_training(name: str, request: Request) -> Training:
     """A folder for a training, which is not started yet. Raises ACNetError for a name that is taken or no file name."""
-    if not PLAIN_NAME.fullmatch(name):
-        raise ACNetError(
-            f"training: found the name {name!r}; expected letters A to Z, digits, dots, hyphens, underscores and "
-            "spaces."
-        )
+    if not is_model_name(name):
+        raise ACNetError(f"training: found the name {name!r}; expected {MODEL_NAMES}.")
     folder = trainings_folder() / name
     if folder.exists():
         raise ACNetError(f"training: there is one named '{name}' already. Let it go on, or give another name.")

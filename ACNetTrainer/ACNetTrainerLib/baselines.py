@@ -14,9 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from ACNetLib.errors import ACNetError
 
 from .cases import Case, CaseLibrary
-from .measures_table import measure_in, read_measures_table
 from .metrics import FloatArray
 from .simulation.truth import TRUTH_TABLE_NAME
+from .truth_table import measure_in, read_truth_table, rows_of_cases
 
 SEPTAL_T1 = ("septal_t1_ms",)
 SIZE = ("cavity_area_mm2", "wall_thickness_mm")
@@ -72,11 +72,7 @@ def read_measures(library: CaseLibrary, cases: Sequence[Case], measures: Sequenc
 
     Raises ACNetError like `baseline_probabilities`.
     """
-    table, table_rows = read_measures_table(library, ("case", *measures))
-    rows = {row["case"]: row for row in table_rows}
-    values = []
-    for case in cases:
-        if case.case not in rows:
-            raise ACNetError(f"{table}: no row of case '{case.case}'; expected one for each case of the library.")
-        values.append([measure_in(rows[case.case][name], f"{table}, case '{case.case}': {name}") for name in measures])
+    table = read_truth_table(library.folder, ("case", *measures))
+    rows = rows_of_cases(table, cases)
+    values = [[measure_in(table, row, name) for name in measures] for row in rows]
     return np.array(values, np.float64).reshape(len(cases), len(measures))

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACNetLib.command_line import point
-from ACNetLib.errors import ACNetError
+from ACNetLib.command_line import add_spacing_option, point
+from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.field_strength import field_strength_option
 from ACNetLib.files import require_writable
 
@@ -42,6 +42,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     add.add_argument("--label", required=True, choices=LABELS)
     add.add_argument("--patient", help="name or number, kept as a pseudonym only (default: the DICOM PatientID)")
     _add_place(add)
+    add_spacing_option(add)
     add.add_argument(
         "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where the file has none or a wrong one"
     )
@@ -72,7 +73,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
         default=[],
         metavar="FIELD=NAME",
         help="what the table calls a field: file, patient, label; optional are section, center_l_mm, center_p_mm, "
-        "center_s_mm, segmentation, field_strength_tesla, acquisition_date, source",
+        "center_s_mm, segmentation, field_strength_tesla, spacing_mm, acquisition_date, source",
     )
     _add_source(table)
     table.set_defaults(run=_import_csv)
@@ -134,7 +135,8 @@ def require_library(folder: Path) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
-    from ACNetLib.t1map import VOLUME_SUFFIXES, read_t1_map
+    from ACNetLib.t1map import read_t1_map
+    from ACNetLib.volume_header import is_volume_file
 
     from .case_dicom_import import first_date, only_patient, read_origins
     from .case_editing import add_maps
@@ -142,9 +144,9 @@ def _add(options: argparse.Namespace) -> None:
     from .case_maps import NewMap
 
     require_library(options.library)
-    t1_map = read_t1_map(options.map, field_strength_tesla=options.field)
+    t1_map = read_t1_map(options.map, field_strength_tesla=options.field, spacing_mm=options.spacing)
     patient, acquired = options.patient, date_in(options.date, "--date") if options.date else None
-    if not options.map.name.lower().endswith(VOLUME_SUFFIXES):
+    if not is_volume_file(options.map.name):
         origins, _ = read_origins(options.map)
         patient, acquired = patient or only_patient(origins, t1_map.name), acquired or first_date(origins)
     if not patient:
@@ -154,7 +156,7 @@ def _add(options: argparse.Namespace) -> None:
 
 
 def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
-    from ACNetLib.ventricle import read_segmentation
+    from ACNetLib.segments import read_segmentation
 
     from .case_maps import at_point, by_localizer, in_segmentation
 
@@ -166,7 +168,7 @@ def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
 
 
 def _edit(options: argparse.Namespace) -> None:
-    from ACNetLib.ventricle import read_segmentation
+    from ACNetLib.segments import read_segmentation
 
     from .case_editing import edit_case
 
@@ -216,7 +218,7 @@ def _check(options: argparse.Namespace) -> None:
     for count in check.counts:
         print(f"{count.field_strength_tesla:<3g} T  {count.label:<6}  {count.patients:<8}  {count.sections}")
     for warning in check.warnings:
-        print(f"Warning: {warning}")
+        print(one_line(f"Warning: {warning}"))
     if not check.warnings:
         print("No warnings.")
 
@@ -236,9 +238,9 @@ def _print_imported(imported: Imported) -> None:
 
 def _print_added(cases: Sequence[Case], notes: Sequence[str]) -> None:
     for note in notes:
-        print(f"Note: {note}")
+        print(one_line(f"Note: {note}"))
     patients = len({case.patient for case in cases})
     found = sum(case.center_source == "localizer" for case in cases)
     print(f"Cases added: {len(cases)}, patients: {patients}, centres that the localizer found: {found}.")
     for case in cases:
-        print(f"  {case.case}  {case.label}  patient {case.patient}")
+        print(one_line(f"  {case.case}  {case.label}  patient {case.patient}"))

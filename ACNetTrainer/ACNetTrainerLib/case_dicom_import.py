@@ -9,12 +9,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pydicom
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 
 from ACNetLib.checks import check_short_axis
 from ACNetLib.dicom import read_dicom_files
+from ACNetLib.dicom_guard import read_dataset
 from ACNetLib.dicom_images import DICOM_SUFFIXES, read_images
 from ACNetLib.dicom_pixels import READING_ERRORS, unreadable
 from ACNetLib.errors import ACNetError
@@ -124,7 +124,7 @@ def first_date(origins: Sequence[DicomOrigin]) -> date | None:
 
 
 def _origin(file: Path) -> DicomOrigin:
-    header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=IDENTITY_TAGS)
+    header = read_dataset(file, stop_before_pixels=True, specific_tags=IDENTITY_TAGS)
     texts = {keyword: str(header.get(keyword) or "").strip() for keyword in IDENTITY_TAGS}
     dates = [day for keyword in DATES if (day := _date(texts[keyword]))]
     identity = {keyword: texts[keyword] for keyword in STUDY_KEYS[:3]}

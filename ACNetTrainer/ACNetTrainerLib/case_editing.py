@@ -11,7 +11,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import atomic_folder, atomic_path
+from ACNetLib.files import atomic_folder, atomic_path, is_relative_name
 from ACNetLib.image_files import write_image
 
 from .case_images import IMAGES_FOLDER, case_name, label_image, read_section
@@ -249,5 +249,5 @@ def _unchanged_on_error(path: Path) -> Iterator[None]:
 def _delete(folder: Path, *files: str) -> None:
     """Only what lies within the library: a table can name any file."""
     for file in files:
-        if not os.path.isabs(file) and not os.path.normpath(file).startswith(".."):
+        if is_relative_name(file):
             (folder / file).unlink(missing_ok=True)

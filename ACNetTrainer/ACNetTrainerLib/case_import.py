@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.segments import read_segmentation
 from ACNetLib.t1map import T1Map, read_t1_map
-from ACNetLib.ventricle import read_segmentation
 
 from .case_editing import add_maps
 from .case_maps import DEFAULT_SOURCE, Located, NewMap, at_point, by_localizer, in_segmentation
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 NEEDED = ("file", "patient", "label")
 CENTER = ("center_l_mm", "center_p_mm", "center_s_mm")
-FIELDS = (*NEEDED, "section", *CENTER, "segmentation", "field_strength_tesla", "acquisition_date", "source")
+FIELDS = (
+    *NEEDED,
+    "section",
+    *CENTER,
+    "segmentation",
+    "field_strength_tesla",
+    "spacing_mm",
+    "acquisition_date",
+    "source",
+)
 MOST_LISTED = 10
 
 
@@ -81,8 +90,8 @@ def import_csv(
 def add_all(folder: Path, maps: Sequence[NewMap], problems: Sequence[str], if_none: str) -> Imported:
     """Add the maps if there was no problem with any. Raises ACNetError with the first MOST_LISTED problems."""
     if problems:
-        more = f" And {len(problems) - MOST_LISTED} more." if len(problems) > MOST_LISTED else ""
-        raise ACNetError(f"Nothing was imported. {' '.join(problems[:MOST_LISTED])}{more}")
+        more = [f"And {len(problems) - MOST_LISTED} more."] if len(problems) > MOST_LISTED else []
+        raise ACNetError("Nothing was imported.", *problems[:MOST_LISTED], *more)
     if not maps:
         raise ACNetError(if_none)
     return Imported(add_maps(folder, maps), tuple(note for new in maps for note in new.notes))
@@ -111,11 +120,24 @@ def _new_map(row: _NamedRow, load_localizer: LoadLocalizer, source: str) -> NewM
     acquired = date_in(row["acquisition_date"], row.place("acquisition_date")) if row["acquisition_date"] else None
     field_strength = row.number("field_strength_tesla") if row["field_strength_tesla"] else None
     with errors_at(row.place("file")):
-        t1_map = read_t1_map(row.table.path.parent / row["file"], field_strength_tesla=field_strength)
+        t1_map = read_t1_map(
+            row.table.path.parent / row["file"], field_strength_tesla=field_strength, spacing_mm=_spacing(row)
+        )
     located = _located(row, t1_map, load_localizer)
     if row["section"]:
         located = _only_section(located, row.number("section"), row.place("section"))
     return NewMap(t1_map, label, row["patient"], located, row["source"] or source, acquired, row.table.place(row.row))
+
+
+def _spacing(row: _NamedRow) -> list[float]:
+    """The cell's two or three lengths, with blanks between; none where it is empty."""
+    place = row.place("spacing_mm")
+    spacing = [number_in(text, place) for text in row["spacing_mm"].split()]
+    if spacing and (len(spacing) not in {2, 3} or min(spacing) <= 0):
+        raise ACNetError(
+            f"{place} is '{row['spacing_mm']}'; expected mm between columns, rows and slices, as 1.4 1.4 8."
+        )
+    return spacing
 
 
 def _located(row: _NamedRow, t1_map: T1Map, load_localizer: LoadLocalizer) -> Located:

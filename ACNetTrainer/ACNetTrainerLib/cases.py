@@ -7,7 +7,6 @@ Documentation/cases.md.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, get_type_hints
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
+from ACNetLib.files import is_relative_name, require_plain_name
 from ACNetLib.t1map import T1Map, read_t1_map
 
 from .case_images import pixel_hash, read_section
@@ -140,7 +140,8 @@ def _case(row: Row, place: str) -> Case:
         raise ACNetError(f"{place}: column field_strength_tesla is {field_strength:g}; expected 1.5 or 3.")
     if values["label"] not in LABELS:
         raise ACNetError(f"{place}: column label is '{values['label']}'; expected one of {', '.join(LABELS)}.")
-    if os.path.isabs(values["file"]) or os.path.normpath(values["file"]).startswith(".."):
+    require_plain_name(values["case"], f"{place}: column case")
+    if not is_relative_name(values["file"]):
         raise ACNetError(f"{place}: column file is '{values['file']}'; expected a path within the library's folder.")
     center_source = values["center_source"] = row.cells.get("center_source", "")
     if center_source and center_source not in CENTER_SOURCES:

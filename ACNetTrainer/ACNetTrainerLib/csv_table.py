@@ -12,6 +12,10 @@ from pathlib import Path
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
 
+LARGEST_TABLE_BYTES = 50_000_000
+FORMULA_STARTS = ("=", "+", "-", "@")
+"""With these a spreadsheet takes a text for something to compute (OWASP, CSV injection)."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -41,6 +45,8 @@ def read_table(path: Path, expected: Sequence[str] = ()) -> Table:
     than its header.
     """
     try:
+        if path.stat().st_size > LARGEST_TABLE_BYTES:
+            raise ACNetError(f"{path}: it has {path.stat().st_size} bytes; expected a table of at most 50 MB.")
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ACNetError(f"{path}: not UTF-8 text; save it as 'CSV UTF-8'.") from error
@@ -72,9 +78,28 @@ def read_table(path: Path, expected: Sequence[str] = ()) -> Table:
                 f"{path}, row {number}: found {len(cells)} cells; expected {len(columns)}, one for each column of the "
                 "header. A comma within a cell must stand in quotes, and decimals have a point."
             )
-        texts = [cell.strip() for cell in cells] + [""] * len(columns)
+        texts = [_plain(cell.strip()) for cell in cells] + [""] * len(columns)
         rows.append(Row(number, dict(zip(columns, texts, strict=False))))
     return Table(path, columns, tuple(rows))
+
+
+def _harmless(value: object) -> object:
+    """A text as spreadsheets show it and don't compute it; numbers may be negative."""
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
+def _plain(text: str) -> str:
+    return text[1:] if text.startswith("'") and _is_formula(text[1:]) else text
+
+
+def _is_formula(text: str) -> bool:
+    if not text.lstrip().startswith(FORMULA_STARTS):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
 
 
 @contextmanager
@@ -87,9 +112,9 @@ def errors_at(place: str) -> Iterator[None]:
 
 
 def write_table(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file in one piece."""
+    """Write a CSV file in one piece. Texts that a spreadsheet would compute get an apostrophe, as there by hand."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
     write_text_atomically(path, text.getvalue())

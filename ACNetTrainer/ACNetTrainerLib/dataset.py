@@ -15,11 +15,13 @@ from torch.utils.data import Dataset, Sampler
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.section import IntensityScaling, SectionGrid, to_intensity
+from ACNetLib.segments import read_segmentation
 from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import is_myocardium
 
 from .augmentation import random_grid, vary_t1
 from .cases import Case, CaseLibrary
+from .csv_table import errors_at
 from .recipe import Augmentation
 
 SampleKey = tuple[int, int, int]
@@ -107,10 +109,8 @@ def _read_masks(library: CaseLibrary, case: Case) -> sitk.Image | None:
     path = library.masks_path(case)
     if path is None:
         return None
-    try:
-        return sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise ACNetError(f"{path}: it can't be read; expected the label image of case '{case.case}'.") from error
+    with errors_at(f"{path}: the label image of case '{case.case}'"):
+        return read_segmentation(path)
 
 
 def _wall(masks: sitk.Image | None, grid: SectionGrid) -> Tensor:

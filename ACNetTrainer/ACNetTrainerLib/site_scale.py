@@ -14,13 +14,13 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from ACNetLib.model import UNCERTAIN_RANGE
+from ACNetLib.segments import read_segmentation
 from ACNetLib.study import median_of_known
 from ACNetLib.ventricle import Ventricle, measure_ventricle
 
 from .cases import Case, CaseLibrary
-from .measures_table import measure_in, read_measures_table
 from .metrics import BoolArray, FloatArray, auroc
-from .simulation.truth import TRUTH_TABLE_NAME
+from .truth_table import has_truth_table, measure_in, read_truth_table
 
 FEWEST_PATIENTS = 5
 """Of normal ones whose septal T1 is known, for their mean and standard deviation to be anybody's normal."""
@@ -99,12 +99,10 @@ def normal_t1_ms(library: CaseLibrary, cases: Sequence[Case]) -> tuple[float, fl
 
 def _measured_septal_t1(library: CaseLibrary) -> dict[str, float]:
     """What the table of a simulated library says of each of its cases; empty without one."""
-    if not (library.folder / TRUTH_TABLE_NAME).is_file():
+    if not has_truth_table(library.folder):
         return {}
-    table, rows = read_measures_table(library, ("case", "septal_t1_ms"))
-    return {
-        row["case"]: measure_in(row["septal_t1_ms"], f"{table}, case '{row['case']}': septal_t1_ms") for row in rows
-    }
+    table = read_truth_table(library.folder, ("case", "septal_t1_ms"))
+    return {row.cells["case"]: measure_in(table, row, "septal_t1_ms") for row in table.rows}
 
 
 def _septal_t1(library: CaseLibrary, case: Case) -> float:
@@ -113,7 +111,7 @@ def _septal_t1(library: CaseLibrary, case: Case) -> float:
     if path is None:
         return math.nan
     t1_map = library.t1_map(case)
-    masks = sitk.Resample(sitk.ReadImage(str(path)), t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
+    masks = sitk.Resample(read_segmentation(path), t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
     labels = sitk.GetArrayFromImage(masks)[0].astype(np.uint8)
     measures = measure_ventricle(t1_map, Ventricle(0, np.array(case.center_mm), labels=labels))
     return math.nan if measures is None else measures.septal_t1_ms

@@ -11,10 +11,10 @@ from sklearn.model_selection import cross_val_predict
 
 from .baselines import MEASURES, measures_regression
 from .cases import LABELS, CaseLibrary
-from .measures_table import measure_in, read_measures_table
 from .metrics import BoolArray, Estimate, FloatArray, IndexArray, auroc, bootstrap
 from .performance import BOOTSTRAP_SEED
 from .scores import PatientScores
+from .truth_table import measure_in, read_truth_table
 
 MATCHED_PAIR_TOLERANCE_SD = 0.1
 FOLDS = 5
@@ -70,14 +70,11 @@ def known_measures(library: CaseLibrary, patients: Sequence[str]) -> tuple[dict[
     """Septal T1, cavity area and wall thickness of the mid slice of each patient that the table has, in the order of
     `patients`, and which these are (patients,). Raises ACNetError when the table is missing or damaged.
     """
-    table, rows = read_measures_table(library, ("patient", "level", *MEASURES))
-    mid = {row["patient"]: row for row in rows if row["level"] == "mid"}
+    table = read_truth_table(library.folder, ("patient", "level", *MEASURES))
+    mid = {row.cells["patient"]: row for row in table.rows if row.cells["level"] == "mid"}
     known = np.array([patient in mid for patient in patients], bool)
-    of_known = [(mid[patient], f"{table}, patient '{patient}'") for patient in patients if patient in mid]
-    measures = {
-        name: np.array([measure_in(row[name], f"{place}: {name}") for row, place in of_known], np.float64)
-        for name in MEASURES
-    }
+    of_known = [mid[patient] for patient in patients if patient in mid]
+    measures = {name: np.array([measure_in(table, row, name) for row in of_known], np.float64) for name in MEASURES}
     return {name: _with_mean_for_nan(values) for name, values in measures.items()}, known
 
 

@@ -92,6 +92,9 @@ class DicomDatabase:
                 return self.fileValue(file, tag)
         return ""
 
+    def fileForInstance(self, instance: str) -> str:
+        return next((file for file in self._headers if self.fileValue(file, "0008,0018") == instance), "")
+
     def filesForSeries(self, series: str, hits: int = -1) -> list[str]:
         files = [file for file in self._headers if self.fileValue(file, "0020,000E") == series]
         return files if hits < 0 else files[:hits]

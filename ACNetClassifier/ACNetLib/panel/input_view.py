@@ -29,12 +29,8 @@ from ACNetLib.panel.texts import (
     short_field_strength_text,
 )
 from ACNetLib.reference_store import reference_for, remember_reference
-from ACNetLib.scene_input import (
-    DICOM_INSTANCES,
-    field_strength_source,
-    section_in_view,
-    t1_map_from_volume_node,
-)
+from ACNetLib.scene_input import section_in_view, t1_map_from_volume_node
+from ACNetLib.scene_sources import DICOM_INSTANCES, field_strength_source
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 from ACNetLib.weights_header import read_card_values
 
@@ -106,7 +102,7 @@ class InputView:
         try:
             reference = reference_for(self.t1_map, reference_of(parameters))
         except ACNetError as error:
-            return str(error)
+            return error.shown
         if self.t1_map.field_strength_tesla is None and reference is None:
             return _("Choose the field strength: the T1 map does not tell it")
         if not self._models:
@@ -115,7 +111,7 @@ class InputView:
             if parameters.sections == "chosen":
                 _section_numbers(parameters.chosen_sections)
         except ACNetError as error:
-            return str(error)
+            return error.shown
         return ""
 
     def choices(self) -> Choices:

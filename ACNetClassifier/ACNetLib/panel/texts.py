@@ -9,8 +9,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.scene_input import FieldStrengthSource
+from ACNetLib.scene_sources import FieldStrengthSource
 from ACNetLib.scene_table import SectionRow, StudySummary
 from ACNetLib.study import median_of_known
 from ACNetLib.t1map import T1Map
@@ -126,7 +127,7 @@ def other_copy_text(better: str) -> str:
 
 def refusal_text(error: Exception) -> str:
     """What can't be done and why, without the command's options, which messages of the library give in parentheses."""
-    return MINUS_OPTIONS.sub("", str(error))
+    return MINUS_OPTIONS.sub("", error.shown if isinstance(error, ACNetError) else one_line(str(error)))
 
 
 def input_text(t1_map: T1Map, field_strength_source: FieldStrengthSource | None) -> str:

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ACNetLib.errors import ACNetError
 from ACNetLib.measures import septal_arc
+from ACNetLib.segments import read_segmentation
 from ACNetLib.t1map import T1Map, t1_map_from_image
 from ACNetLib.ventricle import (
     CAVITY_LABEL,
@@ -19,18 +19,20 @@ from ACNetLib.ventricle import (
     SEPTUM_LABEL,
     LabelArray,
     is_myocardium,
-    read_segmentation,
 )
 
 from ..cases import Case, CaseLibrary
-from ..measures_table import measure_in, read_measures_table
+from ..csv_table import Row, Table
 from ..simulation.cohort import map_image, placed_map
 from ..simulation.diseases import DISEASES, draw_diseased_patient
 from ..simulation.patient import Patient, draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section, simulate_section_without_heart
 from ..simulation.truth import masks_file
+from ..truth_table import measure_in, read_truth_table, rows_of_cases
 from ..worker_pool import worker_pool
 
+INSERTIONS = ("anterior", "inferior")
+INSERTION_COLUMNS = tuple(f"{point}_insertion_{axis}_mm" for point in INSERTIONS for axis in "lps")
 THROUGH_HEART_MM = (-10.0, 15.0)
 """Where an edge cuts a heart so that its ventricle must not count as found, see `cut_by_edge`."""
 HEARTLESS_SEED_OFFSET, OTHER_HEARTS_SEED_OFFSET = 1_000_003, 2_000_003
@@ -63,22 +65,23 @@ class LabelledSection:
 
 def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[LabelledSection]:
     """Sections of a simulated library with its true masks. Raises ACNetError when the library has none."""
-    table, rows = read_measures_table(library, ("case", "level", *INSERTION_COLUMNS))
-    truth = {row["case"]: row for row in rows}
-    for case in cases:
-        if case.case not in truth:
-            raise ACNetError(f"{table}: no row of case '{case.case}'; expected simulated cases alone.")
-    return [_read(library, case, truth[case.case], f"{table}, case '{case.case}'") for case in cases]
+    table = read_truth_table(library.folder, ("case", "level", *INSERTION_COLUMNS))
+    rows = rows_of_cases(table, cases)
+    return [_read(library, case, table, row) for case, row in zip(cases, rows, strict=True)]
 
 
-def _read(library: CaseLibrary, case: Case, truth: dict[str, str], place: str) -> LabelledSection:
+def _read(library: CaseLibrary, case: Case, table: Table, truth: Row) -> LabelledSection:
     t1_map = library.t1_map(case)
     labels = sitk.GetArrayFromImage(read_segmentation(library.folder / masks_file(case.case)))[0]
-    points_mm = np.array([measure_in(truth[name], f"{place}: {name}") for name in INSERTION_COLUMNS]).reshape(2, 3)
-    if not np.isfinite(points_mm).all():
-        raise ACNetError(f"{place}: an insertion point is empty; expected three numbers each.")
-    points = np.array([t1_map.image.TransformPhysicalPointToContinuousIndex(point)[:2] for point in points_mm.tolist()])
-    return LabelledSection(t1_map, _with_septum(labels, points), np.array(case.center_mm), truth["level"])
+    points = np.array(
+        [
+            t1_map.image.TransformPhysicalPointToContinuousIndex(
+                [measure_in(table, truth, f"{point}_insertion_{axis}_mm") for axis in "lps"]
+            )[:2]
+            for point in INSERTIONS
+        ]
+    )
+    return LabelledSection(t1_map, _with_septum(labels, points), np.array(case.center_mm), truth.cells["level"])
 
 
 def _with_septum(labels: LabelArray, insertion_points: NDArray[np.float64]) -> LabelArray:

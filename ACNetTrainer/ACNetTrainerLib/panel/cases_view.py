@@ -79,7 +79,7 @@ class CasesView:
             try:
                 self._show_case(self._library, self._shown[row])
             except ACNetError as error:
-                self.show_warnings([str(error)])
+                self.show_warnings([error.shown])
 
     def _show_counts(self) -> None:
         cases = self._library.cases if self._library is not None else ()
@@ -161,7 +161,7 @@ def reading(folder: Path) -> Callable[[Progress], tuple[CaseLibrary | None, list
         try:
             library = read_case_library(folder, may_be_empty=True)
         except ACNetError as error:
-            return None, [str(error)]
+            return None, [error.shown]
         return library, [*library.warnings, *size_warnings(library)]
 
     return work

@@ -138,7 +138,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
 
             create_case_library(Path(folder))
         except ACNetError as error:
-            self._cases_view.show_warnings([str(error)])
+            self._cases_view.show_warnings([error.shown])
             return
         self._library = None
         self._parameters.library = folder
@@ -165,7 +165,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
                     parameters.center,
                 )
             except ACNetError as error:
-                self._say(str(error))
+                self._say(error.shown)
                 return
             self._say(_("Adding..."))
             self._worker.start(work, self._case_added)
@@ -179,7 +179,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             except CancelledByUser:
                 self._say("")
             except ACNetError as error:
-                self._say(str(error))
+                self._say(error.shown)
             finally:
                 self._read_library()
 
@@ -197,7 +197,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             except CancelledByUser:
                 self._cases_view.show_warnings([])
             except ACNetError as error:
-                self._cases_view.show_warnings([str(error)])
+                self._cases_view.show_warnings([error.shown])
             finally:
                 self._update()
 
@@ -224,7 +224,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             try:
                 future.result()
             except ACNetError as error:
-                self._failed = str(error)
+                self._failed = error.shown
             finally:
                 self._read_library()
 
@@ -232,7 +232,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         try:
             self._ensure_packages()
         except ACNetError as error:
-            self._cases_view.show_warnings([str(error)])
+            self._cases_view.show_warnings([error.shown])
             return
         self._cases_view.show_warnings([text])
         self._worker.start(work, on_finished)

@@ -146,7 +146,7 @@ class TrainingView:
             training = new_training(parameters.model_name.strip(), _request(parameters))
             self._run(training)
         except ACNetError as error:
-            self._refuse(str(error))
+            self._refuse(error.shown)
             return
         parameters.training = training.name
 
@@ -157,7 +157,7 @@ class TrainingView:
                 self._ensure_packages()
                 self._run(training)
             except ACNetError as error:
-                self._refuse(str(error))
+                self._refuse(error.shown)
 
     def _run(self, training: Training) -> None:
         self._processes[training.name] = start(training, python_for_processes())

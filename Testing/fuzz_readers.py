@@ -1,0 +1,261 @@
+"""Small valid files of every kind that is read here, and how each is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from pydicom.uid import RLELossless
+
+from ACNetLib.errors import ACNetError
+from dicom_files import GAP_MM, write_section
+from nifti_files import write_nifti
+
+T1_MS = np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)
+DIRECTION = np.array([[0.6, 0.64, 0.48], [-0.8, 0.48, 0.36], [0.0, -0.6, 0.8]])
+SFORM = np.column_stack([DIRECTION @ np.diag([1.4, 2.1, 8.0]), (-30.0, 40.0, 50.0)])
+
+
+@dataclass(frozen=True)
+class Reader:
+    """make: writes valid files into a folder and returns the one to damage. read: reads what was written there.
+    header_bytes: where most of the damage goes. has_pixels: whether reading comes to pixels, which is counted.
+    every: it gets only one of so many inputs, for it is slow.
+    """
+
+    make: Callable[[Path], Path]
+    read: Callable[[Path], object]
+    header_bytes: int = 500
+    has_pixels: bool = False
+    every: int = 1
+
+
+def a_map() -> sitk.Image:
+    image = sitk.GetImageFromArray(T1_MS)
+    image.SetSpacing((1.4, 2.1, 8.0))
+    image.SetDirection(DIRECTION.ravel())
+    image.SetMetaData("ACNet_field_strength_tesla", "1.5")
+    return image
+
+
+def labels() -> np.ndarray:
+    drawn = np.zeros(T1_MS.shape, np.uint8)
+    drawn[:, 10:30, 6:24], drawn[:, 14:26, 10:20] = 1, 2
+    return drawn
+
+
+def _volume(name: str, is_compressed: bool, damaged: str = "") -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        sitk.WriteImage(a_map(), str(folder / name), useCompression=is_compressed)
+        return folder / (damaged or name)
+
+    return make
+
+
+def _nifti(name: str) -> Callable[[Path], Path]:
+    return lambda folder: write_nifti(folder / name, T1_MS, sform=SFORM, quatern=(0.1, 0.2, 0.3), slope=1.0)
+
+
+def _sidecar(folder: Path) -> Path:
+    _nifti("map.nii")(folder)
+    values = {"Manufacturer": "Philips", "MagneticFieldStrength": 3, "UsePhilipsFloatNotDisplayScaling": 0}
+    (folder / "map.json").write_text(json.dumps(values, indent=1), encoding="utf-8")
+    return folder / "map.json"
+
+
+def _segments(folder: Path) -> Path:
+    image = sitk.GetImageFromArray(labels())
+    for number, name in enumerate(("Cavity", "Myocardium")):
+        for key, text in (("Name", name), ("LabelValue", str(2 - number)), ("Layer", "0")):
+            image.SetMetaData(f"Segment{number}_{key}", text)
+    sitk.WriteImage(image, str(folder / "drawn.seg.nrrd"), useCompression=True)
+    return folder / "drawn.seg.nrrd"
+
+
+def _dicom(folder: Path) -> Path:
+    for number, stored in enumerate(T1_MS):
+        write_section(folder / f"{number}.dcm", stored, number * GAP_MM, RescaleSlope=1, RescaleIntercept=0)
+    return folder / "1.dcm"
+
+
+def _compressed_dicom(folder: Path) -> Path:
+    dataset = pydicom.dcmread(write_section(folder / "0.dcm", T1_MS[0]))
+    dataset.compress(RLELossless)
+    dataset.save_as(folder / "0.dcm", enforce_file_format=True)
+    return folder / "0.dcm"
+
+
+def _parametric_map(folder: Path) -> Path:
+    from ACNetTrainerLib.simulation.cohort import map_image
+    from ACNetTrainerLib.simulation.dicom import write_dicom_series
+    from ACNetTrainerLib.simulation.patient import draw_patient
+    from ACNetTrainerLib.simulation.section import simulate_section
+
+    section = simulate_section(draw_patient(77, 1, "dcm", 1.5), "mid")
+    write_dicom_series(folder, [section], [map_image(section)], "parametric-map")
+    return folder / "t1-map.dcm"
+
+
+def _dicom_segments(folder: Path) -> Path:
+    from ACNetLib.t1map import t1_map_from_image
+    from dicom_segment_files import write_dicom_segments
+
+    t1_map = t1_map_from_image(a_map(), "map")
+    frames = [(section, number, labels()[section] == 3 - number) for number in (1, 2) for section in range(3)]
+    return write_dicom_segments(folder / "seg.dcm", t1_map, frames)
+
+
+def _model(folder: Path) -> Path:
+    from ACNetLib.model_store import find_model
+
+    path = folder / "acnet.safetensors"
+    path.write_bytes(find_model("acnet-simulated-1.5T").read_bytes())
+    return path
+
+
+def _library(folder: Path) -> Path:
+    from ACNetTrainerLib.case_editing import add_maps, create_case_library
+    from made_up_maps import new_map
+
+    create_case_library(folder / "library")
+    add_maps(folder / "library", [new_map(seed, f"patient {seed}", ("normal", "dcm")[seed % 2]) for seed in range(3)])
+    return folder / "library" / "cases.csv"
+
+
+def _truth(folder: Path) -> Path:
+    library = _library(folder).parent
+    names = [line.partition(",")[0] for line in (library / "cases.csv").read_text("utf-8").splitlines()[1:]]
+    header = "case,patient,level,septal_t1_ms,cavity_area_mm2,wall_thickness_mm"
+    (library / "truth.csv").write_text("\n".join([header, *(f"{name},p,mid,1012.5,1400,9" for name in names)]), "utf-8")
+    return library / "truth.csv"
+
+
+def _import_table(folder: Path) -> Path:
+    _library(folder)
+    _volume("map.nrrd", True)(folder)
+    row = "map.nrrd,anna,dcm,1,43.3,6.2,-18.8,1.5,2024-05-31"
+    header = "file,patient,label,section,center_l_mm,center_p_mm,center_s_mm,field_strength_tesla,acquisition_date"
+    (folder / "list.csv").write_text(f"{header}\n{row}\n", encoding="utf-8")
+    return folder / "list.csv"
+
+
+def _recipe(folder: Path) -> Path:
+    from ACNetTrainerLib.recipe import shipped_recipes
+
+    (folder / "recipe.toml").write_bytes(shipped_recipes()["recommended"].read_bytes())
+    return folder / "recipe.toml"
+
+
+def _references(folder: Path) -> Path:
+    from ACNetLib.reference_store import remember_reference
+    from ACNetLib.reference_t1 import ReferenceT1
+
+    return remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0))
+
+
+def read_map(path: Path) -> object:
+    from ACNetLib.t1map import read_t1_map
+
+    return read_t1_map(path)
+
+
+def read_map_of_folder(path: Path) -> object:
+    return read_map(path.parent)
+
+
+def read_map_beside(path: Path) -> object:
+    return read_map(next(file for file in path.parent.iterdir() if file.suffix in {".nii", ".nhdr", ".mhd"}))
+
+
+def read_in_plugin(path: Path) -> object:
+    from ACNetLib.dicom_series import find_t1_maps
+
+    return find_t1_maps(sorted(path.parent.iterdir()))
+
+
+def read_segments(path: Path) -> object:
+    from ACNetLib.segments import read_segmentation
+    from ACNetLib.t1map import T1Map
+    from ACNetLib.ventricle import Ventricle, ventricles_from_segmentation
+
+    t1_map = T1Map(sitk.Cast(a_map(), sitk.sitkFloat32), "map")
+    nothing = [Ventricle(number, t1_map.section_center(number), 0.0) for number in range(3)]
+    return ventricles_from_segmentation(t1_map, read_segmentation(path), nothing)
+
+
+def read_model(path: Path) -> object:
+    from ACNetLib.model import load_model
+
+    return load_model(path)
+
+
+def read_card(path: Path) -> object:
+    from ACNetLib.weights_header import read_card_values
+
+    return read_card_values(path)
+
+
+def read_library(path: Path) -> object:
+    from ACNetTrainerLib.cases import read_case_library
+
+    return read_case_library(path.parent)
+
+
+def read_truth(path: Path) -> object:
+    from ACNetTrainerLib.baselines import MEASURES, read_measures
+
+    library = read_library(path)
+    return read_measures(library, library.cases, MEASURES)  # type: ignore[attr-defined, arg-type]
+
+
+def read_import(path: Path) -> object:
+    from ACNetTrainerLib.case_import import import_csv
+
+    def no_localizer() -> object:
+        raise ACNetError("there is no localizer here.")
+
+    return import_csv(path.parent / "library", path, {}, no_localizer)  # type: ignore[arg-type]
+
+
+def read_recipe(path: Path) -> object:
+    from ACNetTrainerLib.recipe import read_recipe
+
+    return read_recipe(str(path))
+
+
+def read_references(path: Path) -> object:
+    from ACNetLib.reference_store import remembered_references
+
+    return remembered_references()
+
+
+READERS = {
+    "NRRD": Reader(_volume("map.nrrd", False), read_map, 350, True),
+    "NRRD, gzip": Reader(_volume("map.nrrd", True), read_map, 350, True),
+    "NRRD, detached header": Reader(_volume("map.nhdr", False), read_map, 400, True),
+    "NRRD, detached pixels": Reader(_volume("map.nhdr", True, "map.raw.gz"), read_map_beside, 100, True),
+    "MetaImage": Reader(_volume("map.mha", False), read_map, 350, True),
+    "MetaImage, zlib": Reader(_volume("map.mha", True), read_map, 400, True),
+    "MetaImage, detached header": Reader(_volume("map.mhd", False), read_map, 400, True),
+    "NIfTI": Reader(_nifti("map.nii"), read_map, 352, True),
+    "NIfTI, gzip": Reader(_nifti("map.nii.gz"), read_map, 352, True),
+    "dcm2niix JSON": Reader(_sidecar, read_map_beside, 200, True),
+    "segments (.seg.nrrd)": Reader(_segments, read_segments, 600, True),
+    "DICOM folder": Reader(_dicom, read_map_of_folder, 1200, True),
+    "DICOM, RLE": Reader(_compressed_dicom, read_map, 1200, True),
+    "DICOM Parametric Map": Reader(_parametric_map, read_map, 3000, True),
+    "DICOM, headers alone": Reader(_dicom, read_in_plugin, 1200),
+    "DICOM SEG": Reader(_dicom_segments, read_segments, 2500, True),
+    "model": Reader(_model, read_model, 40_000, every=10),
+    "model card": Reader(_model, read_card, 40_000),
+    "cases.csv": Reader(_library, read_library),
+    "truth.csv": Reader(_truth, read_truth),
+    "table to import": Reader(_import_table, read_import),
+    "recipe": Reader(_recipe, read_recipe, 2000),
+    "reference-t1.json": Reader(_references, read_references),
+}

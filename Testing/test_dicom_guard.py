@@ -1,0 +1,101 @@
+"""DICOM files are asked for their size before they are read, and compressed pixels can't take the process along."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import RLELossless
+
+from ACNetLib import dicom_guard
+from ACNetLib.dicom_guard import check_pixel_count, decoded_in_child, pixels_of, read_dataset
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map import read_t1_map
+from dicom_files import write_section
+
+STORED = np.random.default_rng(1).integers(200, 1900, (40, 30)).astype(np.uint16)
+
+
+def deflated(path: Path, zeros: int) -> Path:
+    """A deflated file with so many bytes of nothing in it."""
+    dataset = pydicom.dcmread(write_section(path, STORED))
+    dataset.add_new(0x00091010, "OB", bytes(zeros))
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def test_a_deflated_file_is_inflated_up_to_the_limit_and_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = deflated(tmp_path / "a.dcm", 20_000)
+    np.testing.assert_array_equal(read_dataset(path).pixel_array, STORED)
+    monkeypatch.setattr(dicom_guard, "LARGEST_INFLATED_BYTES", 10_000)
+    monkeypatch.setattr(zlib, "decompress", lambda *_, **__: pytest.fail("inflated at once"))
+    with pytest.raises(ACNetError, match=r"a\.dcm: it inflates to more than 10000 bytes"):
+        read_dataset(path)
+
+
+def test_a_file_beyond_the_limit_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_section(tmp_path / "a.dcm", STORED)
+    monkeypatch.setattr(dicom_guard, "LARGEST_FILE_BYTES", 100)
+    with pytest.raises(ACNetError, match=r"a\.dcm: it has \d+ bytes; expected a DICOM image of at most 100"):
+        read_dataset(path)
+
+
+@pytest.mark.parametrize("changes", [{"NumberOfFrames": 2**31 - 1}, {"Rows": 65535, "Columns": 65535}])
+def test_more_pixels_than_any_map_has_are_refused_before_they_are_laid_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, int]
+) -> None:
+    dataset = read_dataset(write_section(tmp_path / "a.dcm", STORED))
+    for keyword, value in changes.items():
+        setattr(dataset, keyword, value)
+    monkeypatch.setattr(pydicom.Dataset, "pixel_array", property(lambda _: pytest.fail("pixels were read")))
+    with pytest.raises(ACNetError, match=r"a\.dcm: it says .* pixels .*; expected at most 67108864"):
+        pixels_of(dataset, tmp_path / "a.dcm")
+    check_pixel_count(pydicom.Dataset(), "nothing is said")
+
+
+def test_compressed_pixels_come_from_a_process_of_their_own_unchanged(tmp_path: Path) -> None:
+    dataset = pydicom.dcmread(write_section(tmp_path / "a.dcm", STORED))
+    dataset.compress(RLELossless)
+    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(decoded_in_child(tmp_path / "a.dcm", seconds=300), STORED)
+    np.testing.assert_array_equal(pixels_of(read_dataset(tmp_path / "a.dcm"), tmp_path / "a.dcm"), STORED)
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "reason"),
+    [
+        ("import os; os.abort()", 300, "the decoder ended with -6"),
+        ("import time; time.sleep(600)", 3, "it took longer than 3 s"),
+        ("import sys; sys.exit('ValueError: odd')", 300, "ValueError: odd"),
+    ],
+    ids=["crashes", "hangs", "fails"],
+)
+def test_a_decoder_that_crashes_hangs_or_fails_is_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, seconds: float, reason: str
+) -> None:
+    (tmp_path / "stand_in_decoder.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr(dicom_guard, "CHILD", "stand_in_decoder")
+    monkeypatch.setattr(dicom_guard, "CHILD_FOLDER", tmp_path)
+    with pytest.raises(ACNetError, match=rf"a\.dcm: its compressed pixels can't be read.*{reason}"):
+        decoded_in_child(tmp_path / "a.dcm", seconds)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"SeriesInstanceUID": ["1.2", "3.4"]}, {"SeriesNumber": ["1", "2"]}, {"PixelSpacing": None}, {"Rows": None}],
+    ids=lambda odd: next(iter(odd)),
+)
+def test_odd_values_in_a_header_are_one_line_that_names_the_file(tmp_path: Path, odd: dict[str, Any]) -> None:
+    write_section(tmp_path / "a.dcm", STORED, **odd)
+    if "SeriesNumber" in odd:
+        assert read_t1_map(tmp_path / "a.dcm").section_count == 1
+        return
+    with pytest.raises(ACNetError, match=r"^a\.dcm: .*(can't be read|found 0 values)"):
+        read_t1_map(tmp_path / "a.dcm")
