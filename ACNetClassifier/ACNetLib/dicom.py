@@ -22,12 +22,24 @@ __all__ = ["T1_MAP_SCORE", "DicomVolume", "read_dicom_files", "read_dicom_volume
 MOST_LISTED = 12
 
 
+class NoSingleStack(ACNetError):
+    """T1 maps were found, and they form no single stack. Raised with what may make them the maps of one exam.
+
+    choice: the sentence that lists the series to choose from, "" where there is only one. images: the maps. warnings:
+    what the user should know of the choice so far.
+    """
+
+    def __init__(self, reason: str, choice: str, images: list[DicomImage], warnings: tuple[str, ...]) -> None:
+        super().__init__(f"{reason} {choice}".strip())
+        self.choice, self.images, self.warnings = choice, images, warnings
+
+
 @dataclass(frozen=True, eq=False)
 class DicomVolume:
     """Parallel sections as one 3-D float32 image, and what their headers tell.
 
     evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
-    the user should know of the choice.
+    the user should know of the choice. files: where the sections come from.
     """
 
     image: sitk.Image
@@ -36,6 +48,7 @@ class DicomVolume:
     evidence: str
     scanner: str = ""
     warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: bool = False) -> DicomVolume:
@@ -44,8 +57,8 @@ def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: boo
     Files that are not DICOM and images that are no T1 map are passed over. Series of the same orientation, matrix and
     spacing form one stack. `series` are the numbers of the only series to look at: of those, images pass that nothing
     in their headers speaks against, though nothing speaks for them, with a warning. `post_contrast` lets maps from
-    after contrast pass. Raises ACNetError when there is no T1 map, when the T1 maps do not form one stack with even
-    gaps, and for an incomplete file.
+    after contrast pass. Raises ACNetError when there is no T1 map and for an incomplete file, NoSingleStack when the
+    T1 maps do not form one stack with even gaps.
     """
     name = path.absolute().name
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
@@ -63,13 +76,13 @@ def read_dicom_volume(path: Path, series: Sequence[int] = (), post_contrast: boo
     try:
         sections, distance_mm = stack_images(chosen, name)
     except ACNetError as error:
-        if len({image.header.SeriesInstanceUID for image in chosen}) == 1:
-            raise
-        raise ACNetError(
-            f"{error} Found {_list_maps(chosen)}: choose with --series (one number, or several with commas) or give "
-            "the folder of one series."
-        ) from error
-    return _volume(sections, distance_mm, evidence_of(chosen), warnings)
+        choice = (
+            f"Found {_list_maps(chosen)}: choose with --series (one number, or several with commas) or give the folder "
+            "of one series."
+        )
+        one_series = len({image.header.SeriesInstanceUID for image in chosen}) == 1
+        raise NoSingleStack(str(error), "" if one_series else choice, chosen, warnings) from error
+    return volume_of(sections, distance_mm, evidence_of(chosen), warnings)
 
 
 def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = False) -> DicomVolume:
@@ -81,10 +94,13 @@ def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = Fal
     chosen = [image for image in images if image.score.is_t1_map]
     if not chosen:
         raise _no_map(images, name)
-    return _volume(*stack_images(chosen, name), evidence_of(chosen))
+    return volume_of(*stack_images(chosen, name), evidence_of(chosen))
 
 
-def _volume(sections: list[Section], distance_mm: float, evidence: str, warnings: tuple[str, ...] = ()) -> DicomVolume:
+def volume_of(
+    sections: list[Section], distance_mm: float, evidence: str, warnings: tuple[str, ...] = ()
+) -> DicomVolume:
+    """The volume that these stacked sections form. Raises ACNetError when their pixels can't be read."""
     header = sections[0].header
     return DicomVolume(
         build_image(sections, distance_mm),
@@ -93,6 +109,7 @@ def _volume(sections: list[Section], distance_mm: float, evidence: str, warnings
         evidence=evidence,
         scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
         warnings=warnings,
+        files=tuple(dict.fromkeys(section.file for section in sections)),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ACNetLib.checks import FIELD_TOLERANCE_TESLA, check_field_strength, check_short_axis, check_t1_image
-from ACNetLib.dicom import read_dicom_volume
+from ACNetLib.dicom import DicomVolume, read_dicom_volume
 from ACNetLib.errors import ACNetError
 
 VOLUME_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
@@ -115,11 +115,20 @@ def read_t1_map(path: Path, series: Sequence[int] = (), post_contrast: bool = Fa
     if not path.exists():
         raise ACNetError(f"{path}: there is no such file or folder; expected a T1 map.")
     name = path.absolute().name
-    if path.is_file() and path.name.lower().endswith(VOLUME_SUFFIXES):
+    if is_volume_file(path):
         if series:
             raise ACNetError(f"{name}: found one volume; series {series[0]} can be chosen in DICOM folders only.")
         return _read_volume_file(path, name, post_contrast)
-    volume = read_dicom_volume(path, series, post_contrast)
+    return t1_map_from_dicom(read_dicom_volume(path, series, post_contrast), name, post_contrast)
+
+
+def is_volume_file(path: Path) -> bool:
+    """Whether the file is one of VOLUME_SUFFIXES; all others, and folders, are looked into for DICOM images."""
+    return path.is_file() and path.name.lower().endswith(VOLUME_SUFFIXES)
+
+
+def t1_map_from_dicom(volume: DicomVolume, name: str, post_contrast: bool = False) -> T1Map:
+    """A T1 map from a DICOM volume. Raises ACNetError when it is no native short-axis T1 map."""
     t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast)
     warnings = (*volume.warnings, *t1_map.warnings, *check_short_axis(t1_map.normal, name))
     return replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, warnings=warnings)
