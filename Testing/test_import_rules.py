@@ -28,7 +28,7 @@ BUNDLED = {"numpy", "scipy", "SimpleITK", "PIL", "pydicom", "vtk"}
 SCENE, APPLICATION = {"slicer", "vtk"}, {"qt", "ctk", "slicer"}
 OTHER_MODULES = {"PyTorchUtils", "SampleData"}
 """Of Slicer and of the extension PyTorch: there when they are needed, not when a module is loaded."""
-SCENE_FILES = {"scene.py", *(f"scene_{part}.py" for part in ("copies", "crop_boxes", "display", "input"))}
+SCENE_FILES = {"scene.py", *(f"scene_{part}.py" for part in ("copies", "crop_boxes", "display", "exam", "input"))}
 SCENE_FILES |= {f"scene_{part}.py" for part in ("segmentation", "sources", "table", "views")}
 CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "filelock", "safetensors"}
 """torch brings filelock along."""

@@ -167,8 +167,8 @@ def test_a_tick_leaves_the_section_out_and_the_study_is_recomputed(
     assert f"<b>{100 * study.probability_dcm:.0f} %</b>" in ui.verdictLabel.text
     assert "Left out of the study: section 0." in ui.studyLabel.text
     run = a_module.widget.panel.logic.run(a_result.t1_volume)
-    assert run.result.left_out == (0,)
-    assert run.result.probability_dcm == pytest.approx(study.probability_dcm)
+    assert run.exam.results[0].left_out == (0,)
+    assert run.exam.probability_dcm == pytest.approx(study.probability_dcm)
     tick(ui, 0, ticked=False)
     assert ui.verdictLabel.text != before  # pooled from the sections: the made-up study's own number was another
     assert "Left out" not in ui.studyLabel.text

@@ -250,13 +250,13 @@ def test_the_logic_classifies_without_panel(a_module: Any, a_volume: Volume) -> 
 def test_the_logic_takes_the_reference_that_is_given_or_the_remembered_one(
     a_module: Any, a_volume: Volume, a_classifier: StandInClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ACNetLib.panel import logic as module
+    from ACNetLib import exam
     from ACNetLib.panel.logic import Choices
     from ACNetLib.panel.parameters import reference_of
     from ACNetLib.reference_t1 import ReferenceT1
 
     logic = a_module.widget.panel.logic
-    monkeypatch.setattr(module, "reference_for", lambda _map, given: given or ReferenceT1(1000.0, 30.0, "remembered"))
+    monkeypatch.setattr(exam, "reference_for", lambda _map, given: given or ReferenceT1(1000.0, 30.0, "remembered"))
     parameters = logic.getParameterNode()
     assert reference_of(parameters) is None
     parameters.reference_t1_mean = 1012.0

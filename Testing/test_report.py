@@ -16,6 +16,7 @@ import SimpleITK as sitk
 
 from ACNetLib import __version__
 from ACNetLib.errors import ACNetError
+from ACNetLib.exam import pool_exam
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.model import read_card
 from ACNetLib.model_store import model_for_field
@@ -25,6 +26,7 @@ from ACNetLib.t1map import T1Map
 
 FORMAT_PAGE = (Path(__file__).parent.parent / "Documentation" / "result-format.md").read_text(encoding="utf-8")
 FILES, SCHEMA = FORMAT_PAGE.split("## result.json")
+SCHEMA, EXAM_SCHEMA = SCHEMA.split("## Several maps of one exam")
 DOCUMENTED = re.compile(r"^\| `([A-Za-z0-9_.\[\]-]+)` \|", re.MULTILINE)
 FREE_FIELDS = ("model.network",)
 """Their own fields belong to the network."""
@@ -59,6 +61,21 @@ def test_a_result_has_exactly_the_documented_files(tmp_path: Path, an_oblique_t1
 def test_result_json_holds_exactly_the_documented_fields(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
     study = replace(a_study(an_oblique_t1_map), card=read_card(model_for_field(1.5)))
     assert set(DOCUMENTED.findall(SCHEMA)) == set(_paths(result_values(study)))
+
+
+def test_result_json_of_an_exam_holds_what_is_of_one_map_once_a_map(
+    an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    study = replace(a_study(an_oblique_t1_map), card=read_card(model_for_field(1.5)))
+    of_one, values = result_values(study), result_values(pool_exam([study, study], ["Another was left out."]))
+    moved = {"t1_map", "center_source", "field_mismatch", "sections"}
+    assert values.keys() == {*of_one, "maps"} - moved
+    assert [each["folder"] for each in values["maps"]] == ["map-1", "map-2"]
+    for each in values["maps"]:
+        assert set(DOCUMENTED.findall(EXAM_SCHEMA)) == {f"maps[].{key}" for key in each}
+        assert {key: each[key] for key in moved} == {key: of_one[key] for key in moved}
+        assert each["warnings"] == of_one["warnings"]
+    assert values["warnings"] == ["Another was left out."]
 
 
 def _paths(value: object, prefix: str = "") -> list[str]:

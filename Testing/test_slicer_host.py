@@ -213,6 +213,25 @@ def test_a_node_selector_without_none_takes_the_first_node_of_the_scene_that_it_
     selector.setMRMLScene(None)
 
 
+def test_a_checkable_node_selector_tells_which_nodes_are_ticked(an_empty_scene: Scene) -> None:
+    first, second = add_volume("T1"), add_volume("T2")
+    selector = slicer.qMRMLCheckableNodeComboBox()
+    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    selector.setMRMLScene(an_empty_scene)
+    told: list[tuple[object, ...]] = []
+    selector.connect("checkedNodesChanged()", lambda: told.append(selector.checkedNodes()))
+    assert selector.checkedNodes() == ()
+    selector.check(second)
+    selector.check(first)
+    selector.check(first)
+    selector.uncheck(second)
+    assert told == [(second,), (first, second), (first,)]
+    assert selector.uncheckedNodes() == (second,)
+    an_empty_scene.RemoveNode(first)
+    assert selector.checkedNodes() == ()
+    selector.setMRMLScene(None)
+
+
 def test_a_node_selector_adds_and_renames_nodes(a_selector: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import qt
 

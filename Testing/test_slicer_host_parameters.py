@@ -83,6 +83,20 @@ def test_a_list_of_numbers_is_stored_element_by_element_also_when_it_is_changed_
     assert not node.HasParameter("excluded.2")
 
 
+def test_a_list_of_nodes_is_stored_as_references_and_a_removed_node_leaves_none(an_empty_scene: Scene) -> None:
+    parameters = make_parameters(others=list[Volume])
+    first, second = (an_empty_scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode") for _ in range(2))
+    parameters.others = [first, second]
+    node = parameters.parameterNode
+    assert (node.GetParameter("others.len"), node.GetNodeReference("others.1")) == ("2", second)
+    an_empty_scene.RemoveNode(first)
+    assert list(parameters.others) == [None, second]
+    parameters.others = [second]
+    assert node.GetNodeReference("others.1") is None
+    with pytest.raises(TypeError, match="vtkMRMLTableNode"):
+        parameters.others = [an_empty_scene.AddNewNodeByClass("vtkMRMLTableNode")]
+
+
 @pytest.mark.parametrize("center", [Union[Points, Volume, None], Points | Volume | None])  # noqa: UP007
 def test_a_parameter_may_be_a_node_of_several_classes_or_none(
     a_selector: Any, an_empty_scene: Scene, center: Any

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ACNetLib.attention import attention_maps, to_bands
 from ACNetLib.checks import POST_CONTRAST_WARNING, check_native_blood
 from ACNetLib.device import DeviceChoice, infer
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.field_strength import nominal_field_strength
 from ACNetLib.model import Model
 from ACNetLib.probability import at_prevalence, calibrated, check_prevalence, sigmoid, verdict
@@ -262,7 +262,7 @@ class Classifier:
         confident = tuple(ventricle for ventricle in found if ventricle.confidence >= threshold)
         if not confident:
             best = max(ventricle.confidence for ventricle in found)
-            raise ACNetError(
+            raise VentricleNotFound(
                 f"{t1_map.name}: the left ventricle was not found on any section (highest confidence {best:.2f}, "
                 f"expected {threshold:.2f} or more). Give its centre (--center=L,P,S; in Slicer a control point)."
             )

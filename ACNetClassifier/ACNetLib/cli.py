@@ -1,4 +1,4 @@
-"""The `acnet` command: classify a T1 map, and show it on the shipped sample."""
+"""The `acnet` command: classify the T1 maps of an exam, and show it on the shipped sample."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ACNetLib.command_line import CommandParser, add_spacing_option, add_version, point, run_command
 from ACNetLib.device import DEVICE_REQUESTS
-from ACNetLib.errors import one_line
+from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.field_strength import field_strength_option
 from ACNetLib.files import atomic_folder, require_empty_folder
 from ACNetLib.model_commands import add_model_commands
@@ -21,7 +21,8 @@ from ACNetLib.reference_commands import add_reference_commands
 from ACNetLib.wording import reference_text, share_text, study_septum_text, verdict_rule
 
 if TYPE_CHECKING:
-    from ACNetLib.classifier import Classifier, StudyResult
+    from ACNetLib.classifier import Classifier
+    from ACNetLib.exam import ExamResult
     from ACNetLib.reference_t1 import ReferenceT1
     from ACNetLib.t1map import T1Map
 
@@ -41,8 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    classify = commands.add_parser("classify", help="classify the sections of one T1 map")
-    classify.add_argument("input", type=Path, help="DICOM folder, or NRRD, NIfTI or MetaImage file")
+    classify = commands.add_parser("classify", help="classify the slices of one exam")
+    classify.add_argument(
+        "inputs",
+        type=Path,
+        nargs="+",
+        metavar="INPUT",
+        help="DICOM folder, or NRRD, NIfTI or MetaImage file; several are pooled to one result: they must be the "
+        "short-axis slices of one patient and one exam",
+    )
     place = classify.add_mutually_exclusive_group()
     place.add_argument("--center", type=point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
     place.add_argument(
@@ -58,11 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument(
         "--allow-field-mismatch", action="store_true", help="accept a model for another field strength; marked as void"
     )
-    classify.add_argument("--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify")
+    classify.add_argument(
+        "--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify, of one exam"
+    )
     classify.add_argument(
         "--leave-out", type=_names, default=(), metavar="NAME,NAME,...", help="files of the DICOM folder not to read"
     )
-    classify.add_argument("--sections", type=_numbers, metavar="N,N,...", help="only these, counted from 0")
+    classify.add_argument(
+        "--sections", type=_numbers, metavar="N,N,...", help="only these of one T1 map, counted from 0"
+    )
     classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
     classify.add_argument(
         "--reference-t1",
@@ -102,49 +114,59 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _classify(options: argparse.Namespace) -> None:
-    from ACNetLib.reference_store import reference_for
+    from ACNetLib.exam import classify_exam, exam_reference, one_that_tells_its_field
+    from ACNetLib.exam_input import Reading, read_exam
     from ACNetLib.reference_t1 import parse_reference
     from ACNetLib.segments import read_segmentation
-    from ACNetLib.t1map import read_t1_map
 
     require_empty_folder(options.output)
     given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
-    t1_map = read_t1_map(
-        options.input, options.series, options.post_contrast, options.field, options.leave_out, options.spacing
+    reading = Reading(
+        options.series, options.post_contrast, options.field, tuple(options.leave_out), tuple(options.spacing)
     )
-    reference = reference_for(t1_map, given)
-    result = _classifier(options, t1_map, reference).classify(
-        t1_map,
-        center_mm=options.center,
-        segmentation=read_segmentation(options.segmentation) if options.segmentation else None,
-        sections=options.sections,
-        prevalence_dcm=options.prevalence,
-        reference=reference,
-        allow_field_mismatch=options.allow_field_mismatch,
+    t1_maps = read_exam(options.inputs, reading)
+    if options.sections is not None and len(t1_maps) > 1:
+        raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one whose sections are counted.")
+    reference = exam_reference(t1_maps, given)
+    classifier = _classifier(options, one_that_tells_its_field(t1_maps), reference)
+    segmentation = read_segmentation(options.segmentation) if options.segmentation else None
+    exam = classify_exam(
+        lambda t1_map, _progress: classifier.classify(
+            t1_map,
+            center_mm=options.center,
+            segmentation=segmentation,
+            sections=options.sections,
+            prevalence_dcm=options.prevalence,
+            reference=reference,
+            allow_field_mismatch=options.allow_field_mismatch,
+        ),
+        t1_maps,
     )
-    files = _write(result, options.output)
-    _print_table([(one_line(t1_map.name), None, result)])
-    print(f"{reference_text(result)} {study_septum_text(result)}".strip())
-    if t1_map.evidence:
-        print(one_line(f"Taken as T1 map: {t1_map.evidence}."))
-    for warning in result.warnings:
+    files = _write(exam, options.output)
+    _print_table([(one_line(exam.results[0].t1_map.name), None, exam)])
+    print(f"{reference_text(exam.results[0])} {study_septum_text(exam)}".strip())
+    evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
+    if evidence:
+        print(one_line(f"Taken as T1 map: {'; '.join(evidence)}."))
+    for warning in exam.study_warnings:
         print(one_line(f"Note: {warning}"))
     _print_files(files)
 
 
 def _demo(options: argparse.Namespace) -> None:
+    from ACNetLib.exam import as_exam
     from ACNetLib.sample_data import sample_cases
     from ACNetLib.t1map import read_t1_map
 
-    rows: list[tuple[str, str | None, StudyResult]] = []
+    rows: list[tuple[str, str | None, ExamResult]] = []
     files: list[Path] = []
     with atomic_folder(options.output) as room:
         for case in sample_cases():
             t1_map = read_t1_map(case.folder)
-            result = _classifier(options, t1_map).classify(t1_map)
+            result = as_exam(_classifier(options, t1_map).classify(t1_map))
             files += (options.output / file.relative_to(room) for file in _write(result, room / case.name))
             rows.append((case.name, case.label, result))
-    training = "; the model was trained on simulation" if rows[0][2].card.simulated else ""
+    training = "; the model was trained on simulation" if rows[0][2].results[0].card.simulated else ""
     print(f"Simulated patients{training}. Research only.")
     _print_table(rows)
     _print_files(files)
@@ -172,32 +194,40 @@ def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: Reference
     return Classifier(model, Localizer(load_localizer(default_localizer()), device), device)
 
 
-def _write(result: StudyResult, folder: Path) -> list[Path]:
+def _write(exam: ExamResult, folder: Path) -> list[Path]:
     """All files of the result; the scene only where Slicer's Python packages are installed."""
     from ACNetLib.report import write_result
 
-    return write_result(result, folder, partial(_save_scene, result) if find_spec("slicer") else None)
+    return write_result(exam, folder, partial(_save_scene, exam) if find_spec("slicer") else None)
 
 
-def _save_scene(result: StudyResult, path: Path) -> None:
-    from ACNetLib.scene import add_t1_map, new_scene, save_scene, show_result
+def _save_scene(exam: ExamResult, path: Path) -> None:
+    from ACNetLib.scene import add_t1_map, new_scene, save_scene
     from ACNetLib.scene_display import show_t1_colors
+    from ACNetLib.scene_exam import show_exam
 
     scene = new_scene()
-    nodes = show_result(result, add_t1_map(result.t1_map, scene), scene)
-    show_t1_colors(nodes.t1_volume, scene, "gray")
+    volumes = [add_t1_map(result.t1_map, scene) for result in exam.results]
+    show_exam(exam, volumes, scene)
+    for volume in reversed(volumes):  # the colour bar is the first one's
+        show_t1_colors(volume, scene, "gray")
     save_scene(scene, path)
 
 
-def _print_table(rows: Sequence[tuple[str, str | None, StudyResult]]) -> None:
-    width = max(len("T1 map"), *(len(name) for name, _, _ in rows))
+def _print_table(exams: Sequence[tuple[str, str | None, ExamResult]]) -> None:
+    names = [name for name, _, _ in exams] + [each.t1_map.name for _, _, exam in exams for each in exam.results]
+    width = max(len("T1 map"), *map(len, names))
     print(f"{'T1 map':<{width}}  truth   section  probability_dcm  verdict")
-    for name, truth, result in rows:
-        prefix = f"{name:<{width}}  {truth or '-':<6}  "
-        for section in result.sections:
-            print(f"{prefix}{section.section:<7}  {section.probability_dcm:<15.3f}  {section.verdict}")
-        print(f"{prefix}{'study':<7}  {result.probability_dcm:<15.3f}  {result.verdict}")
-    first = rows[0][2]
+
+    def print_row(name: str, truth: str | None, section: int | str, probability_dcm: float, verdict: str) -> None:
+        print(f"{name:<{width}}  {truth or '-':<6}  {section:<7}  {probability_dcm:<15.3f}  {verdict}")
+
+    for name, truth, exam in exams:
+        for _, result, section in exam.slices:
+            print_row(result.t1_map.name, truth, section.section, section.probability_dcm, section.verdict)
+        study_name = name if len(exam.results) == 1 else "all"
+        print_row(study_name, truth, "study", exam.probability_dcm, exam.verdict)
+    first = exams[0][2].results[0]
     rule, prevalence = verdict_rule(first.uncertain_range), share_text(first.prevalence_dcm)
     print(f"Verdict: {rule}; at a share of DCM of {prevalence}.")
     print(f"{SCOPE} Model {first.card.name}; device {first.device.device}.")

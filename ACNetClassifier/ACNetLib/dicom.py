@@ -22,12 +22,24 @@ from ACNetLib.errors import ACNetError
 MOST_LISTED = 12
 
 
+class NoSingleStack(ACNetError):
+    """T1 maps were found, and they form no single stack. Raised with what may make them the maps of one exam.
+
+    choice: the sentence that lists the series to choose from, "" where there is only one. images: the maps. warnings:
+    what the user should know of the choice so far.
+    """
+
+    def __init__(self, reason: str, choice: str, images: list[DicomImage], warnings: tuple[str, ...]) -> None:
+        super().__init__(f"{reason} {choice}".strip())
+        self.choice, self.images, self.warnings = choice, images, warnings
+
+
 @dataclass(frozen=True, eq=False)
 class DicomVolume:
     """Parallel sections as one 3-D float32 image, and what their headers tell.
 
     evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
-    the user should know of the choice.
+    the user should know of the choice. files: where the sections come from.
     """
 
     image: sitk.Image
@@ -36,6 +48,7 @@ class DicomVolume:
     evidence: str
     scanner: str = ""
     warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def read_dicom_volume(
@@ -47,8 +60,8 @@ def read_dicom_volume(
     same orientation, matrix and spacing form one stack. `series` are the numbers of the only series to look at: of
     those, images pass that nothing in their headers speaks against, though nothing speaks for them, with a warning.
     `post_contrast` lets maps from after contrast pass. `leave_out` has the names of files not to look at. Raises
-    ACNetError when there is no T1 map, when the T1 maps do not form one stack with even gaps, and for an incomplete
-    image.
+    ACNetError when there is no T1 map and for an incomplete image, NoSingleStack when the T1 maps do not form one stack
+    with even gaps.
     """
     name = path.absolute().name
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
@@ -67,13 +80,13 @@ def read_dicom_volume(
     try:
         stack = stack_images(chosen, name)
     except ACNetError as error:
-        if len({image.header.SeriesInstanceUID for image in chosen}) == 1:
-            raise
-        raise ACNetError(
-            f"{error} Found {_list_maps(chosen)}: choose with --series (one number, or several with commas) or give "
-            "the folder of one series."
-        ) from error
-    return _volume(chosen, *stack, (*notes, *copies))
+        choice = (
+            f"Found {_list_maps(chosen)}: choose with --series (one number, or several with commas) or give the folder "
+            "of one series."
+        )
+        one_series = len({image.header.SeriesInstanceUID for image in chosen}) == 1
+        raise NoSingleStack(str(error), "" if one_series else choice, chosen, (*notes, *copies)) from error
+    return volume_of(chosen, *stack, (*notes, *copies))
 
 
 def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = False) -> DicomVolume:
@@ -86,13 +99,15 @@ def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = Fal
     if not chosen:
         raise _no_map(images, name)
     chosen, copies = without_copies(chosen)
-    return _volume(chosen, *stack_images(chosen, name), copies)
+    return volume_of(chosen, *stack_images(chosen, name), copies)
 
 
-def _volume(
+def volume_of(
     chosen: list[DicomImage], sections: list[Section], distance_mm: float, notes: tuple[str, ...]
 ) -> DicomVolume:
-    """The volume of stacked images. notes: what the user should know of the choice."""
+    """The volume of stacked images. notes: what the user should know of the choice. Raises ACNetError when their pixels
+    can't be read.
+    """
     image, padding = build_image(sections, distance_mm)
     header = sections[0].header
     with odd_values_refused(sections[0].file):
@@ -103,6 +118,7 @@ def _volume(
             evidence=evidence_of(chosen),
             scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
             warnings=(*notes, *loss_warnings(chosen), *padding),
+            files=tuple(dict.fromkeys(section.file for section in sections)),
         )
 
 

@@ -26,6 +26,10 @@ class ACNetError(Exception):
         return "\n".join(self.lines)
 
 
+class VentricleNotFound(ACNetError):
+    """On no section of a T1 map the left ventricle is known. Other maps of the same exam can still be classified."""
+
+
 def escaped(text: str) -> str:
     """Names from headers, tables and files are in a message: what would end the line, rewrite it on a terminal or turn
     its reading direction is shown as Python writes it, such as \\n.

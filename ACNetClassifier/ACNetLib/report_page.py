@@ -8,10 +8,11 @@ from html import escape
 from string import Template
 
 from ACNetLib import __version__
+from ACNetLib.exam import ExamResult, as_exam, slice_title
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.model import INTENDED_USE, ModelCard
 from ACNetLib.probability import SCOPE, Verdict
-from ACNetLib.report_template import FIGURE, HEAD, PAGE, ROW, SCALE, STYLE, ZONE
+from ACNetLib.report_template import FIGURE, HEAD, MAP, PAGE, ROW, SCALE, STYLE, ZONE
 from ACNetLib.study import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
 from ACNetLib.wording import (
     UNKNOWN,
@@ -67,42 +68,46 @@ def page_head(title: str, simulated: Sequence[str]) -> Html:
     )
 
 
-def report_page(result: StudyResult, pictures: Sequence[bytes]) -> str:
-    """The page, with one PNG picture a section.
+def report_page(study: StudyResult | ExamResult, pictures: Sequence[bytes]) -> str:
+    """The page, with one PNG picture a section, in the order of `ExamResult.slices`.
 
-    Of the patient it tells nothing but the T1 map's name, which is that of a file, folder or node: no header is shown.
+    Of the patient it tells nothing but the T1 maps' names, which are those of files, folders or nodes: no header is
+    shown.
     """
-    t1_map, card = result.t1_map, result.card
-    low, high = result.stability
+    exam = as_exam(study)
+    first = exam.results[0]
+    names = ", ".join(result.t1_map.name for result in exam.results)
+    low, high = exam.stability
     return filled(
         PAGE,
-        head=page_head(f"ACNet report: {t1_map.name}", _simulated(result)),
-        name=t1_map.name,
-        field=_tesla(t1_map.field_strength_tesla),
-        sections="1 section" if t1_map.section_count == 1 else f"{t1_map.section_count} sections",
-        verdict=result.verdict,
-        verdict_words=VERDICT_WORDS[result.verdict],
-        mismatch=_mismatch(result),
-        probability=probability_text(result.probability_dcm),
+        head=page_head(f"ACNet report: {names}", _simulated(exam)),
+        maps=_all(_map(number, exam) for number in range(1, len(exam.results) + 1)),
+        verdict=exam.verdict,
+        verdict_words=VERDICT_WORDS[exam.verdict],
+        mismatch=_mismatch(first),
+        probability=probability_text(exam.probability_dcm),
         low=probability_text(low),
         high=probability_text(high),
         shift=f"{RANGE_SHIFT_MM:g}",
         turn=f"{RANGE_TURN_DEGREES:g}",
-        scale=_scale(result),
-        prevalence=share_text(result.prevalence_dcm),
-        prior=share_text(card.training_prior_dcm),
-        rule=verdict_rule(result.uncertain_range),
-        reference=f"{reference_text(result)} {study_septum_text(result)}".strip(),
+        scale=_scale(exam),
+        prevalence=share_text(first.prevalence_dcm),
+        prior=share_text(first.card.training_prior_dcm),
+        rule=verdict_rule(first.uncertain_range),
+        reference=f"{reference_text(first)} {study_septum_text(exam)}".strip(),
         scope=SCOPE,
-        warning_count=_warning_count(result),
-        rows=_all(_row(section, result) for section in result.sections),
-        not_judged=_not_judged(result),
-        center_source=_CENTER_SOURCES[result.center_source],
-        figures=_all(_figure(section, png) for section, png in zip(result.sections, pictures, strict=True)),
-        warnings=_list(_warnings(result)),
+        warning_count=_warning_count(exam),
+        rows=_all(_row(name, section, result) for name, result, section in exam.slices),
+        not_judged=_not_judged(exam),
+        center_source=" ".join(dict.fromkeys(_CENTER_SOURCES[result.center_source] for result in exam.results)),
+        figures=_all(
+            _figure(slice_title(name), section, png)
+            for (name, _, section), png in zip(exam.slices, pictures, strict=True)
+        ),
+        warnings=_list(exam.all_warnings),
         model_rows=_all(
             filled('<tr><th scope="row">$what</th><td>$value</td></tr>\n', what=what, value=value)
-            for what, value in _model_rows(result)
+            for what, value in _model_rows(first)
         ),
         citation=CITATION,
         software=f"Made by SlicerACNet {__version__}.",
@@ -113,10 +118,21 @@ def _all(parts: Iterable[Html]) -> Html:
     return Html("".join(parts))
 
 
-def _simulated(result: StudyResult) -> list[str]:
+def _map(number: int, exam: ExamResult) -> Html:
+    t1_map = exam.results[number - 1].t1_map
+    return filled(
+        MAP,
+        title="T1 map" if len(exam.results) == 1 else f"T1 map {number}",
+        name=t1_map.name,
+        field=_tesla(t1_map.field_strength_tesla),
+        sections="1 section" if t1_map.section_count == 1 else f"{t1_map.section_count} sections",
+    )
+
+
+def _simulated(exam: ExamResult) -> list[str]:
     notes = {
-        "Simulated T1 map: no patient was examined.": result.t1_map.simulated,
-        "The model was trained on simulated T1 maps.": result.card.simulated,
+        "Simulated T1 map: no patient was examined.": any(result.t1_map.simulated for result in exam.results),
+        "The model was trained on simulated T1 maps.": exam.results[0].card.simulated,
     }
     return [note for note, holds in notes.items() if holds]
 
@@ -136,10 +152,10 @@ def _mismatch(result: StudyResult) -> Html:
     )
 
 
-def _scale(result: StudyResult) -> Html:
+def _scale(exam: ExamResult) -> Html:
     """The probability and its stability on a line from 0 to 1, above the verdicts that they stand for."""
-    low, high = result.uncertain_range
-    lowest, highest = result.stability
+    low, high = exam.results[0].uncertain_range
+    lowest, highest = exam.stability
     zones: tuple[tuple[Verdict, float, float], ...] = (("normal", 0, low), ("uncertain", low, high), ("dcm", high, 1))
 
     def place(probability: float) -> str:
@@ -147,10 +163,10 @@ def _scale(result: StudyResult) -> Html:
 
     return filled(
         SCALE,
-        text=f"Probability of DCM {probability_text(result.probability_dcm)} on a line from 0 to 1",
+        text=f"Probability of DCM {probability_text(exam.probability_dcm)} on a line from 0 to 1",
         range_low=place(lowest),
         range_width=place(highest - lowest),
-        marker=place(result.probability_dcm),
+        marker=place(exam.probability_dcm),
         zones=_all(
             filled(
                 ZONE,
@@ -170,8 +186,8 @@ def _scale(result: StudyResult) -> Html:
     )
 
 
-def _warning_count(result: StudyResult) -> Html:
-    count = len(_warnings(result))
+def _warning_count(exam: ExamResult) -> Html:
+    count = len(exam.all_warnings)
     if count == 0:
         return Html("No warnings.")
     return filled(
@@ -179,17 +195,12 @@ def _warning_count(result: StudyResult) -> Html:
     )
 
 
-def _warnings(result: StudyResult) -> list[str]:
-    of_sections = [f"Section {section.section}: {text}" for section in result.sections for text in section.warnings]
-    return [*result.warnings, *of_sections]
-
-
-def _row(section: SectionResult, result: StudyResult) -> Html:
+def _row(name: str, section: SectionResult, result: StudyResult) -> Html:
     measures = section.measures or SectionMeasures(*[float("nan")] * 4)
     found = result.center_source == "localizer" and section.confidence < 1  # a person may have moved this one
     return filled(
         ROW,
-        section=section.section,
+        section=name,
         verdict=VERDICT_WORDS[section.verdict],
         probability=probability_text(section.probability_dcm),
         ventricle=f"found ({section.confidence:.2f})" if found else "given by a person",
@@ -201,24 +212,26 @@ def _row(section: SectionResult, result: StudyResult) -> Html:
     )
 
 
-def _not_judged(result: StudyResult) -> Html:
-    judged = {section.section for section in result.sections}
-    groups = {
-        "Not judged": [section for section in range(result.t1_map.section_count) if section not in judged],
-        "Left out of the study's probability by the reader": result.left_out,
-    }
+def _not_judged(exam: ExamResult) -> Html:
+    groups: dict[str, list[str]] = {"Not judged": [], "Left out of the study's probability by the reader": []}
+    for number, result in enumerate(exam.results, start=1):
+        judged = {section.section for section in result.sections}
+        missing = [section for section in range(result.t1_map.section_count) if section not in judged]
+        for names, sections in zip(groups.values(), (missing, result.left_out), strict=True):
+            names += [exam.slice_name(number, section) for section in sections]
+    section = "section " if len(exam.results) == 1 else ""
     return _all(
-        filled("<p><strong>$what:</strong> section $sections.</p>\n", what=what, sections=", ".join(map(str, sections)))
-        for what, sections in groups.items()
-        if sections
+        filled("<p><strong>$what:</strong> $slices.</p>\n", what=what, slices=section + ", ".join(names))
+        for what, names in groups.items()
+        if names
     )
 
 
-def _figure(section: SectionResult, png: bytes) -> Html:
+def _figure(title: str, section: SectionResult, png: bytes) -> Html:
     return filled(
         FIGURE,
         png=b64encode(png).decode("ascii"),
-        section=section.section,
+        section=title,
         verdict=VERDICT_WORDS[section.verdict],
         probability=probability_text(section.probability_dcm),
     )

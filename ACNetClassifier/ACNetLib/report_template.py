@@ -22,8 +22,7 @@ $simulated</div>
 PAGE = """\
 $head<header>
 <h1>ACNet: DCM or normal on a cardiac T1 map</h1>
-<p>T1 map: <strong>$name</strong> ($field, $sections)</p>
-</header>
+$maps</header>
 <section class="verdict $verdict" aria-labelledby="verdict">
 <h2 id="verdict">Verdict: $verdict_words</h2>
 $mismatch<p class="probability">Probability of DCM <strong>$probability</strong>; stability: $low to $high when the
@@ -81,6 +80,10 @@ overlay neither as an outline of anything nor as the reason for the verdict.</p>
 </html>
 """
 
+MAP = """\
+<p>$title: <strong>$name</strong> ($field, $sections)</p>
+"""
+
 ROW = """\
 <tr><th scope="row">$section</th><td>$verdict</td><td>$probability</td><td>$ventricle</td><td>$septal_t1</td>\
 <td>$myocardial_t1</td><td>$cavity_area</td><td>$wall_thickness</td><td>$warnings</td></tr>
@@ -88,9 +91,9 @@ ROW = """\
 
 FIGURE = """\
 <figure>
-<img src="data:image/png;base64,$png" alt="Section $section: the T1 map with the box of the crop, and the crop \
+<img src="data:image/png;base64,$png" alt="$section: the T1 map with the box of the crop, and the crop \
 with the attention bands">
-<figcaption>Section $section: $verdict, probability of DCM $probability</figcaption>
+<figcaption>$section: $verdict, probability of DCM $probability</figcaption>
 </figure>
 """
 

@@ -29,6 +29,7 @@ from slicer import (
 )
 
 from ACNetLib.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
+from ACNetLib.exam import ExamResult
 from ACNetLib.scene_crop_boxes import draw_as_outline, place_crop_box
 from ACNetLib.scene_display import (
     OVERLAYS,
@@ -128,15 +129,28 @@ def show_result(
     The nodes of an earlier result of the same input are brought up to date, so that what refers to them and how the
     user shows them stays. The first view turns to the input's middle slice unless it shows one of its slices already.
     """
+    nodes = update_result(result, input_node, scene, result)
+    show_nodes(nodes, scene, display or Display())
+    return nodes
+
+
+def update_result(
+    result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, study: StudyResult | ExamResult
+) -> ResultNodes:
+    """The nodes of `show_result`, not shown yet. Their table says what `study` is, of which the result is a part."""
     with slicer.util.NodeModify(input_node):  # one event, not one a reference
-        nodes = _bring_up_to_date(result, input_node, scene)
+        nodes = _bring_up_to_date(result, input_node, scene, study)
     display_node = input_node.GetDisplayNode()
     if display_node is not None and display_node.GetAutoWindowLevel() and is_in_ms(input_node, result.t1_map):
         show_t1_window(input_node, result.t1_map.field_strength_tesla)
-    if not is_shown_as_acquired(input_node, scene):
-        show_as_acquired(input_node, scene)
-    show_display(nodes, scene, display or Display())
     return nodes
+
+
+def show_nodes(nodes: ResultNodes, scene: vtkMRMLScene, display: Display) -> None:
+    """Let the views show the T1 map with its overlay, as acquired."""
+    if not is_shown_as_acquired(nodes.t1_volume, scene):
+        show_as_acquired(nodes.t1_volume, scene)
+    show_display(nodes, scene, display)
 
 
 def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> ResultNodes | None:
@@ -167,7 +181,9 @@ def save_scene(scene: vtkMRMLScene, path: Path) -> None:
         bundle.replace(path)
 
 
-def _bring_up_to_date(result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> ResultNodes:
+def _bring_up_to_date(
+    result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, study: StudyResult | ExamResult
+) -> ResultNodes:
     outputs = _Outputs(input_node, scene)
     name, t1_map, thresholds = input_node.GetName(), result.t1_map, result.card.attention_thresholds
 
@@ -198,7 +214,7 @@ def _bring_up_to_date(result: StudyResult, input_node: vtkMRMLScalarVolumeNode, 
     part_colors = _fill_colors(colors_node("ventricle", f"{title} parts"), VENTRICLE_COLORS)
     labels[VENTRICLE] = labels_node(VENTRICLE, title, result.ventricle, part_colors)
     table = outputs.node("table", "vtkMRMLTableNode", f"{name} ACNet result")
-    fill_table(table, result)
+    fill_table(table, study)
     boxes = {}
     for section in result.sections:
         title = f"{name} section {section.section} crop"

@@ -10,6 +10,7 @@ from typing import Any
 import vtk
 from slicer import vtkMRMLTableNode
 
+from ACNetLib.exam import ExamResult, as_exam
 from ACNetLib.measures import SectionMeasures
 from ACNetLib.study import Pooling, SectionResult, StudyResult, pool
 from ACNetLib.wording import reference_text
@@ -23,7 +24,11 @@ COLUMNS = {"int": vtk.vtkIntArray, "float": vtk.vtkDoubleArray, "str": vtk.vtkSt
 
 @dataclass(frozen=True)
 class SectionRow:
-    """One row of the table node, a column each. What could not be measured is NaN; left_out is 0 or 1."""
+    """One row of the table node, a column each. What could not be measured is NaN; left_out is 0 or 1.
+
+    map_number, map_name: of an exam with several T1 maps which one the section is of, from 1; 0 and "" of the only one,
+    and in a table of before, which lacks these columns.
+    """
 
     section: int
     left_out: int
@@ -39,6 +44,8 @@ class SectionRow:
     left_mm: float
     posterior_mm: float
     superior_mm: float
+    map_number: int = 0
+    map_name: str = ""
 
     @property
     def center_mm(self) -> tuple[float, float, float]:
@@ -76,19 +83,29 @@ class StudySummary:
     reference_sd_ms: float | None = None
 
 
-def fill_table(node: vtkMRMLTableNode, result: StudyResult) -> None:
-    """Make the table node say what the result says."""
-    rows = [_row(section, section.section in result.left_out) for section in result.sections]
-    _write(node, _summary(result), rows)
+def fill_table(node: vtkMRMLTableNode, study: StudyResult | ExamResult) -> None:
+    """Make the table node say what the result says, a row a section in the order of `ExamResult.slices`."""
+    exam = as_exam(study)
+    rows = [_row(section, section.section in result.left_out) for _, result, section in exam.slices]
+    if len(exam.results) > 1:
+        maps = [(number, each) for number, each in enumerate(exam.results, start=1) for _ in each.sections]
+        rows = [
+            replace(row, map_number=number, map_name=each.t1_map.name)
+            for row, (number, each) in zip(rows, maps, strict=True)
+        ]
+    _write(node, _summary(exam), rows)
 
 
-def leave_out(node: vtkMRMLTableNode, sections: Collection[int]) -> None:
-    """Make the table node say what the study is without these sections. Raises ACNetError when none would be left."""
+def leave_out(node: vtkMRMLTableNode, left_out: Collection[int]) -> None:
+    """Make the table node say what the study is without these of its rows, counted from 0.
+
+    Raises ACNetError when none would be left.
+    """
     study, rows = read_summary(node)
-    counting = [odds for row, odds in zip(rows, study.network_log_odds, strict=True) if row.section not in sections]
+    counting = [odds for index, odds in enumerate(study.network_log_odds) if index not in left_out]
     pooling = Pooling(study.temperatures, study.training_prior_dcm, study.prevalence_dcm, study.uncertain_range)
     study = replace(study, **vars(pool(counting, pooling)))
-    _write(node, study, [replace(row, left_out=int(row.section in sections)) for row in rows])
+    _write(node, study, [replace(row, left_out=int(index in left_out)) for index, row in enumerate(rows)])
 
 
 def has_summary(table: vtkMRMLTableNode) -> bool:
@@ -98,8 +115,12 @@ def has_summary(table: vtkMRMLTableNode) -> bool:
 
 def read_summary(table: vtkMRMLTableNode) -> tuple[StudySummary, tuple[SectionRow, ...]]:
     """What the table node of a result says of the study and of each of its sections."""
-    columns = [table.GetTable().GetColumnByName(field.name) for field in fields(SectionRow)]
-    rows = tuple(SectionRow(*(column.GetValue(row) for column in columns)) for row in range(table.GetNumberOfRows()))
+    columns = {field.name: table.GetTable().GetColumnByName(field.name) for field in fields(SectionRow)}
+    known = {name: column for name, column in columns.items() if column is not None}
+    rows = tuple(
+        SectionRow(**{name: column.GetValue(row) for name, column in known.items()})
+        for row in range(table.GetNumberOfRows())
+    )
     study = json.loads(table.GetAttribute(STUDY))
     if "study_temperature" in study:  # a scene of before
         study["temperatures"] = [study.pop("study_temperature")]
@@ -143,26 +164,27 @@ def _row(section: SectionResult, left_out: bool) -> SectionRow:
     )
 
 
-def _summary(result: StudyResult) -> StudySummary:
+def _summary(exam: ExamResult) -> StudySummary:
+    result = exam.results[0]
     reference = result.reference
     return StudySummary(
-        probability_dcm=result.probability_dcm,
-        stability=result.stability,
-        verdict=result.verdict,
+        probability_dcm=exam.probability_dcm,
+        stability=exam.stability,
+        verdict=exam.verdict,
         uncertain_range=result.uncertain_range,
         prevalence_dcm=result.prevalence_dcm,
         training_prior_dcm=result.card.training_prior_dcm,
         temperatures=result.card.temperatures,
-        network_log_odds=tuple(section.network_log_odds for section in result.sections),
+        network_log_odds=tuple(section.network_log_odds for _, _, section in exam.slices),
         field_strength_tesla=result.t1_map.field_strength_tesla,
         model=result.card.name,
         localizer=result.localizer,
         center_source=result.center_source,
         simulated_model=result.card.simulated,
-        simulated_map=result.t1_map.simulated,
+        simulated_map=any(each.t1_map.simulated for each in exam.results),
         device=result.device.device,
         device_reason=result.device.reason,
-        warnings=result.warnings,
+        warnings=tuple(exam.study_warnings),
         reference=reference_text(result),
         reference_mean_ms=None if reference is None else reference.mean_ms,
         reference_sd_ms=None if reference is None else reference.sd_ms,

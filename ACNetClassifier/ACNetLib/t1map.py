@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from ACNetLib.checks import check_short_axis, check_t1_image
 from ACNetLib.dcm2niix import DIVIDED, REMEDY
-from ACNetLib.dicom import read_dicom_volume
+from ACNetLib.dicom import DicomVolume, read_dicom_volume
 from ACNetLib.errors import ACNetError
 from ACNetLib.field_strength import agreed_field_strength
 from ACNetLib.volume_file import read_volume, read_volume_header, with_spacing
@@ -131,6 +131,13 @@ def read_t1_map(
     if spacing_mm:
         raise ACNetError(f"{name}: a spacing can be given for volume files only; DICOM images tell theirs.")
     volume = read_dicom_volume(path, series, post_contrast, leave_out)
+    return t1_map_from_dicom(volume, name, post_contrast, field_strength_tesla)
+
+
+def t1_map_from_dicom(
+    volume: DicomVolume, name: str, post_contrast: bool = False, field_strength_tesla: float | None = None
+) -> T1Map:
+    """A T1 map from a DICOM volume. Raises ACNetError when it is no native short-axis T1 map."""
     t1_map = t1_map_from_image(
         volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast, field_strength_tesla
     )

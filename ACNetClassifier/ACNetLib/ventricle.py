@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.measures import SectionMeasures, measure_section
 from ACNetLib.t1map import T1Map
 
@@ -71,17 +71,25 @@ def agreeing_ventricles(
     One by one the farthest is left out, until all lie within LARGEST_JUMP_MM of the median of their centres. Of two,
     each is measured from the other, and the less confident one goes.
     """
-    kept, left_out = list(ventricles), dict[int, float]()
     axes = np.array([t1_map.row_axis, t1_map.column_axis])
+    centers_mm = [axes @ each.center_mm for each in ventricles]
+    odd_ones_mm = odd_centers(centers_mm, [each.confidence for each in ventricles])
+    kept = tuple(each for index, each in enumerate(ventricles) if index not in odd_ones_mm)
+    return kept, {ventricles[index].section: distance_mm for index, distance_mm in odd_ones_mm.items()}
+
+
+def odd_centers(centers_mm: Sequence[NDArray[np.float64]], confidences: Sequence[float]) -> dict[int, float]:
+    """By the rule of `agreeing_ventricles`, which of these centres (2,) or (3,) are left out, and how far each lies."""
+    kept, left_out = list(range(len(centers_mm))), dict[int, float]()
     while len(kept) > 1:
-        centers = np.array([axes @ each.center_mm for each in kept])
+        centers = np.array([centers_mm[index] for index in kept])
         middle = np.median(centers, axis=0) if len(kept) > 2 else centers[::-1]
         distances = np.linalg.norm(centers - middle, axis=1).round(3).tolist()
-        worst = max(range(len(kept)), key=lambda index: (distances[index], -kept[index].confidence))
+        worst = max(range(len(kept)), key=lambda place: (distances[place], -confidences[kept[place]]))
         if distances[worst] <= LARGEST_JUMP_MM:
             break
-        left_out[kept.pop(worst).section] = distances[worst]
-    return tuple(kept), left_out
+        left_out[kept.pop(worst)] = distances[worst]
+    return left_out
 
 
 def ventricles_at_point(t1_map: T1Map, point_mm: Point, found: Sequence[Ventricle]) -> tuple[Ventricle, ...]:
@@ -126,7 +134,7 @@ def ventricles_from_segmentation(
                 ventricle = _with_septum_of(ventricle, found[section])
         ventricles.append(ventricle if ventricle.has_wall else replace(ventricle, labels=None))
     if not ventricles:
-        raise ACNetError(
+        raise VentricleNotFound(
             f"segmentation: none of its labels lies on a section of {t1_map.name}; expected the left ventricle's "
             "myocardium (1) and cavity (2) in the place of the map."
         )

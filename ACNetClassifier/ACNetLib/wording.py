@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ACNetLib.probability import Verdict
 
 if TYPE_CHECKING:
+    from ACNetLib.exam import ExamResult
     from ACNetLib.study import StudyResult
 
 VERDICT_WORDS: dict[Verdict, str] = {"normal": "normal", "uncertain": "uncertain", "dcm": "DCM"}
@@ -69,7 +70,7 @@ def reference_text(result: StudyResult) -> str:
     )
 
 
-def study_septum_text(result: StudyResult) -> str:
+def study_septum_text(result: StudyResult | ExamResult) -> str:
     """Septal T1 of the study with its z-score; empty where it is not known."""
     if math.isnan(result.septal_t1_ms):
         return ""

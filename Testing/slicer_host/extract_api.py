@@ -53,6 +53,7 @@ CLASSES = (
     "qt.QVBoxLayout",
     "qt.QWidget",
     "qt.Qt",
+    "slicer.qMRMLCheckableNodeComboBox",
     "slicer.qMRMLNodeComboBox",
     "slicer.qMRMLTableModel",
     "slicer.qMRMLTableView",

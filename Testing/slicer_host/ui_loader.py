@@ -8,13 +8,22 @@ from PySide6.QtCore import QBuffer, QIODevice, QObject
 from PySide6.QtUiTools import QUiLoader
 from PySide6.QtWidgets import QWidget
 
+from slicer_host.checkable_node_combo_box import qMRMLCheckableNodeComboBox
 from slicer_host.node_combo_box import qMRMLNodeComboBox
 from slicer_host.table_view import qMRMLTableView
 from slicer_host.widgets import ctkCollapsibleButton, ctkMessageBox, ctkSliderWidget, qMRMLWidget
 
 STAND_INS = {
     cls.__name__: cls
-    for cls in (qMRMLWidget, qMRMLNodeComboBox, qMRMLTableView, ctkCollapsibleButton, ctkMessageBox, ctkSliderWidget)
+    for cls in (
+        qMRMLWidget,
+        qMRMLNodeComboBox,
+        qMRMLCheckableNodeComboBox,
+        qMRMLTableView,
+        ctkCollapsibleButton,
+        ctkMessageBox,
+        ctkSliderWidget,
+    )
 }
 
 

@@ -53,6 +53,7 @@ class DisplayView:
         self.ui = ui
         self._parameters: ACNetParameters | None = None
         self._shown: Shown | None = None
+        self._volume: vtkMRMLScalarVolumeNode | None = None
         self._nodes: ResultNodes | None = None
         self._combo_boxes = ComboBoxes()
         self._combo_boxes.add("overlay", self.ui.overlayComboBox, OVERLAYS, overlay_text)
@@ -80,20 +81,21 @@ class DisplayView:
         if was_side_by_side and self._nodes is not None and self._shown is not None:
             show_display(self._nodes, slicer.mrmlScene, self._shown.display)
 
-    def show(self, nodes: ResultNodes | None, t1_map: T1Map | None, can_move: bool) -> None:
+    def show(
+        self, volume: vtkMRMLScalarVolumeNode | None, nodes: ResultNodes | None, t1_map: T1Map | None, can_move: bool
+    ) -> None:
         """Make the widgets, and after a change the views, say what the parameters are.
 
-        `t1_map`: what was read of the chosen volume, None where it was refused. `can_move`: whether a crop box may be
-        moved now.
+        `volume`: the chosen one, or the one of its exam that the user looks at. `t1_map`: what was read of it, None
+        where it was refused. `can_move`: whether a crop box may be moved now.
         """
-        parameters, self._nodes = self._parameters, nodes
+        parameters, self._volume, self._nodes = self._parameters, volume, nodes
         if parameters is None:
             return
         self._combo_boxes.show()
         self.ui.styleComboBox.enabled = parameters.overlay != VENTRICLE
         self.ui.moveCropButton.enabled = can_move
-        volume = parameters.t1_volume
-        before, self._shown = self._shown, _shown(parameters, t1_map)
+        before, self._shown = self._shown, _shown(volume, parameters, t1_map)
         if volume is not None and volume.GetImageData() is not None:
             self._show_volume(volume, t1_map, before or self._shown, self._shown)
         if nodes is None:
@@ -120,12 +122,12 @@ class DisplayView:
             show_display(self._nodes, scene, now.display)
 
     def _fit(self) -> None:
-        volume = None if self._parameters is None else self._parameters.t1_volume
+        volume = None if self._parameters is None else self._volume
         if volume is not None and volume.GetImageData() is not None:
             fit_views(volume, slicer.mrmlScene)
 
 
-def _shown(parameters: ACNetParameters, t1_map: T1Map | None) -> Shown:
-    volume, field = parameters.t1_volume, None if t1_map is None else t1_map.field_strength_tesla
+def _shown(volume: vtkMRMLScalarVolumeNode | None, parameters: ACNetParameters, t1_map: T1Map | None) -> Shown:
+    field = None if t1_map is None else t1_map.field_strength_tesla
     volume_id = "" if volume is None else volume.GetID()
     return Shown(volume_id, field, display_of(parameters), parameters.side_by_side, parameters.t1_colors)

@@ -13,9 +13,10 @@ from slicer.i18n import tr as _
 
 from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.errors import ACNetError
+from ACNetLib.exam import check_one_exam, exam_reference, one_that_tells_its_field
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.logic import ACNetClassifierLogic, Choices
-from ACNetLib.panel.parameters import SECTION_CHOICES, ACNetParameters, reference_of
+from ACNetLib.panel.parameters import SECTION_CHOICES, ACNetParameters, reference_of, volumes_of
 from ACNetLib.panel.texts import (
     device_text,
     field_strength_text,
@@ -24,11 +25,12 @@ from ACNetLib.panel.texts import (
     model_card_text,
     model_text,
     options_text,
+    other_slices_text,
     refusal_text,
     section_choice_text,
     short_field_strength_text,
 )
-from ACNetLib.reference_store import reference_for, remember_reference
+from ACNetLib.reference_store import remember_reference
 from ACNetLib.scene_input import section_in_view, t1_map_from_volume_node
 from ACNetLib.scene_sources import DICOM_INSTANCES, field_strength_source
 from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
@@ -47,8 +49,9 @@ class InputView:
         self._parameters: ACNetParameters | None = None
         self._models: tuple[str, ...] = ()  # as listed: looking for them reads files
         self._checked: tuple[object, ...] = ()
-        self.t1_map: T1Map | None = None
-        """Of the chosen volume, None where there is none or it is refused."""
+        self.t1_maps: tuple[T1Map, ...] = ()
+        """Of the chosen volume and the other slices of its exam; empty where there is none or one is refused."""
+        self._first: vtkMRMLScalarVolumeNode | None = None
         self._card: tuple[Any, ...] = ()  # for which model and field strength it was read, and its prevalence
         self._refusal = ""
         self._combo_boxes = ComboBoxes()
@@ -56,10 +59,21 @@ class InputView:
         self._combo_boxes.add("field_strength", self.ui.fieldComboBox, FIELD_STRENGTHS, field_strength_text)
         self._combo_boxes.add("model_name", self.ui.modelComboBox, (AUTOMATIC_MODEL,), model_text)
         self._combo_boxes.add("device", self.ui.deviceComboBox, DEVICE_REQUESTS, device_text)
+        self.ui.otherSlicesSelector.connect("checkedNodesChanged()", self._other_slices_chosen)
         self.ui.prevalenceSpinBox.connect("valueChanged(double)", self._prevalence_chosen)
         self.ui.referenceMeanSpinBox.connect("valueChanged(double)", self._reference_mean_chosen)
         self.ui.referenceSdSpinBox.connect("valueChanged(double)", self._reference_sd_chosen)
         self.ui.rememberReferenceButton.connect("clicked(bool)", self._remember_reference)
+
+    @property
+    def t1_map(self) -> T1Map | None:
+        """Of the chosen volume."""
+        return self.t1_maps[0] if self.t1_maps else None
+
+    def t1_map_of(self, volume: vtkMRMLScalarVolumeNode | None) -> T1Map | None:
+        """Of one of the chosen volumes; None for any other, and where one was refused."""
+        volumes = [] if self._parameters is None else volumes_of(self._parameters)
+        return dict(zip(volumes, self.t1_maps, strict=False)).get(volume)
 
     def follow(self, parameters: ACNetParameters | None) -> None:
         """Show these parameters from now on. The models are looked for anew."""
@@ -68,6 +82,7 @@ class InputView:
         if parameters is not None and parameters.model_name not in self._models:
             parameters.model_name = AUTOMATIC_MODEL
         self._parameters = parameters
+        self._first = None if parameters is None else parameters.t1_volume
         self._combo_boxes.follow(parameters)
 
     def show(self) -> None:
@@ -76,6 +91,8 @@ class InputView:
         if parameters is None:
             return
         self._combo_boxes.show()
+        self._keep_or_end_exam(parameters)
+        self._show_other_slices(parameters)
         self.ui.chosenSectionsLineEdit.enabled = parameters.sections == "chosen"
         _show_value(self.ui.prevalenceSpinBox, 100 * parameters.prevalence)
         _show_value(self.ui.referenceMeanSpinBox, parameters.reference_t1_mean)
@@ -83,7 +100,8 @@ class InputView:
         self._check(parameters)
         self.ui.checkLabel.visible = self.t1_map is not None or bool(self._refusal)
         if self.t1_map is not None:
-            self.ui.checkLabel.text = input_text(self.t1_map, field_strength_source(parameters.t1_volume))
+            text = input_text(self.t1_map, field_strength_source(parameters.t1_volume))
+            self.ui.checkLabel.text = "\n".join([text, *map(other_slices_text, self.t1_maps[1:])])
         else:
             self.ui.checkLabel.text = self._refusal
         self.ui.rememberReferenceButton.enabled = bool(
@@ -97,16 +115,18 @@ class InputView:
         parameters = self._parameters
         if parameters is None or parameters.t1_volume is None:
             return _("Select a T1 map")
-        if self._refusal or self.t1_map is None:
+        if self._refusal or not self.t1_maps:
             return self._refusal
         try:
-            reference = reference_for(self.t1_map, reference_of(parameters))
+            reference = exam_reference(self.t1_maps, reference_of(parameters))
         except ACNetError as error:
             return error.shown
-        if self.t1_map.field_strength_tesla is None and reference is None:
+        if one_that_tells_its_field(self.t1_maps).field_strength_tesla is None and reference is None:
             return _("Choose the field strength: the T1 map does not tell it")
         if not self._models:
             return _("No model is installed")
+        if len(self.t1_maps) > 1 and parameters.sections != "all":
+            return _("Choose all slices: several T1 maps are classified together")
         try:
             if parameters.sections == "chosen":
                 _section_numbers(parameters.chosen_sections)
@@ -126,31 +146,34 @@ class InputView:
             prevalence_dcm=parameters.prevalence or None,
             reference=reference_of(parameters),
             sections=_sections(parameters),
+            other_slices=volumes_of(parameters)[1:],
         )
 
     def _check(self, parameters: ACNetParameters) -> None:
-        """Read and check the volume, unless nothing that matters has changed since."""
-        volume = parameters.t1_volume
-        state = (parameters.field_strength, *_state(volume))
+        """Read and check the volumes, unless nothing that matters has changed since."""
+        volumes = volumes_of(parameters)
+        state = (parameters.field_strength, *map(_state, volumes))
         if state == self._checked:
             return
-        self._checked, self.t1_map, self._refusal = state, None, ""
-        if volume is not None:
-            try:
-                self.t1_map = t1_map_from_volume_node(volume, _field_strength(parameters))
-            except ACNetError as error:
-                self._refusal = refusal_text(error)
+        self._checked, self.t1_maps, self._refusal = state, (), ""
+        try:
+            t1_maps = tuple(t1_map_from_volume_node(each, _field_strength(parameters)) for each in volumes)
+            check_one_exam(t1_maps)
+            self.t1_maps = t1_maps
+        except ACNetError as error:
+            self._refusal = refusal_text(error)
 
     def _show_card(self, parameters: ACNetParameters) -> None:
         """What the card of the model that will run says, in short and the rest. Finding it reads files."""
-        field = None if self.t1_map is None else self.t1_map.field_strength_tesla
+        t1_map = one_that_tells_its_field(self.t1_maps) if self.t1_maps else None
+        field = None if t1_map is None else t1_map.field_strength_tesla
         if self._card[:2] == (parameters.model_name, field):
             return
         text = details = ""
         prior = None
-        if self.t1_map is not None and field is not None:
+        if t1_map is not None and field is not None:
             try:
-                card = read_card_values(self._logic.model_file(parameters.model_name, self.t1_map))
+                card = read_card_values(self._logic.model_file(parameters.model_name, t1_map))
                 text, details, prior = model_card_text(card), model_card_details(card), card["training_prior_dcm"]
             except ACNetError as error:
                 text = refusal_text(error)
@@ -167,7 +190,37 @@ class InputView:
             text = short_field_strength_text(field, None)
         prevalence = parameters.prevalence or self._card[2]
         chosen = parameters.reference_t1_mean, parameters.sections, parameters.chosen_sections, parameters.device
-        self.ui.optionsLabel.text = options_text(text, parameters.model_name, prevalence, *chosen)
+        others = max(0, len(volumes_of(parameters)) - 1)
+        self.ui.optionsLabel.text = options_text(text, parameters.model_name, prevalence, *chosen, others)
+
+    def _keep_or_end_exam(self, parameters: ACNetParameters) -> None:
+        """Another T1 map is of the same exam where it was ticked; else the ticked ones may be another patient's."""
+        before, self._first = self._first, parameters.t1_volume
+        if before is None or before is self._first or not slicer.mrmlScene.IsNodePresent(before):
+            return
+        others = [other for other in parameters.other_slices if other is not None]
+        if self._first in others:
+            parameters.other_slices = [before, *(other for other in others if other not in (before, self._first))]
+        elif others:
+            parameters.other_slices = []
+
+    def _show_other_slices(self, parameters: ACNetParameters) -> None:
+        """Tick the other slices of the exam, and nothing else."""
+        selector, others = self.ui.otherSlicesSelector, volumes_of(parameters)[1:]
+        selector.blockSignals(True)
+        for index in range(selector.nodeCount()):
+            node = selector.nodeFromIndex(index)
+            if node in others:
+                selector.check(node)
+            else:
+                selector.uncheck(node)
+        selector.blockSignals(False)
+
+    def _other_slices_chosen(self) -> None:
+        if self._parameters is not None:
+            first = self._parameters.t1_volume
+            others = [node for node in self.ui.otherSlicesSelector.checkedNodes() if node is not first]
+            self._parameters.other_slices = others
 
     def _prevalence_chosen(self, prevalence_percent: float) -> None:
         if self._parameters is not None:
@@ -197,10 +250,8 @@ def _show_value(spin_box: Any, value: float) -> None:
         spin_box.value = value
 
 
-def _state(volume: vtkMRMLScalarVolumeNode | None) -> tuple[object, ...]:
+def _state(volume: vtkMRMLScalarVolumeNode) -> tuple[object, ...]:
     """Differs when the volume's image, its place or what is known of it does; a new reference, say, changes nothing."""
-    if volume is None:
-        return ()
     image, transform, ijk_to_ras = volume.GetImageData(), volume.GetParentTransformNode(), vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(ijk_to_ras)
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -16,16 +16,23 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.exam import (
+    ExamResult,
+    check_one_exam,
+    classify_exam,
+    exam_reference,
+    one_that_tells_its_field,
+    pool_exam,
+)
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.panel.worker import Progress
-from ACNetLib.reference_store import reference_for
 from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.scene import ResultNodes, find_result, show_result
+from ACNetLib.scene import ResultNodes, find_result
 from ACNetLib.scene_crop_boxes import crop_box_center
 from ACNetLib.scene_display import Display
+from ACNetLib.scene_exam import leave_out_of_exam, show_exam
 from ACNetLib.scene_input import place_from_node, t1_map_from_volume_node
-from ACNetLib.scene_table import leave_out
 from ACNetLib.study import StudyResult
 from ACNetLib.t1map import T1Map
 from ACNetLib.ventricle import Point
@@ -64,7 +71,8 @@ class Choices:
 
     By default the model is the one for the field strength, the left ventricle is searched, the field strength is the
     header's, the prevalence that of the model's training, the reference T1 the one that is remembered for the scanner,
-    and all sections are classified.
+    and all sections are classified. `other_slices` are the volumes of the same exam whose slices were planned one by
+    one: all are classified, and their slices pooled.
     """
 
     model_name: str = ""
@@ -74,15 +82,20 @@ class Choices:
     prevalence_dcm: float | None = None
     sections: Collection[int] | None = None
     reference: ReferenceT1 | None = None
+    other_slices: Sequence[vtkMRMLScalarVolumeNode] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A result and what made it, so that one of its sections can be cut anew."""
+    """A result and what made it, so that one of its sections can be cut anew. volume_ids: one a map of the exam."""
 
-    result: StudyResult
+    exam: ExamResult
+    volume_ids: tuple[str, ...]
     model: Path
     device: str
+
+    def result_of(self, volume: vtkMRMLScalarVolumeNode) -> StudyResult:
+        return self.exam.results[self.volume_ids.index(volume.GetID())]
 
 
 # What is left to do when all nodes have been read; it may run in another thread.
@@ -120,36 +133,58 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         work = self.prepare(volume, choices or Choices())
         return self.show(work(lambda _step, _fraction: None), volume)
 
-    def prepare(self, volume: vtkMRMLScalarVolumeNode, choices: Choices, t1_map: T1Map | None = None) -> Work:
+    def prepare(self, volume: vtkMRMLScalarVolumeNode, choices: Choices, t1_maps: Sequence[T1Map] = ()) -> Work:
         """Check the choices and read the nodes; returns the work that is left.
 
-        `t1_map` is the volume's where it has been read and checked already. Raises ACNetError for what a user can put
-        right.
+        `t1_maps` are those of the volume and of the other slices where they have been read and checked already. Raises
+        ACNetError for what a user can put right.
         """
-        t1_map = t1_map or t1_map_from_volume_node(volume, choices.field_strength_tesla)
-        reference = reference_for(t1_map, choices.reference)
-        model = self.model_file(choices.model_name, t1_map, reference)
-        center_mm, segmentation = place_from_node(choices.center, volume)
+        volumes = [volume, *(other for other in choices.other_slices if other is not volume)]
+        t1_maps = t1_maps or [t1_map_from_volume_node(each, choices.field_strength_tesla) for each in volumes]
+        check_one_exam(t1_maps)
+        if choices.sections is not None and len(t1_maps) > 1:
+            raise ACNetError(
+                _("Slices: found {count} T1 maps; expected one whose slices are counted.").format(count=len(t1_maps))
+            )
+        reference = exam_reference(t1_maps, choices.reference)
+        model = self.model_file(choices.model_name, one_that_tells_its_field(t1_maps), reference)
+        places = {t1_map: place_from_node(choices.center, each) for t1_map, each in zip(t1_maps, volumes, strict=True)}
+        ids = {t1_map: each.GetID() for t1_map, each in zip(t1_maps, volumes, strict=True)}
 
         def work(progress: Progress) -> Run:
-            result = self._classifier(model, choices.device, progress).classify(
-                t1_map,
-                center_mm=center_mm,
-                segmentation=segmentation,
-                sections=choices.sections,
-                prevalence_dcm=choices.prevalence_dcm,
-                reference=reference,
-                progress=progress,
-            )
-            return Run(result, model, choices.device)
+            classifier = self._classifier(model, choices.device, progress)
+
+            def classify(t1_map: T1Map, progress: Progress) -> StudyResult:
+                center_mm, segmentation = places[t1_map]
+                return classifier.classify(
+                    t1_map,
+                    center_mm=center_mm,
+                    segmentation=segmentation,
+                    sections=choices.sections,
+                    prevalence_dcm=choices.prevalence_dcm,
+                    reference=reference,
+                    progress=progress,
+                )
+
+            exam = classify_exam(classify, t1_maps, progress)
+            return Run(exam, tuple(ids[result.t1_map] for result in exam.results), model, choices.device)
 
         return work
 
     def show(self, run: Run, volume: vtkMRMLScalarVolumeNode, display: Display | None = None) -> ResultNodes:
-        """Put the result into the scene, in place of an earlier one of the same volume, and remember it."""
-        self._runs[volume.GetID()] = run
+        """Put the result into the scene, in place of earlier ones of the same volumes, and remember it.
+
+        The views show this volume, or the exam's first where it was left out; its nodes are returned.
+        """
+        self._remember(run)
+        volumes = [slicer.mrmlScene.GetNodeByID(volume_id) for volume_id in run.volume_ids]
+        shown = volume if volume in volumes else next(each for each in volumes if each is not None)
         with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
-            return show_result(run.result, volume, slicer.mrmlScene, display)
+            every = show_exam(run.exam, volumes, slicer.mrmlScene, display, shown)
+        return next(nodes for nodes in every if nodes.t1_volume is shown)
+
+    def _remember(self, run: Run) -> None:
+        self._runs.update(dict.fromkeys(run.volume_ids, run))
 
     def warm_up(self) -> None:
         """Load what the first run needs, if PyTorch is installed. Takes seconds: for another thread."""
@@ -174,7 +209,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         centers = {number: crop_box_center(box) for number, box in nodes.crop_boxes.items()}
         return {
             each.section: centers[each.section]
-            for each in run.result.sections
+            for each in run.result_of(nodes.t1_volume).sections
             if each.section in centers
             and np.linalg.norm(centers[each.section] - np.array(each.grid.center_mm)) > SMALLEST_MOVE_MM
         }
@@ -182,24 +217,28 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     def prepare_move(self, volume: vtkMRMLScalarVolumeNode, centers_mm: dict[int, np.ndarray]) -> Work:
         """The work that cuts sections of the volume's result anew around these centres (LPS mm)."""
         run = self._runs[volume.GetID()]
+        index = run.volume_ids.index(volume.GetID())
 
         def work(progress: Progress) -> Run:
-            classifier, result = self._classifier(run.model, run.device, progress), run.result
+            classifier, before = self._classifier(run.model, run.device, progress), run.exam.results[index]
+            result = replace(before, left_out=())  # a map alone may have no slice that counts
             for section, center_mm in centers_mm.items():
                 result = classifier.move_section(result, section, center_mm, progress)
-            return replace(run, result=result)
+            results = list(run.exam.results)
+            results[index] = replace(result, left_out=before.left_out)
+            return replace(run, exam=pool_exam(results, run.exam.warnings))
 
         return work
 
-    def leave_out(self, volume: vtkMRMLScalarVolumeNode, sections: Collection[int]) -> None:
-        """Count the volume's study without these sections. Raises ACNetError when none would be left."""
+    def leave_out(self, volume: vtkMRMLScalarVolumeNode, rows: Collection[int]) -> None:
+        """Count the volume's study without these rows of its table. Raises ACNetError when none would be left."""
         nodes = find_result(volume, slicer.mrmlScene)
         if nodes is None:
             raise ACNetError(f"{volume.GetName()}: it has no result yet; expected one. Classify it first.")
-        leave_out(nodes.table, sections)
+        leave_out_of_exam(nodes, rows, slicer.mrmlScene)
         run = self.run(volume)
         if run is not None:
-            self._runs[volume.GetID()] = replace(run, result=run.result.leaving_out(sections))
+            self._remember(replace(run, exam=run.exam.leaving_out(rows)))
 
     def model_file(self, name: str, t1_map: T1Map, reference: ReferenceT1 | None = None) -> Path:
         """The file of the chosen model, or of the one for the map's field strength; by the reference T1 where the map
@@ -234,7 +273,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         return self._loaded[1]
 
 
-def report_work(result: StudyResult, folder: Path) -> Callable[[Progress], Path]:
+def report_work(exam: ExamResult, folder: Path) -> Callable[[Progress], Path]:
     """The work that writes all files of a result but the scene into a new folder, and returns the page to read.
 
     It raises ACNetError when they can't be written.
@@ -245,7 +284,7 @@ def report_work(result: StudyResult, folder: Path) -> Callable[[Progress], Path]
         from ACNetLib.report import write_result
 
         try:
-            write_result(result, folder)
+            write_result(exam, folder)
         except OSError as error:
             raise ACNetError(
                 _("{folder}: the report can't be written ({reason}). Choose another folder.").format(

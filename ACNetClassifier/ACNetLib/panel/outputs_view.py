@@ -19,6 +19,7 @@ from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.texts import refusal_text
 from ACNetLib.panel.worker import Work
 from ACNetLib.scene import ResultNodes, find_result
+from ACNetLib.scene_exam import results_of_exam
 from ACNetLib.scene_segmentation import make_segmentation
 
 REPORT_FOLDER = "acnet-report"
@@ -69,7 +70,7 @@ class OutputsView:
             return
         chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Where to write the report's folder"))
         if chosen:
-            self._start(report_work(run.result, _new_folder(Path(chosen))), volume, self._open_report)
+            self._start(report_work(run.exam, _new_folder(Path(chosen))), volume, self._open_report)
 
     def _open_report(self, _volume: vtkMRMLScalarVolumeNode, page: Path) -> None:
         self._say(_("Report written: {path}").format(path=page))
@@ -79,13 +80,15 @@ class OutputsView:
         volume = self._volume()
         nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
         if self._parameters is not None and nodes is not None:
+            scene, overlay = slicer.mrmlScene, self._parameters.overlay
             with slicer.util.tryWithErrorDisplay(_("The segmentation could not be made.")):
                 try:
-                    node = make_segmentation(nodes, slicer.mrmlScene, self._parameters.overlay)
+                    made = [make_segmentation(each, scene, overlay) for each in results_of_exam(nodes, scene)]
                 except ACNetError as error:
                     self._say(refusal_text(error))
                     return
-                self._say(_("Made: {name}. Export it in the module Data (DICOM SEG).").format(name=node.GetName()))
+                names = ", ".join(node.GetName() for node in made)
+                self._say(_("Made: {name}. Export it in the module Data (DICOM SEG).").format(name=names))
 
     def _offer_to_trainer(self, _checked: bool = False) -> None:
         if self._parameters is not None and self._parameters.t1_volume is not None:

@@ -20,13 +20,14 @@ from ACNetLib.panel.input_view import InputView
 from ACNetLib.panel.logic import ACNetClassifierLogic, Run
 from ACNetLib.panel.needed_modules import disabled_modules_sentence
 from ACNetLib.panel.outputs_view import OutputsView
-from ACNetLib.panel.parameters import ACNetParameters, display_of
+from ACNetLib.panel.parameters import ACNetParameters, display_of, volumes_of
 from ACNetLib.panel.result_view import ResultView
 from ACNetLib.panel.sample_data import load_sample
 from ACNetLib.panel.texts import other_copy_text, refusal_text, step_text
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.scene import ResultNodes, find_result
 from ACNetLib.scene_copies import better_copy, volumes_of_our_plugin
+from ACNetLib.scene_exam import volume_of
 from ACNetLib.scene_table import SectionRow, read_summary
 from ACNetLib.scene_views import jump_to
 
@@ -54,9 +55,10 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._worker = Worker(self._progressed)
         self._parameters: ACNetParameters | None = None
         self._gui_tag: int | None = None
-        self._volume: vtkMRMLScalarVolumeNode | None = None  # observed
+        self._volumes: tuple[vtkMRMLScalarVolumeNode, ...] = ()  # observed
         self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()  # observed
         self._running_volume_id: str | None = None
+        self._looked_at: tuple[str, str] | None = None  # of the exam of the first volume the second, by their IDs
         self._is_warm = False
 
         self._input_view = InputView(self.ui, logic)
@@ -99,7 +101,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
 
     def leave_scene(self) -> None:
         """The scene closes: what is being computed, and what has been, belongs to a scene that is gone."""
-        self._running_volume_id = None
+        self._running_volume_id = self._looked_at = None
         self._worker.cancel()
         self.logic.forget_runs()
 
@@ -131,7 +133,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         with slicer.util.tryWithErrorDisplay(_("The classification could not be started.")):
             try:
                 ensure_packages()
-                work = self.logic.prepare(volume, self._input_view.choices(), self._input_view.t1_map)
+                work = self.logic.prepare(volume, self._input_view.choices(), self._input_view.t1_maps)
             except ACNetError as error:
                 self._say(refusal_text(error))
                 return
@@ -173,19 +175,28 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
 
     def _show_run(self, volume: vtkMRMLScalarVolumeNode, run: Run) -> None:
         parameters = self.logic.getParameterNode()  # the user may be in another module by now
-        self.logic.show(run, volume, display_of(parameters))
+        nodes = self.logic.show(run, volume, display_of(parameters))
+        chosen = parameters.t1_volume
+        is_of_exam = chosen is not None and chosen.GetID() in (volume.GetID(), *run.volume_ids)
+        self._looked_at = (chosen.GetID(), nodes.t1_volume.GetID()) if is_of_exam else None
 
-    def _leave_out(self, sections: Collection[int]) -> None:
-        if self._parameters is None or self._parameters.t1_volume is None:
+    def _leave_out(self, rows: Collection[int]) -> None:
+        volume = self._shown_volume()
+        if volume is None:
             return
         self._say("")
         try:
-            self.logic.leave_out(self._parameters.t1_volume, sections)
+            self.logic.leave_out(volume, rows)
         except ACNetError as error:
             self._say(refusal_text(error))
         self._update()
 
     def _show_section(self, row: SectionRow) -> None:
+        nodes = self._nodes()
+        volume = None if nodes is None else volume_of(row, nodes.table)
+        if volume is not None and volume is not self._shown_volume() and self._parameters is not None:
+            self._looked_at = self._parameters.t1_volume.GetID(), volume.GetID()
+            self._update()
         jump_to(row.center_mm, slicer.mrmlScene)
 
     def _box_moved(self, _box: object, _event: object) -> None:
@@ -211,9 +222,16 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self.ui.statusLabel.text = text
         self.ui.statusLabel.visible = bool(text)
 
-    def _nodes(self) -> ResultNodes | None:
-        """The result of the chosen volume, if it has one."""
+    def _shown_volume(self) -> vtkMRMLScalarVolumeNode | None:
+        """The chosen volume, or the one of its exam that the user looks at."""
         volume = self._parameters.t1_volume if self._parameters is not None else None
+        if volume is None or self._looked_at is None or self._looked_at[0] != volume.GetID():
+            return volume
+        return slicer.mrmlScene.GetNodeByID(self._looked_at[1]) or volume
+
+    def _nodes(self) -> ResultNodes | None:
+        """The result of the volume that is shown, if it has one."""
+        volume = self._shown_volume()
         return find_result(volume, slicer.mrmlScene) if volume is not None else None
 
     def _update(self, *_event: object) -> None:
@@ -224,7 +242,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self.ui.progressBar.visible = running
         self._result_view.show(None if nodes is None else read_summary(nodes.table), can_change=not running)
         can_move = nodes is not None and not running and self.logic.run(nodes.t1_volume) is not None
-        self._display_view.show(nodes, self._input_view.t1_map, can_move)
+        self._display_view.show(self._shown_volume(), nodes, self._input_view.t1_map_of(self._shown_volume()), can_move)
         self._outputs_view.show(nodes, running)
         self._observe(nodes)
         self._show_notice()
@@ -249,15 +267,15 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             button.enabled = not obstacle
 
     def _observe(self, nodes: ResultNodes | None) -> None:
-        """Follow the chosen volume's image and place, and the boxes of its result."""
-        volume = self._parameters.t1_volume if self._parameters is not None else None
-        if volume is not self._volume:
+        """Follow the chosen volumes' images and places, and the boxes of the result that is shown."""
+        volumes = () if self._parameters is None else tuple(volumes_of(self._parameters))
+        if volumes != self._volumes:
             for event in VOLUME_EVENTS:
-                if self._volume is not None:
-                    self.removeObserver(self._volume, event, self._update)
-                if volume is not None:
+                for volume in self._volumes:
+                    self.removeObserver(volume, event, self._update)
+                for volume in volumes:
                     self.addObserver(volume, event, self._update)
-            self._volume = volume
+            self._volumes = volumes
         boxes = () if nodes is None else tuple(nodes.crop_boxes.values())
         if boxes != self._boxes:
             for box in self._boxes:

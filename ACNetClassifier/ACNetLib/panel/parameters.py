@@ -33,6 +33,7 @@ class ACNetParameters:
     """The choices of the panel.
 
     t1_volume - the T1 map to classify.
+    other_slices - further T1 maps of the same exam, whose slices are pooled with its own; None where one is gone.
     sections - one of SECTION_CHOICES; "current": the one in the red view.
     chosen_sections - for "chosen": their numbers, with commas.
     center - where the left ventricle is: a control point or ROI in it, or its segmentation; without it it is searched.
@@ -49,6 +50,7 @@ class ACNetParameters:
     """
 
     t1_volume: vtkMRMLScalarVolumeNode
+    other_slices: list[vtkMRMLScalarVolumeNode]
     sections: str = "all"
     chosen_sections: str = ""
     center: CenterParameter
@@ -70,6 +72,14 @@ class ACNetParameters:
         def __init__(self, parameterNode: Any) -> None: ...
         def connectGui(self, gui: Any) -> int: ...
         def disconnectGui(self, guiTag: int | None) -> None: ...
+
+
+def volumes_of(parameters: ACNetParameters) -> list[vtkMRMLScalarVolumeNode]:
+    """The chosen T1 map and the other slices of its exam; none where no T1 map is chosen."""
+    first = parameters.t1_volume
+    if first is None:
+        return []
+    return [first, *(other for other in parameters.other_slices if other is not None and other is not first)]
 
 
 def reference_of(parameters: ACNetParameters) -> ReferenceT1 | None:

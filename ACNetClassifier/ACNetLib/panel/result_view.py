@@ -17,7 +17,7 @@ MOST_ROWS = 12
 
 
 class ResultView:
-    """Shows what a result's table node says; tells which sections the user leaves out, and which one to show."""
+    """Shows what a result's table node says; tells which rows the user leaves out, and which one to show."""
 
     def __init__(
         self,
@@ -57,11 +57,7 @@ class ResultView:
     def _ticked(self, _item: Any) -> None:
         table = self.ui.sectionTable
         self._on_leave_out(
-            {
-                row.section
-                for index, row in enumerate(self._rows)
-                if table.item(index, TICK_COLUMN).checkState() == qt.Qt.Checked
-            }
+            {index for index in range(len(self._rows)) if table.item(index, TICK_COLUMN).checkState() == qt.Qt.Checked}
         )
 
     def _clicked(self, index: int, _column: int) -> None:

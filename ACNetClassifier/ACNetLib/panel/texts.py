@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -17,6 +18,8 @@ from ACNetLib.study import median_of_known
 from ACNetLib.t1map import T1Map
 
 MINUS_OPTIONS = re.compile(r" \([^()]*--[a-z][^()]*\)")
+
+LONGEST_NAME = 14
 
 # White letters on these can be read; blue and red differ for everybody.
 VERDICT_COLORS = {"dcm": "#a63a24", "normal": "#2a64a0", "uncertain": "#7d6300"}
@@ -35,6 +38,7 @@ def options_text(
     sections: str,
     chosen_sections: str,
     device: str,
+    other_slices: int = 0,
 ) -> str:
     """What is set under Options, in one line; what stays as it is by itself is left out behind the first three."""
     parts = [field_strength, _("model {name}").format(name=model_name) if model_name else _("automatic model")]
@@ -42,6 +46,10 @@ def options_text(
         parts.append(_("prevalence {prevalence} %").format(prevalence=f"{100 * prevalence:.3g}"))
     if reference_mean_ms:
         parts.append(_("reference T1 {mean} ms").format(mean=f"{reference_mean_ms:g}"))
+    if other_slices:
+        parts.append(
+            _("with {count} other T1 maps").format(count=other_slices) if other_slices > 1 else _("with another T1 map")
+        )
     if sections == "current":
         parts.append(_("the slice in the red view"))
     elif sections == "chosen":
@@ -148,6 +156,12 @@ def input_text(t1_map: T1Map, field_strength_source: FieldStrengthSource | None)
     return "\n".join([*lines, *t1_map.warnings])
 
 
+def other_slices_text(t1_map: T1Map) -> str:
+    """A further T1 map of the exam, in one line."""
+    slices = _("1 slice") if t1_map.section_count == 1 else _("{count} slices").format(count=t1_map.section_count)
+    return " ".join([_("Together with {name}: {slices}.").format(name=t1_map.name, slices=slices), *t1_map.warnings])
+
+
 def model_card_text(card: dict[str, Any]) -> str:
     """What a model's card says for the one who chooses: name, field strength, training, how well it did."""
     lines = [_("{name}, for {field} T.").format(name=card["name"], field=f"{card['field_strength_tesla']:g}")]
@@ -211,10 +225,14 @@ def verdict_text(study: StudySummary) -> str:
 def study_text(study: StudySummary, rows: tuple[SectionRow, ...]) -> str:
     """How the verdict came about, one sentence a line; what to be warned of comes first."""
     low, high = study.uncertain_range
-    left_out = ", ".join(str(row.section) for row in rows if row.left_out)
+    left_out = ", ".join(slice_text(row) for row in rows if row.left_out)
     lines = [
         *study.warnings,
-        *(_("Section {number}: {note}.").format(number=row.section, note=row.warnings) for row in rows if row.warnings),
+        *(
+            _("Section {number}: {note}.").format(number=slice_text(row), note=row.warnings)
+            for row in rows
+            if row.warnings
+        ),
         *([_("Left out of the study: section {sections}.").format(sections=left_out)] if left_out else []),
         _("Normal below {low}, DCM from {high} on, uncertain between.").format(low=percent(low), high=percent(high)),
         *([study.reference] if study.reference else []),
@@ -233,13 +251,23 @@ def study_text(study: StudySummary, rows: tuple[SectionRow, ...]) -> str:
     return "\n".join(lines)
 
 
+def shorten(name: str) -> str:
+    """The beginning of a name that is too long for a narrow column."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def slice_text(row: SectionRow) -> str:
+    """The number of a slice, and of an exam with several T1 maps the name of its map before it."""
+    return f"{row.map_name}: {row.section}" if row.map_number else str(row.section)
+
+
 def row_texts(row: SectionRow) -> tuple[str, ...]:
     """A section's row: number, probability of DCM, decision, confidence, septal T1, wall attention, notes.
 
     A confidence of 1 is that of a person.
     """
     return (
-        str(row.section),
+        slice_text(replace(row, map_name=shorten(row.map_name))),
         percent(row.probability_dcm),
         verdict_word(row.verdict),
         _("given") if row.confidence == 1 else percent(row.confidence),
@@ -258,7 +286,7 @@ def _septum_sentences(study: StudySummary, rows: tuple[SectionRow, ...]) -> list
     if study.reference_mean_ms is not None and study.reference_sd_ms is not None:
         z_score = ReferenceT1(study.reference_mean_ms, study.reference_sd_ms).z_score
         of_rows = ", ".join(
-            _("slice {number}: {z}").format(number=row.section, z=f"{z_score(row.septal_t1_ms):+.1f}")
+            _("slice {number}: {z}").format(number=slice_text(row), z=f"{z_score(row.septal_t1_ms):+.1f}")
             for row in rows
             if not math.isnan(row.septal_t1_ms)
         )

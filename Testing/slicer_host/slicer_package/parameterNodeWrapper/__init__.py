@@ -1,5 +1,5 @@
 """A stand-in for slicer.parameterNodeWrapper with the types that our parameter nodes use: nodes, unions of nodes, str,
-int, float, bool and lists of these four."""
+int, float, bool and lists of all but unions."""
 
 from __future__ import annotations
 

@@ -127,9 +127,9 @@ class UnionOfNodes:
 
 
 class List:
-    """A list of scalars. What is read is no `list`, but a sequence that stores its changes."""
+    """A list of scalars or nodes. What is read is no `list`, but a sequence that stores its changes."""
 
-    def __init__(self, element: Scalar) -> None:
+    def __init__(self, element: Scalar | Node) -> None:
         self.element = element
 
     @property
@@ -204,7 +204,7 @@ def make_parameter(kind: Any) -> Parameter:
         return Scalar(base, validators)
     if typing.get_origin(base) is list:
         element = make_parameter(typing.get_args(base)[0])
-        if isinstance(element, Scalar):
+        if isinstance(element, (Scalar, Node)):
             return List(element)
     kinds = typing.get_args(base) if typing.get_origin(base) in (typing.Union, types.UnionType) else (base,)
     if all(isinstance(item, type) and issubclass(item, (slicer.vtkMRMLNode, type(None))) for item in kinds):
