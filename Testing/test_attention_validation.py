@@ -34,6 +34,9 @@ class BrightWall(nn.Module):
         super().__init__()
         self.slices = slices
 
+    def __deepcopy__(self, _memo: object) -> BrightWall:
+        return self  # a copied network's slices come by the same list
+
     def forward(self, x: Tensor) -> Tensor:
         t1_ms = nn.functional.avg_pool2d(self.slices[0], 4) * 2500 / 255
         on_wall = ((t1_ms > WALL_MS[0]) & (t1_ms < WALL_MS[1])).float()
@@ -56,15 +59,24 @@ def flat(network: ACNet) -> ACNet:
     return network
 
 
+@pytest.fixture(scope="module")
+def library(simulated_library: CaseLibrary) -> CaseLibrary:
+    """Two patients of each class."""
+    chosen: list[str] = []
+    for is_dcm in (False, True):
+        chosen += sorted({case.patient for case in simulated_library.cases if case.is_dcm == is_dcm})[:2]
+    return CaseLibrary(simulated_library.folder, tuple(c for c in simulated_library.cases if c.patient in chosen))
+
+
 def validated(network: ACNet, library: CaseLibrary, *others: ACNet) -> dict[str, Any]:
     model, *fellows = (Model(each, a_card("untrained")) for each in (network, *others))
     return validate_attention(model, library, CPU, fellows)
 
 
 def test_a_flat_map_lies_nowhere_follows_nothing_and_is_not_needed(
-    an_untrained_network: ACNet, simulated_library: CaseLibrary
+    an_untrained_network: ACNet, library: CaseLibrary
 ) -> None:
-    result = validated(flat(an_untrained_network), simulated_library)
+    result = validated(flat(an_untrained_network), library)
     for name in ATTENTION_MAPS:
         measures = result["maps"][name]
         for label in LABELS:
@@ -74,10 +86,10 @@ def test_a_flat_map_lies_nowhere_follows_nothing_and_is_not_needed(
 
 
 def test_a_map_on_the_wall_lies_there_and_moves_with_the_heart(
-    an_untrained_network: ACNet, simulated_library: CaseLibrary
+    an_untrained_network: ACNet, library: CaseLibrary
 ) -> None:
     network = looking_at_the_wall(an_untrained_network)
-    result = validated(network, simulated_library, network)
+    result = validated(network, library, network)
     assert set(result["maps"]) == set(ATTENTION_MAPS)
     for label in LABELS:
         where = result["maps"]["combined"]["where"][label]
@@ -91,31 +103,31 @@ def test_a_map_on_the_wall_lies_there_and_moves_with_the_heart(
 
 
 def test_the_same_masks_for_every_slice_cost_nothing_and_follow_no_shift(
-    an_untrained_network: ACNet, simulated_library: CaseLibrary
+    an_untrained_network: ACNet, library: CaseLibrary
 ) -> None:
     network = copy.deepcopy(an_untrained_network)
     pattern = torch.from_numpy(np.random.default_rng(1).uniform(0.1, 0.9, (1, 1, 32, 32))).float()
     for module in network.attention_modules:
         module.mask = FixedMask(pattern.expand(1, 128, 32, 32))
-    result = validated(network, simulated_library)
+    result = validated(network, library)
     assert result["auroc_lost"]["mean_masks"] == {"value": 0, "low": 0, "high": 0}
     assert result["maps"]["combined"]["follows_a_shift"]["value"] < 0.5
 
 
-def test_random_weights_make_other_maps(an_untrained_network: ACNet, simulated_library: CaseLibrary) -> None:
-    result = validated(an_untrained_network, simulated_library)["rank_correlation_after_randomising"]
+def test_random_weights_make_other_maps(an_untrained_network: ACNet, library: CaseLibrary) -> None:
+    result = validated(an_untrained_network, library)["rank_correlation_after_randomising"]
     assert list(result) == ["head", "attention_modules.1", "attention_modules.0", "down_residual"]
     assert result["head"] == dict.fromkeys(ATTENTION_MAPS, 1.0)
     assert abs(result["down_residual"]["module_2"]) < 0.5
 
 
-def test_cases_without_outlines_are_refused(an_untrained_network: ACNet, simulated_library: CaseLibrary) -> None:
-    (simulated_library.folder / "truth").rename(simulated_library.folder / "elsewhere")
+def test_cases_without_outlines_are_refused(an_untrained_network: ACNet, library: CaseLibrary) -> None:
+    (library.folder / "truth").rename(library.folder / "elsewhere")
     try:
         with pytest.raises(ACNetError, match="some cases have no outlines; expected those of a simulated library"):
-            validated(an_untrained_network, simulated_library)
+            validated(an_untrained_network, library)
     finally:
-        (simulated_library.folder / "elsewhere").rename(simulated_library.folder / "truth")
+        (library.folder / "elsewhere").rename(library.folder / "truth")
 
 
 def test_the_command_writes_the_measures_with_their_provenance(

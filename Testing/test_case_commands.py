@@ -117,7 +117,7 @@ def test_a_refused_library_ends_the_check_with_two_and_one_line(library: Path, t
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--date", "May"], "--date is no date"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--field", "3"], "its header says 1.5 T"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane"], "found on none of its 1 sections"),
-        (["add", "FOLDER", "MAP", "--label", "dcm", "--patient", "Jane", "--center=0,0,0"], "lies outside of the map"),
+        (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--center=0,0,0"], "lies outside of the map"),
         (["edit", "LIBRARY", "case-1"], "nothing to change"),
         (["remove", "LIBRARY", "case-1"], "found 0 cases named 'case-1'"),
         (["import-csv", "LIBRARY", "FOLDER/none.csv"], "none.csv: it can't be read"),

@@ -29,7 +29,7 @@ from ACNetLib.section import SECTION_SIZE, SectionGrid, to_intensity
 from .attention_evaluation import FixedMask
 from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, on_section_pixels, regions_of
 from .cases import LABELS, CaseLibrary
-from .metrics import Metric, auroc, bootstrap
+from .metrics import BOOTSTRAP_SAMPLES, Estimate, auroc, bootstrap
 
 POINTING_MM = 4
 """A map points at the wall when its highest pixel lies within so much of it."""
@@ -93,34 +93,43 @@ def validate_attention(
 
 
 class _OverPatients:
-    """Means over slices, and measures of log odds over patients, with intervals over resampled patients."""
+    """Means over slices, and measures of log odds over patients, with 95 % intervals over resampled patients; each
+    class is resampled by itself, once for all measures.
+    """
 
     def __init__(self, patients: Sequence[str], is_dcm: NDArray[np.bool_]) -> None:
         _, self._number = np.unique(patients, return_inverse=True)
         self.is_dcm = is_dcm
+        self._patient_is_dcm = np.bincount(self._number, is_dcm) > 0
+        rng = np.random.default_rng(SEED)
+        self._drawn = np.zeros((BOOTSTRAP_SAMPLES, len(self._patient_is_dcm)))
+        for of_class in (self._patient_is_dcm, ~self._patient_is_dcm):
+            count = int(of_class.sum())
+            if count:
+                self._drawn[:, of_class] = rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAP_SAMPLES)
 
     def mean(self, values: NDArray[np.floating], chosen: NDArray[np.bool_] | None = None) -> dict[str, float]:
         """Of the slices that are chosen and whose value is known."""
         known = np.isfinite(values) if chosen is None else np.isfinite(values) & chosen
-        return self._estimate(lambda scores, _: float(scores.mean()), values.astype(np.float64), known)
+        return self.ratio(np.stack([np.where(known, values, 0), known], axis=1))
 
     def ratio(self, values: NDArray[np.floating]) -> dict[str, float]:
         """Of the sums of the two columns (n, 2)."""
-        everywhere = np.ones(len(values), bool)
-        return self._estimate(lambda pair, _: float(pair[:, 0].sum() / pair[:, 1].sum()), values, everywhere)
+        above, below = (np.bincount(self._number, column.astype(np.float64)) for column in values.T)
+        drawn_below = self._drawn @ below
+        drawn = (self._drawn @ above)[drawn_below > 0] / drawn_below[drawn_below > 0]
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        return asdict(Estimate(float(above.sum() / below.sum()), float(low), float(high)).rounded())
 
     def auroc_difference(self, log_odds: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float]:
         def of_patients(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.bincount(self._number, values) / np.bincount(self._number)
 
-        truth = np.bincount(self._number, self.is_dcm) > 0
-        pairs = np.stack([of_patients(log_odds), of_patients(other)], axis=1)
-        metric: Metric = lambda pair, is_dcm: auroc(pair[:, 0], is_dcm) - auroc(pair[:, 1], is_dcm)  # noqa: E731
-        return asdict(bootstrap(metric, pairs, truth, SEED).rounded())
+        def difference(pair: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:
+            return auroc(pair[:, 0], is_dcm) - auroc(pair[:, 1], is_dcm)
 
-    def _estimate(self, metric: Metric, values: NDArray[Any], known: NDArray[np.bool_]) -> dict[str, float]:
-        _, number = np.unique(self._number[known], return_inverse=True)
-        return asdict(bootstrap(metric, values[known], self.is_dcm[known], SEED, patients=number).rounded())
+        pairs = np.stack([of_patients(log_odds), of_patients(other)], axis=1)
+        return asdict(bootstrap(difference, pairs, self._patient_is_dcm, SEED).rounded())
 
 
 def _slices(library: CaseLibrary, model: Model, turn_degrees: float = 0.0, shift_mm: float = 0.0) -> FloatArray:
