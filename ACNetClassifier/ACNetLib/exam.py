@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
+from ACNetLib.field_strength import nominal_field_strength
 from ACNetLib.probability import Verdict
 from ACNetLib.reference_store import reference_for
 from ACNetLib.reference_t1 import ReferenceT1
@@ -113,7 +114,7 @@ def check_one_exam(t1_maps: Sequence[T1Map]) -> None:
     for first, second in combinations(t1_maps, 2):
         pair = f"{first.name} and {second.name}"
         field, other = first.field_strength_tesla, second.field_strength_tesla
-        if field is not None and other is not None and field != other:
+        if field and other and nominal_field_strength(field) != nominal_field_strength(other):
             raise ACNetError(
                 f"{pair}: they are from {field:g} and {other:g} T; expected the maps of one exam at one field "
                 "strength. Classify them one by one."
