@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +98,8 @@ def kill_once(command: Command, folder: Path, number: signal.Signals, after_s: f
     process = start(command, folder)
     time.sleep(after_s)
     assert process.pid is not None
-    os.kill(process.pid, number)
+    with suppress(ProcessLookupError):  # it was done before
+        os.kill(process.pid, number)
     process.join(LONGEST_END_S)
     problems = []
     if process.exitcode is None:

@@ -53,7 +53,7 @@ def test_sections_come_with_cavity_wall_and_septum(labelled: list[LabelledSectio
 
 
 def test_a_library_without_truth_is_refused(simulated_library: CaseLibrary, tmp_path: Path) -> None:
-    with pytest.raises(ACNetError, match=r"no truth\.csv found; expected simulated cases"):
+    with pytest.raises(ACNetError, match=r"no truth\.csv found; expected a row of measures"):
         read_labelled_sections(CaseLibrary(tmp_path, simulated_library.cases), simulated_library.cases[:1])
 
 

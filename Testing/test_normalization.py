@@ -41,7 +41,7 @@ def test_after_a_short_training_validation_says_the_same_as_in_training_mode(tmp
         if isinstance(layer, nn.BatchNorm2d):
             layer.train()
     loss_by_batch, area_by_batch = loss_and_auroc()
-    assert loss == pytest.approx(loss_by_batch, abs=0.05)
+    assert loss == pytest.approx(loss_by_batch, abs=0.1)
     assert area == pytest.approx(area_by_batch, abs=0.1)
     row = rows_of(tmp_path / "work")[model.card.training["best_epoch"] - 1]
     assert float(row["validation_loss"]) == pytest.approx(loss, abs=0.01)

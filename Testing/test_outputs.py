@@ -27,6 +27,7 @@ ARGUMENTS = {
     "acnet-train robustness": ["no model", "--figure", "figure.png"],
     "acnet-train train": ["no library"],
     "acnet-train evaluate": ["no model", "no library"],
+    "acnet-train attention": ["no model", "no library"],
     "acnet-train compare": ["no library", "--protocol", "honest"],
     "acnet-train simulate-abroad": ["--patients", "5000"],
     "acnet-train validate-abroad": [],

@@ -47,7 +47,7 @@ def test_too_few_normal_patients_have_no_normal_t1(tmp_path: Path) -> None:
 
 def test_a_truth_without_numbers_is_named(tmp_path: Path) -> None:
     (tmp_path / TRUTH_TABLE_NAME).write_text("case,septal_t1_ms\nnormal0-0,high\n", encoding="utf-8")
-    with pytest.raises(ACNetError, match=rf"{TRUTH_TABLE_NAME}: it holds no septal_t1_ms for each case"):
+    with pytest.raises(ACNetError, match=rf"{TRUTH_TABLE_NAME}, row 2: septal_t1_ms is 'high'; expected a number"):
         normal_t1_ms(CaseLibrary(tmp_path, cases_of(5)), cases_of(5))
 
 

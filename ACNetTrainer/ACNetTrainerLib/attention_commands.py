@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from ACNetLib.files import write_text_atomically
+from ACNetLib.files import require_writable, write_json
 
 from .training_commands import COMMAND, DEVICES, MODELS
 
@@ -34,10 +33,11 @@ def _attention(options: argparse.Namespace) -> None:
     from .cases import read_case_library
     from .provenance import provenance
 
+    require_writable(options.output)
     model, *others = (load_model(find_model(name)) for name in (options.model, *options.other_seeds))
     found = validate_attention(model, read_case_library(options.cases), choose_device(options.device), others)
     record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **found}
-    write_text_atomically(options.output, json.dumps(record, indent=2) + "\n")
+    write_json(options.output, record)
     combined = found["maps"]["combined"]
     print(f"Combined attention of {model.card.name} (simulated patients), all in {options.output}:")
     for label, measures in combined["where"].items():
