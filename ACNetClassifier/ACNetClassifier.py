@@ -19,8 +19,8 @@ from ACNetLib.panel.needed_modules import enabled_modules
 from ACNetLib.panel.panel import ACNetPanel
 from ACNetLib.panel.sample_data import load_sample, register_samples
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.scene import find_result
-from ACNetLib.scene_table import read_summary
+from ACNetLib.scene.output import find_result
+from ACNetLib.scene.table import read_summary
 
 LARGEST_OFFSET_MM = 4.0
 """Between the true centre of the left ventricle and that of the section."""

@@ -17,12 +17,12 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
-from ACNetLib.model_store import FOLDER_VARIABLE
+from ACNetLib.models.store import FOLDER_VARIABLE
 from ACNetLib.panel.module_widget import PanelModuleWidget, run_self_test
 from ACNetLib.panel.needed_modules import enabled_modules
-from ACNetTrainerLib.background_training import find_trainings
 from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center
 from ACNetTrainerLib.panel.panel import RESOURCES, ACNetTrainerPanel
+from ACNetTrainerLib.training.background import find_trainings
 
 LONGEST_TRAINING_SECONDS = 600
 

@@ -11,13 +11,13 @@ import slicer.util
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
-from ACNetLib.dicom import DicomVolume, read_dicom_files
-from ACNetLib.dicom_series import T1MapSeries, find_t1_maps
+from ACNetLib.dicom.series import T1MapSeries, find_t1_maps
+from ACNetLib.dicom.volumes import DicomVolume, read_dicom_files
 from ACNetLib.errors import ACNetError
-from ACNetLib.scene import add_t1_map
-from ACNetLib.scene_display import show_t1_window
-from ACNetLib.scene_sources import DICOM_INSTANCES, T1_OF_DICOM
-from ACNetLib.t1map import T1Map, t1_map_from_image
+from ACNetLib.scene.display import show_t1_window
+from ACNetLib.scene.output import add_t1_map
+from ACNetLib.scene.sources import DICOM_INSTANCES, T1_OF_DICOM
+from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
 
 try:
     from DICOMLib import DICOMLoadable, DICOMPlugin

@@ -14,15 +14,15 @@ import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from ACNetLib.device import DeviceChoice, choose_device
-from ACNetLib.localizer import Localizer, load_localizer
-from ACNetLib.model import Model, load_model
-from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
-from ACNetLib.ventricle import CAVITY_LABEL, LabelArray
-from ACNetTrainerLib.cases import CaseLibrary, read_case_library
+from ACNetLib.inference.device import DeviceChoice, choose_device
+from ACNetLib.models.model import Model, load_model
+from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
+from ACNetLib.networks.localizer import Localizer, load_localizer
+from ACNetLib.ventricle.labels import CAVITY_LABEL, LabelArray
+from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
+from ACNetTrainerLib.evaluation.scores import score_patients
 from ACNetTrainerLib.localization.evaluation import Located
 from ACNetTrainerLib.localization.sections import LabelledSection, read_labelled_sections
-from ACNetTrainerLib.scores import score_patients
 
 matplotlib.use("Agg")
 

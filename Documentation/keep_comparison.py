@@ -9,8 +9,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ACNetTrainerLib.comparison_figures import ATTENTION_PICTURE, DISTRIBUTIONS_PICTURE, ROC_PICTURE
-from ACNetTrainerLib.comparison_files import RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE
+from ACNetTrainerLib.study.figures import ATTENTION_PICTURE, DISTRIBUTIONS_PICTURE, ROC_PICTURE
+from ACNetTrainerLib.study.files import RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE
 
 DOCUMENTATION = Path(__file__).parent
 BUILT = DOCUMENTATION.parent / "build" / "comparison"

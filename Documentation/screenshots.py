@@ -16,7 +16,7 @@ from typing import Any
 import slicer
 from PIL import Image
 
-from ACNetLib.model_store import FOLDER_VARIABLE
+from ACNetLib.models.store import FOLDER_VARIABLE
 from ACNetTrainerLib.simulation.cohort import Cohort, simulate_cohort
 from drawn_views import DrawnView
 from slicer_host import load_module, start_host, wait_until

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ACNetTrainerLib import comparison_tables, other_diseases, robustness
-from ACNetTrainerLib.true_measures import CROSS_FITTED
+from ACNetTrainerLib.evaluation.true_measures import CROSS_FITTED
+from ACNetTrainerLib.study import other_diseases, robustness
+from ACNetTrainerLib.study import tables as comparison_tables
 
 DOCUMENTATION = Path(__file__).parent
 PAGES = (DOCUMENTATION.parent / "README.md", *sorted(DOCUMENTATION.glob("*.md")))

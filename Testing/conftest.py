@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ACNetLib.attention import ATTENTION_MAPS
-from ACNetLib.measures import SectionMeasures
-from ACNetLib.probability import log_odds_of, verdict
-from ACNetLib.section import SectionGrid
-from ACNetLib.t1map import T1Map, t1_map_from_array
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
+from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.inference.probability import log_odds_of, verdict
+from ACNetLib.t1map.section import SectionGrid
+from ACNetLib.t1map.t1_map import T1Map, t1_map_from_array
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
+from ACNetLib.ventricle.measures import SectionMeasures
 
 # A shell's background jobs ignore SIGINT, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,10 +28,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
 
-    from ACNetLib.model import Model, ModelCard
-    from ACNetLib.network import ACNet
-    from ACNetLib.study import StudyResult
-    from ACNetTrainerLib.cases import CaseLibrary
+    from ACNetLib.inference.result import StudyResult
+    from ACNetLib.models.model import Model, ModelCard
+    from ACNetLib.networks.acnet import ACNet
+    from ACNetTrainerLib.cases.library import CaseLibrary
 
 pytest_plugins = ["panel_fixtures", "trainer_panel_fixtures"]
 
@@ -49,14 +49,14 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def a_scene() -> vtkMRMLScene:
-    from ACNetLib.scene import new_scene
+    from ACNetLib.scene.output import new_scene
 
     return new_scene()
 
 
 @pytest.fixture
 def a_volume_node(an_oblique_t1_map: T1Map, a_scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
-    from ACNetLib.scene import add_t1_map
+    from ACNetLib.scene.output import add_t1_map
 
     return add_t1_map(an_oblique_t1_map, a_scene)
 
@@ -79,9 +79,9 @@ def a_study() -> Callable[..., StudyResult]:
 
 
 def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probability_dcm: float = 0.91) -> StudyResult:
-    from ACNetLib.device import DeviceChoice
-    from ACNetLib.model import UNCERTAIN_RANGE
-    from ACNetLib.study import SectionResult, StudyResult
+    from ACNetLib.inference.device import DeviceChoice
+    from ACNetLib.inference.result import SectionResult, StudyResult
+    from ACNetLib.models.model import UNCERTAIN_RANGE
 
     point = t1_map.center if center_mm is None else np.asarray(center_mm)
     grids = [SectionGrid.around(t1_map, section, point) for section in range(t1_map.section_count)]
@@ -150,7 +150,7 @@ def made_up_ventricle(grid: SectionGrid, t1_map: T1Map) -> np.ndarray:
 
 def a_card(name: str) -> ModelCard:
     """The card of a model that nobody trained."""
-    from ACNetLib.model import ModelCard
+    from ACNetLib.models.model import ModelCard
 
     return ModelCard(
         name=name,
@@ -185,7 +185,7 @@ class Finder:
 @pytest.fixture
 def a_model(an_untrained_network: ACNet) -> Model:
     """An untrained network, yours to change, and a card."""
-    from ACNetLib.model import Model
+    from ACNetLib.models.model import Model
 
     return Model(copy.deepcopy(an_untrained_network), a_card("untrained"))
 
@@ -195,7 +195,7 @@ def an_untrained_network() -> ACNet:
     """ACNet with weights from a seed; its normalization has seen noise, so that no mask is saturated."""
     import torch
 
-    from ACNetLib.network import ACNet
+    from ACNetLib.networks.acnet import ACNet
 
     torch.manual_seed(11)
     network = ACNet()
@@ -216,7 +216,7 @@ def simulated_library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
 def simulate_library(
     folder: Path, patients: int, seed: int, levels: tuple[str, ...] = ("base", "mid", "apex")
 ) -> CaseLibrary:
-    from ACNetTrainerLib.cases import read_case_library
+    from ACNetTrainerLib.cases.library import read_case_library
     from ACNetTrainerLib.simulation.cohort import Cohort, simulate_cohort
 
     simulate_cohort(Cohort(patients, 0.5, 1.5, seed), folder, levels=levels)
@@ -237,7 +237,7 @@ def start_acnet_train(arguments: Sequence[object]) -> subprocess.Popen[str]:
     repository = Path(__file__).parent.parent
     paths = [repository / "ACNetClassifier", repository / "ACNetTrainer"]
     return subprocess.Popen(
-        [sys.executable, "-m", "ACNetTrainerLib.cli", *map(str, arguments)],
+        [sys.executable, "-m", "ACNetTrainerLib.commands.main", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

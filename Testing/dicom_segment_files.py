@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.pixels.utils import pack_bits
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
-from ACNetLib.t1map import T1Map
+from ACNetLib.t1map.t1_map import T1Map
 
 
 def write_dicom_segments(path: Path, t1_map: T1Map, frames: list[tuple[int, int, np.ndarray]], **changes: Any) -> Path:

@@ -203,7 +203,9 @@ REACHED: list[str] = []
 
 def _watch_pixels() -> None:
     """Note when an image's pixels have been read, whatever is said of them then."""
-    from ACNetLib import dicom, segments, t1map
+    from ACNetLib.dicom import volumes as dicom
+    from ACNetLib.t1map import t1_map as t1map
+    from ACNetLib.ventricle import segments
 
     for module, function in ((t1map, "check_t1_image"), (dicom, "build_image"), (segments, "merge_segments")):
         original = getattr(module, function)

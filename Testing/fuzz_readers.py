@@ -92,7 +92,7 @@ def _compressed_dicom(folder: Path) -> Path:
 
 def _parametric_map(folder: Path) -> Path:
     from ACNetTrainerLib.simulation.cohort import map_image
-    from ACNetTrainerLib.simulation.dicom import write_dicom_series
+    from ACNetTrainerLib.simulation.dicom.series import write_dicom_series
     from ACNetTrainerLib.simulation.patient import draw_patient
     from ACNetTrainerLib.simulation.section import simulate_section
 
@@ -102,7 +102,7 @@ def _parametric_map(folder: Path) -> Path:
 
 
 def _dicom_segments(folder: Path) -> Path:
-    from ACNetLib.t1map import t1_map_from_image
+    from ACNetLib.t1map.t1_map import t1_map_from_image
     from dicom_segment_files import write_dicom_segments
 
     t1_map = t1_map_from_image(a_map(), "map")
@@ -111,7 +111,7 @@ def _dicom_segments(folder: Path) -> Path:
 
 
 def _model(folder: Path) -> Path:
-    from ACNetLib.model_store import find_model
+    from ACNetLib.models.store import find_model
 
     path = folder / "acnet.safetensors"
     path.write_bytes(find_model("acnet-simulated-1.5T").read_bytes())
@@ -119,7 +119,7 @@ def _model(folder: Path) -> Path:
 
 
 def _library(folder: Path) -> Path:
-    from ACNetTrainerLib.case_editing import add_maps, create_case_library
+    from ACNetTrainerLib.cases.editing import add_maps, create_case_library
     from made_up_maps import new_map
 
     create_case_library(folder / "library")
@@ -145,21 +145,21 @@ def _import_table(folder: Path) -> Path:
 
 
 def _recipe(folder: Path) -> Path:
-    from ACNetTrainerLib.recipe import shipped_recipes
+    from ACNetTrainerLib.training.recipe import shipped_recipes
 
     (folder / "recipe.toml").write_bytes(shipped_recipes()["recommended"].read_bytes())
     return folder / "recipe.toml"
 
 
 def _references(folder: Path) -> Path:
-    from ACNetLib.reference_store import remember_reference
-    from ACNetLib.reference_t1 import ReferenceT1
+    from ACNetLib.reference.store import remember_reference
+    from ACNetLib.reference.t1 import ReferenceT1
 
     return remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0))
 
 
 def read_map(path: Path) -> object:
-    from ACNetLib.t1map import read_t1_map
+    from ACNetLib.t1map.t1_map import read_t1_map
 
     return read_t1_map(path)
 
@@ -173,15 +173,15 @@ def read_map_beside(path: Path) -> object:
 
 
 def read_in_plugin(path: Path) -> object:
-    from ACNetLib.dicom_series import find_t1_maps
+    from ACNetLib.dicom.series import find_t1_maps
 
     return find_t1_maps(sorted(path.parent.iterdir()))
 
 
 def read_segments(path: Path) -> object:
-    from ACNetLib.segments import read_segmentation
-    from ACNetLib.t1map import T1Map
-    from ACNetLib.ventricle import Ventricle, ventricles_from_segmentation
+    from ACNetLib.t1map.t1_map import T1Map
+    from ACNetLib.ventricle.labels import Ventricle, ventricles_from_segmentation
+    from ACNetLib.ventricle.segments import read_segmentation
 
     t1_map = T1Map(sitk.Cast(a_map(), sitk.sitkFloat32), "map")
     nothing = [Ventricle(number, t1_map.section_center(number), 0.0) for number in range(3)]
@@ -189,32 +189,32 @@ def read_segments(path: Path) -> object:
 
 
 def read_model(path: Path) -> object:
-    from ACNetLib.model import load_model
+    from ACNetLib.models.model import load_model
 
     return load_model(path)
 
 
 def read_card(path: Path) -> object:
-    from ACNetLib.weights_header import read_card_values
+    from ACNetLib.models.header import read_card_values
 
     return read_card_values(path)
 
 
 def read_library(path: Path) -> object:
-    from ACNetTrainerLib.cases import read_case_library
+    from ACNetTrainerLib.cases.library import read_case_library
 
     return read_case_library(path.parent)
 
 
 def read_truth(path: Path) -> object:
-    from ACNetTrainerLib.baselines import MEASURES, read_measures
+    from ACNetTrainerLib.evaluation.baselines import MEASURES, read_measures
 
     library = read_library(path)
     return read_measures(library, library.cases, MEASURES)  # type: ignore[attr-defined, arg-type]
 
 
 def read_import(path: Path) -> object:
-    from ACNetTrainerLib.case_import import import_csv
+    from ACNetTrainerLib.cases.csv_import import import_csv
 
     def no_localizer() -> object:
         raise ACNetError("there is no localizer here.")
@@ -223,13 +223,13 @@ def read_import(path: Path) -> object:
 
 
 def read_recipe(path: Path) -> object:
-    from ACNetTrainerLib.recipe import read_recipe
+    from ACNetTrainerLib.training.recipe import read_recipe
 
     return read_recipe(str(path))
 
 
 def read_references(path: Path) -> object:
-    from ACNetLib.reference_store import remembered_references
+    from ACNetLib.reference.store import remembered_references
 
     return remembered_references()
 

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ACNetLib import cli as acnet
+from ACNetLib.commands import main as acnet
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_empty_folder
-from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
+from ACNetLib.models.header import read_card_values
+from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
 from ACNetLib.resources import resources_folder
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.weights_header import read_card_values
-from ACNetTrainerLib import cli as acnet_train
-from ACNetTrainerLib.case_editing import create_case_library
-from ACNetTrainerLib.case_images import pixel_hash, read_section
-from ACNetTrainerLib.cases import read_case_library
+from ACNetTrainerLib.cases.editing import create_case_library
+from ACNetTrainerLib.cases.images import pixel_hash, read_section
+from ACNetTrainerLib.cases.library import read_case_library
+from ACNetTrainerLib.commands import main as acnet_train
 from tiny_training import write_recipe
 
 SAMPLE_CASES = resources_folder("ACNetTrainerLib") / "SampleCases"

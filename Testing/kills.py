@@ -27,7 +27,13 @@ from pathlib import Path
 from kill_commands import COMMANDS, Command
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-PRELOADED = ["ACNetLib.classifier", "ACNetLib.cli", "ACNetTrainerLib.cli", "ACNetTrainerLib.training", "kill_commands"]
+PRELOADED = [
+    "ACNetLib.inference.classifier",
+    "ACNetLib.commands.main",
+    "ACNetTrainerLib.commands.main",
+    "ACNetTrainerLib.training.train",
+    "kill_commands",
+]
 STARTED_IN_TIME_S = 600.0
 LONGEST_END_S = 120.0
 HEADING = "## Killed commands"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
-from ACNetTrainerLib.case_maps import NewMap, at_point
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetTrainerLib.cases.maps import NewMap, at_point
 from conftest import SHORT_AXIS
 
 SPACING_MM = (1.4, 2.1, 8.0)

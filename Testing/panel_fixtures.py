@@ -14,10 +14,10 @@ import pytest
 import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
-from ACNetLib.scene import ResultNodes, add_t1_map, find_result
-from ACNetLib.scene_views import nodes_of_class
-from ACNetLib.study import StudyResult
-from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
+from ACNetLib.inference.result import StudyResult
+from ACNetLib.scene.output import ResultNodes, add_t1_map, find_result
+from ACNetLib.scene.views import nodes_of_class
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map
 
 MODULE_FILE = Path(__file__).parent.parent / "ACNetClassifier" / "ACNetClassifier.py"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ACNetLib.attention import (
+from ACNetLib.inference.attention import (
     ATTENTION_MAPS,
     BAND_COLORS,
     BAND_COUNT,

@@ -11,16 +11,16 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from ACNetLib.attention import ATTENTION_MAPS
-from ACNetLib.device import DeviceChoice
-from ACNetLib.model import Model
-from ACNetLib.network import ACNet
-from ACNetLib.section import SectionGrid
-from ACNetLib.t1map import read_t1_map
-from ACNetLib.ventricle import MYOCARDIUM_LABEL, SEPTUM_LABEL
-from ACNetTrainerLib.attention_evaluation import FixedMask, judge_attention
-from ACNetTrainerLib.attention_regions import REGIONS, regions_of
-from ACNetTrainerLib.cases import LABELS, CaseLibrary
+from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.model import Model
+from ACNetLib.networks.acnet import ACNet
+from ACNetLib.t1map.section import SectionGrid
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL
+from ACNetTrainerLib.cases.library import LABELS, CaseLibrary
+from ACNetTrainerLib.evaluation.attention import FixedMask, judge_attention
+from ACNetTrainerLib.evaluation.attention_regions import REGIONS, regions_of
 from ACNetTrainerLib.simulation.truth import masks_file
 from conftest import a_card
 

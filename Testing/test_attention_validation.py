@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ACNetLib.attention import ATTENTION_MAPS
-from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import Model, save_model
-from ACNetLib.network import ACNet
-from ACNetTrainerLib.attention_evaluation import FixedMask
-from ACNetTrainerLib.attention_validation import validate_attention
-from ACNetTrainerLib.cases import LABELS, CaseLibrary
-from ACNetTrainerLib.cli import main
+from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.model import Model, save_model
+from ACNetLib.networks.acnet import ACNet
+from ACNetTrainerLib.cases.library import LABELS, CaseLibrary
+from ACNetTrainerLib.commands.main import main
+from ACNetTrainerLib.evaluation.attention import FixedMask
+from ACNetTrainerLib.evaluation.attention_validation import validate_attention
 from conftest import a_card
 
 CPU = DeviceChoice("cpu", "asked for")

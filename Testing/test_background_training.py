@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib.background_training import (
+from ACNetTrainerLib.training.background import (
     EVENTS_FILE,
     REQUEST_FILE,
     EventLog,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib.baselines import BASELINES, MEASURES, baseline_probabilities, read_measures
-from ACNetTrainerLib.cases import Case, CaseLibrary
-from ACNetTrainerLib.folds import split_patients
-from ACNetTrainerLib.metrics import FloatArray, auroc
+from ACNetTrainerLib.cases.library import Case, CaseLibrary
+from ACNetTrainerLib.evaluation.baselines import BASELINES, MEASURES, baseline_probabilities, read_measures
+from ACNetTrainerLib.evaluation.metrics import FloatArray, auroc
+from ACNetTrainerLib.training.split import split_patients
 
 REGRESSIONS = [name for name, measures in BASELINES.items() if measures]
 

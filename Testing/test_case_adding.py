@@ -13,13 +13,13 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.section import IntensityScaling
-from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY
-from ACNetLib.ventricle import Ventricle
-from ACNetTrainerLib.case_editing import add_maps, create_case_library, edit_case
-from ACNetTrainerLib.case_maps import at_point, by_localizer, in_segmentation
-from ACNetTrainerLib.cases import read_case_library
-from ACNetTrainerLib.dataset import CaseDataset
+from ACNetLib.t1map.section import IntensityScaling
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
+from ACNetLib.ventricle.labels import Ventricle
+from ACNetTrainerLib.cases.editing import add_maps, create_case_library, edit_case
+from ACNetTrainerLib.cases.library import read_case_library
+from ACNetTrainerLib.cases.maps import at_point, by_localizer, in_segmentation
+from ACNetTrainerLib.training.dataset import CaseDataset
 from conftest import Finder
 from made_up_maps import content_of, made_up_map, made_up_ring, new_map
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib.acquisition_bias import Acquisition, acquisition_warnings
-from ACNetTrainerLib.case_checks import Count, check_library, size_warnings
-from ACNetTrainerLib.case_editing import add_maps, create_case_library
-from ACNetTrainerLib.cases import Case, CaseLibrary, read_case_library
+from ACNetTrainerLib.cases.acquisition_bias import Acquisition, acquisition_warnings
+from ACNetTrainerLib.cases.checks import Count, check_library, size_warnings
+from ACNetTrainerLib.cases.editing import add_maps, create_case_library
+from ACNetTrainerLib.cases.library import Case, CaseLibrary, read_case_library
 from made_up_maps import made_up_map, new_map, write_map
 
 ALIKE = Acquisition((256, 216), 1.41)

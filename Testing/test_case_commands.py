@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ACNetLib.t1map import read_t1_map
-from ACNetTrainerLib import cli
-from ACNetTrainerLib.cases import read_case_library
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetTrainerLib.cases.library import read_case_library
+from ACNetTrainerLib.commands import main as cli
 from ACNetTrainerLib.simulation.cohort import Cohort, simulate_cohort
 from conftest import acnet_train
 from dicom_files import PATIENT_ID, RAW_TYPE, write_section

@@ -11,12 +11,12 @@ import pytest
 import SimpleITK as sitk
 from pydicom.uid import RawDataStorage
 
-from ACNetLib.dicom import read_dicom_volume
+from ACNetLib.dicom.volumes import read_dicom_volume
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import read_t1_map
-from ACNetTrainerLib.case_dicom_import import import_dicom
-from ACNetTrainerLib.case_editing import create_case_library
-from ACNetTrainerLib.cases import read_case_library
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetTrainerLib.cases.dicom_import import import_dicom
+from ACNetTrainerLib.cases.editing import create_case_library
+from ACNetTrainerLib.cases.library import read_case_library
 from conftest import Finder
 from dicom_files import GAP_MM, ORIENTATION, PATIENT_NAME, write_section
 from made_up_maps import content_of, write_rows
@@ -28,7 +28,7 @@ def library(tmp_path: Path) -> Path:
     return tmp_path / "library"
 
 
-# A usual short axis: its normal is that of ACNetLib.checks.USUAL_NORMAL_LPS.
+# A usual short axis: its normal is that of ACNetLib.t1map.checks.USUAL_NORMAL_LPS.
 USUAL_ORIENTATION = (0.696, 0.718, 0.0, -0.359, 0.348, -0.866)
 PATIENTS = ("ID-4711-1", "ID-4711-2", "ID-4711-3")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.ventricle import MYOCARDIUM_LABEL
-from ACNetTrainerLib import case_editing
-from ACNetTrainerLib.case_editing import add_maps, create_case_library, edit_case, remove_cases
-from ACNetTrainerLib.case_maps import in_segmentation
-from ACNetTrainerLib.cases import CaseLibrary, read_case_library
+from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL
+from ACNetTrainerLib.cases import editing as case_editing
+from ACNetTrainerLib.cases.editing import add_maps, create_case_library, edit_case, remove_cases
+from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
+from ACNetTrainerLib.cases.maps import in_segmentation
 from made_up_maps import content_of, made_up_map, made_up_ring, new_map
 
 

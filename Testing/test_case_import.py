@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ACNetLib.dicom import read_dicom_volume
+from ACNetLib.dicom.volumes import read_dicom_volume
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import read_t1_map
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
-from ACNetTrainerLib.case_editing import create_case_library
-from ACNetTrainerLib.case_import import import_csv
-from ACNetTrainerLib.cases import read_case_library
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetTrainerLib.cases.csv_import import import_csv
+from ACNetTrainerLib.cases.editing import create_case_library
+from ACNetTrainerLib.cases.library import read_case_library
 from conftest import Finder
 from dicom_files import PATIENT_ID, write_section, write_study
 from made_up_maps import content_of, made_up_map, write_map, write_rows

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ACNetTrainerLib.case_editing import add_maps, create_case_library
-from ACNetTrainerLib.cases import read_case_library
+from ACNetTrainerLib.cases.editing import add_maps, create_case_library
+from ACNetTrainerLib.cases.library import read_case_library
 from made_up_maps import new_map
 
 REPOSITORY = Path(__file__).parent.parent
@@ -28,7 +28,7 @@ def library(tmp_path: Path) -> Path:
 ADDING = """
 import sys
 from pathlib import Path
-from ACNetTrainerLib.case_editing import add_maps
+from ACNetTrainerLib.cases.editing import add_maps
 from made_up_maps import new_map
 folder, first, count, at_once = Path(sys.argv[1]), *map(int, sys.argv[2:])
 maps = [new_map(seed, f"patient {seed}") for seed in range(first, first + count)]

@@ -9,8 +9,15 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib.cases import COLUMNS, REQUIRED_COLUMNS, Case, read_case_library, write_case_table, write_table
-from ACNetTrainerLib.csv_table import read_table
+from ACNetTrainerLib.cases.library import (
+    COLUMNS,
+    REQUIRED_COLUMNS,
+    Case,
+    read_case_library,
+    write_case_table,
+    write_table,
+)
+from ACNetTrainerLib.cases.table import read_table
 from made_up_maps import made_up_map, write_map
 
 FIRST = Case("a-mid", "a", "images/a.nrrd", "normal", 1.5, -2.25, 300.125, 1.5, "simulated")

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ACNetLib.checks import check_native_blood, check_short_axis
-from ACNetLib.cli import main
+from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.t1map import T1Map, read_t1_map, t1_map_from_array
+from ACNetLib.t1map.checks import check_native_blood, check_short_axis
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_array
 from ACNetTrainerLib.simulation.cohort import map_image
-from ACNetTrainerLib.simulation.dicom import magnitude_image
+from ACNetTrainerLib.simulation.dicom.series import magnitude_image
 from ACNetTrainerLib.simulation.patient import draw_patient
 from ACNetTrainerLib.simulation.section import simulate_section
 from ACNetTrainerLib.simulation.tissues import TISSUES, Tissue

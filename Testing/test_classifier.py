@@ -13,17 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ACNetLib.attention import ATTENTION_MAPS
-from ACNetLib.checks import POST_CONTRAST_WARNING
-from ACNetLib.classifier import Classifier
-from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import Model
-from ACNetLib.network import ACNet, ACNetOutput
-from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.section import IntensityScaling
-from ACNetLib.t1map import T1Map, t1_map_from_array
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
+from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.inference.classifier import Classifier
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.model import Model
+from ACNetLib.networks.acnet import ACNet, ACNetOutput
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
+from ACNetLib.t1map.section import IntensityScaling
+from ACNetLib.t1map.t1_map import T1Map, t1_map_from_array
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 from conftest import Finder
 
 CPU = DeviceChoice("cpu", "asked for")

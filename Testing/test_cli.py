@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parent.parent
 
 def acnet(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ACNetLib.cli", *map(str, arguments)],
+        [sys.executable, "-m", "ACNetLib.commands.main", *map(str, arguments)],
         cwd=REPOSITORY / "ACNetClassifier",
         capture_output=True,
         text=True,
@@ -217,6 +217,6 @@ def test_a_users_error_is_one_line_and_exit_code_2(tmp_path: Path, arguments: li
 
 
 def _volume(folder: Path) -> sitk.Image:
-    from ACNetLib.t1map import read_t1_map
+    from ACNetLib.t1map.t1_map import read_t1_map
 
     return read_t1_map(folder).image

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ACNetLib.command_line import NOTHING_LEFT, point, run_command, seed, spacing_in
+from ACNetLib.commands.parser import NOTHING_LEFT, point, run_command, seed, spacing_in
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
 

@@ -21,16 +21,17 @@ import SimpleITK as sitk
 import torch
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib import comparison, comparison_training, protocols
-from ACNetTrainerLib.cases import CaseLibrary, read_case_library
-from ACNetTrainerLib.cli import main
-from ACNetTrainerLib.comparison import compare
-from ACNetTrainerLib.comparison_cache import run_folder, run_key, source_files
-from ACNetTrainerLib.comparison_summary import DECISIONS, read_tested, summarize
-from ACNetTrainerLib.comparison_training import CopiedCase, PaperDataset, Run, train_and_test
-from ACNetTrainerLib.dataset import CaseDataset
-from ACNetTrainerLib.paired_tests import delong_test
-from ACNetTrainerLib.protocols import HONEST, PAPER_2, Request, plan
+from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
+from ACNetTrainerLib.commands.main import main
+from ACNetTrainerLib.evaluation.paired_tests import delong_test
+from ACNetTrainerLib.study import comparison, protocols
+from ACNetTrainerLib.study import training as comparison_training
+from ACNetTrainerLib.study.cache import run_folder, run_key, source_files
+from ACNetTrainerLib.study.comparison import compare
+from ACNetTrainerLib.study.protocols import HONEST, PAPER_2, Request, plan
+from ACNetTrainerLib.study.summary import DECISIONS, read_tested, summarize
+from ACNetTrainerLib.study.training import CopiedCase, PaperDataset, Run, train_and_test
+from ACNetTrainerLib.training.dataset import CaseDataset
 from conftest import acnet_train, simulate_library
 from tiny_training import CPU
 
@@ -226,7 +227,7 @@ def test_a_training_is_known_by_its_recipe_its_cases_and_their_images(
 
 def test_the_hash_covers_every_file_of_ours_that_a_training_loads() -> None:
     program = (
-        "import sys, ACNetTrainerLib.comparison_training as c, ACNetTrainerLib.networks.resnet\n"
+        "import sys, ACNetTrainerLib.study.training as c, ACNetTrainerLib.networks.resnet\n"
         "print(*[m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in ('ACNetLib', 'ACNetTrainerLib')],"
         " sep='\\n')"
     )

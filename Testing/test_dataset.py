@@ -13,11 +13,11 @@ import SimpleITK as sitk
 from torch.utils.data import DataLoader
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.section import TOWARDS_BASE, IntensityScaling, SectionGrid, anatomical_axes
-from ACNetLib.t1map import read_t1_map
-from ACNetTrainerLib.cases import Case, CaseLibrary
-from ACNetTrainerLib.dataset import CaseDataset, EpochSampler, InOrder, SampleKey
-from ACNetTrainerLib.recipe import Augmentation
+from ACNetLib.t1map.section import TOWARDS_BASE, IntensityScaling, SectionGrid, anatomical_axes
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetTrainerLib.cases.library import Case, CaseLibrary
+from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, InOrder, SampleKey
+from ACNetTrainerLib.training.recipe import Augmentation
 
 SCALING = IntensityScaling("fixed_window", 0.0, 2550.0)  # 10 ms an intensity step
 NOTHING = Augmentation(rotation_degrees=0.0, shift_mm=0.0, scale=0.0, noise_ms=0.0)

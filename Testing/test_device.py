@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ACNetLib import device as device_module
-from ACNetLib.classifier import Classifier
-from ACNetLib.device import (
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference import device as device_module
+from ACNetLib.inference.classifier import Classifier
+from ACNetLib.inference.device import (
     DEVICE_REQUESTS,
     DeviceChoice,
     choose_device,
@@ -18,9 +19,8 @@ from ACNetLib.device import (
     infer,
     inference_autocast,
 )
-from ACNetLib.errors import ACNetError
-from ACNetLib.model import Model
-from ACNetLib.t1map import T1Map
+from ACNetLib.models.model import Model
+from ACNetLib.t1map.t1_map import T1Map
 from conftest import Finder
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")

@@ -11,10 +11,10 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage, RawDataStorage
 
-from ACNetLib.cli import main
-from ACNetLib.dicom_series import find_t1_maps
+from ACNetLib.commands.main import main
+from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import read_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
 from dicom_files import GAP_MM, write_section
 
 APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(100)

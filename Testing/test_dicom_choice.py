@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ACNetLib.cli import main
+from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import read_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
 from dicom_files import GAP_MM, PATIENT_ID, PATIENT_NAME, RAW_TYPE, write_section
 
 

@@ -11,18 +11,18 @@ import SimpleITK as sitk
 from pydicom.dataset import FileDataset
 from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
 
-from ACNetLib.classifier import Classifier
-from ACNetLib.cli import main as acnet
-from ACNetLib.device import DeviceChoice
+from ACNetLib.commands.main import main as acnet
 from ACNetLib.errors import ACNetError
-from ACNetLib.localizer import Localizer, load_localizer
-from ACNetLib.model import load_model
-from ACNetLib.model_store import default_localizer, model_for_field
-from ACNetLib.t1map import T1Map, read_t1_map
-from ACNetTrainerLib.cli import DICOM_FLAVOURS
+from ACNetLib.inference.classifier import Classifier
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.model import load_model
+from ACNetLib.models.store import default_localizer, model_for_field
+from ACNetLib.networks.localizer import Localizer, load_localizer
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetTrainerLib.commands.main import DICOM_FLAVOURS
 from ACNetTrainerLib.simulation.cohort import map_image
-from ACNetTrainerLib.simulation.dicom import FLAVOURS, PHILIPS_MAP_SLOPE, write_dicom_series
-from ACNetTrainerLib.simulation.parametric_map import INTEGER_SLOPE_MS, parametric_map
+from ACNetTrainerLib.simulation.dicom.parametric_map import INTEGER_SLOPE_MS, parametric_map
+from ACNetTrainerLib.simulation.dicom.series import FLAVOURS, PHILIPS_MAP_SLOPE, write_dicom_series
 from ACNetTrainerLib.simulation.patient import draw_patient
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES, SimulatedSection, simulate_section
 

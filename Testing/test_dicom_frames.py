@@ -9,10 +9,10 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from ACNetLib.dicom_images import HEADER_TAGS
-from ACNetLib.dicom_series import find_t1_maps
+from ACNetLib.dicom.images import HEADER_TAGS
+from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import read_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
 from dicom_files import GAP_MM, NORMAL, POSITION, SPACING, decimals, item, mapping, write_enhanced, write_section
 
 PRIVATE_FRAME_GROUP = (0x2005, 0x140F)  # "Philips MR Imaging DD 005": one item a frame with copies of public tags

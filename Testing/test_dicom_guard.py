@@ -11,10 +11,10 @@ import pydicom
 import pytest
 from pydicom.uid import RLELossless
 
-from ACNetLib import dicom_guard
-from ACNetLib.dicom_guard import check_pixel_count, decoded_in_child, pixels_of, read_dataset
+from ACNetLib.dicom import guard as dicom_guard
+from ACNetLib.dicom.guard import check_pixel_count, decoded_in_child, pixels_of, read_dataset
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import read_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
 from dicom_files import write_section
 
 STORED = np.random.default_rng(1).integers(200, 1900, (40, 30)).astype(np.uint16)

@@ -10,10 +10,10 @@ import pydicom
 import pytest
 from pydicom.uid import UID, HTJ2KLossless, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from ACNetLib.dicom_pixels import GDCM_SYNTAXES, require_decoder
-from ACNetLib.dicom_series import find_t1_maps
+from ACNetLib.dicom.pixels import GDCM_SYNTAXES, require_decoder
+from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import read_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
 from dicom_files import GAP_MM, RAMP, compress, mapping, write_enhanced, write_section
 
 

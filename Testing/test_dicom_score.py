@@ -11,7 +11,7 @@ import pytest
 from pydicom.sr.codedict import codes
 from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
-from ACNetLib.dicom_score import FIXED_T1_CODE, T1_QUANTITY_CODES, judge_header
+from ACNetLib.dicom.score import FIXED_T1_CODE, T1_QUANTITY_CODES, judge_header
 from dicom_files import T1_MAP_TYPE, item, mapping, write_image
 
 RAW_TYPE = ["ORIGINAL", "PRIMARY", "M", "ND"]

@@ -20,35 +20,35 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_json
-from ACNetLib.model import Model
-from ACNetLib.network import ACNet
-from ACNetLib.t1map import read_t1_map
-from ACNetTrainerLib import evaluation as evaluation_module
-from ACNetTrainerLib.attention_gallery import sections_by_outcome
-from ACNetTrainerLib.cases import Case, CaseLibrary
-from ACNetTrainerLib.dataset import CaseDataset
-from ACNetTrainerLib.evaluation import (
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.model import Model
+from ACNetLib.networks.acnet import ACNet
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetTrainerLib.cases.library import Case, CaseLibrary
+from ACNetTrainerLib.evaluation import evaluate as evaluation_module
+from ACNetTrainerLib.evaluation.attention_gallery import sections_by_outcome
+from ACNetTrainerLib.evaluation.evaluate import (
     check_unseen,
     evaluate,
     located_library,
     verdict_shares,
 )
-from ACNetTrainerLib.metrics import auroc
-from ACNetTrainerLib.performance import performance
-from ACNetTrainerLib.predictions import Predictions
-from ACNetTrainerLib.scores import PatientScores, score_patients
-from ACNetTrainerLib.training import predict
-from ACNetTrainerLib.training_patients import HASH_DIGITS, known_patients, patients_record
-from ACNetTrainerLib.true_measures import (
+from ACNetTrainerLib.evaluation.metrics import auroc
+from ACNetTrainerLib.evaluation.performance import performance
+from ACNetTrainerLib.evaluation.scores import PatientScores, score_patients
+from ACNetTrainerLib.evaluation.true_measures import (
     against_measures,
     known_measures,
     matched_patients,
     measures_log_odds,
     trained_measures_log_odds,
 )
+from ACNetTrainerLib.training.dataset import CaseDataset
+from ACNetTrainerLib.training.patients import HASH_DIGITS, known_patients, patients_record
+from ACNetTrainerLib.training.predictions import Predictions
+from ACNetTrainerLib.training.train import predict
 from conftest import Finder, a_card, simulate_library
 
 CPU = DeviceChoice("cpu", "asked for")

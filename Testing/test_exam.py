@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ACNetLib.cli import main
+from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError, VentricleNotFound
-from ACNetLib.exam import ExamResult, check_one_exam, classify_exam, pool_exam
-from ACNetLib.exam_input import Reading, read_exam
-from ACNetLib.model import Model
-from ACNetLib.probability import calibrated, sigmoid
-from ACNetLib.study import StudyResult
-from ACNetLib.t1map import T1Map
+from ACNetLib.inference.exam import ExamResult, check_one_exam, classify_exam, pool_exam
+from ACNetLib.inference.exam_input import Reading, read_exam
+from ACNetLib.inference.probability import calibrated, sigmoid
+from ACNetLib.inference.result import StudyResult
+from ACNetLib.models.model import Model
+from ACNetLib.t1map.t1_map import T1Map
 from conftest import Finder
 from dicom_files import PATIENT_ID, write_study
 from exam_files import HEIGHTS_MM, write_exam, write_slice
@@ -181,8 +181,8 @@ def classify(a_study: Callable) -> Callable[..., ExamResult]:
 
 
 def test_the_classifier_tells_a_map_without_a_heart_from_other_errors(a_model: Model, exam_folder: Path) -> None:
-    from ACNetLib.classifier import Classifier
-    from ACNetLib.device import DeviceChoice
+    from ACNetLib.inference.classifier import Classifier
+    from ACNetLib.inference.device import DeviceChoice
 
     classifier = Classifier(a_model, Finder(confidence=0.1), DeviceChoice("cpu", "asked for"))
     with pytest.raises(VentricleNotFound, match="exam, series 3: the left ventricle was not found"):
@@ -287,5 +287,5 @@ def test_it_loads_without_torch() -> None:
     import sys
 
     core = Path(__file__).parent.parent / "ACNetClassifier"
-    code = f"import sys; sys.path.insert(0, {str(core)!r}); import ACNetLib.exam; sys.exit('torch' in sys.modules)"
+    code = f"import sys; sys.path.insert(0, {str(core)!r}); import ACNetLib.inference.exam; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -22,7 +22,7 @@ from PySide6.QtGui import QImage
 
 from ACNetLib import __version__
 from ACNetLib.sample_data import SampleCase, sample_cases
-from ACNetLib.t1map import read_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.simulation.sample_data import thumbnail
 from icon import ICON, ICON_PIXELS, drawn_icon
 
@@ -131,7 +131,7 @@ def test_slicers_build_gets_the_description_that_the_index_reads(a_build: Build)
 
 
 def test_the_installed_modules_classify_their_sample_away_from_the_repository(a_build: Build, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ACNetLib.cli", "demo", "--output", str(tmp_path / "demo")]
+    command = [sys.executable, "-m", "ACNetLib.commands.main", "demo", "--output", str(tmp_path / "demo")]
     environment = {**os.environ, "PYTHONPATH": str(a_build.installed)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

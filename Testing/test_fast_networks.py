@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ACNetLib.fast_networks import make_fast
-from ACNetLib.localizer import load_localizer
-from ACNetLib.model import load_model
-from ACNetLib.model_store import default_localizer, model_for_field
+from ACNetLib.models.model import load_model
+from ACNetLib.models.store import default_localizer, model_for_field
+from ACNetLib.networks.fast import make_fast
+from ACNetLib.networks.localizer import load_localizer
 
 
 def count(network: nn.Module, kind: type[nn.Module]) -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ACNetLib.cli import main
+from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
-from ACNetLib.field_strength import agreed_field_strength, field_strength_option, nominal_field_strength
-from ACNetLib.t1map import read_t1_map
+from ACNetLib.t1map.field_strength import agreed_field_strength, field_strength_option, nominal_field_strength
+from ACNetLib.t1map.t1_map import read_t1_map
 from dicom_files import write_section
 
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import Model, load_model, save_model
-from ACNetLib.model_store import model_for_field
-from ACNetLib.section import IntensityScaling
-from ACNetTrainerLib import cli
-from ACNetTrainerLib.cases import CaseLibrary
-from ACNetTrainerLib.fine_tuning import FineTuning, check_parent
-from ACNetTrainerLib.recipe import ACNetSettings, Recipe, read_recipe, with_network
-from ACNetTrainerLib.training import train
-from ACNetTrainerLib.training_patients import known_patients
+from ACNetLib.models.model import Model, load_model, save_model
+from ACNetLib.models.store import model_for_field
+from ACNetLib.t1map.section import IntensityScaling
+from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.commands import main as cli
+from ACNetTrainerLib.training.fine_tuning import FineTuning, check_parent
+from ACNetTrainerLib.training.patients import known_patients
+from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe, read_recipe, with_network
+from ACNetTrainerLib.training.train import train
 from conftest import simulate_library
 from tiny_training import CPU, changed, few_cases
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib.cases import Case, CaseLibrary
-from ACNetTrainerLib.folds import split_patients
+from ACNetTrainerLib.cases.library import Case, CaseLibrary
+from ACNetTrainerLib.training.split import split_patients
 
 
 def a_library(groups: Iterable[tuple[int, str, str]], sections: int = 3) -> CaseLibrary:

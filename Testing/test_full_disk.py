@@ -18,19 +18,19 @@ from ACNetLib import files
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import WORLD_ERRORS, require_empty_folder, require_writable, write_json
 from ACNetLib.image_files import write_image
-from ACNetLib.model import Model, save_model
-from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
-from ACNetLib.report import write_result
-from ACNetLib.t1map import T1Map
-from ACNetLib.weights_header import WEIGHTS_SUFFIX
-from ACNetTrainerLib.case_editing import add_maps, create_case_library
-from ACNetTrainerLib.cases import read_case_library
-from ACNetTrainerLib.checkpoints import AtomicCheckpoints
-from ACNetTrainerLib.comparison_attention import Attention
-from ACNetTrainerLib.comparison_files import is_done, write_outcome
-from ACNetTrainerLib.comparison_training import Outcome
-from ACNetTrainerLib.csv_table import write_table
-from ACNetTrainerLib.publishing import publish
+from ACNetLib.models.header import WEIGHTS_SUFFIX
+from ACNetLib.models.model import Model, save_model
+from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
+from ACNetLib.report.files import write_result
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetTrainerLib.cases.editing import add_maps, create_case_library
+from ACNetTrainerLib.cases.library import read_case_library
+from ACNetTrainerLib.cases.table import write_table
+from ACNetTrainerLib.study.attention import Attention
+from ACNetTrainerLib.study.files import is_done, write_outcome
+from ACNetTrainerLib.study.training import Outcome
+from ACNetTrainerLib.training.checkpoints import AtomicCheckpoints
+from ACNetTrainerLib.training.publishing import publish
 from made_up_maps import new_map
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such limits")

@@ -146,10 +146,16 @@ def test_what_slicer_loads_with_a_module_is_bundled_with_slicer(file: Path) -> N
 
 def test_the_walk_over_loaded_files_finds_what_it_should() -> None:
     names = {module_name(file) for file in LOADED_BY_SLICER}
-    assert {"ACNetLib", "ACNetLib.panel.panel", "ACNetLib.scene", "ACNetLib.t1map", "ACNetLib.dicom"} <= names
-    assert not names & {"ACNetLib.network", "ACNetLib.model", "ACNetLib.classifier"}
+    assert {
+        "ACNetLib",
+        "ACNetLib.panel.panel",
+        "ACNetLib.scene.output",
+        "ACNetLib.t1map.t1_map",
+        "ACNetLib.dicom.volumes",
+    } <= names
+    assert not names & {"ACNetLib.networks.acnet", "ACNetLib.models.model", "ACNetLib.inference.classifier"}
     reached = {module_name(file) for file in loaded_with([CORE / "classifier.py"])}
-    assert {"ACNetLib.network", "ACNetLib.device", "ACNetLib.files"} <= reached
+    assert {"ACNetLib.networks.acnet", "ACNetLib.inference.device", "ACNetLib.files"} <= reached
 
 
 def names_at_load(node: ast.AST) -> Iterator[str]:
@@ -226,7 +232,7 @@ import os; os._exit(0)  # without the ceremony of ending a Qt application
     [
         (MODULE_FILES[0], "ACNetLib.panel.panel"),
         (MODULE_FILES[1], "ACNetTrainerLib.panel.panel"),
-        (DICOM_PLUGIN, "ACNetLib.dicom_series"),
+        (DICOM_PLUGIN, "ACNetLib.dicom.series"),
     ],
 )
 def test_a_module_loads_and_shows_its_panel_without_torch(file: Path, reached: str) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
-from ACNetLib.localizer import LocalizerModel, load_localizer, localizer_grid
-from ACNetLib.section import IntensityScaling
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, is_myocardium
-from ACNetTrainerLib.cases import CaseLibrary, read_case_library
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.networks.localizer import LocalizerModel, load_localizer, localizer_grid
+from ACNetLib.t1map.section import IntensityScaling
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, is_myocardium
+from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from ACNetTrainerLib.localization.evaluation import (
     dice,
     evaluate_localizer,
@@ -195,7 +195,7 @@ def test_the_command_refuses_what_it_cannot_do(
 def test_the_commands_train_judge_and_save_a_localizer_with_its_metrics(
     simulated_library: CaseLibrary, trained: LocalizerModel, tmp_path: Path
 ) -> None:
-    from ACNetLib.localizer import save_localizer
+    from ACNetLib.networks.localizer import save_localizer
 
     save_localizer(trained, tmp_path / "quick.safetensors")
     small = tmp_path / "few"

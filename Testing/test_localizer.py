@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from ACNetLib.device import DeviceChoice
 from ACNetLib.errors import ACNetError
-from ACNetLib.localizer import (
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.header import METADATA_KEY
+from ACNetLib.models.model import Model, load_model, save_model
+from ACNetLib.models.store import default_localizer
+from ACNetLib.networks.localizer import (
     CLASSES,
     Localizer,
     LocalizerCard,
@@ -28,12 +31,9 @@ from ACNetLib.localizer import (
     read_localizer_card,
     save_localizer,
 )
-from ACNetLib.model import Model, load_model, save_model
-from ACNetLib.model_store import default_localizer
 from ACNetLib.sample_data import SampleCase, sample_cases
-from ACNetLib.t1map import T1Map, read_t1_map
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
-from ACNetLib.weights_header import METADATA_KEY
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
 CPU = DeviceChoice("cpu", "asked for")
 ROWS, COLUMNS = 150, 170  # of conftest's oblique map

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib.attention_evaluation import judge_attention
-from ACNetTrainerLib.cases import LABELS, CaseLibrary, read_case_library
-from ACNetTrainerLib.dataset import CaseDataset
-from ACNetTrainerLib.recipe import ACNetSettings, Recipe
-from ACNetTrainerLib.training import train
-from ACNetTrainerLib.training_task import wall_attention_loss
+from ACNetTrainerLib.cases.library import LABELS, CaseLibrary, read_case_library
+from ACNetTrainerLib.evaluation.attention import judge_attention
+from ACNetTrainerLib.training.dataset import CaseDataset
+from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe
+from ACNetTrainerLib.training.task import wall_attention_loss
+from ACNetTrainerLib.training.train import train
 from tiny_training import CPU, changed, few_cases, file_bytes, tiny_recipe
 
 EPOCHS = 10

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ACNetLib.measures import SectionMeasures, measure_section, septal_arc
+from ACNetLib.ventricle.measures import SectionMeasures, measure_section, septal_arc
 
 ENDOCARDIUM, EPICARDIUM = 20.0, 29.0  # pixels
 CENTER = (70.0, 60.0)  # column, row

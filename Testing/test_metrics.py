@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, matthews_corrcoef, recall_score, roc_auc_score
 
-from ACNetTrainerLib.metrics import (
+from ACNetTrainerLib.evaluation.metrics import (
     auroc,
     bootstrap,
     expected_calibration_error,

@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import Model, load_model, read_card, save_model
-from ACNetLib.network import ACNet
-from ACNetLib.section import IntensityScaling
-from ACNetLib.weights_header import METADATA_KEY
+from ACNetLib.models.header import METADATA_KEY
+from ACNetLib.models.model import Model, load_model, read_card, save_model
+from ACNetLib.networks.acnet import ACNet
+from ACNetLib.t1map.section import IntensityScaling
 
 Tensors = dict[str, Tensor]
 Card = dict[str, Any]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ACNetLib.cli import main
-from ACNetLib.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
-from ACNetLib.model import INTENDED_USE, Model, load_model, save_model
-from ACNetLib.model_store import import_model
+from ACNetLib.commands.main import main
+from ACNetLib.models.model import INTENDED_USE, Model, load_model, save_model
+from ACNetLib.models.store import import_model
+from ACNetLib.networks.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
 
 SHIPPED = "acnet-simulated-1.5T"
 Captured = pytest.CaptureFixture[str]

@@ -19,11 +19,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ACNetLib import model_check, model_store, weights_header
 from ACNetLib.errors import ACNetError
-from ACNetLib.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
-from ACNetLib.model import Model, load_model, save_model
-from ACNetLib.model_store import (
+from ACNetLib.models import check as model_check
+from ACNetLib.models import header as weights_header
+from ACNetLib.models import store as model_store
+from ACNetLib.models.header import LARGEST_HEADER_BYTES, METADATA_KEY
+from ACNetLib.models.model import Model, load_model, save_model
+from ACNetLib.models.store import (
     available_models,
     default_localizer,
     find_model,
@@ -34,7 +36,7 @@ from ACNetLib.model_store import (
     stored_models,
     user_models_folder,
 )
-from ACNetLib.weights_header import LARGEST_HEADER_BYTES, METADATA_KEY
+from ACNetLib.networks.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
 
 SHIPPED = "acnet-simulated-1.5T"
 
@@ -108,7 +110,7 @@ def test_shipped_models_come_before_the_users_own_and_localizers_are_no_classifi
 def test_models_are_listed_without_torch(model_file: Path) -> None:
     import_model(model_file)
     code = (
-        "import sys; from ACNetLib.model_store import available_models; print(*available_models());"
+        "import sys; from ACNetLib.models.store import available_models; print(*available_models());"
         "assert not {'torch', 'safetensors'} & set(sys.modules)"
     )
     result = subprocess.run(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ACNetLib.network import ACNet, AttentionModule, ResidualUnit, attend
+from ACNetLib.networks.acnet import ACNet, AttentionModule, ResidualUnit, attend
 
 PAPER_PARAMETERS = 875_298
 Network = TypeVar("Network", bound=nn.Module)

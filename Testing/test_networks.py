@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.network import ACNetOutput, ResidualUnit
+from ACNetLib.networks.acnet import ACNetOutput, ResidualUnit
 from ACNetTrainerLib.networks import NETWORKS, build_network
 from ACNetTrainerLib.networks.residual_attention import (
     AttentionModule,

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from ACNetTrainerLib.dataset import CaseDataset
-from ACNetTrainerLib.folds import split_patients
-from ACNetTrainerLib.metrics import auroc
+from ACNetTrainerLib.evaluation.metrics import auroc
 from ACNetTrainerLib.networks import NETWORKS, build_network
-from ACNetTrainerLib.normalization import recompute_statistics, statistics_layers
-from ACNetTrainerLib.training import train
-from ACNetTrainerLib.training_task import balanced_log_loss
+from ACNetTrainerLib.training.dataset import CaseDataset
+from ACNetTrainerLib.training.normalization import recompute_statistics, statistics_layers
+from ACNetTrainerLib.training.split import split_patients
+from ACNetTrainerLib.training.task import balanced_log_loss
+from ACNetTrainerLib.training.train import train
 from conftest import simulate_library
 from tiny_training import CPU, changed, rows_of, tiny_recipe
 

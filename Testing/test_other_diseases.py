@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ACNetLib.model import Model, save_model
-from ACNetLib.section import SectionGrid
-from ACNetLib.t1map import read_t1_map
-from ACNetTrainerLib.cases import CaseLibrary
-from ACNetTrainerLib.cli import main
-from ACNetTrainerLib.other_diseases import GROUP_NAMES, VERDICTS, table
-from ACNetTrainerLib.simulated_crops import crop_around_truth
+from ACNetLib.models.model import Model, save_model
+from ACNetLib.t1map.section import SectionGrid
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.simulation.cohort import Cohort
 from ACNetTrainerLib.simulation.section import simulate_section
+from ACNetTrainerLib.study.other_diseases import GROUP_NAMES, VERDICTS, table
+from ACNetTrainerLib.study.simulated_crops import crop_around_truth
 
 
 def test_the_command_judges_every_disease_and_says_that_all_of_it_is_simulated(

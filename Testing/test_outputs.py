@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ACNetLib import cli as acnet
+from ACNetLib.commands import main as acnet
 from ACNetLib.sample_data import sample_cases
-from ACNetTrainerLib import cli as acnet_train
+from ACNetTrainerLib.commands import main as acnet_train
 
 SAMPLE = str(sample_cases()[0].volume)
 ARGUMENTS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ACNetTrainerLib.metrics import auroc
-from ACNetTrainerLib.paired_tests import delong_covariance, delong_test, holm
+from ACNetTrainerLib.evaluation.metrics import auroc
+from ACNetTrainerLib.evaluation.paired_tests import delong_covariance, delong_test, holm
 
 
 def by_definition(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ import slicer
 import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
-from ACNetLib.scene import find_result
+from ACNetLib.scene.output import find_result
 from panel_fixtures import classify, wait_for_end
 
 

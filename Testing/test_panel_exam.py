@@ -16,11 +16,11 @@ import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.errors import VentricleNotFound
-from ACNetLib.exam import pool_exam
-from ACNetLib.scene import add_t1_map, find_result, save_scene
-from ACNetLib.scene_crop_boxes import crop_box_center
-from ACNetLib.scene_table import read_summary
-from ACNetLib.t1map import T1Map
+from ACNetLib.inference.exam import pool_exam
+from ACNetLib.scene.crop_boxes import crop_box_center
+from ACNetLib.scene.output import add_t1_map, find_result, save_scene
+from ACNetLib.scene.table import read_summary
+from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import StandInClassifier, choose, classify, composites, result_of, wait_for_end
 
 
@@ -188,7 +188,7 @@ def test_a_saved_exam_is_there_again(a_module: Any, an_exam: tuple[Volume, Volum
 def test_a_volume_that_is_classified_alone_again_is_no_longer_of_the_exam(
     a_module: Any, an_exam: tuple[Volume, Volume], ui: Any
 ) -> None:
-    from ACNetLib.scene_exam import results_of_exam
+    from ACNetLib.scene.exam import results_of_exam
 
     base, apex = an_exam
     a_module.widget.panel.logic.classify(apex)

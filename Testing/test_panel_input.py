@@ -15,13 +15,13 @@ import slicer.util
 import vtk
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
-from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
-from ACNetLib.reference_store import remembered_references
-from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.scene import ResultNodes
-from ACNetLib.scene_sources import DICOM_INSTANCES
-from ACNetLib.scene_views import jump_to
-from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
+from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
+from ACNetLib.reference.store import remembered_references
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.scene.output import ResultNodes
+from ACNetLib.scene.sources import DICOM_INSTANCES
+from ACNetLib.scene.views import jump_to
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map
 from panel_fixtures import StandInClassifier, choose, classify
 
 

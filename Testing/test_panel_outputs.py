@@ -11,7 +11,7 @@ import slicer
 import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
-from ACNetLib.scene import ResultNodes
+from ACNetLib.scene.output import ResultNodes
 from panel_fixtures import classify, wait_for_end
 
 TRAINER_FILE = Path(__file__).parent.parent / "ACNetTrainer" / "ACNetTrainer.py"

@@ -19,9 +19,9 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.scene import ResultNodes, add_t1_map, find_result, save_scene
-from ACNetLib.scene_table import read_summary
-from ACNetLib.t1map import T1Map
+from ACNetLib.scene.output import ResultNodes, add_t1_map, find_result, save_scene
+from ACNetLib.scene.table import read_summary
+from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import MODULE_FILE, StandInClassifier, choose, classify, composites, result_of, wait_for_end
 
 
@@ -250,10 +250,10 @@ def test_the_logic_classifies_without_panel(a_module: Any, a_volume: Volume) -> 
 def test_the_logic_takes_the_reference_that_is_given_or_the_remembered_one(
     a_module: Any, a_volume: Volume, a_classifier: StandInClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ACNetLib import exam
+    from ACNetLib.inference import exam
     from ACNetLib.panel.logic import Choices
     from ACNetLib.panel.parameters import reference_of
-    from ACNetLib.reference_t1 import ReferenceT1
+    from ACNetLib.reference.t1 import ReferenceT1
 
     logic = a_module.widget.panel.logic
     monkeypatch.setattr(exam, "reference_for", lambda _map, given: given or ReferenceT1(1000.0, 30.0, "remembered"))
@@ -281,7 +281,7 @@ def test_the_logic_takes_a_model_by_the_reference_where_the_map_does_not_tell_it
 ) -> None:
     from ACNetLib.panel import logic as module
     from ACNetLib.panel.logic import Choices
-    from ACNetLib.reference_t1 import ReferenceT1
+    from ACNetLib.reference.t1 import ReferenceT1
 
     monkeypatch.setattr(module, "shipped_model_for_reference", lambda mean_ms: Path(f"{mean_ms:g}.safetensors"))
     logic = a_module.widget.panel.logic
@@ -371,10 +371,10 @@ def test_reload_in_the_middle_leaves_no_half_result(
 @pytest.fixture
 def an_untrained_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """With an untrained localizer in place of the shipped one."""
-    from ACNetLib import model_store
-    from ACNetLib.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
-    from ACNetLib.model import Model, save_model
-    from ACNetLib.network import ACNet
+    from ACNetLib.models import store as model_store
+    from ACNetLib.models.model import Model, save_model
+    from ACNetLib.networks.acnet import ACNet
+    from ACNetLib.networks.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
     from conftest import a_card
 
     save_model(Model(ACNet(), a_card("untrained")), tmp_path / "untrained.safetensors")

@@ -11,11 +11,11 @@ import slicer.util
 from slicer import vtkMRMLLayoutNode as Layout
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
-from ACNetLib.scene import ResultNodes, add_t1_map
-from ACNetLib.scene_input import section_in_view
-from ACNetLib.scene_sources import DICOM_INSTANCES, T1_OF_DICOM
-from ACNetLib.scene_views import is_shown_as_acquired, slice_view
-from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map
+from ACNetLib.scene.input import section_in_view
+from ACNetLib.scene.output import ResultNodes, add_t1_map
+from ACNetLib.scene.sources import DICOM_INSTANCES, T1_OF_DICOM
+from ACNetLib.scene.views import is_shown_as_acquired, slice_view
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map
 from panel_fixtures import StandInClassifier, choose, classify, composites
 
 PANEL_WIDTH, PANEL_HEIGHT = 430, 560

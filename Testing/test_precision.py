@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
-from ACNetTrainerLib import precision
-from ACNetTrainerLib.precision import EMULATED, PrecisionChoice, bfloat16_time_ratio, choose_precision
+from ACNetTrainerLib.training import precision
+from ACNetTrainerLib.training.precision import EMULATED, PrecisionChoice, bfloat16_time_ratio, choose_precision
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
@@ -50,7 +50,7 @@ def test_the_trial_leaves_the_number_of_threads() -> None:
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs oneDNN")
 def test_without_the_instructions_the_trial_finds_bfloat16_emulated() -> None:
-    code = "from ACNetTrainerLib.precision import bfloat16_time_ratio; print(bfloat16_time_ratio())"
+    code = "from ACNetTrainerLib.training.precision import bfloat16_time_ratio; print(bfloat16_time_ratio())"
     environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "PYTHONPATH": os.pathsep.join(sys.path)}
     said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert float(said.stdout) > EMULATED

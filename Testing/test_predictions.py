@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ACNetLib.probability import log_odds_of, sigmoid
-from ACNetTrainerLib.cases import Case
-from ACNetTrainerLib.predictions import Predictions, fit_temperature, fit_temperatures
+from ACNetLib.inference.probability import log_odds_of, sigmoid
+from ACNetTrainerLib.cases.library import Case
+from ACNetTrainerLib.training.predictions import Predictions, fit_temperature, fit_temperatures
 
 IS_DCM = np.arange(6000) % 3 == 0
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib.cases import Case, CaseLibrary
-from ACNetTrainerLib.comparison_training import CopiedCase, Run
+from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.networks import NETWORKS
-from ACNetTrainerLib.protocols import HONEST, PAPER_1, PAPER_2, Request, leaks, plan
+from ACNetTrainerLib.study.protocols import HONEST, PAPER_1, PAPER_2, Request, leaks, plan
+from ACNetTrainerLib.study.training import CopiedCase, Run
 
 EVERY = tuple(NETWORKS)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ACNetTrainerLib import provenance as provenance_module
-from ACNetTrainerLib.provenance import provenance
+from ACNetTrainerLib.evaluation import provenance as provenance_module
+from ACNetTrainerLib.evaluation.provenance import provenance
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import Model, load_model, save_model
-from ACNetLib.model_store import available_models, stored_models
-from ACNetLib.weights_header import COMPARISON
-from ACNetTrainerLib import cli
+from ACNetLib.models.header import COMPARISON
+from ACNetLib.models.model import Model, load_model, save_model
+from ACNetLib.models.store import available_models, stored_models
+from ACNetTrainerLib.commands import main as cli
 from ACNetTrainerLib.networks import build_network
-from ACNetTrainerLib.publishing import publish
+from ACNetTrainerLib.training.publishing import publish
 
 ESTIMATE = {"value": 0.9, "low": 0.8, "high": 0.95}
 JUDGED = dict.fromkeys(("auroc", "recall_dcm", "recall_normal", "balanced_accuracy"), ESTIMATE)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.network import ACNet
+from ACNetLib.networks.acnet import ACNet
 from ACNetTrainerLib.networks import build_network
-from ACNetTrainerLib.recipe import ACNetSettings, ComparedNetwork, read_recipe, shipped_recipes, with_network
+from ACNetTrainerLib.training.recipe import ACNetSettings, ComparedNetwork, read_recipe, shipped_recipes, with_network
 
 
 def changed_recipe(tmp_path: Path, old: str, new: str) -> str:

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from ACNetLib.cli import main
+from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
-from ACNetLib.reference_store import (
+from ACNetLib.reference.store import (
     forget_reference,
     reference_for,
     references_file,
     remember_reference,
     remembered_references,
 )
-from ACNetLib.reference_t1 import ReferenceT1, parse_reference
-from ACNetLib.t1map import T1Map
+from ACNetLib.reference.t1 import ReferenceT1, parse_reference
+from ACNetLib.t1map.t1_map import T1Map
 
 CORE = Path(__file__).parent.parent / "ACNetClassifier"
 AVANTO = "SIEMENS Avanto"
@@ -149,8 +149,8 @@ def test_a_folder_that_can_not_be_written_is_named(own_folder: Path) -> None:
 
 REMEMBERING = """
 import sys
-from ACNetLib.reference_store import remember_reference
-from ACNetLib.reference_t1 import ReferenceT1
+from ACNetLib.reference.store import remember_reference
+from ACNetLib.reference.t1 import ReferenceT1
 for number in range(20):
     remember_reference(f"{sys.argv[1]} {number}", 1.5, ReferenceT1(1000.0))
 """

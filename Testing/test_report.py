@@ -16,13 +16,13 @@ import SimpleITK as sitk
 
 from ACNetLib import __version__
 from ACNetLib.errors import ACNetError
-from ACNetLib.exam import pool_exam
-from ACNetLib.measures import SectionMeasures
-from ACNetLib.model import read_card
-from ACNetLib.model_store import model_for_field
-from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.report import result_values, write_result
-from ACNetLib.t1map import T1Map
+from ACNetLib.inference.exam import pool_exam
+from ACNetLib.models.model import read_card
+from ACNetLib.models.store import model_for_field
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.report.files import result_values, write_result
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.measures import SectionMeasures
 
 FORMAT_PAGE = (Path(__file__).parent.parent / "Documentation" / "result-format.md").read_text(encoding="utf-8")
 FILES, SCHEMA = FORMAT_PAGE.split("## result.json")

@@ -10,15 +10,15 @@ from html.parser import HTMLParser
 import pytest
 
 from ACNetLib import __version__
-from ACNetLib.device import DeviceChoice
-from ACNetLib.measures import SectionMeasures
-from ACNetLib.model import INTENDED_USE, read_card
-from ACNetLib.model_store import model_for_field
-from ACNetLib.probability import SCOPE
-from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.report_page import report_page
-from ACNetLib.study import StudyResult
-from ACNetLib.t1map import T1Map
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.probability import SCOPE
+from ACNetLib.inference.result import StudyResult
+from ACNetLib.models.model import INTENDED_USE, read_card
+from ACNetLib.models.store import model_for_field
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.report.page import report_page
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.measures import SectionMeasures
 
 VOID = {"meta", "img"}
 PICTURES = [b"first picture", b"second picture"]

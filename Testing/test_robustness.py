@@ -15,12 +15,12 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ACNetLib.model import Model, save_model
-from ACNetTrainerLib import robustness
-from ACNetTrainerLib.cli import main
-from ACNetTrainerLib.metrics import auroc
-from ACNetTrainerLib.robustness import DEGRADATIONS, peak_signal_to_noise_db, regression_log_odds, table
+from ACNetLib.models.model import Model, save_model
+from ACNetTrainerLib.commands.main import main
+from ACNetTrainerLib.evaluation.metrics import auroc
 from ACNetTrainerLib.simulation.patient import draw_patient
+from ACNetTrainerLib.study import robustness
+from ACNetTrainerLib.study.robustness import DEGRADATIONS, peak_signal_to_noise_db, regression_log_odds, table
 
 SCANS = [draw_patient(3, index, "normal", field).scan for field in (1.5, 3.0) for index in range(20)]
 

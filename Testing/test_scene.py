@@ -18,11 +18,14 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
-from ACNetLib.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
 from ACNetLib.errors import ACNetError
-from ACNetLib.probability import log_odds_of, sigmoid
-from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.scene import (
+from ACNetLib.inference.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
+from ACNetLib.inference.probability import log_odds_of, sigmoid
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.scene.crop_boxes import crop_box_center
+from ACNetLib.scene.display import VENTRICLE
+from ACNetLib.scene.input import t1_map_from_volume_node
+from ACNetLib.scene.output import (
     ResultNodes,
     add_t1_map,
     find_result,
@@ -30,12 +33,9 @@ from ACNetLib.scene import (
     save_scene,
     show_result,
 )
-from ACNetLib.scene_crop_boxes import crop_box_center
-from ACNetLib.scene_display import VENTRICLE
-from ACNetLib.scene_input import t1_map_from_volume_node
-from ACNetLib.scene_table import STUDY, leave_out, read_summary
-from ACNetLib.segments import SEGMENT_LABELS
-from ACNetLib.t1map import T1Map
+from ACNetLib.scene.table import STUDY, leave_out, read_summary
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.segments import SEGMENT_LABELS
 
 
 @pytest.fixture

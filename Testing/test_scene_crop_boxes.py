@@ -10,10 +10,10 @@ from slicer import vtkMRMLMarkupsROIDisplayNode as BoxDisplay
 from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
-from ACNetLib.scene import ResultNodes, add_t1_map, show_result
-from ACNetLib.scene_crop_boxes import show_crop_boxes
-from ACNetLib.scene_input import t1_map_from_volume_node
-from ACNetLib.t1map import T1Map
+from ACNetLib.scene.crop_boxes import show_crop_boxes
+from ACNetLib.scene.input import t1_map_from_volume_node
+from ACNetLib.scene.output import ResultNodes, add_t1_map, show_result
+from ACNetLib.t1map.t1_map import T1Map
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from slicer import vtkMRMLLayoutNode as Layout
 from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
-from ACNetLib.attention import ATTENTION_MAPS
-from ACNetLib.scene import ResultNodes, show_result
-from ACNetLib.scene_display import (
+from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.scene.display import (
     OVERLAYS,
     STYLES,
     T1_COLORS,
@@ -24,8 +23,9 @@ from ACNetLib.scene_display import (
     show_t1_window,
     show_volume,
 )
-from ACNetLib.scene_input import t1_map_from_volume_node
-from ACNetLib.scene_views import arrange_views, nodes_of_class
+from ACNetLib.scene.input import t1_map_from_volume_node
+from ACNetLib.scene.output import ResultNodes, show_result
+from ACNetLib.scene.views import arrange_views, nodes_of_class
 
 
 @pytest.fixture

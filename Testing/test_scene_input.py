@@ -17,12 +17,12 @@ from slicer import vtkMRMLSegmentationNode as Segmentation
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.scene import add_t1_map, show_result
-from ACNetLib.scene_display import VENTRICLE
-from ACNetLib.scene_input import center_from_node, segmentation_from_node, t1_map_from_volume_node
-from ACNetLib.scene_sources import field_strength_source
-from ACNetLib.segments import WHOLE_LABEL
-from ACNetLib.t1map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
+from ACNetLib.scene.display import VENTRICLE
+from ACNetLib.scene.input import center_from_node, segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.scene.output import add_t1_map, show_result
+from ACNetLib.scene.sources import field_strength_source
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
+from ACNetLib.ventricle.segments import WHOLE_LABEL
 
 
 @pytest.fixture

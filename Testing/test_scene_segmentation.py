@@ -14,10 +14,10 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 from slicer import vtkMRMLSegmentationNode as Segmentation
 
-from ACNetLib.attention import BAND_NAMES
-from ACNetLib.scene import ResultNodes, show_result
-from ACNetLib.scene_input import segmentation_from_node, t1_map_from_volume_node
-from ACNetLib.scene_segmentation import make_segmentation
+from ACNetLib.inference.attention import BAND_NAMES
+from ACNetLib.scene.input import segmentation_from_node, t1_map_from_volume_node
+from ACNetLib.scene.output import ResultNodes, show_result
+from ACNetLib.scene.segmentation import make_segmentation
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.scene import add_t1_map
-from ACNetLib.scene_input import t1_map_from_volume_node
-from ACNetLib.scene_sources import (
+from ACNetLib.scene.input import t1_map_from_volume_node
+from ACNetLib.scene.output import add_t1_map
+from ACNetLib.scene.sources import (
     CHANGED,
     DICOM_INSTANCES,
     NOT_CHECKED,
@@ -25,7 +25,7 @@ from ACNetLib.scene_sources import (
     check_values,
     field_strength_source,
 )
-from ACNetLib.t1map import T1Map, read_t1_map
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from dicom_files import GAP_MM, write_section
 from nifti_files import write_nifti
 
@@ -103,7 +103,7 @@ def test_a_volume_of_our_own_plugin_is_not_read_again(
 ) -> None:
     node = a_volume_of(1.0)
     node.SetAttribute(T1_OF_DICOM, "1")
-    monkeypatch.setattr("ACNetLib.scene_sources.read_dicom_files", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr("ACNetLib.scene.sources.read_dicom_files", lambda *_, **__: pytest.fail("read again"))
     assert t1_map_from_volume_node(node).warnings == ()
 
 

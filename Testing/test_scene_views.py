@@ -12,9 +12,9 @@ from slicer import vtkMRMLLayoutNode as Layout
 from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
-from ACNetLib.scene import add_t1_map
-from ACNetLib.scene_input import section_in_view
-from ACNetLib.scene_views import (
+from ACNetLib.scene.input import section_in_view
+from ACNetLib.scene.output import add_t1_map
+from ACNetLib.scene.views import (
     arrange_views,
     fit_views,
     give_back_views,
@@ -24,7 +24,7 @@ from ACNetLib.scene_views import (
     show_as_acquired,
     slice_view,
 )
-from ACNetLib.t1map import T1Map, t1_map_from_array
+from ACNetLib.t1map.t1_map import T1Map, t1_map_from_array
 from conftest import SHORT_AXIS
 
 TO_RAS = (-1, -1, 1)

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.section import (
+from ACNetLib.t1map.section import (
     TOWARDS_BASE,
     TOWARDS_LATERAL_WALL,
     IntensityScaling,
@@ -15,7 +15,7 @@ from ACNetLib.section import (
     anatomical_axes,
     to_intensity,
 )
-from ACNetLib.t1map import T1Map, t1_map_from_array
+from ACNetLib.t1map.t1_map import T1Map, t1_map_from_array
 from made_up_maps import STORAGES, stored_otherwise
 
 ROTATION = np.array([[0.6, 0.64, 0.48], [-0.8, 0.48, 0.36], [0.0, -0.6, 0.8]])

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ACNetLib.section_picture import SEPTUM_COLOR, section_picture
-from ACNetLib.study import StudyResult
-from ACNetLib.t1map import T1Map
-from ACNetLib.ventricle import MYOCARDIUM_LABEL
+from ACNetLib.inference.result import StudyResult
+from ACNetLib.report.picture import SEPTUM_COLOR, section_picture
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL
 
 CROP_SIDE, CROP_MM, MARGIN, HEADER = 512, 128, 16, 114
 

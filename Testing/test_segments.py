@@ -10,9 +10,9 @@ import SimpleITK as sitk
 from pydicom.uid import MRImageStorage
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.segments import WHOLE_LABEL, read_segmentation
-from ACNetLib.t1map import T1Map
-from ACNetLib.ventricle import Ventricle, measure_ventricle, ventricles_from_segmentation
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import Ventricle, measure_ventricle, ventricles_from_segmentation
+from ACNetLib.ventricle.segments import WHOLE_LABEL, read_segmentation
 from dicom_files import write_section
 from dicom_segment_files import write_dicom_segments
 

@@ -14,10 +14,10 @@ import SimpleITK as sitk
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from ACNetLib.t1map import read_t1_map
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL
-from ACNetTrainerLib.cases import CaseLibrary, read_case_library
-from ACNetTrainerLib.cli import main
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
+from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.simulation.check import Check
 from ACNetTrainerLib.simulation.cohort import Cohort
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES

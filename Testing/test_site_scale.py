@@ -11,11 +11,11 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.ventricle import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
-from ACNetTrainerLib.cases import Case, CaseLibrary
-from ACNetTrainerLib.metrics import BoolArray, FloatArray
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
+from ACNetTrainerLib.cases.library import Case, CaseLibrary
+from ACNetTrainerLib.evaluation.metrics import BoolArray, FloatArray
 from ACNetTrainerLib.simulation.truth import TRUTH_TABLE_NAME, masks_file
-from ACNetTrainerLib.site_scale import FACTOR_WEIGHTS, T1_FACTORS, cost_of_unknown_reference, normal_t1_ms
+from ACNetTrainerLib.training.site_scale import FACTOR_WEIGHTS, T1_FACTORS, cost_of_unknown_reference, normal_t1_ms
 
 
 def cases_of(normal: int, dcm: int = 0, slices: int = 3) -> tuple[Case, ...]:

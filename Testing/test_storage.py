@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ACNetLib.classifier import Classifier
-from ACNetLib.device import choose_device
-from ACNetLib.localizer import Localizer, load_localizer
-from ACNetLib.model import load_model
-from ACNetLib.model_store import SHIPPED_MODELS_FOLDER
-from ACNetLib.probability import log_odds_of
+from ACNetLib.inference.classifier import Classifier
+from ACNetLib.inference.device import choose_device
+from ACNetLib.inference.probability import log_odds_of
+from ACNetLib.inference.result import StudyResult
+from ACNetLib.models.model import load_model
+from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
+from ACNetLib.networks.localizer import Localizer, load_localizer
 from ACNetLib.sample_data import SampleCase, sample_cases
-from ACNetLib.study import StudyResult
-from ACNetLib.t1map import read_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
 from made_up_maps import STORAGES, stored_otherwise
 
 SAMPLES = sample_cases()

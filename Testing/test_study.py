@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.probability import log_odds_of, sigmoid
-from ACNetLib.study import Pooling, pool
-from ACNetLib.t1map import T1Map
+from ACNetLib.inference.probability import log_odds_of, sigmoid
+from ACNetLib.inference.result import Pooling, pool
+from ACNetLib.t1map.t1_map import T1Map
 
 POOLING = Pooling(temperatures=(1.0, 2.0), training_prior_dcm=0.5, prevalence_dcm=0.5, uncertain_range=(0.2, 0.8))
 
@@ -68,5 +68,5 @@ def test_leaving_sections_out_changes_the_study_and_not_the_sections(
 
 def test_it_loads_without_torch() -> None:
     core = Path(__file__).parent.parent / "ACNetClassifier"
-    code = f"import sys; sys.path.insert(0, {str(core)!r}); import ACNetLib.study; sys.exit('torch' in sys.modules)"
+    code = f"import sys; sys.path.insert(0, {str(core)!r}); import ACNetLib.inference.result; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ACNetLib.checks import check_t1_image
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import T1Map, read_t1_map, t1_map_from_array
+from ACNetLib.t1map.checks import check_t1_image
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_array
 
 SPACING = (1.4, 2.1, 8.0)
 ORIGIN = (-123.4567891, 54.321, -7.25)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ACNetLib.inference.torch_errors import torch_error_text
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.torch_errors import torch_error_text
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -30,7 +30,15 @@ def test_a_pytorch_that_can_not_be_loaded_is_one_line(tmp_path: Path, source: st
     (tmp_path / "torch" / "__init__.py").write_text(source)
     paths = [str(tmp_path), str(REPOSITORY / "ACNetClassifier")]
     done = subprocess.run(
-        [sys.executable, "-m", "ACNetLib.cli", "classify", sample_cases()[0].volume, "--output", tmp_path / "out"],
+        [
+            sys.executable,
+            "-m",
+            "ACNetLib.commands.main",
+            "classify",
+            sample_cases()[0].volume,
+            "--output",
+            tmp_path / "out",
+        ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,

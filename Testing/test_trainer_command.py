@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ACNetTrainerLib import cli
-from ACNetTrainerLib.cases import CaseLibrary
+from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.commands import main as cli
 from conftest import acnet_train
 
 

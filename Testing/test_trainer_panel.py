@@ -18,8 +18,10 @@ import slicer
 import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
-from ACNetLib.model_store import available_models
-from ACNetTrainerLib.background_training import (
+from ACNetLib.models.store import available_models
+from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.networks import NETWORKS
+from ACNetTrainerLib.training.background import (
     Request,
     Training,
     find_trainings,
@@ -27,8 +29,6 @@ from ACNetTrainerLib.background_training import (
     read_events,
     trainings_folder,
 )
-from ACNetTrainerLib.cases import CaseLibrary
-from ACNetTrainerLib.networks import NETWORKS
 from panel_fixtures import choose
 from trainer_panel_fixtures import TRAINER_FILE, TRAINING_SECONDS, open_library, texts_of, wait_for_state
 
@@ -174,7 +174,7 @@ def test_a_training_that_another_slicer_runs_is_found_and_can_be_stopped(
     request = {"cases": str(two_libraries[0].folder), "recipe": str(two_epochs), "network": "acnet"}
     code = (
         "import json, sys\n"
-        "from ACNetTrainerLib.background_training import Request, new_training, start\n"
+        "from ACNetTrainerLib.training.background import Request, new_training, start\n"
         "start(new_training('elsewhere', Request(**json.loads(sys.argv[1]))))\n"
     )
     paths = os.pathsep.join(str(TRAINER_FILE.parent.parent / name) for name in ("ACNetClassifier", "ACNetTrainer"))

@@ -10,8 +10,8 @@ import slicer
 import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
-from ACNetTrainerLib.case_editing import remove_cases
-from ACNetTrainerLib.cases import CaseLibrary, read_case_library
+from ACNetTrainerLib.cases.editing import remove_cases
+from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from trainer_panel_fixtures import add, click, open_library, texts_of
 
 

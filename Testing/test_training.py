@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from ACNetLib.attention import ATTENTION_MAPS
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import INTENDED_USE, Model, load_model, save_model
-from ACNetTrainerLib.cases import CaseLibrary
-from ACNetTrainerLib.fitting import learning_rate_factor
-from ACNetTrainerLib.progress import TrainingStopped, Watch
-from ACNetTrainerLib.recipe import ACNetSettings, Recipe
-from ACNetTrainerLib.training import train
-from ACNetTrainerLib.training_task import balanced_log_loss
+from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.models.model import INTENDED_USE, Model, load_model, save_model
+from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.training.loop import learning_rate_factor
+from ACNetTrainerLib.training.progress import TrainingStopped, Watch
+from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe
+from ACNetTrainerLib.training.task import balanced_log_loss
+from ACNetTrainerLib.training.train import train
 from conftest import acnet_train, simulate_library
 from tiny_training import CPU, EPOCHS, after_steps, changed, few_cases, rows_of, tiny_recipe, write_recipe
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.model import Model, load_model, read_card, save_model
-from ACNetLib.model_check import check_model
-from ACNetLib.model_store import available_models, import_model, stored_models
-from ACNetLib.weights_header import COMPARISON, LARGEST_FILE_BYTES
-from ACNetTrainerLib.cases import CaseLibrary
+from ACNetLib.models.check import check_model
+from ACNetLib.models.header import COMPARISON, LARGEST_FILE_BYTES
+from ACNetLib.models.model import Model, load_model, read_card, save_model
+from ACNetLib.models.store import available_models, import_model, stored_models
+from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.evaluation.scores import score_patients
 from ACNetTrainerLib.networks import build_network
-from ACNetTrainerLib.recipe import read_recipe, with_network
-from ACNetTrainerLib.scores import score_patients
-from ACNetTrainerLib.training import train
+from ACNetTrainerLib.training.recipe import read_recipe, with_network
+from ACNetTrainerLib.training.train import train
 from conftest import a_card
 from tiny_training import CPU, changed, few_cases
 

@@ -20,12 +20,12 @@ import torch
 from filelock import FileLock
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib import cli
-from ACNetTrainerLib.cases import CaseLibrary, write_case_table
-from ACNetTrainerLib.fitting import LOCK_FILE
-from ACNetTrainerLib.progress import TrainingStopped, Watch
-from ACNetTrainerLib.recipe import Recipe, read_recipe
-from ACNetTrainerLib.training import train
+from ACNetTrainerLib.cases.library import CaseLibrary, write_case_table
+from ACNetTrainerLib.commands import main as cli
+from ACNetTrainerLib.training.loop import LOCK_FILE
+from ACNetTrainerLib.training.progress import TrainingStopped, Watch
+from ACNetTrainerLib.training.recipe import Recipe, read_recipe
+from ACNetTrainerLib.training.train import train
 from conftest import acnet_train, start_acnet_train
 from tiny_training import CPU, EPOCHS, after_steps, changed, few_cases, file_bytes, rows_of, write_recipe
 

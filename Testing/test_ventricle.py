@@ -11,9 +11,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.segments import read_segmentation
-from ACNetLib.t1map import T1Map
-from ACNetLib.ventricle import (
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import (
     CAVITY_LABEL,
     MYOCARDIUM_LABEL,
     SEPTUM_LABEL,
@@ -23,6 +22,7 @@ from ACNetLib.ventricle import (
     ventricles_at_point,
     ventricles_from_segmentation,
 )
+from ACNetLib.ventricle.segments import read_segmentation
 
 ROW, COLUMN = 80, 60  # of conftest's bright heart
 

@@ -14,8 +14,8 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map import UNKNOWN_THICKNESS, read_t1_map
-from ACNetLib.volume_file import read_volume, read_volume_header
+from ACNetLib.t1map.t1_map import UNKNOWN_THICKNESS, read_t1_map
+from ACNetLib.volumes.volume import read_volume, read_volume_header
 from nifti_files import write_nifti
 
 OBLIQUE = np.array([[0.6, 0.64, 0.48], [-0.8, 0.48, 0.36], [0.0, -0.6, 0.8]])

@@ -113,7 +113,9 @@ def test_both_commands_tell_their_version(installed: Installed) -> None:
 
 
 def test_the_commit_of_a_repository_around_the_environment_is_not_taken_for_ours(installed: Installed) -> None:
-    code = "import json; from ACNetTrainerLib.provenance import provenance; print(json.dumps(provenance('x')))"
+    code = (
+        "import json; from ACNetTrainerLib.evaluation.provenance import provenance; print(json.dumps(provenance('x')))"
+    )
     record = json.loads(installed.run("python", "-c", code).stdout)
     assert record["commit"] is None
     assert record["uncommitted_changes"] is False

@@ -11,13 +11,13 @@ import pytest
 import slicer
 import slicer.util
 
-from ACNetLib.attention import ATTENTION_MAPS
+from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.sample_data import SampleCase, sample_cases
-from ACNetLib.scene import ResultNodes, add_t1_map, find_result
-from ACNetLib.scene_display import VENTRICLE
-from ACNetLib.scene_input import t1_map_from_volume_node
-from ACNetLib.scene_table import read_summary
-from ACNetLib.t1map import T1Map, read_t1_map
+from ACNetLib.scene.display import VENTRICLE
+from ACNetLib.scene.input import t1_map_from_volume_node
+from ACNetLib.scene.output import ResultNodes, add_t1_map, find_result
+from ACNetLib.scene.table import read_summary
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.patient import draw_patient
 from ACNetTrainerLib.simulation.sample_data import SAMPLE_PATIENTS, SAMPLE_SEED

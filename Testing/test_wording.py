@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ACNetLib.wording import probability_text, quantity_text, share_text, verdict_rule
+from ACNetLib.report.wording import probability_text, quantity_text, share_text, verdict_rule
 
 
 @pytest.mark.parametrize(

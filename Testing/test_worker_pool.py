@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 SLEEPERS = """
 import sys, time
-from ACNetLib.command_line import CommandParser, run_command
+from ACNetLib.commands.parser import CommandParser, run_command
 from ACNetTrainerLib.worker_pool import worker_pool
 
 def run(options):

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ACNetLib.device import DeviceChoice
-from ACNetLib.model import Model, save_model
-from ACNetTrainerLib.cases import LABELS, CaseLibrary
-from ACNetTrainerLib.progress import Event
-from ACNetTrainerLib.recipe import Recipe, read_recipe, shipped_recipes
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.model import Model, save_model
+from ACNetTrainerLib.cases.library import LABELS, CaseLibrary
+from ACNetTrainerLib.training.progress import Event
+from ACNetTrainerLib.training.recipe import Recipe, read_recipe, shipped_recipes
 
 CPU = DeviceChoice("cpu", "asked for")
 EPOCHS = 3

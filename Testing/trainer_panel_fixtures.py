@@ -11,9 +11,9 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.scene import add_t1_map
-from ACNetLib.t1map import read_t1_map
-from ACNetTrainerLib.cases import CaseLibrary
+from ACNetLib.scene.output import add_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetTrainerLib.cases.library import CaseLibrary
 from panel_fixtures import choose
 
 TRAINER_FILE = Path(__file__).parent.parent / "ACNetTrainer" / "ACNetTrainer.py"

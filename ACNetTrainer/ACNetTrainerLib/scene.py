@@ -15,13 +15,13 @@ from slicer import (
     vtkMRMLScene,
 )
 
-from ACNetLib.scene import add_t1_map
-from ACNetLib.scene_display import show_t1_window
-from ACNetLib.scene_views import jump_to, nodes_of_class, show_as_acquired
-from ACNetLib.t1map import read_t1_map
+from ACNetLib.scene.display import show_t1_window
+from ACNetLib.scene.output import add_t1_map
+from ACNetLib.scene.views import jump_to, nodes_of_class, show_as_acquired
+from ACNetLib.t1map.t1_map import read_t1_map
 
 if TYPE_CHECKING:
-    from .cases import Case, CaseLibrary
+    from .cases.library import Case, CaseLibrary
 
 CASE_FILE = "ACNet.caseFile"
 OUTPUT = "ACNet.training"

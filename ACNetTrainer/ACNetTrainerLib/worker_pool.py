@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
-from ACNetLib.command_line import STOPPED
+from ACNetLib.commands.parser import STOPPED
 
 _takes_no_more = _is_busy = False
 """In a worker: that it was asked to stop, for the next calls wait in its queue already and can't be cancelled; and that

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from ACNetLib.section import SECTION_SIZE
+from ACNetLib.t1map.section import SECTION_SIZE
 from ACNetTrainerLib.networks import NETWORKS, build_network
 
 BATCH_SIZE = 16

@@ -74,12 +74,12 @@ def took(work: Callable[[], None]) -> Clocks:
 
 def recommended() -> tuple[Any, str]:
     """The recipe of the build that runs, and the precision that it means on this processor."""
-    from ACNetTrainerLib.recipe import read_recipe
+    from ACNetTrainerLib.training.recipe import read_recipe
 
     recipe = read_recipe("recommended")
     precision = recipe.optimization.precision
     if precision == "auto":
-        from ACNetTrainerLib.precision import choose_precision
+        from ACNetTrainerLib.training.precision import choose_precision
 
         precision = choose_precision(precision, "cpu").precision
     return recipe, precision
@@ -94,11 +94,11 @@ def measure_step() -> dict[str, Any]:
 
 def measure_epoch(slices: int) -> dict[str, Any]:
     """The second of two epochs of a training, and as many bare steps just before and after it."""
-    from ACNetLib.device import DeviceChoice
-    from ACNetTrainerLib.cases import CaseLibrary
-    from ACNetTrainerLib.progress import Watch
-    from ACNetTrainerLib.training import train
-    from ACNetTrainerLib.training_commands import quieten_lightning
+    from ACNetLib.inference.device import DeviceChoice
+    from ACNetTrainerLib.cases.library import CaseLibrary
+    from ACNetTrainerLib.commands.training import quieten_lightning
+    from ACNetTrainerLib.training.progress import Watch
+    from ACNetTrainerLib.training.train import train
 
     quieten_lightning()
     recipe, precision = recommended()
@@ -136,8 +136,8 @@ def cases_of_noise(folder: Path, slices: int) -> tuple[Any, ...]:
     import numpy as np
     import SimpleITK as sitk
 
-    from ACNetLib.t1map import t1_map_from_array
-    from ACNetTrainerLib.cases import Case
+    from ACNetLib.t1map.t1_map import t1_map_from_array
+    from ACNetTrainerLib.cases.library import Case
 
     rng = np.random.default_rng(1)
     t1_ms = 1000 + 100 * rng.standard_normal((1, *MAP_SIZE))

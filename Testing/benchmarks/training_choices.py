@@ -23,23 +23,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ACNetLib.device import choose_device
-from ACNetLib.section import INTENSITY_MAX, IntensityScaling, SectionGrid, to_intensity
-from ACNetTrainerLib.augmentation import random_grid, vary_t1
-from ACNetTrainerLib.cases import Case, CaseLibrary, read_case_library
-from ACNetTrainerLib.checkpoints import ResumableLoader
-from ACNetTrainerLib.dataset import CaseDataset, EpochSampler, SampleKey
-from ACNetTrainerLib.fitting import fit
-from ACNetTrainerLib.folds import split_patients
+from ACNetLib.inference.device import choose_device
+from ACNetLib.t1map.section import INTENSITY_MAX, IntensityScaling, SectionGrid, to_intensity
+from ACNetTrainerLib.cases.library import Case, CaseLibrary, read_case_library
+from ACNetTrainerLib.evaluation.metrics import auroc, bootstrap
+from ACNetTrainerLib.evaluation.provenance import provenance
 from ACNetTrainerLib.localization.training import with_other_contrast
-from ACNetTrainerLib.metrics import auroc, bootstrap
 from ACNetTrainerLib.networks import build_network
-from ACNetTrainerLib.progress import UNWATCHED
-from ACNetTrainerLib.provenance import provenance
-from ACNetTrainerLib.recipe import Augmentation, read_recipe
 from ACNetTrainerLib.simulation.truth import TRUTH_TABLE_NAME
-from ACNetTrainerLib.training import evaluation_loader, predict
-from ACNetTrainerLib.training_task import TrainingTask
+from ACNetTrainerLib.training.augmentation import random_grid, vary_t1
+from ACNetTrainerLib.training.checkpoints import ResumableLoader
+from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, SampleKey
+from ACNetTrainerLib.training.loop import fit
+from ACNetTrainerLib.training.progress import UNWATCHED
+from ACNetTrainerLib.training.recipe import Augmentation, read_recipe
+from ACNetTrainerLib.training.split import split_patients
+from ACNetTrainerLib.training.task import TrainingTask
+from ACNetTrainerLib.training.train import evaluation_loader, predict
 
 PATIENTS, HELD_OUT, EPOCHS, SEPTUM_TURN_DEGREES = 300, 250, 5, 20.0
 FREE_CONTRAST_SHARE, SITE_SD, SITE_FACTOR = 1 / 3, 0.04, 1.06

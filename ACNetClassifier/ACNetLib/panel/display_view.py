@@ -12,9 +12,8 @@ from slicer import vtkMRMLScalarVolumeNode
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.parameters import ACNetParameters, display_of
 from ACNetLib.panel.texts import overlay_text, style_text, t1_colors_text
-from ACNetLib.scene import ResultNodes
-from ACNetLib.scene_crop_boxes import show_crop_boxes
-from ACNetLib.scene_display import (
+from ACNetLib.scene.crop_boxes import show_crop_boxes
+from ACNetLib.scene.display import (
     OVERLAYS,
     STYLES,
     T1_COLORS,
@@ -26,8 +25,9 @@ from ACNetLib.scene_display import (
     show_t1_window,
     show_volume,
 )
-from ACNetLib.scene_views import arrange_views, fit_views, give_back_views, show_as_acquired
-from ACNetLib.t1map import T1Map
+from ACNetLib.scene.output import ResultNodes
+from ACNetLib.scene.views import arrange_views, fit_views, give_back_views, show_as_acquired
+from ACNetLib.t1map.t1_map import T1Map
 
 SETTLING_MS = 50
 """A view that a new layout has made larger or smaller knows its size after that."""

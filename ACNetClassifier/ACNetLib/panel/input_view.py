@@ -11,9 +11,10 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
-from ACNetLib.device import DEVICE_REQUESTS
 from ACNetLib.errors import ACNetError
-from ACNetLib.exam import check_one_exam, exam_reference, one_that_tells_its_field
+from ACNetLib.inference.device import DEVICE_REQUESTS
+from ACNetLib.inference.exam import check_one_exam, exam_reference, one_that_tells_its_field
+from ACNetLib.models.header import read_card_values
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.logic import ACNetClassifierLogic, Choices
 from ACNetLib.panel.parameters import SECTION_CHOICES, ACNetParameters, reference_of, volumes_of
@@ -30,11 +31,10 @@ from ACNetLib.panel.texts import (
     section_choice_text,
     short_field_strength_text,
 )
-from ACNetLib.reference_store import remember_reference
-from ACNetLib.scene_input import section_in_view, t1_map_from_volume_node
-from ACNetLib.scene_sources import DICOM_INSTANCES, field_strength_source
-from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
-from ACNetLib.weights_header import read_card_values
+from ACNetLib.reference.store import remember_reference
+from ACNetLib.scene.input import section_in_view, t1_map_from_volume_node
+from ACNetLib.scene.sources import DICOM_INSTANCES, field_strength_source
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 
 FIELD_STRENGTHS = ("", "1.5", "3")
 AUTOMATIC_MODEL = ""

@@ -16,7 +16,7 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.exam import (
+from ACNetLib.inference.exam import (
     ExamResult,
     check_one_exam,
     classify_exam,
@@ -24,24 +24,24 @@ from ACNetLib.exam import (
     one_that_tells_its_field,
     pool_exam,
 )
+from ACNetLib.inference.result import StudyResult
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.panel.worker import Progress
-from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.scene import ResultNodes, find_result
-from ACNetLib.scene_crop_boxes import crop_box_center
-from ACNetLib.scene_display import Display
-from ACNetLib.scene_exam import leave_out_of_exam, show_exam
-from ACNetLib.scene_input import place_from_node, t1_map_from_volume_node
-from ACNetLib.study import StudyResult
-from ACNetLib.t1map import T1Map
-from ACNetLib.ventricle import Point
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.scene.crop_boxes import crop_box_center
+from ACNetLib.scene.display import Display
+from ACNetLib.scene.exam import leave_out_of_exam, show_exam
+from ACNetLib.scene.input import place_from_node, t1_map_from_volume_node
+from ACNetLib.scene.output import ResultNodes, find_result
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import Point
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
     class StudyClassifier(Protocol):
-        """ACNetLib.classifier.Classifier, or what takes its place in a test."""
+        """ACNetLib.inference.classifier.Classifier, or what takes its place in a test."""
 
         def classify(
             self,
@@ -190,8 +190,8 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         """Load what the first run needs, if PyTorch is installed. Takes seconds: for another thread."""
         if importlib.util.find_spec("torch") is not None:
             import_torch()
-            import ACNetLib.classifier
-            import ACNetLib.fast_networks  # noqa: F401
+            import ACNetLib.inference.classifier
+            import ACNetLib.networks.fast  # noqa: F401
 
     def run(self, volume: vtkMRMLScalarVolumeNode) -> Run | None:
         """The volume's last run of this session, if there was one."""
@@ -281,7 +281,7 @@ def report_work(exam: ExamResult, folder: Path) -> Callable[[Progress], Path]:
 
     def work(progress: Progress) -> Path:
         progress("report", 0.0)
-        from ACNetLib.report import write_result
+        from ACNetLib.report.files import write_result
 
         try:
             write_result(exam, folder)
@@ -297,31 +297,31 @@ def report_work(exam: ExamResult, folder: Path) -> Callable[[Progress], Path]:
 
 
 def available_models() -> dict[str, Path]:
-    from ACNetLib.model_store import available_models as available
+    from ACNetLib.models.store import available_models as available
 
     return available()
 
 
 def shipped_model_for_field(field_strength_tesla: float) -> Path:
-    from ACNetLib.model_store import model_for_field
+    from ACNetLib.models.store import model_for_field
 
     return model_for_field(field_strength_tesla)
 
 
 def shipped_model_for_reference(mean_ms: float) -> Path:
-    from ACNetLib.model_store import model_for_reference
+    from ACNetLib.models.store import model_for_reference
 
     return model_for_reference(mean_ms)
 
 
 def load_classifier_from_file(model: Path, device: str) -> Any:
     import_torch()
-    from ACNetLib.classifier import Classifier
-    from ACNetLib.device import choose_device
-    from ACNetLib.fast_networks import make_fast
-    from ACNetLib.localizer import Localizer, load_localizer
-    from ACNetLib.model import load_model
-    from ACNetLib.model_store import default_localizer
+    from ACNetLib.inference.classifier import Classifier
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.models.model import load_model
+    from ACNetLib.models.store import default_localizer
+    from ACNetLib.networks.fast import make_fast
+    from ACNetLib.networks.localizer import Localizer, load_localizer
 
     choice = choose_device(device)
     classifier, localizer = load_model(model), load_localizer(default_localizer())

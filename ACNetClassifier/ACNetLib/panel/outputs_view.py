@@ -18,9 +18,9 @@ from ACNetLib.panel.logic import ACNetClassifierLogic, report_work
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.texts import refusal_text
 from ACNetLib.panel.worker import Work
-from ACNetLib.scene import ResultNodes, find_result
-from ACNetLib.scene_exam import results_of_exam
-from ACNetLib.scene_segmentation import make_segmentation
+from ACNetLib.scene.exam import results_of_exam
+from ACNetLib.scene.output import ResultNodes, find_result
+from ACNetLib.scene.segmentation import make_segmentation
 
 REPORT_FOLDER = "acnet-report"
 TRAINER = "ACNetTrainer"

@@ -25,11 +25,11 @@ from ACNetLib.panel.result_view import ResultView
 from ACNetLib.panel.sample_data import load_sample
 from ACNetLib.panel.texts import other_copy_text, refusal_text, step_text
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
-from ACNetLib.scene import ResultNodes, find_result
-from ACNetLib.scene_copies import better_copy, volumes_of_our_plugin
-from ACNetLib.scene_exam import volume_of
-from ACNetLib.scene_table import SectionRow, read_summary
-from ACNetLib.scene_views import jump_to
+from ACNetLib.scene.copies import better_copy, volumes_of_our_plugin
+from ACNetLib.scene.exam import volume_of
+from ACNetLib.scene.output import ResultNodes, find_result
+from ACNetLib.scene.table import SectionRow, read_summary
+from ACNetLib.scene.views import jump_to
 
 VOLUME_EVENTS = (
     vtk.vtkCommand.ModifiedEvent,

@@ -13,8 +13,8 @@ from slicer import (
 )
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.scene_display import Display
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.scene.display import Display
 
 # Not every Slicer's wrapper knows A | B; it takes None for a union only where it is in it.
 CenterParameter = Union[  # noqa: UP007
@@ -42,11 +42,11 @@ class ACNetParameters:
     prevalence - the share of DCM among those examined; 0: that of the model's training.
     reference_t1_mean, reference_t1_sd - septal T1 of the scanner's healthy volunteers in ms; a mean of 0: that which is
       remembered for the scanner, if any; an SD of 0: not known.
-    device - one of ACNetLib.device.DEVICE_REQUESTS.
-    overlay, style, opacity - see ACNetLib.scene_display.Display.
+    device - one of ACNetLib.inference.device.DEVICE_REQUESTS.
+    overlay, style, opacity - see ACNetLib.scene.display.Display.
     side_by_side - the T1 map alone beside the one with the overlay, in place of one view.
     crop_boxes - whether the outlines of what the network sees are shown.
-    t1_colors - one of ACNetLib.scene_display.T1_COLORS.
+    t1_colors - one of ACNetLib.scene.display.T1_COLORS.
     """
 
     t1_volume: vtkMRMLScalarVolumeNode

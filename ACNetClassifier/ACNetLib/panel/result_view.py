@@ -9,7 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ACNetLib.panel.texts import row_texts, study_text, verdict_text
-from ACNetLib.scene_table import SectionRow, StudySummary
+from ACNetLib.scene.table import SectionRow, StudySummary
 
 TICK_COLUMN = 0
 MOST_ROWS = 12

@@ -8,7 +8,7 @@ from slicer import vtkMRMLScalarVolumeNode
 
 from ACNetLib.resources import resources_folder
 from ACNetLib.sample_data import SampleCase, sample_cases
-from ACNetLib.t1map import FIELD_STRENGTH_KEY, SIMULATED_KEY, read_t1_map
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, read_t1_map
 
 CATEGORY = "ACNet"
 THUMBNAILS = resources_folder() / "Icons"

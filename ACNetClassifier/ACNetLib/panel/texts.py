@@ -11,11 +11,11 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError, one_line
-from ACNetLib.reference_t1 import ReferenceT1
-from ACNetLib.scene_sources import FieldStrengthSource
-from ACNetLib.scene_table import SectionRow, StudySummary
-from ACNetLib.study import median_of_known
-from ACNetLib.t1map import T1Map
+from ACNetLib.inference.result import median_of_known
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.scene.sources import FieldStrengthSource
+from ACNetLib.scene.table import SectionRow, StudySummary
+from ACNetLib.t1map.t1_map import T1Map
 
 MINUS_OPTIONS = re.compile(r" \([^()]*--[a-z][^()]*\)")
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.torch_errors import torch_error_text
+from ACNetLib.inference.torch_errors import torch_error_text
 
 SHORT_WAITS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 """For the libraries that share PyTorch's work among threads: how long a thread that waits for another keeps its core

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ACNetLib.t1map import DISPLAY_WINDOW_MS
+from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS
 
-from ..figures import save_figure
+from ..evaluation.drawing import save_figure
 from .cohort import Cohort
 from .hearts import LEVEL_NAMES
 from .sections import draw_section

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from threadpoolctl import threadpool_limits
 
-from ACNetLib.measures import measure_section, septal_arc
+from ACNetLib.ventricle.measures import measure_section, septal_arc
 
-from ..metrics import auroc
+from ..evaluation.metrics import auroc
 from ..worker_pool import worker_pool
 from .cohort import Cohort, whole_ms
 from .hearts import KINDS, LEVEL_NAMES, FloatArray

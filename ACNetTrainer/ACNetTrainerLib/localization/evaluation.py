@@ -10,11 +10,11 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ACNetLib.device import DeviceChoice
-from ACNetLib.localizer import Localizer, LocalizerModel
-from ACNetLib.ventricle import CAVITY_LABEL, LabelArray, Ventricle, is_myocardium, measure_ventricle
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.networks.localizer import Localizer, LocalizerModel
+from ACNetLib.ventricle.labels import CAVITY_LABEL, LabelArray, Ventricle, is_myocardium, measure_ventricle
 
-from ..cases import CaseLibrary
+from ..cases.library import CaseLibrary
 from .sections import (
     THROUGH_HEART_MM,
     LabelledSection,

@@ -10,25 +10,25 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ACNetLib.measures import septal_arc
-from ACNetLib.segments import read_segmentation
-from ACNetLib.t1map import T1Map, t1_map_from_image
-from ACNetLib.ventricle import (
+from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
+from ACNetLib.ventricle.labels import (
     CAVITY_LABEL,
     MYOCARDIUM_LABEL,
     SEPTUM_LABEL,
     LabelArray,
     is_myocardium,
 )
+from ACNetLib.ventricle.measures import septal_arc
+from ACNetLib.ventricle.segments import read_segmentation
 
-from ..cases import Case, CaseLibrary
-from ..csv_table import Row, Table
+from ..cases.library import Case, CaseLibrary
+from ..cases.table import Row, Table
+from ..evaluation.truth_table import measure_in, read_truth_table, rows_of_cases
 from ..simulation.cohort import map_image, placed_map
 from ..simulation.diseases import DISEASES, draw_diseased_patient
 from ..simulation.patient import Patient, draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section, simulate_section_without_heart
 from ..simulation.truth import masks_file
-from ..truth_table import measure_in, read_truth_table, rows_of_cases
 from ..worker_pool import worker_pool
 
 INSERTIONS = ("anterior", "inferior")
@@ -47,7 +47,7 @@ INSERTION_COLUMNS = tuple(f"{point}_insertion_{axis}_mm" for point in ("anterior
 class LabelledSection:
     """A T1 map of one section and its true ventricle.
 
-    labels: (rows, columns), those of ACNetLib.ventricle; all 0 where there is no heart. center_mm: of the left
+    labels: (rows, columns), those of ACNetLib.ventricle.labels; all 0 where there is no heart. center_mm: of the left
     ventricle, LPS (3,); None where there is no heart.
     """
 

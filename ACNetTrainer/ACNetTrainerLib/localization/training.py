@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from ACNetLib.device import DeviceChoice
-from ACNetLib.localizer import (
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.networks.localizer import (
     CLASSES,
     Localizer,
     LocalizerCard,
@@ -23,16 +23,16 @@ from ACNetLib.localizer import (
     LocalizerNetwork,
     localizer_grid,
 )
-from ACNetLib.section import IntensityScaling, to_intensity
-from ACNetLib.ventricle import CAVITY_LABEL, Ventricle
+from ACNetLib.t1map.section import IntensityScaling, to_intensity
+from ACNetLib.ventricle.labels import CAVITY_LABEL, Ventricle
 
-from ..cases import CaseLibrary
-from ..dataset import EpochSampler, InOrder, SampleKey
-from ..fitting import FittingTask, claim_folder, fit
-from ..folds import split_patients
-from ..progress import UNWATCHED, Watch
-from ..recipe import Optimization
-from ..training import count_cases
+from ..cases.library import CaseLibrary
+from ..training.dataset import EpochSampler, InOrder, SampleKey
+from ..training.loop import FittingTask, claim_folder, fit
+from ..training.progress import UNWATCHED, Watch
+from ..training.recipe import Optimization
+from ..training.split import split_patients
+from ..training.train import count_cases
 from .evaluation import ACCEPTED_CENTER_ERROR_MM
 from .sections import (
     THROUGH_HEART_MM,

@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.network import ACNet
+from ACNetLib.networks.acnet import ACNet
 
 from .residual_attention import ResidualAttentionNetwork
 from .resnet import ResNet

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ACNetLib.network import (
+from ACNetLib.networks.acnet import (
     MAXIMUM_INTENSITY,
     ACNetOutput,
     NormalizationKind,

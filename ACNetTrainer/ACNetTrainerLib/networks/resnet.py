@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ACNetLib.network import MAXIMUM_INTENSITY, ACNetOutput
+from ACNetLib.networks.acnet import MAXIMUM_INTENSITY, ACNetOutput
 
 
 class ResNet(nn.Module):

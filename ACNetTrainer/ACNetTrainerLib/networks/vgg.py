@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ACNetLib.network import MAXIMUM_INTENSITY, ACNetOutput
-from ACNetLib.section import SECTION_SIZE
+from ACNetLib.networks.acnet import MAXIMUM_INTENSITY, ACNetOutput
+from ACNetLib.t1map.section import SECTION_SIZE
 
 
 class VGG16(nn.Module):

@@ -18,7 +18,7 @@ from ACNetLib.panel.worker import Progress, Worker
 from ACNetTrainerLib.panel.texts import count_text, label_text
 
 if TYPE_CHECKING:
-    from ACNetTrainerLib.cases import Case, CaseLibrary
+    from ACNetTrainerLib.cases.library import Case, CaseLibrary
 
 MOST_ROWS = 500
 """A table of thousands would be slow, and nobody reads it: the filter finds the others."""
@@ -141,7 +141,7 @@ def _drawing(library: CaseLibrary, pictures: Mapping[Case, Path]) -> Callable[[P
     """The work that draws these pictures and reports each."""
 
     def work(progress: Progress) -> None:
-        from ACNetTrainerLib.case_pictures import write_thumbnail
+        from ACNetTrainerLib.cases.pictures import write_thumbnail
 
         for number, (case, picture) in enumerate(pictures.items(), start=1):
             with suppress(ACNetError):  # a check of the library says what is wrong with an image
@@ -155,8 +155,8 @@ def reading(folder: Path) -> Callable[[Progress], tuple[CaseLibrary | None, list
     """The work that reads a library: for `CasesView.show`."""
 
     def work(_progress: Progress) -> tuple[CaseLibrary | None, list[str]]:
-        from ACNetTrainerLib.case_checks import size_warnings
-        from ACNetTrainerLib.cases import read_case_library
+        from ACNetTrainerLib.cases.checks import size_warnings
+        from ACNetTrainerLib.cases.library import read_case_library
 
         try:
             library = read_case_library(folder, may_be_empty=True)

@@ -13,11 +13,11 @@ from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import read_json
-from ACNetLib.model_store import user_models_folder
-from ACNetTrainerLib.background_training import Training, last_error, run_command
+from ACNetLib.models.store import user_models_folder
 from ACNetTrainerLib.panel.logic import python_for_processes
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 from ACNetTrainerLib.panel.texts import failure_text, judged_text, result_texts
+from ACNetTrainerLib.training.background import Training, last_error, run_command
 
 POLL_MS = 300
 METRICS_FILE, FIGURES_FOLDER, JUDGED_MODEL = "metrics.json", "figures", "judged"

@@ -16,11 +16,11 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.panel.logic import Center
 from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.panel.worker import Progress
-from ACNetLib.scene_input import place_from_node, t1_map_from_volume_node
+from ACNetLib.scene.input import place_from_node, t1_map_from_volume_node
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 
 if TYPE_CHECKING:
-    from ACNetTrainerLib.cases import Case, CaseLibrary
+    from ACNetTrainerLib.cases.library import Case, CaseLibrary
 
 
 class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
@@ -50,8 +50,8 @@ class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
 
         def work(progress: Progress) -> tuple[Case, ...]:
             progress("case", 0.0)
-            from ACNetTrainerLib.case_editing import add_maps
-            from ACNetTrainerLib.case_maps import NewMap, at_point, by_localizer, in_segmentation
+            from ACNetTrainerLib.cases.editing import add_maps
+            from ACNetTrainerLib.cases.maps import NewMap, at_point, by_localizer, in_segmentation
 
             if center_mm is not None:
                 located = at_point(t1_map, center_mm)
@@ -66,14 +66,14 @@ class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
 
 def check_warnings(library: CaseLibrary) -> list[str]:
     """What is to be known of the library when every image has been read. Raises ACNetError when it is refused."""
-    from ACNetTrainerLib.case_checks import check_library
+    from ACNetTrainerLib.cases.checks import check_library
 
     return [*library.warnings, *check_library(library).warnings]
 
 
 def give_other_label(folder: Path, cases: Sequence[Case]) -> None:
     """To all cases of the patients of these cases. Raises ACNetError when the library would be refused afterwards."""
-    from ACNetTrainerLib import case_editing
+    from ACNetTrainerLib.cases import editing as case_editing
 
     for case in cases:
         case_editing.edit_case(folder, case.case, label="normal" if case.is_dcm else "dcm")
@@ -81,7 +81,7 @@ def give_other_label(folder: Path, cases: Sequence[Case]) -> None:
 
 def remove_cases(folder: Path, names: Sequence[str]) -> None:
     """Remove cases and their files from a library. Raises ACNetError when it can't be changed."""
-    from ACNetTrainerLib import case_editing
+    from ACNetTrainerLib.cases import editing as case_editing
 
     case_editing.remove_cases(folder, names)
 
@@ -93,8 +93,8 @@ def python_for_processes() -> str:
 
 def shipped_localizer() -> Any:
     import_torch()
-    from ACNetLib.device import choose_device
-    from ACNetLib.localizer import Localizer, load_localizer
-    from ACNetLib.model_store import default_localizer
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.models.store import default_localizer
+    from ACNetLib.networks.localizer import Localizer, load_localizer
 
     return Localizer(load_localizer(default_localizer()), choose_device("auto"))

@@ -134,7 +134,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             return
         try:
             self._ensure_packages()
-            from ACNetTrainerLib.case_editing import create_case_library
+            from ACNetTrainerLib.cases.editing import create_case_library
 
             create_case_library(Path(folder))
         except ACNetError as error:

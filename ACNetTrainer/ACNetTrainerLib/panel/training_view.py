@@ -11,8 +11,13 @@ import slicer
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.model_store import available_models
-from ACNetTrainerLib.background_training import (
+from ACNetLib.models.store import available_models
+from ACNetTrainerLib.commands.training import FINE_TUNE
+from ACNetTrainerLib.panel.logic import python_for_processes
+from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
+from ACNetTrainerLib.panel.texts import failure_text, progress_text, training_text
+from ACNetTrainerLib.scene import draw_curves, show_plot_view
+from ACNetTrainerLib.training.background import (
     ERRORS_FILE,
     EventLog,
     Request,
@@ -28,11 +33,6 @@ from ACNetTrainerLib.background_training import (
     state_of,
     stop_requested,
 )
-from ACNetTrainerLib.panel.logic import python_for_processes
-from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
-from ACNetTrainerLib.panel.texts import failure_text, progress_text, training_text
-from ACNetTrainerLib.scene import draw_curves, show_plot_view
-from ACNetTrainerLib.training_commands import FINE_TUNE
 
 POLL_MS = 500
 ACNET = "acnet"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import auroc
+from ..evaluation.metrics import auroc
 from .anatomy import APEX, BASE, MID
 from .check import Check
 from .hearts import Label

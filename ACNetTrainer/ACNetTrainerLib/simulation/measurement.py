@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
-from ACNetLib.measures import SectionMeasures
+from ACNetLib.ventricle.measures import SectionMeasures
 
-from ..metrics import FloatArray
+from ..evaluation.metrics import FloatArray
 from .anatomy import LabelArray, heart_section
 from .patient import Patient
 from .section import SimulatedSection, heart_coordinates, measure_with_truth, simulate_section

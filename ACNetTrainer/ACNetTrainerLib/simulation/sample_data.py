@@ -14,11 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ACNetLib.files import atomic_path, write_text_atomically
 from ACNetLib.sample_data import SAMPLE_TABLE_NAME
-from ACNetLib.section import SectionGrid
-from ACNetLib.t1map import DISPLAY_WINDOW_MS, FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map, read_t1_map
+from ACNetLib.t1map.section import SectionGrid
+from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS, FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map, read_t1_map
 
 from .cohort import Cohort, map_image, simulate_cohort
-from .dicom import write_dicom_series
+from .dicom.series import write_dicom_series
 from .patient import Label, draw_patient
 from .section import LEVEL_NAMES, simulate_section
 

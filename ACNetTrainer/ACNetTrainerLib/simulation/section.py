@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ACNetLib.measures import SectionMeasures, measure_section, septal_arc
+from ACNetLib.ventricle.measures import SectionMeasures, measure_section, septal_arc
 
 from .anatomy import (
     HEART_REACH_MM,

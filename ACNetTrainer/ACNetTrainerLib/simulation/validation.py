@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from ..baselines import measures_regression
-from ..metrics import BoolArray, Estimate, FloatArray, auroc, bootstrap
+from ..evaluation.baselines import measures_regression
+from ..evaluation.metrics import BoolArray, Estimate, FloatArray, auroc, bootstrap
 from ..worker_pool import worker_pool
 from .anatomy_checks import anatomy_checks
 from .check import Check

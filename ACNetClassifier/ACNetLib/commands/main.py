@@ -1,0 +1,243 @@
+"""The `acnet` command: classify the T1 maps of an exam, and show it on the shipped sample."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ACNetLib.commands.models import add_model_commands
+from ACNetLib.commands.parser import CommandParser, add_spacing_option, add_version, point, run_command
+from ACNetLib.commands.reference import add_reference_commands
+from ACNetLib.errors import ACNetError, one_line
+from ACNetLib.files import atomic_folder, require_empty_folder
+from ACNetLib.inference.device import DEVICE_REQUESTS
+from ACNetLib.inference.probability import SCOPE
+from ACNetLib.report.wording import reference_text, share_text, study_septum_text, verdict_rule
+from ACNetLib.t1map.field_strength import field_strength_option
+
+if TYPE_CHECKING:
+    from ACNetLib.inference.classifier import Classifier
+    from ACNetLib.inference.exam import ExamResult
+    from ACNetLib.reference.t1 import ReferenceT1
+    from ACNetLib.t1map.t1_map import T1Map
+
+COMMAND = "acnet"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run_command(_parser(), arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = CommandParser(
+        COMMAND,
+        description="Tell dilated cardiomyopathy (DCM) from normal on cardiac T1 maps. "
+        "Research only: not a medical device, not for diagnosis or treatment.",
+    )
+    add_version(parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    classify = commands.add_parser("classify", help="classify the slices of one exam")
+    classify.add_argument(
+        "inputs",
+        type=Path,
+        nargs="+",
+        metavar="INPUT",
+        help="DICOM folder, or NRRD, NIfTI or MetaImage file; several are pooled to one result: they must be the "
+        "short-axis slices of one patient and one exam",
+    )
+    place = classify.add_mutually_exclusive_group()
+    place.add_argument("--center", type=point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
+    place.add_argument(
+        "--segmentation",
+        type=Path,
+        metavar="FILE",
+        help="label image (1 myocardium, 2 cavity), or .seg.nrrd or DICOM SEG with segments of these names",
+    )
+    add_spacing_option(classify)
+    classify.add_argument(
+        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where the file has none or a wrong one"
+    )
+    classify.add_argument(
+        "--allow-field-mismatch", action="store_true", help="accept a model for another field strength; marked as void"
+    )
+    classify.add_argument(
+        "--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify, of one exam"
+    )
+    classify.add_argument(
+        "--leave-out", type=_names, default=(), metavar="NAME,NAME,...", help="files of the DICOM folder not to read"
+    )
+    classify.add_argument(
+        "--sections", type=_numbers, metavar="N,N,...", help="only these of one T1 map, counted from 0"
+    )
+    classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
+    classify.add_argument(
+        "--reference-t1",
+        metavar="MEAN[,SD]",
+        help="native septal T1 of healthy volunteers, same scanner and sequence, in ms (default: the remembered one)",
+    )
+    classify.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
+    _add_common(classify, default_output="acnet-result")
+    classify.set_defaults(run=_classify)
+
+    demo = commands.add_parser("demo", help="classify the shipped simulated patients")
+    _add_common(demo, default_output="acnet-demo")
+    demo.set_defaults(run=_demo)
+
+    add_reference_commands(commands)
+    add_model_commands(commands)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, default_output: str) -> None:
+    parser.add_argument("--model", help="name of a model or a model file (default: the one for the field strength)")
+    parser.add_argument("--device", default="auto", choices=DEVICE_REQUESTS)
+    parser.add_argument(
+        "--output", type=Path, default=Path(default_output), help=f"new or empty folder (default {default_output})"
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected numbers, such as 3 or 3,5,7") from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
+def _classify(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.exam import classify_exam, exam_reference, one_that_tells_its_field
+    from ACNetLib.inference.exam_input import Reading, read_exam
+    from ACNetLib.reference.t1 import parse_reference
+    from ACNetLib.ventricle.segments import read_segmentation
+
+    require_empty_folder(options.output)
+    given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
+    reading = Reading(
+        options.series, options.post_contrast, options.field, tuple(options.leave_out), tuple(options.spacing)
+    )
+    t1_maps = read_exam(options.inputs, reading)
+    if options.sections is not None and len(t1_maps) > 1:
+        raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one whose sections are counted.")
+    reference = exam_reference(t1_maps, given)
+    classifier = _classifier(options, one_that_tells_its_field(t1_maps), reference)
+    segmentation = read_segmentation(options.segmentation) if options.segmentation else None
+    exam = classify_exam(
+        lambda t1_map, _progress: classifier.classify(
+            t1_map,
+            center_mm=options.center,
+            segmentation=segmentation,
+            sections=options.sections,
+            prevalence_dcm=options.prevalence,
+            reference=reference,
+            allow_field_mismatch=options.allow_field_mismatch,
+        ),
+        t1_maps,
+    )
+    files = _write(exam, options.output)
+    _print_table([(one_line(exam.results[0].t1_map.name), None, exam)])
+    print(f"{reference_text(exam.results[0])} {study_septum_text(exam)}".strip())
+    evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
+    if evidence:
+        print(one_line(f"Taken as T1 map: {'; '.join(evidence)}."))
+    for warning in exam.study_warnings:
+        print(one_line(f"Note: {warning}"))
+    _print_files(files)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.exam import as_exam
+    from ACNetLib.sample_data import sample_cases
+    from ACNetLib.t1map.t1_map import read_t1_map
+
+    rows: list[tuple[str, str | None, ExamResult]] = []
+    files: list[Path] = []
+    with atomic_folder(options.output) as room:
+        for case in sample_cases():
+            t1_map = read_t1_map(case.folder)
+            result = as_exam(_classifier(options, t1_map).classify(t1_map))
+            files += (options.output / file.relative_to(room) for file in _write(result, room / case.name))
+            rows.append((case.name, case.label, result))
+    training = "; the model was trained on simulation" if rows[0][2].results[0].card.simulated else ""
+    print(f"Simulated patients{training}. Research only.")
+    _print_table(rows)
+    _print_files(files)
+
+
+def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: ReferenceT1 | None = None) -> Classifier:
+    """With the model that is named, or that for the map's field strength; where the map does not tell it, by reference.
+
+    Raises ACNetError when there is none, or the map's field strength is not known and no reference stands for it.
+    """
+    from ACNetLib.inference.classifier import Classifier, require_field_strength
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.models.model import load_model
+    from ACNetLib.models.store import default_localizer, find_model, model_for_field, model_for_reference
+    from ACNetLib.networks.localizer import Localizer, load_localizer
+
+    if options.model:
+        file = find_model(options.model)
+    elif t1_map.field_strength_tesla is None and reference is not None:
+        file = model_for_reference(reference.mean_ms)
+    else:
+        file = model_for_field(require_field_strength(t1_map))
+    model = load_model(file)
+    device = choose_device(options.device)
+    return Classifier(model, Localizer(load_localizer(default_localizer()), device), device)
+
+
+def _write(exam: ExamResult, folder: Path) -> list[Path]:
+    """All files of the result; the scene only where Slicer's Python packages are installed."""
+    from ACNetLib.report.files import write_result
+
+    return write_result(exam, folder, partial(_save_scene, exam) if find_spec("slicer") else None)
+
+
+def _save_scene(exam: ExamResult, path: Path) -> None:
+    from ACNetLib.scene.display import show_t1_colors
+    from ACNetLib.scene.exam import show_exam
+    from ACNetLib.scene.output import add_t1_map, new_scene, save_scene
+
+    scene = new_scene()
+    volumes = [add_t1_map(result.t1_map, scene) for result in exam.results]
+    show_exam(exam, volumes, scene)
+    for volume in reversed(volumes):  # the colour bar is the first one's
+        show_t1_colors(volume, scene, "gray")
+    save_scene(scene, path)
+
+
+def _print_table(exams: Sequence[tuple[str, str | None, ExamResult]]) -> None:
+    names = [name for name, _, _ in exams] + [each.t1_map.name for _, _, exam in exams for each in exam.results]
+    width = max(len("T1 map"), *map(len, names))
+    print(f"{'T1 map':<{width}}  truth   section  probability_dcm  verdict")
+
+    def print_row(name: str, truth: str | None, section: int | str, probability_dcm: float, verdict: str) -> None:
+        print(f"{name:<{width}}  {truth or '-':<6}  {section:<7}  {probability_dcm:<15.3f}  {verdict}")
+
+    for name, truth, exam in exams:
+        for _, result, section in exam.slices:
+            print_row(result.t1_map.name, truth, section.section, section.probability_dcm, section.verdict)
+        study_name = name if len(exam.results) == 1 else "all"
+        print_row(study_name, truth, "study", exam.probability_dcm, exam.verdict)
+    first = exams[0][2].results[0]
+    rule, prevalence = verdict_rule(first.uncertain_range), share_text(first.prevalence_dcm)
+    print(f"Verdict: {rule}; at a share of DCM of {prevalence}.")
+    print(f"{SCOPE} Model {first.card.name}; device {first.device.device}.")
+
+
+def _print_files(files: Sequence[Path]) -> None:
+    print("Written:")
+    for path in files:
+        print(f"  {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

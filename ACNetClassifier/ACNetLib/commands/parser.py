@@ -1,0 +1,137 @@
+"""What both commands do alike.
+
+Exit code 0; 2 with a line on stderr for each of the user's errors; 3 with one line when it was stopped by Ctrl-C or
+SIGTERM; 1 for our own errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+from ACNetLib import __version__
+from ACNetLib.errors import ACNetError, one_line
+from ACNetLib.files import WORLD_ERRORS, not_written
+from ACNetLib.inference.torch_errors import torch_error_text
+
+LARGEST_SPACING_MM = 1000.0
+USER_ERROR, OUR_ERROR, STOPPED, ENDED_AT_ONCE = 2, 1, 3, 130
+NOTHING_LEFT = "Stopped. Nothing is left half done: run the same command again."
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that reports a wrong command line in one line, as every other user's error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+def _silence_libraries() -> None:
+    """What pydicom and SimpleITK print of odd files is not for the user, who gets our own line."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="pydicom")
+
+
+def add_spacing_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--spacing",
+        type=spacing_in,
+        default=(),
+        metavar="COLUMN,ROW,SLICE",
+        help="mm between pixels, where a volume file does not tell it",
+    )
+
+
+def spacing_in(text: str) -> tuple[float, ...]:
+    try:
+        spacing = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        spacing = ()
+    if len(spacing) not in {2, 3} or not all(0 < each < LARGEST_SPACING_MM for each in spacing):
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected two or three lengths in mm, such as 1.4,1.4,8")
+    return spacing
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", action="version", version=f"{parser.prog} {__version__}")
+
+
+def point(text: str) -> tuple[float, float, float]:
+    """An option's three numbers."""
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError:
+        x = math.nan
+        y = z = x
+    if not all(map(math.isfinite, (x, y, z))):
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected three numbers, such as -12.5,30,41")
+    return x, y, z
+
+
+def seed(text: str) -> int:
+    """An option's seed of random numbers."""
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected a whole number from 0 to 999999999")
+    return int(text)
+
+
+def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
+    """Parse, call the chosen subcommand's `run` with its options, and turn its outcome into an exit code.
+
+    `when_stopped`, a default that a subcommand may set, is what is said when it was stopped.
+    """
+    _silence_libraries()
+    options = parser.parse_args(arguments)
+    try:
+        with _terminated_as_interrupted():
+            options.run(options)
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: {getattr(options, 'when_stopped', NOTHING_LEFT)}", file=sys.stderr)
+        return STOPPED
+    except Exception as error:
+        lines = _what_to_do(error)
+        if not lines:
+            traceback.print_exc()
+            return OUR_ERROR
+        for line in lines:
+            print(f"{parser.prog}: {line}", file=sys.stderr)
+        return USER_ERROR
+    return 0
+
+
+def _what_to_do(error: Exception) -> tuple[str, ...]:
+    """A line for each thing that a user can put right; none for an error of ours."""
+    if isinstance(error, ACNetError):
+        return tuple(error.lines)
+    if (text := torch_error_text(error)) is not None:
+        return (one_line(text),)
+    if isinstance(error, OSError) and error.errno in WORLD_ERRORS:
+        return (one_line(not_written(error.filename or "output", error)),)
+    return ()
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM, as a scheduler or a shutdown sends it, does what Ctrl-C does; a second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""DICOM: which images of a folder are the T1 map, and the volume they form."""

@@ -1,0 +1,36 @@
+"""The process that decodes the compressed pixels of one DICOM file: `python -m ACNetLib.dicom.decoding FILE TARGET
+BYTES`. It writes TARGET as a numpy file, or fails; `ACNetLib.dicom.guard` starts it and judges how it ended.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from ACNetLib.dicom.guard import check_pixel_count
+from ACNetLib.dicom.pixels import decoded
+
+
+def main(file: Path, target: Path, most_bytes: int) -> None:
+    _limit_memory(most_bytes)
+    dataset = pydicom.dcmread(file)
+    check_pixel_count(dataset, file.name)
+    np.save(target, decoded(dataset))
+
+
+def _limit_memory(most_bytes: int) -> None:
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows has no such limit; the time limit holds
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    except Exception as error:
+        sys.exit(f"{type(error).__name__}: {error}")

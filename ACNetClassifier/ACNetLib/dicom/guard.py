@@ -1,0 +1,130 @@
+"""What a DICOM file says of its size, asked before pydicom reads it; and compressed pixels, decoded in a process of
+their own.
+
+pydicom inflates a deflated file and lays out pixels as large as the header says; the decoders of JPEG and its kin are
+C and C++ code, which a damaged image can crash, hang or fill the memory with.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
+
+from ACNetLib.errors import ACNetError
+
+LARGEST_FILE_BYTES = 1_000_000_000
+LARGEST_PIXEL_COUNT = 2**26  # 1024 x 1024 x 64
+LARGEST_INFLATED_BYTES = 4 * LARGEST_PIXEL_COUNT
+PREAMBLE_BYTES, GROUP_LENGTH_BYTES = 132, 12  # the meta information's length is its first element (PS3.10, 7.1)
+CHUNK_BYTES = 1 << 20
+
+CHILD_SECONDS = 60
+CHILD_BYTES = 2_000_000_000
+CHILD_FOLDER = Path(__file__).resolve().parents[2]
+CHILD = "ACNetLib.dicom.decoding"
+
+
+def read_dataset(file: Path, **options: Any) -> pydicom.FileDataset:
+    """`pydicom.dcmread` for a file that is no larger than it may be, and inflates to no more.
+
+    Raises ACNetError beyond the limits, else what pydicom raises.
+    """
+    size = file.stat().st_size
+    if size > LARGEST_FILE_BYTES:
+        raise ACNetError(f"{file.name}: it has {size} bytes; expected a DICOM image of at most {LARGEST_FILE_BYTES}.")
+    _check_deflated(file)
+    return pydicom.dcmread(file, **options)
+
+
+def check_pixel_count(dataset: pydicom.Dataset, name: str) -> None:
+    """Raises ACNetError when the header says more pixels than any T1 map has; to be asked before they are read."""
+    keywords = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
+    lengths = [int(dataset.get(keyword) or 1) for keyword in keywords]
+    if not all(0 < length <= LARGEST_PIXEL_COUNT for length in lengths) or np.prod(lengths) > LARGEST_PIXEL_COUNT:
+        found = " x ".join(map(str, lengths))
+        raise ACNetError(
+            f"{name}: it says {found} pixels ({' x '.join(keywords)}); expected at most {LARGEST_PIXEL_COUNT}. Export "
+            "it again from its source."
+        )
+
+
+def pixels_of(dataset: pydicom.FileDataset, file: Path) -> np.ndarray:
+    """Stored values, (frames, rows, columns) or (rows, columns), of a dataset that `read_dataset` read.
+
+    Raises ACNetError for too many pixels and where a decoder fails, else what pydicom raises.
+    """
+    check_pixel_count(dataset, file.name)
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if syntax is None or not syntax.is_encapsulated or syntax == RLELossless:  # pydicom decodes RLE in Python
+        return dataset.pixel_array
+    return decoded_in_child(file)
+
+
+def decoded_in_child(file: Path, seconds: float = CHILD_SECONDS) -> np.ndarray:
+    """The pixels of a compressed file by another process, which has a time and a memory limit.
+
+    Raises ACNetError when it fails, ends by itself or takes too long.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "pixels.npy"
+        python = shutil.which("PythonSlicer") or sys.executable  # Slicer's own executable is no Python
+        arguments = [python, "-m", CHILD, str(file.absolute()), str(target), str(CHILD_BYTES)]
+        paths = os.pathsep.join([str(CHILD_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
+        try:
+            done = subprocess.run(
+                arguments,
+                env={**os.environ, "PYTHONPATH": paths},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _not_decoded(file, f"it took longer than {seconds:g} s") from error
+        if done.returncode != 0 or not target.is_file():
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise _not_decoded(file, said[-1] if said else f"the decoder ended with {done.returncode}")
+        return np.load(target, allow_pickle=False)
+
+
+def _not_decoded(file: Path, reason: str) -> ACNetError:
+    return ACNetError(
+        f"{file.name}: its compressed pixels can't be read, it is damaged or oddly encoded ({reason}); expected a "
+        "complete DICOM image. Copy it again, or export it uncompressed."
+    )
+
+
+def _check_deflated(file: Path) -> None:
+    """A deflated file is inflated once in chunks, and refused when it grows beyond the limit."""
+    try:
+        meta = read_file_meta_info(file)
+    except Exception:  # no DICOM file, or a damaged one: dcmread says so
+        return
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    inflated, engine = 0, zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    with file.open("rb") as opened:
+        opened.seek(PREAMBLE_BYTES + GROUP_LENGTH_BYTES + int(meta.get("FileMetaInformationGroupLength") or 0))
+        waiting = opened.read(CHUNK_BYTES)
+        while waiting and not engine.eof:
+            try:
+                inflated += len(engine.decompress(waiting, CHUNK_BYTES))
+            except zlib.error:
+                return  # dcmread says so
+            if inflated > LARGEST_INFLATED_BYTES:
+                raise ACNetError(
+                    f"{file.name}: it inflates to more than {LARGEST_INFLATED_BYTES} bytes. Export it anew."
+                )
+            waiting = engine.unconsumed_tail or opened.read(CHUNK_BYTES)

@@ -1,0 +1,212 @@
+"""DICOM images by their headers: what is read of each, how much speaks for a T1 map, how they are named to a person.
+
+Only technical attributes are read, so that no patient identifier can reach a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom.config import disable_value_validation
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import (
+    UID,
+    EnhancedMRImageStorage,
+    ImplicitVRLittleEndian,
+    LegacyConvertedEnhancedMRImageStorage,
+    MediaStorageDirectoryStorage,
+    MRImageStorage,
+    ParametricMapStorage,
+)
+
+from ACNetLib.dicom.frames import Section, frame_headers, read_section, stack_sections
+from ACNetLib.dicom.guard import read_dataset
+from ACNetLib.dicom.pixels import LOSSY_SYNTAXES, ODD_VALUES, odd_values_refused, require_decoder, unreadable
+from ACNetLib.dicom.score import HeaderScore, judge_header
+from ACNetLib.dicom.values import PADDING, PADDING_LIMITS, number_of, scale_of
+
+HEADER_TAGS = [
+    "ImageType",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "Modality",
+    "SeriesDescription",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "AcquisitionNumber",
+    "InstanceNumber",
+    "ImageComments",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "ContentDescription",
+    "ContrastBolusAgent",
+    "ContrastBolusAgentSequence",
+    "BurnedInAnnotation",
+    "MagneticFieldStrength",
+    "EchoTime",
+    "InversionTime",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "PixelRepresentation",
+    *PADDING,
+    *PADDING_LIMITS,
+    "LossyImageCompression",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RealWorldValueMappingSequence",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]
+MULTI_FRAME_STORAGE = {EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage, ParametricMapStorage}
+IMAGE_STORAGE = {MRImageStorage, *MULTI_FRAME_STORAGE}
+"""In which T1 maps come: such an object without rows is an incomplete image, others are none."""
+DICOM_SUFFIXES = {".dcm", ".ima"}
+
+# What a description may show: words of protocols and short numbers. All else could be a name that someone typed.
+TECHNICAL_WORDS = re.compile(
+    r"(sh)?molli|sasha|t1|t2|t1map|map(ping)?|moco|native|pre(con)?|post|long(t1)?|short(t1)?|sax?\d*|lax|[234]ch|"
+    r"base|basal|mid|apex|apical|slices?|\d+slice|\d{1,3}(mm|i|min)?|gap|b2s|fitparams|r2|err|sd|ecv|mag|psir|orig|loc",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class DicomImage:
+    """One image, a file or a frame of a file, by its header. syntax: how its pixels are encoded."""
+
+    file: Path
+    frame: int
+    header: pydicom.Dataset
+    score: HeaderScore
+    syntax: UID
+
+    @property
+    def series_number(self) -> int | None:
+        number = number_of(self.header, "SeriesNumber")
+        return None if number is None else int(number)
+
+    @property
+    def description(self) -> str:
+        """The series' description; "..." stands for each word that could name a patient."""
+        return " ".join(word if TECHNICAL_WORDS.fullmatch(word) else "..." for word in self._words) or "no description"
+
+    @property
+    def technical_description(self) -> str:
+        """The series' description without words that could name a patient; may be empty."""
+        return " ".join(word for word in self._words if TECHNICAL_WORDS.fullmatch(word))
+
+    @property
+    def _words(self) -> list[str]:
+        return re.findall(r"[^\W_]+", str(self.header.get("SeriesDescription", "")))
+
+
+def read_images(files: Iterable[Path], post_contrast: bool = False) -> tuple[list[DicomImage], tuple[str, ...]]:
+    """The images of all DICOM files among these, by series number, and a note on files that only look like images.
+
+    With `post_contrast`, contrast does not speak against a T1 map. Raises ACNetError for an incomplete image.
+    """
+    images: list[DicomImage] = []
+    skipped: Counter[str] = Counter()
+    for file in files:
+        content = _read_file(file)
+        if isinstance(content, pydicom.FileDataset):
+            images += _images_of(file, content, post_contrast)
+        elif content:
+            skipped[content] += 1
+    kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(skipped.items()))
+    notes = (f"Skipped files that are no images: {kinds}.",) if skipped else ()
+    return sorted(images, key=lambda image: image.series_number or 0), notes
+
+
+def scanner_name(manufacturer: object, model: object) -> str:
+    """Both in one line, such as "SIEMENS Avanto"; "" where one of them is not told."""
+    names = [
+        "".join(letter if letter.isprintable() else " " for letter in str(name or "")) for name in (manufacturer, model)
+    ]
+    return " ".join(" ".join(names).split()) if all(name.strip() for name in names) else ""
+
+
+def stack_images(images: Iterable[DicomImage], name: str) -> tuple[list[Section], float]:
+    """Their sections along the normal and the mean distance in mm.
+
+    Raises ACNetError when they form no stack, and for pixels that can't be decoded here or made ms.
+    """
+    images = list(images)
+    for image in images:
+        require_decoder(image.file, image.syntax)
+        scale_of(image.header, image.file.name)
+    return stack_sections([read_section(image.file, image.frame, image.header) for image in images], name)
+
+
+def evidence_of(chosen: Iterable[DicomImage]) -> str:
+    """What made these images the T1 map: one text for all series whose reasons are the same."""
+    series: dict[tuple[str, ...], list[str]] = {}
+    for image in chosen:
+        numbers = series.setdefault(image.score.reasons, [])
+        if str(image.series_number) not in numbers:
+            numbers.append(str(image.series_number))
+    return "; ".join(
+        f"series {', '.join(numbers)}: {', '.join(reasons) or 'chosen by the user'}"
+        for reasons, numbers in series.items()
+    )
+
+
+def loss_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
+    """Whether T1 is no longer what the scanner computed, because the pixels were compressed with loss."""
+    if any(image.syntax in LOSSY_SYNTAXES or image.header.get("LossyImageCompression") == "01" for image in images):
+        return ("Its pixels were compressed with loss (LossyImageCompression): T1 may differ from the scanner's.",)
+    return ()
+
+
+def _images_of(file: Path, header: pydicom.FileDataset, post_contrast: bool) -> list[DicomImage]:
+    with odd_values_refused(file), disable_value_validation():
+        headers = list(frame_headers(header))  # it converts values on access: a broken one shall show here
+    if header.get("SOPClassUID") in MULTI_FRAME_STORAGE and (
+        "PerFrameFunctionalGroupsSequence" not in header or number_of(header, "NumberOfFrames") != len(headers)
+    ):
+        raise unreadable(file)  # it ends within the functional groups
+    syntax = header.file_meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian
+    with odd_values_refused(file):
+        images = [
+            DicomImage(file, frame, flat, judge_header(flat, post_contrast), syntax)
+            for frame, flat in enumerate(headers)
+        ]
+        for image in images:
+            _ = image.series_number  # a whole number, or none
+    return images
+
+
+def _read_file(file: Path) -> pydicom.FileDataset | str:
+    """The technical attributes of a DICOM image; of other files what they are, "" for those that say so by their name.
+
+    Raises ACNetError for an incomplete DICOM file.
+    """
+    try:
+        with disable_value_validation():  # pydicom logs the values that it complains of
+            header = read_dataset(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
+            kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+            is_image = "Rows" in header or kind is None or kind in IMAGE_STORAGE
+    except InvalidDicomError:
+        looks_like_dicom = file.suffix.lower() in DICOM_SUFFIXES
+        return ("not DICOM" if file.stat().st_size else "empty") if looks_like_dicom else ""
+    except ODD_VALUES as error:
+        raise unreadable(file) from error
+    if kind == MediaStorageDirectoryStorage or file.name.upper() == "DICOMDIR":
+        return ""
+    if "SeriesInstanceUID" not in header or header["SeriesInstanceUID"].VM > 1:  # series are told apart by it
+        raise unreadable(file)
+    return header if is_image else UID(kind).name

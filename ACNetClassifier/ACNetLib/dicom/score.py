@@ -1,0 +1,195 @@
+"""How much the header of a DICOM image speaks for a native T1 map, with the reasons.
+
+The points follow what scanners write: Siemens names the map in ImageType and ends its description in _MOCO_T1; Philips
+keeps map and magnitude in one series and tells them apart by ImageType; ShMOLLI (UK Biobank) by ImageComments; GE
+derives a series whose description names the map; Parametric Map objects carry a quantity and a unit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pydicom
+from pydicom.uid import (
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameSingleBitSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    ParametricMapStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from ACNetLib.dicom.values import TIME_UNITS_MS, mapping_of, unit_of, values_of
+
+# A sign alone reaches it only where scanners give it to nothing but the map: raw MOLLI series too are called "T1Map".
+T1_MAP_SCORE = 3
+
+OTHER_QUANTITIES = {
+    "T2": "T2",
+    "T2STAR": "T2*",
+    "ECV": "ECV",
+    "ERR": "the error of a fit",
+    "SD": "a standard deviation",
+    "R2": "R2",
+    "FITPARAMS": "parameters of a fit",
+    "MAG": "a magnitude image",
+    "PSIR": "a PSIR image",
+    "CINE": "a cine",
+}
+T1_QUANTITY_CODES = {"113063", "126350", "126351"}  # DCM: T1; by multiple flip angles; by inversion recovery
+FIXED_T1_CODE = "126352"  # DCM: T1 by a fixed value, as put into a calculation
+PICTURE_BITS = 8
+PICTURE_STORAGE = {
+    SecondaryCaptureImageStorage,
+    MultiFrameSingleBitSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+}
+SCREENSHOT_TYPES = re.compile(r"SCREEN ?(SHOT|SAVE|CAPTURE)|SECONDARY CAPTURE")
+
+# What people write where no contrast was given, and words that only begin like contrast.
+NO_AGENT = re.compile(
+    r"(NO|NONE|NOT|NIL|N|N/A|NA|WITHOUT|W/O|OHNE|KEIN\w*|SANS|SIN)(?![\w-])|(0+([.,]0*)?( ?ML)?|[-./]+)$", re.IGNORECASE
+)
+NO_CONTRAST = re.compile(
+    r"(?<![A-Z])((NO|NOT|WITHOUT|W/O|BEFORE|PRE)[ _-]*(CONTRAST|GADO)|(NO|NOT|WITHOUT|W/O)[ _-]*POST)[A-Z]*",
+    re.IGNORECASE,
+)
+AFTER_CONTRAST = re.compile(
+    r"(?<![A-Z])POST(?!PON|ERIO|URE|[ _-]?PROC)|(?<![A-Z])(WITH|AFTER)[ _-]*CONTRAST|CONTRAST[ _-]*ENHANCED|"
+    r"SHORT[ _]?T1|(?<![A-Z])GADO|\d ?MIN(?![A-Z])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class HeaderScore:
+    """Points for a native T1 map in ms, and their reasons.
+
+    `against` tells that something speaks against it, which no sign outweighs; `post_contrast` that contrast does and
+    nothing else.
+    """
+
+    points: int
+    reasons: tuple[str, ...]
+    against: bool
+    post_contrast: bool
+
+    @property
+    def is_t1_map(self) -> bool:
+        return self.points >= T1_MAP_SCORE and not self.against
+
+
+def judge_header(header: pydicom.Dataset, post_contrast: bool = False) -> HeaderScore:
+    """The score of one image's header (of one frame's, see `dicom_frames.frame_headers`).
+
+    With `post_contrast`, contrast does not speak against the image.
+    """
+    signs, others, contrast = _signs(header), _other_images(header), _contrast(header)
+    points = sum(points for points, _ in signs + others)
+    reasons = [f"{reason} ({value:+d})" for value, reason in signs + others]
+    after_contrast = contrast is not None and not others and points >= T1_MAP_SCORE
+    if contrast and not post_contrast:
+        points -= 5
+        reasons.append(f"{contrast} (-5)")
+    against = bool(others) or (contrast is not None and not post_contrast)
+    return HeaderScore(points, tuple(reasons), against, after_contrast)
+
+
+def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
+    """What speaks for a T1 map."""
+    image_type = _image_type(header)
+    description = str(header.get("SeriesDescription", "")).strip()
+    signs = []
+    if {"T1 MAP", "T1MAP", "T1_MAP"}.intersection(image_type):
+        signs.append((3, "ImageType T1 MAP"))
+    if re.search(r"_MOCO_T1$", description, re.IGNORECASE):
+        signs.append((3, "SeriesDescription ends in _MOCO_T1"))
+    elif re.search(r"T1[ _-]?MAP|SASHA.*T1", description, re.IGNORECASE):
+        signs.append((2, "SeriesDescription names a T1 map"))
+        # Raw and registered magnitude images (M) too carry the protocol's name.
+        if "DERIVED" in image_type and "M" not in image_type:
+            signs.append((1, "ImageType DERIVED"))
+    if re.search(r"T1 ?MAP", str(header.get("ImageComments", "")), re.IGNORECASE):
+        signs.append((2, "ImageComments name a T1 map"))
+    if _quantity(header) in T1_QUANTITY_CODES:
+        signs.append((3, "real world values of the quantity T1"))
+    elif any(re.search(r"T1[ _-]?MAP|^T1$", label, re.IGNORECASE) for label in _value_labels(header)):
+        signs.append((2, "real world values labelled T1"))
+    unit = unit_of(mapping_of(header))
+    if unit in TIME_UNITS_MS:
+        signs.append((1, f"real world values in {unit}"))
+    return signs
+
+
+def _other_images(header: pydicom.Dataset) -> list[tuple[int, str]]:
+    """What speaks for another kind of image."""
+    others = []
+    named = [*_image_type(header), *(str(header.get(key, "")) for key in ("SeriesDescription", "ImageComments"))]
+    words = re.split(r"[^A-Z0-9]+", " ".join(named).upper().replace("T2*", "T2STAR").replace("T2_STAR", "T2STAR"))
+    kinds = dict.fromkeys(OTHER_QUANTITIES[word] for word in words if word in OTHER_QUANTITIES)
+    if kinds:
+        others.append((-5, f"named {' and '.join(kinds)}"))
+    elif any(value.startswith("M_") for value in _image_type(header)):  # Philips: M_FFE, M_SE
+        others.append((-5, "a magnitude image"))
+    modality = str(header.get("Modality", "MR"))
+    if modality not in {"MR", "OT", ""}:  # a parametric map may be of modality "other"
+        others.append((-5, f"Modality {modality}"))
+    if (
+        str(header.get("PhotometricInterpretation", "")).startswith(("RGB", "YBR", "PALETTE"))
+        or header.get("BitsAllocated") == PICTURE_BITS
+        or header.get("SOPClassUID") in PICTURE_STORAGE
+    ):
+        others.append((-5, "a colour or 8-bit picture"))
+    if any(SCREENSHOT_TYPES.search(value) for value in _image_type(header)) or _is_burned_in(header):
+        others.append((-5, "a screenshot"))
+    if "MOSAIC" in _image_type(header):
+        others.append((-5, "a mosaic, several slices in one image"))
+    if _quantity(header) == FIXED_T1_CODE:
+        others.append((-5, "T1 of a fixed value, not measured"))
+    unit = unit_of(mapping_of(header))
+    if header.get("SOPClassUID") == ParametricMapStorage and unit not in TIME_UNITS_MS:
+        others.append((-5, f"real world values in {unit or 'no unit'}, not in ms or s"))
+    return others
+
+
+def _contrast(header: pydicom.Dataset) -> str | None:
+    """What tells that the image is from after contrast."""
+    administered = str(header.get("ContrastBolusAgentAdministered", "")).upper()
+    if administered != "NO":
+        agent = str(header.get("ContrastBolusAgent", "")).strip()
+        if agent and not NO_AGENT.match(agent):
+            return "ContrastBolusAgent is set: after contrast"
+        if administered == "YES" or header.get("ContrastBolusAgentSequence"):
+            return "a contrast agent was administered: after contrast"
+    for keyword in ("SeriesDescription", "ImageComments", "ContentDescription"):
+        if AFTER_CONTRAST.search(NO_CONTRAST.sub("", str(header.get(keyword, "")))):
+            return f"{keyword} tells of contrast"
+    return None
+
+
+def _is_burned_in(header: pydicom.Dataset) -> bool:
+    return str(header.get("BurnedInAnnotation", "")).upper() == "YES"
+
+
+def _image_type(header: pydicom.Dataset) -> list[str]:
+    return [str(value).upper() for value in values_of(header, "ImageType")]
+
+
+def _quantity(header: pydicom.Dataset) -> str | None:
+    """The code of the quantity that the real world values measure."""
+    for item in mapping_of(header).get("QuantityDefinitionSequence") or []:
+        for code in item.get("ConceptCodeSequence") or []:
+            if code.get("CodingSchemeDesignator") == "DCM":
+                return str(code.get("CodeValue", ""))
+    return None
+
+
+def _value_labels(header: pydicom.Dataset) -> list[str]:
+    mapping = mapping_of(header)
+    return [
+        *(str(mapping.get(keyword, "")).strip() for keyword in ("LUTLabel", "LUTExplanation")),
+        str(header.get("ContentDescription", "")).strip(),
+    ]

@@ -1,0 +1,104 @@
+"""Which T1 maps there are to load among DICOM files, by their headers alone: fast, and silent about odd files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ACNetLib.dicom.alternatives import breath_holds, without_copies
+from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, stack_images
+from ACNetLib.dicom.pixels import READING_ERRORS
+from ACNetLib.dicom.values import number_of
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
+from ACNetLib.t1map.field_strength import agreed_field_strength
+
+# The two: an attribute of another kind than it should be, an infinite number of rows.
+ODD_FILE_ERRORS = (ACNetError, TypeError, OverflowError, *READING_ERRORS)
+
+
+@dataclass(frozen=True)
+class T1MapSeries:
+    """One stack of T1 map sections in one series; other images of the series are left out.
+
+    files: in the order of the sections. name: number and description of the series, "native" or "after contrast", and
+    which breath-hold where slices were acquired repeatedly, but no word that could name a patient. evidence: what made
+    it a T1 map. suits_classifier: whether the headers leave the classifier nothing to refuse; if not, the warnings say
+    what.
+    """
+
+    files: tuple[Path, ...]
+    name: str
+    section_count: int
+    evidence: str
+    post_contrast: bool
+    suits_classifier: bool
+    warnings: tuple[str, ...]
+
+
+def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
+    """The T1 maps in these files, native and from after contrast, each series and each repeated breath-hold for itself.
+
+    Passed over without a word: files that can't be read, and maps that form no stack (`read_dicom_files` says why).
+    """
+    stacks: dict[tuple[str, bool], list[DicomImage]] = {}
+    for image in _readable_images(files):
+        score = image.score
+        if score.post_contrast or score.is_t1_map:
+            stacks.setdefault((str(image.header.SeriesInstanceUID), score.post_contrast), []).append(image)
+    found = []
+    for images in stacks.values():
+        try:
+            alternatives = breath_holds(without_copies(images)[0])
+            names = _names_of(alternatives)
+            found += [_series_of(each, name) for each, name in zip(alternatives, names, strict=True)]
+        except ODD_FILE_ERRORS:
+            continue
+    return found
+
+
+def _readable_images(files: Sequence[Path]) -> list[DicomImage]:
+    images = []
+    for file in files:
+        try:
+            images += read_images([file])[0]
+        except ODD_FILE_ERRORS:
+            continue
+    return images
+
+
+def _series_of(images: list[DicomImage], name: str) -> T1MapSeries:
+    post_contrast = images[0].score.post_contrast
+    sections, _ = stack_images(images, name)
+    field_strength_tesla = number_of(sections[0].header, "MagneticFieldStrength")
+    warnings: tuple[str, ...] = (POST_CONTRAST_WARNING,)
+    suits_classifier = False
+    if not post_contrast:
+        try:
+            agreed_field_strength(field_strength_tesla, None, name)
+            warnings = check_short_axis(sections[0].normal, name)
+            suits_classifier = True
+        except ACNetError as error:
+            warnings = (str(error),)
+    return T1MapSeries(
+        tuple(dict.fromkeys(section.file for section in sections)),
+        name,
+        len(sections),
+        evidence_of(images),
+        post_contrast,
+        suits_classifier,
+        (*warnings, *loss_warnings(images)),
+    )
+
+
+def _names_of(alternatives: list[list[DicomImage]]) -> list[str]:
+    name, count = _name_of(alternatives[0][0]), len(alternatives)
+    return [name] if count == 1 else [f"{name}, breath-hold {number} of {count}" for number in range(1, count + 1)]
+
+
+def _name_of(image: DicomImage) -> str:
+    description = image.technical_description or "T1 map"
+    kind = "after contrast" if image.score.post_contrast else "native"
+    name = description if kind in description.lower() else f"{description}, {kind}"
+    return name if image.series_number is None else f"{image.series_number}: {name}"

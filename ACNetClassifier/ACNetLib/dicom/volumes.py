@@ -1,0 +1,173 @@
+"""T1 maps in DICOM: which images of a folder they are, and the volume that they form.
+
+Only technical attributes are read from the headers, so that no patient identifier can reach a message.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from ACNetLib.dicom.alternatives import left_out, without_copies
+from ACNetLib.dicom.frames import Section, build_image
+from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, scanner_name, stack_images
+from ACNetLib.dicom.pixels import odd_values_refused
+from ACNetLib.dicom.values import number_of, values_of
+from ACNetLib.errors import ACNetError
+
+MOST_LISTED = 12
+
+
+class NoSingleStack(ACNetError):
+    """T1 maps were found, and they form no single stack. Raised with what may make them the maps of one exam.
+
+    choice: the sentence that lists the series to choose from, "" where there is only one. images: the maps. warnings:
+    what the user should know of the choice so far.
+    """
+
+    def __init__(self, reason: str, choice: str, images: list[DicomImage], warnings: tuple[str, ...]) -> None:
+        super().__init__(f"{reason} {choice}".strip())
+        self.choice, self.images, self.warnings = choice, images, warnings
+
+
+@dataclass(frozen=True, eq=False)
+class DicomVolume:
+    """Parallel sections as one 3-D float32 image, and what their headers tell.
+
+    evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
+    the user should know of the choice. files: where the sections come from.
+    """
+
+    image: sitk.Image
+    field_strength_tesla: float | None
+    simulated: bool
+    evidence: str
+    scanner: str = ""
+    warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+def read_dicom_volume(
+    path: Path, series: Sequence[int] = (), post_contrast: bool = False, leave_out: Sequence[str] = ()
+) -> DicomVolume:
+    """The native T1 map among the DICOM images of a folder and its subfolders, or one DICOM image.
+
+    Files that are not DICOM and images that are no T1 map are passed over; copies of a file count once. Series of the
+    same orientation, matrix and spacing form one stack. `series` are the numbers of the only series to look at: of
+    those, images pass that nothing in their headers speaks against, though nothing speaks for them, with a warning.
+    `post_contrast` lets maps from after contrast pass. `leave_out` has the names of files not to look at. Raises
+    ACNetError when there is no T1 map and for an incomplete image, NoSingleStack when the T1 maps do not form one stack
+    with even gaps.
+    """
+    name = path.absolute().name
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    images, notes = read_images(left_out(files, leave_out), post_contrast)
+    if not images:
+        found = " ".join([f"{name}: found no DICOM image among {len(files)} files; expected a T1 map series.", *notes])
+        raise ACNetError(found)
+    considered = images if not series else _of_series(images, series, name)
+    chosen = [image for image in considered if image.score.is_t1_map]
+    if not chosen and series:
+        chosen = [image for image in considered if not image.score.against]
+        notes += ("Its header does not say that it is a T1 map; it was taken as one because you chose the series.",)
+    if not chosen:
+        raise _no_map(considered, name)
+    chosen, copies = without_copies(chosen)
+    try:
+        stack = stack_images(chosen, name)
+    except ACNetError as error:
+        choice = (
+            f"Found {_list_maps(chosen)}: choose with --series (one number, or several with commas) or give the folder "
+            "of one series."
+        )
+        one_series = len({image.header.SeriesInstanceUID for image in chosen}) == 1
+        raise NoSingleStack(str(error), "" if one_series else choice, chosen, (*notes, *copies)) from error
+    return volume_of(chosen, *stack, (*notes, *copies))
+
+
+def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = False) -> DicomVolume:
+    """The T1 map in these DICOM files, which messages call `name`; other images among them are passed over.
+
+    Raises ACNetError as `read_dicom_volume` does.
+    """
+    images, _ = read_images(files, post_contrast)
+    chosen = [image for image in images if image.score.is_t1_map]
+    if not chosen:
+        raise _no_map(images, name)
+    chosen, copies = without_copies(chosen)
+    return volume_of(chosen, *stack_images(chosen, name), copies)
+
+
+def volume_of(
+    chosen: list[DicomImage], sections: list[Section], distance_mm: float, notes: tuple[str, ...]
+) -> DicomVolume:
+    """The volume of stacked images. notes: what the user should know of the choice. Raises ACNetError when their pixels
+    can't be read.
+    """
+    image, padding = build_image(sections, distance_mm)
+    header = sections[0].header
+    with odd_values_refused(sections[0].file):
+        return DicomVolume(
+            image,
+            number_of(header, "MagneticFieldStrength"),
+            simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
+            evidence=evidence_of(chosen),
+            scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
+            warnings=(*notes, *loss_warnings(chosen), *padding),
+            files=tuple(dict.fromkeys(section.file for section in sections)),
+        )
+
+
+def _of_series(images: list[DicomImage], series: Sequence[int], name: str) -> list[DicomImage]:
+    for number in series:
+        if not any(image.series_number == number for image in images):
+            raise ACNetError(f"{name}: there is no series {number}; found {_list_series(images)}.")
+    return [image for image in images if image.series_number in series]
+
+
+def _no_map(images: list[DicomImage], name: str) -> ACNetError:
+    after_contrast = [image for image in images if image.score.post_contrast]
+    if after_contrast:
+        return ACNetError(
+            f"{name}: its only T1 maps are from after contrast ({_list_maps(after_contrast)}: "
+            f"{after_contrast[0].score.reasons[-1]}); expected a native T1 map. Give the native map's folder, or "
+            "--post-contrast if you want the result all the same."
+        )
+    return ACNetError(
+        f"{name}: none of its {len(images)} DICOM images is a native T1 map (found {_list_series(images)}); "
+        "expected grey-scale MR images with T1 MAP in ImageType or a SeriesDescription that ends in _MOCO_T1, "
+        "taken before contrast. If you know the series to be the T1 map, choose it with --series."
+    )
+
+
+def _list_maps(images: list[DicomImage]) -> str:
+    """The series of T1 maps to choose from: number, description without what could name a patient, sections."""
+    counts = Counter((image.series_number, image.header.SeriesInstanceUID, image.description) for image in images)
+    return _limited(
+        [
+            f"series {number} ({description}, {count} section{'s' if count > 1 else ''})"
+            for (number, _, description), count in counts.items()
+        ]
+    )
+
+
+def _list_series(images: list[DicomImage]) -> str:
+    """What a folder holds, and why it is no T1 map."""
+    counts = Counter(
+        (image.series_number, "\\".join(values_of(image.header, "ImageType")), image.score.reasons) for image in images
+    )
+    return _limited(
+        [
+            f"series {number}: {count} images of type {kind} ({', '.join(reasons) or 'no sign of a T1 map'})"
+            for (number, kind, reasons), count in counts.items()
+        ]
+    )
+
+
+def _limited(texts: list[str]) -> str:
+    left_out = len(texts) - MOST_LISTED
+    return "; ".join(texts[:MOST_LISTED]) + (f"; and {left_out} more" if left_out > 0 else "")

@@ -1,0 +1,1 @@
+"""From a T1 map to a result."""

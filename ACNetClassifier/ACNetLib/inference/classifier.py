@@ -1,0 +1,427 @@
+"""From a T1 map to the probability of DCM and the attention masks in the map's own geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from ACNetLib.errors import ACNetError, VentricleNotFound
+from ACNetLib.inference.attention import attention_maps, to_bands
+from ACNetLib.inference.device import DeviceChoice, infer
+from ACNetLib.inference.probability import at_prevalence, calibrated, check_prevalence, sigmoid, verdict
+from ACNetLib.inference.result import (
+    RANGE_SHIFT_MM,
+    RANGE_TURN_DEGREES,
+    SectionResult,
+    StudyResult,
+    pool,
+    pooling_of,
+    t1_factor,
+    uncertain_range_of,
+)
+from ACNetLib.models.model import Model
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_native_blood
+from ACNetLib.t1map.field_strength import nominal_field_strength
+from ACNetLib.t1map.section import Crop, SectionGrid, to_intensity
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import (
+    CAVITY_LABEL,
+    Point,
+    Ventricle,
+    agreeing_ventricles,
+    is_myocardium,
+    measure_ventricle,
+    ventricles_at_point,
+    ventricles_from_segmentation,
+)
+
+FloatArray = NDArray[np.float64]
+MapArray = NDArray[np.float32]
+Progress = Callable[[str, float], None]
+"""Is told the step, "ventricle", "sections" or "range", and which part of the work is done, 0 to 1. What it raises ends
+the work: so it can be cancelled."""
+
+LARGEST_OUTSIDE_FRACTION = 0.5
+"""A section of which more than half lies outside the map shows no whole ventricle."""
+WARN_OUTSIDE_FRACTION = 0.1
+MOVED_BY_HAND = "a person moved the section"
+FARTHEST_FROM_HEART_MM = 30.0
+"""A centre given by hand that lies farther from the ventricle that was found is not in it."""
+
+
+# How the slices are turned and moved to see how much the probability depends on it: degrees, and mm along both axes.
+_SHIFT, _TURN = RANGE_SHIFT_MM, RANGE_TURN_DEGREES
+_CHANGES = (
+    (_TURN, (_SHIFT, 0.0)),
+    (-_TURN, (0.0, _SHIFT)),
+    (_TURN, (-_SHIFT, 0.0)),
+    (-_TURN, (0.0, -_SHIFT)),
+)
+
+
+class Localizer(Protocol):
+    """Finds the left ventricle on every section of a map: ACNetLib.networks.localizer.Localizer, or what a test puts there."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def confidence_threshold(self) -> float: ...
+
+    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """One section's result, its attention maps (rows, columns) on the T1 map's pixels, and which of these it covers."""
+
+    result: SectionResult
+    attention: dict[str, MapArray]
+    inside: NDArray[np.bool_]
+
+
+def _unwatched(_step: str, _fraction: float) -> None:
+    pass
+
+
+class Classifier:
+    """A model and a localizer, ready to classify T1 maps.
+
+    Raises ACNetError for a network without attention modules: its results would have nothing to show.
+    """
+
+    def __init__(self, model: Model, localizer: Localizer, device: DeviceChoice) -> None:
+        if not model.card.attention_thresholds:
+            raise ACNetError(f"model {model.card.name}: it has no attention; expected one with an attention module.")
+        self._network = model.network.eval()
+        self._card = model.card
+        self._localizer = localizer
+        self._chosen_device = self._device = device
+
+    def classify(
+        self,
+        t1_map: T1Map,
+        *,
+        center_mm: Point | None = None,
+        segmentation: sitk.Image | None = None,
+        sections: Collection[int] | None = None,
+        prevalence_dcm: float | None = None,
+        reference: ReferenceT1 | None = None,
+        allow_field_mismatch: bool = False,
+        progress: Progress = _unwatched,
+    ) -> StudyResult:
+        """Classify every section, or the chosen ones, on which the left ventricle is known.
+
+        The localizer finds it, unless a person gives its centre (LPS mm) or a segmentation. `prevalence_dcm` is the
+        share of DCM among those examined, by default the one that the model was trained for. `reference` is the normal
+        T1 of the map's scanner: with it the networks see the map in the scale of the model's training, and the measures
+        stay in the scanner's own.
+        Raises ACNetError when the map's field strength is not the model's, or is unknown and no reference stands for
+        it, when it has no such section, when the ventricle is found on no section or holds blood after contrast, or
+        when more than half of a section would lie outside the map.
+        """
+        prevalence = self._card.training_prior_dcm if prevalence_dcm is None else prevalence_dcm
+        check_prevalence(prevalence)
+        field_mismatch = self._check_field_strength(t1_map, reference, allow_field_mismatch)
+        seen = t1_map.scaled(t1_factor(self._card, reference))
+        chosen = _chosen_sections(t1_map, sections)
+        progress("ventricle", 0.0)
+        ventricles, source, doubts = self._ventricles(seen, center_mm, segmentation, chosen)
+        if source != "point":  # around a given point the cavity is only what the localizer guesses
+            _check_blood(seen, ventricles)
+        judged = self._judge(t1_map, seen, ventricles, prevalence, reference, progress)
+        inside = np.zeros(t1_map.array.shape, bool)
+        attention = {name: np.zeros(inside.shape, np.float32) for name in judged[0].attention}
+        labels = np.zeros(inside.shape, np.uint8)
+        for ventricle, each in zip(ventricles, judged, strict=True):
+            inside[ventricle.section] = each.inside
+            for name, values in each.attention.items():
+                attention[name][ventricle.section] = values
+            if ventricle.labels is not None:
+                labels[ventricle.section] = ventricle.labels
+        pooled = pool([each.result.network_log_odds for each in judged], pooling_of(self._card, prevalence, reference))
+        return StudyResult(
+            t1_map=t1_map,
+            sections=tuple(each.result for each in judged),
+            left_out=(),
+            **vars(pooled),
+            prevalence_dcm=prevalence,
+            attention=attention,
+            bands={name: self._bands(name, values, inside) for name, values in attention.items()},
+            ventricle=labels,
+            card=self._card,
+            localizer=self._localizer.name,
+            device=self._device,
+            center_source=source,
+            field_mismatch=field_mismatch,
+            warnings=(
+                *t1_map.warnings,
+                *self._field_warnings(t1_map, field_mismatch),
+                *self._reference_warnings(reference),
+                *self._device_warnings(),
+                *doubts,
+            ),
+            reference=reference,
+        )
+
+    def move_section(
+        self, result: StudyResult, section: int, center_mm: Point, progress: Progress = _unwatched
+    ) -> StudyResult:
+        """The result with one of its sections cut anew around a person's centre (LPS mm), the others as they are.
+
+        Where the centre lies outside the ventricle that was known there, the section's labels go: it has no wall then,
+        until the centre lies in what the localizer finds. Raises ACNetError when more than half of the section would
+        lie outside the map.
+        """
+        t1_map = result.t1_map
+        seen = t1_map.scaled(result.t1_factor)
+        known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
+        if not known.has_wall:
+            known = self._localizer.locate(seen)[section]
+        (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
+        labels = np.zeros_like(result.ventricle[section]) if ventricle.labels is None else ventricle.labels
+        (judged,) = self._judge(t1_map, seen, [ventricle], result.prevalence_dcm, result.reference, progress)
+        moved = replace(judged.result, warnings=(*judged.result.warnings, MOVED_BY_HAND))
+
+        def with_plane(volume: NDArray, plane: NDArray) -> NDArray:
+            volume = volume.copy()
+            volume[section] = plane
+            return volume
+
+        changed = replace(
+            result,
+            sections=tuple(moved if each.section == section else each for each in result.sections),
+            attention={name: with_plane(values, judged.attention[name]) for name, values in result.attention.items()},
+            bands={
+                name: with_plane(values, self._bands(name, judged.attention[name], judged.inside))
+                for name, values in result.bands.items()
+            },
+            ventricle=with_plane(result.ventricle, labels),
+        )
+        return changed.leaving_out(result.left_out)
+
+    def _check_field_strength(self, t1_map: T1Map, reference: ReferenceT1 | None, allow_mismatch: bool) -> bool:
+        if t1_map.field_strength_tesla is None and reference is not None and self._card.normal_t1_ms is not None:
+            return False
+        field, expected = require_field_strength(t1_map), self._card.field_strength_tesla
+        mismatch = nominal_field_strength(field) != nominal_field_strength(expected)
+        if mismatch and not allow_mismatch:
+            raise ACNetError(
+                f"{t1_map.name}: it is from {field:g} T, the model {self._card.name} is for {expected:g} T; expected "
+                "the same, for normal T1 differs. Choose a model for its field strength."
+            )
+        return mismatch
+
+    def _field_warnings(self, t1_map: T1Map, mismatch: bool) -> list[str]:
+        field, expected = t1_map.field_strength_tesla, self._card.field_strength_tesla
+        if field is None:
+            return [
+                f"The map does not tell its field strength: by the reference T1 it was judged as at {expected:g} T."
+            ]
+        if not mismatch:
+            return []
+        return [f"The map is from {field:g} T, the model for {expected:g} T: the probability means nothing."]
+
+    def _reference_warnings(self, reference: ReferenceT1 | None) -> list[str]:
+        if reference is None or self._card.normal_t1_ms is not None:
+            return []
+        return [f"The model {self._card.name} does not know its own normal T1, so the networks saw T1 as it is."]
+
+    def _device_warnings(self) -> list[str]:
+        if self._device == self._chosen_device:
+            return []
+        return [f"The processor went on in place of {self._chosen_device.device}, whose memory was full."]
+
+    def _ventricles(
+        self, t1_map: T1Map, center_mm: Point | None, segmentation: sitk.Image | None, chosen: Sequence[int]
+    ) -> tuple[tuple[Ventricle, ...], str, list[str]]:
+        """The ventricles to classify, where they come from, and what is to be said of the choice."""
+        every = self._localizer.locate(t1_map)
+        found = tuple(every[section] for section in chosen)
+        if segmentation is not None:
+            reached = {each.section: each for each in ventricles_from_segmentation(t1_map, segmentation, every)}
+            drawn = tuple(reached[section] for section in chosen if section in reached)
+            if not drawn:
+                raise ACNetError(
+                    f"segmentation: it reaches the sections {_listed(reached)} of {t1_map.name}; expected one of those "
+                    f"to classify, {_listed(chosen)}."
+                )
+            left_out = [section for section in chosen if section not in reached]
+            return drawn, "segmentation", [f"Section {n} was left out: it is not segmented." for n in left_out]
+        if center_mm is not None:
+            return ventricles_at_point(t1_map, center_mm, found), "point", self._doubts_of(center_mm, found, t1_map)
+        threshold = self._localizer.confidence_threshold
+        confident = tuple(ventricle for ventricle in found if ventricle.confidence >= threshold)
+        if not confident:
+            best = max(ventricle.confidence for ventricle in found)
+            raise VentricleNotFound(
+                f"{t1_map.name}: the left ventricle was not found on any section (highest confidence {best:.2f}, "
+                f"expected {threshold:.2f} or more). Give its centre (--center=L,P,S; in Slicer a control point)."
+            )
+        doubts = [
+            f"Section {ventricle.section} was left out: the left ventricle was not found on it (confidence "
+            f"{ventricle.confidence:.2f}, expected {threshold:.2f}); give its centre to have it judged."
+            for ventricle in found
+            if ventricle.confidence < threshold
+        ]
+        agreeing, odd_ones_mm = agreeing_ventricles(confident, t1_map)
+        doubts += [
+            f"Slice {section} was left out: its ventricle lies {distance_mm:.0f} mm from that of the other slices."
+            for section, distance_mm in odd_ones_mm.items()
+        ]
+        return agreeing, "localizer", doubts
+
+    def _doubts_of(self, center_mm: Point, found: Sequence[Ventricle], t1_map: T1Map) -> list[str]:
+        """A sentence about a person's centre where the localizer sees no heart, if that is on any slice."""
+        without_heart = [
+            each.section
+            for each in found
+            if each.confidence < self._localizer.confidence_threshold
+            or np.linalg.norm(each.center_mm - t1_map.project(center_mm, each.section)) > FARTHEST_FROM_HEART_MM
+        ]
+        sections = _listed(without_heart)
+        sentence = f"The localizer sees no heart at the given centre on slice {sections}: does it lie in the ventricle?"
+        return [sentence] if without_heart else []
+
+    def _judge(
+        self,
+        t1_map: T1Map,
+        seen: T1Map,
+        ventricles: Sequence[Ventricle],
+        prevalence_dcm: float,
+        reference: ReferenceT1 | None,
+        progress: Progress,
+    ) -> list[_Judged]:
+        """The network's answer for the sections around these ventricles, all of them in one batch.
+
+        seen: the map in the scale of the model's training. What a reader measures is taken from the map itself.
+        """
+        grids = [SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm) for ventricle in ventricles]
+        crops = [grid.crop(seen) for grid in grids]
+        _check_crops(grids, crops, t1_map)
+        passes = 1 + len(_CHANGES)
+        progress("sections", 1 / (1 + passes))
+        log_odds, maps = self._run(np.stack([crop.t1_ms for crop in crops]))
+        around = []
+        for index, change in enumerate(_CHANGES):
+            progress("range", (2 + index) / (1 + passes))
+            changed = np.stack([grid.turned(*change).crop(seen).t1_ms for grid in grids])
+            around.append(self._run(changed)[0])
+        every_log_odds = np.stack([log_odds, *around], axis=1)
+        judged = []
+        for index, (ventricle, grid, crop) in enumerate(zip(ventricles, grids, crops, strict=True)):
+            attention = {name: grid.restore(values[index], t1_map) for name, values in maps.items()}
+            inside = grid.restore(np.ones((grid.size, grid.size), np.float32), t1_map) > 0
+            result = SectionResult(
+                section=grid.section,
+                grid=grid,
+                **self._probability(float(log_odds[index]), prevalence_dcm, reference),
+                network_log_odds=tuple(every_log_odds[index].tolist()),
+                outside_fraction=crop.outside_fraction,
+                confidence=ventricle.confidence,
+                measures=measure_ventricle(t1_map, ventricle),
+                wall_attention=_wall_attention(attention["combined"], inside, ventricle),
+                warnings=_section_warnings(crop),
+            )
+            judged.append(_Judged(result, attention, inside))
+        return judged
+
+    def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray]]:
+        """Uncalibrated log odds (S,) and attention maps (S, 128, 128) of sections (S, 128, 128) in ms."""
+        intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None]
+        # In 32 bit, as where temperatures and threshold were chosen.
+        output, self._device = infer(self._network, intensity, self._device)
+        logits = output.logits.double().cpu()
+        masks = [mask.float().cpu().numpy() for mask in output.masks]
+        maps = {name: _enlarged(values, t1_ms.shape[-2:]) for name, values in attention_maps(masks).items()}
+        return (logits[:, 1] - logits[:, 0]).numpy(), maps
+
+    def _probability(
+        self, network_log_odds: float, prevalence_dcm: float, reference: ReferenceT1 | None
+    ) -> dict[str, Any]:
+        """The fields of SectionResult that calibration and prevalence make of the network's log odds."""
+        prior = self._card.training_prior_dcm
+        log_odds = at_prevalence(calibrated(network_log_odds, 1, self._card.temperatures, prior), prior, prevalence_dcm)
+        probability = sigmoid(log_odds)
+        return {
+            "log_odds": log_odds,
+            "probability_dcm": probability,
+            "verdict": verdict(probability, uncertain_range_of(self._card, reference)),
+        }
+
+    def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        return to_bands(values, inside, self._card.attention_thresholds[name])
+
+
+def require_field_strength(t1_map: T1Map) -> float:
+    """The map's field strength in tesla. Raises ACNetError when it is not known: it is never guessed."""
+    if t1_map.field_strength_tesla is None:
+        raise ACNetError(
+            f"{t1_map.name}: it does not tell its field strength; expected 1.5 or 3 T, for normal T1 differs by 190 ms "
+            "between them. Give it (--field 1.5 or --field 3)."
+        )
+    return t1_map.field_strength_tesla
+
+
+def _chosen_sections(t1_map: T1Map, sections: Collection[int] | None) -> list[int]:
+    """The sections to classify, in order. Raises ACNetError for one that the map does not have, and for none."""
+    if sections is None:
+        return list(range(t1_map.section_count))
+    unknown = sorted(set(sections) - set(range(t1_map.section_count)))
+    if unknown or not sections:
+        raise ACNetError(
+            f"{t1_map.name}: found {_listed(unknown) or 'none'} among the sections to classify; expected some of "
+            f"0 to {t1_map.section_count - 1}."
+        )
+    return sorted(set(sections))
+
+
+def _check_blood(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
+    """Raises ACNetError when the ventricles are filled with blood after contrast, unless a person insisted on it."""
+    if POST_CONTRAST_WARNING in seen.warnings:
+        return
+    t1_ms = seen.array
+    cavities = [t1_ms[each.section][each.labels == CAVITY_LABEL] for each in ventricles if each.labels is not None]
+    if cavities:
+        check_native_blood(np.concatenate(cavities), seen.name)
+
+
+def _listed(sections: Collection[int]) -> str:
+    return ", ".join(map(str, sorted(sections)))
+
+
+def _section_warnings(crop: Crop) -> tuple[str, ...]:
+    if crop.outside_fraction > WARN_OUTSIDE_FRACTION:
+        return (f"{crop.outside_fraction:.0%} of the section lies outside the map",)
+    return ()
+
+
+def _wall_attention(attention: MapArray, inside: NDArray[np.bool_], ventricle: Ventricle) -> float:
+    """Mean attention in the myocardium relative to that in the whole section, NaN where the wall is not known."""
+    if ventricle.labels is None or not ventricle.has_wall:
+        return float("nan")
+    wall = is_myocardium(ventricle.labels) & inside
+    return float(attention[wall].mean() / attention[inside].mean()) if wall.any() else float("nan")
+
+
+def _check_crops(grids: Sequence[SectionGrid], crops: Sequence[Crop], t1_map: T1Map) -> None:
+    for grid, crop in zip(grids, crops, strict=True):
+        if crop.outside_fraction > LARGEST_OUTSIDE_FRACTION:
+            place = ", ".join(f"{value:g}" for value in grid.center_mm)
+            raise ACNetError(
+                f"{t1_map.name}: {crop.outside_fraction:.0%} of section {grid.section} around {place} (LPS mm) lies "
+                "outside the map; expected a centre in the left ventricle."
+            )
+
+
+def _enlarged(maps: MapArray, size: tuple[int, ...]) -> MapArray:
+    """(S, h, w) to (S, *size), bilinear: the section's own pixels."""
+    return F.interpolate(torch.from_numpy(maps)[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].numpy()

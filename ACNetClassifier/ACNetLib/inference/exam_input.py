@@ -1,0 +1,132 @@
+"""The T1 maps of one exam from files: one stack, or slices that were planned one by one.
+
+Patient and exam are compared here, in DICOM, and neither kept nor shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ACNetLib.dicom.guard import read_dataset
+from ACNetLib.dicom.images import DicomImage, stack_images
+from ACNetLib.dicom.volumes import DicomVolume, NoSingleStack, read_dicom_volume, volume_of
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.exam import check_one_exam
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_dicom
+from ACNetLib.volumes.header import is_volume_file
+
+ExamKey = tuple[str, str]
+"""StudyInstanceUID and PatientID."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the inputs are to be read: the options of `read_t1_map`."""
+
+    series: Sequence[int] = ()
+    post_contrast: bool = False
+    field_strength_tesla: float | None = None
+    leave_out: Sequence[str] = ()
+    spacing_mm: Sequence[float] = ()
+
+
+def read_exam(inputs: Sequence[Path], reading: Reading | None = None) -> tuple[T1Map, ...]:
+    """The T1 maps of one exam, in the order of the inputs, and in a DICOM folder of the series.
+
+    A DICOM folder whose maps form no single stack gives one map a series, or a slice where a series is no stack. Raises
+    ACNetError as `read_t1_map` does, and when the maps are not of one exam.
+    """
+    reading = reading or Reading()
+    if len(inputs) > 1 and reading.series:
+        raise ACNetError(f"--series: found {len(inputs)} inputs; expected one DICOM folder whose series are chosen.")
+    found = [each for path in inputs for each in _read_input(Path(path), reading)]
+    t1_maps = _with_own_names([t1_map for t1_map, _ in found])
+    keys = {key for _, key in found if key is not None}
+    if len(keys) > 1:
+        raise ACNetError(
+            f"{', '.join(t1_map.name for t1_map in t1_maps)}: their headers tell of {_difference(keys)}; expected the "
+            "T1 maps of one patient and one exam. Classify them one by one."
+        )
+    check_one_exam(t1_maps)
+    return t1_maps
+
+
+def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, ExamKey | None]]:
+    if reading.spacing_mm or not path.exists() or (path.is_file() and is_volume_file(path.name)):
+        return [(read_t1_map(path, **vars(reading)), None)]
+    name = path.absolute().name
+    try:
+        volumes = {name: read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)}
+    except NoSingleStack as error:
+        volumes = _volumes_of_one_exam(error, name)
+    return [
+        (t1_map_from_dicom(each, title, reading.post_contrast, reading.field_strength_tesla), _exam_key(each))
+        for title, each in volumes.items()
+    ]
+
+
+def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVolume]:
+    """The maps of a folder by their names. Raises ACNetError, with the series to choose from, for those of several."""
+    try:
+        groups = _stacks(no_stack.images, name)
+        volumes = {
+            title: volume_of(images, *stack_images(images, title), no_stack.warnings)
+            for title, images in groups.items()
+        }
+        keys = {_exam_key(volume) for volume in volumes.values()}
+        if len(keys) > 1:
+            raise ACNetError(f"{name}: its T1 maps belong to {_difference(keys)}; expected one patient and one exam.")
+        check_one_exam(
+            [
+                T1Map(each.image, title, each.field_strength_tesla, scanner=each.scanner)
+                for title, each in volumes.items()
+            ]
+        )
+    except ACNetError as error:
+        if not no_stack.choice:
+            raise no_stack from error
+        raise ACNetError(f"{error} {no_stack.choice}") from error
+    return volumes
+
+
+def _stacks(images: Sequence[DicomImage], name: str) -> dict[str, list[DicomImage]]:
+    """Each series for itself, and one that is no stack slice by slice; by a name without anything of the patient."""
+    series: dict[str, list[DicomImage]] = {}
+    for image in images:
+        series.setdefault(str(image.header.SeriesInstanceUID), []).append(image)
+    stacks: list[tuple[str, list[DicomImage]]] = []
+    for own in series.values():
+        title = f"{name}, series {own[0].series_number}"
+        try:
+            stack_images(own, title)
+            stacks.append((title, own))
+        except ACNetError:
+            stacks += [(f"{title}, slice {number}", [image]) for number, image in enumerate(own, start=1)]
+    return dict(zip(_unique([title for title, _ in stacks]), (own for _, own in stacks), strict=True))
+
+
+def _exam_key(volume: DicomVolume) -> ExamKey:
+    header = read_dataset(volume.files[0], stop_before_pixels=True, specific_tags=["StudyInstanceUID", "PatientID"])
+    return str(header.get("StudyInstanceUID", "")), str(header.get("PatientID", ""))
+
+
+def _difference(keys: set[ExamKey]) -> str:
+    return "two patients" if len({patient for _, patient in keys}) > 1 else "two exams"
+
+
+def _with_own_names(t1_maps: Sequence[T1Map]) -> tuple[T1Map, ...]:
+    names = _unique([t1_map.name for t1_map in t1_maps])
+    return tuple(replace(t1_map, name=name) for t1_map, name in zip(t1_maps, names, strict=True))
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Names that occur twice get a number: "map.nrrd (2)"."""
+    seen: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        seen[name] += 1
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return unique

@@ -1,0 +1,1 @@
+"""Model files: card, weights, and where they are kept."""

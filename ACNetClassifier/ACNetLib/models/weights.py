@@ -1,0 +1,81 @@
+"""One `.safetensors` file that holds a network's weights and its card, plain values as JSON. It is never unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import atomic_path
+from ACNetLib.models.header import METADATA_KEY, WEIGHTS_SUFFIX, CardValues, read_card_values
+
+
+def write_weights(network: nn.Module, card: CardValues, path: Path) -> None:
+    """Write the file in one piece. The same weights and card always give the same bytes.
+
+    The card gets the checksum of the weights as `weights_sha256`.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    metadata = {METADATA_KEY: json.dumps({**card, "weights_sha256": _checksum(tensors)}, sort_keys=True)}
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata=metadata))
+
+
+def read_weights(path: Path, *, comparisons: bool = False) -> tuple[CardValues, dict[str, Tensor]]:
+    """Card and weights. Raises ACNetError for a file that is missing, damaged, or none of ours.
+
+    comparisons: see `read_card_values`.
+    """
+    path = Path(path)
+    card = read_card_values(path, comparisons=comparisons)
+    try:
+        # Not mapped into memory: the weights stay as they were checked, and Windows lets the file be replaced.
+        tensors = load(path.read_bytes())
+    except (SafetensorError, OSError, KeyError) as error:  # KeyError: a number format that torch doesn't have
+        raise ACNetError(f"{path.name}: not a readable {WEIGHTS_SUFFIX} file ({error}). Copy it again.") from error
+    return card, tensors
+
+
+def check_card_fields(card: CardValues, kind: str, expected: Iterable[str], name: str) -> None:
+    """Raises ACNetError unless the card is of this kind of network and has exactly the expected fields."""
+    found = card.get("kind", kind)
+    if found != kind:
+        raise ACNetError(f"{name}: it holds a {found}; expected a {kind}.")
+    odd = sorted(set(card) ^ set(expected))
+    if odd:
+        raise ACNetError(f"{name}: its model card lacks or adds these fields: {', '.join(odd)}.")
+
+
+def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], checksum: str, name: str) -> None:
+    """Put the weights into the network. Raises ACNetError when they are not of this network, or were changed."""
+    expected = {key: _layout(value) for key, value in network.state_dict().items()}
+    found = {key: _layout(value) for key, value in tensors.items()}
+    for key in sorted(expected.keys() | found.keys()):
+        if expected.get(key) != found.get(key):
+            raise ACNetError(
+                f"{name}: weight {key} is {found.get(key, 'missing')}; its network has {expected.get(key, 'none')}."
+            )
+    if _checksum(tensors) != checksum:
+        raise ACNetError(f"{name}: its weights don't match their checksum; the file was changed. Copy it again.")
+    if not all(torch.isfinite(value).all() for value in tensors.values()):
+        raise ACNetError(f"{name}: its weights hold values that are no numbers; train the model again.")
+    network.load_state_dict(tensors)
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _layout(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

@@ -1,0 +1,1 @@
+"""ACNet and the localizer."""

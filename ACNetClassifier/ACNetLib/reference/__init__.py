@@ -1,0 +1,1 @@
+"""A scanner's own normal T1."""

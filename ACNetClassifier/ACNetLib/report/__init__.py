@@ -1,0 +1,1 @@
+"""A result as files and as words."""

@@ -1,0 +1,281 @@
+"""A study's result as one HTML page for screen and A4 paper: it needs no other file, no script and no network."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from html import escape
+from string import Template
+
+from ACNetLib import __version__
+from ACNetLib.inference.exam import ExamResult, as_exam, slice_title
+from ACNetLib.inference.probability import SCOPE, Verdict
+from ACNetLib.inference.result import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
+from ACNetLib.models.model import INTENDED_USE, ModelCard
+from ACNetLib.report.template import FIGURE, HEAD, MAP, PAGE, ROW, SCALE, STYLE, ZONE
+from ACNetLib.report.wording import (
+    UNKNOWN,
+    VERDICT_WORDS,
+    probability_text,
+    quantity_text,
+    reference_text,
+    septal_t1_text,
+    share_text,
+    study_septum_text,
+    verdict_rule,
+)
+from ACNetLib.ventricle.measures import SectionMeasures
+
+CITATION = (
+    "C. Luo, X. Wang, X. Li, Y. Chen, J. Zhou, K. Cao, Y. Yin, Q. Song, X. Wu. ACNET: Attention-based Convolution "
+    "Network with Additional Discriminative Features for DCM Classification. SEKE 2019. doi:10.18293/SEKE2019-155"
+)
+NOT_STATED = "not stated"
+
+_ZONE_COLORS: dict[Verdict, str] = {"normal": "#dbe7f3", "uncertain": "#f4ecd0", "dcm": "#f3d9d3"}
+
+_CENTER_SOURCES = {
+    "localizer": "The localizer found the left ventricle and drew the contours.",
+    "point": "A person gave the centre of the left ventricle; the contours are the localizer's, where the centre lies "
+    "within them.",
+    "segmentation": "A person gave a segmentation: the contours are its own, and the localizer says which part of the "
+    "wall is septum.",
+}
+
+
+class Html(str):
+    """Text that is HTML already. Every other value is escaped when it comes into a page."""
+
+
+def filled(template: str, **values: object) -> Html:
+    """The template with its values, escaped unless they are `Html`."""
+
+    def as_html(value: object) -> Html:
+        # A file's name may hold bytes that are no text: they become question marks.
+        return value if isinstance(value, Html) else Html(escape(str(value).encode("utf-8", "replace").decode("utf-8")))
+
+    return Html(Template(template).substitute({name: as_html(value) for name, value in values.items()}))
+
+
+def page_head(title: str, simulated: Sequence[str]) -> Html:
+    """How each of our pages begins: title, style, and the banner with the intended use and what is simulated."""
+    return filled(
+        HEAD,
+        title=title,
+        style=Html(STYLE.replace("INTENDED_USE", INTENDED_USE)),
+        intended_use=INTENDED_USE,
+        simulated=_all(filled("<p>$note</p>\n", note=note) for note in simulated),
+    )
+
+
+def report_page(study: StudyResult | ExamResult, pictures: Sequence[bytes]) -> str:
+    """The page, with one PNG picture a section, in the order of `ExamResult.slices`.
+
+    Of the patient it tells nothing but the T1 maps' names, which are those of files, folders or nodes: no header is
+    shown.
+    """
+    exam = as_exam(study)
+    first = exam.results[0]
+    names = ", ".join(result.t1_map.name for result in exam.results)
+    low, high = exam.stability
+    return filled(
+        PAGE,
+        head=page_head(f"ACNet report: {names}", _simulated(exam)),
+        maps=_all(_map(number, exam) for number in range(1, len(exam.results) + 1)),
+        verdict=exam.verdict,
+        verdict_words=VERDICT_WORDS[exam.verdict],
+        mismatch=_mismatch(first),
+        probability=probability_text(exam.probability_dcm),
+        low=probability_text(low),
+        high=probability_text(high),
+        shift=f"{RANGE_SHIFT_MM:g}",
+        turn=f"{RANGE_TURN_DEGREES:g}",
+        scale=_scale(exam),
+        prevalence=share_text(first.prevalence_dcm),
+        prior=share_text(first.card.training_prior_dcm),
+        rule=verdict_rule(first.uncertain_range),
+        reference=f"{reference_text(first)} {study_septum_text(exam)}".strip(),
+        scope=SCOPE,
+        warning_count=_warning_count(exam),
+        rows=_all(_row(name, section, result) for name, result, section in exam.slices),
+        not_judged=_not_judged(exam),
+        center_source=" ".join(dict.fromkeys(_CENTER_SOURCES[result.center_source] for result in exam.results)),
+        figures=_all(
+            _figure(slice_title(name), section, png)
+            for (name, _, section), png in zip(exam.slices, pictures, strict=True)
+        ),
+        warnings=_list(exam.all_warnings),
+        model_rows=_all(
+            filled('<tr><th scope="row">$what</th><td>$value</td></tr>\n', what=what, value=value)
+            for what, value in _model_rows(first)
+        ),
+        citation=CITATION,
+        software=f"Made by SlicerACNet {__version__}.",
+    )
+
+
+def _all(parts: Iterable[Html]) -> Html:
+    return Html("".join(parts))
+
+
+def _map(number: int, exam: ExamResult) -> Html:
+    t1_map = exam.results[number - 1].t1_map
+    return filled(
+        MAP,
+        title="T1 map" if len(exam.results) == 1 else f"T1 map {number}",
+        name=t1_map.name,
+        field=_tesla(t1_map.field_strength_tesla),
+        sections="1 section" if t1_map.section_count == 1 else f"{t1_map.section_count} sections",
+    )
+
+
+def _simulated(exam: ExamResult) -> list[str]:
+    notes = {
+        "Simulated T1 map: no patient was examined.": any(result.t1_map.simulated for result in exam.results),
+        "The model was trained on simulated T1 maps.": exam.results[0].card.simulated,
+    }
+    return [note for note, holds in notes.items() if holds]
+
+
+def _tesla(field_strength: float | None) -> str:
+    return "field strength unknown" if field_strength is None else f"{field_strength:g} T"
+
+
+def _mismatch(result: StudyResult) -> Html:
+    if not result.field_mismatch:
+        return Html()
+    return filled(
+        '<p class="alert"><strong>The probability and the verdict mean nothing here: the map is from $map, the model '
+        "is for $model.</strong></p>\n",
+        map=_tesla(result.t1_map.field_strength_tesla),
+        model=_tesla(result.card.field_strength_tesla),
+    )
+
+
+def _scale(exam: ExamResult) -> Html:
+    """The probability and its stability on a line from 0 to 1, above the verdicts that they stand for."""
+    low, high = exam.results[0].uncertain_range
+    lowest, highest = exam.stability
+    zones: tuple[tuple[Verdict, float, float], ...] = (("normal", 0, low), ("uncertain", low, high), ("dcm", high, 1))
+
+    def place(probability: float) -> str:
+        return f"{1000 * probability:.1f}"
+
+    return filled(
+        SCALE,
+        text=f"Probability of DCM {probability_text(exam.probability_dcm)} on a line from 0 to 1",
+        range_low=place(lowest),
+        range_width=place(highest - lowest),
+        marker=place(exam.probability_dcm),
+        zones=_all(
+            filled(
+                ZONE,
+                start=place(start),
+                width=place(end - start),
+                middle=place((start + end) / 2),
+                color=_ZONE_COLORS[verdict],
+                words=VERDICT_WORDS[verdict],
+            )
+            for verdict, start, end in zones
+            if start < end
+        ),
+        limits=_all(
+            filled('<text x="$x" y="98">$limit</text>\n', x=place(limit), limit=f"{limit:g}")
+            for limit in sorted({low, high})
+        ),
+    )
+
+
+def _warning_count(exam: ExamResult) -> Html:
+    count = len(exam.all_warnings)
+    if count == 0:
+        return Html("No warnings.")
+    return filled(
+        '<a href="#warnings"><strong>$count</strong></a>', count="1 warning" if count == 1 else f"{count} warnings"
+    )
+
+
+def _row(name: str, section: SectionResult, result: StudyResult) -> Html:
+    measures = section.measures or SectionMeasures(*[float("nan")] * 4)
+    found = result.center_source == "localizer" and section.confidence < 1  # a person may have moved this one
+    return filled(
+        ROW,
+        section=name,
+        verdict=VERDICT_WORDS[section.verdict],
+        probability=probability_text(section.probability_dcm),
+        ventricle=f"found ({section.confidence:.2f})" if found else "given by a person",
+        septal_t1=septal_t1_text(measures.septal_t1_ms, result.septal_z(measures.septal_t1_ms)),
+        myocardial_t1=quantity_text(measures.myocardial_t1_ms),
+        cavity_area=quantity_text(measures.cavity_area_mm2),
+        wall_thickness=quantity_text(measures.wall_thickness_mm, decimals=1),
+        warnings="; ".join(section.warnings) or UNKNOWN,
+    )
+
+
+def _not_judged(exam: ExamResult) -> Html:
+    groups: dict[str, list[str]] = {"Not judged": [], "Left out of the study's probability by the reader": []}
+    for number, result in enumerate(exam.results, start=1):
+        judged = {section.section for section in result.sections}
+        missing = [section for section in range(result.t1_map.section_count) if section not in judged]
+        for names, sections in zip(groups.values(), (missing, result.left_out), strict=True):
+            names += [exam.slice_name(number, section) for section in sections]
+    section = "section " if len(exam.results) == 1 else ""
+    return _all(
+        filled("<p><strong>$what:</strong> $slices.</p>\n", what=what, slices=section + ", ".join(names))
+        for what, names in groups.items()
+        if names
+    )
+
+
+def _figure(title: str, section: SectionResult, png: bytes) -> Html:
+    return filled(
+        FIGURE,
+        png=b64encode(png).decode("ascii"),
+        section=title,
+        verdict=VERDICT_WORDS[section.verdict],
+        probability=probability_text(section.probability_dcm),
+    )
+
+
+def _list(sentences: Sequence[str]) -> Html:
+    if not sentences:
+        return Html("<p>None.</p>\n")
+    items = _all(filled("<li>$sentence</li>\n", sentence=sentence) for sentence in sentences)
+    return filled("<ul>\n$items</ul>\n", items=items)
+
+
+def _model_rows(result: StudyResult) -> list[tuple[str, str]]:
+    card = result.card
+    return [
+        ("Model", card.name),
+        ("Trained on simulated data", "yes" if card.simulated else "no"),
+        ("Field strength", _tesla(card.field_strength_tesla)),
+        ("Trained on", _counts(card.training.get("training"))),
+        ("Judged on", _judged_on(card)),
+        ("AUROC", _estimate(card.metrics.get("auroc"))),
+        (f"recall_dcm, at a probability of {card.decision_threshold:.3f}", _estimate(card.metrics.get("recall_dcm"))),
+        ("recall_normal, at the same", _estimate(card.metrics.get("recall_normal"))),
+        ("Licence", card.licence),
+        ("Weights (SHA-256)", card.weights_sha256[:12] or NOT_STATED),
+        ("Localizer", result.localizer),
+        ("Computed on", f"{result.device.device} ({result.device.reason})"),
+    ]
+
+
+def _counts(counts: object) -> str:
+    match counts:
+        case {"patients_dcm": int(dcm), "patients_normal": int(normal)}:
+            return f"{dcm} patients with DCM, {normal} normal"
+    return NOT_STATED
+
+
+def _judged_on(card: ModelCard) -> str:
+    simulated = ", simulated" if card.metrics.get("simulated") else ""
+    return f"{_counts(card.metrics.get('cases'))}{simulated}"
+
+
+def _estimate(estimate: object) -> str:
+    match estimate:
+        case {"value": int() | float() as value, "low": int() | float() as low, "high": int() | float() as high}:
+            return f"{value:.3f} (95 % interval {low:.3f} to {high:.3f})"
+    return NOT_STATED

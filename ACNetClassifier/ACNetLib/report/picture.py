@@ -1,0 +1,198 @@
+"""One picture a section: the T1 map with the crop box and the left ventricle, and the crop with the attention bands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter
+
+from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES
+from ACNetLib.inference.result import SectionResult, StudyResult
+from ACNetLib.models.model import INTENDED_USE
+from ACNetLib.report.wording import VERDICT_WORDS, probability_text, quantity_text
+from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS
+from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL
+
+SHOWN_MAP = "combined"
+OVERLAY_OPACITY = 0.45
+WALL_COLOR, SEPTUM_COLOR = (255, 255, 255), (255, 105, 190)
+
+_PANEL_PIXELS = 512
+_MARGIN, _HEADER, _FOOTER = 16, 114, 98
+_BACKGROUND, _TEXT, _DIM_TEXT, _BOX = (18, 18, 20), (235, 235, 235), (165, 165, 170), (255, 217, 26)
+_WALL_LINE, _SEPTUM_LINE, _HALO = 1.6, 2.4, 1.4
+_SMOOTHING_IN_MAP_PIXELS = 0.7
+
+Color = tuple[int, int, int]
+Mask = NDArray[np.bool_]
+
+
+def section_picture(result: StudyResult, section: SectionResult) -> Image.Image:
+    """Both panels under the verdict, the probability and the T1 facts, above their scales."""
+    whole = _whole_section(result, section)
+    crop = _crop_with_bands(result, section)
+    left, right = _MARGIN, whole.width + 2 * _MARGIN
+    picture = Image.new("RGB", (right + crop.width + _MARGIN, _HEADER + _PANEL_PIXELS + _FOOTER), _BACKGROUND)
+    picture.paste(whole, (left, _HEADER))
+    picture.paste(crop, (right, _HEADER))
+    draw = ImageDraw.Draw(picture)
+    width = picture.width - 2 * _MARGIN
+    _draw_header(draw, result, section, width)
+    below = _HEADER + _PANEL_PIXELS + 14
+    _draw_gray_scale(draw, left, below)
+    if result.ventricle[section.section].any():
+        _draw_contour_key(draw, left, below + 22)
+    _draw_band_scale(draw, right, below)
+    names = f"{INTENDED_USE}   T1 map {result.t1_map.name}, model {result.card.name}"
+    draw.text((left, picture.height - 28), _shortened(names, 14, width), _DIM_TEXT, _font(14))
+    return picture
+
+
+def _draw_header(draw: ImageDraw.ImageDraw, result: StudyResult, section: SectionResult, width: int) -> None:
+    title = (
+        f"Section {section.section}: {VERDICT_WORDS[section.verdict]}, probability of DCM "
+        f"{probability_text(section.probability_dcm)}"
+    )
+    low, high = (probability_text(value) for value in result.stability)
+    simulated = "; SIMULATED T1 map" if result.t1_map.simulated else ""
+    trained = "; model trained on simulation" if result.card.simulated else ""
+    mismatch = "; MODEL FOR ANOTHER FIELD STRENGTH" if result.field_mismatch else ""
+    study = (
+        f"Study: {VERDICT_WORDS[result.verdict]}, {probability_text(result.probability_dcm)} "
+        f"(stability: {low} to {high} when moved and turned a little){mismatch}{simulated}{trained}"
+    )
+    for top, text, color, size in (
+        (12, title, _TEXT, 26),
+        (50, _facts(section), _TEXT, 17),
+        (80, study, _DIM_TEXT, 15),
+    ):
+        draw.text((_MARGIN, top), _shortened(text, size, width), color, _font(size))
+
+
+def _facts(section: SectionResult) -> str:
+    if section.measures is None:
+        return "Not measured: the wall is not known"
+    measures = section.measures
+    return (
+        f"Mid-wall T1: septum {quantity_text(measures.septal_t1_ms, 'ms')}, "
+        f"whole myocardium {quantity_text(measures.myocardial_t1_ms, 'ms')}.  "
+        f"LV cavity {quantity_text(measures.cavity_area_mm2, 'mm2')}, "
+        f"wall {quantity_text(measures.wall_thickness_mm, 'mm', 1)}"
+    )
+
+
+def _gray(t1_ms: NDArray[np.float32]) -> NDArray[np.uint8]:
+    low, high = DISPLAY_WINDOW_MS
+    return (np.clip((t1_ms - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+
+
+def _whole_section(result: StudyResult, section: SectionResult) -> Image.Image:
+    """The section at its physical aspect, as high as a panel, with the crop box and the left ventricle."""
+    t1_map = result.t1_map
+    column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    gray = _gray(t1_map.array[section.section])
+    rows, columns = gray.shape
+    scale = _PANEL_PIXELS / (rows * row_mm)
+    size = (round(columns * column_mm * scale), _PANEL_PIXELS)
+    panel = Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB")
+    labels = Image.fromarray(result.ventricle[section.section]).resize(size, Image.Resampling.NEAREST)
+    panel = _with_contours(panel, np.asarray(labels), scale * max(column_mm, row_mm))
+    corners = [
+        t1_map.image.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2]
+        for corner in section.grid.corners_mm()
+    ]
+    outline = [((column + 0.5) * column_mm * scale, (row + 0.5) * row_mm * scale) for column, row in corners]
+    ImageDraw.Draw(panel).line([*outline, outline[0]], fill=_BOX, width=2)
+    return panel
+
+
+def _crop_with_bands(result: StudyResult, section: SectionResult) -> Image.Image:
+    """The crop as the network sees it; over it the bands, in the map's own pixels, the left ventricle, a 20 mm bar."""
+    t1_map, grid = result.t1_map, section.grid
+    scale = _PANEL_PIXELS / (grid.size * grid.spacing_mm)
+    display = replace(grid, size=_PANEL_PIXELS, spacing_mm=1 / scale)
+
+    def shown(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        image = sitk.GetImageFromArray(values)
+        image.CopyInformation(t1_map.image)
+        return display.sample(image)
+
+    gray = Image.fromarray(_gray(grid.crop(t1_map).t1_ms))
+    panel = gray.resize((_PANEL_PIXELS, _PANEL_PIXELS), Image.Resampling.BILINEAR).convert("RGBA")
+    colors = np.array([(0, 0, 0, 0), *BAND_COLORS]) * 255
+    colors[:, 3] *= OVERLAY_OPACITY
+    overlay = Image.fromarray(colors.astype(np.uint8)[shown(result.bands[SHOWN_MAP])], "RGBA")
+    panel = Image.alpha_composite(panel, overlay).convert("RGB")
+    panel = _with_contours(panel, shown(result.ventricle), scale * max(t1_map.image.GetSpacing()[:2]))
+    draw = ImageDraw.Draw(panel)
+    bottom = _PANEL_PIXELS - 16
+    for color, width in ((_BACKGROUND, 3), (_TEXT, 0)):  # its dark edge keeps it readable on lung
+        draw.line([(16 - width, bottom), (16 + 20 * scale + width, bottom)], fill=color, width=3 + width)
+        draw.text((16, bottom - 24), "20 mm", color, _font(14), stroke_width=width, stroke_fill=color)
+    return panel
+
+
+def _with_contours(panel: Image.Image, labels: NDArray[np.uint8], map_pixel: float) -> Image.Image:
+    """Endocardium, epicardium and the septum's outline over a panel, from labels (rows, columns) of its own pixels.
+
+    map_pixel: the width of a T1-map pixel in panel pixels.
+    """
+    contours: tuple[tuple[Mask, Color, float], ...] = (
+        (labels != 0, WALL_COLOR, _WALL_LINE),
+        (labels == CAVITY_LABEL, WALL_COLOR, _WALL_LINE),
+        (labels == SEPTUM_LABEL, SEPTUM_COLOR, _SEPTUM_LINE),
+    )
+    for mask, color, width in contours:
+        panel = _with_contour(panel, mask, color, width, _SMOOTHING_IN_MAP_PIXELS * map_pixel)
+    return panel
+
+
+def _with_contour(panel: Image.Image, mask: Mask, color: Color, width: float, smoothing: float) -> Image.Image:
+    # The contour runs within half a map pixel of the labels' own edge, without its stairs.
+    field = gaussian_filter(mask.astype(np.float32), smoothing)
+    slope = np.hypot(*np.gradient(field))
+    distance = np.abs(field - 0.5) / np.maximum(slope, np.finfo(np.float32).tiny)
+    for half_width, line_color in ((width / 2 + _HALO, _BACKGROUND), (width / 2, color)):
+        opacity = Image.fromarray((255 * np.clip(half_width + 0.5 - distance, 0, 1)).astype(np.uint8))
+        panel = Image.composite(Image.new("RGB", panel.size, line_color), panel, opacity)
+    return panel
+
+
+def _draw_gray_scale(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
+    low, high = DISPLAY_WINDOW_MS
+    draw.text((left, top - 2), f"T1 {low:.0f}", _DIM_TEXT, _font(14))
+    for offset in range(128):
+        draw.line([(left + 56 + offset, top), (left + 56 + offset, top + 14)], fill=(2 * offset,) * 3)
+    draw.text((left + 192, top - 2), f"{high:.0f} ms", _DIM_TEXT, _font(14))
+
+
+def _draw_contour_key(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
+    for x, color, name in ((0, WALL_COLOR, "endocardium, epicardium"), (224, SEPTUM_COLOR, "septum, middle part")):
+        draw.line([(left + x, top + 7), (left + x + 28, top + 7)], fill=color, width=2)
+        draw.text((left + x + 36, top - 2), name, _DIM_TEXT, _font(14))
+
+
+def _draw_band_scale(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
+    draw.text((left, top - 2), "attention, fixed scale:", _DIM_TEXT, _font(14))
+    entries = list(zip(BAND_NAMES, BAND_COLORS, strict=True))[1:]
+    for position, (name, color) in enumerate(entries):
+        x, y = left + 150 + 180 * (position % 2), top + 22 * (position // 2)
+        draw.rectangle([x, y, x + 14, y + 14], fill=tuple(round(255 * value) for value in color[:3]))
+        draw.text((x + 20, y - 2), name, _DIM_TEXT, _font(14))
+
+
+def _shortened(text: str, size: int, width: int) -> str:
+    """The text, cut where it would leave the picture."""
+    if _font(size).getlength(text) <= width:
+        return text
+    while text and _font(size).getlength(f"{text}...") > width:
+        text = text[:-1]
+    return f"{text}..."
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

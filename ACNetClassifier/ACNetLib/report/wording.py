@@ -1,0 +1,79 @@
+"""How verdicts and numbers are said in the files of a result: in its pictures, its page and result.json."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ACNetLib.inference.probability import Verdict
+
+if TYPE_CHECKING:
+    from ACNetLib.inference.exam import ExamResult
+    from ACNetLib.inference.result import StudyResult
+
+VERDICT_WORDS: dict[Verdict, str] = {"normal": "normal", "uncertain": "uncertain", "dcm": "DCM"}
+UNKNOWN = "-"
+
+
+def probability_text(probability: float) -> str:
+    """Three decimals; never 0 or 1, which no network can know."""
+    if probability < 0.0005:
+        return "<0.001"
+    return ">0.999" if probability >= 0.9995 else f"{probability:.3f}"
+
+
+def quantity_text(value: float, unit: str = "", decimals: int = 0) -> str:
+    """A measure with its unit, "-" where it is NaN."""
+    return UNKNOWN if math.isnan(value) else f"{value:.{decimals}f} {unit}".rstrip()
+
+
+def share_text(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
+def verdict_rule(uncertain_range: tuple[float, float]) -> str:
+    """The rule of `probability.verdict` in words."""
+    low, high = uncertain_range
+    between = f"uncertain from {low:g} to below {high:g}, " if low < high else ""
+    return f"normal below a probability of {low:g}, {between}DCM from {high:g} on"
+
+
+def mean_text(mean_ms: float, sd_ms: float | None) -> str:
+    """Mean and, if known, standard deviation of a T1."""
+    return f"{mean_ms:.0f} ms" if sd_ms is None else f"{mean_ms:.0f} ± {sd_ms:.0f} ms"
+
+
+def septal_t1_text(septal_t1_ms: float, z_score: float) -> str:
+    """In ms without unit, with the z-score where it is known."""
+    z = "" if math.isnan(z_score) else f" (z {z_score:+.1f})"
+    return f"{quantity_text(septal_t1_ms)}{z}"
+
+
+def reference_text(result: StudyResult) -> str:
+    """Which normal T1 the result stands on, and what that does to T1 or to the verdict."""
+    scanner = f" ({result.t1_map.scanner})" if result.t1_map.scanner else ""
+    low, high = result.uncertain_range
+    reference = result.reference
+    if reference is None:
+        return (
+            f"No reference T1 of this scanner{scanner} was given: T1 is judged as if the scanner's were that of the "
+            f"model's training, and the verdict is uncertain from {low:g} to below {high:g}."
+        )
+    text = (
+        f"Reference T1 of this scanner{scanner}, {reference.source}: {mean_text(reference.mean_ms, reference.sd_ms)}."
+    )
+    if result.card.normal_t1_ms is None:
+        return text
+    return (
+        f"{text} The networks saw T1 times {result.t1_factor:.3f}, which brings it to the normal of the model's "
+        f"training, {result.card.normal_t1_ms[0]:.0f} ms."
+    )
+
+
+def study_septum_text(result: StudyResult | ExamResult) -> str:
+    """Septal T1 of the study with its z-score; empty where it is not known."""
+    if math.isnan(result.septal_t1_ms):
+        return ""
+    z = result.septal_z(result.septal_t1_ms)
+    against = "" if math.isnan(z) else f", z-score {z:+.1f}"
+    return f"Septal T1, median of the slices: {result.septal_t1_ms:.0f} ms{against}."

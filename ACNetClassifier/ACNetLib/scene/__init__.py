@@ -1,0 +1,1 @@
+"""T1 maps and results in a MRML scene."""

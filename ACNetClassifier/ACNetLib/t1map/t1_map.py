@@ -1,0 +1,226 @@
+"""The T1 map: read from a file or folder, checked, in milliseconds, with the geometry of its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ACNetLib.dicom.volumes import DicomVolume, read_dicom_volume
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.checks import check_short_axis, check_t1_image
+from ACNetLib.t1map.field_strength import agreed_field_strength
+from ACNetLib.volumes.dcm2niix import DIVIDED, REMEDY
+from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
+from ACNetLib.volumes.volume import read_volume, read_volume_header, with_spacing
+
+# How a T1 map is shown, in the scene and in pictures.
+DISPLAY_WINDOW_MS = (0.0, 2000.0)
+
+UNKNOWN_THICKNESS = "Its slice thickness is not told: it is shown as 1 mm, which changes no number."
+
+
+@dataclass(frozen=True, eq=False)
+class T1Map:
+    """One section or a stack of parallel sections of T1 in ms.
+
+    `image` is 3-D float32, its size is (columns, rows, sections). Its positions are LPS mm and its axes may be oblique
+    or left-handed: nothing is reoriented. `simulated` is True when the source says so. `evidence` tells what in the
+    DICOM headers made it a T1 map. `scanner` is its manufacturer and model, "" where the source doesn't tell both.
+    """
+
+    image: sitk.Image
+    name: str
+    field_strength_tesla: float | None = None
+    simulated: bool = False
+    warnings: tuple[str, ...] = ()
+    evidence: str = ""
+    scanner: str = ""
+
+    @property
+    def section_count(self) -> int:
+        return self.image.GetDepth()
+
+    @property
+    def array(self) -> np.ndarray:
+        """T1 in ms as (section, row, column): a float32 copy."""
+        return sitk.GetArrayFromImage(self.image)
+
+    @cached_property
+    def planes(self) -> tuple[sitk.Image, ...]:
+        """Each section as a 3-D image of its own: half its depth is room for rounding, and no neighbour blends in."""
+        if self.section_count == 1:
+            return (self.image,)
+        return tuple(self.image[:, :, section : section + 1] for section in range(self.section_count))
+
+    @property
+    def row_axis(self) -> np.ndarray:
+        """Direction of increasing column index, (3,)."""
+        return self._axis(0)
+
+    @property
+    def column_axis(self) -> np.ndarray:
+        """Direction of increasing row index, (3,)."""
+        return self._axis(1)
+
+    @property
+    def normal(self) -> np.ndarray:
+        """Direction of increasing section index, (3,)."""
+        return self._axis(2)
+
+    @property
+    def center(self) -> np.ndarray:
+        """Physical centre of the whole map, (3,)."""
+        return self._center((self.section_count - 1) / 2)
+
+    def section_center(self, section: int) -> np.ndarray:
+        """Physical centre of one section, (3,). Raises ACNetError when the map has no such section."""
+        if not 0 <= section < self.section_count:
+            raise ACNetError(
+                f"{self.name}: there is no section {section}; its sections are 0 to {self.section_count - 1}."
+            )
+        return self._center(section)
+
+    def project(self, point_mm: Sequence[float] | np.ndarray, section: int) -> np.ndarray:
+        """The point moved along the normal onto the plane of the section, (3,)."""
+        point = np.asarray(point_mm, dtype=float)
+        return point - np.dot(point - self.section_center(section), self.normal) * self.normal
+
+    def scaled(self, factor: float) -> T1Map:
+        """The map with all T1 times a factor, as if from another scanner."""
+        return replace(self, image=self.image * factor)
+
+    def _axis(self, column: int) -> np.ndarray:
+        return np.reshape(self.image.GetDirection(), (3, 3))[:, column]
+
+    def _center(self, section: float) -> np.ndarray:
+        index = ((self.image.GetWidth() - 1) / 2, (self.image.GetHeight() - 1) / 2, section)
+        return np.array(self.image.TransformContinuousIndexToPhysicalPoint(index))
+
+
+def read_t1_map(
+    path: Path,
+    series: Sequence[int] = (),
+    post_contrast: bool = False,
+    field_strength_tesla: float | None = None,
+    leave_out: Sequence[str] = (),
+    spacing_mm: Sequence[float] = (),
+) -> T1Map:
+    """Read an NRRD, NIfTI or MetaImage file, a folder with DICOM images (subfolders included) or one DICOM image.
+
+    `series` chooses among the series of a DICOM folder by their numbers. `post_contrast` lets a map from after
+    contrast pass, with a warning. `field_strength_tesla` is a person's, see `agreed_field_strength`. `leave_out` has
+    the names of files of a DICOM folder that are not to be read. `spacing_mm` (columns, rows, slices) is a person's,
+    for a volume file without. Raises ACNetError for a missing or unreadable file, for an image that is no native
+    short-axis T1 map, and for a field strength that no model covers or that differs from the header's.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ACNetError(f"{path}: there is no such file or folder; expected a T1 map.")
+    name = path.absolute().name
+    if path.is_file() and is_volume_file(name):
+        if series:
+            raise ACNetError(f"{name}: found one volume; series {series[0]} can be chosen in DICOM folders only.")
+        if leave_out:
+            raise ACNetError(f"{name}: found one volume; files can be left out of DICOM folders only.")
+        return _read_volume_file(path, name, post_contrast, field_strength_tesla, spacing_mm)
+    if spacing_mm:
+        raise ACNetError(f"{name}: a spacing can be given for volume files only; DICOM images tell theirs.")
+    volume = read_dicom_volume(path, series, post_contrast, leave_out)
+    return t1_map_from_dicom(volume, name, post_contrast, field_strength_tesla)
+
+
+def t1_map_from_dicom(
+    volume: DicomVolume, name: str, post_contrast: bool = False, field_strength_tesla: float | None = None
+) -> T1Map:
+    """A T1 map from a DICOM volume. Raises ACNetError when it is no native short-axis T1 map."""
+    t1_map = t1_map_from_image(
+        volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast, field_strength_tesla
+    )
+    warnings = (*volume.warnings, *t1_map.warnings, *check_short_axis(t1_map.normal, name))
+    return replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, warnings=warnings)
+
+
+def t1_map_from_array(
+    t1_ms: np.ndarray,
+    spacing_mm: Sequence[float] = (1.0, 1.0, 1.0),
+    origin_mm: Sequence[float] = (0.0, 0.0, 0.0),
+    direction: np.ndarray | None = None,
+    *,
+    name: str,
+    field_strength_tesla: float | None = None,
+    post_contrast: bool = False,
+) -> T1Map:
+    """A T1 map from (row, column) or (section, row, column) values in ms and its LPS geometry.
+
+    The columns of `direction` (3, 3) are the axes of increasing column, row and section index; the default is the
+    identity. Raises ACNetError for an array that is no T1 map.
+    """
+    t1_ms = np.asarray(t1_ms)
+    if t1_ms.ndim not in {2, 3}:
+        raise ACNetError(f"{name}: found an array of shape {t1_ms.shape}; expected one section (2-D) or a stack (3-D).")
+    stack = t1_ms.reshape(-1, *t1_ms.shape[-2:])
+    image = sitk.GetImageFromArray(stack.astype(np.float32))
+    image.SetSpacing([float(value) for value in spacing_mm])
+    image.SetOrigin([float(value) for value in origin_mm])
+    image.SetDirection(np.eye(3).ravel() if direction is None else np.asarray(direction, dtype=float).ravel())
+    return t1_map_from_image(image, name, field_strength_tesla, post_contrast=post_contrast)
+
+
+def t1_map_from_image(
+    image: sitk.Image,
+    name: str,
+    field_strength_tesla: float | None = None,
+    simulated: bool = False,
+    post_contrast: bool = False,
+    given_field_strength_tesla: float | None = None,
+) -> T1Map:
+    """A T1 map from an image in memory. Raises ACNetError when it is none, see `check_t1_image`.
+
+    Its field strength is what its source tells and a person gives, see `agreed_field_strength`.
+    """
+    field_strength_tesla, doubts = agreed_field_strength(field_strength_tesla, given_field_strength_tesla, name)
+    checked = check_t1_image(image, name, post_contrast)
+    return T1Map(checked.image, name, field_strength_tesla, simulated, (*doubts, *checked.warnings))
+
+
+def _read_volume_file(
+    path: Path, name: str, post_contrast: bool, given_field_strength_tesla: float | None, spacing_mm: Sequence[float]
+) -> T1Map:
+    header = read_volume_header(path)
+    check_values_by_header(header, name)
+    header = with_spacing(header, spacing_mm, name)
+    told = parse_field_strength(header.keys.get(FIELD_STRENGTH_KEY), name)
+    field_strength_tesla, doubts = agreed_field_strength(told, given_field_strength_tesla, name)
+    checked = check_t1_image(read_volume(path, header), name, post_contrast)
+    if header.is_converted and checked.unit != "ms":
+        raise ACNetError(
+            f"{name}: its values are T1 in {checked.unit}, or {DIVIDED}; expected T1 in ms. {REMEDY} With the JSON "
+            "file of dcm2niix beside it, the two can be told apart."
+        )
+    warnings = (*doubts, *header.warnings, *checked.warnings)
+    if header.spacing_mm[2] is None:
+        warnings = (*warnings, UNKNOWN_THICKNESS)
+    is_simulated = header.keys.get(SIMULATED_KEY) == "1"
+    return T1Map(checked.image, name, field_strength_tesla, is_simulated, warnings, scanner=header.scanner)
+
+
+def check_values_by_header(header: VolumeHeader, name: str) -> None:
+    """Raises ACNetError where the header says that the values can't be T1, though they may look so."""
+    if header.refusal:
+        raise ACNetError(f"{name}: {header.refusal}")
+
+
+def parse_field_strength(text: str | None, name: str) -> float | None:
+    """The field strength in tesla that a header of ours holds, None where there is none.
+
+    Raises ACNetError for what is no number.
+    """
+    try:
+        return None if text is None else float(text)
+    except ValueError as error:
+        raise ACNetError(f"{name}: {FIELD_STRENGTH_KEY} is {text!r}; expected a number such as 1.5.") from error

@@ -1,0 +1,1 @@
+"""The left ventricle on a slice, and what is measured of it."""

@@ -1,0 +1,174 @@
+"""The left ventricle on the sections of a T1 map: where it is, and which pixels are cavity, septum and other wall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes, distance_transform_edt
+
+from ACNetLib.errors import ACNetError, VentricleNotFound
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.measures import SectionMeasures, measure_section
+
+LabelArray = NDArray[np.uint8]
+Point = Sequence[float] | NDArray[np.float64]
+
+MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL = 1, 2, 3
+"""Myocardium outside the septum, cavity with the papillary muscles in it, the middle part of the septal myocardium."""
+
+LARGEST_JUMP_MM = 25.0
+"""Between the centres of neighbouring slices of one heart, in plane: farther apart one of them is something else."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ventricle:
+    """The left ventricle on one section.
+
+    center_mm: LPS (3,). confidence: 0 to 1, 1 where a person said where it is. labels: (rows, columns) on the map's
+    grid, 0 outside; None where only the centre is known.
+    """
+
+    section: int
+    center_mm: NDArray[np.float64]
+    confidence: float = 1.0
+    labels: LabelArray | None = None
+
+    @property
+    def has_wall(self) -> bool:
+        """Whether cavity and myocardium are known, so that the section can be measured."""
+        return self.labels is not None and bool(
+            (self.labels == CAVITY_LABEL).any() and is_myocardium(self.labels).any()
+        )
+
+
+def is_myocardium(labels: LabelArray) -> NDArray[np.bool_]:
+    return (labels == MYOCARDIUM_LABEL) | (labels == SEPTUM_LABEL)
+
+
+def measure_ventricle(t1_map: T1Map, ventricle: Ventricle) -> SectionMeasures | None:
+    """What a reader would measure on the section; None where the wall is not known."""
+    if ventricle.labels is None or not ventricle.has_wall:
+        return None
+    column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    return measure_section(
+        t1_map.array[ventricle.section],
+        is_myocardium(ventricle.labels),
+        ventricle.labels == CAVITY_LABEL,
+        ventricle.labels == SEPTUM_LABEL,
+        (row_mm, column_mm),
+    )
+
+
+def agreeing_ventricles(
+    ventricles: Sequence[Ventricle], t1_map: T1Map
+) -> tuple[tuple[Ventricle, ...], dict[int, float]]:
+    """The ventricles that lie in a line along the normal, and how far in mm each of the others lies from it.
+
+    One by one the farthest is left out, until all lie within LARGEST_JUMP_MM of the median of their centres. Of two,
+    each is measured from the other, and the less confident one goes.
+    """
+    axes = np.array([t1_map.row_axis, t1_map.column_axis])
+    centers_mm = [axes @ each.center_mm for each in ventricles]
+    odd_ones_mm = odd_centers(centers_mm, [each.confidence for each in ventricles])
+    kept = tuple(each for index, each in enumerate(ventricles) if index not in odd_ones_mm)
+    return kept, {ventricles[index].section: distance_mm for index, distance_mm in odd_ones_mm.items()}
+
+
+def odd_centers(centers_mm: Sequence[NDArray[np.float64]], confidences: Sequence[float]) -> dict[int, float]:
+    """By the rule of `agreeing_ventricles`, which of these centres (2,) or (3,) are left out, and how far each lies."""
+    kept, left_out = list(range(len(centers_mm))), dict[int, float]()
+    while len(kept) > 1:
+        centers = np.array([centers_mm[index] for index in kept])
+        middle = np.median(centers, axis=0) if len(kept) > 2 else centers[::-1]
+        distances = np.linalg.norm(centers - middle, axis=1).round(3).tolist()
+        worst = max(range(len(kept)), key=lambda place: (distances[place], -confidences[kept[place]]))
+        if distances[worst] <= LARGEST_JUMP_MM:
+            break
+        left_out[kept.pop(worst)] = distances[worst]
+    return left_out
+
+
+def ventricles_at_point(t1_map: T1Map, point_mm: Point, found: Sequence[Ventricle]) -> tuple[Ventricle, ...]:
+    """The ventricle of each section of `found` around a person's point (LPS), moved onto the section's plane.
+
+    Of what was found by itself only the labels are taken, and only where the point lies within them.
+    """
+    ventricles = []
+    for other in found:
+        center = t1_map.project(point_mm, other.section)
+        labels = other.labels if other.labels is not None and _encloses(other.labels, center, t1_map) else None
+        ventricles.append(Ventricle(other.section, center, labels=labels))
+    return tuple(ventricles)
+
+
+def ventricles_from_segmentation(
+    t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ventricle]
+) -> tuple[Ventricle, ...]:
+    """The ventricle of every section that a person's segmentation (integer labels on any grid) reaches.
+
+    With the labels 1 (myocardium) and 2 (cavity) the section can be measured; which part is septum, if none is labelled
+    so (3), is taken from what was found by itself. With any other labels only the centre of what they enclose is used.
+    Raises ACNetError when the segmentation reaches no section, and when its cavity encloses its myocardium.
+    """
+    if segmentation.GetDimension() != 3 or segmentation.GetNumberOfComponentsPerPixel() != 1:
+        raise ACNetError(
+            f"segmentation: found a {segmentation.GetDimension()}-D image with "
+            f"{segmentation.GetNumberOfComponentsPerPixel()} values a pixel; expected one label a pixel in 3-D."
+        )
+    on_map = sitk.Resample(segmentation, t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
+    values = sitk.GetArrayFromImage(on_map)
+    ventricles = []
+    for section, labels in enumerate(values):
+        if not labels.any():
+            continue
+        known = np.isin(labels, (MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL))
+        ventricle = Ventricle(section, center_of_labels(labels, t1_map, section))
+        if np.array_equal(known, labels != 0):
+            _check_cavity_within(labels, section)
+            ventricle = replace(ventricle, labels=labels.astype(np.uint8))
+            if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and found[section].has_wall:
+                ventricle = _with_septum_of(ventricle, found[section])
+        ventricles.append(ventricle if ventricle.has_wall else replace(ventricle, labels=None))
+    if not ventricles:
+        raise VentricleNotFound(
+            f"segmentation: none of its labels lies on a section of {t1_map.name}; expected the left ventricle's "
+            "myocardium (1) and cavity (2) in the place of the map."
+        )
+    return tuple(ventricles)
+
+
+def _check_cavity_within(labels: LabelArray, section: int) -> None:
+    """Refuses labels whose cavity encloses most of the myocardium: they are swapped, as by the order of drawing."""
+    myocardium = is_myocardium(labels)
+    enclosed = myocardium & binary_fill_holes(labels == CAVITY_LABEL)
+    if myocardium.any() and enclosed.sum() > myocardium.sum() / 2:
+        raise ACNetError(
+            f"segmentation: on slice {section} label {CAVITY_LABEL} encloses label {MYOCARDIUM_LABEL}; expected the "
+            f"myocardium ({MYOCARDIUM_LABEL}) around the cavity ({CAVITY_LABEL}). Exchange the two labels, or name the "
+            "segments myocardium and cavity and save them as .seg.nrrd."
+        )
+
+
+def center_of_labels(labels: LabelArray, t1_map: T1Map, section: int) -> NDArray[np.float64]:
+    """LPS centre of everything that the labels (rows, columns) of a section mark and enclose, (3,)."""
+    row, column = (float(index.mean()) for index in np.nonzero(binary_fill_holes(labels != 0)))
+    return np.array(t1_map.image.TransformContinuousIndexToPhysicalPoint((column, row, float(section))))
+
+
+def _encloses(labels: LabelArray, point_mm: NDArray[np.float64], t1_map: T1Map) -> bool:
+    column, row, _ = (round(index) for index in t1_map.image.TransformPhysicalPointToContinuousIndex(point_mm.tolist()))
+    rows, columns = labels.shape
+    return 0 <= row < rows and 0 <= column < columns and bool(binary_fill_holes(labels != 0)[row, column])
+
+
+def _with_septum_of(ventricle: Ventricle, other: Ventricle) -> Ventricle:
+    """The myocardium that lies nearer to the other's septum than to its other wall becomes septum."""
+    assert ventricle.labels is not None
+    assert other.labels is not None
+    to_septum, to_wall = (distance_transform_edt(other.labels != label) for label in (SEPTUM_LABEL, MYOCARDIUM_LABEL))
+    septum = is_myocardium(ventricle.labels) & (other.labels == SEPTUM_LABEL).any() & (to_septum < to_wall)
+    return replace(ventricle, labels=np.where(septum, SEPTUM_LABEL, ventricle.labels).astype(np.uint8))

@@ -1,0 +1,1 @@
+"""Case libraries: annotated slices in a folder."""

@@ -1,0 +1,218 @@
+"""Importing the T1 maps of DICOM studies whose labels stand in a list."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydicom.config import disable_value_validation
+from pydicom.errors import InvalidDicomError
+
+from ACNetLib.dicom.guard import read_dataset
+from ACNetLib.dicom.images import DICOM_SUFFIXES, read_images
+from ACNetLib.dicom.pixels import READING_ERRORS, unreadable
+from ACNetLib.dicom.volumes import read_dicom_files
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.checks import check_short_axis
+from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
+
+from .csv_import import Imported, add_all, label_in
+from .maps import DEFAULT_SOURCE, NewMap, by_localizer
+from .table import read_table
+
+if TYPE_CHECKING:
+    from .maps import LoadLocalizer
+
+STUDY_KEYS = ("StudyInstanceUID", "AccessionNumber", "PatientID", "folder")
+"""What a label list may know studies by: DICOM attributes, or the folder of their files."""
+DATES = ("AcquisitionDate", "SeriesDate", "StudyDate")
+IDENTITY_TAGS = [*STUDY_KEYS[:3], "SeriesInstanceUID", *DATES]
+
+
+@dataclass(frozen=True)
+class DicomOrigin:
+    """Whose a DICOM file is, and of when. This identifies the patient: never show it."""
+
+    file: Path
+    series: str
+    identity: dict[str, str]
+    acquired: date | None
+
+    @property
+    def patient(self) -> str:
+        return self.identity["PatientID"]
+
+
+@dataclass(frozen=True)
+class _ListedStudy:
+    """A row of a label list and its files. patient: "" where the files say who it is."""
+
+    place: str
+    label: str
+    patient: str
+    origins: tuple[DicomOrigin, ...]
+
+
+def read_origins(path: Path) -> tuple[tuple[DicomOrigin, ...], tuple[str, ...]]:
+    """The origins of a DICOM file, or of all in a folder and its subfolders, and a note on each that can't be read."""
+    origins, notes = [], []
+    for file in [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file()):
+        try:
+            with disable_value_validation():  # pydicom logs the values that it complains of
+                origin = _origin(file)
+        except (InvalidDicomError, *READING_ERRORS) as error:
+            if file.suffix.lower() in DICOM_SUFFIXES or not isinstance(error, InvalidDicomError):
+                notes.append(f"Left out: {unreadable(file)}")
+            continue
+        if origin.series:  # a DICOMDIR is of none
+            origins.append(origin)
+    return tuple(origins), tuple(notes)
+
+
+def import_dicom(
+    folder: Path,
+    dicom_folder: Path,
+    label_list: Path,
+    load_localizer: LoadLocalizer,
+    source: str = DEFAULT_SOURCE,
+) -> Imported:
+    """Add every native short-axis T1 map of the listed studies, or none of them.
+
+    The list has a column `label` and one of STUDY_KEYS, which finds the studies in `dicom_folder`; a column `patient`,
+    if there is one, wins over PatientID. The localizer finds the ventricles. What is left out is noted: other studies,
+    maps after contrast or of other planes, files that can't be read. Raises ACNetError that names each row of the list
+    without a study or a T1 map.
+    """
+    origins, unread = read_origins(dicom_folder)
+    if not origins:
+        raise ACNetError(f"{dicom_folder}: found no DICOM image; expected the studies of {label_list}.")
+    studies, problems = _listed_studies(label_list, dicom_folder, origins)
+    maps: list[NewMap] = []
+    notes = list(unread)
+    for study in studies:
+        try:
+            found, left_out = _maps_of(study, load_localizer, source)
+            maps += found
+            notes += left_out
+        except ACNetError as error:
+            problems.append(str(error))
+    listed = {origin.identity["StudyInstanceUID"] for study in studies for origin in study.origins}
+    others = {origin.identity["StudyInstanceUID"] for origin in origins} - listed
+    if others:
+        notes.append(f"Studies in {dicom_folder} that are not in {label_list} and were left out: {len(others)}.")
+    imported = add_all(folder, maps, problems, f"{label_list}: no studies; expected a row for each below the header.")
+    return Imported(imported.cases, (*notes, *imported.notes))
+
+
+def only_patient(origins: Sequence[DicomOrigin], place: str) -> str:
+    """The PatientID of all these files. Raises ACNetError when they have several or none."""
+    patients = {origin.patient for origin in origins}
+    if len(patients) != 1 or "" in patients:
+        raise ACNetError(
+            f"{place}: found {len(patients - {''})} different PatientID in its files; expected one. Say which patient "
+            "it is."
+        )
+    return patients.pop()
+
+
+def first_date(origins: Sequence[DicomOrigin]) -> date | None:
+    return min((origin.acquired for origin in origins if origin.acquired), default=None)
+
+
+def _origin(file: Path) -> DicomOrigin:
+    header = read_dataset(file, stop_before_pixels=True, specific_tags=IDENTITY_TAGS)
+    texts = {keyword: str(header.get(keyword) or "").strip() for keyword in IDENTITY_TAGS}
+    dates = [day for keyword in DATES if (day := _date(texts[keyword]))]
+    identity = {keyword: texts[keyword] for keyword in STUDY_KEYS[:3]}
+    return DicomOrigin(file, texts["SeriesInstanceUID"], identity, dates[0] if dates else None)
+
+
+def _date(text: str) -> date | None:
+    try:
+        return datetime.strptime(text, "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def _listed_studies(
+    label_list: Path, dicom_folder: Path, origins: Sequence[DicomOrigin]
+) -> tuple[list[_ListedStudy], list[str]]:
+    """The rows of the list with their files, and what is wrong with the others."""
+    table = read_table(label_list, ["label"])
+    keys = [key for key in STUDY_KEYS if key in table.columns]
+    if len(keys) != 1:
+        raise ACNetError(
+            f"{label_list}: found {len(keys)} columns that tell studies apart; expected one of {', '.join(STUDY_KEYS)}."
+        )
+    studies: list[_ListedStudy] = []
+    problems: list[str] = []
+    taken: dict[Path, str] = {}
+    for row in table.rows:
+        place, (key,) = table.place(row), keys
+        wanted = row.cells[key]
+        own = [origin for origin in origins if wanted and _is_of(origin, key, wanted, dicom_folder)]
+        rivals = {taken[origin.file] for origin in own if origin.file in taken}
+        try:
+            if not own:
+                raise ACNetError(f"{place}: column {key} matches no study in {dicom_folder}.")
+            if rivals:
+                raise ACNetError(
+                    f"{place}: column {key} matches images of {min(rivals)} too; expected each study once."
+                )
+            label = label_in(row.cells["label"], f"{place}: column label")
+            patient = row.cells.get("patient") or only_patient(own, place)
+            studies.append(_ListedStudy(place, label, patient, tuple(own)))
+        except ACNetError as error:
+            problems.append(str(error))
+        taken |= {origin.file: place for origin in own}
+    return studies, problems
+
+
+def _is_of(origin: DicomOrigin, key: str, wanted: str, dicom_folder: Path) -> bool:
+    if key == "folder":
+        return origin.file.is_relative_to(dicom_folder / wanted)
+    return origin.identity[key] == wanted
+
+
+def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) -> tuple[list[NewMap], list[str]]:
+    """The maps of a study, one a series, and notes on what is left out. Raises ACNetError when there is no map."""
+    series: dict[str, list[DicomOrigin]] = defaultdict(list)
+    for origin in study.origins:
+        series[origin.series].append(origin)
+    maps, notes = [], []
+    for origins in series.values():
+        try:
+            t1_map = _read_map([origin.file for origin in origins], study.place)
+            if t1_map is not None:
+                located = by_localizer(t1_map, load_localizer())
+                acquired = first_date(origins)
+                maps.append(NewMap(t1_map, study.label, study.patient, located, source, acquired, t1_map.name))
+        except ACNetError as error:
+            notes.append(f"Left out: {error}")
+    if not maps:
+        raise ACNetError(
+            f"{study.place}: none of its {len(study.origins)} files is a native short-axis T1 map. {' '.join(notes)}"
+        )
+    return maps, notes
+
+
+def _read_map(files: Sequence[Path], place: str) -> T1Map | None:
+    """The native short-axis T1 map of a series; None where it holds other images. Raises ACNetError for a wrong map."""
+    images, _ = read_images(files)
+    if not images:
+        return None
+    name = f"{place}, series {images[0].series_number}"
+    if any(image.score.post_contrast for image in images):
+        raise ACNetError(f"{name}: its map is from after contrast.")
+    if not any(image.score.is_t1_map for image in images):
+        return None
+    volume = read_dicom_files(files, name)
+    t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated)
+    doubts = check_short_axis(t1_map.normal, name)
+    if doubts:
+        raise ACNetError(f"{name}: {doubts[0]} If it is none, add it by itself.")
+    return t1_map

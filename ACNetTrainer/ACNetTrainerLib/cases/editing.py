@@ -1,0 +1,253 @@
+"""Changing a case library: under a lock, all or nothing, and never a file that is not the library's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import atomic_folder, atomic_path, is_relative_name
+from ACNetLib.image_files import write_image
+
+from ..simulation.truth import masks_file
+from .images import IMAGES_FOLDER, case_name, label_image, read_section
+from .library import (
+    COLUMNS,
+    LABELS,
+    SIMULATED,
+    TABLE_NAME,
+    Case,
+    CaseLibrary,
+    checked_library,
+    read_case_table,
+    with_pixel_hash,
+)
+from .locking import locked, not_writable
+from .maps import NewMap, NewSection, Point, at_point, in_segmentation, new_sections, rounded_point
+from .pseudonyms import SALT_NAME, Pseudonyms, create_pseudonyms, is_pseudonym, read_pseudonyms
+from .table import Row, Table, write_table
+
+
+def create_case_library(folder: Path) -> None:
+    """Make a new or empty folder a library without cases. Raises ACNetError when it holds anything."""
+    try:
+        with atomic_folder(folder) as room:
+            create_pseudonyms(room)
+            write_table(room / TABLE_NAME, COLUMNS, [])
+    except OSError as error:
+        raise not_writable(folder, error) from error
+
+
+def add_maps(folder: Path, maps: Sequence[NewMap]) -> tuple[Case, ...]:
+    """Add every section of the maps that has a ventricle, or none of them; returns the new cases.
+
+    Raises ACNetError for an image that the library has, for a patient who would have both labels, for what is no T1 map
+    of a known field strength, and for a library that can't be read or changed.
+    """
+    sections = [section for new in maps for section in new_sections(new)]
+    with locked(folder):
+        table = read_case_table(folder)
+        library = _with_every_hash(checked_library(folder, table, may_be_empty=True))
+        pseudonyms = _pseudonyms(folder, library.patients)
+        cases = [_new_case(section, library.patients, pseudonyms) for section in sections]
+        _check_images_are_new(library, sections, cases)
+        _check_labels_agree(library, sections, cases)
+        written: list[str] = []
+        try:
+            for section, case in zip(sections, cases, strict=True):
+                for image, file in ((section.image, case.file), (section.masks, masks_file(case.case))):
+                    if image is not None:
+                        write_image(image, folder / file)
+                        written.append(file)
+            _write(table, library, cases)
+        except BaseException:
+            listed = {row.cells["case"] for row in read_case_table(folder).rows}
+            if listed.isdisjoint(case.case for case in cases):  # an interrupt can come right after the table's writing
+                _delete(folder, *written)
+            raise
+    return tuple(cases)
+
+
+def edit_case(
+    folder: Path,
+    name: str,
+    *,
+    label: str | None = None,
+    patient: str | None = None,
+    center_mm: Point | None = None,
+    segmentation: sitk.Image | None = None,
+) -> CaseLibrary:
+    """Change what is given; returns the library as it is then.
+
+    Label and patient hold for all cases of the case's patient, centre (LPS mm) or segmentation for the case alone. A
+    library that is refused can be put right by it. Raises ACNetError when the library would be refused afterwards.
+    """
+    if label is not None and label not in LABELS:
+        raise ACNetError(f"case '{name}': the label is '{label}'; expected one of {', '.join(LABELS)}.")
+    with locked(folder):
+        table = read_case_table(folder)
+        edited = _row_named(table, name)
+        place, masks = _place(folder, edited, center_mm, segmentation)
+        of_patient = {} if label is None else {"label": label}
+        if patient is not None:
+            patients = [row.cells["patient"] for row in table.rows]
+            of_patient["patient"] = _pseudonym(patient, patients, _pseudonyms(folder, patients), f"case '{name}'")
+        rows = []
+        for row in table.rows:
+            changes = of_patient if row.cells["patient"] == edited.cells["patient"] else {}
+            rows.append(replace(row, cells={**row.cells, **changes, **(place if row is edited else {})}))
+        table = replace(table, rows=tuple(rows))
+        library = checked_library(folder, table)
+        with _unchanged_on_error(folder / masks_file(name)):
+            if masks is not None:
+                write_image(masks, folder / masks_file(name))
+            _write(table, library)
+    return library
+
+
+def remove_cases(folder: Path, names: Sequence[str]) -> None:
+    """Remove cases and delete their files. A library that is refused can be put right by it.
+
+    Raises ACNetError for a name that the table has not, or twice; then nothing is removed.
+    """
+    with locked(folder):
+        table = read_case_table(folder)
+        removed = [_row_named(table, name) for name in names]
+        kept = [row for row in table.rows if row not in removed]
+        # The table first: it must never name a file that is gone.
+        write_table(table.path, table.columns, (row.cells for row in kept))
+        still_used = {os.path.normpath(row.cells["file"]) for row in kept}
+        for row in removed:
+            files = (row.cells["file"], masks_file(row.cells["case"]))
+            _delete(folder, *(file for file in files if os.path.normpath(file) not in still_used))
+
+
+def _with_every_hash(library: CaseLibrary) -> CaseLibrary:
+    cases = (
+        case if case.pixel_hash else with_pixel_hash(library, case, f"{library.folder}, case '{case.case}'")
+        for case in library.cases
+    )
+    return replace(library, cases=tuple(cases))
+
+
+def _pseudonyms(folder: Path, patients: Collection[str]) -> Pseudonyms:
+    """The library's own; a library that never needed any gets a salt. Raises ACNetError when its salt is lost."""
+    pseudonyms = read_pseudonyms(folder)
+    if pseudonyms is None and any(is_pseudonym(patient) for patient in patients):
+        raise ACNetError(
+            f"{folder}: its {SALT_NAME} is missing, without which a patient who comes again would count as another "
+            "one. Restore it from a backup; if the library is from elsewhere, collect your cases in one of your own."
+        )
+    return pseudonyms or create_pseudonyms(folder)
+
+
+def _pseudonym(text: str, patients: Collection[str], pseudonyms: Pseudonyms, place: str) -> str:
+    """That of a person's text; a patient of the library stands for itself."""
+    if not text.strip():
+        raise ACNetError(f"{place}: no patient is named; expected a name or number, of which a pseudonym is kept.")
+    return text if text in patients else pseudonyms.of_patient(text)
+
+
+def _new_case(section: NewSection, patients: Collection[str], pseudonyms: Pseudonyms) -> Case:
+    new, name = section.of, case_name(section.pixel_hash)
+    return Case(
+        name,
+        _pseudonym(new.patient, patients, pseudonyms, new.name),
+        f"{IMAGES_FOLDER}/{name}.nrrd",
+        new.label,
+        *section.center_mm,
+        section.field_strength_tesla,
+        SIMULATED if new.t1_map.simulated else new.source,
+        new.located.center_source,
+        None if new.acquired is None else pseudonyms.quarter_of(new.acquired),
+        section.pixel_hash,
+    )
+
+
+def _check_images_are_new(library: CaseLibrary, sections: Sequence[NewSection], cases: Sequence[Case]) -> None:
+    there = {
+        case.pixel_hash: (case.patient, f"in the library already, as case '{case.case}'") for case in library.cases
+    }
+    taken = {case.case for case in library.cases} | {os.path.normpath(case.file) for case in library.cases}
+    for section, case in zip(sections, cases, strict=True):
+        name = section.of.name
+        if case.pixel_hash in there:
+            patient, where = there[case.pixel_hash]
+            whose = "the same" if patient == case.patient else "another"
+            raise ACNetError(f"{name}: its image is {where} of {whose} patient; expected each image once.")
+        if taken & {case.case, os.path.normpath(case.file)}:
+            raise ACNetError(
+                f"{name}: its image is that which case '{case.case}' had when it was added, and has no longer; remove "
+                "that case first."
+            )
+        there[case.pixel_hash] = case.patient, f"added already, by {name},"
+
+
+def _check_labels_agree(library: CaseLibrary, sections: Sequence[NewSection], cases: Sequence[Case]) -> None:
+    labels = {case.patient: (case.label, f"in the library (case '{case.case}')") for case in library.cases}
+    for section, case in zip(sections, cases, strict=True):
+        label, where = labels.setdefault(case.patient, (case.label, f"by {section.of.name}"))
+        if label != case.label:
+            raise ACNetError(
+                f"{section.of.name}: patient '{case.patient}' is {case.label} here and {label} {where}; expected one "
+                "label a patient."
+            )
+
+
+def _place(
+    folder: Path, row: Row, center_mm: Point | None, segmentation: sitk.Image | None
+) -> tuple[dict[str, str], sitk.Image | None]:
+    """The cells of another centre, and a person's masks if there are any."""
+    t1_map = read_section(folder / row.cells["file"])
+    if segmentation is not None:
+        located = in_segmentation(t1_map, segmentation)
+    elif center_mm is not None:
+        located = at_point(t1_map, center_mm)
+    else:
+        return {}, None
+    (ventricle,) = located.ventricles
+    point = rounded_point(ventricle.center_mm)
+    cells = {f"center_{axis}_mm": str(value) for axis, value in zip("lps", point, strict=True)}
+    masks = None if ventricle.labels is None else label_image(ventricle.labels, t1_map.image)
+    return {**cells, "center_source": located.center_source}, masks
+
+
+def _row_named(table: Table, name: str) -> Row:
+    rows = [row for row in table.rows if row.cells["case"] == name]
+    if len(rows) != 1:
+        raise ACNetError(f"{table.path}: found {len(rows)} cases named '{name}'; expected one.")
+    return rows[0]
+
+
+def _write(table: Table, library: CaseLibrary, new: Sequence[Case] = ()) -> None:
+    """The table with what it holds beyond our columns, the hashes of all its images, and new cases."""
+    columns = (*table.columns, *(name for name in COLUMNS if name not in table.columns))
+    rows = [{**row.cells, "pixel_hash": case.pixel_hash} for row, case in zip(table.rows, library.cases, strict=True)]
+    write_table(table.path, columns, [*rows, *map(asdict, new)])
+
+
+@contextmanager
+def _unchanged_on_error(path: Path) -> Iterator[None]:
+    """Puts back what a file was, or that it was not there, when the block fails."""
+    before = path.read_bytes() if path.is_file() else None
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(before)
+        raise
+
+
+def _delete(folder: Path, *files: str) -> None:
+    """Only what lies within the library: a table can name any file."""
+    for file in files:
+        if is_relative_name(file):
+            (folder / file).unlink(missing_ok=True)

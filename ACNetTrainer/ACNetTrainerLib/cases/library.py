@@ -1,0 +1,220 @@
+"""The case library: a folder with `cases.csv`, one row a section, and the T1 maps that it names.
+
+A person can read and edit the table in a spreadsheet; every row is checked when it is read. The format is described in
+Documentation/cases.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import is_relative_name, require_plain_name
+from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+
+from ..simulation.truth import masks_file
+from .images import pixel_hash, read_section
+from .table import Row, Table, errors_at, read_table, write_table
+
+TABLE_NAME = "cases.csv"
+LABELS = ("normal", "dcm")
+"""The index of a label is its class in the network's output."""
+CENTER_SOURCES = ("given", "segmentation", "localizer")
+SIMULATED = "simulated"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One section of one patient. file: its T1 map, relative to the library. center_*_mm: of the LV, LPS.
+
+    A table may lack the last three, or leave them empty. center_source: one of CENTER_SOURCES. acquisition_quarter: see
+    `Pseudonyms.quarter_of`. pixel_hash: see `case_images.pixel_hash`.
+    """
+
+    case: str
+    patient: str
+    file: str
+    label: str
+    center_l_mm: float
+    center_p_mm: float
+    center_s_mm: float
+    field_strength_tesla: float
+    source: str
+    center_source: str = ""
+    acquisition_quarter: int | None = None
+    pixel_hash: str = ""
+
+    @property
+    def center_mm(self) -> tuple[float, float, float]:
+        return self.center_l_mm, self.center_p_mm, self.center_s_mm
+
+    @property
+    def is_dcm(self) -> bool:
+        return self.label == "dcm"
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.source == SIMULATED
+
+
+REQUIRED_COLUMNS = tuple(field.name for field in fields(Case) if field.default is MISSING)
+OPTIONAL_COLUMNS = tuple(field.name for field in fields(Case) if field.default is not MISSING)
+COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+_NUMBERS = tuple(name for name, kind in get_type_hints(Case).items() if kind is float)
+
+
+@dataclass(frozen=True)
+class CaseLibrary:
+    """Checked cases and the folder that their files are relative to. warnings: what a person should put right."""
+
+    folder: Path
+    cases: tuple[Case, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Every patient once, in the order of the table."""
+        return tuple(dict.fromkeys(case.patient for case in self.cases))
+
+    def t1_map(self, case: Case) -> T1Map:
+        """The map of a case. Raises ACNetError when it can't be read.
+
+        Whether it is native was asked when it was added, and is not asked again: on a slice by itself, much fat and
+        liver around the heart can look like contrast.
+        """
+        return read_t1_map(self.path(case), post_contrast=True)
+
+    def path(self, case: Case) -> Path:
+        return self.folder / case.file
+
+    def masks_path(self, case: Case) -> Path | None:
+        """The label image (those of ACNetLib.ventricle.labels) of the case's left ventricle; None where nobody drew it."""
+        path = self.folder / masks_file(case.case)
+        return path if path.is_file() else None
+
+
+def read_case_library(folder: Path, may_be_empty: bool = False) -> CaseLibrary:
+    """Read and check `folder`/cases.csv. Raises ACNetError that names the row and the column.
+
+    A row without pixel hash is one that a person wrote: its image is read as well (simulated ones excepted, of which
+    there are thousands, each drawn anew).
+    """
+    return checked_library(Path(folder), read_case_table(Path(folder)), may_be_empty)
+
+
+def read_case_table(folder: Path) -> Table:
+    """The table as text. Raises ACNetError when the folder is none of a case library."""
+    if not (folder / TABLE_NAME).is_file():
+        raise ACNetError(f"{folder}: no {TABLE_NAME} found; expected the folder of a case library.")
+    return read_table(folder / TABLE_NAME, REQUIRED_COLUMNS)
+
+
+def checked_library(folder: Path, table: Table, may_be_empty: bool = False) -> CaseLibrary:
+    """The cases of a table. Raises ACNetError that names the row and the column."""
+    if not table.rows and not may_be_empty:
+        raise ACNetError(f"{table.path}: no cases; expected at least one row below the header.")
+    places = [table.place(row) for row in table.rows]
+    library = CaseLibrary(folder, tuple(_case(row, place) for row, place in zip(table.rows, places, strict=True)))
+    _check_together(library, places)
+    cases = tuple(
+        case if case.pixel_hash or case.is_simulated else with_pixel_hash(library, case, place)
+        for case, place in zip(library.cases, places, strict=True)
+    )
+    return replace(library, cases=cases, warnings=same_images(cases, places))
+
+
+def _case(row: Row, place: str) -> Case:
+    values: dict[str, Any] = {}
+    for name in REQUIRED_COLUMNS:
+        text = row.cells[name]
+        if not text:
+            raise ACNetError(f"{place}: column {name} is empty.")
+        values[name] = number_in(text, f"{place}: column {name}") if name in _NUMBERS else text
+    field_strength = values["field_strength_tesla"] = nominal_field_strength(values["field_strength_tesla"])
+    if field_strength not in FIELD_STRENGTHS_TESLA:
+        raise ACNetError(f"{place}: column field_strength_tesla is {field_strength:g}; expected 1.5 or 3.")
+    if values["label"] not in LABELS:
+        raise ACNetError(f"{place}: column label is '{values['label']}'; expected one of {', '.join(LABELS)}.")
+    require_plain_name(values["case"], f"{place}: column case")
+    if not is_relative_name(values["file"]):
+        raise ACNetError(f"{place}: column file is '{values['file']}'; expected a path within the library's folder.")
+    center_source = values["center_source"] = row.cells.get("center_source", "")
+    if center_source and center_source not in CENTER_SOURCES:
+        raise ACNetError(
+            f"{place}: column center_source is '{center_source}'; expected one of {', '.join(CENTER_SOURCES)}, or "
+            "nothing."
+        )
+    if quarter := row.cells.get("acquisition_quarter"):
+        number = number_in(quarter, f"{place}: column acquisition_quarter")
+        if not number.is_integer():
+            raise ACNetError(
+                f"{place}: column acquisition_quarter is '{quarter}'; expected a whole number, or nothing."
+            )
+        values["acquisition_quarter"] = int(number)
+    return Case(**values, pixel_hash=row.cells.get("pixel_hash", ""))
+
+
+def number_in(text: str, place: str) -> float:
+    """The number in a cell. Raises ACNetError when there is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ACNetError(f"{place} is '{text}'; expected a number with a decimal point.")
+    return number
+
+
+def _check_together(library: CaseLibrary, places: Sequence[str]) -> None:
+    names: set[str] = set()
+    labels: dict[str, str] = {}
+    for case, place in zip(library.cases, places, strict=True):
+        if case.case in names:
+            raise ACNetError(f"{place}: column case: '{case.case}' is there twice; names must differ.")
+        names.add(case.case)
+        if labels.setdefault(case.patient, case.label) != case.label:
+            raise ACNetError(
+                f"{place}: column label: patient '{case.patient}' is {case.label} here and {labels[case.patient]} "
+                "above; expected one label a patient."
+            )
+        if not library.path(case).is_file():
+            raise ACNetError(f"{place}: column file: '{case.file}' does not exist in {library.folder}.")
+
+
+def with_pixel_hash(library: CaseLibrary, case: Case, place: str) -> Case:
+    """The case with the hash of its image. Raises ACNetError when that is no T1 map of one section."""
+    with errors_at(f"{place}: column file"):
+        return replace(case, pixel_hash=pixel_hash(read_section(library.path(case)).array[0]))
+
+
+def same_images(cases: Sequence[Case], places: Sequence[str]) -> tuple[str, ...]:
+    """A warning for each case whose image the same patient has already. Raises ACNetError when another patient has."""
+    first: dict[str, int] = {}
+    warnings = []
+    for index, (case, place) in enumerate(zip(cases, places, strict=True)):
+        other = cases[first.setdefault(case.pixel_hash or case.file, index)]
+        if other is case:
+            continue
+        if other.patient != case.patient:
+            raise ACNetError(
+                f"{place}: column file: case '{case.case}' has the image of case '{other.case}', which is another "
+                "patient's; expected each image once. Remove the wrong one."
+            )
+        warnings.append(
+            f"{place}: case '{case.case}' has the image of case '{other.case}' of the same patient, so it counts "
+            "twice; remove one."
+        )
+    return tuple(warnings)
+
+
+def write_case_table(folder: Path, cases: Iterable[Case]) -> None:
+    """Write `folder`/cases.csv, in one piece; without the optional columns that no case fills."""
+    rows = [asdict(case) for case in cases]
+    filled = [name for name in OPTIONAL_COLUMNS if any(row[name] not in {"", None} for row in rows)]
+    columns = (*REQUIRED_COLUMNS, *filled)
+    write_table(folder / TABLE_NAME, columns, ({name: row[name] for name in columns} for row in rows))

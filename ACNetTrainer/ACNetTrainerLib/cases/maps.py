@@ -1,0 +1,150 @@
+"""T1 maps on their way into a case library: what is known of them, and where their ventricles are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import Ventricle, ventricles_from_segmentation
+
+from .images import covered_field_strength, label_image, pixel_hash, section_image
+from .library import LABELS
+
+if TYPE_CHECKING:
+    from ACNetLib.inference.classifier import Localizer
+
+    LoadLocalizer = Callable[[], Localizer]
+
+Point = Sequence[float] | NDArray[np.float64]
+
+DEFAULT_SOURCE = "patients"
+
+
+@dataclass(frozen=True)
+class Located:
+    """The ventricles to add, who said where they are (one of cases.CENTER_SOURCES), and the sections without any."""
+
+    ventricles: tuple[Ventricle, ...]
+    center_source: str
+    left_out: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class NewMap:
+    """A T1 map to add, each section that has a ventricle as a case.
+
+    patient: a name or hospital number, of which only a pseudonym enters the library; or a patient that the library
+    has, as it stands there. source: where it is from, such as the hospital. acquired: when it was. place: how messages
+    name it.
+    """
+
+    t1_map: T1Map
+    label: str
+    patient: str
+    located: Located
+    source: str = DEFAULT_SOURCE
+    acquired: date | None = None
+    place: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.place or self.t1_map.name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the person who adds it should know."""
+        notes = [f"{self.name}: {warning}" for warning in self.t1_map.warnings]
+        if self.located.left_out:
+            sections = ", ".join(map(str, self.located.left_out))
+            notes.append(f"{self.name}: no ventricle on section {sections} (the first is 0): left out.")
+        return tuple(notes)
+
+
+@dataclass(frozen=True, eq=False)
+class NewSection:
+    """A section as the library will hold it. center_mm: LPS. masks: a person's labels, if there are any."""
+
+    of: NewMap
+    image: sitk.Image
+    pixel_hash: str
+    center_mm: tuple[float, float, float]
+    field_strength_tesla: float
+    masks: sitk.Image | None
+
+
+def at_point(t1_map: T1Map, center_mm: Point) -> Located:
+    """A person's point (LPS mm) on every section. Raises ACNetError when it lies outside of the map."""
+    located = tuple(Ventricle(section, t1_map.project(center_mm, section)) for section in range(t1_map.section_count))
+    index = t1_map.image.TransformPhysicalPointToIndex(located[0].center_mm.tolist())
+    if not all(0 <= position < size for position, size in zip(index[:2], t1_map.image.GetSize()[:2], strict=True)):
+        point = ", ".join(f"{value:g}" for value in center_mm)
+        raise ACNetError(
+            f"{t1_map.name}: the centre {point} lies outside of the map; expected that of the left ventricle in LPS mm."
+        )
+    return Located(located, "given")
+
+
+def in_segmentation(t1_map: T1Map, segmentation: sitk.Image) -> Located:
+    """The sections that a person's segmentation reaches, see `ventricles_from_segmentation`."""
+    unknown = [
+        Ventricle(section, t1_map.section_center(section), confidence=0.0) for section in range(t1_map.section_count)
+    ]
+    return _found(t1_map, ventricles_from_segmentation(t1_map, segmentation, unknown), "segmentation")
+
+
+def by_localizer(t1_map: T1Map, localizer: Localizer) -> Located:
+    """The sections on which the localizer is sure. Raises ACNetError when it is on none.
+
+    Its labels are left behind: a library's masks are a person's.
+    """
+    found = tuple(
+        Ventricle(ventricle.section, ventricle.center_mm, ventricle.confidence)
+        for ventricle in localizer.locate(t1_map)
+        if ventricle.confidence >= localizer.confidence_threshold
+    )
+    if not found:
+        raise ACNetError(
+            f"{t1_map.name}: the left ventricle was found on none of its {t1_map.section_count} sections; give its "
+            "centre or a segmentation."
+        )
+    return _found(t1_map, found, "localizer")
+
+
+def _found(t1_map: T1Map, ventricles: tuple[Ventricle, ...], center_source: str) -> Located:
+    there = {ventricle.section for ventricle in ventricles}
+    left_out = tuple(section for section in range(t1_map.section_count) if section not in there)
+    return Located(ventricles, center_source, left_out)
+
+
+def new_sections(new: NewMap) -> list[NewSection]:
+    """The sections with a ventricle, in order. Raises ACNetError for what can't be added, with the map's name."""
+    if new.label not in LABELS:
+        raise ACNetError(f"{new.name}: its label is '{new.label}'; expected one of {', '.join(LABELS)}.")
+    sections = []
+    for ventricle in new.located.ventricles:
+        image = section_image(new.t1_map, ventricle.section)
+        sections.append(
+            NewSection(
+                new,
+                image,
+                pixel_hash(new.t1_map.array[ventricle.section]),
+                rounded_point(ventricle.center_mm),
+                covered_field_strength(new.t1_map),
+                None if ventricle.labels is None else label_image(ventricle.labels, image),
+            )
+        )
+    return sections
+
+
+def rounded_point(center_mm: Point) -> tuple[float, float, float]:
+    """To the micrometre, which a table shows well."""
+    left, posterior, superior = (round(float(value), 3) for value in center_mm)
+    return left, posterior, superior

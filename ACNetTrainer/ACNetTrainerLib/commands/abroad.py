@@ -1,0 +1,86 @@
+"""`acnet-train simulate-abroad`, `validate-abroad`, `abroad-sheet`: patients of the other make, to test with."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.commands.parser import seed
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import atomic_folder, require_writable, write_json
+
+COMMAND = "acnet-train"
+DISEASES = ("hcm", "infarct", "rv")  # of hearts.KINDS, not imported
+FEWEST_HEARTS, FEWEST_PATIENTS, SHEET_PATIENTS = 50, 20, 12
+
+
+def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add them to the subcommands of `acnet-train`."""
+    simulate = commands.add_parser(
+        "simulate-abroad", help="write simulated patients of another make, to test with and never to train on"
+    )
+    simulate.add_argument("--patients", type=int, required=True, help="half of them normal, half with DCM")
+    simulate.add_argument("--disease", choices=DISEASES, help="all patients have this instead; labelled normal")
+    simulate.add_argument(
+        "--scanner-factor",
+        type=float,
+        help="what the scanner multiplies every T1 by; 1 is none (default: drawn from the seed, SD 0.04)",
+    )
+    simulate.add_argument("--output", type=Path, required=True, help="new or empty folder")
+    simulate.set_defaults(run=_simulate)
+
+    validate = commands.add_parser("validate-abroad", help="measure how near the other make comes to real hearts")
+    validate.add_argument("--hearts", type=int, default=600, help="shapes of each kind (default 600)")
+    validate.add_argument("--patients", type=int, default=300, help="patients whose maps are measured (default 300)")
+    validate.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
+    validate.set_defaults(run=_validate)
+
+    sheet = commands.add_parser("abroad-sheet", help="draw a dozen sections of the other make with their outlines")
+    sheet.add_argument("--output", type=Path, required=True, help="picture to write (.png)")
+    sheet.set_defaults(run=_sheet)
+
+    for command in (simulate, validate, sheet):
+        command.add_argument("--field", type=float, choices=(1.5, 3.0), default=1.5, help="field strength in tesla")
+        command.add_argument("--seed", type=seed, default=1)
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from ..abroad.cohort import Cohort, simulate_abroad
+
+    _check_count("--patients", options.patients, 1)
+    if options.scanner_factor is not None and not 0.5 <= options.scanner_factor <= 2:
+        raise ACNetError(f"--scanner-factor: found {options.scanner_factor:g}; expected 0.5 to 2.")
+    cohort = Cohort(options.patients, options.field, options.seed, options.disease, options.scanner_factor)
+    with atomic_folder(options.output) as folder:
+        simulate_abroad(cohort, folder)
+    print(
+        f"{options.patients} simulated patients of the other make in {options.output}; their scanner multiplies T1 by "
+        f"{cohort.factor:.3f}"
+    )
+
+
+def _validate(options: argparse.Namespace) -> None:
+    from ..abroad.validation import validate
+    from ..evaluation.provenance import provenance
+
+    require_writable(options.output)
+    _check_count("--hearts", options.hearts, FEWEST_HEARTS)
+    _check_count("--patients", options.patients, FEWEST_PATIENTS)
+    record = validate(options.hearts, options.patients, options.field, options.seed)
+    write_json(options.output, {**provenance(COMMAND), **record}, indent=1)
+    print(f"AUROC of {record['shapes']['auroc']} and {record['maps']['auroc']}; all in {options.output}")
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    from ..abroad.cohort import Cohort
+    from ..abroad.picture import draw_sheet
+
+    require_writable(options.output)
+    draw_sheet(Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0), options.output)
+    print(f"{SHEET_PATIENTS} sections in {options.output}")
+
+
+def _check_count(option: str, count: int, fewest: int) -> None:
+    if count < fewest:
+        raise ACNetError(f"{option}: found {count}; expected at least {fewest}.")

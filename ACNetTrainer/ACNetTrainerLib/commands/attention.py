@@ -1,0 +1,51 @@
+"""`acnet-train attention`: whether a model's attention explains its decision."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.files import require_writable, write_json
+
+from .training import COMMAND, DEVICES, MODELS
+
+
+def add_attention_command(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add it to the subcommands of `acnet-train`."""
+    attention = commands.add_parser("attention", help="measure what a model's attention is worth, on simulated cases")
+    attention.add_argument("model", help=MODELS)
+    attention.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
+    attention.add_argument(
+        "--other-seeds", nargs="+", default=[], metavar="MODEL", help="the same network trained with other seeds"
+    )
+    attention.add_argument("--output", type=Path, required=True, help="measures to write (.json)")
+    attention.add_argument("--device", default="auto", help=DEVICES)
+    attention.set_defaults(run=_attention)
+
+
+def _attention(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.models.model import load_model
+    from ACNetLib.models.store import find_model
+
+    from ..cases.library import read_case_library
+    from ..evaluation.attention_validation import validate_attention
+    from ..evaluation.provenance import provenance
+
+    require_writable(options.output)
+    model, *others = (load_model(find_model(name)) for name in (options.model, *options.other_seeds))
+    found = validate_attention(model, read_case_library(options.cases), choose_device(options.device), others)
+    record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **found}
+    write_json(options.output, record)
+    combined = found["maps"]["combined"]
+    print(f"Combined attention of {model.card.name} (simulated patients), all in {options.output}:")
+    for label, measures in combined["where"].items():
+        print(
+            f"  {label}: {measures['wall_over_slice']['value']:.1f} times the slice's mean on the wall, "
+            f"{measures['wall_over_cavity']['value']:.1f} times the cavity's"
+        )
+    print(
+        f"  points at the wall in {combined['pointing_game']['value']:.0%}; AUROC lost with mean masks "
+        f"{found['auroc_lost']['mean_masks']['value']:.3f}, with none {found['auroc_lost']['no_masks']['value']:.3f}"
+    )

@@ -1,0 +1,246 @@
+"""`acnet-train cases`: create a case library, add, edit, remove and import cases, and check what it teaches."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACNetLib.commands.parser import add_spacing_option, point
+from ACNetLib.errors import ACNetError, one_line
+from ACNetLib.files import require_writable
+from ACNetLib.t1map.field_strength import field_strength_option
+
+from ..cases.library import LABELS, TABLE_NAME, Case, read_case_library, read_case_table
+
+if TYPE_CHECKING:
+    from ACNetLib.networks.localizer import Localizer
+    from ACNetLib.t1map.t1_map import T1Map
+
+    from ..cases.csv_import import Imported
+    from ..cases.maps import Located
+
+
+def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add `cases` and its own subcommands to those of the `acnet-train` command."""
+    cases = commands.add_parser(
+        "cases",
+        help="create, fill, edit and check a case library",
+        description="A case library is a folder with cases.csv, one row a section, and T1 maps without anything that "
+        "names a patient: see Documentation/cases.md.",
+    )
+    actions = cases.add_subparsers(required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="make a library without cases")
+    create.add_argument("library", type=Path, help="new or empty folder")
+    create.set_defaults(run=_create)
+
+    add = actions.add_parser("add", help="add the sections of one T1 map")
+    add.add_argument("library", type=Path)
+    add.add_argument("map", type=Path, help="DICOM folder, or NRRD, NIfTI or MetaImage file")
+    add.add_argument("--label", required=True, choices=LABELS)
+    add.add_argument("--patient", help="name or number, kept as a pseudonym only (default: the DICOM PatientID)")
+    _add_place(add)
+    add_spacing_option(add)
+    add.add_argument(
+        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where the file has none or a wrong one"
+    )
+    add.add_argument("--date", help="of the acquisition, such as 2024-05-31, kept as a shifted quarter only")
+    _add_source(add)
+    add.set_defaults(run=_add)
+
+    edit = actions.add_parser("edit", help="change label or patient of a case's patient, or the centre of a case")
+    edit.add_argument("library", type=Path)
+    edit.add_argument("case", help="its name in cases.csv")
+    edit.add_argument("--label", choices=LABELS, help="of all cases of the patient")
+    edit.add_argument("--patient", help="name or number, or another patient of cases.csv; of all cases of the patient")
+    _add_place(edit)
+    edit.set_defaults(run=_edit)
+
+    remove = actions.add_parser("remove", help="remove cases and delete their images")
+    remove.add_argument("library", type=Path)
+    remove.add_argument("case", nargs="+", help="their names in cases.csv")
+    remove.set_defaults(run=_remove)
+
+    table = actions.add_parser("import-csv", help="add the T1 maps that a table names")
+    table.add_argument("library", type=Path)
+    table.add_argument("table", type=Path, help="CSV file; the files that it names are relative to it")
+    table.add_argument(
+        "--column",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="FIELD=NAME",
+        help="what the table calls a field: file, patient, label; optional are section, center_l_mm, center_p_mm, "
+        "center_s_mm, segmentation, field_strength_tesla, spacing_mm, acquisition_date, source",
+    )
+    _add_source(table)
+    table.set_defaults(run=_import_csv)
+
+    dicom = actions.add_parser("import-dicom", help="add the T1 maps of DICOM studies whose labels are listed")
+    dicom.add_argument("library", type=Path)
+    dicom.add_argument("folder", type=Path, help="with the studies, in any subfolders")
+    dicom.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        help="CSV file: label, and PatientID, AccessionNumber, StudyInstanceUID or folder; patient if you like",
+    )
+    _add_source(dicom)
+    dicom.set_defaults(run=_import_dicom)
+
+    check = actions.add_parser("check", help="count the cases, read every image and say what is wrong")
+    check.add_argument("library", type=Path)
+    check.set_defaults(run=_check)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--center", type=point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
+    place.add_argument(
+        "--segmentation", type=Path, metavar="FILE", help="label image: 1 myocardium, 2 cavity of the left ventricle"
+    )
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    from ..cases.maps import DEFAULT_SOURCE
+
+    parser.add_argument(
+        "--source",
+        default=DEFAULT_SOURCE,
+        help=f"where the maps are from, such as a hospital (default {DEFAULT_SOURCE})",
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    field, _, name = text.partition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected a field and a column's name, such as patient=MRN")
+    return field, name
+
+
+def _create(options: argparse.Namespace) -> None:
+    from ..cases.editing import create_case_library
+    from ..cases.pseudonyms import SALT_NAME
+
+    create_case_library(options.library)
+    print(f"Case library without cases in {options.library}. Keep {SALT_NAME} there, and give it to nobody.")
+
+
+def require_library(folder: Path) -> None:
+    """Before the maps are read and searched. Raises ACNetError unless it is a case library that can be changed."""
+    read_case_table(folder)
+    require_writable(folder / TABLE_NAME)
+
+
+def _add(options: argparse.Namespace) -> None:
+    from ACNetLib.t1map.t1_map import read_t1_map
+    from ACNetLib.volumes.header import is_volume_file
+
+    from ..cases.csv_import import date_in
+    from ..cases.dicom_import import first_date, only_patient, read_origins
+    from ..cases.editing import add_maps
+    from ..cases.maps import NewMap
+
+    require_library(options.library)
+    t1_map = read_t1_map(options.map, field_strength_tesla=options.field, spacing_mm=options.spacing)
+    patient, acquired = options.patient, date_in(options.date, "--date") if options.date else None
+    if not is_volume_file(options.map.name):
+        origins, _ = read_origins(options.map)
+        patient, acquired = patient or only_patient(origins, t1_map.name), acquired or first_date(origins)
+    if not patient:
+        raise ACNetError(f"--patient: {t1_map.name} does not say whose it is; give the patient's name or number.")
+    new = NewMap(t1_map, options.label, patient, _locate(options, t1_map), options.source, acquired)
+    _print_added(add_maps(options.library, [new]), new.notes)
+
+
+def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
+    from ACNetLib.ventricle.segments import read_segmentation
+
+    from ..cases.maps import at_point, by_localizer, in_segmentation
+
+    if options.segmentation:
+        return in_segmentation(t1_map, read_segmentation(options.segmentation))
+    if options.center:
+        return at_point(t1_map, options.center)
+    return by_localizer(t1_map, _load_localizer())
+
+
+def _edit(options: argparse.Namespace) -> None:
+    from ACNetLib.ventricle.segments import read_segmentation
+
+    from ..cases.editing import edit_case
+
+    if all(value is None for value in (options.label, options.patient, options.center, options.segmentation)):
+        raise ACNetError("edit: nothing to change; give --label, --patient, --center or --segmentation.")
+    library = edit_case(
+        options.library,
+        options.case,
+        label=options.label,
+        patient=options.patient,
+        center_mm=options.center,
+        segmentation=read_segmentation(options.segmentation) if options.segmentation else None,
+    )
+    (edited,) = (case for case in library.cases if case.case == options.case)
+    center = ", ".join(f"{value:g}" for value in edited.center_mm)
+    print(f"{edited.case}: {edited.label}, patient {edited.patient}, centre {center} mm ({edited.center_source}).")
+
+
+def _remove(options: argparse.Namespace) -> None:
+    from ..cases.editing import remove_cases
+
+    remove_cases(options.library, options.case)
+    print(f"Cases removed, with their images: {len(options.case)}.")
+
+
+def _import_csv(options: argparse.Namespace) -> None:
+    from ..cases.csv_import import import_csv
+
+    require_library(options.library)
+    _print_imported(import_csv(options.library, options.table, dict(options.column), _load_localizer, options.source))
+
+
+def _import_dicom(options: argparse.Namespace) -> None:
+    from ..cases.dicom_import import import_dicom
+
+    require_library(options.library)
+    _print_imported(import_dicom(options.library, options.folder, options.labels, _load_localizer, options.source))
+
+
+def _check(options: argparse.Namespace) -> None:
+    from ..cases.checks import check_library
+
+    library = read_case_library(options.library)
+    check = check_library(library)
+    print(f"{len(library.patients)} patients, {len(library.cases)} sections")
+    print("field  label   patients  sections")
+    for count in check.counts:
+        print(f"{count.field_strength_tesla:<3g} T  {count.label:<6}  {count.patients:<8}  {count.sections}")
+    for warning in check.warnings:
+        print(one_line(f"Warning: {warning}"))
+    if not check.warnings:
+        print("No warnings.")
+
+
+@cache
+def _load_localizer() -> Localizer:
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.models.store import default_localizer
+    from ACNetLib.networks.localizer import Localizer, load_localizer
+
+    return Localizer(load_localizer(default_localizer()), choose_device("auto"))
+
+
+def _print_imported(imported: Imported) -> None:
+    _print_added(imported.cases, imported.notes)
+
+
+def _print_added(cases: Sequence[Case], notes: Sequence[str]) -> None:
+    for note in notes:
+        print(one_line(f"Note: {note}"))
+    patients = len({case.patient for case in cases})
+    found = sum(case.center_source == "localizer" for case in cases)
+    print(f"Cases added: {len(cases)}, patients: {patients}, centres that the localizer found: {found}.")
+    for case in cases:
+        print(one_line(f"  {case.case}  {case.label}  patient {case.patient}"))

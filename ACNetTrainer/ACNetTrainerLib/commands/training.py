@@ -1,0 +1,206 @@
+"""`acnet-train train`, `evaluate` and `publish`: from cases to a model that the classifier offers."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACNetLib.commands.parser import STOPPED
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import require_writable, write_json
+
+if TYPE_CHECKING:
+    from ACNetLib.models.model import Model
+
+    from ..training.fine_tuning import FineTuning
+    from ..training.progress import Watch
+
+COMMAND = "acnet-train"
+FINE_TUNE = "fine-tune"
+"""The shipped recipe that trains a model on; it needs one."""
+WHEN_STOPPED = "Stopped. Run the same command again to go on from the last checkpoint."
+DEVICES = "auto, cuda, mps or cpu"
+MODELS = "name of a model of the classifier's, or a model file"
+
+
+def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add them to the subcommands of `acnet-train`."""
+    train = commands.add_parser("train", help="train a model on a case library; goes on if it was interrupted")
+    train.add_argument("cases", type=Path, help="folder of the case library")
+    train.add_argument("--recipe", help="name of a shipped recipe, or a TOML file (default recommended, or fine-tune)")
+    train.add_argument("--network", help="another network than the recipe's, such as resnet50")
+    train.add_argument("--output", type=Path, required=True, help="model file to write (.safetensors)")
+    train.add_argument("--device", default="auto", help=DEVICES)
+    train.add_argument("--from", dest="parent", metavar="MODEL", help=f"fine-tune this: {MODELS}")
+    train.add_argument("--freeze-down-residual", action="store_true", help="fine-tune all but the down-residual module")
+    train.add_argument("--progress", choices=("text", "json"), default="text", help="json: one event a line")
+    train.add_argument("--stop-file", type=Path, help="stop after the step in which this file appears")
+    train.set_defaults(run=_train, when_stopped=WHEN_STOPPED)
+
+    evaluate = commands.add_parser("evaluate", help="judge a model on cases that it has not seen")
+    evaluate.add_argument("model", help=MODELS)
+    evaluate.add_argument("cases", type=Path, help="folder of the case library")
+    evaluate.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
+    evaluate.add_argument("--figures", type=Path, help="folder for ROC curves, reliability and attention (.png)")
+    evaluate.add_argument(
+        "--training-cases", type=Path, help="cases of the training, for the regression beside the model to learn from"
+    )
+    evaluate.add_argument("--save-model", type=Path, help="write the model with these metrics in its card to this file")
+    evaluate.add_argument("--device", default="auto", help=DEVICES)
+    evaluate.set_defaults(run=_evaluate)
+
+    publish = commands.add_parser("publish", help="offer a model that was judged in the classifier")
+    publish.add_argument("model", type=Path, help="model file, with metrics in its card")
+    publish.add_argument("--name", help="another name than its card's")
+    publish.add_argument("--replace", action="store_true", help="take the place of your own model of that name")
+    publish.set_defaults(run=_publish)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from ..training.progress import Watch, print_ends, print_json_line
+
+    stop_file: Path | None = options.stop_file
+
+    def stop() -> bool:
+        return stop_file is not None and stop_file.exists()
+
+    if options.progress == "json":
+        watch = Watch(report=print_json_line, stop=stop)
+    else:
+        watch = Watch(bar=sys.stderr.isatty(), report=print_ends, stop=stop)
+    try:
+        with exit_when_stopped(watch):
+            _train_to_file(options, watch)
+    except Exception as error:
+        watch.report({"event": "error", "message": str(error) or type(error).__name__})
+        raise
+    finally:
+        if stop_file is not None:
+            stop_file.unlink(missing_ok=True)  # the next training would stop at once
+
+
+@contextmanager
+def exit_when_stopped(watch: Watch) -> Iterator[None]:
+    """A training that was asked to stop ends the command with one line on how to go on."""
+    from ..training.progress import TrainingStopped
+
+    try:
+        yield
+    except TrainingStopped as stopped:
+        message = f"{stopped} Run the same command again to go on from there."
+        watch.report({"event": "stopped", "epoch": stopped.epoch, "step": stopped.step, "message": message})
+        sys.exit(STOPPED)
+
+
+def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.models.model import save_model
+
+    from ..cases.library import read_case_library
+    from ..training.checkpoints import resumable_writes
+    from ..training.recipe import read_recipe, with_network
+    from ..training.train import train
+
+    check_new_model(options.output)
+    quieten_lightning()
+    fine_tuning = _fine_tuning(options)
+    recipe = read_recipe(options.recipe or ("recommended" if fine_tuning is None else FINE_TUNE))
+    if options.network:
+        recipe = with_network(recipe, options.network)
+    work_folder = options.output.with_suffix(".training")
+    model = train(
+        read_case_library(options.cases),
+        recipe,
+        options.output.stem,
+        work_folder,
+        choose_device(options.device),
+        watch,
+        fine_tuning,
+    )
+    with resumable_writes(options.output):
+        save_model(model, options.output)
+    metrics = work_folder / "metrics.csv"
+    best_epoch = model.card.training["best_epoch"]
+    watch.report({"event": "finished", "model": str(options.output), "metrics": str(metrics), "best_epoch": best_epoch})
+    if options.progress == "text":
+        print(f"model {options.output}; metrics of each epoch in {metrics}")
+
+
+def _fine_tuning(options: argparse.Namespace) -> FineTuning | None:
+    from ..training.fine_tuning import FineTuning
+
+    if options.parent is None:
+        if options.recipe == FINE_TUNE:
+            raise ACNetError(f"--recipe {FINE_TUNE}: found without --from; expected a model that is trained on.")
+        if options.freeze_down_residual:
+            raise ACNetError("--freeze-down-residual: found without --from; expected a model that is trained on.")
+        return None
+    return FineTuning(_model(options.parent), options.freeze_down_residual)
+
+
+def _model(name_or_path: str) -> Model:
+    """Networks that ACNet is compared with are models here as well."""
+    from ACNetLib.models.model import load_model
+    from ACNetLib.models.store import find_model
+
+    from ..networks import build_network
+
+    return load_model(find_model(name_or_path), build_network)
+
+
+def check_new_model(output: Path) -> None:
+    """Raises ACNetError unless a model can be written there."""
+    from ACNetLib.models.header import WEIGHTS_SUFFIX
+
+    if output.suffix != WEIGHTS_SUFFIX:
+        raise ACNetError(f"--output: found '{output}'; expected a file name that ends in {WEIGHTS_SUFFIX}.")
+    if output.exists():
+        raise ACNetError(f"{output}: exists already; give another output or remove it first.")
+    require_writable(output)
+
+
+def quieten_lightning() -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")  # Lightning's own affair
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.models.model import Model, save_model
+    from ACNetLib.models.store import default_localizer
+    from ACNetLib.networks.localizer import Localizer, load_localizer
+
+    from ..cases.library import read_case_library
+    from ..evaluation.evaluate import evaluate
+    from ..evaluation.provenance import provenance
+
+    figures = None if options.figures is None else options.figures / "figure.png"
+    require_writable(options.output, options.save_model, figures)
+    model = _model(options.model)
+    device = choose_device(options.device)
+    localizer = Localizer(load_localizer(default_localizer()), device)
+    training_cases = read_case_library(options.training_cases) if options.training_cases else None
+    metrics = evaluate(model, read_case_library(options.cases), device, localizer, options.figures, training_cases)
+    record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
+    write_json(options.output, record)
+    if options.save_model:
+        save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)
+    simulated = " (simulated patients)" if metrics["simulated"] else ""
+    auroc = metrics["auroc"]
+    print(f"AUROC {auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){simulated}; all in {options.output}")
+    if metrics["patients_unseen"] != "checked":
+        print(f"Whether the model has seen these patients in training {metrics['patients_unseen']}.")
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from ..training.publishing import publish
+
+    path = publish(options.model, options.name, options.replace)
+    print(f"Published as {path.stem}, for the classifier and acnet --model:\n  {path}")

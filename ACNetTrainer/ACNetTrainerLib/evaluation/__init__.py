@@ -1,0 +1,1 @@
+"""How well a model does on cases that it was not trained on."""

@@ -1,0 +1,47 @@
+"""Attention maps beside the parts of the heart: both on a section's own pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, zoom
+
+from ACNetLib.t1map.section import SECTION_SIZE, SectionGrid
+from ACNetLib.ventricle.labels import CAVITY_LABEL, is_myocardium
+from ACNetLib.ventricle.segments import read_segmentation
+
+from ..cases.library import Case, CaseLibrary
+
+FloatArray = NDArray[np.float32]
+WALL_MARGIN_MM = 2
+"""The wall counts with so much of its surroundings: a mask pixel is several mm wide."""
+REGIONS = ("wall", "cavity", "elsewhere")
+
+
+def on_section_pixels(maps: FloatArray) -> FloatArray:
+    """Maps (n, rows, columns) of a mask's size, bilinearly on the pixels of a section: (n, 128, 128)."""
+    factors = (1, SECTION_SIZE / maps.shape[1], SECTION_SIZE / maps.shape[2])
+    return np.asarray(zoom(maps, factors, order=1, grid_mode=True, mode="nearest"))
+
+
+def regions_of(library: CaseLibrary, case: Case) -> NDArray[np.uint8] | None:
+    """Index into REGIONS of each pixel of a section, (128, 128); None where the library knows no outlines."""
+    masks = library.masks_path(case)
+    if masks is None:
+        return None
+    grid = SectionGrid.around(library.t1_map(case), 0, case.center_mm)
+    labels = grid.sample(read_segmentation(masks))
+    wall = binary_dilation(is_myocardium(labels), iterations=WALL_MARGIN_MM)
+    return np.where(wall, 0, np.where(labels == CAVITY_LABEL, 1, 2)).astype(np.uint8)
+
+
+def enrichments(attention: FloatArray, regions: NDArray[np.uint8]) -> dict[str, float]:
+    """The mean of a map (128, 128) in each region that there is, relative to its mean in the whole section.
+
+    Above 1: attention is higher there than on average. This is the energy-based pointing game, relative to area.
+    """
+    return {
+        name: float(attention[regions == index].mean() / attention.mean())
+        for index, name in enumerate(REGIONS)
+        if (regions == index).any()
+    }

@@ -1,0 +1,175 @@
+"""Judging a model on cases that it has not seen, beside the simple measures that it has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.classifier import Localizer
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.probability import Verdict, at_prevalence, sigmoid, verdict
+from ACNetLib.models.model import Model
+
+from ..cases.library import LABELS, Case, CaseLibrary
+from ..simulation.truth import TRUTH_TABLE_NAME
+from ..training.patients import known_patients
+from ..training.train import count_cases
+from .attention import judge_attention
+from .attention_gallery import draw_attention_gallery
+from .figures import draw_evaluation
+from .metrics import auroc, bootstrap, expected_calibration_error, prevalence_weights
+from .performance import BOOTSTRAP_SEED, performance
+from .scores import PatientScores, score_patients
+from .true_measures import FOLDS, against_measures
+
+FEWEST_PATIENTS = FOLDS
+"""Of each class: as many as the regression beside the model has folds."""
+CALIBRATION_PREVALENCES = (0.5, 0.2)
+"""Half, as the shipped models are trained, and about what a cardiac MR service sees."""
+
+
+def evaluate(
+    model: Model,
+    library: CaseLibrary,
+    device: DeviceChoice,
+    localizer: Localizer | None = None,
+    figures: Path | None = None,
+    training_library: CaseLibrary | None = None,
+) -> dict[str, Any]:
+    """Metrics over patients and sections with bootstrap intervals, the calibration of the probabilities, the verdicts.
+
+    Sections are cut around the library's centres; with a `localizer` also where that finds the ventricle, which is what
+    a user gets. Beside them, where the library is simulated, what the true measures say of the same patients, how the
+    model does where one of them is matched between the classes, and what its attention is worth. `figures` is a folder
+    for pictures. `training_library`: what the model was trained on, for the regression on the true measures to learn
+    from as much; without it each patient is predicted by a fit to four fifths of the others.
+
+    Raises ACNetError when a class has too few patients, the field strength is not the model's, the model has learned
+    from some of the patients, or they are in the `training_library`.
+    """
+    _check_counts(library)
+    unseen = check_unseen(model, library)
+    if training_library is not None:
+        _check_apart(training_library, library)
+    scores = score_patients(model, library, device)
+    result: dict[str, Any] = {
+        "simulated": any(case.is_simulated for case in library.cases),
+        "cases": count_cases(library.cases),
+        "patients_unseen": unseen,
+        "decision_threshold": model.card.decision_threshold,
+        **performance(scores, model.card),
+        "calibration": calibration(model, scores),
+        "verdicts": verdict_shares(model, scores),
+    }
+    if localizer is not None:
+        result["with_localizer"] = _with_localizer(model, library, device, localizer)
+    if (library.folder / TRUTH_TABLE_NAME).is_file():
+        result["true_measures"] = against_measures(scores, library, training_library)
+        if model.card.attention_thresholds:
+            result["attention"] = judge_attention(model, library, device)
+    if figures is not None:
+        draw_evaluation(model.card, scores, result, figures)
+        if model.card.attention_thresholds:
+            draw_attention_gallery(model, library, scores, device, figures)
+    return result
+
+
+def check_unseen(model: Model, library: CaseLibrary) -> str:
+    """Whether the patients are known to be new to the model, for people to read.
+
+    Raises ACNetError when it has learned from some of them.
+    """
+    known, is_complete = known_patients(model.card, library)
+    if known:
+        cases = [case for case in library.cases if case.patient in known]
+        raise ACNetError(
+            f"{library.folder}: {len(known)} of its {len(library.patients)} patients are among those that model "
+            f"'{model.card.name}' was trained on, {len(cases)} cases from '{cases[0].case}' on; expected patients that "
+            "it has not seen. Judge it on others."
+        )
+    return "checked" if is_complete else "can't be checked: its card does not say who all its training patients were"
+
+
+def calibration(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:
+    """Expected calibration error and Brier score of studies and of sections, by the share of DCM among the examined.
+
+    The patients are weighted to that share, and the probabilities corrected to it as the classifier does.
+    """
+    result = {}
+    for prevalence in CALIBRATION_PREVALENCES:
+        row = {}
+        for name, log_odds, is_dcm in (
+            ("study", scores.log_odds, scores.is_dcm),
+            ("section", scores.section_log_odds, scores.section_is_dcm),
+        ):
+            prior = model.card.training_prior_dcm
+            probability = np.array([sigmoid(at_prevalence(value, prior, prevalence)) for value in log_odds])
+            weights = prevalence_weights(is_dcm, prevalence)
+            row[f"{name}_ece"] = round(expected_calibration_error(probability, is_dcm, weights), 4)
+            row[f"{name}_brier"] = round(float(np.average((probability - is_dcm) ** 2, weights=weights)), 4)
+        result[f"{prevalence:g}"] = row
+    return result
+
+
+def verdict_shares(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:
+    """Which share of the patients of each class gets which verdict, at the model's own prior."""
+    verdicts = np.array([verdict(sigmoid(value), model.card.uncertain_range) for value in scores.log_odds])
+    return {
+        label: {said: round(float(np.mean(verdicts[scores.is_dcm == is_dcm] == said)), 4) for said in get_args(Verdict)}
+        for label, is_dcm in (("normal", False), ("dcm", True))
+    }
+
+
+def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, localizer: Localizer) -> dict[str, Any]:
+    """The AUROC when sections are cut where the localizer finds the ventricle and left out where it does not; None, and
+    why, where it finds no patient of one of the classes."""
+    found = located_library(library, localizer)
+    counts = {
+        "localizer": localizer.name,
+        "sections_not_found": len(library.cases) - len(found.cases),
+        "patients_without_a_section": len(library.patients) - len(found.patients),
+    }
+    labels = {case.label for case in found.cases}
+    if missing := [label for label in LABELS if label not in labels]:
+        reason = f"the localizer found the left ventricle of no patient labelled {' or '.join(missing)}"
+        return {**counts, "auroc": None, "not_judged": reason}
+    scores = score_patients(model, found, device)
+    return {**counts, "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded())}
+
+
+def located_library(library: CaseLibrary, localizer: Localizer) -> CaseLibrary:
+    """The cases whose ventricle the localizer finds, with the centres where it finds them."""
+    found: list[Case] = []
+    for case in library.cases:
+        (ventricle,) = localizer.locate(library.t1_map(case))
+        if ventricle.confidence >= localizer.confidence_threshold:
+            left, posterior, superior = ventricle.center_mm.tolist()
+            found.append(replace(case, center_l_mm=left, center_p_mm=posterior, center_s_mm=superior))
+    return CaseLibrary(library.folder, tuple(found))
+
+
+def _check_counts(library: CaseLibrary) -> None:
+    labels = {case.patient: case.label for case in library.cases}
+    for label in LABELS:
+        count = list(labels.values()).count(label)
+        if count < FEWEST_PATIENTS:
+            raise ACNetError(
+                f"{library.folder}: {count} patients labelled {label}; expected at least {FEWEST_PATIENTS} to judge by."
+            )
+
+
+def _check_apart(training: CaseLibrary, judged: CaseLibrary) -> None:
+    """Raises ACNetError unless the regression can learn from one and be judged on the other as the model is."""
+    shared = set(training.patients) & set(judged.patients)
+    if shared:
+        raise ACNetError(
+            f"{training.folder}: {len(shared)} of its patients are among those to judge by; expected the cases that "
+            "the model was trained on."
+        )
+    fields = {case.field_strength_tesla for case in (*training.cases, *judged.cases)}
+    if len(fields) > 1:
+        raise ACNetError(f"{training.folder}: it is of another field strength than {judged.folder}; expected the same.")

@@ -1,0 +1,1 @@
+"""Simulated maps as DICOM, as different manufacturers write them."""

@@ -1,0 +1,1 @@
+"""The comparison of networks and what goes with it."""

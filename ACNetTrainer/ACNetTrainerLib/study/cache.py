@@ -1,0 +1,116 @@
+"""Trainings of a comparison kept on disk: none is done twice, and what was interrupted goes on where it stopped."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import ACNetLib
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.device import DeviceChoice
+
+from ..cases.library import Case
+from . import training as comparison_training
+from .files import is_done, write_outcome
+from .training import Run, train_and_test
+
+PACKAGES = {"ACNetLib": Path(ACNetLib.__path__[0])}
+LIBRARIES = ("torch", "lightning", "monai", "numpy", "scipy", "SimpleITK")
+KEY_DIGITS = 16
+
+
+def run_folder(runs_folder: Path, run: Run) -> Path:
+    """Where the outcome of this very training is kept."""
+    return runs_folder / f"{run.name}-{run_key(run)}"
+
+
+def run_key(run: Run) -> str:
+    """A hash of all that the outcome depends on: recipe, cases and images, source files, versions of libraries."""
+    text = json.dumps(
+        {
+            "recipe": asdict(run.recipe),
+            "selection": run.selection,
+            "training": [_content(run.training_folder, case) for case in run.training],
+            "test": [_content(run.test_folder, case) for case in run.test],
+            "shown": run.shown,
+            "sources": _sources_hash(),
+            "versions": {name: version(name) for name in LIBRARIES},
+        }
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def _content(folder: Path, case: Case) -> dict[str, object]:
+    path = folder / case.file
+    return {**asdict(case), "image": _file_hash(path, path.stat().st_mtime_ns)}
+
+
+@cache
+def _file_hash(path: Path, _modified: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def _sources_hash() -> str:
+    digest = hashlib.sha256()
+    for path in source_files(Path(comparison_training.__file__)):
+        digest.update(f"{path.parent.name}/{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def source_files(start: Path) -> tuple[Path, ...]:
+    """This file and those of our packages that it imports, and they import, in order."""
+    found: set[Path] = set()
+    to_read = [start]
+    while to_read:
+        path = to_read.pop()
+        if path not in found:
+            found.add(path)
+            to_read += _imported(path)
+    return tuple(sorted(found))
+
+
+def _imported(path: Path) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        package, *rest = (node.module or "").split(".")
+        if node.level:
+            folder = path.parents[node.level - 1].joinpath(*filter(None, [package, *rest]))
+        elif package in PACKAGES:
+            folder = PACKAGES[package].joinpath(*rest)
+        else:
+            continue
+        # What is imported is a module, or a name out of one, or out of a package.
+        for candidate in (folder, *(folder / alias.name for alias in node.names)):
+            for file in (candidate.with_suffix(".py"), candidate / "__init__.py"):
+                if file.is_file():
+                    yield file
+
+
+def complete(run: Run, folder: Path, device: DeviceChoice) -> float:
+    """Do the training unless it is done, and keep its outcome in its `run_folder`. Returns the seconds that it took.
+
+    Raises ACNetError like `train`, and when this computer would do another training than the one who asked.
+    """
+    started = time.monotonic()
+    if not is_done(folder):
+        if run_folder(folder.parent, run) != folder:
+            raise ACNetError(
+                f"{run.name}: this worker has other source files, libraries or images than the computer that asked; "
+                "expected the same everywhere. Install the same versions and start the workers again."
+            )
+        work_folder = folder / "training"
+        outcome = train_and_test(run, work_folder, device)
+        write_outcome(folder, run.test, outcome)
+        # The weights of five networks and five folds would fill a disk, and every table comes from the predictions.
+        shutil.rmtree(work_folder, ignore_errors=True)
+    return time.monotonic() - started

@@ -1,0 +1,94 @@
+"""The small files that a comparison keeps of each training: every table and figure is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACNetLib.files import atomic_path, damage_named, read_json, write_json
+
+from ..cases.library import Case
+from ..cases.table import read_table, write_table
+
+if TYPE_CHECKING:
+    from .training import Outcome
+
+RUNS_FILE, SUMMARY_FILE, RUNS_FOLDER = "runs.json", "comparison.json", "runs"
+"""What was done, what came of it, and a folder a training with the three files below."""
+OUTCOME_FILE, PREDICTIONS_FILE, ATTENTION_FILE = "outcome.json", "predictions.csv", "attention.npz"
+COLUMNS = ("case", "patient", "label", "log_odds")
+TRAIN_AGAIN = "Remove the folder of this training and run acnet-train compare once more."
+MAP_PREFIX, MAP_STEPS = "map_", 65535
+"""Maps are in (0, 1) and often nearly flat: half precision would show in the pictures."""
+
+
+def is_done(folder: Path) -> bool:
+    return (folder / OUTCOME_FILE).is_file()
+
+
+def write_outcome(folder: Path, test: Sequence[Case], outcome: Outcome) -> None:
+    """The file of the numbers comes last: where it is, all is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(folder / PREDICTIONS_FILE, COLUMNS, _rows(test, outcome.log_odds.tolist()))
+    attention = outcome.attention
+    if attention.maps:
+        arrays: dict[str, Any] = {
+            "cases": np.array(attention.cases),
+            "sections": attention.sections.round().astype(np.uint8),
+            **{
+                MAP_PREFIX + name: (values * MAP_STEPS).round().astype(np.uint16)
+                for name, values in attention.maps.items()
+            },
+        }
+        with atomic_path(folder / ATTENTION_FILE) as temporary:
+            np.savez_compressed(temporary, **arrays)
+    numbers = {
+        "temperatures": outcome.temperatures,
+        "training_prior_dcm": outcome.training_prior_dcm,
+        "decision_threshold": outcome.decision_threshold,
+        "best_epoch": outcome.best_epoch,
+        "epochs": outcome.epochs,
+        "attention_enrichment": attention.enrichment,
+    }
+    write_json(folder / OUTCOME_FILE, numbers, indent=1)
+
+
+def _rows(test: Sequence[Case], log_odds: Iterable[float]) -> Iterator[dict[str, str]]:
+    for case, value in zip(test, log_odds, strict=True):
+        yield {"case": case.case, "patient": case.patient, "label": case.label, "log_odds": f"{value:.5f}"}
+
+
+def read_numbers(folder: Path) -> dict[str, Any]:
+    """What OUTCOME_FILE holds. Raises ACNetError when it is damaged."""
+    path = folder / OUTCOME_FILE
+    numbers = read_json(path, TRAIN_AGAIN)
+    with damage_named(path, TRAIN_AGAIN):
+        temperatures = [float(value) for value in numbers["temperatures"]]
+        shares = float(numbers["training_prior_dcm"]), float(numbers["decision_threshold"])
+        if not temperatures or min(temperatures) <= 0 or not all(0 < share < 1 for share in shares):
+            raise ValueError("a temperature, prior or threshold is out of range")
+        _ = int(numbers["best_epoch"]), list(numbers["epochs"]), dict(numbers["attention_enrichment"])
+    return numbers
+
+
+def read_predictions(folder: Path) -> list[dict[str, str]]:
+    """Rows of COLUMNS. Raises ACNetError for a file that is none of ours."""
+    return [row.cells for row in read_table(folder / PREDICTIONS_FILE, COLUMNS).rows]
+
+
+def read_attention(folder: Path) -> dict[str, Any]:
+    """The shown cases, their sections (n, 128, 128) in [0, 255] and by name the maps, (n, 128, 128) each. Empty for a
+    network without attention."""
+    path = folder / ATTENTION_FILE
+    if not path.is_file():
+        return {}
+    with damage_named(path, TRAIN_AGAIN), np.load(path) as arrays:
+        maps = {
+            name.removeprefix(MAP_PREFIX): arrays[name].astype(np.float32) / MAP_STEPS
+            for name in arrays
+            if name.startswith(MAP_PREFIX)
+        }
+        return {"cases": arrays["cases"].tolist(), "sections": arrays["sections"], "maps": maps}

@@ -1,0 +1,119 @@
+"""What a model says of hearts that are neither normal nor dilated: it knows these two classes and answers anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.probability import Verdict, calibrated, sigmoid, verdict
+from ACNetLib.models.model import Model
+
+from ..simulation.diseases import draw_diseased_patient
+from ..simulation.patient import Disease, Label, Patient, draw_patient
+from ..simulation.section import LEVEL_NAMES, simulate_section
+from ..worker_pool import worker_pool
+from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
+
+Group = Label | Disease
+GROUP_NAMES: dict[Group, str] = {
+    "normal": "normal",
+    "dcm": "DCM",
+    "hcm": "hypertrophic cardiomyopathy",
+    "amyloidosis": "cardiac amyloidosis",
+    "athlete": "athlete's heart",
+    "infarct": "infarct scar",
+    "myocarditis": "acute myocarditis",
+}
+"""Normal and DCM, which the model knows, are there for reference."""
+VERDICTS: tuple[Verdict, ...] = ("dcm", "uncertain", "normal")
+
+
+def judge_other_diseases(model: Model, patients: int, seed: int, device: DeviceChoice) -> dict[str, Any]:
+    """The study's probability of DCM and the verdict in `patients` simulated patients of each group, by group.
+
+    At the model's field strength and training prevalence, three sections each, cropped around the true centre. Patient
+    number i has the same body and scan in every group.
+    """
+    drawn = [
+        _draw(seed, index, group, model.card.field_strength_tesla) for group in GROUP_NAMES for index in range(patients)
+    ]
+    with worker_pool() as pool:
+        studies = tqdm(pool.map(_crops, drawn, chunksize=2), total=len(drawn), unit="patient", disable=None)
+        probabilities = np.array([_probability_dcm(model, crops, device) for crops in studies])
+    by_group = dict(zip(GROUP_NAMES, probabilities.reshape(-1, patients), strict=True))
+    return {
+        "simulated": True,
+        "field_strength_tesla": model.card.field_strength_tesla,
+        "uncertain_range": list(model.card.uncertain_range),
+        "training_prior_dcm": model.card.training_prior_dcm,
+        "groups": {group: _summary(values, model.card.uncertain_range) for group, values in by_group.items()},
+    }
+
+
+def table(groups: dict[str, Any]) -> str:
+    """The groups of the result as Markdown, one a line: probabilities of DCM, and verdicts in % of the patients."""
+    head = [
+        "| simulated patients | n | mean | quartiles | DCM [%] | uncertain [%] | normal [%] |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *(_row(group, groups[group]) for group in GROUP_NAMES)])
+
+
+def _row(group: Group, summary: dict[str, Any]) -> str:
+    probability, shares = summary["probability_dcm"], summary["verdicts"]
+    quartiles = " / ".join(f"{probability[name]:.2f}" for name in ("lower_quartile", "median", "upper_quartile"))
+    percentages = [
+        "{value:.0f} ({low:.0f} to {high:.0f})".format(**{name: 100 * part for name, part in shares[said].items()})
+        for said in VERDICTS
+    ]
+    cells = [GROUP_NAMES[group], str(summary["patients"]), f"{probability['mean']:.2f}", quartiles, *percentages]
+    return f"| {' | '.join(cells)} |"
+
+
+def _draw(seed: int, index: int, group: Group, field_strength_tesla: float) -> Patient:
+    if group == "normal" or group == "dcm":
+        return draw_patient(seed, index, group, field_strength_tesla)
+    return draw_diseased_patient(seed, index, group, field_strength_tesla)
+
+
+def _crops(patient: Patient) -> MapArray:
+    with threadpool_limits(1):
+        return np.stack([crop_around_truth(simulate_section(patient, level)) for level in LEVEL_NAMES])
+
+
+def _probability_dcm(model: Model, crops: MapArray, device: DeviceChoice) -> float:
+    card, log_odds = model.card, float(log_odds_dcm(model, crops, device).mean())
+    return sigmoid(calibrated(log_odds, len(crops), card.temperatures, card.training_prior_dcm))
+
+
+def _summary(probabilities: NDArray[np.float64], uncertain_range: tuple[float, float]) -> dict[str, Any]:
+    verdicts = [verdict(float(probability), uncertain_range) for probability in probabilities]
+    lower, median, upper = np.percentile(probabilities, [25, 50, 75])
+    return {
+        "patients": len(probabilities),
+        "probability_dcm": {
+            "mean": round(float(probabilities.mean()), 4),
+            "lower_quartile": round(float(lower), 4),
+            "median": round(float(median), 4),
+            "upper_quartile": round(float(upper), 4),
+        },
+        "verdicts": {said: _share(verdicts, said) for said in VERDICTS},
+    }
+
+
+def _share(verdicts: Sequence[Verdict], said: Verdict) -> dict[str, float]:
+    """How many were told so, with the Wilson 95 % interval."""
+    result = binomtest(verdicts.count(said), len(verdicts))
+    interval = result.proportion_ci(method="wilson")
+    return {
+        "value": round(float(result.statistic), 4),
+        "low": round(float(interval.low), 4),
+        "high": round(float(interval.high), 4),
+    }

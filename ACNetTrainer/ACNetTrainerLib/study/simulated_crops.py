@@ -1,0 +1,40 @@
+"""Sections simulated on the spot, cropped as a case library's are, and a network's log odds of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from numpy.typing import NDArray
+
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.model import Model
+from ACNetLib.t1map.section import SectionGrid, to_intensity
+from ACNetLib.t1map.t1_map import T1Map
+
+from ..simulation.cohort import placed_map
+from ..simulation.section import SimulatedSection
+
+MapArray = NDArray[np.float32]
+
+
+def crop_around_truth(section: SimulatedSection, t1_ms: MapArray | None = None) -> MapArray:
+    """The section's map, or another map of its plane, around the true LV centre: (128, 128) in ms.
+
+    Unlike a map from a file it is not checked: that it is a poor map may be the point.
+    """
+    patient = section.patient
+    placed = placed_map(section.t1_ms if t1_ms is None else t1_ms, patient, section.level)
+    center_mm = placed.TransformContinuousIndexToPhysicalPoint((*section.truth.lv_center.tolist(), 0.0))
+    image = sitk.Cast(placed, sitk.sitkFloat32)
+    t1_map = T1Map(image, f"{patient.name}-{section.level}", patient.field_strength_tesla, simulated=True)
+    return SectionGrid.around(t1_map, 0, center_mm).crop(t1_map).t1_ms
+
+
+def log_odds_dcm(model: Model, crops_ms: MapArray, device: DeviceChoice) -> NDArray[np.float64]:
+    """Uncalibrated log odds (N,) of crops (N, 128, 128) in ms."""
+    network = model.network.to(device.device).eval()
+    intensity = torch.from_numpy(to_intensity(crops_ms, model.card.intensity))[:, None].to(device.device)
+    with torch.inference_mode():
+        logits = network(intensity).logits.double().cpu().numpy()
+    return logits[:, 1] - logits[:, 0]

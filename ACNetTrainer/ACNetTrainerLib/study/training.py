@@ -1,0 +1,156 @@
+"""One training of a comparison, and what its network says of the sections that it is tested on.
+
+All that a result depends on is in a `Run` and in the source files that this one imports: see `comparison_cache`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ACNetLib.files import damage_named
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.t1map.section import SectionGrid, to_intensity
+
+from ..cases.library import Case, CaseLibrary
+from ..cases.table import read_table
+from ..evaluation.metrics import FloatArray
+from ..networks import build_network
+from ..training.augmentation import random_grid, vary_t1
+from ..training.checkpoints import TRAIN_ANEW, ResumableLoader
+from ..training.dataset import CaseDataset, EpochSampler, SampleKey
+from ..training.loop import METRICS_FILE, claim_folder, fit
+from ..training.progress import UNWATCHED
+from ..training.recipe import Augmentation, Recipe
+from ..training.task import TrainingTask
+from ..training.train import evaluation_loader, predict, train
+from .attention import Attention, attention_on
+
+COPY = Augmentation(rotation_degrees=20.0, shift_mm=0.0, scale=0.0, noise_ms=30.0)
+"""How far a copy is turned and how noisy it is made at most: the paper does not say."""
+
+
+@dataclass(frozen=True)
+class CopiedCase(Case):
+    """A turned and noisy copy of a section, as the paper made of its normals before the split. copy_of: its case."""
+
+    copy_of: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, named in messages and files. number: of the fold or the seed.
+
+    selection: "test", as the paper did, keeps the epoch with the best accuracy on the sections that it is tested on
+    afterwards; "validation" chooses epoch, temperatures and threshold on held-back patients of the training cases.
+    shown: test sections whose attention is kept as pictures.
+    """
+
+    name: str
+    network: str
+    number: int
+    recipe: Recipe
+    selection: Literal["test", "validation"]
+    training_folder: Path
+    training: tuple[Case, ...]
+    test_folder: Path
+    test: tuple[Case, ...]
+    shown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """log_odds: (n,) of DCM, uncalibrated, of the run's test sections in their order. epochs: rows of metrics.csv."""
+
+    log_odds: FloatArray
+    temperatures: tuple[float, ...]
+    training_prior_dcm: float
+    decision_threshold: float
+    best_epoch: int
+    epochs: tuple[dict[str, float], ...] = ()
+    attention: Attention = field(default_factory=Attention)
+
+
+class PaperDataset(CaseDataset):
+    """Without augmentation, but with the copies: each is turned and noisy in its own way, always the same."""
+
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, ...]:
+        _, index, _ = key
+        case, t1_map = self.cases[index], self._maps[index]
+        if not isinstance(case, CopiedCase):
+            return super().__getitem__(key)
+        rng = np.random.default_rng(list(case.case.encode()))
+        grid = random_grid(SectionGrid.around(t1_map, 0, case.center_mm), COPY, rng)
+        t1_ms = vary_t1(grid.crop(t1_map).t1_ms, COPY, rng)
+        return torch.from_numpy(to_intensity(t1_ms, self._intensity))[None], torch.tensor(int(case.is_dcm))
+
+
+class PaperTask(TrainingTask):
+    """Its "validation" is the test, and the share of wrong sections is what the epoch is chosen by."""
+
+    metrics = ("validation_recall_dcm", "validation_recall_normal")
+
+    def on_validation_epoch_end(self) -> None:
+        logits, labels = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
+        self._validation.clear()
+        said, is_dcm = logits.argmax(dim=1), labels.bool()
+        self.log("validation_loss", float((said != labels).double().mean()), prog_bar=True)
+        self.log("validation_recall_dcm", float((said[is_dcm] == 1).double().mean()))
+        self.log("validation_recall_normal", float((said[~is_dcm] == 0).double().mean()))
+
+
+def train_and_test(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
+    """Train, choose the epoch by the run's selection, and test. What was begun in `work_folder` goes on.
+
+    Raises ACNetError like `train`.
+    """
+    if run.selection == "test":
+        return _as_the_paper(run, work_folder, device)
+    model = train(CaseLibrary(run.training_folder, run.training), run.recipe, run.name, work_folder, device)
+    card = model.card
+    library = CaseLibrary(run.test_folder, run.test)
+    test_set = CaseDataset(library, run.test, card.intensity)
+    return Outcome(
+        log_odds=predict(model.network, test_set, device).log_odds,
+        temperatures=card.temperatures,
+        training_prior_dcm=card.training_prior_dcm,
+        decision_threshold=card.decision_threshold,
+        best_epoch=card.training["best_epoch"],
+        epochs=_epochs(work_folder),
+        attention=attention_on(model.network, test_set, library, run.shown, device),
+    )
+
+
+def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
+    settings = run.recipe.optimization
+    library = CaseLibrary(run.test_folder, run.test)
+    claim_folder(work_folder, {"recipe": asdict(run.recipe), "cases": [case.case for case in run.training]})
+    training_set = PaperDataset(CaseLibrary(run.training_folder, run.training), run.training, run.recipe.intensity)
+    test_set = PaperDataset(library, run.test, run.recipe.intensity)
+    sampler = EpochSampler([case.is_dcm for case in run.training], settings.seed, settings.class_balance)
+    loader = ResumableLoader(training_set, settings.batch_size, sampler)
+    torch.manual_seed(settings.seed)
+    network = build_network(**asdict(run.recipe.network))
+    task = PaperTask(network, settings, len(loader))
+    fitted = fit(task, loader, evaluation_loader(test_set), work_folder, device, UNWATCHED)
+    network.eval()
+    return Outcome(
+        log_odds=predict(network, test_set, device).log_odds,
+        temperatures=(1.0,),
+        training_prior_dcm=0.5,
+        decision_threshold=0.5,
+        best_epoch=fitted.best_epoch,
+        epochs=_epochs(work_folder),
+        attention=attention_on(network, test_set, library, run.shown, device),
+    )
+
+
+def _epochs(work_folder: Path) -> tuple[dict[str, Any], ...]:
+    path = work_folder / METRICS_FILE
+    with damage_named(path, TRAIN_ANEW):
+        return tuple({name: float(value) for name, value in row.cells.items()} for row in read_table(path).rows)

@@ -1,0 +1,100 @@
+"""The trainings of a comparison on processes of this computer, or on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.commands.parser import STOPPED
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.device import DeviceChoice
+
+from ..training.progress import TrainingStopped
+from ..worker_pool import worker_pool
+from .cache import complete, run_folder
+from .training import Run
+
+Report = Callable[[Run, float], None]
+
+
+def complete_all(
+    runs: Sequence[Run], runs_folder: Path, device: DeviceChoice, report: Report, scheduler: str | None = None
+) -> None:
+    """Do every training that is not done. `report` hears of each when it is, with the seconds that it took.
+
+    Without a `scheduler` there is one process a training, as many at a time as there are cores, or one on a GPU. With
+    the address of a Dask scheduler its workers train; all of them must see the cases and `runs_folder` at the same
+    paths. The training of a worker that is lost goes on at another one, from the last epoch that was written.
+    """
+    results = _on_cluster(runs, runs_folder, device, scheduler) if scheduler else _here(runs, runs_folder, device)
+    for run, seconds in results:
+        report(run, seconds)
+
+
+def _complete(run: Run, folder: Path, device: DeviceChoice) -> float:
+    """In a process of its own."""
+    import SimpleITK as sitk
+    import torch
+
+    # One thread a training: as many trainings as cores are faster than a training on all of them, and a sum that is
+    # always taken in the same order gives the same network on every computer.
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
+    try:
+        return complete(run, folder, device)
+    except TrainingStopped:  # at the wish of the process that started it
+        sys.exit(STOPPED)
+
+
+def _here(runs: Sequence[Run], runs_folder: Path, device: DeviceChoice) -> Iterator[tuple[Run, float]]:
+    processes = min(len(runs), _cores() if device.device == "cpu" else 1)
+    # A process that has used torch's threads can't be forked.
+    with worker_pool(processes, "spawn") as pool:
+        futures = {pool.submit(_complete, run, run_folder(runs_folder, run), device): run for run in runs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _on_cluster(
+    runs: Sequence[Run], runs_folder: Path, device: DeviceChoice, scheduler: str
+) -> Iterator[tuple[Run, float]]:
+    distributed = _distributed()
+    try:
+        client = distributed.Client(scheduler, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ACNetError(
+            f"--scheduler: no Dask scheduler answers at '{scheduler}' ({error}); expected an address such as "
+            "tcp://host:8786."
+        ) from error
+    with client:
+        futures = {}
+        for run in runs:
+            there = replace(run, training_folder=run.training_folder.resolve(), test_folder=run.test_folder.resolve())
+            folder = run_folder(runs_folder.resolve(), run)
+            futures[client.submit(_complete, there, folder, device, pure=False)] = run
+        for future in distributed.as_completed(futures):
+            yield futures[future], future.result()
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise ACNetError(
+            "--scheduler: the package 'distributed' is missing; install it with pip install 'SlicerACNet[cluster]', or "
+            "compare without a scheduler."
+        ) from error
+    return distributed

@@ -1,0 +1,199 @@
+"""Trainings in processes of their own: started, followed, stopped and found again after a restart.
+
+A training has a folder: `training.json` says what was asked for, `events.jsonl` what the process has said, `errors.txt`
+what went wrong; the model and its checkpoints lie beside them. The process goes on when the one that started it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import damage_named, read_json, write_text_atomically
+from ACNetLib.models.header import WEIGHTS_SUFFIX
+from ACNetLib.models.store import MODEL_NAMES, is_model_name, user_models_folder
+
+State = Literal["running", "stopped", "failed", "finished"]
+REQUEST_FILE, EVENTS_FILE, ERRORS_FILE, STOP_FILE = "training.json", "events.jsonl", "errors.txt", "stop"
+EVENT_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "start": dict.fromkeys(("epochs", "steps_per_epoch", "epochs_done", "steps_done"), int),
+    "step": {"epoch": int, "step": int, "seconds_left": (int, float)},
+    "epoch": {"epoch": int, "losses": dict, "metrics": dict, "seconds_left": (int, float)},
+    "stopped": {},
+    "error": {"message": str},
+    "finished": {},
+}
+"""What those who follow a training read of its events."""
+BEGIN_ANOTHER = "Remove the folder of this training, or begin another one."
+LOCK_FILE = "training.lock"  # of fitting.py, in the folder of the checkpoints
+LIBRARIES = [str(Path(__file__).resolve().parents[2]), str(Path(sys.modules["ACNetLib"].__path__[0]).parent)]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for. cases: the library's folder. recipe: its name or file. network: of networks.NETWORKS.
+    parent: name or file of the model that is trained on; "" for none.
+    """
+
+    cases: str
+    recipe: str
+    network: str
+    parent: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training by its folder, which is named after the model."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def model_file(self) -> Path:
+        return self.folder / f"{self.name}{WEIGHTS_SUFFIX}"
+
+    @property
+    def request(self) -> Request:
+        """Raises ACNetError when its file is damaged."""
+        path = self.folder / REQUEST_FILE
+        values = read_json(path, BEGIN_ANOTHER)
+        with damage_named(path, BEGIN_ANOTHER):
+            if not all(isinstance(value, str) for value in values.values()):
+                raise TypeError("expected texts")
+            return Request(**values)
+
+
+def trainings_folder() -> Path:
+    """Beside the user's own models."""
+    return user_models_folder().parent / "trainings"
+
+
+def find_trainings() -> tuple[Training, ...]:
+    """All that were ever started here and not removed, in the order of their names."""
+    return tuple(Training(file.parent) for file in sorted(trainings_folder().glob(f"*/{REQUEST_FILE}")))
+
+
+def new_training(name: str, request: Request) -> Training:
+    """A folder for a training, which is not started yet. Raises ACNetError for a name that is taken or no file name."""
+    if not is_model_name(name):
+        raise ACNetError(f"training: found the name {name!r}; expected {MODEL_NAMES}.")
+    folder = trainings_folder() / name
+    if folder.exists():
+        raise ACNetError(f"training: there is one named '{name}' already. Let it go on, or give another name.")
+    folder.mkdir(parents=True)
+    write_text_atomically(folder / REQUEST_FILE, json.dumps(asdict(request), indent=1) + "\n")
+    return Training(folder)
+
+
+def start(training: Training, python: str = sys.executable) -> subprocess.Popen[bytes]:
+    """Start the process, or let it go on from its last checkpoint. `python`: one with the trainer's packages."""
+    request = training.request
+    (training.folder / STOP_FILE).unlink(missing_ok=True)
+    arguments = ["train", request.cases, "--recipe", request.recipe, "--network", request.network]
+    arguments += ["--from", request.parent] if request.parent else []
+    arguments += ["--device", request.device, "--output", str(training.model_file)]
+    arguments += ["--progress", "json", "--stop-file", str(training.folder / STOP_FILE)]
+    with (training.folder / EVENTS_FILE).open("ab") as events, (training.folder / ERRORS_FILE).open("wb") as errors:
+        return run_command(arguments, python, stdout=events, stderr=errors)
+
+
+def run_command(arguments: Sequence[str], python: str = sys.executable, **streams: Any) -> subprocess.Popen[bytes]:
+    """`acnet-train` in a process of its own, without a window, on the libraries that this process uses."""
+    paths = os.pathsep.join([*LIBRARIES, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [python, "-m", "ACNetTrainerLib.commands.main", *arguments],
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
+        stdin=subprocess.DEVNULL,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        **streams,
+    )
+
+
+def last_error(errors_file: Path) -> str:
+    """What a command said last on standard error, without its name; "" if nothing."""
+    lines = errors_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("acnet-train: ") if lines else ""
+
+
+def request_stop(training: Training) -> None:
+    """Let the process finish its step, write a checkpoint and end."""
+    (training.folder / STOP_FILE).touch()
+
+
+def stop_requested(training: Training) -> bool:
+    """Whether the process has been asked to stop and has not ended yet."""
+    return (training.folder / STOP_FILE).exists()
+
+
+def is_running(training: Training) -> bool:
+    """Whether any process trains in the folder, by its lock. For trainings that another process started: it holds the
+    lock for a moment, in which one that starts would be refused.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = training.folder / f"{training.name}.training" / LOCK_FILE
+    if not lock.is_file():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+class EventLog:
+    """What the process of a training has said since it was first started; each `read` takes in what is new."""
+
+    def __init__(self, training: Training) -> None:
+        self._file = training.folder / EVENTS_FILE
+        self._read_bytes = 0
+        self._events: list[dict[str, Any]] = []
+
+    def read(self) -> list[dict[str, Any]]:
+        if not self._file.is_file():
+            return self._events
+        with self._file.open("rb") as file:
+            file.seek(self._read_bytes)
+            *lines, unfinished = file.read().split(b"\n")
+            self._read_bytes = file.tell() - len(unfinished)
+        for line in lines:
+            if (event := _event_in(line)) is not None:
+                self._events.append(event)
+        return self._events
+
+
+def _event_in(line: bytes) -> dict[str, Any] | None:
+    """None for a line that is cut off where the process was killed, or damaged."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    fields = EVENT_FIELDS.get(str(event.get("event"))) if isinstance(event, dict) else None
+    if fields is None:
+        return None
+    return event if all(isinstance(event.get(name), kind) for name, kind in fields.items()) else None
+
+
+def read_events(training: Training) -> list[dict[str, Any]]:
+    return EventLog(training).read()
+
+
+def state_of(training: Training, running: bool) -> State:
+    """`running`: whether its process is."""
+    if running:
+        return "running"
+    if training.model_file.is_file():
+        return "finished"
+    events = read_events(training)
+    return "failed" if events and events[-1]["event"] == "error" else "stopped"

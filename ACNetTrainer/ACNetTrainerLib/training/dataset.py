@@ -1,0 +1,173 @@
+"""Cases as a torch data set whose every sample is a function of (seed, epoch, case, draw) and of nothing else."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import is_myocardium
+from ACNetLib.ventricle.segments import read_segmentation
+
+from ..cases.library import Case, CaseLibrary
+from ..cases.table import errors_at
+from .augmentation import random_grid, vary_t1
+from .recipe import Augmentation
+
+SampleKey = tuple[int, int, int]
+"""Epoch, index of a case, and draw: how often the epoch has drawn that case before, to balance the classes."""
+
+
+class CaseDataset(Dataset[tuple[Tensor, ...]]):
+    """Sections (1, 128, 128) in [0, 255] and their class, 0 normal or 1 DCM. The T1 maps are kept in memory.
+
+    Without `augmentation` the epoch does not matter. with_walls: each sample has a third part, (128, 128): 1 on the
+    myocardium, 0 elsewhere, NaN where the library has no masks of the case. Raises ACNetError for a T1 map that can't
+    be read, that holds more than one section or that the case's centre lies outside of, and for masks that can't be
+    read.
+    """
+
+    def __init__(
+        self,
+        library: CaseLibrary,
+        cases: Sequence[Case],
+        intensity: IntensityScaling,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        with_walls: bool = False,
+    ) -> None:
+        self.cases = tuple(cases)
+        self._maps: list[T1Map] = [_read_section(library, case) for case in self.cases]
+        self._masks = [_read_masks(library, case) for case in self.cases] if with_walls else None
+        self._intensity = intensity
+        self._augmentation = augmentation
+        self._seed = seed
+        self._t1_factor = 1.0
+
+    @property
+    def sections_with_walls(self) -> int:
+        return sum(masks is not None for masks in self._masks or ())
+
+    def as_inference_sees_them(self, every: int) -> CaseDataset:
+        """One in so many of the cases, without augmentation and walls; their T1 maps are not read again."""
+        other = copy.copy(self)
+        other.cases, other._maps = self.cases[::every], self._maps[::every]
+        other._augmentation = other._masks = None
+        return other
+
+    def with_t1_times(self, factor: float) -> CaseDataset:
+        """The same cases as from a site where all T1 is so many times as long; their T1 maps are not read again."""
+        other = copy.copy(self)
+        other._t1_factor = factor
+        return other
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, ...]:
+        epoch, index, draw = key
+        case, t1_map = self.cases[index], self._maps[index]
+        grid = SectionGrid.around(t1_map, 0, case.center_mm)
+        if self._augmentation is None:
+            t1_ms = grid.crop(t1_map).t1_ms
+        else:
+            rng = np.random.default_rng([self._seed, epoch, index, draw])
+            grid = random_grid(grid, self._augmentation, rng)
+            t1_ms = vary_t1(grid.crop(t1_map).t1_ms, self._augmentation, rng)
+        section = torch.from_numpy(to_intensity(self._t1_factor * t1_ms, self._intensity))[None]
+        label = torch.tensor(int(case.is_dcm))
+        return (section, label) if self._masks is None else (section, label, _wall(self._masks[index], grid))
+
+
+def _read_section(library: CaseLibrary, case: Case) -> T1Map:
+    t1_map = library.t1_map(case)
+    if t1_map.section_count != 1:
+        raise ACNetError(
+            f"{library.path(case)}: found {t1_map.section_count} sections; expected one. "
+            "Give each section a file and a row of its own."
+        )
+    index = t1_map.image.TransformPhysicalPointToIndex(t1_map.project(case.center_mm, 0).tolist())
+    if not all(0 <= position < size for position, size in zip(index, t1_map.image.GetSize(), strict=True)):
+        raise ACNetError(
+            f"{library.folder}: the centre of case '{case.case}' lies outside its map '{case.file}'; "
+            "expected the LV centre in LPS mm."
+        )
+    return t1_map
+
+
+def _read_masks(library: CaseLibrary, case: Case) -> sitk.Image | None:
+    path = library.masks_path(case)
+    if path is None:
+        return None
+    with errors_at(f"{path}: the label image of case '{case.case}'"):
+        return read_segmentation(path)
+
+
+def _wall(masks: sitk.Image | None, grid: SectionGrid) -> Tensor:
+    if masks is None:
+        return torch.full((grid.size, grid.size), torch.nan)
+    return torch.from_numpy(is_myocardium(grid.sample(masks)).astype(np.float32))
+
+
+class EpochSampler(Sampler[SampleKey]):
+    """The cases of each epoch in an order that follows from (seed, epoch).
+
+    balanced: as many samples as cases, half of them of each class; the smaller class is drawn again and again, each
+    draw with randomness of its own.
+    """
+
+    def __init__(self, is_dcm: Sequence[bool] | NDArray[np.bool_], seed: int, balanced: bool) -> None:
+        self._is_dcm = np.asarray(is_dcm)
+        self._seed = seed
+        self._balanced = balanced
+        self._epoch = self._start = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def start_at(self, sample: int) -> None:
+        """Leave out so many samples of the next epoch: a training that goes on within one has seen them."""
+        self._start = sample
+
+    def __len__(self) -> int:
+        return len(self._is_dcm)
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        rng = np.random.default_rng([self._seed, self._epoch])
+        order = rng.permutation(len(self._is_dcm))
+        if self._balanced:
+            halves = [
+                np.resize(order[self._is_dcm[order] == is_dcm], count)
+                for is_dcm, count in ((False, (len(order) + 1) // 2), (True, len(order) // 2))
+            ]
+            order = rng.permutation(np.concatenate(halves))
+        drawn = Counter[int]()
+        keys: list[SampleKey] = []
+        for index in order.tolist():
+            keys.append((self._epoch, index, drawn[index]))
+            drawn[index] += 1
+        start, self._start = self._start, 0
+        return iter(keys[start:])
+
+
+class InOrder(Sampler[SampleKey]):
+    """Every case once, in its order: for validation and evaluation."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        return iter([(0, index, 0) for index in range(self._count)])

@@ -1,0 +1,62 @@
+"""Training a model on with other cases: which parent will do, and what of it stays as it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import nn
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.models.header import COMPARISON
+from ACNetLib.models.model import Model, ModelCard
+
+from .recipe import ACNET, ACNetSettings, Recipe
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """parent: what the training starts from. freeze_down_residual: ACNet's first module stays the parent's."""
+
+    parent: Model
+    freeze_down_residual: bool = False
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the model's card says of its parent."""
+        card = self.parent.card
+        return {
+            "name": card.name,
+            "weights_sha256": card.weights_sha256,
+            "freeze_down_residual": self.freeze_down_residual,
+        }
+
+
+def check_parent(fine_tuning: FineTuning, recipe: Recipe) -> None:
+    """Raises ACNetError unless the parent has the recipe's network, settings and intensity scaling."""
+    card = fine_tuning.parent.card
+    for what, found, expected in (
+        ("network", _network(card), asdict(recipe.network)),
+        ("intensity", asdict(card.intensity), asdict(recipe.intensity)),
+    ):
+        if found != expected:
+            raise ACNetError(
+                f"recipe {recipe.name}: {what} is {_text(expected)}; the parent '{card.name}' has {_text(found)}. "
+                f"Give a recipe with the parent's {what}."
+            )
+    if fine_tuning.freeze_down_residual and recipe.network.name != ACNET:
+        raise ACNetError(f"recipe {recipe.name}: {recipe.network.name} has no down-residual module to freeze.")
+
+
+def start_from_parent(network: nn.Module, fine_tuning: FineTuning) -> tuple[nn.Module, ...]:
+    """Give the network its parent's weights; returns the modules that must not change."""
+    network.load_state_dict(fine_tuning.parent.network.state_dict())
+    return (network.get_submodule("down_residual"),) if fine_tuning.freeze_down_residual else ()
+
+
+def _network(card: ModelCard) -> dict[str, Any]:
+    return card.network if card.kind == COMPARISON else asdict(ACNetSettings(**card.network))
+
+
+def _text(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(settings.items()))

@@ -1,0 +1,72 @@
+"""Which patients a model has learned from: hashes on its card, so that it is not judged on them.
+
+A patient is known by a library's pseudonym, a simulated one by the cohort's seed and number, and all by their images.
+Names that a person typed into a table are left out: with a list of names, they could be found out from their hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ACNetLib.models.model import ModelCard
+
+from ..cases.library import Case, CaseLibrary
+from ..cases.pseudonyms import is_pseudonym
+
+HASH_DIGITS = 12
+"""48 bits: of thousands on either side, two have the same hash once in ten million times."""
+
+
+def patients_record(library: CaseLibrary, parent: ModelCard | None) -> dict[str, Any]:
+    """What the card's `training` says as "patients": a set of hashes of these, and the parent's sets.
+
+    The hashes of a set stand in one text, in order. complete: false where a patient is known by images alone, or the
+    parent's card does not say who its patients were.
+    """
+    sets = [_hashed({identity for case in library.cases for identity in _identities(case)})]
+    complete = all(_has_code(case) for case in library.cases)
+    if parent is not None:
+        known = parent.training.get("patients", {})
+        sets += known.get("sets", [])
+        complete = complete and known.get("complete", False)
+    return {"sets": sets, "complete": complete}
+
+
+def known_patients(card: ModelCard, library: CaseLibrary) -> tuple[set[str], bool]:
+    """Patients of the library that the model has learned from, and whether all of those would be recognized."""
+    record = card.training.get("patients", {})
+    known: set[str] = set()
+    for one in record.get("sets", []):
+        match one:
+            case {"salt": str(salt), "hashes": str(text)}:
+                hashes = {text[start : start + HASH_DIGITS] for start in range(0, len(text), HASH_DIGITS)}
+                known |= {
+                    case.patient
+                    for case in library.cases
+                    if any(_hash(salt, identity) in hashes for identity in _identities(case))
+                }
+    return known, record.get("complete", False)
+
+
+def _identities(case: Case) -> Iterator[str]:
+    if _has_code(case):
+        yield case.patient
+    if case.pixel_hash:
+        yield case.pixel_hash
+
+
+def _has_code(case: Case) -> bool:
+    return case.is_simulated or is_pseudonym(case.patient)
+
+
+def _hashed(identities: Iterable[str]) -> dict[str, str]:
+    """The salt follows from the identities: the same training gives the same bytes, another one other hashes."""
+    identities = sorted(identities)
+    salt = hashlib.sha256("\n".join(identities).encode()).hexdigest()[:HASH_DIGITS]
+    return {"salt": salt, "hashes": "".join(sorted(_hash(salt, identity) for identity in identities))}
+
+
+def _hash(salt: str, identity: str) -> str:
+    return hashlib.sha256(f"{salt}\n{identity}".encode()).hexdigest()[:HASH_DIGITS]

@@ -1,0 +1,92 @@
+"""What a network says of cases, by section and by patient, and the temperatures that make its log odds true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from ACNetLib.inference.probability import calibrated, log_odds_of
+
+from ..cases.library import Case
+from .task import balanced_log_loss
+
+MOST_SECTIONS = 4
+"""Studies of so many sections, and of more, have one temperature."""
+FEWEST_PATIENTS = 5
+"""Of each class, to fit the temperature of so many sections: that of fewer sections is taken else."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The network's own log odds of DCM, one a case, in the order of `cases`."""
+
+    cases: tuple[Case, ...]
+    log_odds: NDArray[np.float64]
+
+    @property
+    def is_dcm(self) -> NDArray[np.bool_]:
+        return np.array([case.is_dcm for case in self.cases])
+
+    def by_patient(
+        self, temperatures: Sequence[float] = (1.0,), training_prior_dcm: float = 0.5
+    ) -> tuple[list[str], NDArray[np.float64], NDArray[np.bool_]]:
+        """Patients, the log odds of their studies, and whether they have DCM. Without temperatures the mean of the
+        network's own."""
+        patients, sections, is_dcm = self._sections()
+        log_odds = [calibrated(each.mean(), len(each), temperatures, training_prior_dcm) for each in sections]
+        return patients, np.array(log_odds), is_dcm
+
+    def means_of(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Mean log odds of every choice of so many of a patient's sections, of MOST_SECTIONS and more all at once."""
+        means: list[float] = []
+        truth: list[bool] = []
+        for values, is_dcm in zip(*self._sections()[1:], strict=True):
+            if count < MOST_SECTIONS:
+                chosen = [float(np.mean(choice)) for choice in combinations(values, count)]
+            else:
+                chosen = [float(values.mean())] * (len(values) >= count)
+            means += chosen
+            truth += [bool(is_dcm)] * len(chosen)
+        return np.array(means), np.array(truth, bool)
+
+    def patients_with(self, count: int) -> tuple[int, int]:
+        """How many normal and how many DCM patients have at least so many sections."""
+        _, sections, is_dcm = self._sections()
+        enough = np.array([len(each) >= count for each in sections])
+        return int((enough & ~is_dcm).sum()), int((enough & is_dcm).sum())
+
+    def _sections(self) -> tuple[list[str], list[NDArray[np.float64]], NDArray[np.bool_]]:
+        """Patients, the log odds of the sections of each, and whether they have DCM."""
+        values: dict[str, list[float]] = {}
+        for case, log_odds in zip(self.cases, self.log_odds.tolist(), strict=True):
+            values.setdefault(case.patient, []).append(log_odds)
+        with_dcm = {case.patient for case in self.cases if case.is_dcm}
+        return list(values), [np.array(each) for each in values.values()], np.array([p in with_dcm for p in values])
+
+
+def fit_temperatures(predictions: Predictions, training_prior_dcm: float) -> tuple[float, ...]:
+    """Of one section, of the mean over two, over three, and over more, as far as there are patients with so many."""
+    prior = log_odds_of(training_prior_dcm)
+    temperatures: list[float] = []
+    for count in range(1, MOST_SECTIONS + 1):
+        if count > 1 and min(predictions.patients_with(count)) < FEWEST_PATIENTS:
+            break
+        means, is_dcm = predictions.means_of(count)
+        temperatures.append(fit_temperature(means - prior, is_dcm))
+    return tuple(temperatures)
+
+
+def fit_temperature(evidence: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:
+    """What to divide evidence by, log odds without those of the training prior, to make it log likelihood ratios.
+
+    Both classes weigh the same: evidence refers to neither share of DCM, so it is judged where both are as frequent.
+    """
+    result = minimize_scalar(
+        lambda log_t: balanced_log_loss(evidence / np.exp(log_t), is_dcm), bounds=(-2.5, 2.5), method="bounded"
+    )
+    return float(np.exp(result.x))

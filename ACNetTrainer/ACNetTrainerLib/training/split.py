@@ -1,0 +1,48 @@
+"""Splitting patients: never a patient on both sides, and both sides alike in class and group."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sklearn.model_selection import train_test_split
+
+from ACNetLib.errors import ACNetError
+
+from ..cases.library import LABELS, Case, CaseLibrary
+
+
+def split_patients(
+    library: CaseLibrary, held_out_fraction: float, seed: int
+) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+    """Training and held-out cases, split by patient; class and group (field strength, source) shared out evenly.
+
+    Raises ACNetError when a class has too few patients for both sides to get one.
+    """
+    first_case: dict[str, Case] = {}
+    for case in library.cases:
+        first_case.setdefault(case.patient, case)
+    patients = sorted(first_case)
+    counts = Counter(first_case[patient].label for patient in patients)
+    for label in LABELS:
+        if counts[label] < 2:
+            raise ACNetError(f"{library.folder}: {counts[label]} patients labelled {label}; expected at least two.")
+    strata = [(first_case[p].label, first_case[p].field_strength_tesla, first_case[p].source) for p in patients]
+    sizes = Counter(strata)
+    # A group too small to be shared out is shared out with its class.
+    keys = [str(stratum) if sizes[stratum] * held_out_fraction >= 1 else stratum[0] for stratum in strata]
+    if min(Counter(keys).values()) < 2:
+        keys = [stratum[0] for stratum in strata]
+    wanted = round(len(patients) * held_out_fraction)
+    held_out_count = min(max(len(set(keys)), wanted), len(patients) - len(set(keys)))
+    _, held_out = train_test_split(patients, test_size=held_out_count, stratify=keys, random_state=seed)
+    held_out_set = set(held_out)
+    for label in LABELS:
+        if not 0 < sum(first_case[patient].label == label for patient in held_out) < counts[label]:
+            raise ACNetError(
+                f"{library.folder}: {counts[label]} of {len(patients)} patients are labelled {label}, too few to be on "
+                f"both sides when {held_out_count} are held back; add some or hold back another fraction."
+            )
+    return (
+        tuple(case for case in library.cases if case.patient not in held_out_set),
+        tuple(case for case in library.cases if case.patient in held_out_set),
+    )

@@ -1,0 +1,199 @@
+"""Training a network on a case library, and what is chosen after it on held-back patients."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.attention import attention_maps, band_thresholds
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.header import CLASSIFIER, COMPARISON
+from ACNetLib.models.model import Model, ModelCard
+from ACNetLib.networks.acnet import ACNet
+from ACNetLib.t1map.section import SECTION_SIZE
+
+from ..cases.library import Case, CaseLibrary
+from ..evaluation.metrics import youden_threshold
+from ..networks import build_network
+from .checkpoints import ResumableLoader
+from .dataset import CaseDataset, EpochSampler, InOrder
+from .fine_tuning import FineTuning, check_parent, start_from_parent
+from .loop import claim_folder, fit
+from .patients import patients_record
+from .predictions import Predictions, fit_temperatures
+from .progress import UNWATCHED, Watch
+from .recipe import ACNET, Recipe
+from .site_scale import cost_of_unknown_reference, normal_t1_ms
+from .split import split_patients
+from .task import TrainingTask
+
+EVALUATION_BATCH_SIZE = 64
+ATTENTION_SECTIONS = 400
+"""How many training sections the attention's fixed scale is taken from."""
+
+
+def train(
+    library: CaseLibrary,
+    recipe: Recipe,
+    name: str,
+    work_folder: Path,
+    device: DeviceChoice,
+    watch: Watch = UNWATCHED,
+    fine_tuning: FineTuning | None = None,
+) -> Model:
+    """Train by `recipe` and choose epoch, temperatures and threshold on held-back patients.
+
+    `work_folder` keeps checkpoints and metrics.csv; a training that was interrupted goes on from there. Raises
+    ACNetError when it holds a training of something else, when the loss is no number, or when a parent or masks don't
+    go with the recipe; TrainingStopped at the wish of `watch`.
+    """
+    settings = recipe.optimization
+    field_strength = _only_field_strength(library)
+    if fine_tuning is not None:
+        check_parent(fine_tuning, recipe)
+    parent = fine_tuning.parent.card if fine_tuning is not None else None
+    lineage = {"parent": fine_tuning.record} if fine_tuning is not None else {}
+    training_cases, validation_cases = split_patients(library, settings.validation_fraction, settings.seed)
+    torch.manual_seed(settings.seed)
+    network = build_network(**asdict(recipe.network))
+    frozen = start_from_parent(network, fine_tuning) if fine_tuning is not None else ()
+    with_walls = settings.mask_loss_weight > 0
+    if with_walls:
+        _check_masks(network, CaseLibrary(library.folder, training_cases), recipe)
+    claim_folder(work_folder, {"recipe": asdict(recipe), **_cases_record(library.cases), **lineage})
+
+    training_set = CaseDataset(
+        library, training_cases, recipe.intensity, recipe.augmentation, settings.seed, with_walls=with_walls
+    )
+    validation_set = CaseDataset(library, validation_cases, recipe.intensity)
+    sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)
+    loader = ResumableLoader(training_set, settings.batch_size, sampler)
+    task = TrainingTask(network, settings, len(loader), frozen)
+    fitted = fit(task, loader, evaluation_loader(validation_set), work_folder, device, watch)
+
+    network.eval()
+    validation = predict(network, validation_set, device)
+    # Drawing both classes equally often makes the log odds refer to that mixture, whatever the library's is.
+    prior = 0.5 if settings.class_balance else float(np.mean([case.is_dcm for case in training_cases]))
+    temperatures = fit_temperatures(validation, prior)
+    _, patient_log_odds, patient_is_dcm = validation.by_patient(temperatures, prior)
+
+    def patient_log_odds_at(t1_factor: float) -> NDArray[np.float64]:
+        return predict(network, validation_set.with_t1_times(t1_factor), device).by_patient(temperatures, prior)[1]
+
+    unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
+    card = ModelCard(
+        name=name,
+        field_strength_tesla=field_strength,
+        simulated=any(case.is_simulated for case in library.cases) or (parent is not None and parent.simulated),
+        decision_threshold=youden_threshold(patient_log_odds, patient_is_dcm),
+        temperatures=temperatures,
+        training_prior_dcm=prior,
+        attention_thresholds=_attention_thresholds(network, training_set, device),
+        intensity=recipe.intensity,
+        training={
+            "recipe": asdict(recipe),
+            **asdict(fitted),
+            "training": count_cases(training_cases),
+            "validation": count_cases(validation_cases),
+            "patients": patients_record(library, parent),
+            "unknown_reference": asdict(unknown_reference),
+            **({"sections_with_masks": training_set.sections_with_walls} if with_walls else {}),
+            **lineage,
+        },
+        normal_t1_ms=normal_t1_ms(library, training_cases),
+        uncertain_range_without_reference=unknown_reference.uncertain_range,
+        **_kind_and_network(recipe),
+    )
+    return Model(network, card)
+
+
+def predict(network: nn.Module, dataset: CaseDataset, device: DeviceChoice) -> Predictions:
+    """Uncalibrated log odds of DCM for every case of the data set."""
+    network.to(device.device).eval()
+    log_odds = []
+    with torch.inference_mode():
+        for sections, _ in evaluation_loader(dataset):
+            logits = network(sections.to(device.device)).logits.double().cpu()
+            log_odds.append((logits[:, 1] - logits[:, 0]).numpy())
+    return Predictions(dataset.cases, np.concatenate(log_odds))
+
+
+def evaluation_loader(dataset: CaseDataset) -> DataLoader[tuple[Tensor, ...]]:
+    return DataLoader(dataset, EVALUATION_BATCH_SIZE, sampler=InOrder(len(dataset)))
+
+
+def count_cases(cases: Sequence[Case]) -> dict[str, int]:
+    """How many sections and patients, by class."""
+    patients = {case.patient: case.label for case in cases}
+    return {
+        "sections_normal": sum(not case.is_dcm for case in cases),
+        "sections_dcm": sum(case.is_dcm for case in cases),
+        "patients_normal": list(patients.values()).count("normal"),
+        "patients_dcm": list(patients.values()).count("dcm"),
+    }
+
+
+def _cases_record(cases: Sequence[Case]) -> dict[str, Any]:
+    """Their names, for people, and a hash of all that the table says of them."""
+    rows = json.dumps([asdict(case) for case in cases])
+    return {"cases": [case.case for case in cases], "cases_sha256": hashlib.sha256(rows.encode()).hexdigest()}
+
+
+def _only_field_strength(library: CaseLibrary) -> float:
+    strengths = sorted({case.field_strength_tesla for case in library.cases})
+    if len(strengths) > 1:
+        found = ", ".join(f"{strength:g} T" for strength in strengths)
+        raise ACNetError(
+            f"{library.folder}: found cases of {found}; expected one field strength a model, for normal T1 differs."
+        )
+    return strengths[0]
+
+
+def _check_masks(network: nn.Module, library: CaseLibrary, recipe: Recipe) -> None:
+    """Raises ACNetError unless the network has attention masks and some of the cases have masks of the ventricle."""
+    with torch.inference_mode():
+        masks = network.eval()(torch.zeros(1, 1, SECTION_SIZE, SECTION_SIZE)).masks
+    network.train()
+    weight = f"mask_loss_weight is {recipe.optimization.mask_loss_weight:g}"
+    if not masks:
+        raise ACNetError(f"recipe {recipe.name}: {weight}, but its network has no attention; set it to 0.")
+    if not any(library.masks_path(case) for case in library.cases):
+        raise ACNetError(
+            f"{library.folder}: none of its {len(library.cases)} training cases has masks; expected some, for {weight} "
+            "in the recipe. Draw masks, or set it to 0."
+        )
+
+
+def _kind_and_network(recipe: Recipe) -> dict[str, Any]:
+    """A classifier's card has ACNet's settings alone, another network's its name alone."""
+    values = asdict(recipe.network)
+    name = values.pop("name")
+    return {"kind": CLASSIFIER, "network": values} if name == ACNET else {"kind": COMPARISON, "network": {"name": name}}
+
+
+def _attention_thresholds(
+    network: nn.Module, training_set: CaseDataset, device: DeviceChoice
+) -> dict[str, tuple[float, ...]]:
+    """The fixed scale of the attention maps, from training sections as inference sees them. Only ACNet has such maps:
+    the residual attention network's masks are of several sizes."""
+    if not isinstance(network, ACNet):
+        return {}
+    plain = training_set.as_inference_sees_them(every=max(1, len(training_set) // ATTENTION_SECTIONS))
+    maps: list[Mapping[str, NDArray[np.float32]]] = []
+    with torch.inference_mode():
+        for sections, _ in evaluation_loader(plain):
+            masks = network(sections.to(device.device)).masks
+            maps.append(attention_maps([mask.float().cpu().numpy() for mask in masks]))
+    return band_thresholds({key: np.concatenate([part[key] for part in maps]) for key in maps[0]})
