@@ -1,7 +1,7 @@
 """Fills the tables of the README and of these pages from the results: `make tables`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; what is between them is made here and never
-typed. Testing/test_documentation.py fails when a page and its results differ.
+typed. Testing/extension/test_documentation.py fails when a page and its results differ.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ _CHANGES = (
 
 
 class Localizer(Protocol):
-    """Finds the left ventricle on every section of a map: ACNetLib.networks.localizer.Localizer, or what a test puts there."""
+    """Finds the left ventricle on every slice of a map: ACNetLib.networks.localizer.Localizer, or a test's own."""
 
     @property
     def name(self) -> str: ...

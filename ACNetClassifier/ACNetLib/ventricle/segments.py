@@ -69,8 +69,8 @@ def merge_segments(masks: Iterable[tuple[int, np.ndarray]]) -> np.ndarray:
 
 
 def read_segmentation(path: Path) -> sitk.Image:
-    """A person's segmentation with the labels of ACNetLib.ventricle.labels: a label image, Slicer's segments (.seg.nrrd) or a
-    DICOM SEG object. Of the latter two names and numbers of the segments count.
+    """A person's segmentation with the labels of ACNetLib.ventricle.labels: a label image, Slicer's segments
+    (.seg.nrrd) or a DICOM SEG object. Of the latter two names and numbers of the segments count.
 
     Raises ACNetError for a missing or unreadable file, and for segments that tell no ventricle.
     """

@@ -1,0 +1,373 @@
+"""The DICOM plugin on real files and real MRML nodes, under the headless host.
+
+With SLICER_SOURCE set to a checkout of Slicer it runs on Slicer's own DICOMLib and beside Slicer's own plugins.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+import slicer
+import slicer.util
+
+from ACNetLib.scene.input import t1_map_from_volume_node
+from ACNetLib.scene.sources import T1_OF_DICOM
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetTrainerLib.simulation.cohort import map_image
+from ACNetTrainerLib.simulation.dicom.series import FLAVOURS, write_dicom_series
+from ACNetTrainerLib.simulation.patient import draw_patient
+from ACNetTrainerLib.simulation.section import LEVEL_NAMES, simulate_section
+from dicom_files import PATIENT_ID, PATIENT_NAME, RAW_TYPE, STUDY, write_section
+from repository import REPOSITORY
+
+PLUGIN_FILE = REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py"
+SLICER_SOURCE = os.environ.get("SLICER_SOURCE", "")
+SLICERS_PLUGINS = ("DICOMScalarVolumePlugin", "DICOMImageSequencePlugin", "DICOMParametricMapPlugin")
+
+pytestmark = pytest.mark.usefixtures("an_empty_scene_and_database")
+
+
+@pytest.fixture
+def an_empty_scene_and_database(host: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from slicer_host.dicom_lib import DicomDatabase
+
+    slicer.mrmlScene.Clear(0)
+    monkeypatch.setattr(slicer, "dicomDatabase", DicomDatabase())
+
+
+@pytest.fixture
+def a_plugin(host: None) -> Iterator[Any]:
+    from slicer_host import load_module
+
+    load_module(PLUGIN_FILE)
+    yield slicer.modules.dicomPlugins.pop("DICOMACNetT1MapPlugin")()
+    slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture(scope="module")
+def flavours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A folder for each maker's flavour: the same patient's map and the images that lie beside it."""
+    patient = draw_patient(77, 1, "dcm", 1.5).as_one_series()
+    sections = [simulate_section(patient, level) for level in LEVEL_NAMES]
+    images = [map_image(section) for section in sections]
+    root = tmp_path_factory.mktemp("flavours")
+    for flavour in FLAVOURS:
+        write_dicom_series(root / flavour, sections, images, flavour, with_other_images=True)
+    return {flavour: root / flavour for flavour in FLAVOURS}
+
+
+def series_of(folder: Path) -> list[list[str]]:
+    """A folder's files as Slicer's browser hands them over: imported into the database, in a list for each series."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    slicer.dicomDatabase.add(files)
+    lists: dict[str, list[str]] = {}
+    for file in map(str, files):
+        lists.setdefault(slicer.dicomDatabase.fileValue(file, "0020,000E"), []).append(file)
+    return list(lists.values())
+
+
+def load(plugin: Any, folder: Path) -> Any:
+    """The node of the one map that the plugin offers."""
+    (loadable,) = plugin.examineForImport(series_of(folder))
+    return plugin.load(loadable)
+
+
+def assert_same_map(t1_map: T1Map, expected: T1Map) -> None:
+    np.testing.assert_array_equal(t1_map.array, expected.array)
+    for geometry in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
+        found, wanted = getattr(t1_map.image, geometry)(), getattr(expected.image, geometry)()
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
+    assert (t1_map.field_strength_tesla, t1_map.simulated) == (expected.field_strength_tesla, expected.simulated)
+
+
+def test_the_module_registers_its_plugin_and_stays_out_of_the_module_list(host: None) -> None:
+    from slicer_host import load_module
+
+    description = load_module(PLUGIN_FILE).description
+    plugin = slicer.modules.dicomPlugins["DICOMACNetT1MapPlugin"]()
+    assert (description.hidden, plugin.loadType) == (True, "ACNet T1 map")
+    assert description.categories[0].split(".")[0] == "Developer Tools"
+
+
+def test_in_a_slicer_without_dicom_the_module_loads_and_registers_nothing(
+    host: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slicer_host import load_module
+
+    monkeypatch.setitem(sys.modules, "DICOMLib", None)
+    monkeypatch.delattr(slicer.modules, "dicomPlugins")
+    assert load_module(PLUGIN_FILE).description.hidden
+    assert not hasattr(slicer.modules, "dicomPlugins")
+
+
+@pytest.mark.parametrize(
+    ("flavour", "names"),
+    [
+        ("siemens", ["3: t1map long t1 3slice 8mm MOCO T1, native"]),
+        ("philips", ["501: T1 map MOLLI SAX native"]),
+        ("shmolli", ["12: ShMOLLI 192i SAX b2s SAX b2s SAX b2s T1MAP, native"]),
+        ("ge", [f"{100 * n}: T1 map Loc {n} Pre SAx MOLLI 5 3 3, native" for n in (1, 2, 3)]),
+        ("parametric-map", ["30: T1 map, native"]),
+    ],
+)
+def test_of_every_flavour_the_native_map_is_offered_and_loads_as_the_command_reads_it(
+    flavour: str, names: list[str], flavours: dict[str, Path], a_plugin: Any
+) -> None:
+    loadables = a_plugin.examineForImport(series_of(flavours[flavour]))
+    assert sorted(loadable.name for loadable in loadables) == sorted(names)
+    for loadable in loadables:
+        assert (loadable.selected, loadable.warning) == (True, "")
+        assert f"series {loadable.name.partition(':')[0]}: " in loadable.tooltip
+        node = a_plugin.load(loadable)
+        assert node.GetName() == loadable.name
+        expected = read_t1_map(flavours[flavour], series=[int(loadable.name.partition(":")[0])])
+        assert_same_map(t1_map_from_volume_node(node), expected)
+
+
+def test_of_a_series_with_map_and_magnitude_images_only_the_maps_files_are_taken(
+    flavours: dict[str, Path], a_plugin: Any
+) -> None:
+    (mixed,) = [files for files in series_of(flavours["philips"]) if len(files) > 3 and has_map(files)]
+    (loadable,) = a_plugin.examineForImport([mixed])
+    assert len(loadable.files) == 3
+    assert set(loadable.files) < set(mixed)
+    assert has_map(loadable.files)
+
+
+def has_map(files: list[str]) -> bool:
+    return any("T1 MAP" in slicer.dicomDatabase.fileValue(file, "0008,0008") for file in files)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"ImageType": RAW_TYPE, "SeriesDescription": "MOLLI T1Map_LongT1 SA_mid"},
+        {"ImageType": ["DERIVED", "PRIMARY", "T2 MAP"], "SeriesDescription": "T2Map_SA_mid_MOCO_T2"},
+        {"ImageType": ["DERIVED", "PRIMARY", "ECV"], "SeriesDescription": "ECV_SA_mid"},
+        {"PhotometricInterpretation": "PALETTE COLOR"},
+        {"ImageComments": "T1 Map", "PhotometricInterpretation": "RGB"},
+        {"Modality": "CT"},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
+        {"ImageType": ["DERIVED", "PRIMARY", "T1 MAP", "MOSAIC"], "ImageComments": "T1 Map"},
+        {"BurnedInAnnotation": "YES", "ImageComments": "T1 Map"},
+    ],
+    ids=["raw", "T2", "ECV", "palette", "color", "CT", "capture", "mosaic", "screenshot"],
+)
+def test_other_images_than_t1_maps_are_not_offered(
+    attributes: dict[str, Any], stored: np.ndarray, tmp_path: Path, a_plugin: Any
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], **attributes)
+    assert a_plugin.examineForImport(series_of(tmp_path)) == []
+
+
+def test_an_8_bit_picture_of_a_map_is_not_offered(tmp_path: Path, a_plugin: Any) -> None:
+    write_section(tmp_path / "a.dcm", np.zeros((40, 30), np.uint8))
+    write_section(tmp_path / "b.dcm", np.zeros((40, 30, 3), np.uint8), series=4)
+    assert a_plugin.examineForImport(series_of(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"ContrastBolusAgent": "Gadobutrol"}, "after contrast"),
+        ({"ContrastBolusAgent": "Gadobutrol", "ImageComments": "T1 Map"}, "after contrast"),
+        ({"MagneticFieldStrength": 0.55}, "field strength is 0.55 T"),
+        ({"orientation": (1, 0, 0, 0, 1, 0)}, "sections are axial"),
+    ],
+    ids=["contrast", "contrast beside many signs", "field", "axial"],
+)
+def test_a_map_that_the_classifier_would_refuse_is_offered_below_slicers_own_way_with_the_reason(
+    attributes: dict[str, Any], reason: str, stored: np.ndarray, tmp_path: Path, a_plugin: Any
+) -> None:
+    from DICOMLib import DICOMLoadable
+
+    write_section(tmp_path / "a.dcm", stored[0], **attributes)
+    (loadable,) = a_plugin.examineForImport(series_of(tmp_path))
+    assert not loadable.selected
+    assert loadable.confidence < 0.45 < DICOMLoadable().confidence  # scalar volume: of a part, of a series
+    assert reason in loadable.warning
+    node = a_plugin.load(loadable)
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(node)[0], stored[0])
+    assert node.GetName().endswith(", after contrast" if reason == "after contrast" else ", native")
+
+
+def test_a_view_that_may_be_a_long_axis_is_offered_first_but_with_a_warning(
+    stored: np.ndarray, tmp_path: Path, a_plugin: Any
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0])
+    (loadable,) = a_plugin.examineForImport(series_of(tmp_path))
+    assert loadable.selected
+    assert "long-axis" in loadable.warning
+
+
+def test_native_and_later_map_of_one_series_are_two_loadables(
+    stored: np.ndarray, tmp_path: Path, a_plugin: Any
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0])
+    write_section(tmp_path / "b.dcm", stored[1], ContrastBolusAgent="Gadobutrol")
+    native, later = a_plugin.examineForImport(series_of(tmp_path))
+    assert (native.files, later.files) == ([str(tmp_path / "a.dcm")], [str(tmp_path / "b.dcm")])
+    assert native.confidence > later.confidence
+
+
+def test_maps_that_form_no_stack_are_left_to_slicers_own_way(study: Path, stored: np.ndarray, a_plugin: Any) -> None:
+    write_section(study / "far.dcm", stored[0], 100.0)
+    assert a_plugin.examineForImport(series_of(study)) == []
+
+
+def test_the_map_wins_over_slicers_other_ways_to_load_its_series(study: Path, a_plugin: Any) -> None:
+    from DICOMLib import DICOMLoadable
+
+    (loadable,) = a_plugin.examineForImport(series_of(study))
+    parametric_map = 0.95  # the most that one of Slicer's own plugins says of such images
+    assert DICOMLoadable().confidence < parametric_map < loadable.confidence <= 1
+
+
+@pytest.mark.skipif(not SLICER_SOURCE, reason="SLICER_SOURCE names no checkout of Slicer")
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_slicer_itself_chooses_the_map_and_loads_it(
+    flavour: str, flavours: dict[str, Path], a_plugin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from DICOMLib import DICOMUtils
+
+    plugins = {name: slicers_plugin(name, monkeypatch) for name in SLICERS_PLUGINS} | {"ours": a_plugin}
+    file_lists = series_of(flavours[flavour])
+    offered, _ = DICOMUtils.getLoadablesFromFileLists(file_lists, list(plugins), pluginInstances=plugins)
+    ours = offered[a_plugin]
+    files = {file for loadable in ours for file in loadable.files}
+    others = [loadable for plugin in plugins.values() if plugin is not a_plugin for loadable in offered[plugin]]
+    assert any(files & set(loadable.files) for loadable in others)
+    DICOMUtils.selectHighestConfidenceLoadables(offered)
+    assert all(loadable.selected for loadable in ours)
+    assert not any(loadable.selected for loadable in others if files & set(loadable.files))
+    messages: list[str] = []
+    DICOMUtils.loadLoadables({a_plugin: ours}, messages)
+    assert messages == []
+    assert all(slicer.util.getNode(loadable.name) for loadable in ours)
+
+
+def slicers_plugin(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A plugin of the checkout. Its reader, vtkITK, is in the application only."""
+    monkeypatch.setitem(sys.modules, "vtkITK", ModuleType("vtkITK"))
+    spec = spec_from_file_location(name, Path(SLICER_SOURCE) / "Modules" / "Scripted" / "DICOMPlugins" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, f"{name}Class")()
+
+
+def test_a_loaded_map_knows_its_files_section_by_section(study: Path, stored: np.ndarray, a_plugin: Any) -> None:
+    node = load(a_plugin, study)
+    instances = [str(pydicom.dcmread(study / f"{name}.dcm").SOPInstanceUID) for name in "cab"]  # as they lie
+    assert node.GetAttribute("DICOM.instanceUIDs").split() == instances
+    assert (node.GetAttribute("ACNet_field_strength_tesla"), node.GetAttribute("ACNet_simulated")) == ("1.5", None)
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), stored)
+
+
+def test_a_loaded_map_lies_under_its_patient_and_study(study: Path, a_plugin: Any) -> None:
+    node = load(a_plugin, study)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(node)
+    study_item = hierarchy.GetItemParent(item)
+    assert hierarchy.GetItemUID(item, "DICOM") == slicer.dicomDatabase.fileValue(str(study / "a.dcm"), "0020,000E")
+    assert hierarchy.GetItemUID(item, "DICOMInstanceUID") == node.GetAttribute("DICOM.instanceUIDs")
+    assert hierarchy.GetItemUID(study_item, "DICOM") == STUDY
+    assert hierarchy.GetItemUID(hierarchy.GetItemParent(study_item), "DICOM") == PATIENT_ID
+
+
+def test_a_loaded_map_is_marked_as_ours_and_shown_in_the_window_of_its_field_strength(
+    study: Path, a_plugin: Any
+) -> None:
+    node = load(a_plugin, study)
+    display = node.GetDisplayNode()
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (700, 1300)
+    assert node.GetAttribute(T1_OF_DICOM) is not None
+    assert not display.GetAutoWindowLevel()
+    for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        assert view.GetBackgroundVolumeID() == node.GetID()
+
+
+def test_what_someone_typed_of_the_patient_is_in_no_name_and_no_log(
+    stored: np.ndarray, tmp_path: Path, a_plugin: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a map that is loaded, one whose pixels are no T1, and one that can't be read."""
+    caplog.set_level(0)
+    description = f"MOLLI {PATIENT_NAME} {PATIENT_ID} mid_MOCO_T1"
+    for series, slope in ((3, 1), (4, 0.1), (5, 1)):
+        write_section(
+            tmp_path / f"{series}.dcm", stored[0], series=series, RescaleSlope=slope, SeriesDescription=description
+        )
+    loadables = a_plugin.examineForImport(series_of(tmp_path))
+    (tmp_path / "5.dcm").write_bytes((tmp_path / "5.dcm").read_bytes()[:-100])
+    assert [a_plugin.load(loadable) is not None for loadable in loadables] == [True, True, False]
+    assert [loadable.name for loadable in loadables] == [f"{series}: MOLLI mid MOCO T1, native" for series in (3, 4, 5)]
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("4: MOLLI" in message and "as of T2" in message for message in messages)
+    assert any("5.dcm: it can't be read" in message for message in messages)
+    assert not any(word in message for message in messages for word in ("Doe", "Jane", "4711"))
+
+
+def test_pixels_that_are_no_t1_are_loaded_to_look_at_with_a_message(
+    stored: np.ndarray, tmp_path: Path, a_plugin: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], RescaleSlope=0.1)
+    node = load(a_plugin, tmp_path)
+    np.testing.assert_allclose(slicer.util.arrayFromVolume(node)[0], 0.1 * stored[0], rtol=1e-6)
+    assert node.GetDisplayNode().GetAutoWindowLevel()
+    assert "as of T2" in caplog.text
+    assert "ACNet will not classify it" in caplog.text
+
+
+def test_t1_in_seconds_is_loaded_in_ms(
+    stored: np.ndarray, tmp_path: Path, a_plugin: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], RescaleSlope=0.001)
+    np.testing.assert_allclose(slicer.util.arrayFromVolume(load(a_plugin, tmp_path))[0], stored[0], rtol=1e-5)
+    assert "converted to ms" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"SeriesInstanceUID": None}, {"PixelSpacing": None}, {"Rows": None}, {"orientation": (0, 0, 0, 0, 0, 0)}],
+    ids=["no series", "no spacing", "no rows", "no axes"],
+)
+def test_a_map_with_missing_or_impossible_attributes_is_not_offered(
+    attributes: dict[str, Any], stored: np.ndarray, tmp_path: Path, a_plugin: Any
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], **attributes)
+    assert a_plugin.examineForImport(series_of(tmp_path)) == []
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_odd_files_in_a_series_leave_the_map_beside_them_alone(
+    study: Path, a_plugin: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    (files,) = series_of(study)
+    content = (study / "a.dcm").read_bytes()
+    for length in (0, 100, 200, 400, 500):
+        (study / f"cut{length}.dcm").write_bytes(content[:length])
+    (study / "text.dcm").write_text("not DICOM")
+    (study / "DICOMDIR").write_bytes(content[:132])
+    odd = [str(file) for file in study.iterdir() if str(file) not in files] + [str(study / "is not there.dcm")]
+    (loadable,) = a_plugin.examineForImport([odd + files, []])
+    assert sorted(loadable.files) == sorted(files)
+    assert a_plugin.examineForImport([odd]) == []
+    assert not [record for record in caplog.records if record.levelname != "DEBUG"]
+
+
+def test_a_series_is_examined_once(study: Path, a_plugin: Any) -> None:
+    file_lists = series_of(study)
+    (first,) = a_plugin.examineForImport(file_lists)
+    (again,) = a_plugin.examineForImport(file_lists)
+    assert again is first

@@ -1,0 +1,117 @@
+"""What leaves the panel: the report, a segmentation, a case for the trainer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import slicer
+import slicer.util
+from slicer import vtkMRMLScalarVolumeNode as Volume
+
+from ACNetLib.scene.output import ResultNodes
+from panel_fixtures import classify, wait_for_end
+from repository import REPOSITORY
+
+TRAINER_FILE = REPOSITORY / "ACNetTrainer" / "ACNetTrainer.py"
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_module: Any) -> list[str]:
+    """The user chooses tmp_path; what the desktop is asked to open."""
+    import qt
+
+    pages: list[str] = []
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: str(tmp_path))
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: pages.append(url.toLocalFile()))
+    return pages
+
+
+def test_a_report_is_written_into_a_new_folder_and_opened(
+    a_module: Any, ui: Any, a_result: ResultNodes, opened: list[str], tmp_path: Path
+) -> None:
+    import qt
+
+    ui.sectionTable.item(0, 0).setCheckState(qt.Qt.Checked)
+    for _ in range(2):
+        ui.reportButton.click()
+        wait_for_end(a_module)
+    folders = ["acnet-report", "acnet-report-2"]
+    assert sorted(path.name for path in tmp_path.glob("acnet-report*")) == folders
+    assert opened == [str(tmp_path / folder / "report.html") for folder in folders]
+    assert str(tmp_path / "acnet-report-2" / "report.html") in ui.statusLabel.text
+    values = json.loads((tmp_path / "acnet-report" / "result.json").read_text(encoding="utf-8"))
+    assert [section["left_out"] for section in values["sections"]] == [True, False]
+    page = (tmp_path / "acnet-report" / "report.html").read_text(encoding="utf-8")
+    assert "by the reader:</strong> section 0." in page
+
+
+def test_no_report_is_written_when_the_user_chooses_no_folder(
+    a_module: Any, ui: Any, a_result: ResultNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qt
+
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: "")
+    ui.reportButton.click()
+    assert ui.applyButton.text == "Apply"
+    assert ui.statusLabel.text == ""
+
+
+def test_a_folder_that_can_not_be_written_is_named_and_the_panel_stays_usable(
+    a_module: Any, ui: Any, a_volume: Volume, a_result: ResultNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qt
+
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: str(tmp_path / "file"))
+    ui.reportButton.click()
+    wait_for_end(a_module)
+    assert "file" in ui.statusLabel.text
+    assert "can't be written" in ui.statusLabel.text
+    classify(a_module, a_volume)
+
+
+def test_there_is_a_report_only_of_a_run_of_this_session(a_module: Any, ui: Any, a_volume: Volume) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert not ui.reportButton.enabled
+    classify(a_module, a_volume)
+    assert ui.reportButton.enabled
+    a_module.widget.panel.logic.forget_runs()  # as in a scene that was opened from a file
+    a_module.enter()
+    assert not ui.reportButton.enabled
+    assert ui.reportButton.toolTip.startswith("Click Apply first")
+
+
+def test_a_segmentation_of_the_shown_overlay_is_made_by_a_click(
+    ui: Any, a_volume: Volume, a_result: ResultNodes
+) -> None:
+    ui.segmentationButton.click()
+    node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+    assert node.GetName() == "short axis attention combined segmentation"
+    assert node.GetName() in ui.statusLabel.text
+    assert node.GetSegmentation().GetNumberOfSegments() > 1
+
+
+def test_the_map_is_offered_to_the_trainer_which_opens(a_module: Any, ui: Any, a_volume: Volume) -> None:
+    from slicer_host import load_module
+
+    trainer = load_module(TRAINER_FILE)
+    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "LV")
+    ui.centerSelector.setCurrentNode(point)
+    ui.volumeSelector.setCurrentNode(a_volume)
+    slicer.util.selectModule("ACNetClassifier")
+    ui.trainingButton.click()
+    assert slicer.util.selectedModule() == "ACNetTrainer"
+    trainer_ui = trainer.widget.panel.ui
+    assert trainer_ui.volumeSelector.currentNode() is a_volume
+    assert trainer_ui.centerSelector.currentNode() is point
+    assert trainer_ui.statusLabel.text.startswith("Choose the label")
+    trainer.unload()
+
+
+def test_without_the_trainer_its_button_says_so(a_module: Any, ui: Any, a_volume: Volume) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert not ui.trainingButton.enabled
+    assert ui.trainingButton.toolTip == "The module ACNet Trainer is not installed"

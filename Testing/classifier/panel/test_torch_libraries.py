@@ -1,0 +1,69 @@
+"""PyTorch is imported in a thread without holding up the others, and without making all cores wait."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from repository import REPOSITORY
+
+CORE = REPOSITORY / "ACNetClassifier"
+
+STARTING = """
+import gc, os, sys, threading, time, types
+sys.path.insert(0, sys.argv[1])
+sys.modules["ACNetLib.panel"] = package = types.ModuleType("ACNetLib.panel")  # its other files need Slicer
+package.__path__ = [sys.argv[1] + "/ACNetLib/panel"]
+from ACNetLib.panel import torch_libraries
+"""
+
+
+def said_by(code: str) -> list[str]:
+    """By a process of its own."""
+    command = [sys.executable, "-c", STARTING + code, str(CORE)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc to see which libraries are loaded")
+def test_the_libraries_are_there_before_the_import() -> None:
+    code = """
+torch_libraries._load_libraries()
+assert "torch" not in sys.modules
+print(any("libtorch_cpu" in line for line in open("/proc/self/maps")))
+torch_libraries.import_torch()
+import torch
+print(float(torch.ones(2).sum()))
+"""
+    assert said_by(code) == ["True", "2.0"]
+
+
+def test_no_garbage_is_looked_for_while_it_is_imported_and_what_is_there_is_never_looked_at_again() -> None:
+    code = """
+searches = []
+gc.callbacks.append(lambda phase, details: searches.append(phase))
+torch_libraries.import_torch()
+print(len(searches), gc.isenabled(), gc.get_freeze_count() > 100_000)
+gc.collect()
+print(len(searches) > 0)
+"""
+    assert said_by(code) == ["0", "True", "True", "True"]
+
+
+def test_all_cores_compute_where_waiting_threads_sleep_and_one_less_where_somebody_else_imported_it() -> None:
+    own = """
+torch_libraries.import_torch()
+torch_libraries.import_torch()
+import torch
+print("GOMP_SPINCOUNT" in os.environ, torch.get_num_threads())
+"""
+    others = """
+import torch
+print(torch.get_num_threads())
+torch_libraries.import_torch()
+print(torch.get_num_threads(), max(1, min(torch.get_num_threads(), os.cpu_count() - 1)))
+"""
+    before, after, expected = said_by(others)
+    assert said_by(own) == ["True", before]
+    assert after == expected

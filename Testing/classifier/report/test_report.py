@@ -1,0 +1,206 @@
+"""The files of a result."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ACNetLib import __version__
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.exam import pool_exam
+from ACNetLib.models.model import read_card
+from ACNetLib.models.store import model_for_field
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.report.files import result_values, write_result
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.measures import SectionMeasures
+from repository import REPOSITORY
+
+FORMAT_PAGE = (REPOSITORY / "Documentation" / "result-format.md").read_text(encoding="utf-8")
+FILES, SCHEMA = FORMAT_PAGE.split("## result.json")
+SCHEMA, EXAM_SCHEMA = SCHEMA.split("## Several maps of one exam")
+DOCUMENTED = re.compile(r"^\| `([A-Za-z0-9_.\[\]-]+)` \|", re.MULTILINE)
+FREE_FIELDS = ("model.network",)
+"""Their own fields belong to the network."""
+
+
+@pytest.fixture
+def a_folder(tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> Path:
+    write_result(a_study(an_oblique_t1_map), tmp_path / "result")
+    return tmp_path / "result"
+
+
+def test_volumes_lie_on_the_grid_of_the_t1_map(a_folder: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> None:
+    study = a_study(an_oblique_t1_map)
+    for name, expected in (
+        ("attention.nrrd", study.attention["combined"]),
+        ("attention-label.nrrd", study.bands["combined"]),
+        ("ventricle-label.nrrd", study.ventricle),
+    ):
+        image = sitk.ReadImage(str(a_folder / name))
+        assert image.GetSpacing() == pytest.approx(an_oblique_t1_map.image.GetSpacing())
+        assert image.GetOrigin() == pytest.approx(an_oblique_t1_map.image.GetOrigin())
+        assert image.GetDirection() == pytest.approx(an_oblique_t1_map.image.GetDirection(), abs=1e-9)
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(image), expected)
+
+
+def test_a_result_has_exactly_the_documented_files(tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> None:
+    write_result(a_study(an_oblique_t1_map), tmp_path / "result", Path.touch)
+    written = {re.sub(r"\d+", "N", path.name) for path in (tmp_path / "result").iterdir()}
+    assert set(DOCUMENTED.findall(FILES)) == written
+
+
+def test_result_json_holds_exactly_the_documented_fields(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
+    study = replace(a_study(an_oblique_t1_map), card=read_card(model_for_field(1.5)))
+    assert set(DOCUMENTED.findall(SCHEMA)) == set(_paths(result_values(study)))
+
+
+def test_result_json_of_an_exam_holds_what_is_of_one_map_once_a_map(
+    an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    study = replace(a_study(an_oblique_t1_map), card=read_card(model_for_field(1.5)))
+    of_one, values = result_values(study), result_values(pool_exam([study, study], ["Another was left out."]))
+    moved = {"t1_map", "center_source", "field_mismatch", "sections"}
+    assert values.keys() == {*of_one, "maps"} - moved
+    assert [each["folder"] for each in values["maps"]] == ["map-1", "map-2"]
+    for each in values["maps"]:
+        assert set(DOCUMENTED.findall(EXAM_SCHEMA)) == {f"maps[].{key}" for key in each}
+        assert {key: each[key] for key in moved} == {key: of_one[key] for key in moved}
+        assert each["warnings"] == of_one["warnings"]
+    assert values["warnings"] == ["Another was left out."]
+
+
+def _paths(value: object, prefix: str = "") -> list[str]:
+    """The path of every plain value, a list of objects written as name[]."""
+    if isinstance(value, dict) and prefix not in FREE_FIELDS:
+        return [path for key, part in value.items() for path in _paths(part, f"{prefix}.{key}" if prefix else key)]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return sorted({path for part in value for path in _paths(part, f"{prefix}[]")})
+    return [prefix]
+
+
+def test_result_json_tells_the_verdict_the_rule_and_the_range(a_folder: Path) -> None:
+    values = _read_strictly(a_folder / "result.json")
+    assert values["study"]["verdict"] == "dcm"
+    assert values["study"]["stability"] == pytest.approx(
+        {"low": 0.86, "high": 0.94, "shift_mm": 3.0, "turn_degrees": 5.0}
+    )
+    assert values["study"]["prevalence_dcm"] == 0.5
+    assert values["verdict_rule"] == {
+        "uncertain_range": [0.2, 0.8],
+        "words": "normal below a probability of 0.2, uncertain from 0.2 to below 0.8, DCM from 0.8 on",
+    }
+    assert values["sections"][1]["measures"]["septal_t1_ms"] == 1043.2
+    assert values["warnings"] == ["The map is odd."]
+
+
+def test_what_can_not_be_measured_is_null_in_result_json(
+    tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    study = a_study(an_oblique_t1_map)
+    nothing = float("nan")
+    sections = (
+        replace(study.sections[0], measures=SectionMeasures(nothing, 1010.0, 2500.0, 6.5)),
+        replace(study.sections[1], measures=None),
+    )
+    card = replace(study.card, metrics={"auroc": {"value": 0.9, "low": nothing, "high": 1.0}})
+    write_result(replace(study, sections=sections, card=card), tmp_path / "result")
+    values = _read_strictly(tmp_path / "result" / "result.json")
+    assert values["sections"][0]["measures"]["septal_t1_ms"] is None
+    assert values["sections"][0]["measures"]["myocardial_t1_ms"] == 1010.0
+    assert values["sections"][1]["measures"] is None
+    assert values["model"]["auroc"] == {"value": 0.9, "low": None, "high": 1.0}
+
+
+def test_a_model_that_was_not_judged_has_no_auroc_in_result_json(a_folder: Path) -> None:
+    assert _read_strictly(a_folder / "result.json")["model"]["auroc"] is None
+
+
+def _read_strictly(path: Path) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def test_result_json_tells_the_software_and_its_version(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
+    software = result_values(a_study(an_oblique_t1_map))["software"]
+    assert software == {"name": "SlicerACNet", "version": __version__}
+
+
+def test_a_folder_whose_name_is_no_text_has_a_result_too(
+    tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    name = b"M\xfcller".decode("utf-8", "surrogateescape")  # as Python reads a Latin-1 name on Linux
+    write_result(a_study(replace(an_oblique_t1_map, name=name)), tmp_path / "result")
+    assert "M?ller" in (tmp_path / "result" / "report.html").read_text(encoding="utf-8")
+    assert _read_strictly(tmp_path / "result" / "result.json")["t1_map"]["name"] == name
+
+
+def test_the_page_shows_the_pictures_of_the_folder(a_folder: Path) -> None:
+    page = (a_folder / "report.html").read_text(encoding="utf-8")
+    pictures = sorted(a_folder.glob("section-*.png"))
+    assert [path.name for path in pictures] == ["section-0.png", "section-1.png"]
+    for path in pictures:
+        assert b64encode(path.read_bytes()).decode() in page
+
+
+def test_the_file_of_the_result_comes_last_so_that_it_marks_a_complete_one(
+    tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    files = write_result(a_study(an_oblique_t1_map), tmp_path / "result")
+    assert [path.name for path in files[-2:]] == ["report.html", "result.json"]
+    assert sorted(path.name for path in files) == sorted(path.name for path in (tmp_path / "result").iterdir())
+
+
+def test_the_scene_is_written_before_the_file_that_marks_a_complete_result(
+    tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(f"{path}: no room")
+
+    with pytest.raises(OSError, match="no room"):
+        write_result(a_study(an_oblique_t1_map), tmp_path / "result", fail)
+    assert not (tmp_path / "result" / "result.json").exists()
+
+
+def test_an_earlier_result_is_not_overwritten(a_folder: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> None:
+    before = {path.name: path.read_bytes() for path in a_folder.iterdir()}
+    with pytest.raises(ACNetError, match="not an empty folder"):
+        write_result(a_study(an_oblique_t1_map), a_folder)
+    assert {path.name: path.read_bytes() for path in a_folder.iterdir()} == before
+
+
+def test_result_json_tells_the_reference_and_the_z_scores_or_that_there_is_none(
+    an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    t1_map = replace(an_oblique_t1_map, scanner="SIEMENS Avanto")
+    study = a_study(t1_map)
+    values = result_values(study)
+    assert values["t1_map"]["scanner"] == "SIEMENS Avanto"
+    words = values["reference_t1"].pop("words")
+    assert words.startswith("No reference T1 of this scanner (SIEMENS Avanto) was given: ")
+    assert words.endswith("the verdict is uncertain from 0.2 to below 0.8.")
+    assert values["reference_t1"] == {"source": "none", "mean_ms": None, "sd_ms": None, "t1_factor": 1.0}
+    assert (values["study"]["septal_t1_ms"], values["study"]["septal_z"]) == (1043.2, None)
+    assert values["model"]["normal_t1_ms"] is None
+
+    card = replace(study.card, normal_t1_ms=(990.0, 30.0), uncertain_range_without_reference=(0.1, 0.9))
+    reference = ReferenceT1(1000.0, 24.0, "remembered")
+    values = result_values(replace(study, card=card, reference=reference))
+    words = values["reference_t1"].pop("words")
+    assert "(SIEMENS Avanto), remembered: 1000 ± 24 ms. The networks saw T1 times 0.990" in words
+    assert values["reference_t1"] == {"source": "remembered", "mean_ms": 1000.0, "sd_ms": 24.0, "t1_factor": 0.99}
+    assert values["study"]["septal_z"] == values["sections"][0]["septal_z"] == pytest.approx(1.8)
+    assert values["verdict_rule"]["uncertain_range"] == [0.2, 0.8]
+    assert values["model"]["normal_t1_ms"] == [990.0, 30.0]
+    assert result_values(replace(study, card=card))["verdict_rule"]["uncertain_range"] == [0.1, 0.9]

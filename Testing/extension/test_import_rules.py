@@ -1,0 +1,211 @@
+"""Who may import what: the rules that keep the classifier light and its module loadable without PyTorch."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imported_names import imported, is_type_checking, module_name
+from repository import REPOSITORY
+from slicer_host.loadable_modules import LATE_CLASSES
+
+CORE = REPOSITORY / "ACNetClassifier" / "ACNetLib"
+TRAINER = REPOSITORY / "ACNetTrainer" / "ACNetTrainerLib"
+MODULE_FILES = [
+    REPOSITORY / "ACNetClassifier" / "ACNetClassifier.py",
+    REPOSITORY / "ACNetTrainer" / "ACNetTrainer.py",
+]
+
+DICOM_PLUGIN = REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py"
+
+BUNDLED = {"numpy", "scipy", "SimpleITK", "PIL", "pydicom", "vtk"}
+"""What Slicer brings along; its own packages are in the next two."""
+SCENE, APPLICATION = {"slicer", "vtk"}, {"qt", "ctk", "slicer"}
+OTHER_MODULES = {"PyTorchUtils", "SampleData"}
+"""Of Slicer and of the extension PyTorch: there when they are needed, not when a module is loaded."""
+CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "filelock", "safetensors"}
+"""torch brings filelock along."""
+STANDARD = set(sys.stdlib_module_names)
+
+
+def packages(file: Path, at_load: bool = False) -> set[str]:
+    return {name.split(".")[0] for name in imported(file, at_load)} - STANDARD
+
+
+def files(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*.py"))
+    assert len(found) > 5
+    return found
+
+
+def id_of(file: Path) -> str:
+    return file.relative_to(REPOSITORY).as_posix()
+
+
+OURS = {module_name(file): file for file in [*files(CORE), *files(TRAINER)]}
+
+
+def loaded_with(starts: list[Path]) -> set[Path]:
+    """These files and every file of ours that is loaded when they are, packages' `__init__` included."""
+    waiting, loaded = list(starts), set[Path]()
+    while waiting:
+        file = waiting.pop()
+        if file in loaded:
+            continue
+        loaded.add(file)
+        for name in [*imported(file, at_load=True), module_name(file)]:
+            parts = name.split(".")
+            waiting += [OURS[part] for end in range(len(parts)) if (part := ".".join(parts[: end + 1])) in OURS]
+    return loaded
+
+
+LOADED_BY_SLICER = sorted(
+    loaded_with(
+        [*MODULE_FILES, DICOM_PLUGIN, *(file for folder in (CORE, TRAINER) for file in folder.glob("panel/*.py"))]
+    )
+)
+
+
+@pytest.mark.parametrize("file", files(CORE), ids=id_of)
+def test_the_core_imports_nothing_beyond_torch_and_what_slicer_bundles(file: Path) -> None:
+    allowed = CORE_PACKAGES | {"ACNetLib"}
+    if file.parent.name == "scene":
+        allowed |= SCENE
+    elif "panel" in file.parts:
+        allowed |= APPLICATION | {"vtk"}
+        assert packages(file, at_load=True) - allowed == set()
+        allowed |= OTHER_MODULES
+    assert packages(file) - allowed == set()
+
+
+@pytest.mark.parametrize("file", [file for file in files(TRAINER) if "panel" not in file.parts], ids=id_of)
+def test_the_trainer_touches_slicer_only_in_its_scene_and_panel(file: Path) -> None:
+    forbidden = {"qt", "ctk"} if file.name == "scene.py" else {"qt", "ctk", "slicer", "vtk"}
+    assert packages(file) & forbidden == set()
+
+
+def test_the_core_does_not_know_the_trainer() -> None:
+    assert [id_of(file) for file in files(CORE) if "ACNetTrainerLib" in packages(file)] == []
+    assert any("ACNetLib" in packages(file) for file in files(TRAINER)), "the other direction is allowed"
+
+
+@pytest.mark.parametrize("file", LOADED_BY_SLICER, ids=id_of)
+def test_what_slicer_loads_with_a_module_is_bundled_with_slicer(file: Path) -> None:
+    allowed = BUNDLED | APPLICATION | {"DICOMLib", "ACNetLib", "ACNetTrainerLib"}
+    assert packages(file, at_load=True) - allowed == set()
+
+
+def test_the_walk_over_loaded_files_finds_what_it_should() -> None:
+    names = {module_name(file) for file in LOADED_BY_SLICER}
+    assert {
+        "ACNetLib",
+        "ACNetLib.panel.panel",
+        "ACNetLib.scene.output",
+        "ACNetLib.t1map.t1_map",
+        "ACNetLib.dicom.volumes",
+    } <= names
+    assert not names & {"ACNetLib.networks.acnet", "ACNetLib.models.model", "ACNetLib.inference.classifier"}
+    reached = {module_name(file) for file in loaded_with([CORE / "inference" / "classifier.py"])}
+    assert {"ACNetLib.networks.acnet", "ACNetLib.inference.device", "ACNetLib.files"} <= reached
+
+
+def names_at_load(node: ast.AST) -> Iterator[str]:
+    """Every name that a file mentions outside of its functions' bodies: imports, annotations and bases included."""
+    match node:
+        case ast.alias(name=name) | ast.Name(id=name) | ast.Attribute(attr=name):
+            yield name
+    body = node.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else []
+    for child in ast.iter_child_nodes(node):
+        if child not in body and not is_type_checking(child):
+            yield from names_at_load(child)
+
+
+LATE = {name for names in LATE_CLASSES.values() for name in names}
+
+
+@pytest.mark.parametrize("file", LOADED_BY_SLICER, ids=id_of)
+def test_what_slicer_loads_with_a_module_needs_no_class_that_comes_later(file: Path) -> None:
+    assert set(names_at_load(ast.parse(file.read_text(encoding="utf-8")))) & LATE == set()
+
+
+def test_a_late_class_is_found_wherever_it_is_needed_at_load() -> None:
+    for code in (
+        "from slicer import vtkSlicerColorLogic",
+        "import slicer\nclass A:\n    legend: slicer.vtkSlicerColorLogic",
+        "import slicer\ndef f(logic: slicer.vtkSlicerColorLogic): ...",
+        "import slicer\nclass A(slicer.vtkSlicerColorLogic): ...",
+        "import slicer\nlogic = slicer.vtkSlicerColorLogic()",
+    ):
+        assert "vtkSlicerColorLogic" in set(names_at_load(ast.parse(code)))
+    later = "import slicer\ndef f():\n    return slicer.vtkSlicerColorLogic"
+    assert "vtkSlicerColorLogic" not in set(names_at_load(ast.parse(later)))
+
+
+LOADING = """
+import importlib.abc, sys
+from pathlib import Path
+from slicer_host import load_module, start_host
+
+start_host()
+before = set(sys.modules)
+allowed = set(sys.stdlib_module_names) | set(sys.argv[2].split(","))
+assert not {"torch", "safetensors"} & before, "the host itself loaded them"
+assert not any(name.startswith("ACNet") for name in before)
+
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top in before or top in allowed or top.startswith("_sysconfigdata"):  # standard, but named after the system
+            return None
+        blocked.append(name)
+        raise ModuleNotFoundError(f"{name} is not bundled with Slicer", name=name)
+
+
+blocked = []
+sys.meta_path.insert(0, Blocker())
+try:
+    import torch
+except ModuleNotFoundError:
+    print("blocked", blocked.pop())
+module = load_module(Path(sys.argv[1]))
+if module.widget:
+    module.enter()
+print("loaded", module.description.title)
+print("ours", *sorted(name for name in sys.modules if name.startswith("ACNet")))
+sys.stdout.flush()
+import os; os._exit(0)  # without the ceremony of ending a Qt application
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "reached"),
+    [
+        (MODULE_FILES[0], "ACNetLib.panel.panel"),
+        (MODULE_FILES[1], "ACNetTrainerLib.panel.panel"),
+        (DICOM_PLUGIN, "ACNetLib.dicom.series"),
+    ],
+)
+def test_a_module_loads_and_shows_its_panel_without_torch(file: Path, reached: str) -> None:
+    """In a process of its own that can import nothing but the standard library and what Slicer bundles."""
+    bundled = ",".join([*BUNDLED, "packaging", "SampleData", "vtkmodules", "ACNetLib", "ACNetTrainerLib", file.stem])
+    paths = [file.parent, REPOSITORY / "ACNetClassifier", REPOSITORY / "Testing"]
+    result = subprocess.run(
+        [sys.executable, "-c", LOADING, str(file), bundled],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    first, second, third = result.stdout.splitlines()[-3:]
+    assert first == "blocked torch"
+    assert second.startswith("loaded ACNet")
+    assert reached in third.split()

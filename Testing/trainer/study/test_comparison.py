@@ -1,0 +1,296 @@
+"""A comparison of two networks on a few simulated patients: it is done once, goes on where it stopped, and its tables
+need nothing but its small files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import distributed
+import numpy as np
+import psutil
+import pytest
+import SimpleITK as sitk
+import torch
+
+from ACNetLib.errors import ACNetError
+from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
+from ACNetTrainerLib.commands.main import main
+from ACNetTrainerLib.evaluation.paired_tests import delong_test
+from ACNetTrainerLib.study import comparison, protocols
+from ACNetTrainerLib.study import training as comparison_training
+from ACNetTrainerLib.study.cache import run_folder, run_key, source_files
+from ACNetTrainerLib.study.comparison import compare
+from ACNetTrainerLib.study.protocols import HONEST, PAPER_2, Request, plan
+from ACNetTrainerLib.study.summary import DECISIONS, read_tested, summarize
+from ACNetTrainerLib.study.training import CopiedCase, PaperDataset, Run, train_and_test
+from ACNetTrainerLib.training.dataset import CaseDataset
+from conftest import acnet_train, simulate_library
+from repository import REPOSITORY
+from tiny_training import CPU
+
+NETWORKS = ("acnet", "resnet50")
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
+    """Eight patients to test on."""
+    return simulate_library(tmp_path_factory.mktemp("fresh") / "cases", patients=8, seed=78, levels=("mid",))
+
+
+@pytest.fixture(scope="module")
+def arguments(
+    simulated_library: CaseLibrary, fresh: CaseLibrary, tmp_path_factory: pytest.TempPathFactory
+) -> list[object]:
+    output = tmp_path_factory.mktemp("comparison") / "honest"
+    return [
+        *("compare", simulated_library.folder, "--protocol", "honest", "--networks", *NETWORKS, "--seeds", 1),
+        *("--epochs", 1, "--middle-sections", "--test-cases", fresh.folder, "--output", output, "--device", "cpu"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def compared(arguments: list[object]) -> Path:
+    """The output folder of a comparison that nobody interrupted."""
+    code, said, error = acnet_train(arguments)
+    assert code == 0, error
+    assert said.startswith("2 trainings, 0 of them done before\n")
+    output = arguments[arguments.index("--output") + 1]
+    assert isinstance(output, Path)
+    return output
+
+
+def test_the_table_has_the_networks_the_baselines_and_their_paired_tests(compared: Path) -> None:
+    summary = json.loads((compared / "comparison.json").read_text(encoding="utf-8"))
+    baselines = {f"baseline-{name}" for name in ("majority-class", "septal-t1", "size", "septal-t1-and-size")}
+    assert set(summary["networks"]) == {*NETWORKS, *baselines}
+    assert summary["simulated"] is True
+    assert summary["command"].startswith("acnet-train compare ")
+    for values in summary["networks"].values():
+        for measure in ("accuracy", "recall_normal", "recall_dcm", "balanced_accuracy", "auroc"):
+            assert 0 <= values[measure]["low"] <= values[measure]["value"] <= values[measure]["high"] <= 1
+    assert set(summary["paired"]) == {"resnet50", *baselines} - {"baseline-majority-class"}
+    assert {row["patients"] for row in summary["paired"].values()} == {8}
+    assert set(summary["attention"]) == {"acnet"}
+
+
+def test_the_report_needs_no_other_file_and_says_that_all_is_simulated(compared: Path) -> None:
+    page = (compared / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 3
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    titles = re.findall(r"<h2>([^<]*)</h2>", page)
+    assert len(titles) == 4
+    assert all("simulated" in title for title in titles)
+    outside_of_the_mapping = re.sub(r'<section aria-labelledby="mapping">.*?</section>', "", page, flags=re.DOTALL)
+    assert not re.search("sensitivity|specificity", outside_of_the_mapping)
+
+
+def test_every_table_can_be_made_from_the_small_files_alone(compared: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(compared / "runs", copy / "runs")
+    shutil.copy(compared / "runs.json", copy)
+    assert sum(file.stat().st_size for file in (copy / "runs").rglob("*.csv")) < 5000
+    code, said, error = acnet_train(["compare-tables", copy])
+    assert code == 0, error
+    assert "simulated patients" in said
+    for name in ("comparison.json", "report.html"):
+        assert (copy / name).read_bytes() == (compared / name).read_bytes()
+
+
+def test_what_is_done_is_not_done_again_and_what_is_missing_comes_out_the_same(
+    compared: Path, arguments: list[object], tmp_path: Path
+) -> None:
+    output = tmp_path / "interrupted"
+    shutil.copytree(compared, output)
+    (lost,) = (output / "runs").glob("acnet-*")
+    (kept,) = (output / "runs").glob("resnet50-*")
+    predictions = (lost / "predictions.csv").read_bytes()
+    before = (kept / "outcome.json").stat().st_mtime_ns
+    shutil.rmtree(lost)
+    code, said, error = acnet_train([*arguments, "--output", output])
+    assert code == 0, error
+    assert said.startswith("2 trainings, 1 of them done before\nacnet-seed1: ")
+    assert (lost / "predictions.csv").read_bytes() == predictions
+    assert (kept / "outcome.json").stat().st_mtime_ns == before
+
+
+def test_a_comparison_whose_files_are_gone_says_what_to_do(compared: Path, tmp_path: Path) -> None:
+    shutil.copy(compared / "runs.json", tmp_path)
+    with pytest.raises(
+        ACNetError, match=r"acnet-seed1-\w+: files of this training are missing. Run acnet-train compare"
+    ):
+        summarize(tmp_path)
+    with pytest.raises(ACNetError, match=r"no runs\.json found; expected the output folder of acnet-train compare"):
+        summarize(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"runs": 5}', '{"runs": [{}], "protocol": "honest"}'])
+def test_a_damaged_record_of_a_comparison_is_one_line(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs.json").write_text(text)
+    assert main(["compare-tables", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "runs.json: " in error
+    assert error.endswith("Run acnet-train compare once more.\n")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--protocol", "paper-1", "--seeds", "1"], "--seeds: found with --protocol paper-1"),
+        (["--protocol", "honest", "--folds", "1"], "--folds: found with --protocol honest"),
+        (["--protocol", "honest", "--networks", "alexnet"], "--networks: found 'alexnet'"),
+        (["--protocol", "paper-1", "--folds", "6"], "--folds: found 6; expected 1 to 5"),
+        (["--protocol", "paper-1"], "found 18 sections labelled normal; expected 36"),
+        (["--protocol", "honest"], "1 normal and 2 DCM patients to test on; expected at least 2 of each"),
+    ],
+)
+def test_a_wrong_request_is_refused(
+    simulated_library: CaseLibrary, wrong: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(simulated_library.folder), "--output", str(tmp_path / "out"), *wrong]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_interrupted_comparison_says_how_to_go_on(
+    arguments: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "complete_all", interrupt)
+    assert main([*map(str, arguments), "--output", str(tmp_path / "out")]) == 3
+    assert "Run the same command again: what is done is kept" in capsys.readouterr().err
+
+
+@pytest.fixture
+def small_paper(simulated_library: CaseLibrary, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """One of two folds of `paper-2` with 28 sections of 640."""
+    monkeypatch.setattr(protocols, "PAPER_SECTIONS", {"normal": 12, "dcm": 12})
+    monkeypatch.setattr(protocols, "PAPER_2_NORMALS", 16)
+    monkeypatch.setattr(protocols, "FOLDS", 2)
+    return plan(simulated_library, Request(PAPER_2, ("acnet",), (1,), epochs=3))[0]
+
+
+def test_the_papers_protocol_keeps_the_epoch_that_is_best_on_the_test_sections(
+    small_paper: Run, tmp_path: Path
+) -> None:
+    outcome = train_and_test(small_paper, tmp_path / "work", CPU)
+    errors = [row["validation_loss"] for row in outcome.epochs]
+    assert len(errors) == 3
+    assert outcome.best_epoch == 1 + int(np.argmin(errors))
+    is_dcm = np.array([case.is_dcm for case in small_paper.test])
+    one_slice = 1 / len(is_dcm)  # training validates in 16 bit, where that is fast: a slice at 0 may change sides
+    assert np.mean((outcome.log_odds >= 0) != is_dcm) == pytest.approx(min(errors), abs=1.01 * one_slice)
+    assert (outcome.decision_threshold, outcome.temperatures) == (0.5, (1.0,))
+
+
+def test_a_copy_is_turned_and_noisy_and_the_same_in_training_and_test(small_paper: Run) -> None:
+    library = CaseLibrary(small_paper.training_folder, ())
+    copy = next(case for case in small_paper.training if isinstance(case, CopiedCase))
+    original = replace(copy, case=copy.copy_of)
+    other = replace(copy, case=f"{copy.case}1")
+    dataset = PaperDataset(library, [copy, other], small_paper.recipe.intensity)
+    plain = CaseDataset(library, [original], small_paper.recipe.intensity)[(0, 0, 0)][0]
+    first, second = dataset[(0, 0, 0)][0], dataset[(0, 1, 0)][0]
+    assert torch.equal(dataset[(3, 0, 0)][0], first), "whatever the epoch"
+    assert (first - plain).abs().mean() > 3
+    assert (first - second).abs().mean() > 3
+
+
+def test_a_training_is_known_by_its_recipe_its_cases_and_their_images(
+    simulated_library: CaseLibrary, fresh: CaseLibrary, tmp_path: Path
+) -> None:
+    shutil.copytree(simulated_library.folder, tmp_path / "cases")
+    library = read_case_library(tmp_path / "cases")
+    request = Request(HONEST, ("acnet",), (1,), epochs=1, test_library=fresh)
+    (run,) = plan(library, request)
+    key = run_key(run)
+    assert run_folder(tmp_path, run).name == f"acnet-seed1-{key}"
+    assert run_key(plan(simulated_library, request)[0]) == key, "wherever the library lies"
+    assert run_key(plan(library, replace(request, epochs=2))[0]) != key
+    first, *others = run.training
+    assert run_key(replace(run, training=(replace(first, center_l_mm=1.0), *others))) != key
+    path = library.path(first)
+    image = sitk.ReadImage(str(path))
+    sitk.WriteImage(image + 1, str(path))
+    assert run_key(run) != key
+
+
+def test_the_hash_covers_every_file_of_ours_that_a_training_loads() -> None:
+    program = (
+        "import sys, ACNetTrainerLib.study.training as c, ACNetTrainerLib.networks.resnet\n"
+        "print(*[m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in ('ACNetLib', 'ACNetTrainerLib')],"
+        " sep='\\n')"
+    )
+    paths = [str(REPOSITORY / name) for name in ("ACNetClassifier", "ACNetTrainer")]
+    said = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n{program}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {Path(line) for line in said.stdout.split()}
+    found = set(source_files(Path(comparison_training.__file__)))
+    assert len(found) > 30
+    assert all(path.name == "__init__.py" and path.stat().st_size < 1000 for path in loaded - found)
+    assert not [path for path in found if path.name in {"cli.py", "comparison_summary.py", "comparison_figures.py"}]
+
+
+@pytest.mark.parametrize("protocol", ["paper-1", "paper-2", "paper-2-30-epochs", "honest", "honest-18-epochs"])
+def test_the_published_numbers_follow_from_the_published_predictions(protocol: str) -> None:
+    results = REPOSITORY / "Documentation" / "results"
+    summary = json.loads((results / f"comparison-{protocol}.json").read_text(encoding="utf-8"))
+    tested = read_tested(results / "comparison" / protocol)
+    assert list(summary["networks"]) == list(tested)
+    for name, one in tested.items():
+        for measure, metric in DECISIONS.items():
+            value = np.mean([metric(margins, one.truth) for margins in one.margins])
+            assert summary["networks"][name][measure]["value"] == round(float(value), 4), (name, measure)
+    own, truth = tested["acnet"].of_patients()
+    for name, row in summary["paired"].items():
+        p_value = delong_test(own, tested[name].of_patients()[0], truth).p_value
+        assert row["p_delong"] == pytest.approx(p_value, rel=0.01)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(
+    simulated_library: CaseLibrary, fresh: CaseLibrary, tmp_path: Path
+) -> None:
+    request = Request(HONEST, ("acnet",), (1,), test_library=fresh)
+    with pytest.raises(ACNetError, match=r"--scheduler: no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
+        compare(simulated_library, request, tmp_path, CPU, {}, scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same_table(
+    simulated_library: CaseLibrary, fresh: CaseLibrary, tmp_path: Path
+) -> None:
+    request = Request(HONEST, ("acnet",), (1, 2), epochs=3, middle_sections=True, test_library=fresh)
+    here, there = tmp_path / "here", tmp_path / "there"
+    compare(simulated_library, request, here, CPU, {})
+    finished_at_the_loss: list[int] = []
+
+    def kill_a_worker_in_the_middle(cluster: distributed.LocalCluster) -> None:
+        while not list((there / "runs").glob("*/training/last.ckpt")):
+            time.sleep(0.02)
+        psutil.Process(cluster.workers[0].pid).kill()
+        finished_at_the_loss.append(len(list((there / "runs").glob("*/outcome.json"))))
+
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        killer = threading.Thread(target=kill_a_worker_in_the_middle, args=(cluster,), daemon=True)
+        killer.start()
+        compare(simulated_library, request, there, CPU, {}, cluster.scheduler_address)
+        killer.join()
+    assert finished_at_the_loss == [0]
+    assert summarize(there) == summarize(here)
+    for folder in (here / "runs").iterdir():
+        same = there / "runs" / folder.name
+        assert (same / "predictions.csv").read_bytes() == (folder / "predictions.csv").read_bytes()

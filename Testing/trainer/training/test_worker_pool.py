@@ -1,0 +1,63 @@
+"""Worker processes end with the one that started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from repository import REPOSITORY
+
+SLEEPERS = """
+import sys, time
+from ACNetLib.commands.parser import CommandParser, run_command
+from ACNetTrainerLib.worker_pool import worker_pool
+
+def run(options):
+    with worker_pool(2, {method!r}) as pool:
+        for _ in pool.map(time.sleep, [0.01, 0.01] + [600.0] * 6):
+            print("ready", flush=True)
+
+parser = CommandParser("sleepers")
+parser.set_defaults(run=run)
+if __name__ == "__main__":
+    sys.exit(run_command(parser, []))
+"""
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 3), (signal.SIGINT, 3), (signal.SIGKILL, -9)])
+def test_no_worker_is_left_when_their_process_is_stopped_or_killed(
+    tmp_path: Path, method: str, number: signal.Signals, code: int
+) -> None:
+    script = tmp_path / "sleepers.py"
+    script.write_text(SLEEPERS.format(method=method))
+    paths = [str(REPOSITORY / "ACNetClassifier"), str(REPOSITORY / "ACNetTrainer")]
+    process = subprocess.Popen(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore Ctrl-C, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == code, said
+    assert "Traceback" not in said
+    end = time.monotonic() + 30
+    while any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers):
+        assert time.monotonic() < end, "a worker is left"
+        time.sleep(0.1)
