@@ -15,7 +15,8 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.scene.output import ResultNodes, add_t1_map, find_result
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import add_t1_map, find_result
 from ACNetLib.scene.views import nodes_of_class
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map
 

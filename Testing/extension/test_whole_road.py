@@ -14,7 +14,8 @@ from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.scene.display import VENTRICLE
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.output import ResultNodes, add_t1_map, find_result
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import add_t1_map, find_result
 from ACNetLib.scene.table import read_summary
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetTrainerLib.simulation.cohort import map_image

@@ -25,7 +25,7 @@ from ACNetLib.scene.display import (
     show_t1_window,
     show_volume,
 )
-from ACNetLib.scene.output import ResultNodes
+from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.views import arrange_views, fit_views, give_back_views, show_as_acquired
 from ACNetLib.t1map.t1_map import T1Map
 

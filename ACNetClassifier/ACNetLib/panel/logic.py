@@ -33,7 +33,8 @@ from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.display import Display
 from ACNetLib.scene.exam import leave_out_of_exam, show_exam
 from ACNetLib.scene.input import place_from_node, t1_map_from_volume_node
-from ACNetLib.scene.output import ResultNodes, find_result
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import find_result
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import Point
 

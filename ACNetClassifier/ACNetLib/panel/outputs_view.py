@@ -19,7 +19,8 @@ from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.texts import refusal_text
 from ACNetLib.panel.worker import Work
 from ACNetLib.scene.exam import results_of_exam
-from ACNetLib.scene.output import ResultNodes, find_result
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import find_result
 from ACNetLib.scene.segmentation import make_segmentation
 
 REPORT_FOLDER = "acnet-report"

@@ -27,7 +27,8 @@ from ACNetLib.panel.texts import other_copy_text, refusal_text, step_text
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.scene.copies import better_copy, volumes_of_our_plugin
 from ACNetLib.scene.exam import volume_of
-from ACNetLib.scene.output import ResultNodes, find_result
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import find_result
 from ACNetLib.scene.table import SectionRow, read_summary
 from ACNetLib.scene.views import jump_to
 

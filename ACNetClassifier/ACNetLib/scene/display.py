@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -12,11 +11,9 @@ import slicer.util
 from slicer import vtkMRMLColorTableNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSliceCompositeNode
 
 from ACNetLib.inference.attention import ATTENTION_MAPS, Thresholds
+from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.views import PLAIN_VIEW, nodes_of_class, plain_view_name, slice_view
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS, T1Map
-
-if TYPE_CHECKING:
-    from ACNetLib.scene.output import ResultNodes
 
 VENTRICLE = "ventricle"
 OVERLAYS = (*ATTENTION_MAPS, VENTRICLE)

@@ -11,7 +11,8 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLTableNode
 
 from ACNetLib.inference.exam import ExamResult
 from ACNetLib.scene.display import Display
-from ACNetLib.scene.output import RESULT_OF, ResultNodes, find_result, show_nodes, update_result
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import RESULT_OF, find_result, show_nodes, update_result
 from ACNetLib.scene.table import SectionRow, leave_out, read_summary
 
 MAP = "ACNet.map."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,6 @@ import slicer.util
 from slicer import (
     vtkMRMLColorTableNode,
     vtkMRMLDisplayableNode,
-    vtkMRMLLabelMapVolumeNode,
-    vtkMRMLMarkupsROINode,
     vtkMRMLNode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLScene,
@@ -44,6 +41,7 @@ from ACNetLib.scene.display import (
     show_t1_window,
 )
 from ACNetLib.scene.input import LPS_RAS, OUTPUT
+from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.table import fill_table, has_summary
 from ACNetLib.scene.views import is_shown_as_acquired, show_as_acquired
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
@@ -67,23 +65,6 @@ CROP_BOX = "crop_box."
 # Input and outputs refer to each other. The scene keeps references right when it renames or removes nodes.
 RESULTS = "ACNet.results"
 RESULT_OF = "ACNet.resultOf"
-
-
-@dataclass(frozen=True)
-class ResultNodes:
-    """The nodes of one study's result.
-
-    `labels` has those of OVERLAYS that there are, `maps` the values of the attention maps among them, `crop_boxes` one
-    a section, by its index. `folder_item` is the subject-hierarchy item of their folder, 0 when the user took the table
-    out of it.
-    """
-
-    t1_volume: vtkMRMLScalarVolumeNode
-    labels: dict[str, vtkMRMLLabelMapVolumeNode]
-    maps: dict[str, vtkMRMLScalarVolumeNode]
-    table: vtkMRMLTableNode
-    crop_boxes: dict[int, vtkMRMLMarkupsROINode]
-    folder_item: int
 
 
 def new_scene() -> vtkMRMLScene:

@@ -8,7 +8,8 @@ from slicer import vtkMRMLScene, vtkMRMLSegmentationNode, vtkMRMLSubjectHierarch
 
 from ACNetLib.scene.display import VENTRICLE
 from ACNetLib.scene.input import segmentations_logic
-from ACNetLib.scene.output import ResultNodes, subject_hierarchy_item
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import subject_hierarchy_item
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
 Code = tuple[str, str, str]

@@ -18,7 +18,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
 from ACNetLib.reference.store import remembered_references
 from ACNetLib.reference.t1 import ReferenceT1
-from ACNetLib.scene.output import ResultNodes
+from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.sources import DICOM_INSTANCES
 from ACNetLib.scene.views import jump_to
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map

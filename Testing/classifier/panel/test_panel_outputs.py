@@ -11,7 +11,7 @@ import slicer
 import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
-from ACNetLib.scene.output import ResultNodes
+from ACNetLib.scene.nodes import ResultNodes
 from panel_fixtures import classify, wait_for_end
 from repository import REPOSITORY
 

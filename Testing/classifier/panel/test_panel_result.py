@@ -15,7 +15,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from ACNetLib.errors import ACNetError
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.scene.crop_boxes import crop_box_center
-from ACNetLib.scene.output import ResultNodes
+from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.table import read_summary
 from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import StandInClassifier, choose, classify, composites, wait_for_end

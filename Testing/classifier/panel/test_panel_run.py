@@ -19,7 +19,8 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.scene.output import ResultNodes, add_t1_map, find_result, save_scene
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import add_t1_map, find_result, save_scene
 from ACNetLib.scene.table import read_summary
 from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import MODULE_FILE, StandInClassifier, choose, classify, composites, result_of, wait_for_end

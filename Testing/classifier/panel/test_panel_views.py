@@ -12,7 +12,8 @@ from slicer import vtkMRMLLayoutNode as Layout
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene.input import section_in_view
-from ACNetLib.scene.output import ResultNodes, add_t1_map
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import add_t1_map
 from ACNetLib.scene.sources import DICOM_INSTANCES, T1_OF_DICOM
 from ACNetLib.scene.views import is_shown_as_acquired, slice_view
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map

@@ -12,7 +12,8 @@ from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.scene.crop_boxes import show_crop_boxes
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.output import ResultNodes, add_t1_map, show_result
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import add_t1_map, show_result
 from ACNetLib.t1map.t1_map import T1Map
 
 

@@ -24,7 +24,8 @@ from ACNetLib.scene.display import (
     show_volume,
 )
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.output import ResultNodes, show_result
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import show_result
 from ACNetLib.scene.views import arrange_views, nodes_of_class
 
 

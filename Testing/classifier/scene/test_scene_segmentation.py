@@ -16,7 +16,8 @@ from slicer import vtkMRMLSegmentationNode as Segmentation
 
 from ACNetLib.inference.attention import BAND_NAMES
 from ACNetLib.scene.input import segmentation_from_node, t1_map_from_volume_node
-from ACNetLib.scene.output import ResultNodes, show_result
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import show_result
 from ACNetLib.scene.segmentation import make_segmentation
 
 
