@@ -1,6 +1,6 @@
 """One study from several T1 maps: base, mid and apex that were planned one by one, each in its own geometry.
 
-Needs no torch, like study.py.
+Needs no torch, like result.py.
 """
 
 from __future__ import annotations

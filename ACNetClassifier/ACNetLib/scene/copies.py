@@ -1,6 +1,6 @@
 """Copies of one T1 map: Slicer's other DICOM plugins make volumes of the same files, with their stored values.
 
-Needs no Qt, like scene.py.
+Needs no Qt, like all of this package.
 """
 
 from __future__ import annotations

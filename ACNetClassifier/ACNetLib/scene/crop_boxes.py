@@ -1,6 +1,6 @@
 """The crop boxes of a result: what the network sees of each slice, as thin outlines that can be moved.
 
-Needs no Qt, like scene.py.
+Needs no Qt, like all of this package.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An exam with several T1 maps in the scene: each volume has its own result nodes, and every table the one study.
 
-Needs no Qt, like scene.py.
+Needs no Qt, like all of this package.
 """
 
 from __future__ import annotations

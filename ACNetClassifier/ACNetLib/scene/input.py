@@ -1,6 +1,6 @@
 """From MRML to the core: a volume node becomes a T1 map; markups and segmentations tell where the left ventricle is.
 
-Here and in scene.py positions are RAS, nowhere else. Like scene.py it needs neither Qt nor the Slicer application.
+Here and in output.py positions are RAS, nowhere else. It needs neither Qt nor the Slicer application.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From the core to MRML: a study's result becomes nodes beside its T1 volume, and a scene becomes a file.
 
-Here and in scene_input.py positions are RAS, nowhere else. It needs slicer, vtk and numpy and neither Qt nor the Slicer
+Here and in input.py positions are RAS, nowhere else. It needs slicer, vtk and numpy and neither Qt nor the Slicer
 application, so commands and tests use it on `slicer-core`.
 """
 
@@ -47,7 +47,7 @@ from ACNetLib.scene.views import is_shown_as_acquired, show_as_acquired
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
-# Name and RGBA of each label value. Slicer names the segments that it makes of a label map so too: scene_input.py knows
+# Name and RGBA of each label value. Slicer names the segments that it makes of a label map so too: input.py knows
 # those of the ventricle.
 Colors = dict[int, tuple[str, tuple[float, ...]]]
 ATTENTION_COLORS: Colors = {

@@ -1,5 +1,5 @@
 """What the files that a volume node was made of say of it: field strength, scanner, spacing, and whether it has their
-values. Like scene.py it needs neither Qt nor the Slicer application.
+values. It needs neither Qt nor the Slicer application.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where the slice views look: a T1 map's slices as they were acquired, in one view or in two, and back again.
 
-Needs no Qt, like scene.py. Commands have no layout: theirs is that of the Slicer which opens their scene.
+Needs no Qt, like all of this package. Commands have no layout: theirs is that of the Slicer which opens their scene.
 """
 
 from __future__ import annotations

@@ -243,7 +243,7 @@ def test_the_hash_covers_every_file_of_ours_that_a_training_loads() -> None:
     found = set(source_files(Path(comparison_training.__file__)))
     assert len(found) > 30
     assert all(path.name == "__init__.py" and path.stat().st_size < 1000 for path in loaded - found)
-    assert not [path for path in found if path.name in {"cli.py", "comparison_summary.py", "comparison_figures.py"}]
+    assert not [path for path in found if path.name in {"comparison.py", "summary.py", "figures.py"}]
 
 
 @pytest.mark.parametrize("protocol", ["paper-1", "paper-2", "paper-2-30-epochs", "honest", "honest-18-epochs"])
