@@ -28,7 +28,7 @@ def provenance(command: str) -> dict[str, Any]:
 def _own_commit(file: Path) -> str | None:
     """None where the repository around this file is not ours, as around an environment where a wheel was installed."""
     top, tracked = _git("rev-parse", "--show-toplevel"), _git("ls-files", "--error-unmatch", file.name)
-    if top is None or tracked is None or Path(top).resolve() != file.parents[2]:
+    if top is None or tracked is None or Path(top).resolve() != file.parents[3]:
         return None
     return _git("rev-parse", "HEAD")
 

@@ -115,7 +115,7 @@ def test_models_are_listed_without_torch(model_file: Path) -> None:
     )
     result = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(Path(model_store.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(model_store.__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=120,
