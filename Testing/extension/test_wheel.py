@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from collections.abc import Sequence
@@ -120,3 +121,14 @@ def test_the_commit_of_a_repository_around_the_environment_is_not_taken_for_ours
     assert record["commit"] is None
     assert record["uncommitted_changes"] is False
     assert record["versions"]["SlicerACNet"] == __version__
+
+
+def test_the_wheel_has_every_package_of_both_libraries() -> None:
+    listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "packages"
+    ]
+    expected = {"ACNetLib.Resources", "ACNetTrainerLib.Resources"}
+    for top, library in (("ACNetClassifier", "ACNetLib"), ("ACNetTrainer", "ACNetTrainerLib")):
+        inits = (REPOSITORY / top / library).rglob("__init__.py")
+        expected |= {".".join(file.parent.relative_to(REPOSITORY / top).parts) for file in inits}
+    assert set(listed) == expected
