@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
+.PHONY: demo test lint format models attention studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -81,6 +81,13 @@ $(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/acnet-simulated-%.safetensors
 	$(BIN)/acnet-train evaluate $< $(MODELS)/abroad-$* --training-cases $(MODELS)/training-$* \
 		--output Documentation/results/acnet-simulated-$*-abroad.json
 	$(BIN)/python -c "import shutil; shutil.copy('Documentation/results/acnet-simulated-$*.json', '$@')"
+
+# What the shipped models' attention is worth: Documentation/attention.md.
+attention: $(FIELDS:%=attention-%)
+
+attention-%: $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv
+	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/judging-$* --output Documentation/results/attention-$*.json
+	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* --output Documentation/results/attention-$*-abroad.json
 
 # What the shipped models say of diseases that they were not trained on, and of poor images.
 studies: $(FIELDS:%=studies-%)
