@@ -77,7 +77,7 @@ def start(command: Command, folder: Path) -> multiprocessing.process.BaseProcess
     process = multiprocessing.get_context("forkserver").Process(target=victim, args=(command.name, folder))
     process.start()
     end = time.monotonic() + STARTED_IN_TIME_S
-    while not (folder / "started").exists() and time.monotonic() < end:
+    while not (folder / "started").exists() and process.is_alive() and time.monotonic() < end:
         time.sleep(0.005)
     return process
 

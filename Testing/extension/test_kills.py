@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from kill_commands import COMMANDS
-from kills import HEADING, PRELOADED, SIGNALS, Count, kill_command, replace_table, table
+from kills import HEADING, SIGNALS, Count, replace_table, table
+from repository import REPOSITORY
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 
 
-@pytest.mark.parametrize("name", ["classify", "cases", "import-csv", "publish"])
-def test_a_killed_command_leaves_everything_whole_and_can_be_run_again(name: str, tmp_path: Path) -> None:
-    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
-    counts = kill_command(COMMANDS[name], kills=1, seed=1, room=tmp_path)
-    assert [(count.signal, count.problems) for count in counts] == [(number.name, ()) for number in SIGNALS]
+def test_killed_commands_leave_everything_whole_and_can_be_run_again() -> None:
+    commands = ["classify", "cases", "import-csv", "publish"]
+    script = REPOSITORY / "Testing" / "kills.py"
+    paths = os.pathsep.join(str(REPOSITORY / name) for name in ("ACNetClassifier", "ACNetTrainer", "Testing"))
+    done = subprocess.run(
+        [sys.executable, str(script), "--kills", "1", "--commands", *commands],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in commands:
+        for number in SIGNALS:
+            assert re.search(rf"^\| {name} \| {number.name} \| 1 \| [01] \| 0 \|$", done.stdout, re.MULTILINE)
 
 
 def test_the_table_of_kills_is_replaced_under_its_heading(tmp_path: Path) -> None:

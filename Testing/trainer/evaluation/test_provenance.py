@@ -37,7 +37,7 @@ def test_it_is_ours_also_where_a_hook_of_another_repository_runs(
 def test_a_copy_in_a_repository_around_us_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     identity = ["-c", "user.name=x", "-c", "user.email=x@y"]
-    copy = tmp_path / "lib" / "site-packages" / "ACNetTrainerLib" / "provenance.py"
+    copy = tmp_path / "lib" / "site-packages" / "ACNetTrainerLib" / "evaluation" / "provenance.py"
     copy.parent.mkdir(parents=True)
     shutil.copy(provenance_module.__file__, copy)
     monkeypatch.setattr(provenance_module, "__file__", str(copy))
