@@ -29,7 +29,7 @@ MODULE_FILE = REPOSITORY / "ACNetClassifier" / "ACNetClassifier.py"
 LARGEST_OFFSET_MM = 4.0
 # A control point lies in the middle section. Base and apex are cut around the same point, from which the ventricle's
 # tilted axis drifts away.
-LARGEST_DRIFT_MM = 8.0
+LARGEST_DRIFT_MM = 13.0
 SMALLEST_OVERLAP = 0.85
 """Of the ventricle as it was found with the true one: Dice coefficient."""
 
