@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where the file has none or a wrong one"
     )
     classify.add_argument(
-        "--allow-field-mismatch", action="store_true", help="accept a model for another field strength; marked as void"
+        "--allow-field-mismatch", action="store_true", help="accept a model for another field; marked as not valid"
     )
     classify.add_argument(
         "--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify, of one exam"
@@ -229,7 +229,7 @@ def _print_table(exams: Sequence[tuple[str, str | None, ExamResult]]) -> None:
         print_row(study_name, truth, "study", exam.probability_dcm, exam.verdict)
     first = exams[0][2].results[0]
     rule, prevalence = verdict_rule(first.uncertain_range), share_text(first.prevalence_dcm)
-    print(f"Verdict: {rule}; at a share of DCM of {prevalence}.")
+    print(f"Verdict: {rule}; assuming {prevalence} prevalence.")
     print(f"{SCOPE} Model {first.card.name}; device {first.device.device}.")
 
 

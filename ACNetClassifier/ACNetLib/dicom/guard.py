@@ -101,8 +101,8 @@ def decoded_in_child(file: Path, seconds: float = CHILD_SECONDS) -> np.ndarray:
 
 def _not_decoded(file: Path, reason: str) -> ACNetError:
     return ACNetError(
-        f"{file.name}: its compressed pixels can't be read, it is damaged or oddly encoded ({reason}); expected a "
-        "complete DICOM image. Copy it again, or export it uncompressed."
+        f"{file.name}: its compressed pixels can't be read, it is damaged or of an unsupported transfer syntax "
+        f"({reason}); expected a complete DICOM image. Copy it again, or export it uncompressed."
     )
 
 

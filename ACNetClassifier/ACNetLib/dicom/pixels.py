@@ -129,8 +129,8 @@ def odd_values_refused(file: Path) -> Iterator[None]:
 
 def unreadable(file: Path) -> ACNetError:
     return ACNetError(
-        f"{file.name}: it can't be read (incomplete, protected or oddly encoded); expected a complete DICOM image. "
-        "Copy it again, or export it uncompressed."
+        f"{file.name}: it can't be read (incomplete, encrypted or of an unsupported transfer syntax); expected a "
+        "complete DICOM image. Copy it again, or export it uncompressed."
     )
 
 

@@ -228,7 +228,7 @@ class Classifier:
             ]
         if not mismatch:
             return []
-        return [f"The map is from {field:g} T, the model for {expected:g} T: the probability means nothing."]
+        return [f"Field strength mismatch (map {field:g} T, model {expected:g} T): result not valid."]
 
     def _reference_warnings(self, reference: ReferenceT1 | None) -> list[str]:
         if reference is None or self._card.normal_t1_ms is not None:

@@ -15,7 +15,7 @@ from ACNetLib.errors import ACNetError
 
 Verdict = Literal["normal", "dcm", "uncertain"]
 
-SCOPE = "DCM against normal only: the network knows no other disease and says one of the two of everything."
+SCOPE = "DCM against normal only. Any other disease will still be labelled DCM or normal."
 
 
 def sigmoid(log_odds: float) -> float:

@@ -152,7 +152,7 @@ def input_text(t1_map: T1Map, field_strength_source: FieldStrengthSource | None)
         _field_strength_sentence(t1_map.field_strength_tesla, field_strength_source),
     ]
     if t1_map.simulated:
-        lines.append(_("It is simulated: no patient."))
+        lines.append(_("Simulated data."))
     return "\n".join([*lines, *t1_map.warnings])
 
 

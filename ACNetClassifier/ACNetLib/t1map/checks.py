@@ -49,7 +49,7 @@ LARGEST_USUAL_ANGLE_DEGREES = 60.0
 PLANES = ("sagittal", "coronal", "axial")
 
 POST_CONTRAST_REMEDY = "Give the native map (or --post-contrast if you want the result all the same)."
-POST_CONTRAST_WARNING = "The map is from after contrast; the model knows native maps only, so the probability is void."
+POST_CONTRAST_WARNING = "The map is from after contrast; the model knows native maps only: result not valid."
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..evaluation.metrics import auroc
 from .library import Case, CaseLibrary
 
-# An acquisition tells the class when all three hold; the last keeps small samples from crying wolf.
+# An acquisition tells the class when all three hold; the last keeps small samples from false alarms.
 FEWEST_PATIENTS = 10
 """Of each class, whose acquisition is known."""
 LARGEST_AUROC = 0.7

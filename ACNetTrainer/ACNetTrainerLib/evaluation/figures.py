@@ -40,7 +40,7 @@ def draw_evaluation(card: ModelCard, scores: PatientScores, result: dict[str, An
     save_figure(figure, folder / "roc.png")
 
     figure, axes = _square(title, f"probability of DCM, at {card.training_prior_dcm:.0%} DCM", "share of DCM")
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="what is said comes true")
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="perfect calibration")
     for name, (log_odds, is_dcm, values) in levels.items():
         weights = prevalence_weights(is_dcm, card.training_prior_dcm)
         found = reliability(expit(log_odds), is_dcm, weights)

@@ -70,7 +70,7 @@ def duration_text(seconds: float) -> str:
 
 
 def failure_text(last_error: str) -> str:
-    return last_error or _("It ended without a word.")
+    return last_error or _("The process stopped without a message.")
 
 
 def judged_text(metrics: dict[str, Any]) -> str:

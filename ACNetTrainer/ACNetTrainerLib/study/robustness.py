@@ -1,5 +1,5 @@
-"""How a model bears poor images, beside a regression on what a reader measures: simulated patients, acquired worse and
-worse in one respect at a time."""
+"""What a model says of poor images, beside a regression on what a reader measures: simulated patients, acquired worse
+and worse in one respect at a time."""
 
 from __future__ import annotations
 

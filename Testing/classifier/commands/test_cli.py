@@ -150,7 +150,7 @@ def test_a_model_for_another_field_strength_is_refused_unless_forced_and_then_ma
     assert acnet(*arguments, "--allow-field-mismatch").returncode == 0
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert result["field_mismatch"] is True
-    assert any("means nothing" in warning for warning in result["warnings"])
+    assert any("not valid" in warning for warning in result["warnings"])
 
 
 def test_the_prevalence_of_a_site_moves_the_probability_and_is_stated(tmp_path: Path) -> None:

@@ -379,7 +379,7 @@ def test_a_map_of_another_field_strength_is_refused_unless_forced_and_then_marke
         classifier.classify(t1_map)
     study = classifier.classify(t1_map, allow_field_mismatch=True)
     assert study.field_mismatch
-    assert ["means nothing" in warning for warning in study.warnings] == [True]
+    assert ["not valid" in warning for warning in study.warnings] == [True]
 
 
 @pytest.mark.parametrize("forced", [False, True])

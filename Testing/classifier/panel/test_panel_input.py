@@ -63,7 +63,7 @@ def test_the_check_says_that_the_field_strength_is_the_dicom_headers(
     a_volume_without_field_strength.SetAttribute(DICOM_INSTANCES, "1.2.3")
     ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
     assert "Field strength: 3 T, by the DICOM header." in ui.checkLabel.text
-    assert "It is simulated: no patient." in ui.checkLabel.text
+    assert "Simulated data." in ui.checkLabel.text
 
 
 def test_values_in_another_unit_are_said_at_once(ui: Any, a_volume: Volume) -> None:
@@ -310,7 +310,7 @@ def test_the_sample_is_loaded_and_chosen_by_a_click(a_module: Any, ui: Any) -> N
     ui.sampleButton.click()
     assert ui.volumeSelector.currentNode().GetName() == "ACNetSimulatedDCM"
     assert "Field strength: 1.5 T, by the file." in ui.checkLabel.text
-    assert "It is simulated: no patient." in ui.checkLabel.text
+    assert "Simulated data." in ui.checkLabel.text
     assert ui.applyButton.enabled
 
 
