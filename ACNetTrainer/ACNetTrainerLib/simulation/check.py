@@ -19,8 +19,13 @@ class Check:
 
     @property
     def within(self) -> bool:
-        return self.low <= self.value <= self.high
+        """As the numbers are written, to four digits."""
+        value, low, high = self._rounded()
+        return low <= value <= high
 
     def to_json(self) -> dict[str, Any]:
-        rounded = {name: round(getattr(self, name), 4) for name in ("value", "low", "high")}
-        return {**asdict(self), **rounded, "within": self.within}
+        value, low, high = self._rounded()
+        return {**asdict(self), "value": value, "low": low, "high": high, "within": self.within}
+
+    def _rounded(self) -> tuple[float, float, float]:
+        return round(self.value, 4), round(self.low, 4), round(self.high, 4)
