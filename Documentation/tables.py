@@ -271,32 +271,6 @@ def masks() -> str:
     )
 
 
-def explanation() -> str:
-    """Of the combined map: what an attention map must show before it may be called an explanation."""
-    records = [results(f"attention-{field}-abroad") for field in FIELDS]
-    combined = [record["maps"]["combined"] for record in records]
-    rows: list[list[str]] = []
-    for label in ("normal", "dcm"):
-        for name, said, wanted in (
-            ("wall_over_slice", "mean on the wall / mean of the slice", "4"),
-            ("mean_map_wall_over_slice", "the same of the mean map", "less"),
-            ("wall_over_cavity", "mean on the wall / mean in the cavity", "3"),
-        ):
-            rows.append([f"{label}: {said}", wanted, *(estimate(each["where"][label][name]) for each in combined)])
-    for name, said, wanted in (
-        ("pointing_game", "pointing game, 4 mm", "0.9"),
-        ("deletion", "deletion of the highest tenth / of as much anywhere", "3"),
-        ("follows_a_shift", "follows a shift of 8 mm", "0.9"),
-        ("follows_a_turn", "follows a turn of 20 degrees", "0.9"),
-    ):
-        rows.append([said, wanted, *(estimate(each[name]) for each in combined)])
-    for name, said in (("mean_masks", "AUROC lost with mean masks"), ("no_masks", "AUROC lost without masks")):
-        rows.append([said, "0.02", *(estimate(record["auroc_lost"][name]) for record in records)])
-    random_maps = [record["rank_correlation_after_randomising"]["down_residual"]["combined"] for record in records]
-    rows.append(["rank correlation with random weights", "below 0.3", *(f"{value:.2f}" for value in random_maps)])
-    return markdown(["combined map, abroad", "at least", *(field.replace("T", " T") for field in FIELDS)], rows)
-
-
 def diseases(field: str) -> str:
     return other_diseases.table(results(f"other-diseases-{field}")["groups"]) + "\n"
 
@@ -376,7 +350,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "abroad-separation": abroad_separation,
     **{
         table.__name__: table
-        for table in (models, calibration, verdicts, centres, dice, measures, odd, attention, masks, explanation)
+        for table in (models, calibration, verdicts, centres, dice, measures, odd, attention, masks)
     },
     "simulation-classes": partial(simulation_checks, ["AUROC"]),
     "simulation-realism": partial(simulation_checks, ["realism", "placement"]),
