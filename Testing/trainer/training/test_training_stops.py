@@ -34,7 +34,7 @@ STEPS = 3
 KILL_IN_CHECKPOINT = """
 import os, signal, sys
 from pathlib import Path
-from ACNetTrainerLib import cli
+from ACNetTrainerLib.commands import main as cli
 
 write_bytes, checkpoints = Path.write_bytes, 0
 
