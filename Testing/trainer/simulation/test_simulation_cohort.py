@@ -123,7 +123,8 @@ def test_the_command_writes_the_validation_with_its_provenance(
     assert {"command", "commit", "versions", "classes", "intervals", "leak_by_lot"} <= set(record)
     printed = capsys.readouterr().out
     for check in record["checks"]:
-        assert check["within"] == (check["low"] <= check["value"] <= check["high"])
+        is_known = check["value"] is not None  # in ten patients not every ray meets a right ventricle
+        assert check["within"] == (is_known and check["low"] <= check["value"] <= check["high"])
         assert check["name"] in printed
 
 
