@@ -25,13 +25,14 @@ from pathlib import Path
 
 from fuzz_mutations import mutated
 from fuzz_readers import READERS, T1_MS
+from repository import REPOSITORY
 
 HANG_SECONDS, HANG_CODE = 10.0, 99
 STUCK_SECONDS = 120.0  # without using the processor, which another program may hold
 START_SECONDS = 600.0
 LARGEST_GROWTH_BYTES = 4 * 4 * T1_MS.size + 300_000_000
 BAD = ("traceback", "long message", "hang", "crash", "memory")
-PAGE = Path(__file__).parent.parent / "Documentation" / "reliability.md"
+PAGE = REPOSITORY / "Documentation" / "reliability.md"
 BEGIN, END = "<!-- fuzz: begin -->", "<!-- fuzz: end -->"
 
 

@@ -16,9 +16,8 @@ from ACNetLib.dicom.guard import pixels_of, read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES, unreadable
 from ACNetLib.dicom.values import number_of
 from ACNetLib.errors import ACNetError
-from ACNetLib.ventricle.segments import labels_of_names, merge_segments
+from ACNetLib.ventricle.segments import EXPECTED, labels_of_names, merge_segments
 
-EXPECTED = "expected a segmentation as NRRD (.seg.nrrd), NIfTI, MetaImage or DICOM SEG"
 KINDS = ("BINARY", "FRACTIONAL")
 SAME_PLACE_MM = 0.1
 GAP_TOLERANCE = 0.05  # of the distance between slices

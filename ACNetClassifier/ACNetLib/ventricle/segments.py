@@ -28,6 +28,7 @@ SEGMENT_LABELS = {
 WHOLE_LABEL = 4
 """Of a segment of any name that stands alone: only its centre is used."""
 MOST_SEGMENTS = 100
+EXPECTED = "expected a segmentation as NRRD (.seg.nrrd), NIfTI, MetaImage or DICOM SEG"
 MOST_LISTED = 8
 
 Key = TypeVar("Key")
@@ -81,7 +82,11 @@ def read_segmentation(path: Path) -> sitk.Image:
 
         return read_dicom_segments(path)
     name = path.absolute().name
-    header = with_spacing(read_volume_header(path), (), name)
+    try:
+        header = read_volume_header(path)
+    except ACNetError as error:
+        raise ACNetError(f"{error} For the ventricle: {EXPECTED}.") from error
+    header = with_spacing(header, (), name)
     segments = _segments(header, name)
     if not segments:
         return read_volume(path, header)

@@ -40,6 +40,14 @@ class FixedMask(nn.Module):
         return self.mask.expand(len(x), -1, -1, -1)
 
 
+def with_masks(network: nn.Module, masks: Sequence[Tensor]) -> ACNet:
+    """A copy of a network whose modules have the same mask for every slice, (1, C, H, W) each."""
+    fixed = cast(ACNet, copy.deepcopy(network))
+    for module, mask in zip(fixed.attention_modules, masks, strict=True):
+        module.mask = FixedMask(mask)
+    return fixed
+
+
 def judge_attention(model: Model, library: CaseLibrary, device: DeviceChoice) -> dict[str, Any]:
     """Mean attention by class and region relative to the whole section, and the AUROC with and without the masks.
 
@@ -69,9 +77,7 @@ def judge_attention(model: Model, library: CaseLibrary, device: DeviceChoice) ->
             }
             for label, numbers in by_label.items()
         }
-    fixed = copy.deepcopy(network)
-    for module, total in zip(cast(ACNet, fixed).attention_modules, sums, strict=True):
-        module.mask = FixedMask(total / len(dataset))
+    fixed = with_masks(network, [total / len(dataset) for total in sums])
     for name, candidate in (("own_masks", network), ("mean_masks", fixed)):
         result["auroc"][name] = round(_patient_auroc(candidate, dataset, device), 4)
     return result

@@ -27,7 +27,7 @@ from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SECTION_SIZE, SectionGrid, to_intensity
 
 from ..cases.library import LABELS, CaseLibrary
-from .attention import FixedMask
+from .attention import with_masks
 from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, on_section_pixels, regions_of
 from .metrics import BOOTSTRAP_SAMPLES, Estimate, auroc, bootstrap
 
@@ -240,9 +240,7 @@ def _auroc_lost(
     fixes: dict[str, Callable[[Tensor], Tensor]] = {"mean_masks": lambda mask: mask, "no_masks": torch.zeros_like}
     means = _mean_masks(network, slices, device)
     for name, fix in fixes.items():
-        fixed = copy.deepcopy(network)
-        for module, mean in zip(fixed.attention_modules, means, strict=True):
-            module.mask = FixedMask(fix(mean))
+        fixed = with_masks(network, [fix(mean) for mean in means])
         found[name] = over_patients.auroc_difference(seen.log_odds, _run(fixed, slices, device).log_odds)
     return found
 

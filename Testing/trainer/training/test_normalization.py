@@ -23,7 +23,7 @@ from tiny_training import CPU, changed, rows_of, tiny_recipe
 
 def test_after_a_short_training_validation_says_the_same_as_in_training_mode(tmp_path: Path) -> None:
     """Twenty patients, 60 cases, 5 epochs, 15 steps: a running mean of Keras' momentum has only begun to move."""
-    library = simulate_library(tmp_path / "cases", patients=20, seed=8)
+    library = simulate_library(tmp_path / "cases", patients=20, seed=11)
     recipe = changed(tiny_recipe(tmp_path), epochs=5, batch_size=16, validation_fraction=0.3)
     model = train(library, recipe, "short", tmp_path / "work", CPU)
     _, cases = split_patients(library, 0.3, recipe.optimization.seed)
@@ -41,7 +41,7 @@ def test_after_a_short_training_validation_says_the_same_as_in_training_mode(tmp
         if isinstance(layer, nn.BatchNorm2d):
             layer.train()
     loss_by_batch, area_by_batch = loss_and_auroc()
-    assert loss == pytest.approx(loss_by_batch, abs=0.1)
+    assert loss == pytest.approx(loss_by_batch, abs=0.05)
     assert area == pytest.approx(area_by_batch, abs=0.1)
     row = rows_of(tmp_path / "work")[model.card.training["best_epoch"] - 1]
     assert float(row["validation_loss"]) == pytest.approx(loss, abs=0.01)
