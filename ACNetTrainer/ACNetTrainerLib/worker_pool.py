@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,9 +21,30 @@ _takes_no_more = _is_busy = False
 a call runs."""
 
 
+SECONDS_TO_END = 30.0
+"""After this a stopped worker that still counts in a library's code is killed."""
+
+
 class _Pool(ProcessPoolExecutor):
     def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        return super().submit(_unless_stopped, call, *arguments, **named)
+        with _sigterm_waits():
+            return super().submit(_unless_stopped, call, *arguments, **named)
+
+
+@contextmanager
+def _sigterm_waits() -> Iterator[None]:
+    """A process that is started here takes SIGTERM only when `_depend_on_parent` has said what it does.
+
+    One that dies of it breaks the pool, which in Python 3.11 leaves its other processes behind.
+    """
+    if os.name != "posix":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _unless_stopped(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -52,15 +74,21 @@ def worker_pool(processes: int = os.cpu_count() or 1, method: str | None = None)
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                if worker not in others:
-                    worker.terminate()
+            workers = [worker for worker in multiprocessing.active_children() if worker not in others]
+            for worker in workers:
+                worker.terminate()
+            end = time.monotonic() + SECONDS_TO_END
+            for worker in workers:
+                worker.join(max(end - time.monotonic(), 0.0))
+                worker.kill()
             raise
 
 
 def _depend_on_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
+    if os.name == "posix":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

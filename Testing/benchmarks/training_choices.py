@@ -135,7 +135,13 @@ def main() -> None:
                     "recall_dcm": round(float((log_odds[is_dcm] >= 0).mean()), 3),
                 }
         print(name, result[name], flush=True)
-    record = {**provenance("python"), "simulated": True, "patients": PATIENTS, "epochs": EPOCHS, "choices": result}
+    record = {
+        **provenance(" ".join(["python", *sys.argv])),
+        "simulated": True,
+        "patients": PATIENTS,
+        "epochs": EPOCHS,
+        "choices": result,
+    }
     output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import shlex
 import signal
 import sys
 import threading
@@ -87,10 +88,14 @@ def seed(text: str) -> int:
 def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
     """Parse, call the chosen subcommand's `run` with its options, and turn its outcome into an exit code.
 
-    `when_stopped`, a default that a subcommand may set, is what is said when it was stopped.
+    `when_stopped`, a default that a subcommand may set, is what is said when it was stopped. The options'
+    `command_line` is for records of what was run.
     """
     _silence_libraries()
+    if arguments is None:
+        arguments = sys.argv[1:]
     options = parser.parse_args(arguments)
+    options.command_line = shlex.join([parser.prog, *arguments])
     try:
         with _terminated_as_interrupted():
             options.run(options)

@@ -10,7 +10,6 @@ from ACNetLib.commands.parser import seed
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder, require_writable, write_json
 
-COMMAND = "acnet-train"
 DISEASES = ("hcm", "infarct", "rv")  # of hearts.KINDS, not imported
 FEWEST_HEARTS, FEWEST_PATIENTS, SHEET_PATIENTS = 50, 20, 12
 
@@ -68,7 +67,7 @@ def _validate(options: argparse.Namespace) -> None:
     _check_count("--hearts", options.hearts, FEWEST_HEARTS)
     _check_count("--patients", options.patients, FEWEST_PATIENTS)
     record = validate(options.hearts, options.patients, options.field, options.seed)
-    write_json(options.output, {**provenance(COMMAND), **record}, indent=1)
+    write_json(options.output, {**provenance(options.command_line), **record}, indent=1)
     print(f"AUROC of {record['shapes']['auroc']} and {record['maps']['auroc']}; all in {options.output}")
 
 

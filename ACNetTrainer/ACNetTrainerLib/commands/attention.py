@@ -8,7 +8,7 @@ from typing import Any
 
 from ACNetLib.files import require_writable, write_json
 
-from .training import COMMAND, DEVICES, MODELS
+from .training import DEVICES, MODELS
 
 
 def add_attention_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -36,7 +36,12 @@ def _attention(options: argparse.Namespace) -> None:
     require_writable(options.output)
     model, *others = (load_model(find_model(name)) for name in (options.model, *options.other_seeds))
     found = validate_attention(model, read_case_library(options.cases), choose_device(options.device), others)
-    record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **found}
+    record = {
+        "model": model.card.name,
+        "weights_sha256": model.card.weights_sha256,
+        **provenance(options.command_line),
+        **found,
+    }
     write_json(options.output, record)
     combined = found["maps"]["combined"]
     print(f"Combined attention of {model.card.name} (simulated patients), all in {options.output}:")

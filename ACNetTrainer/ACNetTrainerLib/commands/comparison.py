@@ -9,7 +9,7 @@ from typing import Any
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable
 
-from .training import COMMAND, DEVICES
+from .training import DEVICES
 
 PROTOCOLS = ("paper-1", "paper-2", "honest")  # protocols.PROTOCOLS, not imported
 WHEN_STOPPED = "Stopped. Run the same command again: what is done is kept, the rest goes on from its checkpoints."
@@ -53,7 +53,7 @@ def _compare(options: argparse.Namespace) -> None:
         request,
         options.output,
         choose_device(options.device),
-        provenance(COMMAND),
+        provenance(options.command_line),
         options.scheduler,
         lambda text: print(text, flush=True),
     )

@@ -20,7 +20,6 @@ from .attention import add_attention_command
 from .cases import add_case_commands
 from .comparison import add_comparison_commands
 from .training import (
-    COMMAND,
     WHEN_STOPPED,
     add_training_commands,
     check_new_model,
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
-        COMMAND, description="Retrain ACNet. Research only: not a medical device, not for diagnosis or treatment."
+        "acnet-train", description="Retrain ACNet. Research only: not a medical device, not for diagnosis or treatment."
     )
     add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -155,7 +154,7 @@ def _validate_simulation(options: argparse.Namespace) -> None:
         "field_strength_tesla": options.field,
         "seed": options.seed,
     }
-    record = {**provenance(COMMAND), **cohort, **validation.to_json()}
+    record = {**provenance(options.command_line), **cohort, **validation.to_json()}
     write_json(options.output, record)
     print(f"{validation.table()}\nall in {options.output}")
 
@@ -227,7 +226,12 @@ def _evaluate_localizer(options: argparse.Namespace) -> None:
     model = load_localizer(options.localizer)
     libraries = [read_case_library(folder) for folder in options.cases]
     metrics = evaluate_localizer(model, libraries, choose_device(options.device))
-    record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
+    record = {
+        "model": model.card.name,
+        "weights_sha256": model.card.weights_sha256,
+        **provenance(options.command_line),
+        **metrics,
+    }
     write_json(options.output, record)
     if options.save_model:
         save_localizer(LocalizerModel(model.network, replace(model.card, metrics=metrics)), options.save_model)
@@ -255,7 +259,7 @@ def _other_diseases(options: argparse.Namespace) -> None:
         raise ACNetError(f"--patients: found {options.patients}; expected at least 1.")
     model = load_model(find_model(options.model), build_network)
     result = judge_other_diseases(model, options.patients, options.seed, choose_device(options.device))
-    _write_record(options.output, model, {**provenance(COMMAND), "seed": options.seed, **result})
+    _write_record(options.output, model, {**provenance(options.command_line), "seed": options.seed, **result})
     print(f"{table(result['groups'])}\nall in {options.output}")
 
 
@@ -274,7 +278,7 @@ def _robustness(options: argparse.Namespace) -> None:
         raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
     model = load_model(find_model(options.model), build_network)
     result = judge_robustness(model, options.patients, options.seed, choose_device(options.device))
-    _write_record(options.output, model, {**provenance(COMMAND), "seed": options.seed, **result})
+    _write_record(options.output, model, {**provenance(options.command_line), "seed": options.seed, **result})
     robustness_figure(result, options.figure)
     print(f"{table(result['degradations'])}\nall in {options.output} and {options.figure}")
 

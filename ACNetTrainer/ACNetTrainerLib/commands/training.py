@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..training.fine_tuning import FineTuning
     from ..training.progress import Watch
 
-COMMAND = "acnet-train"
 FINE_TUNE = "fine-tune"
 """The shipped recipe that trains a model on; it needs one."""
 WHEN_STOPPED = "Stopped. Run the same command again to go on from the last checkpoint."
@@ -188,7 +187,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     localizer = Localizer(load_localizer(default_localizer()), device)
     training_cases = read_case_library(options.training_cases) if options.training_cases else None
     metrics = evaluate(model, read_case_library(options.cases), device, localizer, options.figures, training_cases)
-    record = {"model": model.card.name, "weights_sha256": model.card.weights_sha256, **provenance(COMMAND), **metrics}
+    record = {
+        "model": model.card.name,
+        "weights_sha256": model.card.weights_sha256,
+        **provenance(options.command_line),
+        **metrics,
+    }
     write_json(options.output, record)
     if options.save_model:
         save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)

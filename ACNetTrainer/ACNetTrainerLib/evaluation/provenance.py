@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from ACNetLib import __version__
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
 
-def provenance(command: str) -> dict[str, Any]:
+def provenance(command_line: str) -> dict[str, Any]:
     """The command line, the commit of our working copy (None outside of one) and whether it had changes."""
     commit = _own_commit(Path(__file__).resolve())
     return {
-        "command": " ".join([command, *sys.argv[1:]]),
+        "command": command_line,
         "commit": commit,
         "uncommitted_changes": commit is not None and bool(_git("status", "--porcelain", "--untracked-files=no")),
         "versions": {"SlicerACNet": __version__, **{name: version(name) for name in LIBRARIES}},

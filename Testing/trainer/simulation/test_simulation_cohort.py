@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shlex
 from itertools import pairwise
 from pathlib import Path
 
@@ -120,7 +121,8 @@ def test_the_command_writes_the_validation_with_its_provenance(
     record = json.loads(output.read_text(encoding="utf-8"))
     assert (record["patients_per_class"], record["field_strength_tesla"], record["seed"]) == (10, 3.0, 4)
     assert record["simulated"] is True
-    assert {"command", "commit", "versions", "classes", "intervals", "leak_by_lot"} <= set(record)
+    assert record["command"] == shlex.join(["acnet-train", "validate-simulation", *arguments])
+    assert {"commit", "versions", "classes", "intervals", "leak_by_lot"} <= set(record)
     printed = capsys.readouterr().out
     for check in record["checks"]:
         is_known = check["value"] is not None  # in ten patients not every ray meets a right ventricle

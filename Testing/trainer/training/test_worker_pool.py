@@ -29,6 +29,24 @@ parser.set_defaults(run=run)
 if __name__ == "__main__":
     sys.exit(run_command(parser, []))
 """
+STILL_STARTING = """
+import sys, time
+from ACNetLib.commands.parser import CommandParser, run_command
+from ACNetTrainerLib.worker_pool import worker_pool
+
+def run(options):
+    with worker_pool(2, "spawn") as pool:
+        pool.submit(time.sleep, 0.01).result()
+        waiting = [pool.submit(time.sleep, 600.0) for _ in range(6)]
+        raise KeyboardInterrupt  # the second worker has just been started
+
+parser = CommandParser("sleepers")
+parser.set_defaults(run=run)
+if __name__ == "__main__":
+    sys.exit(run_command(parser, []))
+"""
+PATHS = [str(REPOSITORY / "ACNetClassifier"), str(REPOSITORY / "ACNetTrainer")]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 
 
@@ -39,10 +57,9 @@ def test_no_worker_is_left_when_their_process_is_stopped_or_killed(
 ) -> None:
     script = tmp_path / "sleepers.py"
     script.write_text(SLEEPERS.format(method=method))
-    paths = [str(REPOSITORY / "ACNetClassifier"), str(REPOSITORY / "ACNetTrainer")]
     process = subprocess.Popen(
         [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -61,3 +78,11 @@ def test_no_worker_is_left_when_their_process_is_stopped_or_killed(
     while any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers):
         assert time.monotonic() < end, "a worker is left"
         time.sleep(0.1)
+
+
+def test_a_worker_that_is_still_starting_when_its_process_is_stopped_ends_as_the_others(tmp_path: Path) -> None:
+    script = tmp_path / "sleepers.py"
+    script.write_text(STILL_STARTING)
+    stopped = subprocess.run([sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert stopped.returncode == 3, stopped.stderr
+    assert "Traceback" not in stopped.stderr
