@@ -36,8 +36,9 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
 
     No series is hidden from Slicer's other plugins. What the classifier would refuse by its header (after contrast,
     along the body, a field strength without a model) is offered below them and not selected, with the reason as
-    warning; maps that form no stack are left to them. What it refuses by its pixels is known after reading only: it is
-    loaded all the same, for a radiologist who opens a series expects to see it, and the reason is shown.
+    warning; slices of a series that forms no stack are offered one by one. What it refuses by its pixels is known after
+    reading only: it is loaded all the same, for a radiologist who opens a series expects to see it, and the reason is
+    shown.
     """
 
     def __init__(self) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import SimpleITK as sitk
-from pydicom.uid import RLELossless
+from pydicom.uid import JPEGLosslessSV1, RLELossless
 
 from ACNetLib.errors import ACNetError
-from dicom_files import GAP_MM, write_section
+from dicom_files import GAP_MM, compress, write_section
 from nifti_files import write_nifti
+from repository import REPOSITORY
 
 T1_MS = np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)
 DIRECTION = np.array([[0.6, 0.64, 0.48], [-0.8, 0.48, 0.36], [0.0, -0.6, 0.8]])
@@ -90,6 +92,11 @@ def _compressed_dicom(folder: Path) -> Path:
     return folder / "0.dcm"
 
 
+def _jpeg_dicom(folder: Path) -> Path:
+    """Decoded by SimpleITK's GDCM, in a process of its own."""
+    return compress(write_section(folder / "0.dcm", T1_MS[0]), JPEGLosslessSV1)
+
+
 def _parametric_map(folder: Path) -> Path:
     from ACNetTrainerLib.simulation.cohort import map_image
     from ACNetTrainerLib.simulation.dicom.series import write_dicom_series
@@ -156,6 +163,36 @@ def _references(folder: Path) -> Path:
     from ACNetLib.reference.t1 import ReferenceT1
 
     return remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0))
+
+
+def _request(folder: Path) -> Path:
+    from ACNetTrainerLib.training.background import REQUEST_FILE, Request
+
+    texts = {each.name: f"the {each.name}" for each in fields(Request)}
+    (folder / REQUEST_FILE).write_text(json.dumps(texts), encoding="utf-8")
+    return folder / REQUEST_FILE
+
+
+def _events(folder: Path) -> Path:
+    events = [
+        {
+            "event": "start",
+            "epochs": 8,
+            "steps_per_epoch": 5,
+            "epochs_done": 0,
+            "steps_done": 0,
+            "precision": "32-true",
+        },
+        {"event": "step", "epoch": 1, "step": 1, "losses": {"loss": 0.7}, "learning_rate": 0.1, "seconds_left": 12.5},
+        {"event": "stopped", "epoch": 1, "step": 1, "message": "Stopped."},
+    ]
+    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), "utf-8")
+    return folder / "events.jsonl"
+
+
+def _runs(folder: Path) -> Path:
+    shipped = REPOSITORY / "Documentation" / "results" / "comparison" / "honest"
+    return Path(shutil.copytree(shipped, folder / "comparison")) / "runs.json"
 
 
 def read_map(path: Path) -> object:
@@ -234,6 +271,25 @@ def read_references(path: Path) -> object:
     return remembered_references()
 
 
+def read_request(path: Path) -> object:
+    from ACNetTrainerLib.training.background import Training
+
+    return Training(path.parent).request
+
+
+def read_training_events(path: Path) -> object:
+    from ACNetTrainerLib.training.background import Training, read_events, state_of
+
+    training = Training(path.parent)
+    return read_events(training), state_of(training, running=False)
+
+
+def read_comparison(path: Path) -> object:
+    from ACNetTrainerLib.study.summary import read_runs
+
+    return read_runs(path.parent)
+
+
 READERS = {
     "NRRD": Reader(_volume("map.nrrd", False), read_map, 350, True),
     "NRRD, gzip": Reader(_volume("map.nrrd", True), read_map, 350, True),
@@ -248,6 +304,7 @@ READERS = {
     "segments (.seg.nrrd)": Reader(_segments, read_segments, 600, True),
     "DICOM folder": Reader(_dicom, read_map_of_folder, 1200, True),
     "DICOM, RLE": Reader(_compressed_dicom, read_map, 1200, True),
+    "DICOM, JPEG Lossless": Reader(_jpeg_dicom, read_map, 1200, True, every=10),
     "DICOM Parametric Map": Reader(_parametric_map, read_map, 3000, True),
     "DICOM, headers alone": Reader(_dicom, read_in_plugin, 1200),
     "DICOM SEG": Reader(_dicom_segments, read_segments, 2500, True),
@@ -258,4 +315,7 @@ READERS = {
     "table to import": Reader(_import_table, read_import),
     "recipe": Reader(_recipe, read_recipe, 2000),
     "reference-t1.json": Reader(_references, read_references),
+    "training.json": Reader(_request, read_request),
+    "events.jsonl": Reader(_events, read_training_events),
+    "runs.json": Reader(_runs, read_comparison),
 }

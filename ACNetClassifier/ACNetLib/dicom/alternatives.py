@@ -48,7 +48,7 @@ def breath_holds(images: Sequence[DicomImage]) -> list[list[DicomImage]]:
     places: list[list[DicomImage]] = []
     for image in sorted(images, key=_order):
         for place in places:
-            if _at_same_place(place[0], image):
+            if at_same_place(place[0], image):
                 place.append(image)
                 break
         else:
@@ -90,7 +90,8 @@ def _order(image: DicomImage) -> tuple[float, float, str, int]:
     return acquisition, instance, str(image.file), image.frame
 
 
-def _at_same_place(first: DicomImage, second: DicomImage) -> bool:
+def at_same_place(first: DicomImage, second: DicomImage) -> bool:
+    """Whether they show the same slice. Raises ACNetError for a file without geometry."""
     here, there = (read_section(image.file, image.frame, image.header) for image in (first, second))
     return bool(
         np.allclose(here.orientation, there.orientation, rtol=0, atol=1e-3)

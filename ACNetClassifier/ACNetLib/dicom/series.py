@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
-from ACNetLib.dicom.alternatives import breath_holds, without_copies
+from ACNetLib.dicom.alternatives import at_same_place, breath_holds, without_copies
 from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, stack_images
 from ACNetLib.dicom.pixels import READING_ERRORS
 from ACNetLib.dicom.values import number_of
@@ -40,7 +41,8 @@ class T1MapSeries:
 def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
     """The T1 maps in these files, native and from after contrast, each series and each repeated breath-hold for itself.
 
-    Passed over without a word: files that can't be read, and maps that form no stack (`read_dicom_files` says why).
+    Slices of one series that form no stack, as where base, mid and apex were planned one by one, are given one by one.
+    Files that can't be read are passed over without a word.
     """
     stacks: dict[tuple[str, bool], list[DicomImage]] = {}
     for image in _readable_images(files):
@@ -52,7 +54,8 @@ def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
         try:
             alternatives = breath_holds(without_copies(images)[0])
             names = _names_of(alternatives)
-            found += [_series_of(each, name) for each, name in zip(alternatives, names, strict=True)]
+            for each, name in zip(alternatives, names, strict=True):
+                found += _stack_or_slices(each, name)
         except ODD_FILE_ERRORS:
             continue
     return found
@@ -66,6 +69,16 @@ def _readable_images(files: Sequence[Path]) -> list[DicomImage]:
         except ODD_FILE_ERRORS:
             continue
     return images
+
+
+def _stack_or_slices(images: list[DicomImage], name: str) -> list[T1MapSeries]:
+    try:
+        return [_series_of(images, name)]
+    except ACNetError:
+        if len(images) == 1 or any(at_same_place(*pair) for pair in combinations(images, 2)):
+            raise
+    slices = [(f"{name}, slice {number}", image) for number, image in enumerate(images, start=1)]
+    return [_series_of([image], title) for title, image in slices]
 
 
 def _series_of(images: list[DicomImage], name: str) -> T1MapSeries:

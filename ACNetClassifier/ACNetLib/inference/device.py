@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.torch_errors import is_out_of_memory, torch_error_text
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 DEVICE_REQUESTS = ("auto", "cuda", "mps", "cpu")
 _PREFERENCE = ("cuda", "mps", "cpu")
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True)
@@ -96,4 +99,23 @@ def infer(network: nn.Module, inputs: Tensor, choice: DeviceChoice, half: bool =
             raise ACNetError(str(torch_error_text(error))) from error
     # Only here: the error held on to what filled the memory.
     with torch.inference_mode():
-        return network.to("cpu")(inputs), DeviceChoice("cpu", f"{choice.device}: out of memory", automatic=True)
+        return network.to("cpu")(inputs), _processor_instead_of(choice)
+
+
+def work_on(choice: DeviceChoice, work: Callable[[DeviceChoice], Outcome], say: Callable[[str], None]) -> Outcome:
+    """Long work that takes a device, such as a training that goes on from its checkpoint.
+
+    Where the device was chosen automatically and has too little memory the work is called again for the processor, and
+    `say` is told.
+    """
+    try:
+        return work(choice)
+    except RuntimeError as error:
+        if not is_out_of_memory(error) or not choice.automatic or choice.device == "cpu":
+            raise
+    say(f"{choice.device}: out of memory. The processor goes on, which is slower.")
+    return work(_processor_instead_of(choice))
+
+
+def _processor_instead_of(choice: DeviceChoice) -> DeviceChoice:
+    return DeviceChoice("cpu", f"{choice.device}: out of memory", automatic=True)

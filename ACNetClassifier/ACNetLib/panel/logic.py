@@ -35,6 +35,7 @@ from ACNetLib.scene.exam import leave_out_of_exam, show_exam
 from ACNetLib.scene.input import place_from_node, t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
+from ACNetLib.scene.sources import check_one_patient
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import Point
 
@@ -141,6 +142,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         ACNetError for what a user can put right.
         """
         volumes = [volume, *(other for other in choices.other_slices if other is not volume)]
+        check_one_patient(volumes)
         t1_maps = t1_maps or [t1_map_from_volume_node(each, choices.field_strength_tesla) for each in volumes]
         check_one_exam(t1_maps)
         if choices.sections is not None and len(t1_maps) > 1:

@@ -4,6 +4,7 @@ values. It needs neither Qt nor the Slicer application.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,7 @@ T1_OF_DICOM = "ACNet.t1OfDicom"
 MAGNETIC_FIELD_STRENGTH = "0018,0087"
 MANUFACTURER, MANUFACTURER_MODEL_NAME = "0008,0070", "0008,1090"
 IMAGE_COMMENTS = "0020,4000"
+PATIENT_ID, STUDY_INSTANCE_UID = "0010,0020", "0020,000D"
 
 DICOM_SUFFIXES = {".dcm", ".ima", ""}
 TOLERANCE_MS = 1.0
@@ -69,6 +71,19 @@ def told_scanner(node: vtkMRMLScalarVolumeNode) -> str:
     header = _header(node)
     of_file = "" if header is None else header.scanner
     return of_file or scanner_name(_dicom_value(node, MANUFACTURER), _dicom_value(node, MANUFACTURER_MODEL_NAME))
+
+
+def check_one_patient(nodes: Sequence[vtkMRMLScalarVolumeNode]) -> None:
+    """Raises ACNetError where Slicer's DICOM database tells that the volumes are of two patients or two exams.
+
+    Neither is named. Volumes that the database does not know pass.
+    """
+    for tag, of_two in ((PATIENT_ID, "patients"), (STUDY_INSTANCE_UID, "exams")):
+        if len({_dicom_value(node, tag) for node in nodes} - {""}) > 1:
+            raise ACNetError(
+                f"{', '.join(node.GetName() for node in nodes)}: the DICOM database knows them as of two {of_two}; "
+                "expected the T1 maps of one patient and one exam. Classify them one by one."
+            )
 
 
 def is_told_simulated(node: vtkMRMLScalarVolumeNode) -> bool:

@@ -99,7 +99,7 @@ def exit_when_stopped(watch: Watch) -> Iterator[None]:
 
 
 def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
-    from ACNetLib.inference.device import choose_device
+    from ACNetLib.inference.device import DeviceChoice, choose_device, work_on
     from ACNetLib.models.model import save_model
 
     from ..cases.library import read_case_library
@@ -114,15 +114,12 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     if options.network:
         recipe = with_network(recipe, options.network)
     work_folder = options.output.with_suffix(".training")
-    model = train(
-        read_case_library(options.cases),
-        recipe,
-        options.output.stem,
-        work_folder,
-        choose_device(options.device),
-        watch,
-        fine_tuning,
-    )
+    library = read_case_library(options.cases)
+
+    def trained_on(device: DeviceChoice) -> Model:
+        return train(library, recipe, options.output.stem, work_folder, device, watch, fine_tuning)
+
+    model = work_on(choose_device(options.device), trained_on, _say)
     with resumable_writes(options.output):
         save_model(model, options.output)
     metrics = work_folder / "metrics.csv"
@@ -171,7 +168,7 @@ def quieten_lightning() -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from ACNetLib.inference.device import choose_device
+    from ACNetLib.inference.device import DeviceChoice, choose_device, work_on
     from ACNetLib.models.model import Model, save_model
     from ACNetLib.models.store import default_localizer
     from ACNetLib.networks.localizer import Localizer, load_localizer
@@ -183,10 +180,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     figures = None if options.figures is None else options.figures / "figure.png"
     require_writable(options.output, options.save_model, figures)
     model = _model(options.model)
-    device = choose_device(options.device)
-    localizer = Localizer(load_localizer(default_localizer()), device)
+    library = read_case_library(options.cases)
     training_cases = read_case_library(options.training_cases) if options.training_cases else None
-    metrics = evaluate(model, read_case_library(options.cases), device, localizer, options.figures, training_cases)
+
+    def evaluated_on(device: DeviceChoice) -> dict[str, Any]:
+        localizer = Localizer(load_localizer(default_localizer()), device)
+        return evaluate(model, library, device, localizer, options.figures, training_cases)
+
+    metrics = work_on(choose_device(options.device), evaluated_on, _say)
     record = {
         "model": model.card.name,
         "weights_sha256": model.card.weights_sha256,
@@ -201,6 +202,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(f"AUROC {auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){simulated}; all in {options.output}")
     if metrics["patients_unseen"] != "checked":
         print(f"Whether the model has seen these patients in training {metrics['patients_unseen']}.")
+
+
+def _say(text: str) -> None:
+    print(f"acnet-train: {text}", file=sys.stderr)
 
 
 def _publish(options: argparse.Namespace) -> None:

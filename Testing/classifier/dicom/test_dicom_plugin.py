@@ -19,14 +19,17 @@ import pytest
 import slicer
 import slicer.util
 
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.sources import T1_OF_DICOM
+from ACNetLib.scene.sources import T1_OF_DICOM, check_one_patient
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom.series import FLAVOURS, write_dicom_series
 from ACNetTrainerLib.simulation.patient import draw_patient
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES, simulate_section
 from dicom_files import PATIENT_ID, PATIENT_NAME, RAW_TYPE, STUDY, write_section
+from exam_files import write_exam
 from repository import REPOSITORY
 
 PLUGIN_FILE = REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py"
@@ -219,9 +222,38 @@ def test_native_and_later_map_of_one_series_are_two_loadables(
     assert native.confidence > later.confidence
 
 
-def test_maps_that_form_no_stack_are_left_to_slicers_own_way(study: Path, stored: np.ndarray, a_plugin: Any) -> None:
-    write_section(study / "far.dcm", stored[0], 100.0)
-    assert a_plugin.examineForImport(series_of(study)) == []
+def test_slices_of_one_series_that_form_no_stack_are_offered_one_by_one(tmp_path: Path, a_plugin: Any) -> None:
+    offered = a_plugin.examineForImport(series_of(write_exam(tmp_path / "exam", series=3)))
+    assert [loadable.name.rpartition(", ")[2] for loadable in offered] == ["slice 1", "slice 2", "slice 3"]
+    assert [len(loadable.files) for loadable in offered] == [1, 1, 1]
+    assert all(loadable.selected for loadable in offered)
+    nodes = [a_plugin.load(loadable) for loadable in offered]
+    maps = [t1_map_from_volume_node(node) for node in nodes]
+    for t1_map, expected in zip(maps, read_exam([tmp_path / "exam"]), strict=True):
+        np.testing.assert_array_equal(t1_map.array, expected.array)
+        np.testing.assert_allclose(t1_map.image.GetOrigin(), expected.image.GetOrigin(), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "of_two"), [("PatientID", "two patients"), ("StudyInstanceUID", "two exams"), ("Rows", None)]
+)
+def test_slices_of_two_patients_or_exams_are_no_exam_in_slicer_either(
+    tmp_path: Path, a_plugin: Any, attribute: str, of_two: str | None
+) -> None:
+    folder = write_exam(tmp_path / "exam")
+    dataset = pydicom.dcmread(folder / "series-5.dcm")
+    if of_two is not None:
+        setattr(dataset, attribute, "1.2.3")
+        dataset.save_as(folder / "series-5.dcm")
+    nodes = [a_plugin.load(loadable) for loadable in a_plugin.examineForImport(series_of(folder))]
+    assert len(nodes) == 3
+    if of_two is None:
+        check_one_patient(nodes)
+        return
+    with pytest.raises(ACNetError, match=of_two) as refused:
+        check_one_patient(nodes)
+    assert "1.2.3" not in str(refused.value)
+    assert PATIENT_ID not in str(refused.value)
 
 
 def test_the_map_wins_over_slicers_other_ways_to_load_its_series(study: Path, a_plugin: Any) -> None:

@@ -18,7 +18,9 @@ from ACNetLib.inference.device import (
     device_problem,
     infer,
     inference_autocast,
+    work_on,
 )
+from ACNetLib.inference.torch_errors import torch_error_text
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import T1Map
 from conftest import Finder
@@ -108,6 +110,26 @@ def test_where_an_automatic_gpu_has_no_memory_left_the_processor_goes_on_and_say
 def test_where_a_gpu_that_was_asked_for_has_no_memory_left_the_remedy_is_told() -> None:
     with pytest.raises(ACNetError, match=r"too little memory \(CUDA out of memory.* choose the processor"):
         infer(FullDevice(), torch.ones(3), DeviceChoice("meta", "asked for"))
+
+
+def too_much_for_a_gpu(choice: DeviceChoice) -> str:
+    if choice.device != "cpu":
+        torch.empty(1 << 55)  # no machine has so much
+    return f"done: {choice.reason}"
+
+
+def test_long_work_on_an_automatic_device_without_memory_is_done_by_the_processor() -> None:
+    said: list[str] = []
+    assert work_on(DeviceChoice("meta", "tried", automatic=True), too_much_for_a_gpu, said.append) == (
+        "done: meta: out of memory"
+    )
+    assert said == ["meta: out of memory. The processor goes on, which is slower."]
+
+
+def test_long_work_on_a_device_that_was_asked_for_ends_with_the_error_that_names_the_remedy() -> None:
+    with pytest.raises(RuntimeError) as error:
+        work_on(DeviceChoice("meta", "asked for"), too_much_for_a_gpu, pytest.fail)
+    assert "choose the processor" in str(torch_error_text(error.value))
 
 
 def test_a_classification_goes_on_with_the_processor(a_model: Model, an_oblique_t1_map: T1Map) -> None:
