@@ -7,7 +7,7 @@ listed, with our choice and its reason, in Documentation/paper.md.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +24,13 @@ class ACNetOutput(NamedTuple):
 
     logits: (B, 2), class order normal, dcm.
     masks: one (B, 128, 32, 32) tensor in (0, 1) for each attention module; empty when the network has no attention.
+    evidence: (B, 32, 32), what each place adds to the log odds of DCM; their sum is the difference of the logits. None
+    while the network is trained, and for other networks.
     """
 
     logits: Tensor
     masks: tuple[Tensor, ...]
+    evidence: Tensor | None = None
 
 
 def normalization_layer(kind: NormalizationKind, channels: int) -> nn.Module:
@@ -189,4 +192,14 @@ class ACNet(nn.Module):
             x, mask = module(x)
             if mask is not None:
                 masks.append(mask)
-        return ACNetOutput(self.head(x), tuple(masks))
+        features = self.head[:2](x)
+        evidence = None if self.training else self._evidence(features)
+        return ACNetOutput(self.head[2:](features), tuple(masks), evidence)
+
+    def _evidence(self, features: Tensor) -> Tensor:
+        """The logits are linear in the mean of the features over all places, so each place has its share of them."""
+        last = cast(nn.Linear, self.head[-1])
+        towards_dcm = last.weight[1] - last.weight[0]
+        places = features.shape[-2] * features.shape[-1]
+        weighted = (features.float() * towards_dcm[:, None, None]).sum(dim=1)
+        return (weighted + last.bias[1] - last.bias[0]) / places

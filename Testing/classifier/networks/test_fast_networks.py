@@ -25,6 +25,9 @@ def test_the_shipped_classifiers_answer_as_before_with_less_to_compute() -> None
     torch.testing.assert_close(after.logits, before.logits, rtol=1e-4, atol=1e-4)
     for mask, mask_before in zip(after.masks, before.masks, strict=True):
         torch.testing.assert_close(mask, mask_before, rtol=1e-4, atol=1e-4)
+    assert before.evidence is not None
+    assert after.evidence is not None
+    torch.testing.assert_close(after.evidence, before.evidence, rtol=1e-3, atol=1e-5)
     assert count(network, nn.BatchNorm2d) < normalizations / 2
 
 

@@ -79,7 +79,7 @@ def test_the_paper_network_has_the_parameters_that_its_description_adds_up_to(ne
 
 def test_the_network_gives_two_logits_and_two_masks_between_zero_and_one(network: ACNet) -> None:
     with torch.inference_mode():
-        logits, masks = network(sections(3))
+        logits, masks, *_ = network(sections(3))
     assert logits.shape == (3, 2)
     assert [mask.shape for mask in masks] == [(3, 128, 32, 32)] * 2
     assert all(((mask > 0) & (mask < 1)).all() for mask in masks)
@@ -168,7 +168,7 @@ def test_one_unit_is_shared_by_both_branches_and_the_mask_is_made_at_8_x_8(
 def test_every_ablation_learns(settings: dict[str, Any]) -> None:
     torch.manual_seed(6)
     network = ACNet(**settings).train()
-    logits, masks = network(sections())
+    logits, masks, *_ = network(sections())
     F.cross_entropy(logits, torch.tensor([0, 1])).backward()
     modules = 0 if settings.get("attention") == "none" else settings.get("attention_modules", 2)
     assert len(masks) == modules
@@ -200,12 +200,27 @@ def test_the_exported_network_computes_what_the_eager_one_does(network: ACNet, t
             self.network = network
 
         def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-            logits, masks = self.network(x)
+            logits, masks, *_ = self.network(x)
             return logits, *masks
 
     shapes = ({0: torch.export.Dim("batch", min=1, max=64)},)
     torch.export.save(torch.export.export(PlainOutput(), (sections(2),), dynamic_shapes=shapes), tmp_path / "acnet.pt2")
     loaded = torch.export.load(tmp_path / "acnet.pt2").module()
     with torch.inference_mode():
-        logits, masks = network(sections(3))
+        logits, masks, *_ = network(sections(3))
         torch.testing.assert_close(loaded(sections(3)), (logits, *masks))
+
+
+@pytest.mark.parametrize("normalization", ["batch", "group"])
+def test_the_evidence_of_all_places_adds_up_to_the_log_odds(normalization: Any) -> None:
+    torch.manual_seed(3)
+    network = ACNet(normalization=normalization)
+    with torch.no_grad():
+        dict(network.named_parameters())["head.5.bias"].copy_(torch.tensor([0.7, -0.4]))
+    images = torch.rand(2, 1, 128, 128) * 255
+    assert network(images).evidence is None, "while it is trained"
+    with torch.inference_mode():
+        logits, _, evidence = network.eval()(images)
+    assert evidence.shape == (2, 32, 32)
+    torch.testing.assert_close(evidence.sum(dim=(1, 2)), logits[:, 1] - logits[:, 0], rtol=1e-4, atol=1e-4)
+    assert evidence.std() > 0
