@@ -35,18 +35,25 @@ def measure_section(
     spacing_mm: tuple[float, float],
 ) -> SectionMeasures:
     """Measures of one section; all arrays (rows, columns). spacing_mm: of rows, of columns."""
-    depth = _wall_depth(myocardium, cavity, spacing_mm)
-    mid_wall = myocardium & (depth >= MID_WALL[0]) & (depth <= MID_WALL[1])
+    middle = mid_wall(myocardium, cavity, spacing_mm)
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     cavity_area = float(cavity.sum()) * pixel_mm2
     whole_area = float((cavity | myocardium).sum()) * pixel_mm2
     return SectionMeasures(
-        septal_t1_ms=_mean(t1_ms[mid_wall & septum]),
-        myocardial_t1_ms=_mean(t1_ms[mid_wall]),
+        septal_t1_ms=_mean(t1_ms[middle & septum]),
+        myocardial_t1_ms=_mean(t1_ms[middle]),
         cavity_area_mm2=cavity_area,
         # Between circles of the two areas: the mean thickness, unaffected by the pixels' size.
         wall_thickness_mm=float(np.sqrt(whole_area / np.pi) - np.sqrt(cavity_area / np.pi)),
     )
+
+
+def mid_wall(
+    myocardium: NDArray[np.bool_], cavity: NDArray[np.bool_], spacing_mm: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """The middle third of the wall's thickness, (rows, columns): away from blood and fat."""
+    depth = _wall_depth(myocardium, cavity, spacing_mm)
+    return myocardium & (depth >= MID_WALL[0]) & (depth <= MID_WALL[1])
 
 
 def septal_arc(cavity: NDArray[np.bool_], insertion_points: NDArray[np.float64]) -> NDArray[np.bool_]:

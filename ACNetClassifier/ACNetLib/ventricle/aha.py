@@ -1,0 +1,121 @@
+"""T1 by the left ventricle's segments as the American Heart Association counts them: six at the base, six at mid level,
+four at the apex (Cerqueira et al., Circulation 2002; 105:539). The seventeenth, the apex's tip, is on no short axis.
+
+The segments are counted from the middle of the septum: on it two segments meet at the base and at mid level, and the
+apex has its septal segment around it. Each is read in the middle third of the wall, as septal T1 is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ACNetLib.t1map.section import TOWARDS_BASE, anatomical_axes
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
+from ACNetLib.ventricle.measures import mid_wall
+
+LEVELS = ("basal", "mid", "apical")
+SIX = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
+FOUR = ("anterior", "septal", "inferior", "lateral")
+_SIX_BY_ANGLE = (5, 4, 3, 2, 1, 6)
+"""Of the first level, by sixths of the turn from the inferior to the anterior side, the septum's middle at its half."""
+_FOUR_BY_ANGLE = (4, 3, 2, 1)
+FEWEST_SLICES = len(LEVELS)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One of the 16 segments.
+
+    t1_ms, sd_ms: over its mid-wall pixels, NaN without one. masked: the share of its wall that was left out because
+    blood or fat may be in it, NaN without wall.
+    """
+
+    number: int
+    name: str
+    t1_ms: float
+    sd_ms: float
+    pixels: int
+    masked: float
+
+
+@dataclass(frozen=True, eq=False)
+class WallSlice:
+    """One slice whose wall is known: its map, section and labels (rows, columns)."""
+
+    t1_map: T1Map
+    section: int
+    labels: LabelArray
+
+
+def aha_segments(slices: Sequence[WallSlice]) -> tuple[Segment, ...]:
+    """The 16 segments of a ventricle, the slices dealt to the three levels from base to apex.
+
+    Only slices with a known septum count. None of the segments where these are fewer than three.
+    """
+    known = [each for each in slices if (each.labels == SEPTUM_LABEL).any() and (each.labels == CAVITY_LABEL).any()]
+    if len(known) < FEWEST_SLICES:
+        return ()
+    known.sort(key=lambda each: -float(each.t1_map.section_center(each.section) @ TOWARDS_BASE))
+    t1_ms: list[list[NDArray[np.float32]]] = [[] for _ in range(16)]
+    wall_pixels = np.zeros(16, int)
+    for place, each in enumerate(known):
+        numbers = segment_numbers(each, len(LEVELS) * place // len(known))
+        column_mm, row_mm, _ = each.t1_map.image.GetSpacing()
+        wall, cavity = is_myocardium(each.labels), each.labels == CAVITY_LABEL
+        middle = mid_wall(wall, cavity, (row_mm, column_mm))
+        for number in range(1, 17):
+            in_segment = numbers == number
+            wall_pixels[number - 1] += int(in_segment.sum())
+            t1_ms[number - 1].append(each.t1_map.array[each.section][in_segment & middle])
+    return tuple(
+        _segment(number, np.concatenate(t1_ms[number - 1]), int(wall_pixels[number - 1])) for number in range(1, 17)
+    )
+
+
+def segment_numbers(wall_slice: WallSlice, level: int) -> NDArray[np.uint8]:
+    """The segment of each wall pixel (rows, columns) on a slice of a level, 0 elsewhere."""
+    labels = wall_slice.labels
+    angles = _angles(wall_slice)
+    septum = labels == SEPTUM_LABEL
+    middle = np.angle(np.exp(1j * angles[septum]).mean())
+    # 0 opposite the septum, growing over the inferior side, 0.5 in the middle of the septum, then the anterior side.
+    turn = ((angles - middle) / (2 * np.pi) + 0.5) % 1.0
+    if level < 2:
+        numbers = np.array(_SIX_BY_ANGLE)[np.minimum((turn * 6).astype(int), 5)] + 6 * level
+    else:
+        numbers = np.array(_FOUR_BY_ANGLE)[(np.floor(turn * 4 + 0.5).astype(int)) % 4] + 12
+    return np.where(is_myocardium(labels), numbers, 0).astype(np.uint8)
+
+
+def _angles(wall_slice: WallSlice) -> NDArray[np.float64]:
+    """Of each pixel around the cavity's centre, as seen from the apex: to the right 0, below (inferior) a quarter."""
+    t1_map = wall_slice.t1_map
+    right, down = anatomical_axes(t1_map.normal)
+    rows, columns = np.indices(wall_slice.labels.shape)
+    column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    cavity = wall_slice.labels == CAVITY_LABEL
+    along_row = (columns - columns[cavity].mean()) * column_mm
+    along_column = (rows - rows[cavity].mean()) * row_mm
+
+    def along(axis: NDArray[np.float64]) -> NDArray[np.float64]:
+        return along_row * float(t1_map.row_axis @ axis) + along_column * float(t1_map.column_axis @ axis)
+
+    return np.arctan2(along(down), along(right))
+
+
+def _segment(number: int, t1_ms: NDArray[np.float32], wall_pixels: int) -> Segment:
+    level = min((number - 1) // 6, 2)
+    names = SIX if level < 2 else FOUR
+    return Segment(
+        number,
+        f"{LEVELS[level]} {names[(number - 1) % 6]}",
+        float(t1_ms.mean()) if t1_ms.size else float("nan"),
+        float(t1_ms.std()) if t1_ms.size else float("nan"),
+        int(t1_ms.size),
+        1 - t1_ms.size / wall_pixels if wall_pixels else float("nan"),
+    )
