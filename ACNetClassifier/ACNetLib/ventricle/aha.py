@@ -86,9 +86,9 @@ def segment_numbers(wall_slice: WallSlice, level: int) -> NDArray[np.uint8]:
     # 0 opposite the septum, growing over the inferior side, 0.5 in the middle of the septum, then the anterior side.
     turn = ((angles - middle) / (2 * np.pi) + 0.5) % 1.0
     if level < 2:
-        numbers = np.array(_SIX_BY_ANGLE)[np.minimum((turn * 6).astype(int), 5)] + 6 * level
+        numbers = np.take(_SIX_BY_ANGLE, np.minimum((turn * 6).astype(int), 5)) + 6 * level
     else:
-        numbers = np.array(_FOUR_BY_ANGLE)[(np.floor(turn * 4 + 0.5).astype(int)) % 4] + 12
+        numbers = np.take(_FOUR_BY_ANGLE, np.floor(turn * 4 + 0.5).astype(int) % 4) + 12
     return np.where(is_myocardium(labels), numbers, 0).astype(np.uint8)
 
 
