@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
 
     from ACNetLib.inference.result import StudyResult
-    from ACNetLib.models.model import Model, ModelCard
+    from ACNetLib.models.card import ModelCard
+    from ACNetLib.models.model import Model
     from ACNetLib.networks.acnet import ACNet
     from ACNetTrainerLib.cases.library import CaseLibrary
 
@@ -81,7 +82,7 @@ def a_study() -> Callable[..., StudyResult]:
 def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probability_dcm: float = 0.91) -> StudyResult:
     from ACNetLib.inference.device import DeviceChoice
     from ACNetLib.inference.result import SectionResult, StudyResult
-    from ACNetLib.models.model import UNCERTAIN_RANGE
+    from ACNetLib.models.card import UNCERTAIN_RANGE
 
     point = t1_map.center if center_mm is None else np.asarray(center_mm)
     grids = [SectionGrid.around(t1_map, section, point) for section in range(t1_map.section_count)]
@@ -150,7 +151,7 @@ def made_up_ventricle(grid: SectionGrid, t1_map: T1Map) -> np.ndarray:
 
 def a_card(name: str) -> ModelCard:
     """The card of a model that nobody trained."""
-    from ACNetLib.models.model import ModelCard
+    from ACNetLib.models.card import ModelCard
 
     return ModelCard(
         name=name,

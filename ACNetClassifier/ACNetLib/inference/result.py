@@ -24,7 +24,7 @@ from ACNetLib.ventricle.measures import SectionMeasures
 
 if TYPE_CHECKING:  # model.py imports torch
     from ACNetLib.inference.device import DeviceChoice
-    from ACNetLib.models.model import ModelCard
+    from ACNetLib.models.card import ModelCard
 
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
 """How far the sections are moved and turned to see how much the probability depends on it."""

@@ -20,9 +20,9 @@ from torch.nn import functional as F
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice, infer
-from ACNetLib.models.header import FORMAT_VERSION, LOCALIZER, CardValues, read_card_values
-from ACNetLib.models.model import INTENDED_USE
-from ACNetLib.models.weights import check_card_fields, load_weights, read_weights, write_weights
+from ACNetLib.models.card import INTENDED_USE
+from ACNetLib.models.header import FORMAT_VERSION, LOCALIZER, CardValues, check_card_fields, read_card_values
+from ACNetLib.models.weights import load_weights, read_weights, write_weights
 from ACNetLib.networks.acnet import MAXIMUM_INTENSITY, ResidualUnit, convolution_unit, preactivated_convolution
 from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map

@@ -21,7 +21,7 @@ from ACNetLib.inference.attention import BAND_NAMES
 from ACNetLib.inference.exam import ExamResult, as_exam
 from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.result import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
-from ACNetLib.models.model import INTENDED_USE, ModelCard
+from ACNetLib.models.card import INTENDED_USE, ModelCard
 from ACNetLib.report.page import report_page
 from ACNetLib.report.picture import SHOWN_MAP, section_picture
 from ACNetLib.report.wording import reference_text, verdict_rule

@@ -11,7 +11,7 @@ from ACNetLib import __version__
 from ACNetLib.inference.exam import ExamResult, as_exam, slice_title
 from ACNetLib.inference.probability import SCOPE, Verdict
 from ACNetLib.inference.result import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
-from ACNetLib.models.model import INTENDED_USE, ModelCard
+from ACNetLib.models.card import INTENDED_USE, ModelCard
 from ACNetLib.report.template import FIGURE, HEAD, MAP, PAGE, ROW, SCALE, STYLE, ZONE
 from ACNetLib.report.wording import (
     UNKNOWN,

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES
 from ACNetLib.inference.result import SectionResult, StudyResult
-from ACNetLib.models.model import INTENDED_USE
+from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.report.wording import VERDICT_WORDS, probability_text, quantity_text
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL

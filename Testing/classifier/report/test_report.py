@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from ACNetLib import __version__
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam import pool_exam
-from ACNetLib.models.model import read_card
+from ACNetLib.models.card import read_card
 from ACNetLib.models.store import model_for_field
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.report.files import result_values, write_result

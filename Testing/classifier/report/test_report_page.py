@@ -13,7 +13,7 @@ from ACNetLib import __version__
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.models.model import INTENDED_USE, read_card
+from ACNetLib.models.card import INTENDED_USE, read_card
 from ACNetLib.models.store import model_for_field
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.report.page import report_page
