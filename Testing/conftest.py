@@ -174,13 +174,12 @@ class Finder:
     name: str = "stand-in"
     confidence_threshold: float = 0.6
 
-    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]:
-        if self.ventricles is not None:
-            return self.ventricles
-        return tuple(
+    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
+        every = self.ventricles or tuple(
             Ventricle(section, t1_map.section_center(section), self.confidence)
             for section in range(t1_map.section_count)
         )
+        return tuple(each for each in every if sections is None or each.section in sections)
 
 
 @pytest.fixture

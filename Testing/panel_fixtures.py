@@ -15,6 +15,7 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.settings import Progress, Settings
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import add_t1_map, find_result
 from ACNetLib.scene.views import nodes_of_class
@@ -39,10 +40,10 @@ class StandInClassifier:
         self.models.append(model)
         return self
 
-    def classify(self, t1_map: T1Map, *, progress: Callable[[str, float], None], **choices: Any) -> StudyResult:
-        self.calls.append(SimpleNamespace(t1_map=t1_map, **choices))
+    def classify(self, t1_map: T1Map, settings: Settings, progress: Progress) -> StudyResult:
+        self.calls.append(SimpleNamespace(t1_map=t1_map, **vars(settings)))
         self._work(progress)
-        return self.answer(t1_map, choices["center_mm"])
+        return self.answer(t1_map, settings.center_mm)
 
     def move_section(
         self, result: StudyResult, section: int, center_mm: list[float], progress: Callable[[str, float], None]

@@ -16,9 +16,11 @@ from ACNetLib.commands.reference import add_reference_commands
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import atomic_folder, require_empty_folder
 from ACNetLib.inference.device import DEVICE_REQUESTS
+from ACNetLib.inference.pipeline import load_pipeline
 from ACNetLib.inference.probability import SCOPE
+from ACNetLib.inference.settings import Settings
 from ACNetLib.report.wording import reference_text, share_text, study_septum_text, verdict_rule
-from ACNetLib.t1map.field_strength import field_strength_option
+from ACNetLib.t1map.field_strength import field_strength_option, require_field_strength
 
 if TYPE_CHECKING:
     from ACNetLib.inference.classifier import Classifier
@@ -129,17 +131,16 @@ def _classify(options: argparse.Namespace) -> None:
         raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one whose sections are counted.")
     reference = exam_reference(t1_maps, given)
     classifier = _classifier(options, one_that_tells_its_field(t1_maps), reference)
-    segmentation = read_segmentation(options.segmentation) if options.segmentation else None
+    settings = Settings(
+        options.center,
+        read_segmentation(options.segmentation) if options.segmentation else None,
+        options.sections,
+        options.prevalence,
+        reference,
+        options.allow_field_mismatch,
+    )
     exam = classify_exam(
-        lambda t1_map, _progress: classifier.classify(
-            t1_map,
-            center_mm=options.center,
-            segmentation=segmentation,
-            sections=options.sections,
-            prevalence_dcm=options.prevalence,
-            reference=reference,
-            allow_field_mismatch=options.allow_field_mismatch,
-        ),
+        lambda t1_map, progress: classifier.classify(t1_map, settings, progress),
         t1_maps,
     )
     files = _write(exam, options.output)
@@ -177,21 +178,16 @@ def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: Reference
 
     Raises ACNetError when there is none, or the map's field strength is not known and no reference stands for it.
     """
-    from ACNetLib.inference.classifier import Classifier, require_field_strength
-    from ACNetLib.inference.device import choose_device
-    from ACNetLib.models.model import load_model
-    from ACNetLib.models.store import default_localizer, find_model, model_for_field, model_for_reference
-    from ACNetLib.networks.localizer import Localizer, load_localizer
+    from ACNetLib.models.store import model_for_field, model_for_reference
 
+    model: str | Path
     if options.model:
-        file = find_model(options.model)
+        model = options.model
     elif t1_map.field_strength_tesla is None and reference is not None:
-        file = model_for_reference(reference.mean_ms)
+        model = model_for_reference(reference.mean_ms)
     else:
-        file = model_for_field(require_field_strength(t1_map))
-    model = load_model(file)
-    device = choose_device(options.device)
-    return Classifier(model, Localizer(load_localizer(default_localizer()), device), device)
+        model = model_for_field(require_field_strength(t1_map))
+    return load_pipeline(model, device=options.device)
 
 
 def _write(exam: ExamResult, folder: Path) -> list[Path]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
@@ -15,21 +14,22 @@ from torch.nn import functional as F
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.attention import attention_maps, to_bands
 from ACNetLib.inference.device import DeviceChoice, infer
-from ACNetLib.inference.probability import at_prevalence, calibrated, check_prevalence, sigmoid, verdict
+from ACNetLib.inference.probability import check_prevalence, sigmoid, verdict
 from ACNetLib.inference.result import (
     RANGE_SHIFT_MM,
     RANGE_TURN_DEGREES,
+    Pooling,
     SectionResult,
     StudyResult,
     pool,
     pooling_of,
     t1_factor,
-    uncertain_range_of,
 )
+from ACNetLib.inference.settings import Progress, Settings, unwatched
 from ACNetLib.models.model import Model
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_native_blood
-from ACNetLib.t1map.field_strength import nominal_field_strength
+from ACNetLib.t1map.field_strength import nominal_field_strength, require_field_strength
 from ACNetLib.t1map.section import Crop, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import (
@@ -45,9 +45,6 @@ from ACNetLib.ventricle.labels import (
 
 FloatArray = NDArray[np.float64]
 MapArray = NDArray[np.float32]
-Progress = Callable[[str, float], None]
-"""Is told the step, "ventricle", "sections" or "range", and which part of the work is done, 0 to 1. What it raises ends
-the work: so it can be cancelled."""
 
 LARGEST_OUTSIDE_FRACTION = 0.5
 """A section of which more than half lies outside the map shows no whole ventricle."""
@@ -76,7 +73,7 @@ class Localizer(Protocol):
     @property
     def confidence_threshold(self) -> float: ...
 
-    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]: ...
+    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +83,6 @@ class _Judged:
     result: SectionResult
     attention: dict[str, MapArray]
     inside: NDArray[np.bool_]
-
-
-def _unwatched(_step: str, _fraction: float) -> None:
-    pass
 
 
 class Classifier:
@@ -106,38 +99,27 @@ class Classifier:
         self._localizer = localizer
         self._chosen_device = self._device = device
 
-    def classify(
-        self,
-        t1_map: T1Map,
-        *,
-        center_mm: Point | None = None,
-        segmentation: sitk.Image | None = None,
-        sections: Collection[int] | None = None,
-        prevalence_dcm: float | None = None,
-        reference: ReferenceT1 | None = None,
-        allow_field_mismatch: bool = False,
-        progress: Progress = _unwatched,
-    ) -> StudyResult:
+    def classify(self, t1_map: T1Map, settings: Settings | None = None, progress: Progress = unwatched) -> StudyResult:
         """Classify every section, or the chosen ones, on which the left ventricle is known.
 
-        The localizer finds it, unless a person gives its centre (LPS mm) or a segmentation. `prevalence_dcm` is the
-        share of DCM among those examined, by default the one that the model was trained for. `reference` is the normal
-        T1 of the map's scanner: with it the networks see the map in the scale of the model's training, and the measures
-        stay in the scanner's own.
+        `progress` is told of the steps "ventricle", "sections" and "range".
         Raises ACNetError when the map's field strength is not the model's, or is unknown and no reference stands for
         it, when it has no such section, when the ventricle is found on no section or holds blood after contrast, or
         when more than half of a section would lie outside the map.
         """
-        prevalence = self._card.training_prior_dcm if prevalence_dcm is None else prevalence_dcm
+        settings = settings or Settings()
+        reference, given = settings.reference, settings.prevalence_dcm
+        prevalence = self._card.training_prior_dcm if given is None else given
         check_prevalence(prevalence)
-        field_mismatch = self._check_field_strength(t1_map, reference, allow_field_mismatch)
+        field_mismatch = self._check_field_strength(t1_map, reference, settings.allow_field_mismatch)
         seen = t1_map.scaled(t1_factor(self._card, reference))
-        chosen = _chosen_sections(t1_map, sections)
+        chosen = _chosen_sections(t1_map, settings.sections)
         progress("ventricle", 0.0)
-        ventricles, source, doubts = self._ventricles(seen, center_mm, segmentation, chosen)
+        ventricles, source, doubts = self._ventricles(seen, settings, chosen)
         if source != "point":  # around a given point the cavity is only what the localizer guesses
             _check_blood(seen, ventricles)
-        judged = self._judge(t1_map, seen, ventricles, prevalence, reference, progress)
+        pooling = pooling_of(self._card, prevalence, reference)
+        judged = self._judge(t1_map, seen, ventricles, pooling, progress)
         inside = np.zeros(t1_map.array.shape, bool)
         attention = {name: np.zeros(inside.shape, np.float32) for name in judged[0].attention}
         labels = np.zeros(inside.shape, np.uint8)
@@ -147,7 +129,7 @@ class Classifier:
                 attention[name][ventricle.section] = values
             if ventricle.labels is not None:
                 labels[ventricle.section] = ventricle.labels
-        pooled = pool([each.result.network_log_odds for each in judged], pooling_of(self._card, prevalence, reference))
+        pooled = pool([each.result.network_log_odds for each in judged], pooling)
         return StudyResult(
             t1_map=t1_map,
             sections=tuple(each.result for each in judged),
@@ -173,7 +155,7 @@ class Classifier:
         )
 
     def move_section(
-        self, result: StudyResult, section: int, center_mm: Point, progress: Progress = _unwatched
+        self, result: StudyResult, section: int, center_mm: Point, progress: Progress = unwatched
     ) -> StudyResult:
         """The result with one of its sections cut anew around a person's centre (LPS mm), the others as they are.
 
@@ -185,10 +167,11 @@ class Classifier:
         seen = t1_map.scaled(result.t1_factor)
         known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
         if not known.has_wall:
-            known = self._localizer.locate(seen)[section]
+            (known,) = self._localizer.locate(seen, [section])
         (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
         labels = np.zeros_like(result.ventricle[section]) if ventricle.labels is None else ventricle.labels
-        (judged,) = self._judge(t1_map, seen, [ventricle], result.prevalence_dcm, result.reference, progress)
+        pooling = pooling_of(self._card, result.prevalence_dcm, result.reference)
+        (judged,) = self._judge(t1_map, seen, [ventricle], pooling, progress)
         moved = replace(judged.result, warnings=(*judged.result.warnings, MOVED_BY_HAND))
 
         def with_plane(volume: NDArray, plane: NDArray) -> NDArray:
@@ -241,13 +224,13 @@ class Classifier:
         return [f"The processor went on in place of {self._chosen_device.device}, whose memory was full."]
 
     def _ventricles(
-        self, t1_map: T1Map, center_mm: Point | None, segmentation: sitk.Image | None, chosen: Sequence[int]
+        self, t1_map: T1Map, settings: Settings, chosen: Sequence[int]
     ) -> tuple[tuple[Ventricle, ...], str, list[str]]:
         """The ventricles to classify, where they come from, and what is to be said of the choice."""
-        every = self._localizer.locate(t1_map)
-        found = tuple(every[section] for section in chosen)
-        if segmentation is not None:
-            reached = {each.section: each for each in ventricles_from_segmentation(t1_map, segmentation, every)}
+        found, center_mm = self._localizer.locate(t1_map, chosen), settings.center_mm
+        if settings.segmentation is not None:
+            drawn_by_person = ventricles_from_segmentation(t1_map, settings.segmentation, found)
+            reached = {each.section: each for each in drawn_by_person}
             drawn = tuple(reached[section] for section in chosen if section in reached)
             if not drawn:
                 raise ACNetError(
@@ -296,8 +279,7 @@ class Classifier:
         t1_map: T1Map,
         seen: T1Map,
         ventricles: Sequence[Ventricle],
-        prevalence_dcm: float,
-        reference: ReferenceT1 | None,
+        pooling: Pooling,
         progress: Progress,
     ) -> list[_Judged]:
         """The network's answer for the sections around these ventricles, all of them in one batch.
@@ -323,7 +305,7 @@ class Classifier:
             result = SectionResult(
                 section=grid.section,
                 grid=grid,
-                **self._probability(float(log_odds[index]), prevalence_dcm, reference),
+                **_probability(float(log_odds[index]), pooling),
                 network_log_odds=tuple(every_log_odds[index].tolist()),
                 outside_fraction=crop.outside_fraction,
                 confidence=ventricle.confidence,
@@ -344,31 +326,19 @@ class Classifier:
         maps = {name: _enlarged(values, t1_ms.shape[-2:]) for name, values in attention_maps(masks).items()}
         return (logits[:, 1] - logits[:, 0]).numpy(), maps
 
-    def _probability(
-        self, network_log_odds: float, prevalence_dcm: float, reference: ReferenceT1 | None
-    ) -> dict[str, Any]:
-        """The fields of SectionResult that calibration and prevalence make of the network's log odds."""
-        prior = self._card.training_prior_dcm
-        log_odds = at_prevalence(calibrated(network_log_odds, 1, self._card.temperatures, prior), prior, prevalence_dcm)
-        probability = sigmoid(log_odds)
-        return {
-            "log_odds": log_odds,
-            "probability_dcm": probability,
-            "verdict": verdict(probability, uncertain_range_of(self._card, reference)),
-        }
-
     def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return to_bands(values, inside, self._card.attention_thresholds[name])
 
 
-def require_field_strength(t1_map: T1Map) -> float:
-    """The map's field strength in tesla. Raises ACNetError when it is not known: it is never guessed."""
-    if t1_map.field_strength_tesla is None:
-        raise ACNetError(
-            f"{t1_map.name}: it does not tell its field strength; expected 1.5 or 3 T, for normal T1 differs by 190 ms "
-            "between them. Give it (--field 1.5 or --field 3)."
-        )
-    return t1_map.field_strength_tesla
+def _probability(network_log_odds: float, pooling: Pooling) -> dict[str, Any]:
+    """The fields of SectionResult that calibration and prevalence make of the network's log odds."""
+    log_odds = pooling.log_odds([network_log_odds])
+    probability = sigmoid(log_odds)
+    return {
+        "log_odds": log_odds,
+        "probability_dcm": probability,
+        "verdict": verdict(probability, pooling.uncertain_range),
+    }
 
 
 def _chosen_sections(t1_map: T1Map, sections: Collection[int] | None) -> list[int]:

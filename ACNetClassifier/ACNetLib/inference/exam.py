@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.probability import Verdict
 from ACNetLib.inference.result import SectionResult, StudyResult, median_of_known, pool, pooling_of
+from ACNetLib.inference.settings import Progress, unwatched
 from ACNetLib.reference.store import reference_for
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.field_strength import nominal_field_strength
@@ -29,9 +30,6 @@ SAME_PLACE_MM = 4.0
 """Half of a usual slice: what lies closer along the axis is the same slice in another breath-hold."""
 LONGEST_VENTRICLE_MM = 120.0
 """A dilated left ventricle from base to apex."""
-
-Progress = Callable[[str, float], None]
-"""Is told the step and which part of the work is done, 0 to 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +150,7 @@ def one_that_tells_its_field(t1_maps: Sequence[T1Map]) -> T1Map:
 def classify_exam(
     classify: Callable[[T1Map, Progress], StudyResult],
     t1_maps: Sequence[T1Map],
-    progress: Progress = lambda _step, _fraction: None,
+    progress: Progress = unwatched,
 ) -> ExamResult:
     """Classify each map and pool all slices. `classify` is Classifier.classify with the choices that hold for all maps.
 

@@ -62,6 +62,12 @@ class Pooling:
     prevalence_dcm: float
     uncertain_range: tuple[float, float]
 
+    def log_odds(self, network_log_odds: Sequence[float]) -> float:
+        """Calibrated, at the prevalence, from the network's own log odds of the sections."""
+        prior = self.training_prior_dcm
+        at_prior = calibrated(fmean(network_log_odds), len(network_log_odds), self.temperatures, prior)
+        return at_prevalence(at_prior, prior, self.prevalence_dcm)
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -81,14 +87,7 @@ def pool(network_log_odds: Sequence[Sequence[float]], pooling: Pooling) -> Poole
     """
     if not network_log_odds:
         raise ACNetError("sections: all are left out; expected at least one that counts.")
-    log_odds, *around = (
-        at_prevalence(
-            calibrated(fmean(each), len(each), pooling.temperatures, pooling.training_prior_dcm),
-            pooling.training_prior_dcm,
-            pooling.prevalence_dcm,
-        )
-        for each in zip(*network_log_odds, strict=True)
-    )
+    log_odds, *around = (pooling.log_odds(each) for each in zip(*network_log_odds, strict=True))
     probability = sigmoid(log_odds)
     return Pooled(
         probability,

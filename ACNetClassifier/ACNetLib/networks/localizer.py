@@ -7,6 +7,7 @@ same network gives the centre of the crop and the regions for T1, whichever way 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -170,12 +171,13 @@ class Localizer:
     def confidence_threshold(self) -> float:
         return self._card.confidence_threshold
 
-    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]:
-        """The ventricle of every section of the map, found or not: its confidence says which."""
-        grids = [localizer_grid(t1_map, section) for section in range(t1_map.section_count)]
-        sections = np.stack([grid.crop(t1_map).t1_ms for grid in grids])
+    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
+        """The ventricle of every section of the map, or of these, found or not: its confidence says which."""
+        sections = range(t1_map.section_count) if sections is None else sections
+        grids = [localizer_grid(t1_map, section) for section in sections]
+        t1_ms = np.stack([grid.crop(t1_map).t1_ms for grid in grids])
         probabilities = np.concatenate(
-            [self._run(sections[start : start + BATCH_SIZE]) for start in range(0, len(sections), BATCH_SIZE)]
+            [self._run(t1_ms[start : start + BATCH_SIZE]) for start in range(0, len(t1_ms), BATCH_SIZE)]
         )
         return tuple(
             find_ventricle(np.stack([grid.restore(values, t1_map) for values in classes]), t1_map, grid.section)

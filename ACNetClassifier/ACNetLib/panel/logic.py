@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import slicer
@@ -24,10 +24,11 @@ from ACNetLib.inference.exam import (
     one_that_tells_its_field,
     pool_exam,
 )
+from ACNetLib.inference.pipeline import load_pipeline
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.settings import Progress, Settings, unwatched
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.torch_libraries import import_torch
-from ACNetLib.panel.worker import Progress
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.display import Display
@@ -36,30 +37,9 @@ from ACNetLib.scene.input import place_from_node, t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import Point
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk
-
-    class StudyClassifier(Protocol):
-        """ACNetLib.inference.classifier.Classifier, or what takes its place in a test."""
-
-        def classify(
-            self,
-            t1_map: T1Map,
-            *,
-            center_mm: Point | None = None,
-            segmentation: sitk.Image | None = None,
-            sections: Collection[int] | None = None,
-            prevalence_dcm: float | None = None,
-            reference: ReferenceT1 | None = None,
-            progress: Progress = ...,
-        ) -> StudyResult: ...
-
-        def move_section(
-            self, result: StudyResult, section: int, center_mm: Point, progress: Progress = ...
-        ) -> StudyResult: ...
-
+    from ACNetLib.inference.classifier import Classifier
 
 Center: TypeAlias = vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode
 
@@ -117,13 +97,13 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         self,
         models: Callable[[], dict[str, Path]] | None = None,
         model_for_field: Callable[[float], Path] | None = None,
-        load_classifier: Callable[[Path, str], StudyClassifier] | None = None,
+        load_classifier: Callable[[Path, str], Classifier] | None = None,
     ) -> None:
         super().__init__()
         self.models = models or available_models
         self.model_for_field = model_for_field or shipped_model_for_field
         self.load_classifier = load_classifier or load_classifier_from_file
-        self._loaded: tuple[tuple[Path, str], StudyClassifier] | None = None
+        self._loaded: tuple[tuple[Path, str], Classifier] | None = None
         self._runs: dict[str, Run] = {}
 
     def getParameterNode(self) -> ACNetParameters:
@@ -132,7 +112,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     def classify(self, volume: vtkMRMLScalarVolumeNode, choices: Choices | None = None) -> ResultNodes:
         """Classify a volume and wait for the result. Raises ACNetError for what a user can put right."""
         work = self.prepare(volume, choices or Choices())
-        return self.show(work(lambda _step, _fraction: None), volume)
+        return self.show(work(unwatched), volume)
 
     def prepare(self, volume: vtkMRMLScalarVolumeNode, choices: Choices, t1_maps: Sequence[T1Map] = ()) -> Work:
         """Check the choices and read the nodes; returns the work that is left.
@@ -148,6 +128,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
                 _("Slices: found {count} T1 maps; expected one whose slices are counted.").format(count=len(t1_maps))
             )
         reference = exam_reference(t1_maps, choices.reference)
+        settings = Settings(sections=choices.sections, prevalence_dcm=choices.prevalence_dcm, reference=reference)
         model = self.model_file(choices.model_name, one_that_tells_its_field(t1_maps), reference)
         places = {t1_map: place_from_node(choices.center, each) for t1_map, each in zip(t1_maps, volumes, strict=True)}
         ids = {t1_map: each.GetID() for t1_map, each in zip(t1_maps, volumes, strict=True)}
@@ -157,15 +138,8 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
 
             def classify(t1_map: T1Map, progress: Progress) -> StudyResult:
                 center_mm, segmentation = places[t1_map]
-                return classifier.classify(
-                    t1_map,
-                    center_mm=center_mm,
-                    segmentation=segmentation,
-                    sections=choices.sections,
-                    prevalence_dcm=choices.prevalence_dcm,
-                    reference=reference,
-                    progress=progress,
-                )
+                of_map = replace(settings, center_mm=center_mm, segmentation=segmentation)
+                return classifier.classify(t1_map, of_map, progress)
 
             exam = classify_exam(classify, t1_maps, progress)
             return Run(exam, tuple(ids[result.t1_map] for result in exam.results), model, choices.device)
@@ -266,7 +240,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
             )
         return models[name]
 
-    def _classifier(self, model: Path, device: str, progress: Progress) -> StudyClassifier:
+    def _classifier(self, model: Path, device: str, progress: Progress) -> Classifier:
         """Loaded once and kept until another is wanted."""
         if self._loaded is None or self._loaded[0] != (model, device):
             progress("model", 0.0)
@@ -315,18 +289,6 @@ def shipped_model_for_reference(mean_ms: float) -> Path:
     return model_for_reference(mean_ms)
 
 
-def load_classifier_from_file(model: Path, device: str) -> Any:
+def load_classifier_from_file(model: Path, device: str) -> Classifier:
     import_torch()
-    from ACNetLib.inference.classifier import Classifier
-    from ACNetLib.inference.device import choose_device
-    from ACNetLib.models.model import load_model
-    from ACNetLib.models.store import default_localizer
-    from ACNetLib.networks.fast import make_fast
-    from ACNetLib.networks.localizer import Localizer, load_localizer
-
-    choice = choose_device(device)
-    classifier, localizer = load_model(model), load_localizer(default_localizer())
-    if choice.device == "cpu":
-        for network in (classifier.network, localizer.network):
-            make_fast(network)
-    return Classifier(classifier, Localizer(localizer, choice), choice)
+    return load_pipeline(model, device=device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.settings import Settings
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet, ACNetOutput
 from ACNetLib.reference.t1 import ReferenceT1
@@ -71,8 +72,10 @@ def heart_of(t1_map: T1Map, section: int = 0) -> np.ndarray:
 def test_the_sections_of_a_stack_get_what_each_would_get_alone(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     classifier = a_classifier(a_model)
     heart = heart_of(an_oblique_t1_map)
-    study = classifier.classify(an_oblique_t1_map, center_mm=heart)
-    alone = [classifier.classify(one_section(an_oblique_t1_map, section), center_mm=heart) for section in (0, 1)]
+    study = classifier.classify(an_oblique_t1_map, Settings(center_mm=heart))
+    alone = [
+        classifier.classify(one_section(an_oblique_t1_map, section), Settings(center_mm=heart)) for section in (0, 1)
+    ]
     assert study.sections[0].log_odds != study.sections[1].log_odds
     for section, single in enumerate(alone):
         assert study.sections[section].section == section
@@ -112,8 +115,8 @@ def test_one_section_as_a_study_says_the_same_as_its_row(
     a_model: Model, an_oblique_t1_map: T1Map, log_odds: float
 ) -> None:
     classifier = a_classifier(a_model, flat(0.5, log_odds=log_odds), temperatures=(2.0, 0.5), training_prior_dcm=0.9)
-    study = classifier.classify(an_oblique_t1_map, sections=[1], prevalence_dcm=0.3)
-    both = classifier.classify(an_oblique_t1_map, prevalence_dcm=0.3)
+    study = classifier.classify(an_oblique_t1_map, Settings(sections=[1], prevalence_dcm=0.3))
+    both = classifier.classify(an_oblique_t1_map, Settings(prevalence_dcm=0.3))
     for result in (study, both.leaving_out({0})):
         row = result.sections[-1]
         assert (result.probability_dcm, result.verdict) == (row.probability_dcm, row.verdict)
@@ -145,7 +148,7 @@ def test_log_odds_that_say_nothing_leave_the_prevalence(
     """The picture's likelihood ratio is 1 where the network says just the share that it was trained with."""
     says_prior = flat(0.5, log_odds=float(np.log(0.4 / 0.6)))
     classifier = a_classifier(a_model, says_prior, training_prior_dcm=0.4)
-    study = classifier.classify(an_oblique_t1_map, prevalence_dcm=prevalence)
+    study = classifier.classify(an_oblique_t1_map, Settings(prevalence_dcm=prevalence))
     assert study.prevalence_dcm == expected
     assert study.probability_dcm == pytest.approx(expected)
     assert study.sections[0].probability_dcm == pytest.approx(expected)
@@ -154,7 +157,7 @@ def test_log_odds_that_say_nothing_leave_the_prevalence(
 @pytest.mark.parametrize("prevalence", [0.0, 1.0, -0.2, 20.0, float("nan")])
 def test_a_prevalence_that_is_no_share_is_refused(a_model: Model, an_oblique_t1_map: T1Map, prevalence: float) -> None:
     with pytest.raises(ACNetError, match="prevalence: found"):
-        a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map, prevalence_dcm=prevalence)
+        a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map, Settings(prevalence_dcm=prevalence))
 
 
 def test_the_stability_spans_what_moved_and_turned_sections_give(a_model: Model, an_oblique_t1_map: T1Map) -> None:
@@ -181,7 +184,7 @@ def test_the_network_sees_the_crop_in_the_scaling_of_the_card(
         return flat(0.5)(x)
 
     study = a_classifier(a_model, answer, intensity=scaling).classify(
-        an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map)
+        an_oblique_t1_map, Settings(center_mm=heart_of(an_oblique_t1_map))
     )
     for section, intensity in zip(study.sections, seen[0][:, 0].numpy(), strict=True):
         t1_ms = section.grid.crop(an_oblique_t1_map).t1_ms
@@ -192,7 +195,7 @@ def test_the_network_sees_the_crop_in_the_scaling_of_the_card(
 def test_maps_and_bands_have_the_shape_of_the_t1_map_and_are_zero_outside_the_crop(
     a_model: Model, an_oblique_t1_map: T1Map
 ) -> None:
-    study = a_classifier(a_model).classify(an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model).classify(an_oblique_t1_map, Settings(center_mm=heart_of(an_oblique_t1_map)))
     rows, columns = np.mgrid[:150, :170]
     grid, t1_map = study.sections[0].grid, an_oblique_t1_map
     offsets = ((columns - 60) * 1.4)[..., np.newaxis] * t1_map.row_axis + ((rows - 80) * 1.6)[
@@ -227,7 +230,7 @@ def test_attention_lands_where_the_network_paid_it(
         mask[:, :, row, column] = 0.9
         return torch.zeros(len(x)), mask
 
-    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, Settings(center_mm=heart_of(an_oblique_t1_map)))
     for section in study.sections:
         grid = section.grid
         along = (4 * column + 1.5 - 63.5) * np.array(grid.row_axis) + (4 * row + 1.5 - 63.5) * np.array(
@@ -249,7 +252,7 @@ def test_attention_to_the_bright_heart_lies_on_the_bright_heart(a_model: Model, 
         return torch.zeros(len(x)), F.avg_pool2d(x, 4).repeat(1, 4, 1, 1) / 256
 
     center = heart_of(an_oblique_t1_map) + 25 * an_oblique_t1_map.row_axis - 18 * an_oblique_t1_map.column_axis
-    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, center_mm=center)
+    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, Settings(center_mm=center))
     rows, columns = np.mgrid[:150, :170]
     heart = np.hypot(rows - 80, columns - 60) < 20
     for attention in study.attention["module_1"]:
@@ -267,7 +270,7 @@ def test_a_flat_mask_looks_flat_in_the_result(a_model: Model, an_oblique_t1_map:
 def test_a_given_centre_is_the_centre_of_every_crop(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     heart = heart_of(an_oblique_t1_map)
     finder = Finder(tuple(found_by_localizer(an_oblique_t1_map, section, 0.9) for section in (0, 1)))
-    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, center_mm=heart.tolist())
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, Settings(center_mm=heart.tolist()))
     assert study.center_source == "point"
     assert study.warnings == ()
     for section in study.sections:
@@ -308,7 +311,7 @@ def test_a_map_without_any_ventricle_found_is_refused_and_a_point_asked_for(
     classifier = a_classifier(a_model, flat(0.5), Finder(confidence=0.59))
     with pytest.raises(ACNetError, match=r"^short axis: .*not found on any section.*0\.59.*0\.60.*--center"):
         classifier.classify(an_oblique_t1_map)
-    assert len(classifier.classify(an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map)).sections) == 2
+    assert len(classifier.classify(an_oblique_t1_map, Settings(center_mm=heart_of(an_oblique_t1_map))).sections) == 2
 
 
 def test_a_section_is_measured_with_the_regions_that_were_found(a_model: Model, an_oblique_t1_map: T1Map) -> None:
@@ -327,7 +330,7 @@ def test_found_regions_are_used_only_where_a_given_point_lies_within_them(
 ) -> None:
     finder = Finder(tuple(found_by_localizer(an_oblique_t1_map, section, 0.9) for section in (0, 1)))
     point = an_oblique_t1_map.image.TransformIndexToPhysicalPoint((column, 80, 0))
-    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, center_mm=point)
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, Settings(center_mm=point))
     assert [section.measures is not None for section in study.sections] == [measured] * 2
     for section in study.sections:
         np.testing.assert_allclose(section.grid.center_mm, an_oblique_t1_map.project(point, section.section))
@@ -353,9 +356,9 @@ def test_a_crop_that_leaves_the_map_is_reported_and_one_far_outside_is_refused(
     classifier = a_classifier(a_model, flat(0.5))
     if outcome == "refused":
         with pytest.raises(ACNetError, match=r"^short axis: .*% of section 0 around .* lies outside"):
-            classifier.classify(an_oblique_t1_map, center_mm=center)
+            classifier.classify(an_oblique_t1_map, Settings(center_mm=center))
         return
-    sections = classifier.classify(an_oblique_t1_map, center_mm=center).sections
+    sections = classifier.classify(an_oblique_t1_map, Settings(center_mm=center)).sections
     for section in sections:
         assert section.outside_fraction == pytest.approx(max(0, sideways_mm + 64 - 119) / 128, abs=0.01)
         assert [warning.endswith("of the section lies outside the map") for warning in section.warnings] == (
@@ -377,7 +380,7 @@ def test_a_map_of_another_field_strength_is_refused_unless_forced_and_then_marke
     classifier = a_classifier(a_model, flat(0.5))
     with pytest.raises(ACNetError, match=r"^short axis: it is from 2\.894 T, the model untrained is for 1\.5 T"):
         classifier.classify(t1_map)
-    study = classifier.classify(t1_map, allow_field_mismatch=True)
+    study = classifier.classify(t1_map, Settings(allow_field_mismatch=True))
     assert study.field_mismatch
     assert ["not valid" in warning for warning in study.warnings] == [True]
 
@@ -388,7 +391,7 @@ def test_a_field_strength_that_is_not_known_is_asked_for_and_never_guessed(
 ) -> None:
     t1_map = replace(an_oblique_t1_map, field_strength_tesla=None)
     with pytest.raises(ACNetError, match=r"^short axis: it does not tell its field strength.*--field"):
-        a_classifier(a_model, flat(0.5)).classify(t1_map, allow_field_mismatch=forced)
+        a_classifier(a_model, flat(0.5)).classify(t1_map, Settings(allow_field_mismatch=forced))
 
 
 def test_the_warnings_of_the_map_are_passed_on(a_model: Model, an_oblique_t1_map: T1Map) -> None:
@@ -418,11 +421,11 @@ def test_a_model_without_attention_is_refused(a_model: Model) -> None:
 
 def test_only_the_chosen_sections_are_classified(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     classifier = a_classifier(a_model)
-    study = classifier.classify(an_oblique_t1_map, sections=[1])
+    study = classifier.classify(an_oblique_t1_map, Settings(sections=[1]))
     assert [section.section for section in study.sections] == [1]
     assert not study.bands["combined"][0].any()
     assert study.bands["combined"][1].any()
-    with_all = classifier.classify(an_oblique_t1_map, sections=(1, 0))
+    with_all = classifier.classify(an_oblique_t1_map, Settings(sections=(1, 0)))
     assert [section.section for section in with_all.sections] == [0, 1]
     assert with_all.sections[1].log_odds == pytest.approx(study.sections[0].log_odds, rel=1e-4, abs=1e-4)
 
@@ -432,7 +435,7 @@ def test_sections_that_the_map_does_not_have_are_refused(
     a_model: Model, an_oblique_t1_map: T1Map, sections: list[int], found: str
 ) -> None:
     with pytest.raises(ACNetError, match=f"short axis: {found}.*expected some of 0 to 1"):
-        a_classifier(a_model).classify(an_oblique_t1_map, sections=sections)
+        a_classifier(a_model).classify(an_oblique_t1_map, Settings(sections=sections))
 
 
 def test_a_segmentation_that_reaches_none_of_the_chosen_sections_is_refused(
@@ -446,7 +449,7 @@ def test_a_segmentation_that_reaches_none_of_the_chosen_sections_is_refused(
     with pytest.raises(
         ACNetError, match="it reaches the sections 0 of short axis; expected one of those to classify, 1"
     ):
-        a_classifier(a_model).classify(an_oblique_t1_map, segmentation=segmentation, sections=[1])
+        a_classifier(a_model).classify(an_oblique_t1_map, Settings(segmentation=segmentation, sections=[1]))
 
 
 def test_progress_is_told_step_by_step_and_what_it_raises_ends_the_work(
@@ -496,7 +499,7 @@ def test_a_moved_section_gets_what_it_would_have_got_there_and_the_others_stay(
     study = classifier.classify(an_oblique_t1_map).leaving_out({0})
     there = an_oblique_t1_map.section_center(1) + 12 * an_oblique_t1_map.row_axis
     moved = classifier.move_section(study, 1, there + 30 * an_oblique_t1_map.normal)  # off the plane: it is projected
-    expected = classifier.classify(an_oblique_t1_map, center_mm=there)
+    expected = classifier.classify(an_oblique_t1_map, Settings(center_mm=there))
     assert moved.sections[0] is study.sections[0]
     assert moved.sections[1].log_odds == pytest.approx(expected.sections[1].log_odds, rel=1e-4, abs=1e-4)
     np.testing.assert_allclose(moved.sections[1].grid.center_mm, there, atol=1e-6)
@@ -540,9 +543,9 @@ def test_a_section_that_is_moved_out_of_the_map_is_refused(a_model: Model, an_ob
 class WatchedFinder(Finder):
     """Remembers the maps that it was shown."""
 
-    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]:
+    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
         self.shown = t1_map
-        return super().locate(t1_map)
+        return super().locate(t1_map, sections)
 
 
 def finder_of_the_heart(t1_map: T1Map, confidences: tuple[float, float] = (0.9, 0.9)) -> WatchedFinder:
@@ -565,7 +568,7 @@ def test_with_a_reference_both_networks_see_the_scale_of_the_training_and_the_me
     finder = finder_of_the_heart(an_oblique_t1_map)
     classifier = a_classifier(a_model, answer, finder, normal_t1_ms=NORMAL_MS)
     plain = classifier.classify(an_oblique_t1_map)
-    study = classifier.classify(an_oblique_t1_map, reference=ReferenceT1(900.0, 20.0))
+    study = classifier.classify(an_oblique_t1_map, Settings(reference=ReferenceT1(900.0, 20.0)))
     assert (plain.t1_factor, study.t1_factor) == (1.0, pytest.approx(1.1))
     for before, after in zip(seen[:5], seen[5:], strict=True):
         np.testing.assert_allclose(after, 1.1 * before, rtol=1e-4)
@@ -579,7 +582,7 @@ def test_with_a_reference_both_networks_see_the_scale_of_the_training_and_the_me
 
 def test_the_z_score_is_that_of_the_sites_own_t1(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     classifier = a_classifier(a_model, flat(0.5), finder_of_the_heart(an_oblique_t1_map), normal_t1_ms=NORMAL_MS)
-    study = classifier.classify(an_oblique_t1_map, reference=ReferenceT1(880.0, 20.0))
+    study = classifier.classify(an_oblique_t1_map, Settings(reference=ReferenceT1(880.0, 20.0)))
     of_slices = [section.measures.septal_t1_ms for section in study.sections if section.measures is not None]
     assert study.septal_t1_ms == pytest.approx(np.mean(of_slices))  # the median of two
     assert study.septal_z(study.septal_t1_ms) == pytest.approx((np.mean(of_slices) - 880) / 20)
@@ -606,7 +609,7 @@ def test_the_verdict_is_uncertain_over_a_wider_range_unless_the_model_sees_its_o
     classifier = a_classifier(
         a_model, says_85_percent, normal_t1_ms=normal_t1_ms, uncertain_range_without_reference=(0.1, 0.9)
     )
-    study = classifier.classify(an_oblique_t1_map, reference=reference)
+    study = classifier.classify(an_oblique_t1_map, Settings(reference=reference))
     assert study.uncertain_range == expected
     assert study.verdict == study.sections[0].verdict == study.leaving_out({0}).verdict
     assert study.verdict == ("dcm" if expected == (0.2, 0.8) else "uncertain")
@@ -620,7 +623,9 @@ def test_a_model_that_does_not_know_its_own_normal_says_so_and_sees_t1_as_it_is(
     a_model: Model, an_oblique_t1_map: T1Map
 ) -> None:
     finder = finder_of_the_heart(an_oblique_t1_map)
-    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, reference=ReferenceT1(900.0, 20.0))
+    study = a_classifier(a_model, flat(0.5), finder).classify(
+        an_oblique_t1_map, Settings(reference=ReferenceT1(900.0, 20.0))
+    )
     (warning,) = study.warnings
     assert warning.startswith("The model untrained does not know its own normal T1")
     assert study.t1_factor == 1
@@ -633,13 +638,13 @@ def test_a_reference_stands_for_a_field_strength_that_is_not_told_if_the_model_k
 ) -> None:
     t1_map = replace(an_oblique_t1_map, field_strength_tesla=None)
     reference = ReferenceT1(1000.0)
-    study = a_classifier(a_model, flat(0.5), normal_t1_ms=NORMAL_MS).classify(t1_map, reference=reference)
+    study = a_classifier(a_model, flat(0.5), normal_t1_ms=NORMAL_MS).classify(t1_map, Settings(reference=reference))
     assert study.warnings == (
         "The map does not tell its field strength: by the reference T1 it was judged as at 1.5 T.",
     )
     assert not study.field_mismatch
     with pytest.raises(ACNetError, match="does not tell its field strength"):
-        a_classifier(a_model, flat(0.5)).classify(t1_map, reference=reference)
+        a_classifier(a_model, flat(0.5)).classify(t1_map, Settings(reference=reference))
 
 
 def test_a_slice_whose_ventricle_lies_elsewhere_is_named_and_counts_for_nothing(
@@ -662,7 +667,7 @@ def test_a_given_centre_where_the_localizer_sees_no_heart_is_warned_of(
     """A column is 1.4 mm wide: 20 are 28 mm, 22 are 30.8."""
     center = heart_of(an_oblique_t1_map) + 1.4 * columns * an_oblique_t1_map.row_axis
     classifier = a_classifier(a_model, flat(0.5), finder_of_the_heart(an_oblique_t1_map, confidences))
-    study = classifier.classify(an_oblique_t1_map, center_mm=center)
+    study = classifier.classify(an_oblique_t1_map, Settings(center_mm=center))
     assert len(study.sections) == 2
     sentence = f"The localizer sees no heart at the given centre on slice {doubted}: does it lie in the ventricle?"
     assert study.warnings == ((sentence,) if doubted else ())
@@ -691,4 +696,4 @@ def test_blood_is_judged_in_the_scale_of_the_training(a_model: Model, an_oblique
     finder = finder_of_the_heart(an_oblique_t1_map)
     classifier = a_classifier(a_model, flat(0.5), finder, normal_t1_ms=NORMAL_MS)
     t1_map = with_blood_of(an_oblique_t1_map, 1050.0)
-    assert len(classifier.classify(t1_map, reference=ReferenceT1(900.0)).sections) == 2  # 1155 ms there
+    assert len(classifier.classify(t1_map, Settings(reference=ReferenceT1(900.0))).sections) == 2  # 1155 ms there

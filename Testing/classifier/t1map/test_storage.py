@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ACNetLib.inference import load_pipeline
 from ACNetLib.inference.classifier import Classifier
-from ACNetLib.inference.device import choose_device
 from ACNetLib.inference.probability import log_odds_of
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.models.model import load_model
 from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
-from ACNetLib.networks.localizer import Localizer, load_localizer
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
 from made_up_maps import STORAGES, stored_otherwise
@@ -26,9 +24,8 @@ SAMPLES = sample_cases()
 
 @cache
 def the_classifier() -> Classifier:
-    device = choose_device("cpu")
-    localizer = Localizer(load_localizer(SHIPPED_MODELS_FOLDER / "localizer-simulated.safetensors"), device)
-    return Classifier(load_model(SHIPPED_MODELS_FOLDER / "acnet-simulated-1.5T.safetensors"), localizer, device)
+    localizer = SHIPPED_MODELS_FOLDER / "localizer-simulated.safetensors"
+    return load_pipeline(SHIPPED_MODELS_FOLDER / "acnet-simulated-1.5T.safetensors", localizer, "cpu")
 
 
 @cache
