@@ -12,19 +12,12 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
-from ACNetLib.inference.attention import attention_maps, to_bands
+from ACNetLib.inference.attention import SHOWN_MAP, attention_maps, to_bands
 from ACNetLib.inference.device import DeviceChoice, infer
+from ACNetLib.inference.pooling import Pooling, pool, pooling_of, t1_factor
 from ACNetLib.inference.probability import check_prevalence, sigmoid, verdict
-from ACNetLib.inference.result import (
-    RANGE_SHIFT_MM,
-    RANGE_TURN_DEGREES,
-    Pooling,
-    SectionResult,
-    StudyResult,
-    pool,
-    pooling_of,
-    t1_factor,
-)
+from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, CenterSource, MapRecord, SectionRecord
+from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.inference.settings import Progress, Settings, unwatched
 from ACNetLib.models.model import Model
 from ACNetLib.reference.t1 import ReferenceT1
@@ -78,9 +71,9 @@ class Localizer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """One section's result, its attention maps (rows, columns) on the T1 map's pixels, and which of these it covers."""
+    """One section's record, its attention maps (rows, columns) on the T1 map's pixels, and which of these it covers."""
 
-    result: SectionResult
+    record: SectionRecord
     attention: dict[str, MapArray]
     inside: NDArray[np.bool_]
 
@@ -95,7 +88,7 @@ class Classifier:
         if not model.card.attention_thresholds:
             raise ACNetError(f"model {model.card.name}: it has no attention; expected one with an attention module.")
         self._network = model.network.eval()
-        self._card = model.card
+        self._card = model.card.without_patients()
         self._localizer = localizer
         self._chosen_device = self._device = device
 
@@ -129,21 +122,15 @@ class Classifier:
                 attention[name][ventricle.section] = values
             if ventricle.labels is not None:
                 labels[ventricle.section] = ventricle.labels
-        pooled = pool([each.result.network_log_odds for each in judged], pooling)
-        return StudyResult(
-            t1_map=t1_map,
-            sections=tuple(each.result for each in judged),
-            left_out=(),
-            **vars(pooled),
-            prevalence_dcm=prevalence,
-            attention=attention,
-            bands={name: self._bands(name, values, inside) for name, values in attention.items()},
-            ventricle=labels,
-            card=self._card,
-            localizer=self._localizer.name,
-            device=self._device,
+        of_map = MapRecord(
+            name=t1_map.name,
+            section_count=t1_map.section_count,
+            field_strength_tesla=t1_map.field_strength_tesla,
+            scanner=t1_map.scanner,
+            simulated=t1_map.simulated,
             center_source=source,
             field_mismatch=field_mismatch,
+            sections=tuple(each.record for each in judged),
             warnings=(
                 *t1_map.warnings,
                 *self._field_warnings(t1_map, field_mismatch),
@@ -151,45 +138,63 @@ class Classifier:
                 *self._device_warnings(),
                 *doubts,
             ),
+        )
+        bands = {name: self._bands(name, values, inside) for name, values in attention.items()}
+        return StudyResult(
+            maps=(of_map,),
+            **vars(pool([each.record.network_log_odds for each in judged], pooling)),
+            prevalence_dcm=prevalence,
             reference=reference,
+            model=self._card,
+            localizer=self._localizer.name,
+            device=self._device,
+            exam_warnings=(),
+            images=(MapImages(t1_map, attention, bands, labels),),
         )
 
     def move_section(
-        self, result: StudyResult, section: int, center_mm: Point, progress: Progress = unwatched
+        self, result: StudyResult, place: int, center_mm: Point, progress: Progress = unwatched
     ) -> StudyResult:
-        """The result with one of its sections cut anew around a person's centre (LPS mm), the others as they are.
+        """The result with one of its slices cut anew around a person's centre (LPS mm), the others as they are.
+
+        place: of the slice among `result.slices`, from 0.
 
         Where the centre lies outside the ventricle that was known there, the section's labels go: it has no wall then,
         until the centre lies in what the localizer finds. Raises ACNetError when more than half of the section would
         lie outside the map.
         """
-        t1_map = result.t1_map
+        moved_slice = list(result.slices)[place]
+        section, images = moved_slice.section.section, result.images[moved_slice.map_index]
+        t1_map = images.t1_map
         seen = t1_map.scaled(result.t1_factor)
-        known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
+        known = Ventricle(section, t1_map.section_center(section), labels=images.ventricle[section])
         if not known.has_wall:
             (known,) = self._localizer.locate(seen, [section])
         (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
-        labels = np.zeros_like(result.ventricle[section]) if ventricle.labels is None else ventricle.labels
+        labels = np.zeros_like(images.ventricle[section]) if ventricle.labels is None else ventricle.labels
         pooling = pooling_of(self._card, result.prevalence_dcm, result.reference)
         (judged,) = self._judge(t1_map, seen, [ventricle], pooling, progress)
-        moved = replace(judged.result, warnings=(*judged.result.warnings, MOVED_BY_HAND))
+        left_out, warnings = moved_slice.section.left_out, (*judged.record.warnings, MOVED_BY_HAND)
+        moved = replace(judged.record, left_out=left_out, warnings=warnings)
+        sections = [moved if each is moved_slice.section else each for each in moved_slice.of_map.sections]
 
         def with_plane(volume: NDArray, plane: NDArray) -> NDArray:
             volume = volume.copy()
             volume[section] = plane
             return volume
 
-        changed = replace(
-            result,
-            sections=tuple(moved if each.section == section else each for each in result.sections),
-            attention={name: with_plane(values, judged.attention[name]) for name, values in result.attention.items()},
+        maps, every = list(result.maps), list(result.images)
+        maps[moved_slice.map_index] = replace(moved_slice.of_map, sections=tuple(sections))
+        every[moved_slice.map_index] = replace(
+            images,
+            attention={name: with_plane(values, judged.attention[name]) for name, values in images.attention.items()},
             bands={
                 name: with_plane(values, self._bands(name, judged.attention[name], judged.inside))
-                for name, values in result.bands.items()
+                for name, values in images.bands.items()
             },
-            ventricle=with_plane(result.ventricle, labels),
+            ventricle=with_plane(images.ventricle, labels),
         )
-        return changed.leaving_out(result.left_out)
+        return replace(result, maps=tuple(maps), images=tuple(every)).pooled()
 
     def _check_field_strength(self, t1_map: T1Map, reference: ReferenceT1 | None, allow_mismatch: bool) -> bool:
         if t1_map.field_strength_tesla is None and reference is not None and self._card.normal_t1_ms is not None:
@@ -225,7 +230,7 @@ class Classifier:
 
     def _ventricles(
         self, t1_map: T1Map, settings: Settings, chosen: Sequence[int]
-    ) -> tuple[tuple[Ventricle, ...], str, list[str]]:
+    ) -> tuple[tuple[Ventricle, ...], CenterSource, list[str]]:
         """The ventricles to classify, where they come from, and what is to be said of the choice."""
         found, center_mm = self._localizer.locate(t1_map, chosen), settings.center_mm
         if settings.segmentation is not None:
@@ -302,18 +307,19 @@ class Classifier:
         for index, (ventricle, grid, crop) in enumerate(zip(ventricles, grids, crops, strict=True)):
             attention = {name: grid.restore(values[index], t1_map) for name, values in maps.items()}
             inside = grid.restore(np.ones((grid.size, grid.size), np.float32), t1_map) > 0
-            result = SectionResult(
+            record = SectionRecord(
                 section=grid.section,
-                grid=grid,
+                left_out=False,
+                center_lps_mm=grid.center_mm,
                 **_probability(float(log_odds[index]), pooling),
                 network_log_odds=tuple(every_log_odds[index].tolist()),
                 outside_fraction=crop.outside_fraction,
                 confidence=ventricle.confidence,
                 measures=measure_ventricle(t1_map, ventricle),
-                wall_attention=_wall_attention(attention["combined"], inside, ventricle),
+                wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
                 warnings=_section_warnings(crop),
             )
-            judged.append(_Judged(result, attention, inside))
+            judged.append(_Judged(record, attention, inside))
         return judged
 
     def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray]]:
@@ -331,11 +337,11 @@ class Classifier:
 
 
 def _probability(network_log_odds: float, pooling: Pooling) -> dict[str, Any]:
-    """The fields of SectionResult that calibration and prevalence make of the network's log odds."""
+    """The fields of SectionRecord that calibration and prevalence make of the network's log odds."""
     log_odds = pooling.log_odds([network_log_odds])
     probability = sigmoid(log_odds)
     return {
-        "log_odds": log_odds,
+        "log_odds_dcm": log_odds,
         "probability_dcm": probability,
         "verdict": verdict(probability, pooling.uncertain_range),
     }

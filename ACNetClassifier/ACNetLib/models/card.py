@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,10 @@ class ModelCard:
     format_version: int = FORMAT_VERSION
     normal_t1_ms: tuple[float, float] | None = None
     uncertain_range_without_reference: tuple[float, float] | None = None
+
+    def without_patients(self) -> ModelCard:
+        """The card as results keep it: the hashes of the patients it was trained on, long ones, stay in its file."""
+        return replace(self, training={key: value for key, value in self.training.items() if key != "patients"})
 
 
 PAIRS_OR_NONE = ("normal_t1_ms", "uncertain_range_without_reference")

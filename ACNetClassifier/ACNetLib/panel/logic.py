@@ -16,15 +16,9 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.exam import (
-    ExamResult,
-    check_one_exam,
-    classify_exam,
-    exam_reference,
-    one_that_tells_its_field,
-    pool_exam,
-)
+from ACNetLib.inference.exam import check_one_exam, classify_exam, exam_reference, one_that_tells_its_field
 from ACNetLib.inference.pipeline import load_pipeline
+from ACNetLib.inference.record import SectionRecord
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, Settings, unwatched
 from ACNetLib.panel.parameters import ACNetParameters
@@ -68,15 +62,17 @@ class Choices:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A result and what made it, so that one of its sections can be cut anew. volume_ids: one a map of the exam."""
+    """A result and what made it, so that one of its sections can be cut anew. volume_ids: one a map of the study."""
 
-    exam: ExamResult
+    study: StudyResult
     volume_ids: tuple[str, ...]
     model: Path
     device: str
 
-    def result_of(self, volume: vtkMRMLScalarVolumeNode) -> StudyResult:
-        return self.exam.results[self.volume_ids.index(volume.GetID())]
+    def slices_of(self, volume: vtkMRMLScalarVolumeNode) -> dict[int, SectionRecord]:
+        """The volume's slices by their places in the study."""
+        index = self.volume_ids.index(volume.GetID())
+        return {place: each.section for place, each in enumerate(self.study.slices) if each.map_index == index}
 
 
 # What is left to do when all nodes have been read; it may run in another thread.
@@ -90,7 +86,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
 
     A classification has three parts, so that the long one can run in another thread: `prepare` reads the nodes, the
     function that it returns computes and touches neither MRML nor Qt, `show` makes the result's nodes. The runs of this
-    session are remembered by their volume, for what a scene does not keep: moving a section, and the report.
+    session are remembered by their volume, for moving a section: a scene does not keep the network.
     """
 
     def __init__(
@@ -141,8 +137,8 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
                 of_map = replace(settings, center_mm=center_mm, segmentation=segmentation)
                 return classifier.classify(t1_map, of_map, progress)
 
-            exam = classify_exam(classify, t1_maps, progress)
-            return Run(exam, tuple(ids[result.t1_map] for result in exam.results), model, choices.device)
+            study = classify_exam(classify, t1_maps, progress)
+            return Run(study, tuple(ids[each.t1_map] for each in study.images), model, choices.device)
 
         return work
 
@@ -155,7 +151,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         volumes = [slicer.mrmlScene.GetNodeByID(volume_id) for volume_id in run.volume_ids]
         shown = volume if volume in volumes else next(each for each in volumes if each is not None)
         with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
-            every = show_exam(run.exam, volumes, slicer.mrmlScene, display, shown)
+            every = show_exam(run.study, volumes, slicer.mrmlScene, display, shown)
         return next(nodes for nodes in every if nodes.t1_volume is shown)
 
     def _remember(self, run: Run) -> None:
@@ -184,24 +180,21 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         centers = {number: crop_box_center(box) for number, box in nodes.crop_boxes.items()}
         return {
             each.section: centers[each.section]
-            for each in run.result_of(nodes.t1_volume).sections
+            for each in run.slices_of(nodes.t1_volume).values()
             if each.section in centers
-            and np.linalg.norm(centers[each.section] - np.array(each.grid.center_mm)) > SMALLEST_MOVE_MM
+            and np.linalg.norm(centers[each.section] - np.array(each.center_lps_mm)) > SMALLEST_MOVE_MM
         }
 
     def prepare_move(self, volume: vtkMRMLScalarVolumeNode, centers_mm: dict[int, np.ndarray]) -> Work:
         """The work that cuts sections of the volume's result anew around these centres (LPS mm)."""
         run = self._runs[volume.GetID()]
-        index = run.volume_ids.index(volume.GetID())
+        places = {each.section: place for place, each in run.slices_of(volume).items()}
 
         def work(progress: Progress) -> Run:
-            classifier, before = self._classifier(run.model, run.device, progress), run.exam.results[index]
-            result = replace(before, left_out=())  # a map alone may have no slice that counts
+            classifier, study = self._classifier(run.model, run.device, progress), run.study
             for section, center_mm in centers_mm.items():
-                result = classifier.move_section(result, section, center_mm, progress)
-            results = list(run.exam.results)
-            results[index] = replace(result, left_out=before.left_out)
-            return replace(run, exam=pool_exam(results, run.exam.warnings))
+                study = classifier.move_section(study, places[section], center_mm, progress)
+            return replace(run, study=study)
 
         return work
 
@@ -213,7 +206,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         leave_out_of_exam(nodes, rows, slicer.mrmlScene)
         run = self.run(volume)
         if run is not None:
-            self._remember(replace(run, exam=run.exam.leaving_out(rows)))
+            self._remember(replace(run, study=run.study.leaving_out(rows)))
 
     def model_file(self, name: str, t1_map: T1Map, reference: ReferenceT1 | None = None) -> Path:
         """The file of the chosen model, or of the one for the map's field strength; by the reference T1 where the map
@@ -248,7 +241,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         return self._loaded[1]
 
 
-def report_work(exam: ExamResult, folder: Path) -> Callable[[Progress], Path]:
+def report_work(study: StudyResult, folder: Path) -> Callable[[Progress], Path]:
     """The work that writes all files of a result but the scene into a new folder, and returns the page to read.
 
     It raises ACNetError when they can't be written.
@@ -259,7 +252,7 @@ def report_work(exam: ExamResult, folder: Path) -> Callable[[Progress], Path]:
         from ACNetLib.report.files import write_result
 
         try:
-            write_result(exam, folder)
+            write_result(study, folder)
         except OSError as error:
             raise ACNetError(
                 _("{folder}: the report can't be written ({reason}). Choose another folder.").format(

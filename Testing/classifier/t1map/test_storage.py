@@ -41,18 +41,18 @@ def by_place(volume: np.ndarray, image: sitk.Image, like: sitk.Image) -> np.ndar
 
 
 def check_same(result: StudyResult, expected: StudyResult) -> None:
-    normal = expected.t1_map.normal
-    heights = [[np.dot(each.grid.center_mm, normal) for each in study.sections] for study in (result, expected)]
+    normal = expected.images[0].t1_map.normal
+    heights = [[np.dot(each.center_lps_mm, normal) for each in study.sections] for study in (result, expected)]
     pairs = zip(np.argsort(heights[0]), np.argsort(heights[1]), strict=True)
     for ours, theirs in ((result.sections[i], expected.sections[j]) for i, j in pairs):
-        assert ours.log_odds == pytest.approx(theirs.log_odds, abs=0.02)
-        assert np.linalg.norm(np.subtract(ours.grid.center_mm, theirs.grid.center_mm)) < 0.2
+        assert ours.log_odds_dcm == pytest.approx(theirs.log_odds_dcm, abs=0.02)
+        assert np.linalg.norm(np.subtract(ours.center_lps_mm, theirs.center_lps_mm)) < 0.2
     assert log_odds_of(result.probability_dcm) == pytest.approx(log_odds_of(expected.probability_dcm), abs=0.02)
-    for name, bands in result.bands.items():
-        same_order = by_place(bands, result.t1_map.image, expected.t1_map.image)
-        assert np.mean(same_order != expected.bands[name]) < 1e-4
-    ventricle = by_place(result.ventricle, result.t1_map.image, expected.t1_map.image)
-    assert np.mean(ventricle != expected.ventricle) < 1e-4
+    for name, bands in result.images[0].bands.items():
+        same_order = by_place(bands, result.images[0].t1_map.image, expected.images[0].t1_map.image)
+        assert np.mean(same_order != expected.images[0].bands[name]) < 1e-4
+    ventricle = by_place(result.images[0].ventricle, result.images[0].t1_map.image, expected.images[0].t1_map.image)
+    assert np.mean(ventricle != expected.images[0].ventricle) < 1e-4
 
 
 @pytest.mark.parametrize("storage", STORAGES, ids=str)
