@@ -20,7 +20,7 @@ from ACNetLib.panel.panel import ACNetPanel
 from ACNetLib.panel.sample_data import load_sample, register_samples
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.scene.output import find_result
-from ACNetLib.scene.table import read_summary
+from ACNetLib.scene.table import read_record
 
 LARGEST_OFFSET_MM = 4.0
 """Between the true centre of the left ventricle and that of the section."""
@@ -79,12 +79,12 @@ class ACNetClassifierTest(ScriptedLoadableModuleTest):
         self._need_torch()
         for case in sample_cases():
             nodes = ACNetClassifierLogic().classify(load_sample(case))
-            study, rows = read_summary(nodes.table)
+            study = read_record(nodes.table)
             self.assertEqual(study.verdict, case.label)
-            self.assertEqual(len(rows), 3)
-            for row in rows:  # a septum of 900 to 1150 ms, and a section cut around the true ventricle
-                self.assertTrue(900 < row.septal_t1_ms < 1150, row)
-            middle = np.array(rows[1].center_mm)
+            self.assertEqual(len(study.sections), 3)
+            for section in study.sections:  # a septum of 900 to 1150 ms, and a section cut around the true ventricle
+                self.assertTrue(900 < section.known_measures.septal_t1_ms < 1150, section)
+            middle = np.array(study.sections[1].center_lps_mm)
             self.assertLess(np.linalg.norm(middle - np.array(case.center_mm)), LARGEST_OFFSET_MM)
             shown = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode").GetLabelVolumeID()
             self.assertEqual(shown, nodes.labels["combined"].GetID())
@@ -104,7 +104,7 @@ class ACNetClassifierTest(ScriptedLoadableModuleTest):
                 slicer.app.processEvents()
         nodes = find_result(panel.ui.volumeSelector.currentNode(), slicer.mrmlScene)
         assert nodes is not None
-        self.assertEqual(read_summary(nodes.table)[0].verdict, "dcm")
+        self.assertEqual(read_record(nodes.table).verdict, "dcm")
         self.assertIn("Cancelled", panel.ui.statusLabel.text)
 
     def _panel(self) -> ACNetPanel:

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
 
     from ACNetLib.inference.result import StudyResult
-    from ACNetLib.models.model import Model, ModelCard
+    from ACNetLib.models.card import ModelCard
+    from ACNetLib.models.model import Model
     from ACNetLib.networks.acnet import ACNet
     from ACNetTrainerLib.cases.library import CaseLibrary
 
@@ -80,8 +81,9 @@ def a_study() -> Callable[..., StudyResult]:
 
 def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probability_dcm: float = 0.91) -> StudyResult:
     from ACNetLib.inference.device import DeviceChoice
-    from ACNetLib.inference.result import SectionResult, StudyResult
-    from ACNetLib.models.model import UNCERTAIN_RANGE
+    from ACNetLib.inference.record import MapRecord, SectionRecord
+    from ACNetLib.inference.result import MapImages, StudyResult
+    from ACNetLib.models.card import UNCERTAIN_RANGE
 
     point = t1_map.center if center_mm is None else np.asarray(center_mm)
     grids = [SectionGrid.around(t1_map, section, point) for section in range(t1_map.section_count)]
@@ -89,12 +91,13 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
     values = np.stack([grid.restore(np.clip(1.0 - distance / 60.0, 0.05, 1.0), t1_map) for grid in grids])
     bands = np.where(values > 0, 1 + np.digitize(values, (0.3, 0.5, 0.7, 0.9)), 0).astype(np.uint8)
     sections = tuple(
-        SectionResult(
+        SectionRecord(
             section=grid.section,
-            grid=grid,
+            left_out=False,
+            center_lps_mm=grid.center_mm,
             probability_dcm=probability_dcm - 0.1 * grid.section,
             verdict=verdict(probability_dcm - 0.1 * grid.section, UNCERTAIN_RANGE),
-            log_odds=1.0,
+            log_odds_dcm=1.0,
             network_log_odds=tuple(
                 log_odds_of(p) - 0.5 * grid.section for p in (probability_dcm, *probability_around(probability_dcm))
             ),
@@ -106,26 +109,47 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
         )
         for grid in grids
     )
-    return StudyResult(
-        t1_map=t1_map,
+    of_map = MapRecord(
+        name=t1_map.name,
+        section_count=t1_map.section_count,
+        field_strength_tesla=t1_map.field_strength_tesla,
+        scanner=t1_map.scanner,
+        simulated=t1_map.simulated,
+        center_source="localizer" if center_mm is None else "point",
+        field_mismatch=False,
         sections=sections,
-        left_out=(),
+        warnings=("The map is odd.",) if center_mm is None else (),
+    )
+    factors = zip((1.0, 0.9, 0.8), ATTENTION_MAPS, strict=True)
+    images = MapImages(
+        t1_map=t1_map,
+        attention={key: np.float32(factor) * values for factor, key in factors},
+        bands={key: np.minimum(bands, top) for top, key in zip((3, 4, 5), ATTENTION_MAPS, strict=True)},
+        ventricle=np.stack([made_up_ventricle(grid, t1_map) for grid in grids]),
+    )
+    return StudyResult(
+        maps=(of_map,),
         probability_dcm=probability_dcm,
         stability=probability_around(probability_dcm),
         verdict=verdict(probability_dcm, UNCERTAIN_RANGE),
         prevalence_dcm=0.5,
-        attention={
-            key: np.float32(factor) * values for factor, key in zip((1.0, 0.9, 0.8), ATTENTION_MAPS, strict=True)
-        },
-        bands={key: np.minimum(bands, top) for top, key in zip((3, 4, 5), ATTENTION_MAPS, strict=True)},
-        ventricle=np.stack([made_up_ventricle(grid, t1_map) for grid in grids]),
-        card=a_card("acnet-made-up-1.5T"),
+        reference=None,
+        model=a_card("acnet-made-up-1.5T"),
         localizer="localizer-made-up",
         device=DeviceChoice("cpu", "no GPU was found"),
-        center_source="localizer" if center_mm is None else "point",
-        field_mismatch=False,
-        warnings=("The map is odd.",) if center_mm is None else (),
+        exam_warnings=(),
+        images=(images,),
     )
+
+
+def with_map(study: StudyResult, **changes: Any) -> StudyResult:
+    """The study with the record of its only map changed."""
+    return replace(study, maps=(replace(study.maps[0], **changes),))
+
+
+def with_images(study: StudyResult, **changes: Any) -> StudyResult:
+    """The study with the images of its only map changed."""
+    return replace(study, images=(replace(study.images[0], **changes),))
 
 
 def probability_around(probability_dcm: float) -> tuple[float, float]:
@@ -150,7 +174,7 @@ def made_up_ventricle(grid: SectionGrid, t1_map: T1Map) -> np.ndarray:
 
 def a_card(name: str) -> ModelCard:
     """The card of a model that nobody trained."""
-    from ACNetLib.models.model import ModelCard
+    from ACNetLib.models.card import ModelCard
 
     return ModelCard(
         name=name,
@@ -173,13 +197,12 @@ class Finder:
     name: str = "stand-in"
     confidence_threshold: float = 0.6
 
-    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]:
-        if self.ventricles is not None:
-            return self.ventricles
-        return tuple(
+    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
+        every = self.ventricles or tuple(
             Ventricle(section, t1_map.section_center(section), self.confidence)
             for section in range(t1_map.section_count)
         )
+        return tuple(each for each in every if sections is None or each.section in sections)
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def _result_problems(folder: Path) -> list[str]:
 
 
 def _result_of(folder: Path) -> object:
-    return json.loads((folder / "result" / "result.json").read_text())["study"]
+    return json.loads((folder / "result" / "result.json").read_text())
 
 
 def _library(folder: Path) -> None:

@@ -15,6 +15,7 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.settings import Progress, Settings
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import add_t1_map, find_result
 from ACNetLib.scene.views import nodes_of_class
@@ -39,22 +40,22 @@ class StandInClassifier:
         self.models.append(model)
         return self
 
-    def classify(self, t1_map: T1Map, *, progress: Callable[[str, float], None], **choices: Any) -> StudyResult:
-        self.calls.append(SimpleNamespace(t1_map=t1_map, **choices))
+    def classify(self, t1_map: T1Map, settings: Settings, progress: Progress) -> StudyResult:
+        self.calls.append(SimpleNamespace(t1_map=t1_map, **vars(settings)))
         self._work(progress)
-        return self.answer(t1_map, choices["center_mm"])
+        return self.answer(t1_map, settings.center_mm)
 
-    def move_section(
-        self, result: StudyResult, section: int, center_mm: list[float], progress: Callable[[str, float], None]
-    ) -> StudyResult:
-        """The section as if it had been cut there, with another probability."""
-        self.moves.append((section, center_mm))
+    def move_section(self, result: StudyResult, place: int, center_mm: list[float], progress: Progress) -> StudyResult:
+        """The slice as if it had been cut there, with another probability."""
+        self.moves.append((place, center_mm))
         self._work(progress)
-        there = self.answer(result.t1_map, center_mm, probability_dcm=0.6)
-        moved = tuple(
-            new if new.section == section else old for new, old in zip(there.sections, result.sections, strict=True)
-        )
-        return replace(result, sections=moved).leaving_out(result.left_out)
+        before = list(result.slices)[place]
+        there = self.answer(result.images[before.map_index].t1_map, center_mm, probability_dcm=0.6)
+        moved = replace(there.sections[before.section.section], left_out=before.section.left_out)
+        maps = list(result.maps)
+        sections = tuple(moved if each is before.section else each for each in before.of_map.sections)
+        maps[before.map_index] = replace(before.of_map, sections=sections)
+        return replace(result, maps=tuple(maps)).pooled()
 
     def _work(self, progress: Callable[[str, float], None]) -> None:
         self.threads.append(threading.current_thread())

@@ -95,7 +95,7 @@ def test_the_demo_runs_from_an_empty_folder(installed: Installed) -> None:
     done = installed.run("acnet", "demo", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     result = json.loads((installed.folder / "acnet-demo" / "ACNetSimulatedDCM" / "result.json").read_text("utf-8"))
-    assert result["study"]["verdict"] == "dcm"
+    assert result["verdict"] == "dcm"
     assert result["software"] == {"name": "SlicerACNet", "version": __version__}
     shutil.rmtree(installed.folder / "acnet-demo")
 

@@ -16,7 +16,7 @@ from ACNetLib.scene.display import VENTRICLE
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import add_t1_map, find_result
-from ACNetLib.scene.table import read_summary
+from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.patient import draw_patient
@@ -126,7 +126,7 @@ def test_around_a_control_point_the_overlay_lies_on_the_heart_too(
     a_result_around_a_point: ResultNodes, the_truth: dict[float, SectionTruth], a_sample: SampleCase
 ) -> None:
     check_overlay(a_result_around_a_point, the_truth, a_sample.center_mm)
-    assert read_summary(a_result_around_a_point.table)[0].center_source == "point"
+    assert read_record(a_result_around_a_point.table).maps[0].center_source == "point"
 
 
 def test_the_ventricle_as_found_is_the_true_one(a_result: ResultNodes, the_truth: dict[float, SectionTruth]) -> None:
@@ -148,11 +148,12 @@ def test_the_overlay_is_shown_over_the_map_in_every_slice_view(a_result: ResultN
 
 
 def test_the_verdict_is_what_the_sample_is_labelled(a_result: ResultNodes, a_sample: SampleCase) -> None:
-    study, rows = read_summary(a_result.table)
+    study = read_record(a_result.table)
+    rows = study.sections
     assert study.verdict == a_sample.label
-    assert study.simulated_map
-    assert study.simulated_model
-    assert study.center_source == "localizer"
-    assert study.field_strength_tesla == pytest.approx(1.5, abs=0.1)
+    assert study.maps[0].simulated
+    assert study.model.simulated
+    assert study.maps[0].center_source == "localizer"
+    assert study.maps[0].field_strength_tesla == pytest.approx(1.5, abs=0.1)
     assert len(rows) == 3
-    assert all(0.0 < row.confidence < 1.0 and row.septal_t1_ms > 900 for row in rows)
+    assert all(0.0 < row.confidence < 1.0 and row.known_measures.septal_t1_ms > 900 for row in rows)

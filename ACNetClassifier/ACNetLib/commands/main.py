@@ -16,13 +16,16 @@ from ACNetLib.commands.reference import add_reference_commands
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import atomic_folder, require_empty_folder
 from ACNetLib.inference.device import DEVICE_REQUESTS
+from ACNetLib.inference.pipeline import load_pipeline
 from ACNetLib.inference.probability import SCOPE
+from ACNetLib.inference.settings import Settings
 from ACNetLib.report.wording import reference_text, share_text, study_septum_text, verdict_rule
-from ACNetLib.t1map.field_strength import field_strength_option
+from ACNetLib.t1map.field_strength import field_strength_option, require_field_strength
 
 if TYPE_CHECKING:
     from ACNetLib.inference.classifier import Classifier
-    from ACNetLib.inference.exam import ExamResult
+    from ACNetLib.inference.record import StudyRecord
+    from ACNetLib.inference.result import StudyResult
     from ACNetLib.reference.t1 import ReferenceT1
     from ACNetLib.t1map.t1_map import T1Map
 
@@ -129,44 +132,42 @@ def _classify(options: argparse.Namespace) -> None:
         raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one whose sections are counted.")
     reference = exam_reference(t1_maps, given)
     classifier = _classifier(options, one_that_tells_its_field(t1_maps), reference)
-    segmentation = read_segmentation(options.segmentation) if options.segmentation else None
+    settings = Settings(
+        options.center,
+        read_segmentation(options.segmentation) if options.segmentation else None,
+        options.sections,
+        options.prevalence,
+        reference,
+        options.allow_field_mismatch,
+    )
     exam = classify_exam(
-        lambda t1_map, _progress: classifier.classify(
-            t1_map,
-            center_mm=options.center,
-            segmentation=segmentation,
-            sections=options.sections,
-            prevalence_dcm=options.prevalence,
-            reference=reference,
-            allow_field_mismatch=options.allow_field_mismatch,
-        ),
+        lambda t1_map, progress: classifier.classify(t1_map, settings, progress),
         t1_maps,
     )
     files = _write(exam, options.output)
-    _print_table([(one_line(exam.results[0].t1_map.name), None, exam)])
-    print(f"{reference_text(exam.results[0])} {study_septum_text(exam)}".strip())
+    _print_table([(one_line(exam.maps[0].name), None, exam)])
+    print(f"{reference_text(exam)} {study_septum_text(exam)}".strip())
     evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
     if evidence:
         print(one_line(f"Taken as T1 map: {'; '.join(evidence)}."))
-    for warning in exam.study_warnings:
+    for warning in exam.warnings:
         print(one_line(f"Note: {warning}"))
     _print_files(files)
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from ACNetLib.inference.exam import as_exam
     from ACNetLib.sample_data import sample_cases
     from ACNetLib.t1map.t1_map import read_t1_map
 
-    rows: list[tuple[str, str | None, ExamResult]] = []
+    rows: list[tuple[str, str | None, StudyRecord]] = []
     files: list[Path] = []
     with atomic_folder(options.output) as room:
         for case in sample_cases():
             t1_map = read_t1_map(case.folder)
-            result = as_exam(_classifier(options, t1_map).classify(t1_map))
+            result = _classifier(options, t1_map).classify(t1_map)
             files += (options.output / file.relative_to(room) for file in _write(result, room / case.name))
             rows.append((case.name, case.label, result))
-    training = "; the model was trained on simulation" if rows[0][2].results[0].card.simulated else ""
+    training = "; the model was trained on simulation" if rows[0][2].model.simulated else ""
     print(f"Simulated patients{training}. Research only.")
     _print_table(rows)
     _print_files(files)
@@ -177,45 +178,40 @@ def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: Reference
 
     Raises ACNetError when there is none, or the map's field strength is not known and no reference stands for it.
     """
-    from ACNetLib.inference.classifier import Classifier, require_field_strength
-    from ACNetLib.inference.device import choose_device
-    from ACNetLib.models.model import load_model
-    from ACNetLib.models.store import default_localizer, find_model, model_for_field, model_for_reference
-    from ACNetLib.networks.localizer import Localizer, load_localizer
+    from ACNetLib.models.store import model_for_field, model_for_reference
 
+    model: str | Path
     if options.model:
-        file = find_model(options.model)
+        model = options.model
     elif t1_map.field_strength_tesla is None and reference is not None:
-        file = model_for_reference(reference.mean_ms)
+        model = model_for_reference(reference.mean_ms)
     else:
-        file = model_for_field(require_field_strength(t1_map))
-    model = load_model(file)
-    device = choose_device(options.device)
-    return Classifier(model, Localizer(load_localizer(default_localizer()), device), device)
+        model = model_for_field(require_field_strength(t1_map))
+    return load_pipeline(model, device=options.device)
 
 
-def _write(exam: ExamResult, folder: Path) -> list[Path]:
+def _write(exam: StudyResult, folder: Path) -> list[Path]:
     """All files of the result; the scene only where Slicer's Python packages are installed."""
     from ACNetLib.report.files import write_result
 
     return write_result(exam, folder, partial(_save_scene, exam) if find_spec("slicer") else None)
 
 
-def _save_scene(exam: ExamResult, path: Path) -> None:
+def _save_scene(exam: StudyResult, path: Path) -> None:
     from ACNetLib.scene.display import show_t1_colors
     from ACNetLib.scene.exam import show_exam
     from ACNetLib.scene.output import add_t1_map, new_scene, save_scene
 
     scene = new_scene()
-    volumes = [add_t1_map(result.t1_map, scene) for result in exam.results]
+    volumes = [add_t1_map(each.t1_map, scene) for each in exam.images]
     show_exam(exam, volumes, scene)
     for volume in reversed(volumes):  # the colour bar is the first one's
         show_t1_colors(volume, scene, "gray")
     save_scene(scene, path)
 
 
-def _print_table(exams: Sequence[tuple[str, str | None, ExamResult]]) -> None:
-    names = [name for name, _, _ in exams] + [each.t1_map.name for _, _, exam in exams for each in exam.results]
+def _print_table(exams: Sequence[tuple[str, str | None, StudyRecord]]) -> None:
+    names = [name for name, _, _ in exams] + [each.name for _, _, exam in exams for each in exam.maps]
     width = max(len("T1 map"), *map(len, names))
     print(f"{'T1 map':<{width}}  truth   section  probability_dcm  verdict")
 
@@ -223,14 +219,15 @@ def _print_table(exams: Sequence[tuple[str, str | None, ExamResult]]) -> None:
         print(f"{name:<{width}}  {truth or '-':<6}  {section:<7}  {probability_dcm:<15.3f}  {verdict}")
 
     for name, truth, exam in exams:
-        for _, result, section in exam.slices:
-            print_row(result.t1_map.name, truth, section.section, section.probability_dcm, section.verdict)
-        study_name = name if len(exam.results) == 1 else "all"
+        for each in exam.slices:
+            section = each.section
+            print_row(each.of_map.name, truth, section.section, section.probability_dcm, section.verdict)
+        study_name = name if len(exam.maps) == 1 else "all"
         print_row(study_name, truth, "study", exam.probability_dcm, exam.verdict)
-    first = exams[0][2].results[0]
+    first = exams[0][2]
     rule, prevalence = verdict_rule(first.uncertain_range), share_text(first.prevalence_dcm)
     print(f"Verdict: {rule}; assuming {prevalence} prevalence.")
-    print(f"{SCOPE} Model {first.card.name}; device {first.device.device}.")
+    print(f"{SCOPE} Model {first.model.name}; device {first.device.device}.")
 
 
 def _print_files(files: Sequence[Path]) -> None:

@@ -18,7 +18,7 @@ from ACNetLib.models.store import (
 )
 
 if TYPE_CHECKING:
-    from ACNetLib.models.model import ModelCard
+    from ACNetLib.models.card import ModelCard
     from ACNetLib.networks.localizer import LocalizerCard
 
 SIMULATED = "TRAINED ON SIMULATED DATA: not, or not only, on T1 maps of patients."
@@ -72,8 +72,8 @@ def _list_row(model: StoredModel) -> tuple[str, ...]:
 
 
 def _show(options: argparse.Namespace) -> None:
+    from ACNetLib.models.card import ModelCard
     from ACNetLib.models.check import read_any_card
-    from ACNetLib.models.model import ModelCard
 
     model = _named(options.name)
     if model.problem:

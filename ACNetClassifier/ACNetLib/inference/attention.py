@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-ATTENTION_MAPS = ("module_1", "module_2", "combined")
+SHOWN_MAP = "combined"
+"""The product of the modules' masks, which is shown unless a person wants to see one module's."""
+ATTENTION_MAPS = ("module_1", "module_2", SHOWN_MAP)
 BAND_QUANTILES = (0.50, 0.75, 0.90, 0.97)
 BAND_COUNT = len(BAND_QUANTILES) + 1
 BAND_NAMES = (
@@ -34,11 +36,11 @@ Thresholds = tuple[float, ...]
 
 def map_names(modules: int) -> tuple[str, ...]:
     """The attention maps of a network with so many attention modules; none without."""
-    return (*(f"module_{number}" for number in range(1, modules + 1)), "combined") if modules else ()
+    return (*(f"module_{number}" for number in range(1, modules + 1)), SHOWN_MAP) if modules else ()
 
 
 def attention_maps(masks: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """The channel mean of each module's mask, and the modules' product as "combined".
+    """The channel mean of each module's mask, and the modules' product as SHOWN_MAP.
 
     masks: one (B, C, H, W) array in (0, 1) a module; returns (B, H, W) arrays in (0, 1).
     """

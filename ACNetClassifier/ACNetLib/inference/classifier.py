@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
-from ACNetLib.inference.attention import attention_maps, to_bands
+from ACNetLib.inference.attention import SHOWN_MAP, attention_maps, to_bands
 from ACNetLib.inference.device import DeviceChoice, infer
-from ACNetLib.inference.probability import at_prevalence, calibrated, check_prevalence, sigmoid, verdict
-from ACNetLib.inference.result import (
-    RANGE_SHIFT_MM,
-    RANGE_TURN_DEGREES,
-    SectionResult,
-    StudyResult,
-    pool,
-    pooling_of,
-    t1_factor,
-    uncertain_range_of,
-)
+from ACNetLib.inference.pooling import Pooling, pool, pooling_of, t1_factor
+from ACNetLib.inference.probability import check_prevalence, sigmoid, verdict
+from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, CenterSource, MapRecord, SectionRecord
+from ACNetLib.inference.result import MapImages, StudyResult
+from ACNetLib.inference.settings import Progress, Settings, unwatched
 from ACNetLib.models.model import Model
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_native_blood
-from ACNetLib.t1map.field_strength import nominal_field_strength
+from ACNetLib.t1map.field_strength import nominal_field_strength, require_field_strength
 from ACNetLib.t1map.section import Crop, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import (
@@ -45,9 +38,6 @@ from ACNetLib.ventricle.labels import (
 
 FloatArray = NDArray[np.float64]
 MapArray = NDArray[np.float32]
-Progress = Callable[[str, float], None]
-"""Is told the step, "ventricle", "sections" or "range", and which part of the work is done, 0 to 1. What it raises ends
-the work: so it can be cancelled."""
 
 LARGEST_OUTSIDE_FRACTION = 0.5
 """A section of which more than half lies outside the map shows no whole ventricle."""
@@ -76,20 +66,16 @@ class Localizer(Protocol):
     @property
     def confidence_threshold(self) -> float: ...
 
-    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]: ...
+    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """One section's result, its attention maps (rows, columns) on the T1 map's pixels, and which of these it covers."""
+    """One section's record, its attention maps (rows, columns) on the T1 map's pixels, and which of these it covers."""
 
-    result: SectionResult
+    record: SectionRecord
     attention: dict[str, MapArray]
     inside: NDArray[np.bool_]
-
-
-def _unwatched(_step: str, _fraction: float) -> None:
-    pass
 
 
 class Classifier:
@@ -102,42 +88,31 @@ class Classifier:
         if not model.card.attention_thresholds:
             raise ACNetError(f"model {model.card.name}: it has no attention; expected one with an attention module.")
         self._network = model.network.eval()
-        self._card = model.card
+        self._card = model.card.without_patients()
         self._localizer = localizer
         self._chosen_device = self._device = device
 
-    def classify(
-        self,
-        t1_map: T1Map,
-        *,
-        center_mm: Point | None = None,
-        segmentation: sitk.Image | None = None,
-        sections: Collection[int] | None = None,
-        prevalence_dcm: float | None = None,
-        reference: ReferenceT1 | None = None,
-        allow_field_mismatch: bool = False,
-        progress: Progress = _unwatched,
-    ) -> StudyResult:
+    def classify(self, t1_map: T1Map, settings: Settings | None = None, progress: Progress = unwatched) -> StudyResult:
         """Classify every section, or the chosen ones, on which the left ventricle is known.
 
-        The localizer finds it, unless a person gives its centre (LPS mm) or a segmentation. `prevalence_dcm` is the
-        share of DCM among those examined, by default the one that the model was trained for. `reference` is the normal
-        T1 of the map's scanner: with it the networks see the map in the scale of the model's training, and the measures
-        stay in the scanner's own.
+        `progress` is told of the steps "ventricle", "sections" and "range".
         Raises ACNetError when the map's field strength is not the model's, or is unknown and no reference stands for
         it, when it has no such section, when the ventricle is found on no section or holds blood after contrast, or
         when more than half of a section would lie outside the map.
         """
-        prevalence = self._card.training_prior_dcm if prevalence_dcm is None else prevalence_dcm
+        settings = settings or Settings()
+        reference, given = settings.reference, settings.prevalence_dcm
+        prevalence = self._card.training_prior_dcm if given is None else given
         check_prevalence(prevalence)
-        field_mismatch = self._check_field_strength(t1_map, reference, allow_field_mismatch)
+        field_mismatch = self._check_field_strength(t1_map, reference, settings.allow_field_mismatch)
         seen = t1_map.scaled(t1_factor(self._card, reference))
-        chosen = _chosen_sections(t1_map, sections)
+        chosen = _chosen_sections(t1_map, settings.sections)
         progress("ventricle", 0.0)
-        ventricles, source, doubts = self._ventricles(seen, center_mm, segmentation, chosen)
+        ventricles, source, doubts = self._ventricles(seen, settings, chosen)
         if source != "point":  # around a given point the cavity is only what the localizer guesses
             _check_blood(seen, ventricles)
-        judged = self._judge(t1_map, seen, ventricles, prevalence, reference, progress)
+        pooling = pooling_of(self._card, prevalence, reference)
+        judged = self._judge(t1_map, seen, ventricles, pooling, progress)
         inside = np.zeros(t1_map.array.shape, bool)
         attention = {name: np.zeros(inside.shape, np.float32) for name in judged[0].attention}
         labels = np.zeros(inside.shape, np.uint8)
@@ -147,21 +122,15 @@ class Classifier:
                 attention[name][ventricle.section] = values
             if ventricle.labels is not None:
                 labels[ventricle.section] = ventricle.labels
-        pooled = pool([each.result.network_log_odds for each in judged], pooling_of(self._card, prevalence, reference))
-        return StudyResult(
-            t1_map=t1_map,
-            sections=tuple(each.result for each in judged),
-            left_out=(),
-            **vars(pooled),
-            prevalence_dcm=prevalence,
-            attention=attention,
-            bands={name: self._bands(name, values, inside) for name, values in attention.items()},
-            ventricle=labels,
-            card=self._card,
-            localizer=self._localizer.name,
-            device=self._device,
+        of_map = MapRecord(
+            name=t1_map.name,
+            section_count=t1_map.section_count,
+            field_strength_tesla=t1_map.field_strength_tesla,
+            scanner=t1_map.scanner,
+            simulated=t1_map.simulated,
             center_source=source,
             field_mismatch=field_mismatch,
+            sections=tuple(each.record for each in judged),
             warnings=(
                 *t1_map.warnings,
                 *self._field_warnings(t1_map, field_mismatch),
@@ -169,44 +138,63 @@ class Classifier:
                 *self._device_warnings(),
                 *doubts,
             ),
+        )
+        bands = {name: self._bands(name, values, inside) for name, values in attention.items()}
+        return StudyResult(
+            maps=(of_map,),
+            **vars(pool([each.record.network_log_odds for each in judged], pooling)),
+            prevalence_dcm=prevalence,
             reference=reference,
+            model=self._card,
+            localizer=self._localizer.name,
+            device=self._device,
+            exam_warnings=(),
+            images=(MapImages(t1_map, attention, bands, labels),),
         )
 
     def move_section(
-        self, result: StudyResult, section: int, center_mm: Point, progress: Progress = _unwatched
+        self, result: StudyResult, place: int, center_mm: Point, progress: Progress = unwatched
     ) -> StudyResult:
-        """The result with one of its sections cut anew around a person's centre (LPS mm), the others as they are.
+        """The result with one of its slices cut anew around a person's centre (LPS mm), the others as they are.
+
+        place: of the slice among `result.slices`, from 0.
 
         Where the centre lies outside the ventricle that was known there, the section's labels go: it has no wall then,
         until the centre lies in what the localizer finds. Raises ACNetError when more than half of the section would
         lie outside the map.
         """
-        t1_map = result.t1_map
+        moved_slice = list(result.slices)[place]
+        section, images = moved_slice.section.section, result.images[moved_slice.map_index]
+        t1_map = images.t1_map
         seen = t1_map.scaled(result.t1_factor)
-        known = Ventricle(section, t1_map.section_center(section), labels=result.ventricle[section])
+        known = Ventricle(section, t1_map.section_center(section), labels=images.ventricle[section])
         if not known.has_wall:
-            known = self._localizer.locate(seen)[section]
+            (known,) = self._localizer.locate(seen, [section])
         (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
-        labels = np.zeros_like(result.ventricle[section]) if ventricle.labels is None else ventricle.labels
-        (judged,) = self._judge(t1_map, seen, [ventricle], result.prevalence_dcm, result.reference, progress)
-        moved = replace(judged.result, warnings=(*judged.result.warnings, MOVED_BY_HAND))
+        labels = np.zeros_like(images.ventricle[section]) if ventricle.labels is None else ventricle.labels
+        pooling = pooling_of(self._card, result.prevalence_dcm, result.reference)
+        (judged,) = self._judge(t1_map, seen, [ventricle], pooling, progress)
+        left_out, warnings = moved_slice.section.left_out, (*judged.record.warnings, MOVED_BY_HAND)
+        moved = replace(judged.record, left_out=left_out, warnings=warnings)
+        sections = [moved if each is moved_slice.section else each for each in moved_slice.of_map.sections]
 
         def with_plane(volume: NDArray, plane: NDArray) -> NDArray:
             volume = volume.copy()
             volume[section] = plane
             return volume
 
-        changed = replace(
-            result,
-            sections=tuple(moved if each.section == section else each for each in result.sections),
-            attention={name: with_plane(values, judged.attention[name]) for name, values in result.attention.items()},
+        maps, every = list(result.maps), list(result.images)
+        maps[moved_slice.map_index] = replace(moved_slice.of_map, sections=tuple(sections))
+        every[moved_slice.map_index] = replace(
+            images,
+            attention={name: with_plane(values, judged.attention[name]) for name, values in images.attention.items()},
             bands={
                 name: with_plane(values, self._bands(name, judged.attention[name], judged.inside))
-                for name, values in result.bands.items()
+                for name, values in images.bands.items()
             },
-            ventricle=with_plane(result.ventricle, labels),
+            ventricle=with_plane(images.ventricle, labels),
         )
-        return changed.leaving_out(result.left_out)
+        return replace(result, maps=tuple(maps), images=tuple(every)).pooled()
 
     def _check_field_strength(self, t1_map: T1Map, reference: ReferenceT1 | None, allow_mismatch: bool) -> bool:
         if t1_map.field_strength_tesla is None and reference is not None and self._card.normal_t1_ms is not None:
@@ -241,13 +229,13 @@ class Classifier:
         return [f"The processor went on in place of {self._chosen_device.device}, whose memory was full."]
 
     def _ventricles(
-        self, t1_map: T1Map, center_mm: Point | None, segmentation: sitk.Image | None, chosen: Sequence[int]
-    ) -> tuple[tuple[Ventricle, ...], str, list[str]]:
+        self, t1_map: T1Map, settings: Settings, chosen: Sequence[int]
+    ) -> tuple[tuple[Ventricle, ...], CenterSource, list[str]]:
         """The ventricles to classify, where they come from, and what is to be said of the choice."""
-        every = self._localizer.locate(t1_map)
-        found = tuple(every[section] for section in chosen)
-        if segmentation is not None:
-            reached = {each.section: each for each in ventricles_from_segmentation(t1_map, segmentation, every)}
+        found, center_mm = self._localizer.locate(t1_map, chosen), settings.center_mm
+        if settings.segmentation is not None:
+            drawn_by_person = ventricles_from_segmentation(t1_map, settings.segmentation, found)
+            reached = {each.section: each for each in drawn_by_person}
             drawn = tuple(reached[section] for section in chosen if section in reached)
             if not drawn:
                 raise ACNetError(
@@ -296,8 +284,7 @@ class Classifier:
         t1_map: T1Map,
         seen: T1Map,
         ventricles: Sequence[Ventricle],
-        prevalence_dcm: float,
-        reference: ReferenceT1 | None,
+        pooling: Pooling,
         progress: Progress,
     ) -> list[_Judged]:
         """The network's answer for the sections around these ventricles, all of them in one batch.
@@ -320,18 +307,19 @@ class Classifier:
         for index, (ventricle, grid, crop) in enumerate(zip(ventricles, grids, crops, strict=True)):
             attention = {name: grid.restore(values[index], t1_map) for name, values in maps.items()}
             inside = grid.restore(np.ones((grid.size, grid.size), np.float32), t1_map) > 0
-            result = SectionResult(
+            record = SectionRecord(
                 section=grid.section,
-                grid=grid,
-                **self._probability(float(log_odds[index]), prevalence_dcm, reference),
+                left_out=False,
+                center_lps_mm=grid.center_mm,
+                **_probability(float(log_odds[index]), pooling),
                 network_log_odds=tuple(every_log_odds[index].tolist()),
                 outside_fraction=crop.outside_fraction,
                 confidence=ventricle.confidence,
                 measures=measure_ventricle(t1_map, ventricle),
-                wall_attention=_wall_attention(attention["combined"], inside, ventricle),
+                wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
                 warnings=_section_warnings(crop),
             )
-            judged.append(_Judged(result, attention, inside))
+            judged.append(_Judged(record, attention, inside))
         return judged
 
     def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray]]:
@@ -344,31 +332,19 @@ class Classifier:
         maps = {name: _enlarged(values, t1_ms.shape[-2:]) for name, values in attention_maps(masks).items()}
         return (logits[:, 1] - logits[:, 0]).numpy(), maps
 
-    def _probability(
-        self, network_log_odds: float, prevalence_dcm: float, reference: ReferenceT1 | None
-    ) -> dict[str, Any]:
-        """The fields of SectionResult that calibration and prevalence make of the network's log odds."""
-        prior = self._card.training_prior_dcm
-        log_odds = at_prevalence(calibrated(network_log_odds, 1, self._card.temperatures, prior), prior, prevalence_dcm)
-        probability = sigmoid(log_odds)
-        return {
-            "log_odds": log_odds,
-            "probability_dcm": probability,
-            "verdict": verdict(probability, uncertain_range_of(self._card, reference)),
-        }
-
     def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return to_bands(values, inside, self._card.attention_thresholds[name])
 
 
-def require_field_strength(t1_map: T1Map) -> float:
-    """The map's field strength in tesla. Raises ACNetError when it is not known: it is never guessed."""
-    if t1_map.field_strength_tesla is None:
-        raise ACNetError(
-            f"{t1_map.name}: it does not tell its field strength; expected 1.5 or 3 T, for normal T1 differs by 190 ms "
-            "between them. Give it (--field 1.5 or --field 3)."
-        )
-    return t1_map.field_strength_tesla
+def _probability(network_log_odds: float, pooling: Pooling) -> dict[str, Any]:
+    """The fields of SectionRecord that calibration and prevalence make of the network's log odds."""
+    log_odds = pooling.log_odds([network_log_odds])
+    probability = sigmoid(log_odds)
+    return {
+        "log_odds_dcm": log_odds,
+        "probability_dcm": probability,
+        "verdict": verdict(probability, pooling.uncertain_range),
+    }
 
 
 def _chosen_sections(t1_map: T1Map, sections: Collection[int] | None) -> list[int]:

@@ -1,21 +1,21 @@
 """One study from several T1 maps: base, mid and apex that were planned one by one, each in its own geometry.
 
-Needs no torch, like result.py.
+It needs no torch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
-from ACNetLib.inference.probability import Verdict
-from ACNetLib.inference.result import SectionResult, StudyResult, median_of_known, pool, pooling_of
+from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.settings import Progress, unwatched
 from ACNetLib.reference.store import reference_for
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.field_strength import nominal_field_strength
@@ -29,81 +29,6 @@ SAME_PLACE_MM = 4.0
 """Half of a usual slice: what lies closer along the axis is the same slice in another breath-hold."""
 LONGEST_VENTRICLE_MM = 120.0
 """A dilated left ventricle from base to apex."""
-
-Progress = Callable[[str, float], None]
-"""Is told the step and which part of the work is done, 0 to 1."""
-
-
-@dataclass(frozen=True, eq=False)
-class ExamResult:
-    """The results of an exam's T1 maps, each in its own geometry, and the one study that their slices are pooled to.
-
-    results: at least one, all of the same model. With several maps each says the study's probability, stability and
-    verdict too, in place of its own. warnings: about the exam; those of the maps stand in their results.
-    """
-
-    results: tuple[StudyResult, ...]
-    probability_dcm: float
-    stability: tuple[float, float]
-    verdict: Verdict
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def slices(self) -> Iterator[tuple[str, StudyResult, SectionResult]]:
-        """Every slice with its map and its name in the exam, "0", or "map 2, section 0" where there are several."""
-        for number, result in enumerate(self.results, start=1):
-            for section in result.sections:
-                yield self.slice_name(number, section.section), result, section
-
-    @property
-    def septal_t1_ms(self) -> float:
-        """The median over the slices that count, NaN where it is not known."""
-        counting = [section.measures for _, result, section in self.slices if section.section not in result.left_out]
-        return median_of_known(each.septal_t1_ms for each in counting if each is not None)
-
-    @property
-    def study_warnings(self) -> list[str]:
-        """Of the exam and of its maps; what holds for all maps is said once."""
-        warnings = list(self.warnings)
-        for warning in dict.fromkeys(warning for result in self.results for warning in result.warnings):
-            having = [result.t1_map.name for result in self.results if warning in result.warnings]
-            warnings.append(warning if len(having) == len(self.results) else f"{', '.join(having)}: {warning}")
-        return warnings
-
-    @property
-    def all_warnings(self) -> list[str]:
-        """Those of the slices come last."""
-        of_slices = [f"{slice_title(name)}: {text}" for name, _, section in self.slices for text in section.warnings]
-        return [*self.study_warnings, *of_slices]
-
-    def septal_z(self, septal_t1_ms: float) -> float:
-        """The z-score of a septal T1 against the reference, NaN where one of the two is not known."""
-        return self.results[0].septal_z(septal_t1_ms)
-
-    def leaving_out(self, slices: Collection[int]) -> ExamResult:
-        """The exam without these slices, counted from 0 in their order. Raises ACNetError when none would be left."""
-        places = iter(range(sum(len(result.sections) for result in self.results)))
-        results = [
-            replace(result, left_out=tuple(each.section for each in result.sections if next(places) in slices))
-            for result in self.results
-        ]
-        return pool_exam(results, self.warnings)
-
-    def slice_name(self, map_number: int, section: int) -> str:
-        """How a section of a map, counted from 1, is called."""
-        return str(section) if len(self.results) == 1 else f"map {map_number}, section {section}"
-
-
-def slice_title(name: str) -> str:
-    """The name of a slice in an exam as the beginning of a sentence: "Section 0" or "Map 2, section 0"."""
-    return f"Section {name}" if name.isdigit() else name.capitalize()
-
-
-def as_exam(result: StudyResult | ExamResult) -> ExamResult:
-    """A study of one map as the exam that it is."""
-    if isinstance(result, ExamResult):
-        return result
-    return ExamResult((result,), result.probability_dcm, result.stability, result.verdict)
 
 
 def check_one_exam(t1_maps: Sequence[T1Map]) -> None:
@@ -152,8 +77,8 @@ def one_that_tells_its_field(t1_maps: Sequence[T1Map]) -> T1Map:
 def classify_exam(
     classify: Callable[[T1Map, Progress], StudyResult],
     t1_maps: Sequence[T1Map],
-    progress: Progress = lambda _step, _fraction: None,
-) -> ExamResult:
+    progress: Progress = unwatched,
+) -> StudyResult:
     """Classify each map and pool all slices. `classify` is Classifier.classify with the choices that hold for all maps.
 
     A map on which the left ventricle is not found, or lies elsewhere than on the others, is left out with a warning.
@@ -161,7 +86,7 @@ def classify_exam(
     """
     check_one_exam(t1_maps)
     if len(t1_maps) == 1:
-        return as_exam(classify(t1_maps[0], progress))
+        return classify(t1_maps[0], progress)
     results, missing, errors = [], [], []
     for index, t1_map in enumerate(t1_maps):
 
@@ -177,25 +102,17 @@ def classify_exam(
         raise errors[0]
     agreeing, doubts = _agreeing(results)
     notes = (*missing, *doubts)
-    if len(agreeing) == 1:
-        return as_exam(replace(agreeing[0], warnings=(*notes, *agreeing[0].warnings)))
-    return pool_exam(agreeing, notes)
+    return replace(agreeing[0], exam_warnings=notes) if len(agreeing) == 1 else pool_exam(agreeing, notes)
 
 
-def pool_exam(results: Sequence[StudyResult], warnings: Sequence[str] = ()) -> ExamResult:
-    """The study of all slices of these maps that are not left out.
+def pool_exam(results: Sequence[StudyResult], warnings: Sequence[str] = ()) -> StudyResult:
+    """The one study of all slices of these results that are not left out; they are of the same model.
 
     Raises ACNetError when no slice is left.
     """
-    first = results[0]
-    counting = [
-        section.network_log_odds
-        for result in results
-        for section in result.sections
-        if section.section not in result.left_out
-    ]
-    pooled = vars(pool(counting, pooling_of(first.card, first.prevalence_dcm, first.reference)))
-    return ExamResult(tuple(replace(result, **pooled) for result in results), **pooled, warnings=tuple(warnings))
+    maps = tuple(each for result in results for each in result.maps)
+    images = tuple(each for result in results for each in result.images)
+    return replace(results[0], maps=maps, images=images, exam_warnings=tuple(warnings)).pooled()
 
 
 def _smallest_distance(first: T1Map, second: T1Map) -> float:
@@ -220,8 +137,9 @@ def _agreeing(results: Sequence[StudyResult]) -> tuple[list[StudyResult], list[s
 
     Raises ACNetError when they are farther apart along it than a heart is long.
     """
-    axis = _axis([result.t1_map for result in results])
-    centers = [np.median([section.grid.center_mm for section in result.sections], axis=0) for result in results]
+    t1_maps = [result.images[0].t1_map for result in results]
+    axis = _axis(t1_maps)
+    centers = [np.median([section.center_lps_mm for section in result.sections], axis=0) for result in results]
     across = [center - (center @ axis) * axis for center in centers]
     odd_ones_mm = odd_centers(across, [max(each.confidence for each in result.sections) for result in results])
     kept = [index for index in range(len(results)) if index not in odd_ones_mm]
@@ -230,12 +148,12 @@ def _agreeing(results: Sequence[StudyResult]) -> tuple[list[StudyResult], list[s
     length_mm = float((centers[highest] - centers[lowest]) @ axis)
     if length_mm > LONGEST_VENTRICLE_MM:
         raise ACNetError(
-            f"{results[lowest].t1_map.name} and {results[highest].t1_map.name}: their left ventricles lie "
+            f"{t1_maps[lowest].name} and {t1_maps[highest].name}: their left ventricles lie "
             f"{length_mm:.0f} mm apart along the heart's axis; expected {LONGEST_VENTRICLE_MM:g} mm or less in one "
             "exam. Classify them one by one."
         )
     doubts = [
-        f"{results[index].t1_map.name} was left out: its ventricle lies {distance_mm:.0f} mm from that of the others."
+        f"{t1_maps[index].name} was left out: its ventricle lies {distance_mm:.0f} mm from that of the others."
         for index, distance_mm in odd_ones_mm.items()
     ]
     return [results[index] for index in kept], doubts

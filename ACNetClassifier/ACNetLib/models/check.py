@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.models.card import ModelCard, read_card
 from ACNetLib.models.header import CLASSIFIER, LOCALIZER, read_card_values
-from ACNetLib.models.model import ModelCard, load_model, read_card
+from ACNetLib.models.model import load_model
 from ACNetLib.networks.localizer import LocalizerCard, load_localizer, read_localizer_card
 from ACNetLib.t1map.section import IntensityScaling, to_intensity
 

@@ -72,6 +72,16 @@ def read_card_values(path: Path, *, comparisons: bool = False) -> CardValues:
     return card
 
 
+def check_card_fields(card: CardValues, kind: str, expected: Iterable[str], name: str) -> None:
+    """Raises ACNetError unless the card is of this kind of network and has exactly the expected fields."""
+    found = card.get("kind", kind)
+    if found != kind:
+        raise ACNetError(f"{name}: it holds a {found}; expected a {kind}.")
+    odd = sorted(set(card) ^ set(expected))
+    if odd:
+        raise ACNetError(f"{name}: its model card lacks or adds these fields: {', '.join(odd)}.")
+
+
 def _read_header(path: Path, size: int, may_be_cut: bool) -> dict[str, Any]:
     """The header: its length in 8 bytes, little-endian, then JSON. Raises errors of many types when it is none.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -41,16 +41,6 @@ def read_weights(path: Path, *, comparisons: bool = False) -> tuple[CardValues, 
     except (SafetensorError, OSError, KeyError) as error:  # KeyError: a number format that torch doesn't have
         raise ACNetError(f"{path.name}: not a readable {WEIGHTS_SUFFIX} file ({error}). Copy it again.") from error
     return card, tensors
-
-
-def check_card_fields(card: CardValues, kind: str, expected: Iterable[str], name: str) -> None:
-    """Raises ACNetError unless the card is of this kind of network and has exactly the expected fields."""
-    found = card.get("kind", kind)
-    if found != kind:
-        raise ACNetError(f"{name}: it holds a {found}; expected a {kind}.")
-    odd = sorted(set(card) ^ set(expected))
-    if odd:
-        raise ACNetError(f"{name}: its model card lacks or adds these fields: {', '.join(odd)}.")
 
 
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], checksum: str, name: str) -> None:

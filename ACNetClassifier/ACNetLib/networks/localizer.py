@@ -7,6 +7,7 @@ same network gives the centre of the crop and the regions for T1, whichever way 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from torch.nn import functional as F
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice, infer
-from ACNetLib.models.header import FORMAT_VERSION, LOCALIZER, CardValues, read_card_values
-from ACNetLib.models.model import INTENDED_USE
-from ACNetLib.models.weights import check_card_fields, load_weights, read_weights, write_weights
+from ACNetLib.models.card import INTENDED_USE
+from ACNetLib.models.header import FORMAT_VERSION, LOCALIZER, CardValues, check_card_fields, read_card_values
+from ACNetLib.models.weights import load_weights, read_weights, write_weights
 from ACNetLib.networks.acnet import MAXIMUM_INTENSITY, ResidualUnit, convolution_unit, preactivated_convolution
 from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
@@ -170,12 +171,13 @@ class Localizer:
     def confidence_threshold(self) -> float:
         return self._card.confidence_threshold
 
-    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]:
-        """The ventricle of every section of the map, found or not: its confidence says which."""
-        grids = [localizer_grid(t1_map, section) for section in range(t1_map.section_count)]
-        sections = np.stack([grid.crop(t1_map).t1_ms for grid in grids])
+    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
+        """The ventricle of every section of the map, or of these, found or not: its confidence says which."""
+        sections = range(t1_map.section_count) if sections is None else sections
+        grids = [localizer_grid(t1_map, section) for section in sections]
+        t1_ms = np.stack([grid.crop(t1_map).t1_ms for grid in grids])
         probabilities = np.concatenate(
-            [self._run(sections[start : start + BATCH_SIZE]) for start in range(0, len(sections), BATCH_SIZE)]
+            [self._run(t1_ms[start : start + BATCH_SIZE]) for start in range(0, len(t1_ms), BATCH_SIZE)]
         )
         return tuple(
             find_ventricle(np.stack([grid.restore(values, t1_map) for values in classes]), t1_map, grid.section)

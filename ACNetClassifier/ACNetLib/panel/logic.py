@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import slicer
@@ -16,18 +16,13 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.exam import (
-    ExamResult,
-    check_one_exam,
-    classify_exam,
-    exam_reference,
-    one_that_tells_its_field,
-    pool_exam,
-)
+from ACNetLib.inference.exam import check_one_exam, classify_exam, exam_reference, one_that_tells_its_field
+from ACNetLib.inference.pipeline import load_pipeline
+from ACNetLib.inference.record import SectionRecord
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.settings import Progress, Settings, unwatched
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.torch_libraries import import_torch
-from ACNetLib.panel.worker import Progress
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.display import Display
@@ -37,30 +32,9 @@ from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
 from ACNetLib.scene.sources import check_one_patient
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import Point
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk
-
-    class StudyClassifier(Protocol):
-        """ACNetLib.inference.classifier.Classifier, or what takes its place in a test."""
-
-        def classify(
-            self,
-            t1_map: T1Map,
-            *,
-            center_mm: Point | None = None,
-            segmentation: sitk.Image | None = None,
-            sections: Collection[int] | None = None,
-            prevalence_dcm: float | None = None,
-            reference: ReferenceT1 | None = None,
-            progress: Progress = ...,
-        ) -> StudyResult: ...
-
-        def move_section(
-            self, result: StudyResult, section: int, center_mm: Point, progress: Progress = ...
-        ) -> StudyResult: ...
-
+    from ACNetLib.inference.classifier import Classifier
 
 Center: TypeAlias = vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode
 
@@ -89,15 +63,17 @@ class Choices:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A result and what made it, so that one of its sections can be cut anew. volume_ids: one a map of the exam."""
+    """A result and what made it, so that one of its sections can be cut anew. volume_ids: one a map of the study."""
 
-    exam: ExamResult
+    study: StudyResult
     volume_ids: tuple[str, ...]
     model: Path
     device: str
 
-    def result_of(self, volume: vtkMRMLScalarVolumeNode) -> StudyResult:
-        return self.exam.results[self.volume_ids.index(volume.GetID())]
+    def slices_of(self, volume: vtkMRMLScalarVolumeNode) -> dict[int, SectionRecord]:
+        """The volume's slices by their places in the study."""
+        index = self.volume_ids.index(volume.GetID())
+        return {place: each.section for place, each in enumerate(self.study.slices) if each.map_index == index}
 
 
 # What is left to do when all nodes have been read; it may run in another thread.
@@ -111,20 +87,20 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
 
     A classification has three parts, so that the long one can run in another thread: `prepare` reads the nodes, the
     function that it returns computes and touches neither MRML nor Qt, `show` makes the result's nodes. The runs of this
-    session are remembered by their volume, for what a scene does not keep: moving a section, and the report.
+    session are remembered by their volume, for moving a section: a scene does not keep the network.
     """
 
     def __init__(
         self,
         models: Callable[[], dict[str, Path]] | None = None,
         model_for_field: Callable[[float], Path] | None = None,
-        load_classifier: Callable[[Path, str], StudyClassifier] | None = None,
+        load_classifier: Callable[[Path, str], Classifier] | None = None,
     ) -> None:
         super().__init__()
         self.models = models or available_models
         self.model_for_field = model_for_field or shipped_model_for_field
         self.load_classifier = load_classifier or load_classifier_from_file
-        self._loaded: tuple[tuple[Path, str], StudyClassifier] | None = None
+        self._loaded: tuple[tuple[Path, str], Classifier] | None = None
         self._runs: dict[str, Run] = {}
 
     def getParameterNode(self) -> ACNetParameters:
@@ -133,7 +109,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     def classify(self, volume: vtkMRMLScalarVolumeNode, choices: Choices | None = None) -> ResultNodes:
         """Classify a volume and wait for the result. Raises ACNetError for what a user can put right."""
         work = self.prepare(volume, choices or Choices())
-        return self.show(work(lambda _step, _fraction: None), volume)
+        return self.show(work(unwatched), volume)
 
     def prepare(self, volume: vtkMRMLScalarVolumeNode, choices: Choices, t1_maps: Sequence[T1Map] = ()) -> Work:
         """Check the choices and read the nodes; returns the work that is left.
@@ -150,6 +126,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
                 _("Slices: found {count} T1 maps; expected one whose slices are counted.").format(count=len(t1_maps))
             )
         reference = exam_reference(t1_maps, choices.reference)
+        settings = Settings(sections=choices.sections, prevalence_dcm=choices.prevalence_dcm, reference=reference)
         model = self.model_file(choices.model_name, one_that_tells_its_field(t1_maps), reference)
         places = {t1_map: place_from_node(choices.center, each) for t1_map, each in zip(t1_maps, volumes, strict=True)}
         ids = {t1_map: each.GetID() for t1_map, each in zip(t1_maps, volumes, strict=True)}
@@ -159,18 +136,11 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
 
             def classify(t1_map: T1Map, progress: Progress) -> StudyResult:
                 center_mm, segmentation = places[t1_map]
-                return classifier.classify(
-                    t1_map,
-                    center_mm=center_mm,
-                    segmentation=segmentation,
-                    sections=choices.sections,
-                    prevalence_dcm=choices.prevalence_dcm,
-                    reference=reference,
-                    progress=progress,
-                )
+                of_map = replace(settings, center_mm=center_mm, segmentation=segmentation)
+                return classifier.classify(t1_map, of_map, progress)
 
-            exam = classify_exam(classify, t1_maps, progress)
-            return Run(exam, tuple(ids[result.t1_map] for result in exam.results), model, choices.device)
+            study = classify_exam(classify, t1_maps, progress)
+            return Run(study, tuple(ids[each.t1_map] for each in study.images), model, choices.device)
 
         return work
 
@@ -183,7 +153,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         volumes = [slicer.mrmlScene.GetNodeByID(volume_id) for volume_id in run.volume_ids]
         shown = volume if volume in volumes else next(each for each in volumes if each is not None)
         with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
-            every = show_exam(run.exam, volumes, slicer.mrmlScene, display, shown)
+            every = show_exam(run.study, volumes, slicer.mrmlScene, display, shown)
         return next(nodes for nodes in every if nodes.t1_volume is shown)
 
     def _remember(self, run: Run) -> None:
@@ -212,24 +182,21 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         centers = {number: crop_box_center(box) for number, box in nodes.crop_boxes.items()}
         return {
             each.section: centers[each.section]
-            for each in run.result_of(nodes.t1_volume).sections
+            for each in run.slices_of(nodes.t1_volume).values()
             if each.section in centers
-            and np.linalg.norm(centers[each.section] - np.array(each.grid.center_mm)) > SMALLEST_MOVE_MM
+            and np.linalg.norm(centers[each.section] - np.array(each.center_lps_mm)) > SMALLEST_MOVE_MM
         }
 
     def prepare_move(self, volume: vtkMRMLScalarVolumeNode, centers_mm: dict[int, np.ndarray]) -> Work:
         """The work that cuts sections of the volume's result anew around these centres (LPS mm)."""
         run = self._runs[volume.GetID()]
-        index = run.volume_ids.index(volume.GetID())
+        places = {each.section: place for place, each in run.slices_of(volume).items()}
 
         def work(progress: Progress) -> Run:
-            classifier, before = self._classifier(run.model, run.device, progress), run.exam.results[index]
-            result = replace(before, left_out=())  # a map alone may have no slice that counts
+            classifier, study = self._classifier(run.model, run.device, progress), run.study
             for section, center_mm in centers_mm.items():
-                result = classifier.move_section(result, section, center_mm, progress)
-            results = list(run.exam.results)
-            results[index] = replace(result, left_out=before.left_out)
-            return replace(run, exam=pool_exam(results, run.exam.warnings))
+                study = classifier.move_section(study, places[section], center_mm, progress)
+            return replace(run, study=study)
 
         return work
 
@@ -241,7 +208,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         leave_out_of_exam(nodes, rows, slicer.mrmlScene)
         run = self.run(volume)
         if run is not None:
-            self._remember(replace(run, exam=run.exam.leaving_out(rows)))
+            self._remember(replace(run, study=run.study.leaving_out(rows)))
 
     def model_file(self, name: str, t1_map: T1Map, reference: ReferenceT1 | None = None) -> Path:
         """The file of the chosen model, or of the one for the map's field strength; by the reference T1 where the map
@@ -268,7 +235,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
             )
         return models[name]
 
-    def _classifier(self, model: Path, device: str, progress: Progress) -> StudyClassifier:
+    def _classifier(self, model: Path, device: str, progress: Progress) -> Classifier:
         """Loaded once and kept until another is wanted."""
         if self._loaded is None or self._loaded[0] != (model, device):
             progress("model", 0.0)
@@ -276,7 +243,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         return self._loaded[1]
 
 
-def report_work(exam: ExamResult, folder: Path) -> Callable[[Progress], Path]:
+def report_work(study: StudyResult, folder: Path) -> Callable[[Progress], Path]:
     """The work that writes all files of a result but the scene into a new folder, and returns the page to read.
 
     It raises ACNetError when they can't be written.
@@ -287,7 +254,7 @@ def report_work(exam: ExamResult, folder: Path) -> Callable[[Progress], Path]:
         from ACNetLib.report.files import write_result
 
         try:
-            write_result(exam, folder)
+            write_result(study, folder)
         except OSError as error:
             raise ACNetError(
                 _("{folder}: the report can't be written ({reason}). Choose another folder.").format(
@@ -317,18 +284,6 @@ def shipped_model_for_reference(mean_ms: float) -> Path:
     return model_for_reference(mean_ms)
 
 
-def load_classifier_from_file(model: Path, device: str) -> Any:
+def load_classifier_from_file(model: Path, device: str) -> Classifier:
     import_torch()
-    from ACNetLib.inference.classifier import Classifier
-    from ACNetLib.inference.device import choose_device
-    from ACNetLib.models.model import load_model
-    from ACNetLib.models.store import default_localizer
-    from ACNetLib.networks.fast import make_fast
-    from ACNetLib.networks.localizer import Localizer, load_localizer
-
-    choice = choose_device(device)
-    classifier, localizer = load_model(model), load_localizer(default_localizer())
-    if choice.device == "cpu":
-        for network in (classifier.network, localizer.network):
-            make_fast(network)
-    return Classifier(classifier, Localizer(localizer, choice), choice)
+    return load_pipeline(model, device=device)

@@ -14,11 +14,11 @@ from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.panel.logic import ACNetClassifierLogic, report_work
+from ACNetLib.panel.logic import report_work
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.texts import refusal_text
 from ACNetLib.panel.worker import Work
-from ACNetLib.scene.exam import results_of_exam
+from ACNetLib.scene.exam import results_of_exam, study_from_scene
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
 from ACNetLib.scene.segmentation import make_segmentation
@@ -32,9 +32,9 @@ Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNo
 class OutputsView:
     """`start` does long work on a volume and hands on its result; `say` shows a sentence in the panel."""
 
-    def __init__(self, ui: Any, logic: ACNetClassifierLogic, start: Start, say: Callable[[str], None]) -> None:
+    def __init__(self, ui: Any, start: Start, say: Callable[[str], None]) -> None:
         self.ui = ui
-        self._logic, self._start, self._say = logic, start, say
+        self._start, self._say = start, say
         self._parameters: ACNetParameters | None = None
         self.ui.reportButton.connect("clicked(bool)", self._write_report)
         self.ui.segmentationButton.connect("clicked(bool)", self._make_segmentation)
@@ -45,13 +45,7 @@ class OutputsView:
 
     def show(self, nodes: ResultNodes | None, running: bool) -> None:
         """Let each button be clicked when it has something to work on, and say in its tool tip what it does."""
-        has_run = nodes is not None and self._logic.run(nodes.t1_volume) is not None
-        self.ui.reportButton.enabled = has_run and not running
-        self.ui.reportButton.toolTip = (
-            _("Write the report and all pictures into a new folder and open it")
-            if has_run or nodes is None
-            else _("Click Apply first: a scene does not keep what the report needs")
-        )
+        self.ui.reportButton.enabled = nodes is not None and not running
         self.ui.segmentationButton.enabled = nodes is not None
         has_trainer = hasattr(slicer.modules, TRAINER.lower())
         self.ui.trainingButton.enabled = has_trainer and self._volume() is not None
@@ -66,12 +60,17 @@ class OutputsView:
 
     def _write_report(self, _checked: bool = False) -> None:
         volume = self._volume()
-        run = None if volume is None else self._logic.run(volume)
-        if volume is None or run is None:
+        nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
+        if volume is None or nodes is None:
+            return
+        try:
+            study = study_from_scene(nodes, slicer.mrmlScene)
+        except ACNetError as error:
+            self._say(refusal_text(error))
             return
         chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Where to write the report's folder"))
         if chosen:
-            self._start(report_work(run.exam, _new_folder(Path(chosen))), volume, self._open_report)
+            self._start(report_work(study, _new_folder(Path(chosen))), volume, self._open_report)
 
     def _open_report(self, _volume: vtkMRMLScalarVolumeNode, page: Path) -> None:
         self._say(_("Report written: {path}").format(path=page))

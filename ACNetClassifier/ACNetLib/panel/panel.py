@@ -14,6 +14,7 @@ from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.record import Slice
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.display_view import DisplayView
 from ACNetLib.panel.input_view import InputView
@@ -29,7 +30,7 @@ from ACNetLib.scene.copies import better_copy, volumes_of_our_plugin
 from ACNetLib.scene.exam import volume_of
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
-from ACNetLib.scene.table import SectionRow, read_summary
+from ACNetLib.scene.table import read_record
 from ACNetLib.scene.views import jump_to
 
 VOLUME_EVENTS = (
@@ -65,7 +66,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._input_view = InputView(self.ui, logic)
         self._result_view = ResultView(self.ui, self._leave_out, self._show_section)
         self._display_view = DisplayView(self.ui, self._update)
-        self._outputs_view = OutputsView(self.ui, logic, self._start, self._say)
+        self._outputs_view = OutputsView(self.ui, self._start, self._say)
         self._box_timer = qt.QTimer()
         self._box_timer.setSingleShot(True)
         self._box_timer.setInterval(MOVE_PAUSE_MS)
@@ -192,13 +193,13 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             self._say(refusal_text(error))
         self._update()
 
-    def _show_section(self, row: SectionRow) -> None:
+    def _show_section(self, row: Slice) -> None:
         nodes = self._nodes()
         volume = None if nodes is None else volume_of(row, nodes.table)
         if volume is not None and volume is not self._shown_volume() and self._parameters is not None:
             self._looked_at = self._parameters.t1_volume.GetID(), volume.GetID()
             self._update()
-        jump_to(row.center_mm, slicer.mrmlScene)
+        jump_to(row.section.center_lps_mm, slicer.mrmlScene)
 
     def _box_moved(self, _box: object, _event: object) -> None:
         self._box_timer.start()
@@ -241,7 +242,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._input_view.show()
         self._show_apply_button(running)
         self.ui.progressBar.visible = running
-        self._result_view.show(None if nodes is None else read_summary(nodes.table), can_change=not running)
+        self._result_view.show(None if nodes is None else read_record(nodes.table), can_change=not running)
         can_move = nodes is not None and not running and self.logic.run(nodes.t1_volume) is not None
         self._display_view.show(self._shown_volume(), nodes, self._input_view.t1_map_of(self._shown_volume()), can_move)
         self._outputs_view.show(nodes, running)

@@ -8,8 +8,8 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from ACNetLib.inference.record import Slice, StudyRecord
 from ACNetLib.panel.texts import row_texts, study_text, verdict_text
-from ACNetLib.scene.table import SectionRow, StudySummary
 
 TICK_COLUMN = 0
 MOST_ROWS = 12
@@ -17,36 +17,36 @@ MOST_ROWS = 12
 
 
 class ResultView:
-    """Shows what a result's table node says; tells which rows the user leaves out, and which one to show."""
+    """Shows what a result's record says; tells which rows the user leaves out, and which one to show."""
 
     def __init__(
         self,
         ui: Any,
         on_leave_out: Callable[[Collection[int]], None],
-        on_section: Callable[[SectionRow], None],
+        on_section: Callable[[Slice], None],
     ) -> None:
         self.ui = ui
         self._on_leave_out, self._on_section = on_leave_out, on_section
-        self._rows: tuple[SectionRow, ...] = ()
+        self._rows: tuple[Slice, ...] = ()
         self.ui.sectionTable.connect("itemChanged(QTableWidgetItem*)", self._ticked)
         self.ui.sectionTable.connect("cellClicked(int,int)", self._clicked)
 
-    def show(self, summary: tuple[StudySummary, tuple[SectionRow, ...]] | None, can_change: bool) -> None:
+    def show(self, study: StudyRecord | None, can_change: bool) -> None:
         """Show this result; None while there is none. `can_change`: whether sections may be left out now."""
         table = self.ui.sectionTable
-        self.ui.studyLabel.visible = table.visible = summary is not None
-        if summary is None:
+        self.ui.studyLabel.visible = table.visible = study is not None
+        if study is None:
             self._rows = ()
             self.ui.verdictLabel.text = _("No result yet")
             return
-        study, self._rows = summary
+        self._rows = tuple(study.slices)
         self.ui.verdictLabel.text = verdict_text(study)
-        self.ui.studyLabel.text = study_text(study, self._rows)
+        self.ui.studyLabel.text = study_text(study)
         table.blockSignals(True)  # these changes are not the user's
         table.setRowCount(len(self._rows))
         for index, row in enumerate(self._rows):
             table.setItem(index, TICK_COLUMN, _tick(row, can_change))
-            for column, text in enumerate(row_texts(row), start=TICK_COLUMN + 1):
+            for column, text in enumerate(row_texts(row, study), start=TICK_COLUMN + 1):
                 table.setItem(index, column, _cell(text))
         table.blockSignals(False)
         for column in range(table.columnCount - 1):  # the notes get what is left: they stand in full below
@@ -70,11 +70,11 @@ def _height(table: Any) -> int:
     return table.horizontalHeader().height + sum(table.rowHeight(row) for row in range(rows)) + 2 * table.frameWidth
 
 
-def _tick(row: SectionRow, can_change: bool) -> qt.QTableWidgetItem:
+def _tick(row: Slice, can_change: bool) -> qt.QTableWidgetItem:
     item = qt.QTableWidgetItem()
     flags = qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsSelectable
     item.setFlags(flags | qt.Qt.ItemIsEnabled if can_change else flags)
-    item.setCheckState(qt.Qt.Checked if row.left_out else qt.Qt.Unchecked)
+    item.setCheckState(qt.Qt.Checked if row.section.left_out else qt.Qt.Unchecked)
     return item
 
 

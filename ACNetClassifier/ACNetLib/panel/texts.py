@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import replace
 from html import escape
 from typing import Any
 
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError, one_line
-from ACNetLib.inference.result import median_of_known
-from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.inference.record import Slice, StudyRecord
+from ACNetLib.report.wording import reference_text
 from ACNetLib.scene.sources import FieldStrengthSource
-from ACNetLib.scene.table import SectionRow, StudySummary
 from ACNetLib.t1map.t1_map import T1Map
 
 MINUS_OPTIONS = re.compile(r" \([^()]*--[a-z][^()]*\)")
@@ -207,7 +205,7 @@ def percent(fraction: float) -> str:
     return _("> 99 %") if fraction >= 0.995 else _("{percent} %").format(percent=f"{100 * fraction:.0f}")
 
 
-def verdict_text(study: StudySummary) -> str:
+def verdict_text(study: StudyRecord) -> str:
     """Verdict, in its colour, and probability as rich text."""
     low, high = study.stability
     badge = (
@@ -222,31 +220,31 @@ def verdict_text(study: StudySummary) -> str:
     return f"{badge} {probability}"
 
 
-def study_text(study: StudySummary, rows: tuple[SectionRow, ...]) -> str:
+def study_text(study: StudyRecord) -> str:
     """How the verdict came about, one sentence a line; what to be warned of comes first."""
     low, high = study.uncertain_range
-    left_out = ", ".join(slice_text(row) for row in rows if row.left_out)
+    left_out = ", ".join(slice_text(each, study) for each in study.slices if each.section.left_out)
     lines = [
         *study.warnings,
         *(
-            _("Section {number}: {note}.").format(number=slice_text(row), note=row.warnings)
-            for row in rows
-            if row.warnings
+            _("Section {number}: {note}.").format(number=slice_text(each, study), note="; ".join(each.section.warnings))
+            for each in study.slices
+            if each.section.warnings
         ),
         *([_("Left out of the study: section {sections}.").format(sections=left_out)] if left_out else []),
         _("Normal below {low}, DCM from {high} on, uncertain between.").format(low=percent(low), high=percent(high)),
-        *([study.reference] if study.reference else []),
-        *_septum_sentences(study, rows),
+        reference_text(study),
+        *_septum_sentences(study),
         _prevalence_text(study),
         _ventricle_text(study),
         *_study_field_sentence(study),
         _("Model: {model}, on {device} ({reason}).").format(
-            model=study.model, device=study.device, reason=study.device_reason
+            model=study.model.name, device=study.device.device, reason=study.device.reason
         ),
     ]
-    if study.simulated_model:
+    if study.model.simulated:
         lines.append(_("The model was trained on simulated data."))
-    if study.simulated_map:
+    if any(each.simulated for each in study.maps):
         lines.append(_("The T1 map is simulated."))
     return "\n".join(lines)
 
@@ -256,48 +254,52 @@ def shorten(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
-def slice_text(row: SectionRow) -> str:
+def slice_text(each: Slice, study: StudyRecord, shortened: bool = False) -> str:
     """The number of a slice, and of an exam with several T1 maps the name of its map before it."""
-    return f"{row.map_name}: {row.section}" if row.map_number else str(row.section)
+    if len(study.maps) == 1:
+        return str(each.section.section)
+    name = shorten(each.of_map.name) if shortened else each.of_map.name
+    return f"{name}: {each.section.section}"
 
 
-def row_texts(row: SectionRow) -> tuple[str, ...]:
+def row_texts(each: Slice, study: StudyRecord) -> tuple[str, ...]:
     """A section's row: number, probability of DCM, decision, confidence, septal T1, wall attention, notes.
 
     A confidence of 1 is that of a person.
     """
+    section, septal_t1_ms = each.section, each.section.known_measures.septal_t1_ms
     return (
-        slice_text(replace(row, map_name=shorten(row.map_name))),
-        percent(row.probability_dcm),
-        verdict_word(row.verdict),
-        _("given") if row.confidence == 1 else percent(row.confidence),
-        "-" if math.isnan(row.septal_t1_ms) else f"{row.septal_t1_ms:.0f}",
-        "-" if math.isnan(row.wall_attention) else f"{row.wall_attention:.2f}",
-        row.warnings,
+        slice_text(each, study, shortened=True),
+        percent(section.probability_dcm),
+        verdict_word(section.verdict),
+        _("given") if section.confidence == 1 else percent(section.confidence),
+        "-" if math.isnan(septal_t1_ms) else f"{septal_t1_ms:.0f}",
+        "-" if math.isnan(section.wall_attention) else f"{section.wall_attention:.2f}",
+        "; ".join(section.warnings),
     )
 
 
-def _septum_sentences(study: StudySummary, rows: tuple[SectionRow, ...]) -> list[str]:
-    """Septal T1 of the study, from the rows that count, and its z-scores; nothing where they are not known."""
-    septal_t1_ms = median_of_known(row.septal_t1_ms for row in rows if not row.left_out)
-    if math.isnan(septal_t1_ms):
+def _septum_sentences(study: StudyRecord) -> list[str]:
+    """Septal T1 of the study, from the slices that count, and its z-scores; nothing where they are not known."""
+    if math.isnan(study.septal_t1_ms):
         return []
-    sentences = [_("Septal T1: {t1} ms, the median of the slices.").format(t1=f"{septal_t1_ms:.0f}")]
-    if study.reference_mean_ms is not None and study.reference_sd_ms is not None:
-        z_score = ReferenceT1(study.reference_mean_ms, study.reference_sd_ms).z_score
-        of_rows = ", ".join(
-            _("slice {number}: {z}").format(number=slice_text(row), z=f"{z_score(row.septal_t1_ms):+.1f}")
-            for row in rows
-            if not math.isnan(row.septal_t1_ms)
+    sentences = [_("Septal T1: {t1} ms, the median of the slices.").format(t1=f"{study.septal_t1_ms:.0f}")]
+    z_score = study.septal_z(study.septal_t1_ms)
+    if not math.isnan(z_score):
+        known = {each: each.section.known_measures.septal_t1_ms for each in study.slices}
+        of_slices = ", ".join(
+            _("slice {number}: {z}").format(number=slice_text(each, study), z=f"{study.septal_z(t1_ms):+.1f}")
+            for each, t1_ms in known.items()
+            if not math.isnan(t1_ms)
         )
         text = _("Its z-score against the reference T1: {z} ({of_rows}).")
-        sentences.append(text.format(z=f"{z_score(septal_t1_ms):+.1f}", of_rows=of_rows))
+        sentences.append(text.format(z=f"{z_score:+.1f}", of_rows=of_slices))
     return sentences
 
 
-def _study_field_sentence(study: StudySummary) -> list[str]:
+def _study_field_sentence(study: StudyRecord) -> list[str]:
     """Of a map that doesn't tell its field strength the warnings speak."""
-    field = study.field_strength_tesla
+    field = study.maps[0].field_strength_tesla
     return [] if field is None else [_("Field strength: {field} T.").format(field=f"{field:g}")]
 
 
@@ -312,17 +314,17 @@ def _field_strength_sentence(field_strength_tesla: float | None, source: FieldSt
     return texts[source].format(field=f"{field_strength_tesla:g}")
 
 
-def _prevalence_text(study: StudySummary) -> str:
+def _prevalence_text(study: StudyRecord) -> str:
     prevalence = f"{100 * study.prevalence_dcm:g}"
-    if study.prevalence_dcm == study.training_prior_dcm:
+    if study.prevalence_dcm == study.model.training_prior_dcm:
         return _("Prevalence of DCM: {prevalence} %, as in the model's training.").format(prevalence=prevalence)
     return _("Prevalence of DCM: {prevalence} %, as chosen.").format(prevalence=prevalence)
 
 
-def _ventricle_text(study: StudySummary) -> str:
+def _ventricle_text(study: StudyRecord) -> str:
     texts = {
         "localizer": _("Left ventricle: found by {localizer}."),
         "point": _("Left ventricle: around the chosen centre; its wall as found by {localizer}."),
         "segmentation": _("Left ventricle: the chosen segmentation."),
     }
-    return texts[study.center_source].format(localizer=study.localizer)
+    return texts[study.maps[0].center_source].format(localizer=study.localizer)

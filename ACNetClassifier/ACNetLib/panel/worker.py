@@ -10,11 +10,11 @@ from typing import Any
 
 import qt
 
+from ACNetLib.inference.settings import Progress
+
 POLL_MS = 5
 LEND_SECONDS = 0.005
 
-Progress = Callable[[str, float], None]
-"""Takes the step and which part of the work is done, 0 to 1."""
 Work = Callable[[Progress], Any]
 
 

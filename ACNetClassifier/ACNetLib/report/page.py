@@ -8,10 +8,9 @@ from html import escape
 from string import Template
 
 from ACNetLib import __version__
-from ACNetLib.inference.exam import ExamResult, as_exam, slice_title
 from ACNetLib.inference.probability import SCOPE, Verdict
-from ACNetLib.inference.result import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionResult, StudyResult
-from ACNetLib.models.model import INTENDED_USE, ModelCard
+from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, Slice, StudyRecord
+from ACNetLib.models.card import INTENDED_USE, ModelCard
 from ACNetLib.report.template import FIGURE, HEAD, MAP, PAGE, ROW, SCALE, STYLE, ZONE
 from ACNetLib.report.wording import (
     UNKNOWN,
@@ -24,7 +23,6 @@ from ACNetLib.report.wording import (
     study_septum_text,
     verdict_rule,
 )
-from ACNetLib.ventricle.measures import SectionMeasures
 
 CITATION = (
     "C. Luo, X. Wang, X. Li, Y. Chen, J. Zhou, K. Cao, Y. Yin, Q. Song, X. Wu. ACNET: Attention-based Convolution "
@@ -68,46 +66,41 @@ def page_head(title: str, simulated: Sequence[str]) -> Html:
     )
 
 
-def report_page(study: StudyResult | ExamResult, pictures: Sequence[bytes]) -> str:
-    """The page, with one PNG picture a section, in the order of `ExamResult.slices`.
+def report_page(study: StudyRecord, pictures: Sequence[bytes]) -> str:
+    """The page, with one PNG picture a section, in the order of `StudyRecord.slices`.
 
     Of the patient it tells nothing but the T1 maps' names, which are those of files, folders or nodes: no header is
     shown.
     """
-    exam = as_exam(study)
-    first = exam.results[0]
-    names = ", ".join(result.t1_map.name for result in exam.results)
-    low, high = exam.stability
+    names = ", ".join(each.name for each in study.maps)
+    low, high = study.stability
     return filled(
         PAGE,
-        head=page_head(f"ACNet report: {names}", _simulated(exam)),
-        maps=_all(_map(number, exam) for number in range(1, len(exam.results) + 1)),
-        verdict=exam.verdict,
-        verdict_words=VERDICT_WORDS[exam.verdict],
-        mismatch=_mismatch(first),
-        probability=probability_text(exam.probability_dcm),
+        head=page_head(f"ACNet report: {names}", _simulated(study)),
+        maps=_all(_map(index, study) for index in range(len(study.maps))),
+        verdict=study.verdict,
+        verdict_words=VERDICT_WORDS[study.verdict],
+        mismatch=_mismatch(study),
+        probability=probability_text(study.probability_dcm),
         low=probability_text(low),
         high=probability_text(high),
         shift=f"{RANGE_SHIFT_MM:g}",
         turn=f"{RANGE_TURN_DEGREES:g}",
-        scale=_scale(exam),
-        prevalence=share_text(first.prevalence_dcm),
-        prior=share_text(first.card.training_prior_dcm),
-        rule=verdict_rule(first.uncertain_range),
-        reference=f"{reference_text(first)} {study_septum_text(exam)}".strip(),
+        scale=_scale(study),
+        prevalence=share_text(study.prevalence_dcm),
+        prior=share_text(study.model.training_prior_dcm),
+        rule=verdict_rule(study.uncertain_range),
+        reference=f"{reference_text(study)} {study_septum_text(study)}".strip(),
         scope=SCOPE,
-        warning_count=_warning_count(exam),
-        rows=_all(_row(name, section, result) for name, result, section in exam.slices),
-        not_judged=_not_judged(exam),
-        center_source=" ".join(dict.fromkeys(_CENTER_SOURCES[result.center_source] for result in exam.results)),
-        figures=_all(
-            _figure(slice_title(name), section, png)
-            for (name, _, section), png in zip(exam.slices, pictures, strict=True)
-        ),
-        warnings=_list(exam.all_warnings),
+        warning_count=_warning_count(study),
+        rows=_all(_row(each, study) for each in study.slices),
+        not_judged=_not_judged(study),
+        center_source=" ".join(dict.fromkeys(_CENTER_SOURCES[each.center_source] for each in study.maps)),
+        figures=_all(_figure(each, png) for each, png in zip(study.slices, pictures, strict=True)),
+        warnings=_list(study.all_warnings),
         model_rows=_all(
             filled('<tr><th scope="row">$what</th><td>$value</td></tr>\n', what=what, value=value)
-            for what, value in _model_rows(first)
+            for what, value in _model_rows(study)
         ),
         citation=CITATION,
         software=f"Made by SlicerACNet {__version__}.",
@@ -118,21 +111,21 @@ def _all(parts: Iterable[Html]) -> Html:
     return Html("".join(parts))
 
 
-def _map(number: int, exam: ExamResult) -> Html:
-    t1_map = exam.results[number - 1].t1_map
+def _map(index: int, study: StudyRecord) -> Html:
+    of_map = study.maps[index]
     return filled(
         MAP,
-        title="T1 map" if len(exam.results) == 1 else f"T1 map {number}",
-        name=t1_map.name,
-        field=_tesla(t1_map.field_strength_tesla),
-        sections="1 section" if t1_map.section_count == 1 else f"{t1_map.section_count} sections",
+        title="T1 map" if len(study.maps) == 1 else f"T1 map {index + 1}",
+        name=of_map.name,
+        field=_tesla(of_map.field_strength_tesla),
+        sections="1 section" if of_map.section_count == 1 else f"{of_map.section_count} sections",
     )
 
 
-def _simulated(exam: ExamResult) -> list[str]:
+def _simulated(study: StudyRecord) -> list[str]:
     notes = {
-        "Simulated T1 map: no patient was examined.": any(result.t1_map.simulated for result in exam.results),
-        "The model was trained on simulated T1 maps.": exam.results[0].card.simulated,
+        "Simulated T1 map: no patient was examined.": any(each.simulated for each in study.maps),
+        "The model was trained on simulated T1 maps.": study.model.simulated,
     }
     return [note for note, holds in notes.items() if holds]
 
@@ -141,21 +134,21 @@ def _tesla(field_strength: float | None) -> str:
     return "field strength unknown" if field_strength is None else f"{field_strength:g} T"
 
 
-def _mismatch(result: StudyResult) -> Html:
-    if not result.field_mismatch:
+def _mismatch(study: StudyRecord) -> Html:
+    if not study.maps[0].field_mismatch:
         return Html()
     return filled(
         '<p class="alert"><strong>The probability and the verdict mean nothing here: the map is from $map, the model '
         "is for $model.</strong></p>\n",
-        map=_tesla(result.t1_map.field_strength_tesla),
-        model=_tesla(result.card.field_strength_tesla),
+        map=_tesla(study.maps[0].field_strength_tesla),
+        model=_tesla(study.model.field_strength_tesla),
     )
 
 
-def _scale(exam: ExamResult) -> Html:
+def _scale(study: StudyRecord) -> Html:
     """The probability and its stability on a line from 0 to 1, above the verdicts that they stand for."""
-    low, high = exam.results[0].uncertain_range
-    lowest, highest = exam.stability
+    low, high = study.uncertain_range
+    lowest, highest = study.stability
     zones: tuple[tuple[Verdict, float, float], ...] = (("normal", 0, low), ("uncertain", low, high), ("dcm", high, 1))
 
     def place(probability: float) -> str:
@@ -163,10 +156,10 @@ def _scale(exam: ExamResult) -> Html:
 
     return filled(
         SCALE,
-        text=f"Probability of DCM {probability_text(exam.probability_dcm)} on a line from 0 to 1",
+        text=f"Probability of DCM {probability_text(study.probability_dcm)} on a line from 0 to 1",
         range_low=place(lowest),
         range_width=place(highest - lowest),
-        marker=place(exam.probability_dcm),
+        marker=place(study.probability_dcm),
         zones=_all(
             filled(
                 ZONE,
@@ -186,8 +179,8 @@ def _scale(exam: ExamResult) -> Html:
     )
 
 
-def _warning_count(exam: ExamResult) -> Html:
-    count = len(exam.all_warnings)
+def _warning_count(study: StudyRecord) -> Html:
+    count = len(study.all_warnings)
     if count == 0:
         return Html("No warnings.")
     return filled(
@@ -195,16 +188,16 @@ def _warning_count(exam: ExamResult) -> Html:
     )
 
 
-def _row(name: str, section: SectionResult, result: StudyResult) -> Html:
-    measures = section.measures or SectionMeasures(*[float("nan")] * 4)
-    found = result.center_source == "localizer" and section.confidence < 1  # a person may have moved this one
+def _row(each: Slice, study: StudyRecord) -> Html:
+    section, measures = each.section, each.section.known_measures
+    found = each.of_map.center_source == "localizer" and section.confidence < 1  # a person may have moved this one
     return filled(
         ROW,
-        section=name,
+        section=each.name,
         verdict=VERDICT_WORDS[section.verdict],
         probability=probability_text(section.probability_dcm),
         ventricle=f"found ({section.confidence:.2f})" if found else "given by a person",
-        septal_t1=septal_t1_text(measures.septal_t1_ms, result.septal_z(measures.septal_t1_ms)),
+        septal_t1=septal_t1_text(measures.septal_t1_ms, study.septal_z(measures.septal_t1_ms)),
         myocardial_t1=quantity_text(measures.myocardial_t1_ms),
         cavity_area=quantity_text(measures.cavity_area_mm2),
         wall_thickness=quantity_text(measures.wall_thickness_mm, decimals=1),
@@ -212,14 +205,15 @@ def _row(name: str, section: SectionResult, result: StudyResult) -> Html:
     )
 
 
-def _not_judged(exam: ExamResult) -> Html:
+def _not_judged(study: StudyRecord) -> Html:
     groups: dict[str, list[str]] = {"Not judged": [], "Left out of the study's probability by the reader": []}
-    for number, result in enumerate(exam.results, start=1):
-        judged = {section.section for section in result.sections}
-        missing = [section for section in range(result.t1_map.section_count) if section not in judged]
-        for names, sections in zip(groups.values(), (missing, result.left_out), strict=True):
-            names += [exam.slice_name(number, section) for section in sections]
-    section = "section " if len(exam.results) == 1 else ""
+    for index, of_map in enumerate(study.maps):
+        judged = {section.section for section in of_map.sections}
+        missing = [section for section in range(of_map.section_count) if section not in judged]
+        left_out = [section.section for section in of_map.sections if section.left_out]
+        for names, sections in zip(groups.values(), (missing, left_out), strict=True):
+            names += [study.slice_name(index, section) for section in sections]
+    section = "section " if len(study.maps) == 1 else ""
     return _all(
         filled("<p><strong>$what:</strong> $slices.</p>\n", what=what, slices=section + ", ".join(names))
         for what, names in groups.items()
@@ -227,13 +221,13 @@ def _not_judged(exam: ExamResult) -> Html:
     )
 
 
-def _figure(title: str, section: SectionResult, png: bytes) -> Html:
+def _figure(each: Slice, png: bytes) -> Html:
     return filled(
         FIGURE,
         png=b64encode(png).decode("ascii"),
-        section=title,
-        verdict=VERDICT_WORDS[section.verdict],
-        probability=probability_text(section.probability_dcm),
+        section=each.title,
+        verdict=VERDICT_WORDS[each.section.verdict],
+        probability=probability_text(each.section.probability_dcm),
     )
 
 
@@ -244,8 +238,8 @@ def _list(sentences: Sequence[str]) -> Html:
     return filled("<ul>\n$items</ul>\n", items=items)
 
 
-def _model_rows(result: StudyResult) -> list[tuple[str, str]]:
-    card = result.card
+def _model_rows(study: StudyRecord) -> list[tuple[str, str]]:
+    card = study.model
     return [
         ("Model", card.name),
         ("Trained on simulated data", "yes" if card.simulated else "no"),
@@ -257,8 +251,8 @@ def _model_rows(result: StudyResult) -> list[tuple[str, str]]:
         ("recall_normal, at the same", _estimate(card.metrics.get("recall_normal"))),
         ("Licence", card.licence),
         ("Weights (SHA-256)", card.weights_sha256[:12] or NOT_STATED),
-        ("Localizer", result.localizer),
-        ("Computed on", f"{result.device.device} ({result.device.reason})"),
+        ("Localizer", study.localizer),
+        ("Computed on", f"{study.device.device} ({study.device.reason})"),
     ]
 
 

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES
-from ACNetLib.inference.result import SectionResult, StudyResult
-from ACNetLib.models.model import INTENDED_USE
+from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP
+from ACNetLib.inference.record import SectionRecord
+from ACNetLib.inference.result import MapImages, StudyResult
+from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.report.wording import VERDICT_WORDS, probability_text, quantity_text
+from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL
 
-SHOWN_MAP = "combined"
 OVERLAY_OPACITY = 0.45
 WALL_COLOR, SEPTUM_COLOR = (255, 255, 255), (255, 105, 190)
 
@@ -31,49 +32,54 @@ Color = tuple[int, int, int]
 Mask = NDArray[np.bool_]
 
 
-def section_picture(result: StudyResult, section: SectionResult) -> Image.Image:
-    """Both panels under the verdict, the probability and the T1 facts, above their scales."""
-    whole = _whole_section(result, section)
-    crop = _crop_with_bands(result, section)
+def section_picture(study: StudyResult, map_index: int, section: SectionRecord) -> Image.Image:
+    """Both panels of a section of a map, under the verdict, the probability and the T1 facts, above their scales."""
+    images = study.images[map_index]
+    grid = SectionGrid.around(images.t1_map, section.section, section.center_lps_mm)
+    whole = _whole_section(images, grid)
+    crop = _crop_with_bands(images, grid)
     left, right = _MARGIN, whole.width + 2 * _MARGIN
     picture = Image.new("RGB", (right + crop.width + _MARGIN, _HEADER + _PANEL_PIXELS + _FOOTER), _BACKGROUND)
     picture.paste(whole, (left, _HEADER))
     picture.paste(crop, (right, _HEADER))
     draw = ImageDraw.Draw(picture)
     width = picture.width - 2 * _MARGIN
-    _draw_header(draw, result, section, width)
+    _draw_header(draw, study, map_index, section, width)
     below = _HEADER + _PANEL_PIXELS + 14
     _draw_gray_scale(draw, left, below)
-    if result.ventricle[section.section].any():
+    if images.ventricle[section.section].any():
         _draw_contour_key(draw, left, below + 22)
     _draw_band_scale(draw, right, below)
-    names = f"{INTENDED_USE}   T1 map {result.t1_map.name}, model {result.card.name}"
+    names = f"{INTENDED_USE}   T1 map {study.maps[map_index].name}, model {study.model.name}"
     draw.text((left, picture.height - 28), _shortened(names, 14, width), _DIM_TEXT, _font(14))
     return picture
 
 
-def _draw_header(draw: ImageDraw.ImageDraw, result: StudyResult, section: SectionResult, width: int) -> None:
+def _draw_header(
+    draw: ImageDraw.ImageDraw, study: StudyResult, map_index: int, section: SectionRecord, width: int
+) -> None:
+    of_map = study.maps[map_index]
     title = (
         f"Section {section.section}: {VERDICT_WORDS[section.verdict]}, probability of DCM "
         f"{probability_text(section.probability_dcm)}"
     )
-    low, high = (probability_text(value) for value in result.stability)
-    simulated = "; SIMULATED T1 map" if result.t1_map.simulated else ""
-    trained = "; model trained on simulation" if result.card.simulated else ""
-    mismatch = "; MODEL FOR ANOTHER FIELD STRENGTH" if result.field_mismatch else ""
-    study = (
-        f"Study: {VERDICT_WORDS[result.verdict]}, {probability_text(result.probability_dcm)} "
+    low, high = (probability_text(value) for value in study.stability)
+    simulated = "; SIMULATED T1 map" if of_map.simulated else ""
+    trained = "; model trained on simulation" if study.model.simulated else ""
+    mismatch = "; MODEL FOR ANOTHER FIELD STRENGTH" if of_map.field_mismatch else ""
+    of_study = (
+        f"Study: {VERDICT_WORDS[study.verdict]}, {probability_text(study.probability_dcm)} "
         f"(stability: {low} to {high} when moved and turned a little){mismatch}{simulated}{trained}"
     )
     for top, text, color, size in (
         (12, title, _TEXT, 26),
         (50, _facts(section), _TEXT, 17),
-        (80, study, _DIM_TEXT, 15),
+        (80, of_study, _DIM_TEXT, 15),
     ):
         draw.text((_MARGIN, top), _shortened(text, size, width), color, _font(size))
 
 
-def _facts(section: SectionResult) -> str:
+def _facts(section: SectionRecord) -> str:
     if section.measures is None:
         return "Not measured: the wall is not known"
     measures = section.measures
@@ -90,29 +96,28 @@ def _gray(t1_ms: NDArray[np.float32]) -> NDArray[np.uint8]:
     return (np.clip((t1_ms - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
-def _whole_section(result: StudyResult, section: SectionResult) -> Image.Image:
+def _whole_section(images: MapImages, grid: SectionGrid) -> Image.Image:
     """The section at its physical aspect, as high as a panel, with the crop box and the left ventricle."""
-    t1_map = result.t1_map
+    t1_map = images.t1_map
     column_mm, row_mm, _ = t1_map.image.GetSpacing()
-    gray = _gray(t1_map.array[section.section])
+    gray = _gray(t1_map.array[grid.section])
     rows, columns = gray.shape
     scale = _PANEL_PIXELS / (rows * row_mm)
     size = (round(columns * column_mm * scale), _PANEL_PIXELS)
     panel = Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB")
-    labels = Image.fromarray(result.ventricle[section.section]).resize(size, Image.Resampling.NEAREST)
+    labels = Image.fromarray(images.ventricle[grid.section]).resize(size, Image.Resampling.NEAREST)
     panel = _with_contours(panel, np.asarray(labels), scale * max(column_mm, row_mm))
     corners = [
-        t1_map.image.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2]
-        for corner in section.grid.corners_mm()
+        t1_map.image.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2] for corner in grid.corners_mm()
     ]
     outline = [((column + 0.5) * column_mm * scale, (row + 0.5) * row_mm * scale) for column, row in corners]
     ImageDraw.Draw(panel).line([*outline, outline[0]], fill=_BOX, width=2)
     return panel
 
 
-def _crop_with_bands(result: StudyResult, section: SectionResult) -> Image.Image:
+def _crop_with_bands(images: MapImages, grid: SectionGrid) -> Image.Image:
     """The crop as the network sees it; over it the bands, in the map's own pixels, the left ventricle, a 20 mm bar."""
-    t1_map, grid = result.t1_map, section.grid
+    t1_map = images.t1_map
     scale = _PANEL_PIXELS / (grid.size * grid.spacing_mm)
     display = replace(grid, size=_PANEL_PIXELS, spacing_mm=1 / scale)
 
@@ -125,9 +130,9 @@ def _crop_with_bands(result: StudyResult, section: SectionResult) -> Image.Image
     panel = gray.resize((_PANEL_PIXELS, _PANEL_PIXELS), Image.Resampling.BILINEAR).convert("RGBA")
     colors = np.array([(0, 0, 0, 0), *BAND_COLORS]) * 255
     colors[:, 3] *= OVERLAY_OPACITY
-    overlay = Image.fromarray(colors.astype(np.uint8)[shown(result.bands[SHOWN_MAP])], "RGBA")
+    overlay = Image.fromarray(colors.astype(np.uint8)[shown(images.bands[SHOWN_MAP])], "RGBA")
     panel = Image.alpha_composite(panel, overlay).convert("RGB")
-    panel = _with_contours(panel, shown(result.ventricle), scale * max(t1_map.image.GetSpacing()[:2]))
+    panel = _with_contours(panel, shown(images.ventricle), scale * max(t1_map.image.GetSpacing()[:2]))
     draw = ImageDraw.Draw(panel)
     bottom = _PANEL_PIXELS - 16
     for color, width in ((_BACKGROUND, 3), (_TEXT, 0)):  # its dark edge keeps it readable on lung

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from ACNetLib.inference.probability import Verdict
 
 if TYPE_CHECKING:
-    from ACNetLib.inference.exam import ExamResult
-    from ACNetLib.inference.result import StudyResult
+    from ACNetLib.inference.record import StudyRecord
 
 VERDICT_WORDS: dict[Verdict, str] = {"normal": "normal", "uncertain": "uncertain", "dcm": "DCM"}
 UNKNOWN = "-"
@@ -49,11 +48,11 @@ def septal_t1_text(septal_t1_ms: float, z_score: float) -> str:
     return f"{quantity_text(septal_t1_ms)}{z}"
 
 
-def reference_text(result: StudyResult) -> str:
+def reference_text(study: StudyRecord) -> str:
     """Which normal T1 the result stands on, and what that does to T1 or to the verdict."""
-    scanner = f" ({result.t1_map.scanner})" if result.t1_map.scanner else ""
-    low, high = result.uncertain_range
-    reference = result.reference
+    scanner = f" ({study.maps[0].scanner})" if study.maps[0].scanner else ""
+    low, high = study.uncertain_range
+    reference = study.reference
     if reference is None:
         return (
             f"No reference T1 of this scanner{scanner} was given: T1 is judged as if the scanner's were that of the "
@@ -62,18 +61,18 @@ def reference_text(result: StudyResult) -> str:
     text = (
         f"Reference T1 of this scanner{scanner}, {reference.source}: {mean_text(reference.mean_ms, reference.sd_ms)}."
     )
-    if result.card.normal_t1_ms is None:
+    if study.model.normal_t1_ms is None:
         return text
     return (
-        f"{text} The networks saw T1 times {result.t1_factor:.3f}, which brings it to the normal of the model's "
-        f"training, {result.card.normal_t1_ms[0]:.0f} ms."
+        f"{text} The networks saw T1 times {study.t1_factor:.3f}, which brings it to the normal of the model's "
+        f"training, {study.model.normal_t1_ms[0]:.0f} ms."
     )
 
 
-def study_septum_text(result: StudyResult | ExamResult) -> str:
+def study_septum_text(study: StudyRecord) -> str:
     """Septal T1 of the study with its z-score; empty where it is not known."""
-    if math.isnan(result.septal_t1_ms):
+    if math.isnan(study.septal_t1_ms):
         return ""
-    z = result.septal_z(result.septal_t1_ms)
+    z = study.septal_z(study.septal_t1_ms)
     against = "" if math.isnan(z) else f", z-score {z:+.1f}"
-    return f"Septal T1, median of the slices: {result.septal_t1_ms:.0f} ms{against}."
+    return f"Septal T1, median of the slices: {study.septal_t1_ms:.0f} ms{against}."

@@ -11,9 +11,10 @@ import numpy as np
 import slicer.util
 from slicer import vtkMRMLMarkupsDisplayNode, vtkMRMLMarkupsROINode, vtkMRMLScene
 
-from ACNetLib.inference.result import SectionResult
+from ACNetLib.inference.record import SectionRecord
 from ACNetLib.scene.input import LPS_RAS, flipped
 from ACNetLib.scene.views import OVERLAY_VIEW, PLAIN_VIEW, slice_view
+from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import T1Map
 
 COLOR = (1.0, 0.85, 0.1)
@@ -51,9 +52,9 @@ def draw_as_outline(box: vtkMRMLMarkupsROINode, scene: vtkMRMLScene) -> None:
         display.SetViewNodeIDs([view.GetID() for view in views])
 
 
-def place_crop_box(box: vtkMRMLMarkupsROINode, section: SectionResult, t1_map: T1Map) -> None:
+def place_crop_box(box: vtkMRMLMarkupsROINode, section: SectionRecord, t1_map: T1Map) -> None:
     """Around what is cut out, and as thick as a slice, so that only its own slice shows it."""
-    grid = section.grid
+    grid = SectionGrid.around(t1_map, section.section, section.center_lps_mm)
     box_to_lps = np.eye(4)
     box_to_lps[:3, :3] = np.column_stack([grid.row_axis, grid.column_axis, np.cross(grid.row_axis, grid.column_axis)])
     box_to_lps[:3, 3] = grid.center_mm

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import slicer
+import slicer.util
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLTableNode
 
-from ACNetLib.inference.exam import ExamResult
-from ACNetLib.scene.display import Display
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.attention import SHOWN_MAP
+from ACNetLib.inference.record import MapRecord, Slice
+from ACNetLib.inference.result import MapImages, StudyResult
+from ACNetLib.scene.display import VENTRICLE, Display
+from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import RESULT_OF, find_result, show_nodes, update_result
-from ACNetLib.scene.table import SectionRow, leave_out, read_summary
+from ACNetLib.scene.table import leave_out, read_record
 
 MAP = "ACNet.map."
 """A table refers to the volume of each of its exam's maps."""
 
 
 def show_exam(
-    exam: ExamResult,
+    study: StudyResult,
     input_nodes: Sequence[vtkMRMLScalarVolumeNode | None],
     scene: vtkMRMLScene,
     display: Display | None = None,
@@ -30,41 +36,72 @@ def show_exam(
 
     input_nodes: one a map; None where the volume is gone. shown: by default the first.
     """
-    found = {
-        number: (result, node)
-        for number, (result, node) in enumerate(zip(exam.results, input_nodes, strict=True), start=1)
-        if node is not None
-    }
-    every = [update_result(result, node, scene, exam) for result, node in found.values()]
+    found = {index: node for index, node in enumerate(input_nodes) if node is not None}
+    every = [update_result(study, index, node, scene) for index, node in found.items()]
     for nodes in every:
-        if len(exam.results) > 1:
-            for number, (_, node) in found.items():
-                nodes.table.SetNodeReferenceID(f"{MAP}{number}", node.GetID())
+        if len(study.maps) > 1:
+            for index, node in found.items():
+                nodes.table.SetNodeReferenceID(f"{MAP}{index + 1}", node.GetID())
     for nodes in every:
         if nodes.t1_volume is (shown or every[0].t1_volume):
             show_nodes(nodes, scene, display or Display())
     return every
 
 
-def volume_of(row: SectionRow, table: vtkMRMLTableNode) -> vtkMRMLScalarVolumeNode | None:
-    """The volume that a row of the table is of, None where it is gone."""
-    return table.GetNodeReference(f"{MAP}{row.map_number}" if row.map_number else RESULT_OF)
+def volume_of(each: Slice, table: vtkMRMLTableNode) -> vtkMRMLScalarVolumeNode | None:
+    """The volume of a slice of the table's study, None where it is gone."""
+    return _volumes(table)[each.map_index]
 
 
 def results_of_exam(nodes: ResultNodes, scene: vtkMRMLScene) -> list[ResultNodes]:
     """The nodes of all maps of a result's exam. A map that was classified anew without the others is none of it."""
-    _, rows = read_summary(nodes.table)
-    volumes = dict.fromkeys(filter(None, (volume_of(row, nodes.table) for row in rows)))
-    found = [find_result(volume, scene) for volume in volumes]
-    return [each for each in found if each is not None and _maps(each.table) == _maps(nodes.table)]
+    volumes = _volumes(nodes.table)
+    found = [find_result(volume, scene) for volume in volumes if volume is not None]
+    return [each for each in found if each is not None and _volumes(each.table) == volumes]
 
 
-def leave_out_of_exam(nodes: ResultNodes, left_out: Collection[int], scene: vtkMRMLScene) -> None:
-    """Let all tables of the exam say what it is without these rows. Raises ACNetError when none would be left."""
+def leave_out_of_exam(nodes: ResultNodes, places: Collection[int], scene: vtkMRMLScene) -> None:
+    """Let all tables of the exam say what it is without these slices. Raises ACNetError when none would be left."""
     for each in results_of_exam(nodes, scene):
-        leave_out(each.table, left_out)
+        leave_out(each.table, places)
 
 
-def _maps(table: vtkMRMLTableNode) -> list[str | None]:
-    numbers = sorted({row.map_number for row in read_summary(table)[1]})
-    return [table.GetID()] if numbers == [0] else [table.GetNodeReferenceID(f"{MAP}{number}") for number in numbers]
+def study_from_scene(nodes: ResultNodes, scene: vtkMRMLScene) -> StudyResult:
+    """The study whose nodes these are, with its images: as it was made, also in a scene opened from a file.
+
+    Raises ACNetError where a volume of it is gone or has been changed.
+    """
+    record = read_record(nodes.table)
+    of_volume = {each.t1_volume: each for each in results_of_exam(nodes, scene)}
+    images = tuple(
+        _images(of_volume.get(volume), of_map)
+        for volume, of_map in zip(_volumes(nodes.table), record.maps, strict=True)
+    )
+    return StudyResult(**vars(record), images=images)
+
+
+def _images(nodes: ResultNodes | None, of_map: MapRecord) -> MapImages:
+    if nodes is None or VENTRICLE not in nodes.labels or not nodes.maps.keys() <= nodes.labels.keys() - {VENTRICLE}:
+        raise _gone(of_map)
+    t1_map = t1_map_from_volume_node(nodes.t1_volume, of_map.field_strength_tesla)
+    attention = {key: slicer.util.arrayFromVolume(node).copy() for key, node in nodes.maps.items()}
+    labels = {key: slicer.util.arrayFromVolume(node).copy() for key, node in nodes.labels.items()}
+    shapes = {values.shape for values in (*attention.values(), *labels.values())}
+    if SHOWN_MAP not in attention or shapes != {t1_map.array.shape}:
+        raise _gone(of_map)
+    return MapImages(t1_map, attention, {key: labels[key] for key in attention}, labels[VENTRICLE])
+
+
+def _gone(of_map: MapRecord) -> ACNetError:
+    return ACNetError(
+        f"{of_map.name}: the T1 map of this result, or a volume of its attention or left ventricle, is gone or was "
+        "changed; expected them as they were made. Classify the map again."
+    )
+
+
+def _volumes(table: vtkMRMLTableNode) -> list[vtkMRMLScalarVolumeNode | None]:
+    """Of each map of the table's study, None where it is gone."""
+    count = len(read_record(table).maps)
+    if count == 1:
+        return [table.GetNodeReference(RESULT_OF)]
+    return [table.GetNodeReference(f"{MAP}{number}") for number in range(1, count + 1)]

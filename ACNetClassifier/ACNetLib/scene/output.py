@@ -26,7 +26,6 @@ from slicer import (
 )
 
 from ACNetLib.inference.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
-from ACNetLib.inference.exam import ExamResult
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.scene.crop_boxes import draw_as_outline, place_crop_box
 from ACNetLib.scene.display import (
@@ -42,7 +41,7 @@ from ACNetLib.scene.display import (
 )
 from ACNetLib.scene.input import LPS_RAS, OUTPUT
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.table import fill_table, has_summary
+from ACNetLib.scene.table import fill_table, has_record
 from ACNetLib.scene.views import is_shown_as_acquired, show_as_acquired
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
@@ -103,27 +102,27 @@ def add_t1_map(t1_map: T1Map, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
 
 
 def show_result(
-    result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, display: Display | None = None
+    study: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, display: Display | None = None
 ) -> ResultNodes:
-    """Put the result's nodes into a folder beside the input and show them over it in the slice views.
+    """Put the nodes of a study's only map into a folder beside the input and show them over it in the slice views.
 
     The nodes of an earlier result of the same input are brought up to date, so that what refers to them and how the
     user shows them stays. The first view turns to the input's middle slice unless it shows one of its slices already.
     """
-    nodes = update_result(result, input_node, scene, result)
+    nodes = update_result(study, 0, input_node, scene)
     show_nodes(nodes, scene, display or Display())
     return nodes
 
 
 def update_result(
-    result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, study: StudyResult | ExamResult
+    study: StudyResult, map_index: int, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene
 ) -> ResultNodes:
-    """The nodes of `show_result`, not shown yet. Their table says what `study` is, of which the result is a part."""
+    """The nodes of one of the study's maps as in `show_result`, not shown yet. Their table says the whole study."""
     with slicer.util.NodeModify(input_node):  # one event, not one a reference
-        nodes = _bring_up_to_date(result, input_node, scene, study)
-    display_node = input_node.GetDisplayNode()
-    if display_node is not None and display_node.GetAutoWindowLevel() and is_in_ms(input_node, result.t1_map):
-        show_t1_window(input_node, result.t1_map.field_strength_tesla)
+        nodes = _bring_up_to_date(study, map_index, input_node, scene)
+    t1_map, display_node = study.images[map_index].t1_map, input_node.GetDisplayNode()
+    if display_node is not None and display_node.GetAutoWindowLevel() and is_in_ms(input_node, t1_map):
+        show_t1_window(input_node, t1_map.field_strength_tesla)
     return nodes
 
 
@@ -137,7 +136,7 @@ def show_nodes(nodes: ResultNodes, scene: vtkMRMLScene, display: Display) -> Non
 def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> ResultNodes | None:
     """The nodes that show_result made for this input, also in a scene opened from a file. None without a table."""
     found = {node.GetAttribute(OUTPUT): node for node in _outputs(input_node)}
-    if "table" not in found or not has_summary(found["table"]):
+    if "table" not in found or not has_record(found["table"]):
         return None
     return ResultNodes(
         input_node,
@@ -163,10 +162,10 @@ def save_scene(scene: vtkMRMLScene, path: Path) -> None:
 
 
 def _bring_up_to_date(
-    result: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, study: StudyResult | ExamResult
+    study: StudyResult, map_index: int, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene
 ) -> ResultNodes:
-    outputs = _Outputs(input_node, scene)
-    name, t1_map, thresholds = input_node.GetName(), result.t1_map, result.card.attention_thresholds
+    outputs, images = _Outputs(input_node, scene), study.images[map_index]
+    name, t1_map, thresholds = input_node.GetName(), images.t1_map, study.model.attention_thresholds
 
     def labels_node(key: str, title: str, values: np.ndarray, colors: vtkMRMLColorTableNode) -> vtkMRMLNode:
         node = outputs.node(f"labels.{key}", "vtkMRMLLabelMapVolumeNode", title)
@@ -183,21 +182,21 @@ def _bring_up_to_date(
     band_colors = _fill_colors(colors_node("bands", f"{name} attention bands"), ATTENTION_COLORS)
     heat_colors = make_color_table(colors_node("heat", f"{name} attention heat"), "attention", VIRIDIS)
     labels, maps = {}, {}
-    for key in result.bands:
+    for key in images.bands:
         title = f"{name} attention {key.replace('_', ' ')}"
-        labels[key] = labels_node(key, title, result.bands[key], band_colors)
+        labels[key] = labels_node(key, title, images.bands[key], band_colors)
         maps[key] = outputs.node(f"maps.{key}", "vtkMRMLScalarVolumeNode", f"{title} (values)")
-        _fill_volume(maps[key], result.attention[key], t1_map)
+        _fill_volume(maps[key], images.attention[key], t1_map)
         if maps[key].GetDisplayNode() is None:
             maps[key].CreateDefaultDisplayNodes()
             scale_heat(maps[key], thresholds[key], heat_colors)
     title = f"{name} left ventricle"
     part_colors = _fill_colors(colors_node("ventricle", f"{title} parts"), VENTRICLE_COLORS)
-    labels[VENTRICLE] = labels_node(VENTRICLE, title, result.ventricle, part_colors)
+    labels[VENTRICLE] = labels_node(VENTRICLE, title, images.ventricle, part_colors)
     table = outputs.node("table", "vtkMRMLTableNode", f"{name} ACNet result")
     fill_table(table, study)
     boxes = {}
-    for section in result.sections:
+    for section in study.maps[map_index].sections:
         title = f"{name} section {section.section} crop"
         output = f"{CROP_BOX}{section.section}"
         box = boxes[section.section] = outputs.node(output, "vtkMRMLMarkupsROINode", title)

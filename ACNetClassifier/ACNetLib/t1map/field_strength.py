@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from ACNetLib.errors import ACNetError
+
+if TYPE_CHECKING:
+    from ACNetLib.t1map.t1_map import T1Map
 
 FIELD_STRENGTHS_TESLA = (1.5, 3.0)
 UNITS_TESLA = (1.0, 1e-3, 1e-4)
@@ -51,6 +55,16 @@ def agreed_field_strength(told: float | None, given: float | None, name: str) ->
     if told is None or told == given:
         return given, ()
     return given, (f"Its header says {told:g} T; it was taken as {given:g} T, as you say.",)
+
+
+def require_field_strength(t1_map: T1Map) -> float:
+    """The map's field strength in tesla. Raises ACNetError when it is not known: it is never guessed."""
+    if t1_map.field_strength_tesla is None:
+        raise ACNetError(
+            f"{t1_map.name}: it does not tell its field strength; expected 1.5 or 3 T, for normal T1 differs by 190 ms "
+            "between them. Give it (--field 1.5 or --field 3)."
+        )
+    return t1_map.field_strength_tesla
 
 
 def field_strength_option(text: str) -> float:

@@ -45,10 +45,12 @@ class T1Map:
     def section_count(self) -> int:
         return self.image.GetDepth()
 
-    @property
+    @cached_property
     def array(self) -> np.ndarray:
-        """T1 in ms as (section, row, column): a float32 copy."""
-        return sitk.GetArrayFromImage(self.image)
+        """T1 in ms as (section, row, column), float32. It can't be written to: all that ask share it."""
+        values = sitk.GetArrayFromImage(self.image)
+        values.setflags(write=False)
+        return values
 
     @cached_property
     def planes(self) -> tuple[sitk.Image, ...]:

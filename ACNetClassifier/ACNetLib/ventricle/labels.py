@@ -119,6 +119,7 @@ def ventricles_from_segmentation(
             f"segmentation: found a {segmentation.GetDimension()}-D image with "
             f"{segmentation.GetNumberOfComponentsPerPixel()} values a pixel; expected one label a pixel in 3-D."
         )
+    by_itself = {each.section: each for each in found if each.has_wall}
     on_map = sitk.Resample(segmentation, t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
     values = sitk.GetArrayFromImage(on_map)
     ventricles = []
@@ -130,8 +131,8 @@ def ventricles_from_segmentation(
         if np.array_equal(known, labels != 0):
             _check_cavity_within(labels, section)
             ventricle = replace(ventricle, labels=labels.astype(np.uint8))
-            if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and found[section].has_wall:
-                ventricle = _with_septum_of(ventricle, found[section])
+            if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and section in by_itself:
+                ventricle = _with_septum_of(ventricle, by_itself[section])
         ventricles.append(ventricle if ventricle.has_wall else replace(ventricle, labels=None))
     if not ventricles:
         raise VentricleNotFound(

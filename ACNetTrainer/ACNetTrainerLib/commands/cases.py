@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.commands.parser import add_spacing_option, point
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import require_writable
+from ACNetLib.inference import load_finder
 from ACNetLib.t1map.field_strength import field_strength_option
 
 from ..cases.library import LABELS, TABLE_NAME, Case, read_case_library, read_case_table
@@ -225,11 +226,7 @@ def _check(options: argparse.Namespace) -> None:
 
 @cache
 def _load_localizer() -> Localizer:
-    from ACNetLib.inference.device import choose_device
-    from ACNetLib.models.store import default_localizer
-    from ACNetLib.networks.localizer import Localizer, load_localizer
-
-    return Localizer(load_localizer(default_localizer()), choose_device("auto"))
+    return load_finder()
 
 
 def _print_imported(imported: Imported) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.commands.parser import STOPPED
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable, write_json
+from ACNetLib.inference import load_finder
 
 if TYPE_CHECKING:
     from ACNetLib.models.model import Model
@@ -170,8 +171,6 @@ def quieten_lightning() -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from ACNetLib.inference.device import DeviceChoice, choose_device, work_on
     from ACNetLib.models.model import Model, save_model
-    from ACNetLib.models.store import default_localizer
-    from ACNetLib.networks.localizer import Localizer, load_localizer
 
     from ..cases.library import read_case_library
     from ..evaluation.evaluate import evaluate
@@ -184,7 +183,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     training_cases = read_case_library(options.training_cases) if options.training_cases else None
 
     def evaluated_on(device: DeviceChoice) -> dict[str, Any]:
-        localizer = Localizer(load_localizer(default_localizer()), device)
+        localizer = load_finder(device="cpu" if device.device == "cpu" else options.device)
         return evaluate(model, library, device, localizer, options.figures, training_cases)
 
     metrics = work_on(choose_device(options.device), evaluated_on, _say)

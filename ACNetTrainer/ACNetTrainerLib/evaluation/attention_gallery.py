@@ -12,11 +12,11 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, attention_maps, to_bands
+from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP, attention_maps, to_bands
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import log_odds_of
 from ACNetLib.models.model import Model
-from ACNetLib.report.picture import OVERLAY_OPACITY, SHOWN_MAP
+from ACNetLib.report.picture import OVERLAY_OPACITY
 
 from ..cases.library import CaseLibrary
 from ..training.dataset import CaseDataset

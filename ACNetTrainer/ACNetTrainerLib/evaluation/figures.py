@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 from sklearn.metrics import roc_curve
 
-from ACNetLib.models.model import ModelCard
+from ACNetLib.models.card import ModelCard
 
 from .drawing import DOTS_PER_INCH, save_figure
 from .metrics import BoolArray, FloatArray, prevalence_weights, reliability

@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.metrics import confusion_matrix
 
 from ACNetLib.inference.probability import log_odds_of
-from ACNetLib.models.model import ModelCard
+from ACNetLib.models.card import ModelCard
 
 from ..cases.library import LABELS
 from .metrics import (

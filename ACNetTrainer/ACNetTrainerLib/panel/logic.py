@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference import load_finder
 from ACNetLib.panel.logic import Center
 from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.panel.worker import Progress
@@ -93,8 +94,4 @@ def python_for_processes() -> str:
 
 def shipped_localizer() -> Any:
     import_torch()
-    from ACNetLib.inference.device import choose_device
-    from ACNetLib.models.store import default_localizer
-    from ACNetLib.networks.localizer import Localizer, load_localizer
-
-    return Localizer(load_localizer(default_localizer()), choose_device("auto"))
+    return load_finder()

@@ -8,8 +8,9 @@ from typing import Any
 from torch import nn
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.models.card import ModelCard
 from ACNetLib.models.header import COMPARISON
-from ACNetLib.models.model import Model, ModelCard
+from ACNetLib.models.model import Model
 
 from .recipe import ACNET, ACNetSettings, Recipe
 

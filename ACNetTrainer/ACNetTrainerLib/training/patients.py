@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ACNetLib.models.model import ModelCard
+from ACNetLib.models.card import ModelCard
 
 from ..cases.library import Case, CaseLibrary
 from ..cases.pseudonyms import is_pseudonym

@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.models.card import ModelCard
 from ACNetLib.models.header import CLASSIFIER, WEIGHTS_SUFFIX
-from ACNetLib.models.model import Model, ModelCard, load_model, save_model
+from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import import_model
 
 from ..networks import build_network

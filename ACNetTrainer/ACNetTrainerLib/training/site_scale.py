@@ -13,8 +13,8 @@ import SimpleITK as sitk
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from ACNetLib.inference.result import median_of_known
-from ACNetLib.models.model import UNCERTAIN_RANGE
+from ACNetLib.inference.pooling import median_of_known
+from ACNetLib.models.card import UNCERTAIN_RANGE
 from ACNetLib.ventricle.labels import Ventricle, measure_ventricle
 from ACNetLib.ventricle.segments import read_segmentation
 

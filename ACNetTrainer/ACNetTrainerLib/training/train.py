@@ -18,8 +18,9 @@ from torch.utils.data import DataLoader
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import attention_maps, band_thresholds
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.card import ModelCard
 from ACNetLib.models.header import CLASSIFIER, COMPARISON
-from ACNetLib.models.model import Model, ModelCard
+from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SECTION_SIZE
 

@@ -37,7 +37,7 @@ def test_the_demo_tells_the_shipped_patients_apart(demo: tuple[Path, subprocess.
     folder, run = demo
     assert run.returncode == 0, run.stderr
     for case in sample_cases():
-        study = json.loads((folder / case.name / "result.json").read_text())["study"]
+        study = json.loads((folder / case.name / "result.json").read_text())
         assert study["verdict"] == case.label
 
 
@@ -88,8 +88,8 @@ def test_classify_writes_the_attention_on_the_grid_of_the_t1_map(tmp_path: Path)
         assert attention.GetOrigin() == pytest.approx(written.GetOrigin(), abs=1e-3)
         assert attention.GetDirection() == pytest.approx(written.GetDirection(), abs=1e-4)
     result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert result["center_source"] == "point"
-    assert [section["section"] for section in result["sections"]] == [0]
+    assert result["maps"][0]["center_source"] == "point"
+    assert [section["section"] for section in result["maps"][0]["sections"]] == [0]
 
 
 def test_without_a_centre_the_heart_is_found_in_every_section(tmp_path: Path) -> None:
@@ -97,11 +97,11 @@ def test_without_a_centre_the_heart_is_found_in_every_section(tmp_path: Path) ->
     run = acnet("classify", case.folder, "--output", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert result["center_source"] == "localizer"
-    assert [section["section"] for section in result["sections"]] == [0, 1, 2]
+    assert result["maps"][0]["center_source"] == "localizer"
+    assert [section["section"] for section in result["maps"][0]["sections"]] == [0, 1, 2]
     # The point given for the sample is the middle section's.
-    assert np.linalg.norm(np.subtract(result["sections"][1]["center_lps_mm"], case.center_mm)) < 4
-    assert all(section["measures"]["cavity_area_mm2"] > 500 for section in result["sections"])
+    assert np.linalg.norm(np.subtract(result["maps"][0]["sections"][1]["center_lps_mm"], case.center_mm)) < 4
+    assert all(section["measures"]["cavity_area_mm2"] > 500 for section in result["maps"][0]["sections"])
 
 
 def test_a_segmentation_wins_over_the_localizer(tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_a_segmentation_wins_over_the_localizer(tmp_path: Path) -> None:
     run = acnet("classify", case.folder, "--segmentation", tmp_path / "labels.nrrd", "--output", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert result["center_source"] == "segmentation"
-    (section_result,) = result["sections"]
+    assert result["maps"][0]["center_source"] == "segmentation"
+    (section_result,) = result["maps"][0]["sections"]
     expected = volume.TransformContinuousIndexToPhysicalPoint((column + 20, row, section))
     assert np.linalg.norm(np.subtract(section_result["center_lps_mm"], expected)) < 2
     assert section_result["measures"]["cavity_area_mm2"] == pytest.approx(
@@ -149,7 +149,7 @@ def test_a_model_for_another_field_strength_is_refused_unless_forced_and_then_ma
     assert not (tmp_path / "out").exists()
     assert acnet(*arguments, "--allow-field-mismatch").returncode == 0
     result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert result["field_mismatch"] is True
+    assert result["maps"][0]["field_mismatch"] is True
     assert any("not valid" in warning for warning in result["warnings"])
 
 
@@ -160,8 +160,8 @@ def test_the_prevalence_of_a_site_moves_the_probability_and_is_stated(tmp_path: 
         run = acnet("classify", sample_cases()[1].folder, "--prevalence", prevalence, "--output", output)
         assert run.returncode == 0, run.stderr
         result = json.loads((output / "result.json").read_text())
-        assert result["study"]["prevalence_dcm"] == float(prevalence)
-        probabilities.append(result["study"]["probability_dcm"])
+        assert result["prevalence_dcm"] == float(prevalence)
+        probabilities.append(result["probability_dcm"])
     odds = [value / (1 - value) for value in probabilities]
     assert odds[0] / odds[1] == pytest.approx(9.0, rel=1e-6)
 
@@ -171,8 +171,8 @@ def test_a_reference_t1_is_told_and_gives_a_z_score(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert "Reference T1 of this scanner, given: 1000 ± 30 ms." in run.stdout
     result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert (result["reference_t1"]["source"], result["reference_t1"]["mean_ms"]) == ("given", 1000)
-    study = result["study"]
+    assert (result["reference"]["source"], result["reference"]["mean_ms"]) == ("given", 1000)
+    study = result
     assert study["septal_z"] == pytest.approx((study["septal_t1_ms"] - 1000) / 30)
     assert f"z-score {study['septal_z']:+.1f}" in run.stdout
 
@@ -184,7 +184,7 @@ def test_the_same_map_gives_the_same_result_from_dicom_and_from_nrrd(tmp_path: P
     for source, output in ((case.folder, "dicom"), (tmp_path / "map.nrrd", "nrrd")):
         assert acnet("classify", source, "--field=1.5", "--output", tmp_path / output).returncode == 0
         results.append(json.loads((tmp_path / output / "result.json").read_text()))
-    for dicom, nrrd in zip(results[0]["sections"], results[1]["sections"], strict=True):
+    for dicom, nrrd in zip(results[0]["maps"][0]["sections"], results[1]["maps"][0]["sections"], strict=True):
         assert nrrd["probability_dcm"] == pytest.approx(dicom["probability_dcm"], abs=1e-4)
 
 

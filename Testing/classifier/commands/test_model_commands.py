@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from ACNetLib.commands.main import main
-from ACNetLib.models.model import INTENDED_USE, Model, load_model, save_model
+from ACNetLib.models.card import INTENDED_USE
+from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import import_model
 from ACNetLib.networks.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
 

@@ -13,11 +13,9 @@ from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
 
 from ACNetLib.commands.main import main as acnet
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference import load_pipeline
 from ACNetLib.inference.classifier import Classifier
-from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.models.model import load_model
-from ACNetLib.models.store import default_localizer, model_for_field
-from ACNetLib.networks.localizer import Localizer, load_localizer
+from ACNetLib.models.store import model_for_field
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetTrainerLib.commands.main import DICOM_FLAVOURS
 from ACNetTrainerLib.simulation.cohort import map_image
@@ -95,8 +93,7 @@ def test_a_map_stored_with_a_slope_differs_by_half_a_quantum_at_most(folders: di
 
 @pytest.fixture(scope="module")
 def shipped_classifier() -> Classifier:
-    device = DeviceChoice("cpu", "asked for")
-    return Classifier(load_model(model_for_field(1.5)), Localizer(load_localizer(default_localizer()), device), device)
+    return load_pipeline(model_for_field(1.5), device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +17,13 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.record import SectionRecord
+from ACNetLib.inference.settings import Settings
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet, ACNetOutput
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
-from ACNetLib.t1map.section import IntensityScaling
+from ACNetLib.t1map.section import IntensityScaling, SectionGrid
 from ACNetLib.t1map.t1_map import T1Map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 from conftest import Finder
@@ -59,6 +61,10 @@ def one_section(t1_map: T1Map, section: int) -> T1Map:
     return replace(t1_map, image=t1_map.image[:, :, section : section + 1])
 
 
+def grid_of(section: SectionRecord, t1_map: T1Map) -> SectionGrid:
+    return SectionGrid.around(t1_map, section.section, section.center_lps_mm)
+
+
 def sigmoid(value: float) -> float:
     return float(1 / (1 + np.exp(-value)))
 
@@ -71,15 +77,21 @@ def heart_of(t1_map: T1Map, section: int = 0) -> np.ndarray:
 def test_the_sections_of_a_stack_get_what_each_would_get_alone(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     classifier = a_classifier(a_model)
     heart = heart_of(an_oblique_t1_map)
-    study = classifier.classify(an_oblique_t1_map, center_mm=heart)
-    alone = [classifier.classify(one_section(an_oblique_t1_map, section), center_mm=heart) for section in (0, 1)]
-    assert study.sections[0].log_odds != study.sections[1].log_odds
+    study = classifier.classify(an_oblique_t1_map, Settings(center_mm=heart))
+    alone = [
+        classifier.classify(one_section(an_oblique_t1_map, section), Settings(center_mm=heart)) for section in (0, 1)
+    ]
+    assert study.sections[0].log_odds_dcm != study.sections[1].log_odds_dcm
     for section, single in enumerate(alone):
         assert study.sections[section].section == section
-        assert study.sections[section].log_odds == pytest.approx(single.sections[0].log_odds, rel=1e-4, abs=1e-4)
+        assert study.sections[section].log_odds_dcm == pytest.approx(
+            single.sections[0].log_odds_dcm, rel=1e-4, abs=1e-4
+        )
         assert single.probability_dcm == single.sections[0].probability_dcm
         for name in ATTENTION_MAPS:
-            np.testing.assert_allclose(study.attention[name][section], single.attention[name][0], atol=1e-5)
+            np.testing.assert_allclose(
+                study.images[0].attention[name][section], single.images[0].attention[name][0], atol=1e-5
+            )
 
 
 def test_the_sections_run_in_one_batch_and_so_do_those_around_them(a_model: Model, an_oblique_t1_map: T1Map) -> None:
@@ -100,7 +112,7 @@ def test_the_probability_of_the_study_comes_from_the_mean_log_odds(a_model: Mode
     study = a_classifier(a_model, answer, temperatures=(2.0, 0.5), uncertain_range=(0.4, 0.6)).classify(
         an_oblique_t1_map
     )
-    assert [section.log_odds for section in study.sections] == [-0.5, 2.0]
+    assert [section.log_odds_dcm for section in study.sections] == [-0.5, 2.0]
     assert [section.probability_dcm for section in study.sections] == pytest.approx([sigmoid(-0.5), sigmoid(2.0)])
     assert study.probability_dcm == pytest.approx(sigmoid(1.5 / 0.5))
     assert [section.verdict for section in study.sections] == ["normal", "dcm"]
@@ -112,8 +124,8 @@ def test_one_section_as_a_study_says_the_same_as_its_row(
     a_model: Model, an_oblique_t1_map: T1Map, log_odds: float
 ) -> None:
     classifier = a_classifier(a_model, flat(0.5, log_odds=log_odds), temperatures=(2.0, 0.5), training_prior_dcm=0.9)
-    study = classifier.classify(an_oblique_t1_map, sections=[1], prevalence_dcm=0.3)
-    both = classifier.classify(an_oblique_t1_map, prevalence_dcm=0.3)
+    study = classifier.classify(an_oblique_t1_map, Settings(sections=[1], prevalence_dcm=0.3))
+    both = classifier.classify(an_oblique_t1_map, Settings(prevalence_dcm=0.3))
     for result in (study, both.leaving_out({0})):
         row = result.sections[-1]
         assert (result.probability_dcm, result.verdict) == (row.probability_dcm, row.verdict)
@@ -145,7 +157,7 @@ def test_log_odds_that_say_nothing_leave_the_prevalence(
     """The picture's likelihood ratio is 1 where the network says just the share that it was trained with."""
     says_prior = flat(0.5, log_odds=float(np.log(0.4 / 0.6)))
     classifier = a_classifier(a_model, says_prior, training_prior_dcm=0.4)
-    study = classifier.classify(an_oblique_t1_map, prevalence_dcm=prevalence)
+    study = classifier.classify(an_oblique_t1_map, Settings(prevalence_dcm=prevalence))
     assert study.prevalence_dcm == expected
     assert study.probability_dcm == pytest.approx(expected)
     assert study.sections[0].probability_dcm == pytest.approx(expected)
@@ -154,7 +166,7 @@ def test_log_odds_that_say_nothing_leave_the_prevalence(
 @pytest.mark.parametrize("prevalence", [0.0, 1.0, -0.2, 20.0, float("nan")])
 def test_a_prevalence_that_is_no_share_is_refused(a_model: Model, an_oblique_t1_map: T1Map, prevalence: float) -> None:
     with pytest.raises(ACNetError, match="prevalence: found"):
-        a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map, prevalence_dcm=prevalence)
+        a_classifier(a_model, flat(0.5)).classify(an_oblique_t1_map, Settings(prevalence_dcm=prevalence))
 
 
 def test_the_stability_spans_what_moved_and_turned_sections_give(a_model: Model, an_oblique_t1_map: T1Map) -> None:
@@ -181,10 +193,10 @@ def test_the_network_sees_the_crop_in_the_scaling_of_the_card(
         return flat(0.5)(x)
 
     study = a_classifier(a_model, answer, intensity=scaling).classify(
-        an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map)
+        an_oblique_t1_map, Settings(center_mm=heart_of(an_oblique_t1_map))
     )
     for section, intensity in zip(study.sections, seen[0][:, 0].numpy(), strict=True):
-        t1_ms = section.grid.crop(an_oblique_t1_map).t1_ms
+        t1_ms = grid_of(section, an_oblique_t1_map).crop(an_oblique_t1_map).t1_ms
         low, high = (500, 1500) if scaling.kind == "fixed_window" else (t1_ms.min(), t1_ms.max())
         np.testing.assert_allclose(intensity, 255 * np.clip((t1_ms - low) / (high - low), 0, 1), atol=1e-3)
 
@@ -192,9 +204,9 @@ def test_the_network_sees_the_crop_in_the_scaling_of_the_card(
 def test_maps_and_bands_have_the_shape_of_the_t1_map_and_are_zero_outside_the_crop(
     a_model: Model, an_oblique_t1_map: T1Map
 ) -> None:
-    study = a_classifier(a_model).classify(an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model).classify(an_oblique_t1_map, Settings(center_mm=heart_of(an_oblique_t1_map)))
     rows, columns = np.mgrid[:150, :170]
-    grid, t1_map = study.sections[0].grid, an_oblique_t1_map
+    grid, t1_map = grid_of(study.sections[0], an_oblique_t1_map), an_oblique_t1_map
     offsets = ((columns - 60) * 1.4)[..., np.newaxis] * t1_map.row_axis + ((rows - 80) * 1.6)[
         ..., np.newaxis
     ] * t1_map.column_axis
@@ -202,9 +214,9 @@ def test_maps_and_bands_have_the_shape_of_the_t1_map_and_are_zero_outside_the_cr
     covered = farther <= 64  # the pixel's centre in 128 x 128 mm
     near_edge = abs(farther - 64) < 2
     assert 0.2 < covered.mean() < 0.4
-    assert tuple(study.attention) == tuple(study.bands) == ATTENTION_MAPS
+    assert tuple(study.images[0].attention) == tuple(study.images[0].bands) == ATTENTION_MAPS
     for name in ATTENTION_MAPS:
-        attention, bands = study.attention[name], study.bands[name]
+        attention, bands = study.images[0].attention[name], study.images[0].bands[name]
         assert attention.shape == bands.shape == an_oblique_t1_map.array.shape
         assert (attention.dtype, bands.dtype) == (np.float32, np.uint8)
         for values in (attention, bands):
@@ -212,7 +224,7 @@ def test_maps_and_bands_have_the_shape_of_the_t1_map_and_are_zero_outside_the_cr
             assert (values[:, ~covered & ~near_edge] == 0).all()
         assert attention.max() < 1
         np.testing.assert_array_equal(bands > 0, attention > 0)
-        limits = study.card.attention_thresholds[name]
+        limits = study.model.attention_thresholds[name]
         np.testing.assert_array_equal(bands[bands > 0], 1 + np.digitize(attention[bands > 0], limits))
 
 
@@ -227,15 +239,15 @@ def test_attention_lands_where_the_network_paid_it(
         mask[:, :, row, column] = 0.9
         return torch.zeros(len(x)), mask
 
-    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, Settings(center_mm=heart_of(an_oblique_t1_map)))
     for section in study.sections:
-        grid = section.grid
+        grid = grid_of(section, an_oblique_t1_map)
         along = (4 * column + 1.5 - 63.5) * np.array(grid.row_axis) + (4 * row + 1.5 - 63.5) * np.array(
             grid.column_axis
         )
         expected = np.array(grid.center_mm) + along
         for name in ATTENTION_MAPS:
-            attention = study.attention[name][section.section]
+            attention = study.images[0].attention[name][section.section]
             weights = np.where(attention > 0.3, attention, 0)
             peak = [float((weights * indices).sum() / weights.sum()) for indices in np.indices(attention.shape)[::-1]]
             found = an_oblique_t1_map.image.TransformContinuousIndexToPhysicalPoint((*peak, float(section.section)))
@@ -249,30 +261,32 @@ def test_attention_to_the_bright_heart_lies_on_the_bright_heart(a_model: Model, 
         return torch.zeros(len(x)), F.avg_pool2d(x, 4).repeat(1, 4, 1, 1) / 256
 
     center = heart_of(an_oblique_t1_map) + 25 * an_oblique_t1_map.row_axis - 18 * an_oblique_t1_map.column_axis
-    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, center_mm=center)
+    study = a_classifier(a_model, answer).classify(an_oblique_t1_map, Settings(center_mm=center))
     rows, columns = np.mgrid[:150, :170]
     heart = np.hypot(rows - 80, columns - 60) < 20
-    for attention in study.attention["module_1"]:
+    for attention in study.images[0].attention["module_1"]:
         attended = attention > 0.5 * 1600 / 2500 + 0.5 * 900 / 2500
         assert (attended & heart).sum() / (attended | heart).sum() > 0.9
 
 
 def test_a_flat_mask_looks_flat_in_the_result(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     study = a_classifier(a_model, flat(0.35)).classify(an_oblique_t1_map)
-    assert set(np.unique(study.bands["module_1"])) == {0, 4}  # between the card's third and fourth threshold
-    assert set(np.unique(study.bands["combined"])) == {0, 2}  # 0.1225
-    np.testing.assert_allclose(study.attention["module_1"][study.attention["module_1"] > 0], 0.35, rtol=1e-5)
+    assert set(np.unique(study.images[0].bands["module_1"])) == {0, 4}  # between the card's third and fourth threshold
+    assert set(np.unique(study.images[0].bands["combined"])) == {0, 2}  # 0.1225
+    np.testing.assert_allclose(
+        study.images[0].attention["module_1"][study.images[0].attention["module_1"] > 0], 0.35, rtol=1e-5
+    )
 
 
 def test_a_given_centre_is_the_centre_of_every_crop(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     heart = heart_of(an_oblique_t1_map)
     finder = Finder(tuple(found_by_localizer(an_oblique_t1_map, section, 0.9) for section in (0, 1)))
-    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, center_mm=heart.tolist())
-    assert study.center_source == "point"
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, Settings(center_mm=heart.tolist()))
+    assert study.maps[0].center_source == "point"
     assert study.warnings == ()
     for section in study.sections:
         assert section.confidence == 1
-        np.testing.assert_allclose(section.grid.center_mm, an_oblique_t1_map.project(heart, section.section))
+        np.testing.assert_allclose(section.center_lps_mm, an_oblique_t1_map.project(heart, section.section))
 
 
 def test_without_a_centre_each_section_is_cut_where_the_localizer_found_its_ventricle(
@@ -281,11 +295,11 @@ def test_without_a_centre_each_section_is_cut_where_the_localizer_found_its_vent
     places = [heart_of(an_oblique_t1_map, section) + section * an_oblique_t1_map.row_axis for section in (0, 1)]
     finder = Finder(tuple(Ventricle(section, place, 0.8) for section, place in enumerate(places)))
     study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map)
-    assert study.center_source == "localizer"
+    assert study.maps[0].center_source == "localizer"
     assert study.localizer == "stand-in"
     for section, place in zip(study.sections, places, strict=True):
         assert section.confidence == 0.8
-        np.testing.assert_allclose(section.grid.center_mm, place)
+        np.testing.assert_allclose(section.center_lps_mm, place)
 
 
 def test_a_section_whose_ventricle_was_not_found_counts_for_nothing_and_is_named(
@@ -297,7 +311,7 @@ def test_a_section_whose_ventricle_was_not_found_counts_for_nothing_and_is_named
     assert study.probability_dcm == pytest.approx(sigmoid(1.0))
     assert len(study.warnings) == 1
     assert study.warnings[0].startswith("Section 0 was left out")
-    for values in (study.attention["combined"], study.bands["combined"], study.ventricle):
+    for values in (study.images[0].attention["combined"], study.images[0].bands["combined"], study.images[0].ventricle):
         assert not values[0].any()
         assert values[1].any()
 
@@ -308,7 +322,7 @@ def test_a_map_without_any_ventricle_found_is_refused_and_a_point_asked_for(
     classifier = a_classifier(a_model, flat(0.5), Finder(confidence=0.59))
     with pytest.raises(ACNetError, match=r"^short axis: .*not found on any section.*0\.59.*0\.60.*--center"):
         classifier.classify(an_oblique_t1_map)
-    assert len(classifier.classify(an_oblique_t1_map, center_mm=heart_of(an_oblique_t1_map)).sections) == 2
+    assert len(classifier.classify(an_oblique_t1_map, Settings(center_mm=heart_of(an_oblique_t1_map))).sections) == 2
 
 
 def test_a_section_is_measured_with_the_regions_that_were_found(a_model: Model, an_oblique_t1_map: T1Map) -> None:
@@ -318,7 +332,7 @@ def test_a_section_is_measured_with_the_regions_that_were_found(a_model: Model, 
         assert section.measures is not None
         assert section.measures.septal_t1_ms == pytest.approx(900, abs=20)  # outside conftest's bright heart
         assert section.measures.cavity_area_mm2 == pytest.approx(np.pi * 20**2 * 1.4 * 1.6, rel=0.02)
-    assert set(np.unique(study.ventricle)) == {0, MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL}
+    assert set(np.unique(study.images[0].ventricle)) == {0, MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL}
 
 
 @pytest.mark.parametrize(("column", "measured"), [(60, True), (100, False)])
@@ -327,10 +341,10 @@ def test_found_regions_are_used_only_where_a_given_point_lies_within_them(
 ) -> None:
     finder = Finder(tuple(found_by_localizer(an_oblique_t1_map, section, 0.9) for section in (0, 1)))
     point = an_oblique_t1_map.image.TransformIndexToPhysicalPoint((column, 80, 0))
-    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, center_mm=point)
+    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, Settings(center_mm=point))
     assert [section.measures is not None for section in study.sections] == [measured] * 2
     for section in study.sections:
-        np.testing.assert_allclose(section.grid.center_mm, an_oblique_t1_map.project(point, section.section))
+        np.testing.assert_allclose(section.center_lps_mm, an_oblique_t1_map.project(point, section.section))
 
 
 def found_by_localizer(t1_map: T1Map, section: int, confidence: float) -> Ventricle:
@@ -353,9 +367,9 @@ def test_a_crop_that_leaves_the_map_is_reported_and_one_far_outside_is_refused(
     classifier = a_classifier(a_model, flat(0.5))
     if outcome == "refused":
         with pytest.raises(ACNetError, match=r"^short axis: .*% of section 0 around .* lies outside"):
-            classifier.classify(an_oblique_t1_map, center_mm=center)
+            classifier.classify(an_oblique_t1_map, Settings(center_mm=center))
         return
-    sections = classifier.classify(an_oblique_t1_map, center_mm=center).sections
+    sections = classifier.classify(an_oblique_t1_map, Settings(center_mm=center)).sections
     for section in sections:
         assert section.outside_fraction == pytest.approx(max(0, sideways_mm + 64 - 119) / 128, abs=0.01)
         assert [warning.endswith("of the section lies outside the map") for warning in section.warnings] == (
@@ -366,7 +380,7 @@ def test_a_crop_that_leaves_the_map_is_reported_and_one_far_outside_is_refused(
 @pytest.mark.parametrize("field", [1.5, 1.494])
 def test_a_map_of_the_models_field_strength_passes(a_model: Model, an_oblique_t1_map: T1Map, field: float) -> None:
     study = a_classifier(a_model, flat(0.5)).classify(replace(an_oblique_t1_map, field_strength_tesla=field))
-    assert not study.field_mismatch
+    assert not study.maps[0].field_mismatch
     assert study.warnings == ()
 
 
@@ -377,8 +391,8 @@ def test_a_map_of_another_field_strength_is_refused_unless_forced_and_then_marke
     classifier = a_classifier(a_model, flat(0.5))
     with pytest.raises(ACNetError, match=r"^short axis: it is from 2\.894 T, the model untrained is for 1\.5 T"):
         classifier.classify(t1_map)
-    study = classifier.classify(t1_map, allow_field_mismatch=True)
-    assert study.field_mismatch
+    study = classifier.classify(t1_map, Settings(allow_field_mismatch=True))
+    assert study.maps[0].field_mismatch
     assert ["not valid" in warning for warning in study.warnings] == [True]
 
 
@@ -388,7 +402,7 @@ def test_a_field_strength_that_is_not_known_is_asked_for_and_never_guessed(
 ) -> None:
     t1_map = replace(an_oblique_t1_map, field_strength_tesla=None)
     with pytest.raises(ACNetError, match=r"^short axis: it does not tell its field strength.*--field"):
-        a_classifier(a_model, flat(0.5)).classify(t1_map, allow_field_mismatch=forced)
+        a_classifier(a_model, flat(0.5)).classify(t1_map, Settings(allow_field_mismatch=forced))
 
 
 def test_the_warnings_of_the_map_are_passed_on(a_model: Model, an_oblique_t1_map: T1Map) -> None:
@@ -400,14 +414,14 @@ def test_a_single_section_map_and_its_result_have_one_section(a_model: Model) ->
     t1_ms = np.random.default_rng(5).uniform(900, 1600, (140, 150))
     study = a_classifier(a_model).classify(t1_map_from_array(t1_ms, name="one", field_strength_tesla=1.5))
     assert len(study.sections) == 1
-    assert study.attention["combined"].shape == (1, 140, 150)
+    assert study.images[0].attention["combined"].shape == (1, 140, 150)
     assert 0 < study.probability_dcm < 1
 
 
 def test_a_network_with_one_attention_module_gives_fewer_maps(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     network = ACNet(attention_modules=1).eval()
     study = Classifier(Model(network, a_model.card), Finder(), CPU).classify(an_oblique_t1_map)
-    assert tuple(study.attention) == tuple(study.bands) == ("module_1", "combined")
+    assert tuple(study.images[0].attention) == tuple(study.images[0].bands) == ("module_1", "combined")
 
 
 def test_a_model_without_attention_is_refused(a_model: Model) -> None:
@@ -418,13 +432,13 @@ def test_a_model_without_attention_is_refused(a_model: Model) -> None:
 
 def test_only_the_chosen_sections_are_classified(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     classifier = a_classifier(a_model)
-    study = classifier.classify(an_oblique_t1_map, sections=[1])
+    study = classifier.classify(an_oblique_t1_map, Settings(sections=[1]))
     assert [section.section for section in study.sections] == [1]
-    assert not study.bands["combined"][0].any()
-    assert study.bands["combined"][1].any()
-    with_all = classifier.classify(an_oblique_t1_map, sections=(1, 0))
+    assert not study.images[0].bands["combined"][0].any()
+    assert study.images[0].bands["combined"][1].any()
+    with_all = classifier.classify(an_oblique_t1_map, Settings(sections=(1, 0)))
     assert [section.section for section in with_all.sections] == [0, 1]
-    assert with_all.sections[1].log_odds == pytest.approx(study.sections[0].log_odds, rel=1e-4, abs=1e-4)
+    assert with_all.sections[1].log_odds_dcm == pytest.approx(study.sections[0].log_odds_dcm, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize(("sections", "found"), [([2], "found 2"), ([-1, 0], "found -1"), ([], "found none")])
@@ -432,7 +446,7 @@ def test_sections_that_the_map_does_not_have_are_refused(
     a_model: Model, an_oblique_t1_map: T1Map, sections: list[int], found: str
 ) -> None:
     with pytest.raises(ACNetError, match=f"short axis: {found}.*expected some of 0 to 1"):
-        a_classifier(a_model).classify(an_oblique_t1_map, sections=sections)
+        a_classifier(a_model).classify(an_oblique_t1_map, Settings(sections=sections))
 
 
 def test_a_segmentation_that_reaches_none_of_the_chosen_sections_is_refused(
@@ -446,7 +460,7 @@ def test_a_segmentation_that_reaches_none_of_the_chosen_sections_is_refused(
     with pytest.raises(
         ACNetError, match="it reaches the sections 0 of short axis; expected one of those to classify, 1"
     ):
-        a_classifier(a_model).classify(an_oblique_t1_map, segmentation=segmentation, sections=[1])
+        a_classifier(a_model).classify(an_oblique_t1_map, Settings(segmentation=segmentation, sections=[1]))
 
 
 def test_progress_is_told_step_by_step_and_what_it_raises_ends_the_work(
@@ -496,17 +510,17 @@ def test_a_moved_section_gets_what_it_would_have_got_there_and_the_others_stay(
     study = classifier.classify(an_oblique_t1_map).leaving_out({0})
     there = an_oblique_t1_map.section_center(1) + 12 * an_oblique_t1_map.row_axis
     moved = classifier.move_section(study, 1, there + 30 * an_oblique_t1_map.normal)  # off the plane: it is projected
-    expected = classifier.classify(an_oblique_t1_map, center_mm=there)
+    expected = classifier.classify(an_oblique_t1_map, Settings(center_mm=there))
     assert moved.sections[0] is study.sections[0]
-    assert moved.sections[1].log_odds == pytest.approx(expected.sections[1].log_odds, rel=1e-4, abs=1e-4)
-    np.testing.assert_allclose(moved.sections[1].grid.center_mm, there, atol=1e-6)
+    assert moved.sections[1].log_odds_dcm == pytest.approx(expected.sections[1].log_odds_dcm, rel=1e-4, abs=1e-4)
+    np.testing.assert_allclose(moved.sections[1].center_lps_mm, there, atol=1e-6)
     assert moved.sections[1].confidence == 1.0
     assert "a person moved the section" in moved.sections[1].warnings
     for name in ATTENTION_MAPS:
-        np.testing.assert_array_equal(moved.attention[name][0], study.attention[name][0])
-        np.testing.assert_allclose(moved.attention[name][1], expected.attention[name][1], atol=1e-5)
-        np.testing.assert_array_equal(moved.bands[name][1], expected.bands[name][1])
-    assert moved.left_out == (0,)
+        np.testing.assert_array_equal(moved.images[0].attention[name][0], study.images[0].attention[name][0])
+        np.testing.assert_allclose(moved.images[0].attention[name][1], expected.images[0].attention[name][1], atol=1e-5)
+        np.testing.assert_array_equal(moved.images[0].bands[name][1], expected.images[0].bands[name][1])
+    assert [section.left_out for section in moved.sections] == [True, False]
     assert moved.probability_dcm == pytest.approx(moved.sections[1].probability_dcm, abs=1e-6)
 
 
@@ -520,13 +534,13 @@ def test_a_section_that_is_moved_out_of_its_ventricle_loses_the_contours_until_i
     finder = Finder(tuple(Ventricle(section, heart, 0.9, labels) for section, heart in enumerate(hearts)))
     classifier = a_classifier(a_model, finder=finder)
     study = classifier.classify(an_oblique_t1_map)
-    np.testing.assert_array_equal(study.ventricle, [labels, labels])
+    np.testing.assert_array_equal(study.images[0].ventricle, [labels, labels])
     moved = classifier.move_section(study, 1, hearts[1] + 40 * an_oblique_t1_map.row_axis)
     assert moved.sections[1].measures is None
-    np.testing.assert_array_equal(moved.ventricle, [labels, np.zeros_like(labels)])
+    np.testing.assert_array_equal(moved.images[0].ventricle, [labels, np.zeros_like(labels)])
     back = classifier.move_section(moved, 1, hearts[1] + 2 * an_oblique_t1_map.row_axis)
     assert back.sections[1].measures is not None
-    np.testing.assert_array_equal(back.ventricle, study.ventricle)
+    np.testing.assert_array_equal(back.images[0].ventricle, study.images[0].ventricle)
 
 
 def test_a_section_that_is_moved_out_of_the_map_is_refused(a_model: Model, an_oblique_t1_map: T1Map) -> None:
@@ -540,9 +554,9 @@ def test_a_section_that_is_moved_out_of_the_map_is_refused(a_model: Model, an_ob
 class WatchedFinder(Finder):
     """Remembers the maps that it was shown."""
 
-    def locate(self, t1_map: T1Map) -> tuple[Ventricle, ...]:
+    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
         self.shown = t1_map
-        return super().locate(t1_map)
+        return super().locate(t1_map, sections)
 
 
 def finder_of_the_heart(t1_map: T1Map, confidences: tuple[float, float] = (0.9, 0.9)) -> WatchedFinder:
@@ -565,12 +579,12 @@ def test_with_a_reference_both_networks_see_the_scale_of_the_training_and_the_me
     finder = finder_of_the_heart(an_oblique_t1_map)
     classifier = a_classifier(a_model, answer, finder, normal_t1_ms=NORMAL_MS)
     plain = classifier.classify(an_oblique_t1_map)
-    study = classifier.classify(an_oblique_t1_map, reference=ReferenceT1(900.0, 20.0))
+    study = classifier.classify(an_oblique_t1_map, Settings(reference=ReferenceT1(900.0, 20.0)))
     assert (plain.t1_factor, study.t1_factor) == (1.0, pytest.approx(1.1))
     for before, after in zip(seen[:5], seen[5:], strict=True):
         np.testing.assert_allclose(after, 1.1 * before, rtol=1e-4)
     np.testing.assert_allclose(finder.shown.array, 1.1 * an_oblique_t1_map.array, rtol=1e-6)
-    assert study.t1_map is an_oblique_t1_map
+    assert study.images[0].t1_map is an_oblique_t1_map
     assert [section.measures for section in study.sections] == [section.measures for section in plain.sections]
     moved = classifier.move_section(study, 1, heart_of(an_oblique_t1_map))
     np.testing.assert_allclose(seen[-5][0], seen[5][1], rtol=1e-4)
@@ -579,7 +593,7 @@ def test_with_a_reference_both_networks_see_the_scale_of_the_training_and_the_me
 
 def test_the_z_score_is_that_of_the_sites_own_t1(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     classifier = a_classifier(a_model, flat(0.5), finder_of_the_heart(an_oblique_t1_map), normal_t1_ms=NORMAL_MS)
-    study = classifier.classify(an_oblique_t1_map, reference=ReferenceT1(880.0, 20.0))
+    study = classifier.classify(an_oblique_t1_map, Settings(reference=ReferenceT1(880.0, 20.0)))
     of_slices = [section.measures.septal_t1_ms for section in study.sections if section.measures is not None]
     assert study.septal_t1_ms == pytest.approx(np.mean(of_slices))  # the median of two
     assert study.septal_z(study.septal_t1_ms) == pytest.approx((np.mean(of_slices) - 880) / 20)
@@ -606,7 +620,7 @@ def test_the_verdict_is_uncertain_over_a_wider_range_unless_the_model_sees_its_o
     classifier = a_classifier(
         a_model, says_85_percent, normal_t1_ms=normal_t1_ms, uncertain_range_without_reference=(0.1, 0.9)
     )
-    study = classifier.classify(an_oblique_t1_map, reference=reference)
+    study = classifier.classify(an_oblique_t1_map, Settings(reference=reference))
     assert study.uncertain_range == expected
     assert study.verdict == study.sections[0].verdict == study.leaving_out({0}).verdict
     assert study.verdict == ("dcm" if expected == (0.2, 0.8) else "uncertain")
@@ -620,7 +634,9 @@ def test_a_model_that_does_not_know_its_own_normal_says_so_and_sees_t1_as_it_is(
     a_model: Model, an_oblique_t1_map: T1Map
 ) -> None:
     finder = finder_of_the_heart(an_oblique_t1_map)
-    study = a_classifier(a_model, flat(0.5), finder).classify(an_oblique_t1_map, reference=ReferenceT1(900.0, 20.0))
+    study = a_classifier(a_model, flat(0.5), finder).classify(
+        an_oblique_t1_map, Settings(reference=ReferenceT1(900.0, 20.0))
+    )
     (warning,) = study.warnings
     assert warning.startswith("The model untrained does not know its own normal T1")
     assert study.t1_factor == 1
@@ -633,13 +649,13 @@ def test_a_reference_stands_for_a_field_strength_that_is_not_told_if_the_model_k
 ) -> None:
     t1_map = replace(an_oblique_t1_map, field_strength_tesla=None)
     reference = ReferenceT1(1000.0)
-    study = a_classifier(a_model, flat(0.5), normal_t1_ms=NORMAL_MS).classify(t1_map, reference=reference)
+    study = a_classifier(a_model, flat(0.5), normal_t1_ms=NORMAL_MS).classify(t1_map, Settings(reference=reference))
     assert study.warnings == (
         "The map does not tell its field strength: by the reference T1 it was judged as at 1.5 T.",
     )
-    assert not study.field_mismatch
+    assert not study.maps[0].field_mismatch
     with pytest.raises(ACNetError, match="does not tell its field strength"):
-        a_classifier(a_model, flat(0.5)).classify(t1_map, reference=reference)
+        a_classifier(a_model, flat(0.5)).classify(t1_map, Settings(reference=reference))
 
 
 def test_a_slice_whose_ventricle_lies_elsewhere_is_named_and_counts_for_nothing(
@@ -662,7 +678,7 @@ def test_a_given_centre_where_the_localizer_sees_no_heart_is_warned_of(
     """A column is 1.4 mm wide: 20 are 28 mm, 22 are 30.8."""
     center = heart_of(an_oblique_t1_map) + 1.4 * columns * an_oblique_t1_map.row_axis
     classifier = a_classifier(a_model, flat(0.5), finder_of_the_heart(an_oblique_t1_map, confidences))
-    study = classifier.classify(an_oblique_t1_map, center_mm=center)
+    study = classifier.classify(an_oblique_t1_map, Settings(center_mm=center))
     assert len(study.sections) == 2
     sentence = f"The localizer sees no heart at the given centre on slice {doubted}: does it lie in the ventricle?"
     assert study.warnings == ((sentence,) if doubted else ())
@@ -691,4 +707,4 @@ def test_blood_is_judged_in_the_scale_of_the_training(a_model: Model, an_oblique
     finder = finder_of_the_heart(an_oblique_t1_map)
     classifier = a_classifier(a_model, flat(0.5), finder, normal_t1_ms=NORMAL_MS)
     t1_map = with_blood_of(an_oblique_t1_map, 1050.0)
-    assert len(classifier.classify(t1_map, reference=ReferenceT1(900.0)).sections) == 2  # 1155 ms there
+    assert len(classifier.classify(t1_map, Settings(reference=ReferenceT1(900.0))).sections) == 2  # 1155 ms there

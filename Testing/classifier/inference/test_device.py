@@ -169,5 +169,5 @@ def test_a_gpu_gives_the_probability_that_the_processor_gives(a_model: Model, an
     on_cpu = Classifier(a_model, Finder(), choose_device("cpu")).classify(an_oblique_t1_map)
     on_gpu = Classifier(a_model, Finder(), choose_device("cuda")).classify(an_oblique_t1_map)
     assert on_gpu.probability_dcm == pytest.approx(on_cpu.probability_dcm, abs=1e-2)
-    for name, attention in on_cpu.attention.items():
-        np.testing.assert_allclose(on_gpu.attention[name], attention, atol=1e-2)
+    for name, attention in on_cpu.images[0].attention.items():
+        np.testing.assert_allclose(on_gpu.images[0].attention[name], attention, atol=1e-2)

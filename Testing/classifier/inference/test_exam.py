@@ -17,13 +17,13 @@ import SimpleITK as sitk
 
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError, VentricleNotFound
-from ACNetLib.inference.exam import ExamResult, check_one_exam, classify_exam, pool_exam
+from ACNetLib.inference.exam import check_one_exam, classify_exam, pool_exam
 from ACNetLib.inference.exam_input import Reading, read_exam
 from ACNetLib.inference.probability import calibrated, sigmoid
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import T1Map
-from conftest import Finder
+from conftest import Finder, with_map
 from dicom_files import PATIENT_ID, write_study
 from exam_files import HEIGHTS_MM, write_exam, write_slice
 from repository import REPOSITORY
@@ -60,8 +60,8 @@ def test_the_slices_of_an_exam_are_pooled_as_those_of_one_map(exam_folder: Path,
     of_network = [(each - prior_log_odds) * temperatures[0] + prior_log_odds for each in log_odds]
     assert len(of_network) == 3
     expected = sigmoid(calibrated(fmean(of_network), 3, temperatures, prior))
-    assert result["study"]["probability_dcm"] == pytest.approx(expected, rel=1e-9)
-    assert result["study"]["verdict"] == "dcm"
+    assert result["probability_dcm"] == pytest.approx(expected, rel=1e-9)
+    assert result["verdict"] == "dcm"
     assert result["warnings"] == []
 
 
@@ -72,7 +72,7 @@ def test_the_files_of_an_exam_lie_in_a_folder_for_each_map(a_result_folder: Path
     for each, t1_map in zip(result["maps"], read_exam([exam_folder]), strict=True):
         folder = a_result_folder / each["folder"]
         assert {path.name for path in folder.iterdir()} == files
-        assert each["t1_map"]["name"] == t1_map.name
+        assert each["name"] == t1_map.name
         labels = sitk.ReadImage(str(folder / "ventricle-label.nrrd"))
         assert labels.GetOrigin() == pytest.approx(t1_map.image.GetOrigin())
         assert labels.GetDirection() == pytest.approx(t1_map.image.GetDirection())
@@ -164,13 +164,13 @@ def test_maps_of_two_field_strengths_or_scanners_are_refused(exam_folder: Path) 
 
 
 @pytest.fixture
-def classify(a_study: Callable) -> Callable[..., ExamResult]:
+def classify(a_study: Callable) -> Callable[..., StudyResult]:
     """Another probability for every map; on some no ventricle is found, on others it lies elsewhere."""
     probabilities = {"exam, series 3": 0.9, "exam, series 5": 0.2, "exam, series 7": 0.6}
 
     def classify(
         t1_maps: tuple[T1Map, ...], without: tuple[str, ...] = (), centers_mm: dict[str, np.ndarray] | None = None
-    ) -> ExamResult:
+    ) -> StudyResult:
         def classify_map(t1_map: T1Map, _progress: object) -> StudyResult:
             if t1_map.name in without:
                 raise VentricleNotFound(f"{t1_map.name}: the left ventricle was not found.")
@@ -191,11 +191,11 @@ def test_the_classifier_tells_a_map_without_a_heart_from_other_errors(a_model: M
 
 
 def test_a_map_without_a_heart_is_a_note_and_does_not_stop_the_others(
-    classify: Callable[..., ExamResult], exam_folder: Path
+    classify: Callable[..., StudyResult], exam_folder: Path
 ) -> None:
     t1_maps = read_exam([exam_folder])
     exam = classify(t1_maps, ("exam, series 5",))
-    assert [result.t1_map.name for result in exam.results] == ["exam, series 3", "exam, series 7"]
+    assert [each.name for each in exam.maps] == ["exam, series 3", "exam, series 7"]
     (note,) = exam.warnings
     assert note == "exam, series 5 was left out: the left ventricle was not found."
     assert exam.probability_dcm == classify((t1_maps[0], t1_maps[2])).probability_dcm
@@ -204,26 +204,26 @@ def test_a_map_without_a_heart_is_a_note_and_does_not_stop_the_others(
 
 
 def test_the_only_map_with_a_heart_has_the_note_in_its_result(
-    classify: Callable[..., ExamResult], exam_folder: Path
+    classify: Callable[..., StudyResult], exam_folder: Path
 ) -> None:
     t1_maps = read_exam([exam_folder])
     exam = classify(t1_maps, ("exam, series 5", "exam, series 7"))
     assert exam.probability_dcm == classify(t1_maps[:1]).probability_dcm
-    assert len([warning for warning in exam.results[0].warnings if "was left out" in warning]) == 2
+    assert len([warning for warning in exam.warnings if "was left out" in warning]) == 2
 
 
 def test_a_ventricle_far_from_those_of_the_other_maps_is_left_out_with_a_note(
-    classify: Callable[..., ExamResult], exam_folder: Path
+    classify: Callable[..., StudyResult], exam_folder: Path
 ) -> None:
     t1_maps = read_exam([exam_folder])
     elsewhere = t1_maps[1].center + 40 * t1_maps[1].row_axis
     exam = classify(t1_maps, centers_mm={"exam, series 5": elsewhere})
-    assert len(exam.results) == 2
+    assert len(exam.maps) == 2
     assert re.fullmatch(r"exam, series 5 was left out: its ventricle lies 4\d mm from .*", exam.warnings[0])
 
 
 def test_ventricles_farther_apart_than_a_heart_is_long_are_refused(
-    classify: Callable[..., ExamResult], exam_folder: Path
+    classify: Callable[..., StudyResult], exam_folder: Path
 ) -> None:
     t1_maps = read_exam([exam_folder])
     image = sitk.Image(t1_maps[2].image)
@@ -254,17 +254,17 @@ def results(a_study: Callable, exam_folder: Path) -> Iterator[StudyResult]:
 
 def test_a_slice_that_is_left_out_has_no_part_in_the_exam(results: Iterator[StudyResult]) -> None:
     first, second, third = results
-    exam = pool_exam([first, replace(second, left_out=(0,)), third])
+    exam = pool_exam([first, with_map(second, sections=(replace(second.sections[0], left_out=True),)), third])
     assert exam.probability_dcm == pytest.approx(pool_exam([first, third]).probability_dcm)
-    assert len(exam.results) == 3
+    assert len(exam.maps) == 3
     with pytest.raises(ACNetError, match="at least one"):
-        pool_exam([replace(each, left_out=(0,)) for each in exam.results])
+        exam.leaving_out({0, 1, 2})
 
 
 def test_what_holds_for_all_maps_is_said_once_and_else_with_the_map(results: Iterator[StudyResult]) -> None:
     first, *others = results
-    exam = pool_exam([replace(first, warnings=(*first.warnings, "It was converted.")), *others], ["Of the exam."])
-    assert exam.study_warnings == ["Of the exam.", "The map is odd.", "exam, series 3: It was converted."]
+    exam = pool_exam([with_map(first, warnings=(*first.warnings, "It was converted.")), *others], ["Of the exam."])
+    assert list(exam.warnings) == ["Of the exam.", "The map is odd.", "exam, series 3: It was converted."]
 
 
 @pytest.mark.parametrize(

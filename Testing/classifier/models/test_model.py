@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.models.card import read_card
 from ACNetLib.models.header import METADATA_KEY
-from ACNetLib.models.model import Model, load_model, read_card, save_model
+from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import IntensityScaling
 

@@ -19,7 +19,7 @@ from ACNetLib.errors import VentricleNotFound
 from ACNetLib.inference.exam import pool_exam
 from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.output import add_t1_map, find_result, save_scene
-from ACNetLib.scene.table import read_summary
+from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import StandInClassifier, choose, classify, composites, result_of, wait_for_end
 
@@ -65,9 +65,11 @@ def test_several_volumes_give_one_result_and_each_its_own_overlay(
     assert "Section short axis: 1: The crop reaches beyond the map." in ui.studyLabel.text
     for volume, study in zip(an_exam, studies, strict=True):
         nodes = result_of(volume)
-        assert read_summary(nodes.table)[0].probability_dcm == pytest.approx(expected.probability_dcm)
-        assert len(read_summary(nodes.table)[1]) == 3
-        np.testing.assert_array_equal(slicer.util.arrayFromVolume(nodes.labels["combined"]), study.bands["combined"])
+        assert read_record(nodes.table).probability_dcm == pytest.approx(expected.probability_dcm)
+        assert len(read_record(nodes.table).sections) == 3
+        np.testing.assert_array_equal(
+            slicer.util.arrayFromVolume(nodes.labels["combined"]), study.images[0].bands["combined"]
+        )
     assert shown_volume() is an_exam[0]
 
 
@@ -117,11 +119,13 @@ def test_a_slice_that_is_left_out_is_left_out_for_all_volumes(
     ui.sectionTable.item(2, 0).setCheckState(qt.Qt.Checked)
     runs = [a_module.widget.panel.logic.run(volume) for volume in an_exam]
     assert runs[0] is runs[1]
-    assert [result.left_out for result in runs[0].exam.results] == [(), (0,)]
+    left_out = [[section.left_out for section in each.sections] for each in runs[0].study.maps]
+    assert left_out == [[False, False], [True]]
     for volume in an_exam:
-        study, rows = read_summary(result_of(volume).table)
+        study = read_record(result_of(volume).table)
+        rows = study.sections
         assert [row.left_out for row in rows] == [0, 0, 1]
-        assert study.probability_dcm == pytest.approx(runs[0].exam.probability_dcm)
+        assert study.probability_dcm == pytest.approx(runs[0].study.probability_dcm)
     assert "Left out of the study: section apex: 0." in ui.studyLabel.text
 
 
@@ -139,10 +143,10 @@ def test_a_moved_box_of_any_volume_pools_the_exam_anew(
     place = crop_box_center(box)
     wait_until(lambda: bool(a_classifier.moves))
     wait_for_end(a_module)
-    assert a_classifier.moves[0][0] == 0
+    assert a_classifier.moves[0][0] == 2
     np.testing.assert_allclose(a_classifier.moves[0][1], place, atol=1e-6)
     for volume in an_exam:
-        _, rows = read_summary(result_of(volume).table)
+        rows = read_record(result_of(volume).table).sections
         assert [row.probability_dcm for row in rows] == pytest.approx([0.91, 0.81, 0.6])
         assert [row.left_out for row in rows] == [0, 0, 1]
     assert shown_volume() is an_exam[1]
@@ -181,7 +185,7 @@ def test_a_saved_exam_is_there_again(a_module: Any, an_exam: tuple[Volume, Volum
     ui.sectionTable.cellClicked.emit(2, 0)
     assert shown_volume().GetName() == "apex"
     ui.sectionTable.item(0, 0).setCheckState(qt.Qt.Checked)
-    left_out = [row.left_out for row in read_summary(result_of(shown_volume()).table)[1]]
+    left_out = [row.left_out for row in read_record(result_of(shown_volume()).table).sections]
     assert left_out == [1, 0, 0]
 
 
@@ -192,7 +196,7 @@ def test_a_volume_that_is_classified_alone_again_is_no_longer_of_the_exam(
 
     base, apex = an_exam
     a_module.widget.panel.logic.classify(apex)
-    assert [row.map_number for row in read_summary(result_of(apex).table)[1]] == [0]
+    assert [each.name for each in read_record(result_of(apex).table).maps] == ["apex"]
     assert [each.t1_volume for each in results_of_exam(result_of(base), slicer.mrmlScene)] == [base]
     assert [each.t1_volume for each in results_of_exam(result_of(apex), slicer.mrmlScene)] == [apex]
 
@@ -201,14 +205,7 @@ def test_the_logic_classifies_an_exam_without_panel(a_module: Any, a_volume: Vol
     from ACNetLib.panel.logic import Choices
 
     nodes = a_module.widget.panel.logic.classify(a_volume, Choices(other_slices=[apex_volume]))
-    assert [row.map_name for row in read_summary(nodes.table)[1]] == ["short axis", "short axis", "apex"]
-
-
-def test_a_table_of_before_is_read_as_that_of_one_map(a_module: Any, a_volume: Volume) -> None:
-    nodes = a_module.widget.panel.logic.classify(a_volume)
-    for name in ("map_number", "map_name"):
-        nodes.table.RemoveColumn(nodes.table.GetColumnIndex(name))
-    assert [(row.map_number, row.map_name) for row in read_summary(nodes.table)[1]] == [(0, "")] * 2
+    assert [each.of_map.name for each in read_record(nodes.table).slices] == ["short axis", "short axis", "apex"]
 
 
 def test_another_t1_map_ends_the_exam_unless_it_is_of_it(

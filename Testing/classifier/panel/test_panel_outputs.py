@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import slicer
 import slicer.util
+from PIL import Image
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import save_scene
 from panel_fixtures import classify, wait_for_end
 from repository import REPOSITORY
 
@@ -43,7 +49,7 @@ def test_a_report_is_written_into_a_new_folder_and_opened(
     assert opened == [str(tmp_path / folder / "report.html") for folder in folders]
     assert str(tmp_path / "acnet-report-2" / "report.html") in ui.statusLabel.text
     values = json.loads((tmp_path / "acnet-report" / "result.json").read_text(encoding="utf-8"))
-    assert [section["left_out"] for section in values["sections"]] == [True, False]
+    assert [section["left_out"] for section in values["maps"][0]["sections"]] == [True, False]
     page = (tmp_path / "acnet-report" / "report.html").read_text(encoding="utf-8")
     assert "by the reader:</strong> section 0." in page
 
@@ -73,15 +79,55 @@ def test_a_folder_that_can_not_be_written_is_named_and_the_panel_stays_usable(
     classify(a_module, a_volume)
 
 
-def test_there_is_a_report_only_of_a_run_of_this_session(a_module: Any, ui: Any, a_volume: Volume) -> None:
+def test_there_is_a_report_only_of_a_result(a_module: Any, ui: Any, a_volume: Volume) -> None:
     ui.volumeSelector.setCurrentNode(a_volume)
     assert not ui.reportButton.enabled
     classify(a_module, a_volume)
     assert ui.reportButton.enabled
-    a_module.widget.panel.logic.forget_runs()  # as in a scene that was opened from a file
-    a_module.enter()
+
+
+def test_a_scene_opened_from_a_file_gives_the_report_of_the_day_it_was_made(
+    a_module: Any, ui: Any, a_volume: Volume, a_result: ResultNodes, opened: list[str], tmp_path: Path
+) -> None:
+    import qt
+
+    ui.sectionTable.item(0, 0).setCheckState(qt.Qt.Checked)
+    ui.reportButton.click()
+    wait_for_end(a_module)
+    save_scene(slicer.mrmlScene, tmp_path / "scene.mrb")
+    slicer.mrmlScene.Clear(0)
     assert not ui.reportButton.enabled
-    assert ui.reportButton.toolTip.startswith("Click Apply first")
+    zipfile.ZipFile(tmp_path / "scene.mrb").extractall(tmp_path)
+    slicer.mrmlScene.SetURL(str(tmp_path / "scene" / "scene.mrml"))
+    assert slicer.mrmlScene.Import()
+    ui.reportButton.click()
+    wait_for_end(a_module)
+    assert len(opened) == 2
+    first, second = (tmp_path / name for name in ("acnet-report", "acnet-report-2"))
+    names = {path.name for path in first.iterdir()}
+    assert names == {path.name for path in second.iterdir()}
+    assert {"attention.nrrd", "section-1.png", "report.html", "result.json"} < names
+    assert (first / "result.json").read_bytes() == (second / "result.json").read_bytes()
+    pages = [(folder / "report.html").read_text(encoding="utf-8") for folder in (first, second)]
+    assert len({re.sub('base64,[^"]*', "", page) for page in pages}) == 1
+    for name in names:
+        if name.endswith(".nrrd"):
+            before, after = (sitk.ReadImage(str(folder / name)) for folder in (first, second))
+            np.testing.assert_array_equal(sitk.GetArrayFromImage(after), sitk.GetArrayFromImage(before))
+            assert after.GetOrigin() == pytest.approx(before.GetOrigin(), abs=1e-4)
+        if name.endswith(".png"):  # a scene's files round the geometry
+            before, after = (np.asarray(Image.open(folder / name)).astype(int) for folder in (first, second))
+            assert (np.abs(after - before) > 2).mean() < 1e-3
+
+
+def test_a_report_whose_attention_is_gone_is_refused_in_words(
+    a_module: Any, ui: Any, a_result: ResultNodes, opened: list[str], tmp_path: Path
+) -> None:
+    slicer.mrmlScene.RemoveNode(a_result.maps["combined"])
+    ui.reportButton.click()
+    assert "short axis: the T1 map of this result" in ui.statusLabel.text
+    assert "Classify the map again" in ui.statusLabel.text
+    assert not list(tmp_path.glob("acnet-report*"))
 
 
 def test_a_segmentation_of_the_shown_overlay_is_made_by_a_click(

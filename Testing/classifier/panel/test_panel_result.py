@@ -16,7 +16,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.table import read_summary
+from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import StandInClassifier, choose, classify, composites, wait_for_end
 
@@ -161,14 +161,15 @@ def test_a_tick_leaves_the_section_out_and_the_study_is_recomputed(
 ) -> None:
     before = ui.verdictLabel.text
     tick(ui, 0)
-    study, rows = read_summary(a_result.table)
+    study = read_record(a_result.table)
+    rows = study.sections
     assert [row.left_out for row in rows] == [1, 0]
     assert study.probability_dcm < 0.91
     assert f"<b>{100 * study.probability_dcm:.0f} %</b>" in ui.verdictLabel.text
     assert "Left out of the study: section 0." in ui.studyLabel.text
     run = a_module.widget.panel.logic.run(a_result.t1_volume)
-    assert run.exam.results[0].left_out == (0,)
-    assert run.exam.probability_dcm == pytest.approx(study.probability_dcm)
+    assert [section.left_out for section in run.study.sections] == [True, False]
+    assert run.study.probability_dcm == pytest.approx(study.probability_dcm)
     tick(ui, 0, ticked=False)
     assert ui.verdictLabel.text != before  # pooled from the sections: the made-up study's own number was another
     assert "Left out" not in ui.studyLabel.text
@@ -182,7 +183,7 @@ def test_the_last_section_can_not_be_left_out(a_result: ResultNodes, ui: Any) ->
     tick(ui, 1)
     assert "expected at least one that counts" in ui.statusLabel.text
     assert ui.sectionTable.item(1, 0).checkState() == qt.Qt.Unchecked
-    assert [row.left_out for row in read_summary(a_result.table)[1]] == [1, 0]
+    assert [row.left_out for row in read_record(a_result.table).sections] == [1, 0]
 
 
 def test_a_moved_crop_box_has_its_section_classified_anew(
@@ -194,7 +195,7 @@ def test_a_moved_crop_box_has_its_section_classified_anew(
     place = move(a_result, 1, np.array([6.0, 0.0, 0.0]))
     wait_until(lambda: bool(a_classifier.moves))
     wait_for_end(a_module)
-    (section, center_mm), rows = a_classifier.moves[0], read_summary(a_result.table)[1]
+    (section, center_mm), rows = a_classifier.moves[0], read_record(a_result.table).sections
     assert section == 1
     np.testing.assert_allclose(center_mm, place, atol=1e-6)
     assert rows[1].probability_dcm == pytest.approx(0.5)

@@ -21,7 +21,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import add_t1_map, find_result, save_scene
-from ACNetLib.scene.table import read_summary
+from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import MODULE_FILE, StandInClassifier, choose, classify, composites, result_of, wait_for_end
 
@@ -79,7 +79,7 @@ def test_while_it_runs_apply_is_cancel_and_the_main_thread_is_free(
 def test_cancelling_keeps_the_earlier_result_and_the_panel_can_run_again(
     a_module: Any, ui: Any, a_volume: Volume, a_result: ResultNodes, a_classifier: StandInClassifier, a_study: Callable
 ) -> None:
-    before = read_summary(a_result.table)
+    before = read_record(a_result.table)
     a_classifier.answer = lambda t1_map, center_mm: a_study(t1_map, center_mm, probability_dcm=0.3)
     start(a_module, a_volume, a_classifier)
     ui.applyButton.click()
@@ -88,9 +88,9 @@ def test_cancelling_keeps_the_earlier_result_and_the_panel_can_run_again(
     a_classifier.may_answer.set()
     wait_for_end(a_module)
     assert ui.statusLabel.text == "Cancelled: nothing was changed."
-    assert read_summary(a_result.table) == before
+    assert read_record(a_result.table) == before
     classify(a_module, a_volume)
-    assert read_summary(a_result.table)[0].probability_dcm == 0.3
+    assert read_record(a_result.table).probability_dcm == 0.3
 
 
 def test_cancelling_the_first_run_leaves_no_half_result(
@@ -243,7 +243,7 @@ def test_the_logic_classifies_without_panel(a_module: Any, a_volume: Volume) -> 
 
     logic = a_module.widget.panel.logic
     nodes = logic.classify(a_volume)
-    assert read_summary(nodes.table)[0].verdict == "dcm"
+    assert read_record(nodes.table).verdict == "dcm"
     with pytest.raises(ACNetError, match="acnet-c"):
         logic.classify(a_volume, Choices(model_name="acnet-c"))
 
@@ -408,8 +408,10 @@ def test_a_click_runs_a_real_network_on_the_processor(
     classify(a_module, a_volume)
     assert ui.statusLabel.text == ""
     nodes = result_of(a_volume)
-    study, rows = read_summary(nodes.table)
-    assert (study.model, study.device, study.center_source, len(rows)) == ("untrained", "cpu", "point", 2)
+    study = read_record(nodes.table)
+    rows = study.sections
+    assert (study.model.name, study.device.device) == ("untrained", "cpu")
+    assert (study.maps[0].center_source, len(rows)) == ("point", 2)
     word = {"dcm": "DCM", "normal": "Normal", "uncertain": "Uncertain"}[study.verdict]
     assert word in ui.verdictLabel.text
     bands = slicer.util.arrayFromVolume(nodes.labels["combined"])

@@ -17,20 +17,21 @@ import SimpleITK as sitk
 from ACNetLib import __version__
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam import pool_exam
-from ACNetLib.models.model import read_card
+from ACNetLib.inference.record import StudyRecord, record_from_values, record_values
+from ACNetLib.models.card import read_card
 from ACNetLib.models.store import model_for_field
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.report.files import result_values, write_result
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.measures import SectionMeasures
+from conftest import made_up_study, with_map
 from repository import REPOSITORY
 
 FORMAT_PAGE = (REPOSITORY / "Documentation" / "result-format.md").read_text(encoding="utf-8")
 FILES, SCHEMA = FORMAT_PAGE.split("## result.json")
-SCHEMA, EXAM_SCHEMA = SCHEMA.split("## Several maps of one exam")
 DOCUMENTED = re.compile(r"^\| `([A-Za-z0-9_.\[\]-]+)` \|", re.MULTILINE)
-FREE_FIELDS = ("model.network",)
-"""Their own fields belong to the network."""
+FREE_FIELDS = ("model",)
+"""Its own fields are those of a model's card."""
 
 
 @pytest.fixture
@@ -42,9 +43,9 @@ def a_folder(tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> Pat
 def test_volumes_lie_on_the_grid_of_the_t1_map(a_folder: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> None:
     study = a_study(an_oblique_t1_map)
     for name, expected in (
-        ("attention.nrrd", study.attention["combined"]),
-        ("attention-label.nrrd", study.bands["combined"]),
-        ("ventricle-label.nrrd", study.ventricle),
+        ("attention.nrrd", study.images[0].attention["combined"]),
+        ("attention-label.nrrd", study.images[0].bands["combined"]),
+        ("ventricle-label.nrrd", study.images[0].ventricle),
     ):
         image = sitk.ReadImage(str(a_folder / name))
         assert image.GetSpacing() == pytest.approx(an_oblique_t1_map.image.GetSpacing())
@@ -60,23 +61,34 @@ def test_a_result_has_exactly_the_documented_files(tmp_path: Path, an_oblique_t1
 
 
 def test_result_json_holds_exactly_the_documented_fields(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
-    study = replace(a_study(an_oblique_t1_map), card=read_card(model_for_field(1.5)))
+    study = replace(
+        a_study(an_oblique_t1_map), model=read_card(model_for_field(1.5)), reference=ReferenceT1(1000.0, 24.0)
+    )
     assert set(DOCUMENTED.findall(SCHEMA)) == set(_paths(result_values(study)))
 
 
-def test_result_json_of_an_exam_holds_what_is_of_one_map_once_a_map(
-    an_oblique_t1_map: T1Map, a_study: Callable
-) -> None:
-    study = replace(a_study(an_oblique_t1_map), card=read_card(model_for_field(1.5)))
+def test_result_json_of_an_exam_is_of_the_same_shape(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
+    study = a_study(an_oblique_t1_map)
     of_one, values = result_values(study), result_values(pool_exam([study, study], ["Another was left out."]))
-    moved = {"t1_map", "center_source", "field_mismatch", "sections"}
-    assert values.keys() == {*of_one, "maps"} - moved
-    assert [each["folder"] for each in values["maps"]] == ["map-1", "map-2"]
+    assert values.keys() == of_one.keys()
+    assert (of_one["maps"][0]["folder"], [each["folder"] for each in values["maps"]]) == ("", ["map-1/", "map-2/"])
     for each in values["maps"]:
-        assert set(DOCUMENTED.findall(EXAM_SCHEMA)) == {f"maps[].{key}" for key in each}
-        assert {key: each[key] for key in moved} == {key: of_one[key] for key in moved}
-        assert each["warnings"] == of_one["warnings"]
-    assert values["warnings"] == ["Another was left out."]
+        assert {**each, "folder": ""} == of_one["maps"][0]
+    assert values["exam_warnings"] == ["Another was left out."]
+    assert values["warnings"] == ["Another was left out.", "The map is odd."]
+
+
+def test_the_record_of_result_json_is_the_one_that_was_written(a_folder: Path, an_oblique_t1_map: T1Map) -> None:
+    record = record_from_values(_read_strictly(a_folder / "result.json"))
+    assert type(record) is StudyRecord
+    assert record_values(record) == record_values(made_up_study(an_oblique_t1_map))
+    assert record.leaving_out({1}) == record_from_values(record_values(record.leaving_out({1})))
+
+
+@pytest.mark.parametrize(("field", "value"), [("format_version", 2), ("maps", [{}]), ("model", {}), ("stability", [1])])
+def test_what_is_no_record_is_refused(a_folder: Path, field: str, value: object) -> None:
+    with pytest.raises(ACNetError, match=r"^result: .*"):
+        record_from_values({**_read_strictly(a_folder / "result.json"), field: value})
 
 
 def _paths(value: object, prefix: str = "") -> list[str]:
@@ -90,16 +102,15 @@ def _paths(value: object, prefix: str = "") -> list[str]:
 
 def test_result_json_tells_the_verdict_the_rule_and_the_range(a_folder: Path) -> None:
     values = _read_strictly(a_folder / "result.json")
-    assert values["study"]["verdict"] == "dcm"
-    assert values["study"]["stability"] == pytest.approx(
-        {"low": 0.86, "high": 0.94, "shift_mm": 3.0, "turn_degrees": 5.0}
+    assert values["verdict"] == "dcm"
+    assert values["stability"] == pytest.approx([0.86, 0.94])
+    assert values["moved_by"] == {"shift_mm": 3.0, "turn_degrees": 5.0}
+    assert values["prevalence_dcm"] == 0.5
+    assert values["uncertain_range"] == [0.2, 0.8]
+    assert (
+        values["verdict_words"] == "normal below a probability of 0.2, uncertain from 0.2 to below 0.8, DCM from 0.8 on"
     )
-    assert values["study"]["prevalence_dcm"] == 0.5
-    assert values["verdict_rule"] == {
-        "uncertain_range": [0.2, 0.8],
-        "words": "normal below a probability of 0.2, uncertain from 0.2 to below 0.8, DCM from 0.8 on",
-    }
-    assert values["sections"][1]["measures"]["septal_t1_ms"] == 1043.2
+    assert values["maps"][0]["sections"][1]["measures"]["septal_t1_ms"] == 1043.2
     assert values["warnings"] == ["The map is odd."]
 
 
@@ -112,17 +123,17 @@ def test_what_can_not_be_measured_is_null_in_result_json(
         replace(study.sections[0], measures=SectionMeasures(nothing, 1010.0, 2500.0, 6.5)),
         replace(study.sections[1], measures=None),
     )
-    card = replace(study.card, metrics={"auroc": {"value": 0.9, "low": nothing, "high": 1.0}})
-    write_result(replace(study, sections=sections, card=card), tmp_path / "result")
+    card = replace(study.model, metrics={"auroc": {"value": 0.9, "low": nothing, "high": 1.0}})
+    write_result(replace(with_map(study, sections=sections), model=card), tmp_path / "result")
     values = _read_strictly(tmp_path / "result" / "result.json")
-    assert values["sections"][0]["measures"]["septal_t1_ms"] is None
-    assert values["sections"][0]["measures"]["myocardial_t1_ms"] == 1010.0
-    assert values["sections"][1]["measures"] is None
-    assert values["model"]["auroc"] == {"value": 0.9, "low": None, "high": 1.0}
+    assert values["maps"][0]["sections"][0]["measures"]["septal_t1_ms"] is None
+    assert values["maps"][0]["sections"][0]["measures"]["myocardial_t1_ms"] == 1010.0
+    assert values["maps"][0]["sections"][1]["measures"] is None
+    assert values["model"]["metrics"]["auroc"] == {"value": 0.9, "low": None, "high": 1.0}
 
 
 def test_a_model_that_was_not_judged_has_no_auroc_in_result_json(a_folder: Path) -> None:
-    assert _read_strictly(a_folder / "result.json")["model"]["auroc"] is None
+    assert "auroc" not in _read_strictly(a_folder / "result.json")["model"]["metrics"]
 
 
 def _read_strictly(path: Path) -> dict[str, Any]:
@@ -143,7 +154,7 @@ def test_a_folder_whose_name_is_no_text_has_a_result_too(
     name = b"M\xfcller".decode("utf-8", "surrogateescape")  # as Python reads a Latin-1 name on Linux
     write_result(a_study(replace(an_oblique_t1_map, name=name)), tmp_path / "result")
     assert "M?ller" in (tmp_path / "result" / "report.html").read_text(encoding="utf-8")
-    assert _read_strictly(tmp_path / "result" / "result.json")["t1_map"]["name"] == name
+    assert _read_strictly(tmp_path / "result" / "result.json")["maps"][0]["name"] == name
 
 
 def test_the_page_shows_the_pictures_of_the_folder(a_folder: Path) -> None:
@@ -186,21 +197,22 @@ def test_result_json_tells_the_reference_and_the_z_scores_or_that_there_is_none(
     t1_map = replace(an_oblique_t1_map, scanner="SIEMENS Avanto")
     study = a_study(t1_map)
     values = result_values(study)
-    assert values["t1_map"]["scanner"] == "SIEMENS Avanto"
-    words = values["reference_t1"].pop("words")
+    assert values["maps"][0]["scanner"] == "SIEMENS Avanto"
+    words = values["reference_words"]
     assert words.startswith("No reference T1 of this scanner (SIEMENS Avanto) was given: ")
     assert words.endswith("the verdict is uncertain from 0.2 to below 0.8.")
-    assert values["reference_t1"] == {"source": "none", "mean_ms": None, "sd_ms": None, "t1_factor": 1.0}
-    assert (values["study"]["septal_t1_ms"], values["study"]["septal_z"]) == (1043.2, None)
+    assert (values["reference"], values["t1_factor"]) == (None, 1.0)
+    assert (values["septal_t1_ms"], values["septal_z"]) == (1043.2, None)
     assert values["model"]["normal_t1_ms"] is None
 
-    card = replace(study.card, normal_t1_ms=(990.0, 30.0), uncertain_range_without_reference=(0.1, 0.9))
+    card = replace(study.model, normal_t1_ms=(990.0, 30.0), uncertain_range_without_reference=(0.1, 0.9))
     reference = ReferenceT1(1000.0, 24.0, "remembered")
-    values = result_values(replace(study, card=card, reference=reference))
-    words = values["reference_t1"].pop("words")
+    values = result_values(replace(study, model=card, reference=reference))
+    words = values["reference_words"]
     assert "(SIEMENS Avanto), remembered: 1000 ± 24 ms. The networks saw T1 times 0.990" in words
-    assert values["reference_t1"] == {"source": "remembered", "mean_ms": 1000.0, "sd_ms": 24.0, "t1_factor": 0.99}
-    assert values["study"]["septal_z"] == values["sections"][0]["septal_z"] == pytest.approx(1.8)
-    assert values["verdict_rule"]["uncertain_range"] == [0.2, 0.8]
+    assert values["reference"] == {"source": "remembered", "mean_ms": 1000.0, "sd_ms": 24.0}
+    assert values["t1_factor"] == 0.99
+    assert values["septal_z"] == values["maps"][0]["sections"][0]["septal_z"] == pytest.approx(1.8)
+    assert values["uncertain_range"] == [0.2, 0.8]
     assert values["model"]["normal_t1_ms"] == [990.0, 30.0]
-    assert result_values(replace(study, card=card))["verdict_rule"]["uncertain_range"] == [0.1, 0.9]
+    assert result_values(replace(study, model=card))["uncertain_range"] == [0.1, 0.9]

@@ -13,12 +13,13 @@ from ACNetLib import __version__
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.models.model import INTENDED_USE, read_card
+from ACNetLib.models.card import INTENDED_USE, read_card
 from ACNetLib.models.store import model_for_field
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.report.page import report_page
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.measures import SectionMeasures
+from conftest import with_map
 
 VOID = {"meta", "img"}
 PICTURES = [b"first picture", b"second picture"]
@@ -105,32 +106,31 @@ def test_what_can_not_be_measured_is_a_dash(study: StudyResult) -> None:
         replace(first, measures=SectionMeasures(float("nan"), 1010.0, 2500.0, 6.5)),
         replace(second, measures=None),
     )
-    page = report_page(replace(study, sections=unknown), PICTURES)
+    page = report_page(with_map(study, sections=unknown), PICTURES)
     assert [row[4:8] for row in rows(page)] == [["-", "1010", "2500", "6.5"], ["-", "-", "-", "-"]]
     assert "nan" not in Page(page).text.lower().split()
 
 
 def test_a_section_that_was_not_judged_is_named(study: StudyResult) -> None:
-    text = page_of(replace(study, sections=study.sections[:1])).text
+    text = page_of(with_map(study, sections=study.sections[:1])).text
     assert "Not judged: section 1." in text
 
 
 @pytest.mark.parametrize("source", ["point", "segmentation"])
 def test_a_persons_centre_is_no_localizers_confidence(study: StudyResult, source: str) -> None:
-    page = report_page(replace(study, center_source=source), PICTURES)
+    page = report_page(with_map(study, center_source=source), PICTURES)
     assert [row[3] for row in rows(page)] == ["given by a person"] * 2
 
 
 def test_research_use_comes_first_and_simulation_is_said_beside_it(study: StudyResult) -> None:
-    text = page_of(replace(study, t1_map=replace(study.t1_map, simulated=True))).text
+    text = page_of(with_map(study, simulated=True)).text
     start = text.index(INTENDED_USE)
     assert start < text.index("Simulated T1 map") < text.index("trained on simulated") < text.index("Verdict")
     assert "Simulated T1 map" not in page_of(study).text
 
 
 def test_a_verdict_at_another_field_strength_is_said_to_mean_nothing(study: StudyResult) -> None:
-    t1_map = replace(study.t1_map, field_strength_tesla=3.0)
-    text = page_of(replace(study, field_mismatch=True, t1_map=t1_map)).text
+    text = page_of(with_map(study, field_mismatch=True, field_strength_tesla=3.0)).text
     assert text.index("mean nothing here: the map is from 3 T, the model is for 1.5 T") < text.index(
         "Probability of DCM"
     )
@@ -145,7 +145,7 @@ def test_warnings_of_the_study_and_of_its_sections_are_listed(study: StudyResult
 
 def test_the_card_of_the_shipped_model_is_told_with_its_intervals(study: StudyResult) -> None:
     card = read_card(model_for_field(1.5))
-    text = page_of(replace(study, card=card)).text
+    text = page_of(replace(study, model=card)).text
     for name in ("auroc", "recall_dcm", "recall_normal"):
         estimate = card.metrics[name]
         assert f"{estimate['value']:.3f} (95 % interval {estimate['low']:.3f} to {estimate['high']:.3f})" in text
@@ -168,13 +168,15 @@ def test_recalls_are_named_by_their_class(study: StudyResult) -> None:
 
 def test_no_value_can_put_anything_but_text_into_the_page(study: StudyResult) -> None:
     hostile = replace(
-        study,
-        t1_map=replace(study.t1_map, name=HOSTILE),
-        card=replace(study.card, name=HOSTILE, licence=HOSTILE, weights_sha256="<b>"),
+        with_map(
+            study,
+            name=HOSTILE,
+            warnings=(HOSTILE,),
+            sections=tuple(replace(section, warnings=(HOSTILE,)) for section in study.sections),
+        ),
+        model=replace(study.model, name=HOSTILE, licence=HOSTILE, weights_sha256="<b>"),
         localizer=HOSTILE,
         device=DeviceChoice("cpu", HOSTILE),
-        warnings=(HOSTILE,),
-        sections=tuple(replace(section, warnings=(HOSTILE,)) for section in study.sections),
     )
     page, usual = page_of(hostile), page_of(study)
     assert [tag for tag, _ in page.tags if tag != "li"] == [tag for tag, _ in usual.tags if tag != "li"]
@@ -214,8 +216,8 @@ def test_a_screen_reader_finds_its_way(study: StudyResult) -> None:
 def test_the_page_says_the_reference_and_shows_z_scores_beside_septal_t1(study: StudyResult) -> None:
     assert "No reference T1 of this scanner was given" in page_of(study).text
     assert "Septal T1, median of the slices: 1043 ms." in page_of(study).text
-    card = replace(study.card, normal_t1_ms=(996.0, 31.0), uncertain_range_without_reference=(0.1, 0.9))
-    known = replace(study, card=card, reference=ReferenceT1(1012.0, 28.0))
+    card = replace(study.model, normal_t1_ms=(996.0, 31.0), uncertain_range_without_reference=(0.1, 0.9))
+    known = replace(study, model=card, reference=ReferenceT1(1012.0, 28.0))
     page = report_page(known, PICTURES)
     assert [row[4] for row in rows(page)] == ["1043 (z +1.1)"] * 2
     text = Page(page).text

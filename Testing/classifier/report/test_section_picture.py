@@ -13,6 +13,7 @@ from ACNetLib.inference.result import StudyResult
 from ACNetLib.report.picture import SEPTUM_COLOR, section_picture
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL
+from conftest import with_images, with_map
 
 CROP_SIDE, CROP_MM, MARGIN, HEADER = 512, 128, 16, 114
 
@@ -24,7 +25,7 @@ def study(an_oblique_t1_map: T1Map, a_study: Callable) -> StudyResult:
 
 def pixels(study: StudyResult) -> np.ndarray:
     """(rows, columns, 3) of the first section's picture."""
-    return np.asarray(section_picture(study, study.sections[0])).astype(int)
+    return np.asarray(section_picture(study, 0, study.sections[0])).astype(int)
 
 
 def panels(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -53,8 +54,9 @@ def test_the_septum_is_marked_on_both_panels(study: StudyResult) -> None:
 
 def test_the_contours_run_along_the_edges_of_cavity_and_wall(study: StudyResult) -> None:
     """Of the made-up ventricle: circles of 22 and 31 mm around the crop's centre."""
-    ring = replace(study, ventricle=np.where(study.ventricle == 3, MYOCARDIUM_LABEL, study.ventricle).astype(np.uint8))
-    nothing = replace(study, ventricle=np.zeros_like(study.ventricle))
+    known = study.images[0].ventricle
+    ring = with_images(study, ventricle=np.where(known == 3, MYOCARDIUM_LABEL, known).astype(np.uint8))
+    nothing = with_images(study, ventricle=np.zeros_like(known))
     _, crop = panels(np.abs(pixels(ring) - pixels(nothing)).max(axis=-1, keepdims=True))
     rows, columns, _ = np.nonzero(crop > 60)
     radius_mm = np.hypot(rows + 0.5 - CROP_SIDE / 2, columns + 0.5 - CROP_SIDE / 2) * CROP_MM / CROP_SIDE
@@ -66,17 +68,17 @@ def test_the_contours_run_along_the_edges_of_cavity_and_wall(study: StudyResult)
 
 
 def test_without_labels_no_contour_is_drawn(study: StudyResult) -> None:
-    picture = pixels(replace(study, ventricle=np.zeros_like(study.ventricle)))
+    picture = pixels(with_images(study, ventricle=np.zeros_like(study.images[0].ventricle)))
     assert not is_color(picture, SEPTUM_COLOR).any()
 
 
 def test_a_long_name_is_cut_within_the_picture(study: StudyResult) -> None:
     usual = pixels(study)
-    picture = pixels(replace(study, t1_map=replace(study.t1_map, name="a long name " * 50)))
+    picture = pixels(with_map(study, name="a long name " * 50))
     assert picture.shape == usual.shape
     assert np.ptp(picture[-MARGIN - 20 :, -MARGIN:], axis=(0, 1)).max() == 0, "the right margin is free"
 
 
 def test_a_section_without_measures_has_a_picture_too(study: StudyResult) -> None:
     section = replace(study.sections[0], measures=None)
-    assert isinstance(section_picture(study, section), Image.Image)
+    assert isinstance(section_picture(study, 0, section), Image.Image)

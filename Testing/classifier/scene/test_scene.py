@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
 from ACNetLib.inference.probability import log_odds_of, sigmoid
 from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.report.wording import reference_text
 from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.display import VENTRICLE
 from ACNetLib.scene.input import t1_map_from_volume_node
@@ -33,9 +33,12 @@ from ACNetLib.scene.output import (
     save_scene,
     show_result,
 )
-from ACNetLib.scene.table import STUDY, leave_out, read_summary
+from ACNetLib.scene.table import RECORD, leave_out, read_record
+from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.measures import SectionMeasures
 from ACNetLib.ventricle.segments import SEGMENT_LABELS
+from conftest import with_map
 
 
 @pytest.fixture
@@ -71,8 +74,8 @@ def test_each_label_map_and_value_map_lies_on_the_t1_map(
         label, values = a_result.labels[key], a_result.maps[key]
         np.testing.assert_allclose(ijk_to_ras(label), ijk_to_ras(a_volume_node), atol=1e-6)
         np.testing.assert_allclose(ijk_to_ras(values), ijk_to_ras(a_volume_node), atol=1e-6)
-        np.testing.assert_array_equal(slicer.util.arrayFromVolume(label), study.bands[key])
-        np.testing.assert_allclose(slicer.util.arrayFromVolume(values), study.attention[key], atol=1e-6)
+        np.testing.assert_array_equal(slicer.util.arrayFromVolume(label), study.images[0].bands[key])
+        np.testing.assert_allclose(slicer.util.arrayFromVolume(values), study.images[0].attention[key], atol=1e-6)
         assert slicer.util.arrayFromVolume(label).dtype == np.uint8
 
 
@@ -81,7 +84,9 @@ def test_the_ventricle_lies_on_the_t1_map_and_is_not_shown_at_first(
 ) -> None:
     ventricle = a_result.labels[VENTRICLE]
     np.testing.assert_allclose(ijk_to_ras(ventricle), ijk_to_ras(a_volume_node), atol=1e-6)
-    np.testing.assert_array_equal(slicer.util.arrayFromVolume(ventricle), a_study(an_oblique_t1_map).ventricle)
+    np.testing.assert_array_equal(
+        slicer.util.arrayFromVolume(ventricle), a_study(an_oblique_t1_map).images[0].ventricle
+    )
     for composite in nodes_of(a_scene, "vtkMRMLSliceCompositeNode"):
         shown = composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID(), composite.GetLabelVolumeID()
         assert ventricle.GetID() not in shown
@@ -113,53 +118,46 @@ def test_the_parts_of_the_ventricle_have_names_that_are_understood_as_segments(a
 def test_the_table_has_one_row_a_section_and_keeps_what_is_said_of_the_study(
     a_result: ResultNodes, a_study: Callable, an_oblique_t1_map: T1Map
 ) -> None:
-    study, rows = read_summary(a_result.table)
+    study = read_record(a_result.table)
+    rows = study.sections
     assert [(row.section, row.verdict) for row in rows] == [(0, "dcm"), (1, "dcm")]
     np.testing.assert_allclose([row.probability_dcm for row in rows], [0.91, 0.81])
     np.testing.assert_allclose([row.confidence for row in rows], [0.97, 0.87])
-    measures = rows[0].septal_t1_ms, rows[0].wall_attention, rows[0].cavity_area_mm2, rows[0].wall_thickness_mm
-    assert measures == (1043.2, 1.17, 2703.5, 6.9)
-    assert rows[0].center_mm == a_study(an_oblique_t1_map).sections[0].grid.center_mm
-    assert rows[1].warnings == "The crop reaches beyond the map."
-    assert (study.verdict, study.probability_dcm, study.model) == ("dcm", 0.91, "acnet-made-up-1.5T")
+    assert (rows[0].measures, rows[0].wall_attention) == (SectionMeasures(1043.2, 1021.7, 2703.5, 6.9), 1.17)
+    assert rows[0].center_lps_mm == a_study(an_oblique_t1_map).sections[0].center_lps_mm
+    assert rows[1].warnings == ("The crop reaches beyond the map.",)
+    assert (study.verdict, study.probability_dcm, study.model.name) == ("dcm", 0.91, "acnet-made-up-1.5T")
     assert study.stability == pytest.approx((0.86, 0.94))
     assert study.uncertain_range == (0.2, 0.8)
-    assert (study.prevalence_dcm, study.training_prior_dcm, study.field_strength_tesla) == (0.5, 0.5, 1.5)
-    assert (study.center_source, study.localizer) == ("localizer", "localizer-made-up")
-    assert (study.simulated_model, study.device) == (True, "cpu")
+    assert (study.prevalence_dcm, study.model.training_prior_dcm) == (0.5, 0.5)
+    assert study.maps[0].field_strength_tesla == 1.5
+    assert (study.maps[0].center_source, study.localizer) == ("localizer", "localizer-made-up")
+    assert (study.model.simulated, study.device.device) == (True, "cpu")
     assert study.warnings == ("The map is odd.",)
 
 
-def test_a_scene_of_before_is_read(a_result: ResultNodes) -> None:
-    expected, _ = read_summary(a_result.table)
-    values = json.loads(a_result.table.GetAttribute(STUDY))
-    values["probability_range"] = values.pop("stability")
-    (values["study_temperature"],) = values.pop("temperatures")
-    a_result.table.SetAttribute(STUDY, json.dumps(values))
-    assert read_summary(a_result.table)[0] == expected
-
-
 def test_leaving_a_section_out_pools_the_others_and_it_can_be_taken_back(a_result: ResultNodes) -> None:
-    before = read_summary(a_result.table)
+    before = read_record(a_result.table)
     leave_out(a_result.table, {0})
-    study, rows = read_summary(a_result.table)
+    study = read_record(a_result.table)
+    rows = study.sections
     assert [row.left_out for row in rows] == [1, 0]
     assert study.probability_dcm == pytest.approx(sigmoid(log_odds_of(0.91) - 0.5))  # of the second section alone
     assert study.stability[0] < study.probability_dcm < study.stability[1]
     with pytest.raises(ACNetError, match="at least one"):
         leave_out(a_result.table, {0, 1})
-    assert read_summary(a_result.table) == (study, rows)
+    assert read_record(a_result.table) == study
     leave_out(a_result.table, ())
-    assert [row.left_out for row in read_summary(a_result.table)[1]] == [0, 0]
-    assert read_summary(a_result.table)[0].network_log_odds == before[0].network_log_odds
+    assert [row.left_out for row in read_record(a_result.table).sections] == [0, 0]
+    assert read_record(a_result.table).sections == before.sections
 
 
 def test_a_section_that_was_not_judged_has_neither_row_nor_crop_box(
     a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
 ) -> None:
     study = a_study(an_oblique_t1_map)
-    nodes = show_result(replace(study, sections=study.sections[1:]), a_volume_node, a_scene)
-    assert [row.section for row in read_summary(nodes.table)[1]] == [1]
+    nodes = show_result(with_map(study, sections=study.sections[1:]), a_volume_node, a_scene)
+    assert [row.section for row in read_record(nodes.table).sections] == [1]
     assert list(nodes.crop_boxes) == [1]
 
 
@@ -168,12 +166,13 @@ def test_what_could_not_be_measured_is_nan_also_in_a_saved_scene(
 ) -> None:
     study = a_study(an_oblique_t1_map)
     unmeasured = tuple(replace(section, measures=None) for section in study.sections)
-    nodes = show_result(replace(study, sections=unmeasured), a_volume_node, a_scene)
+    nodes = show_result(with_map(study, sections=unmeasured), a_volume_node, a_scene)
     save_scene(a_scene, tmp_path / "scene.mrb")
     scene = open_bundle(tmp_path / "scene.mrb", tmp_path / "opened")
     for table in (nodes.table, result_of(scene.GetFirstNodeByName("short axis"), scene).table):
-        row = read_summary(table)[1][0]
-        assert np.isnan([row.septal_t1_ms, row.cavity_area_mm2, row.wall_thickness_mm]).all()
+        row = read_record(table).sections[0]
+        measures = row.known_measures
+        assert np.isnan([measures.septal_t1_ms, measures.cavity_area_mm2, measures.wall_thickness_mm]).all()
         assert row.probability_dcm == pytest.approx(0.91)
 
 
@@ -183,7 +182,10 @@ def test_each_crop_box_is_its_section_grid_as_thick_as_a_section(
     sections = a_study(an_oblique_t1_map).sections
     assert list(a_result.crop_boxes) == [section.section for section in sections]
     for section in sections:
-        box, grid = a_result.crop_boxes[section.section], section.grid
+        box, grid = (
+            a_result.crop_boxes[section.section],
+            SectionGrid.around(an_oblique_t1_map, section.section, section.center_lps_mm),
+        )
         np.testing.assert_allclose(crop_box_center(box), grid.center_mm, atol=1e-6)
         np.testing.assert_allclose(box.GetSize(), (128.0, 128.0, 8.0))
         axes = slicer.util.arrayFromVTKMatrix(box.GetObjectToNodeMatrix())[:3, :2].T * (-1, -1, 1)
@@ -237,9 +239,11 @@ def test_running_again_brings_the_outputs_up_to_date_and_touches_nothing_else(
     assert own_label.GetImageData() is None
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(own_markup)) == again.folder_item
     assert a_volume_node.GetDisplayNode().GetWindowLevelMin() == 500.0
-    assert read_summary(again.table)[0].verdict == "uncertain"
-    np.testing.assert_array_equal(slicer.util.arrayFromVolume(again.labels["combined"]), study.bands["combined"])
-    np.testing.assert_allclose(crop_box_center(again.crop_boxes[1]), study.sections[1].grid.center_mm, atol=1e-6)
+    assert read_record(again.table).verdict == "uncertain"
+    np.testing.assert_array_equal(
+        slicer.util.arrayFromVolume(again.labels["combined"]), study.images[0].bands["combined"]
+    )
+    np.testing.assert_allclose(crop_box_center(again.crop_boxes[1]), study.sections[1].center_lps_mm, atol=1e-6)
 
 
 def test_outputs_that_the_new_result_does_not_have_go_and_come_back(
@@ -247,7 +251,7 @@ def test_outputs_that_the_new_result_does_not_have_go_and_come_back(
 ) -> None:
     study, count = a_study(an_oblique_t1_map), a_scene.GetNumberOfNodes()
     gone = a_result.crop_boxes[1]
-    nodes = show_result(replace(study, sections=study.sections[:1]), a_volume_node, a_scene)
+    nodes = show_result(with_map(study, sections=study.sections[:1]), a_volume_node, a_scene)
     assert list(nodes.crop_boxes) == [0]
     assert not a_scene.IsNodePresent(gone)
     for node in (nodes.labels["combined"].GetDisplayNode(), nodes.labels["combined"]):
@@ -263,8 +267,8 @@ def test_a_users_copy_of_an_output_is_kept(
 ) -> None:
     copy = a_scene.CopyNode(a_result.table)
     show_result(a_study(t1_map_from_volume_node(a_volume_node), probability_dcm=0.3), a_volume_node, a_scene)
-    assert read_summary(copy)[0].probability_dcm == 0.91
-    assert read_summary(a_result.table)[0].probability_dcm == 0.3
+    assert read_record(copy).probability_dcm == 0.91
+    assert read_record(a_result.table).probability_dcm == 0.3
 
 
 def test_a_copy_of_the_input_has_no_result_yet_and_leaves_that_of_the_input_alone(
@@ -273,7 +277,7 @@ def test_a_copy_of_the_input_has_no_result_yet_and_leaves_that_of_the_input_alon
     copy = a_scene.CopyNode(a_volume_node)
     assert find_result(copy, a_scene) is None
     show_result(a_study(t1_map_from_volume_node(copy), probability_dcm=0.3), copy, a_scene)
-    assert read_summary(a_result.table)[0].probability_dcm == 0.91
+    assert read_record(a_result.table).probability_dcm == 0.91
 
 
 def test_outputs_that_the_user_moved_stay_where_they_are(
@@ -292,8 +296,8 @@ def test_the_result_of_another_volume_is_kept(
 ) -> None:
     other = add_t1_map(an_oblique_t1_map, a_scene)
     show_result(a_study(an_oblique_t1_map, probability_dcm=0.3), other, a_scene)
-    assert read_summary(a_result.table)[0].probability_dcm == 0.91
-    assert read_summary(result_of(other, a_scene).table)[0].probability_dcm == 0.3
+    assert read_record(a_result.table).probability_dcm == 0.91
+    assert read_record(result_of(other, a_scene).table).probability_dcm == 0.3
 
 
 def test_a_result_is_found_again_by_its_input(
@@ -306,7 +310,7 @@ def test_a_result_is_found_again_by_its_input(
 def test_the_table_of_an_older_acnet_is_no_result_and_is_written_anew(
     a_result: ResultNodes, a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
 ) -> None:
-    a_result.table.RemoveAttribute(STUDY)
+    a_result.table.RemoveAttribute(RECORD)
     assert find_result(a_volume_node, a_scene) is None
     show_result(a_study(an_oblique_t1_map), a_volume_node, a_scene)
     assert find_result(a_volume_node, a_scene) == a_result
@@ -329,23 +333,19 @@ def test_a_saved_scene_opens_with_its_result(
     scene = open_bundle(tmp_path / "scene.mrb", tmp_path / "opened")
     volume = scene.GetFirstNodeByName("short axis")
     result = result_of(volume, scene)
-    (saved_study, saved_rows), (said_study, said_rows) = read_summary(result.table), read_summary(a_result.table)
-    assert saved_study == said_study
-    for saved, said in zip(saved_rows, said_rows, strict=True):  # a table's file has six digits
-        for value, expected in zip(astuple(saved), astuple(said), strict=True):
-            assert value == (pytest.approx(expected, rel=1e-5) if isinstance(expected, float) else expected)
+    assert read_record(result.table) == read_record(a_result.table)
     study = a_study(an_oblique_t1_map)
     label = result.labels["combined"]
-    np.testing.assert_array_equal(slicer.util.arrayFromVolume(label), study.bands["combined"])
-    np.testing.assert_array_equal(slicer.util.arrayFromVolume(result.labels[VENTRICLE]), study.ventricle)
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(label), study.images[0].bands["combined"])
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(result.labels[VENTRICLE]), study.images[0].ventricle)
     values = slicer.util.arrayFromVolume(result.maps["combined"])
-    np.testing.assert_allclose(values, study.attention["combined"], atol=1e-6)
+    np.testing.assert_allclose(values, study.images[0].attention["combined"], atol=1e-6)
     np.testing.assert_allclose(ijk_to_ras(label), ijk_to_ras(volume), atol=1e-6)
     assert label.GetDisplayNode().GetColorNode().GetColorName(5) == BAND_NAMES[4]
     composite = scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
     assert composite.GetLabelVolumeID() == label.GetID()
     assert t1_map_from_volume_node(volume).field_strength_tesla == 1.5
-    np.testing.assert_allclose(crop_box_center(result.crop_boxes[0]), study.sections[0].grid.center_mm, atol=1e-3)
+    np.testing.assert_allclose(crop_box_center(result.crop_boxes[0]), study.sections[0].center_lps_mm, atol=1e-3)
 
 
 def test_a_bundle_holds_the_scene_and_a_readable_table(a_result: ResultNodes, a_scene: Scene, tmp_path: Path) -> None:
@@ -371,27 +371,19 @@ def test_the_table_keeps_the_reference_and_the_range_that_follows_from_it(
     a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
 ) -> None:
     study = a_study(an_oblique_t1_map)
-    card = replace(study.card, uncertain_range_without_reference=(0.05, 0.95))
-    table = show_result(replace(study, card=card), a_volume_node, a_scene).table
-    summary, _ = read_summary(table)
+    card = replace(study.model, uncertain_range_without_reference=(0.05, 0.95))
+    table = show_result(replace(study, model=card), a_volume_node, a_scene).table
+    summary = read_record(table)
     assert summary.uncertain_range == (0.05, 0.95)
-    assert summary.reference.startswith("No reference T1 of this scanner was given")
-    assert (summary.reference_mean_ms, summary.reference_sd_ms) == (None, None)
+    assert reference_text(summary).startswith("No reference T1 of this scanner was given")
+    assert summary.reference is None
     leave_out(table, {1})
-    assert read_summary(table)[0].verdict == "uncertain", "0.91 lies within the wider range"
+    assert read_record(table).verdict == "uncertain", "0.91 lies within the wider range"
 
-    known = replace(study, card=replace(card, normal_t1_ms=(996.0, 31.0)), reference=ReferenceT1(1012.0, 28.0))
-    summary, _ = read_summary(show_result(known, a_volume_node, a_scene).table)
+    known = replace(study, model=replace(card, normal_t1_ms=(996.0, 31.0)), reference=ReferenceT1(1012.0, 28.0))
+    summary = read_record(show_result(known, a_volume_node, a_scene).table)
     assert summary.uncertain_range == (0.2, 0.8)
-    assert (summary.reference_mean_ms, summary.reference_sd_ms) == (1012.0, 28.0)
-
-
-def test_a_table_of_before_tells_of_no_reference(a_result: ResultNodes) -> None:
-    values = json.loads(a_result.table.GetAttribute(STUDY))
-    before = {key: value for key, value in values.items() if not key.startswith("reference")}
-    a_result.table.SetAttribute(STUDY, json.dumps(before))
-    study, rows = read_summary(a_result.table)
-    assert (study.reference, study.reference_mean_ms, len(rows)) == ("", None, 2)
+    assert summary.reference == ReferenceT1(1012.0, 28.0)
 
 
 def test_a_map_judged_by_reference_has_a_result_without_field_strength(
@@ -399,4 +391,4 @@ def test_a_map_judged_by_reference_has_a_result_without_field_strength(
 ) -> None:
     study = a_study(replace(an_oblique_t1_map, field_strength_tesla=None))
     nodes = show_result(replace(study, reference=ReferenceT1(1012.0)), a_volume_node, a_scene)
-    assert read_summary(nodes.table)[0].field_strength_tesla is None
+    assert read_record(nodes.table).maps[0].field_strength_tesla is None

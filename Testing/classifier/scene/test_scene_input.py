@@ -356,7 +356,7 @@ def test_a_results_ventricle_is_understood_again_as_label_map_and_as_segments_ma
     assert slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(label_map, segments)
     for node in (label_map, segments):
         labels = sitk.GetArrayFromImage(segmentation_from_node(node, a_volume_node))
-        np.testing.assert_array_equal(labels, study.ventricle)
+        np.testing.assert_array_equal(labels, study.images[0].ventricle)
 
 
 def test_the_attention_of_a_result_is_refused_as_segmentation(

@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ACNetLib.inference import load_pipeline
 from ACNetLib.inference.classifier import Classifier
-from ACNetLib.inference.device import choose_device
 from ACNetLib.inference.probability import log_odds_of
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.models.model import load_model
 from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
-from ACNetLib.networks.localizer import Localizer, load_localizer
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
 from made_up_maps import STORAGES, stored_otherwise
@@ -26,9 +24,8 @@ SAMPLES = sample_cases()
 
 @cache
 def the_classifier() -> Classifier:
-    device = choose_device("cpu")
-    localizer = Localizer(load_localizer(SHIPPED_MODELS_FOLDER / "localizer-simulated.safetensors"), device)
-    return Classifier(load_model(SHIPPED_MODELS_FOLDER / "acnet-simulated-1.5T.safetensors"), localizer, device)
+    localizer = SHIPPED_MODELS_FOLDER / "localizer-simulated.safetensors"
+    return load_pipeline(SHIPPED_MODELS_FOLDER / "acnet-simulated-1.5T.safetensors", localizer, "cpu")
 
 
 @cache
@@ -44,18 +41,18 @@ def by_place(volume: np.ndarray, image: sitk.Image, like: sitk.Image) -> np.ndar
 
 
 def check_same(result: StudyResult, expected: StudyResult) -> None:
-    normal = expected.t1_map.normal
-    heights = [[np.dot(each.grid.center_mm, normal) for each in study.sections] for study in (result, expected)]
+    normal = expected.images[0].t1_map.normal
+    heights = [[np.dot(each.center_lps_mm, normal) for each in study.sections] for study in (result, expected)]
     pairs = zip(np.argsort(heights[0]), np.argsort(heights[1]), strict=True)
     for ours, theirs in ((result.sections[i], expected.sections[j]) for i, j in pairs):
-        assert ours.log_odds == pytest.approx(theirs.log_odds, abs=0.02)
-        assert np.linalg.norm(np.subtract(ours.grid.center_mm, theirs.grid.center_mm)) < 0.2
+        assert ours.log_odds_dcm == pytest.approx(theirs.log_odds_dcm, abs=0.02)
+        assert np.linalg.norm(np.subtract(ours.center_lps_mm, theirs.center_lps_mm)) < 0.2
     assert log_odds_of(result.probability_dcm) == pytest.approx(log_odds_of(expected.probability_dcm), abs=0.02)
-    for name, bands in result.bands.items():
-        same_order = by_place(bands, result.t1_map.image, expected.t1_map.image)
-        assert np.mean(same_order != expected.bands[name]) < 1e-4
-    ventricle = by_place(result.ventricle, result.t1_map.image, expected.t1_map.image)
-    assert np.mean(ventricle != expected.ventricle) < 1e-4
+    for name, bands in result.images[0].bands.items():
+        same_order = by_place(bands, result.images[0].t1_map.image, expected.images[0].t1_map.image)
+        assert np.mean(same_order != expected.images[0].bands[name]) < 1e-4
+    ventricle = by_place(result.images[0].ventricle, result.images[0].t1_map.image, expected.images[0].t1_map.image)
+    assert np.mean(ventricle != expected.images[0].ventricle) < 1e-4
 
 
 @pytest.mark.parametrize("storage", STORAGES, ids=str)

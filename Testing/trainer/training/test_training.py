@@ -13,7 +13,8 @@ import torch
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS
-from ACNetLib.models.model import INTENDED_USE, Model, load_model, save_model
+from ACNetLib.models.card import INTENDED_USE
+from ACNetLib.models.model import Model, load_model, save_model
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.training.loop import learning_rate_factor
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch

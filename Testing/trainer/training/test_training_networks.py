@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.models.card import read_card
 from ACNetLib.models.check import check_model
 from ACNetLib.models.header import COMPARISON, LARGEST_FILE_BYTES
-from ACNetLib.models.model import Model, load_model, read_card, save_model
+from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import available_models, import_model, stored_models
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.evaluation.scores import score_patients

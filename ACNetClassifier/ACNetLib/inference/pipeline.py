@@ -1,0 +1,56 @@
+"""The one place where model, localizer and device are put together. It imports torch only when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ACNetLib.inference.classifier import Classifier
+    from ACNetLib.inference.device import DeviceChoice
+    from ACNetLib.networks.localizer import Localizer
+
+
+def load_pipeline(model: str | Path, localizer: Path | None = None, device: str = "auto") -> Classifier:
+    """A classifier that is ready for T1 maps.
+
+    >>> result = load_pipeline("acnet-simulated-1.5T").classify(t1_map, Settings(prevalence_dcm=0.2))
+
+    model: its name (see `acnet models list`) or its file. localizer: its file, by default the one that is shipped.
+    device: one of DEVICE_REQUESTS. Raises ACNetError for a model or localizer that is missing or damaged, and for a
+    device that can't be used.
+    """
+    from ACNetLib.inference.classifier import Classifier
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.models.model import load_model
+    from ACNetLib.models.store import find_model
+
+    loaded = load_model(model if isinstance(model, Path) else find_model(model))
+    choice = choose_device(device)
+    _make_ready(loaded.network, choice)
+    return Classifier(loaded, _localizer_on(choice, localizer), choice)
+
+
+def load_finder(localizer: Path | None = None, device: str = "auto") -> Localizer:
+    """A localizer alone that is ready for T1 maps. Parameters and errors are those of `load_pipeline`."""
+    from ACNetLib.inference.device import choose_device
+
+    return _localizer_on(choose_device(device), localizer)
+
+
+def _localizer_on(choice: DeviceChoice, file: Path | None) -> Localizer:
+    from ACNetLib.models.store import default_localizer
+    from ACNetLib.networks.localizer import Localizer, load_localizer
+
+    model = load_localizer(file or default_localizer())
+    _make_ready(model.network, choice)
+    return Localizer(model, choice)
+
+
+def _make_ready(network: nn.Module, choice: DeviceChoice) -> None:
+    from ACNetLib.networks.fast import make_fast
+
+    if choice.device == "cpu":
+        make_fast(network)

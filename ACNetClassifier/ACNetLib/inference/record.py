@@ -1,0 +1,221 @@
+"""The record of a study: all that its result says, as plain data, free of torch.
+
+Scene, table, report, panel and command read this one record. It is kept whole as JSON, in the scene and as
+`result.json`, so that a scene opened from a file says what it said on the day it was made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from itertools import count
+from types import NoneType, UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import without_nan
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.pooling import median_of_known, pool, pooling_of, t1_factor, uncertain_range_of
+from ACNetLib.inference.probability import Verdict
+from ACNetLib.models.card import ModelCard, card_from_values
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.ventricle.measures import SectionMeasures
+
+FORMAT_VERSION = 3
+"""Goes up with the fields below: a record of another version is not read."""
+RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
+"""How far the sections are moved and turned to see how much the probability depends on it."""
+
+CenterSource = Literal["localizer", "point", "segmentation"]
+
+
+@dataclass(frozen=True)
+class SectionRecord:
+    """What the network says of one section.
+
+    left_out: a reader left it out of the study's probability. log_odds_dcm: calibrated, at the study's prevalence.
+    network_log_odds: the network's own, of the section as it is, then moved and turned a little. confidence: of the
+    localizer, 1 where a person gave the centre. measures: None where the wall is not known. wall_attention: mean
+    combined attention in the myocardium relative to that in the whole section; NaN where the wall is not known.
+    center_lps_mm: the middle of the section grid.
+    """
+
+    section: int
+    left_out: bool
+    verdict: Verdict
+    probability_dcm: float
+    log_odds_dcm: float
+    network_log_odds: tuple[float, ...]
+    confidence: float
+    measures: SectionMeasures | None
+    wall_attention: float
+    center_lps_mm: tuple[float, float, float]
+    outside_fraction: float
+    warnings: tuple[str, ...]
+
+    @property
+    def known_measures(self) -> SectionMeasures:
+        """All NaN where the wall is not known."""
+        return self.measures or SectionMeasures(*[math.nan] * 4)
+
+
+@dataclass(frozen=True)
+class MapRecord:
+    """One T1 map of a study.
+
+    name: of a file, folder or node; nothing else in a record could tell who was examined. sections: those on which the
+    left ventricle is known; the others are named in `warnings` and count for nothing. field_mismatch: whether the
+    model is for another field strength than the map's. scanner: manufacturer and model, "" where they are not told.
+    """
+
+    name: str
+    section_count: int
+    field_strength_tesla: float | None
+    scanner: str
+    simulated: bool
+    center_source: CenterSource
+    field_mismatch: bool
+    sections: tuple[SectionRecord, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A section of a study with its map. name: "0", or "map 2, section 0" where there are several maps."""
+
+    name: str
+    map_index: int
+    of_map: MapRecord
+    section: SectionRecord
+
+    @property
+    def title(self) -> str:
+        """The name as the beginning of a sentence: "Section 0" or "Map 2, section 0"."""
+        return f"Section {self.name}" if self.name.isdigit() else self.name.capitalize()
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """The result of a study: one T1 map, or those of an exam whose slices were planned one by one.
+
+    probability_dcm: at `prevalence_dcm`, from the mean log odds of the sections that count. stability: its lowest and
+    highest value when the sections are moved by 3 mm and turned by 5 degrees. reference: the normal T1 of the scanner,
+    None where it is not known. model: its card, without its patients. exam_warnings: those of no single map.
+    """
+
+    maps: tuple[MapRecord, ...]
+    verdict: Verdict
+    probability_dcm: float
+    stability: tuple[float, float]
+    prevalence_dcm: float
+    reference: ReferenceT1 | None
+    model: ModelCard
+    localizer: str
+    device: DeviceChoice
+    exam_warnings: tuple[str, ...]
+
+    @property
+    def slices(self) -> Iterator[Slice]:
+        """Every section of every map, in order."""
+        for index, each in enumerate(self.maps):
+            for section in each.sections:
+                yield Slice(self.slice_name(index, section.section), index, each, section)
+
+    @property
+    def sections(self) -> tuple[SectionRecord, ...]:
+        return tuple(each.section for each in self.slices)
+
+    @property
+    def uncertain_range(self) -> tuple[float, float]:
+        """The verdict's rule, as far as the site's own normal T1 is known."""
+        return uncertain_range_of(self.model, self.reference)
+
+    @property
+    def t1_factor(self) -> float:
+        """What T1 was multiplied by before the networks saw it."""
+        return t1_factor(self.model, self.reference)
+
+    @property
+    def septal_t1_ms(self) -> float:
+        """The median over the sections that count, NaN where it is not known."""
+        return median_of_known(each.known_measures.septal_t1_ms for each in self.sections if not each.left_out)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Of the exam and of its maps; what holds for all maps is said once."""
+        warnings = list(self.exam_warnings)
+        for warning in dict.fromkeys(warning for each in self.maps for warning in each.warnings):
+            having = [each.name for each in self.maps if warning in each.warnings]
+            warnings.append(warning if len(having) == len(self.maps) else f"{', '.join(having)}: {warning}")
+        return tuple(warnings)
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """Those of the slices come last."""
+        return [*self.warnings, *(f"{each.title}: {text}" for each in self.slices for text in each.section.warnings)]
+
+    def slice_name(self, map_index: int, section: int) -> str:
+        """How a section of a map is called in the study."""
+        return str(section) if len(self.maps) == 1 else f"map {map_index + 1}, section {section}"
+
+    def septal_z(self, septal_t1_ms: float) -> float:
+        """The z-score of a septal T1 against the reference, NaN where one of the two is not known."""
+        return math.nan if self.reference is None else self.reference.z_score(septal_t1_ms)
+
+    def leaving_out(self, places: Collection[int]) -> Self:
+        """The study without these of its slices, counted from 0. Raises ACNetError when none would be left."""
+        place = count()
+        maps = tuple(
+            replace(each, sections=tuple(replace(one, left_out=next(place) in places) for one in each.sections))
+            for each in self.maps
+        )
+        return replace(self, maps=maps).pooled()
+
+    def pooled(self) -> Self:
+        """The study with the probability of its sections that count. Raises ACNetError when there are none."""
+        counting = [each.network_log_odds for each in self.sections if not each.left_out]
+        return replace(self, **vars(pool(counting, pooling_of(self.model, self.prevalence_dcm, self.reference))))
+
+
+def record_values(study: StudyRecord) -> dict[str, Any]:
+    """The record as plain values for JSON. What can't be measured is None, never NaN."""
+    record = StudyRecord(**{field.name: getattr(study, field.name) for field in fields(StudyRecord)})
+    values: dict[str, Any] = without_nan({"format_version": FORMAT_VERSION, **asdict(record)})
+    return values
+
+
+def record_from_values(values: Mapping[str, Any]) -> StudyRecord:
+    """The record of values from JSON; what else stands there is passed over.
+
+    Raises ACNetError for the values of another version, and for damaged ones.
+    """
+    version = values.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ACNetError(
+            f"result: found format version {version}; expected {FORMAT_VERSION}. Classify the T1 map again."
+        )
+    try:
+        record: StudyRecord = _read(StudyRecord, values)
+    except (LookupError, TypeError, ValueError) as error:
+        raise ACNetError(f"result: it is damaged ({error}). Classify the T1 map again.") from error
+    return record
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """A value of this type from its plain form."""
+    if kind is ModelCard:
+        return card_from_values(value, "result")
+    if isinstance(kind, type) and is_dataclass(kind):
+        kinds = get_type_hints(kind)
+        return kind(**{field.name: _read(kinds[field.name], value[field.name]) for field in fields(kind)})
+    parts = get_args(kind)
+    if get_origin(kind) is tuple:
+        of_each = parts[:1] * len(value) if parts[1] is Ellipsis else parts
+        return tuple(_read(part, each) for part, each in zip(of_each, value, strict=True))
+    if get_origin(kind) in (Union, UnionType):
+        (inner,) = (part for part in parts if part is not NoneType)
+        return None if value is None else _read(inner, value)
+    if kind is float:
+        return math.nan if value is None else float(value)
+    return value
