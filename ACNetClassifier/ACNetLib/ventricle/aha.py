@@ -99,8 +99,8 @@ def _angles(wall_slice: WallSlice) -> NDArray[np.float64]:
     rows, columns = np.indices(wall_slice.labels.shape)
     column_mm, row_mm, _ = t1_map.image.GetSpacing()
     cavity = wall_slice.labels == CAVITY_LABEL
-    along_row = (columns - columns[cavity].mean()) * column_mm
-    along_column = (rows - rows[cavity].mean()) * row_mm
+    middle_row, middle_column = (float(index.mean()) for index in np.nonzero(cavity))
+    along_row, along_column = (columns - middle_column) * column_mm, (rows - middle_row) * row_mm
 
     def along(axis: NDArray[np.float64]) -> NDArray[np.float64]:
         return along_row * float(t1_map.row_axis @ axis) + along_column * float(t1_map.column_axis @ axis)
