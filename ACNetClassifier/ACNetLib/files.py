@@ -26,6 +26,8 @@ WORLD_ERRORS = {
 }
 """A full, broken or vanished disk, missing rights, impossible paths: nothing that this software could mend."""
 LONGEST_NAME = 100
+FORMULA_STARTS = ("=", "+", "-", "@")
+"""With these a spreadsheet takes a text for something to compute (OWASP, CSV injection)."""
 RESERVED_NAMES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # on Windows
 
 
@@ -57,6 +59,22 @@ def require_plain_name(text: str, place: str) -> None:
             f"{place} is {text!r}; expected a plain name of at most {LONGEST_NAME} letters, without slashes, colons "
             "and the like. Give another name."
         )
+
+
+def harmless_cell(value: object) -> object:
+    """A text as spreadsheets show it and don't compute it; numbers may be negative."""
+    return f"'{value}" if isinstance(value, str) and is_formula(value) else value
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would compute the text of a cell."""
+    if not text.lstrip().startswith(FORMULA_STARTS):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
 
 
 def require_empty_folder(folder: Path) -> None:

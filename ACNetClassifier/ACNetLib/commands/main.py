@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 from ACNetLib.commands.models import add_model_commands
 from ACNetLib.commands.parser import CommandParser, add_spacing_option, add_version, point, run_command
 from ACNetLib.commands.reference import add_reference_commands
+from ACNetLib.commands.triage import add_triage_command
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import atomic_folder, require_empty_folder
 from ACNetLib.inference.device import DEVICE_REQUESTS
-from ACNetLib.inference.pipeline import load_pipeline
+from ACNetLib.inference.pipeline import load_pipeline, model_for_map
 from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.settings import Settings
 from ACNetLib.report.wording import reference_text, share_text, study_septum_text, verdict_rule
-from ACNetLib.t1map.field_strength import field_strength_option, require_field_strength
+from ACNetLib.t1map.field_strength import field_strength_option
 
 if TYPE_CHECKING:
     from ACNetLib.inference.classifier import Classifier
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_common(demo, default_output="acnet-demo")
     demo.set_defaults(run=_demo)
 
+    add_triage_command(commands)
     add_reference_commands(commands)
     add_model_commands(commands)
     return parser
@@ -178,16 +180,7 @@ def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: Reference
 
     Raises ACNetError when there is none, or the map's field strength is not known and no reference stands for it.
     """
-    from ACNetLib.models.store import model_for_field, model_for_reference
-
-    model: str | Path
-    if options.model:
-        model = options.model
-    elif t1_map.field_strength_tesla is None and reference is not None:
-        model = model_for_reference(reference.mean_ms)
-    else:
-        model = model_for_field(require_field_strength(t1_map))
-    return load_pipeline(model, device=options.device)
+    return load_pipeline(options.model or model_for_map(t1_map, reference), device=options.device)
 
 
 def _write(exam: StudyResult, folder: Path) -> list[Path]:

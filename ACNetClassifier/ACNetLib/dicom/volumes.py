@@ -22,6 +22,10 @@ from ACNetLib.errors import ACNetError
 MOST_LISTED = 12
 
 
+class NoT1Map(ACNetError):
+    """There is no native T1 map among the images."""
+
+
 class NoSingleStack(ACNetError):
     """T1 maps were found, and they form no single stack. Raised with what may make them the maps of one exam.
 
@@ -56,19 +60,27 @@ def read_dicom_volume(
 ) -> DicomVolume:
     """The native T1 map among the DICOM images of a folder and its subfolders, or one DICOM image.
 
+    It is that of `volume_among`, by the path's name.
+    """
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    return volume_among(left_out(files, leave_out), path.absolute().name, series, post_contrast)
+
+
+def volume_among(
+    files: Sequence[Path], name: str, series: Sequence[int] = (), post_contrast: bool = False
+) -> DicomVolume:
+    """The native T1 map among these files, which messages call `name`.
+
     Files that are not DICOM and images that are no T1 map are passed over; copies of a file count once. Series of the
     same orientation, matrix and spacing form one stack. `series` are the numbers of the only series to look at: of
     those, images pass that nothing in their headers speaks against, though nothing speaks for them, with a warning.
-    `post_contrast` lets maps from after contrast pass. `leave_out` has the names of files not to look at. Raises
-    ACNetError when there is no T1 map and for an incomplete image, NoSingleStack when the T1 maps do not form one stack
-    with even gaps.
+    `post_contrast` lets maps from after contrast pass. Raises NoT1Map when there is none, NoSingleStack when the T1
+    maps do not form one stack with even gaps, and ACNetError for an incomplete image.
     """
-    name = path.absolute().name
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    images, notes = read_images(left_out(files, leave_out), post_contrast)
+    images, notes = read_images(files, post_contrast)
     if not images:
         found = " ".join([f"{name}: found no DICOM image among {len(files)} files; expected a T1 map series.", *notes])
-        raise ACNetError(found)
+        raise NoT1Map(found)
     considered = images if not series else _of_series(images, series, name)
     chosen = [image for image in considered if image.score.is_t1_map]
     if not chosen and series:
@@ -129,15 +141,15 @@ def _of_series(images: list[DicomImage], series: Sequence[int], name: str) -> li
     return [image for image in images if image.series_number in series]
 
 
-def _no_map(images: list[DicomImage], name: str) -> ACNetError:
+def _no_map(images: list[DicomImage], name: str) -> NoT1Map:
     after_contrast = [image for image in images if image.score.post_contrast]
     if after_contrast:
-        return ACNetError(
+        return NoT1Map(
             f"{name}: its only T1 maps are from after contrast ({_list_maps(after_contrast)}: "
             f"{after_contrast[0].score.reasons[-1]}); expected a native T1 map. Give the native map's folder, or "
             "--post-contrast if you want the result all the same."
         )
-    return ACNetError(
+    return NoT1Map(
         f"{name}: none of its {len(images)} DICOM images is a native T1 map (found {_list_series(images)}); "
         "expected grey-scale MR images with T1 MAP in ImageType or a SeriesDescription that ends in _MOCO_T1, "
         "taken before contrast. If you know the series to be the T1 map, choose it with --series."

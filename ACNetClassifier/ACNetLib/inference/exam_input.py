@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DicomImage, stack_images
-from ACNetLib.dicom.volumes import DicomVolume, NoSingleStack, read_dicom_volume, volume_of
+from ACNetLib.dicom.volumes import DicomVolume, NoSingleStack, read_dicom_volume, volume_among, volume_of
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam import check_one_exam
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_dicom
@@ -42,7 +42,27 @@ def read_exam(inputs: Sequence[Path], reading: Reading | None = None) -> tuple[T
     reading = reading or Reading()
     if len(inputs) > 1 and reading.series:
         raise ACNetError(f"--series: found {len(inputs)} inputs; expected one DICOM folder whose series are chosen.")
-    found = [each for path in inputs for each in _read_input(Path(path), reading)]
+    return _of_one_exam([each for path in inputs for each in _read_input(Path(path), reading)])
+
+
+def read_exam_among(files: Sequence[Path], name: str, field_strength_tesla: float | None = None) -> tuple[T1Map, ...]:
+    """The T1 maps of one exam among DICOM files, wherever they lie, which messages call `name`.
+
+    Raises NoT1Map where there is none, and ACNetError as `read_exam` does.
+    """
+    try:
+        volumes = {name: volume_among(files, name)}
+    except NoSingleStack as error:
+        volumes = _volumes_of_one_exam(error, name)
+    return _of_one_exam(
+        [
+            (t1_map_from_dicom(each, title, field_strength_tesla=field_strength_tesla), _exam_key(each))
+            for title, each in volumes.items()
+        ]
+    )
+
+
+def _of_one_exam(found: Sequence[tuple[T1Map, ExamKey | None]]) -> tuple[T1Map, ...]:
     t1_maps = _with_own_names([t1_map for t1_map, _ in found])
     keys = {key for _, key in found if key is not None}
     if len(keys) > 1:

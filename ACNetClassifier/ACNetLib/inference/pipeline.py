@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ACNetLib.inference.classifier import Classifier
     from ACNetLib.inference.device import DeviceChoice
     from ACNetLib.networks.localizer import Localizer
+    from ACNetLib.reference.t1 import ReferenceT1
+    from ACNetLib.t1map.t1_map import T1Map
 
 
 def load_pipeline(model: str | Path, localizer: Path | None = None, device: str = "auto") -> Classifier:
@@ -31,6 +33,19 @@ def load_pipeline(model: str | Path, localizer: Path | None = None, device: str 
     choice = choose_device(device)
     _make_ready(loaded.network, choice)
     return Classifier(loaded, _localizer_on(choice, localizer), choice)
+
+
+def model_for_map(t1_map: T1Map, reference: ReferenceT1 | None = None) -> Path:
+    """The shipped model for a map's field strength; where the map does not tell it, by the site's reference T1.
+
+    Raises ACNetError when there is none, or the field strength is not known and no reference stands for it.
+    """
+    from ACNetLib.models.store import model_for_field, model_for_reference
+    from ACNetLib.t1map.field_strength import require_field_strength
+
+    if t1_map.field_strength_tesla is None and reference is not None:
+        return model_for_reference(reference.mean_ms)
+    return model_for_field(require_field_strength(t1_map))
 
 
 def load_finder(localizer: Path | None = None, device: str = "auto") -> Localizer:

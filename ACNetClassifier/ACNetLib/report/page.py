@@ -62,7 +62,7 @@ def page_head(title: str, simulated: Sequence[str]) -> Html:
         title=title,
         style=Html(STYLE.replace("INTENDED_USE", INTENDED_USE)),
         intended_use=INTENDED_USE,
-        simulated=_all(filled("<p>$note</p>\n", note=note) for note in simulated),
+        simulated=joined(filled("<p>$note</p>\n", note=note) for note in simulated),
     )
 
 
@@ -77,7 +77,7 @@ def report_page(study: StudyRecord, pictures: Sequence[bytes]) -> str:
     return filled(
         PAGE,
         head=page_head(f"ACNet report: {names}", _simulated(study)),
-        maps=_all(_map(index, study) for index in range(len(study.maps))),
+        maps=joined(_map(index, study) for index in range(len(study.maps))),
         verdict=study.verdict,
         verdict_words=VERDICT_WORDS[study.verdict],
         mismatch=_mismatch(study),
@@ -93,12 +93,12 @@ def report_page(study: StudyRecord, pictures: Sequence[bytes]) -> str:
         reference=f"{reference_text(study)} {study_septum_text(study)}".strip(),
         scope=SCOPE,
         warning_count=_warning_count(study),
-        rows=_all(_row(each, study) for each in study.slices),
+        rows=joined(_row(each, study) for each in study.slices),
         not_judged=_not_judged(study),
         center_source=" ".join(dict.fromkeys(_CENTER_SOURCES[each.center_source] for each in study.maps)),
-        figures=_all(_figure(each, png) for each, png in zip(study.slices, pictures, strict=True)),
+        figures=joined(_figure(each, png) for each, png in zip(study.slices, pictures, strict=True)),
         warnings=_list(study.all_warnings),
-        model_rows=_all(
+        model_rows=joined(
             filled('<tr><th scope="row">$what</th><td>$value</td></tr>\n', what=what, value=value)
             for what, value in _model_rows(study)
         ),
@@ -107,7 +107,8 @@ def report_page(study: StudyRecord, pictures: Sequence[bytes]) -> str:
     )
 
 
-def _all(parts: Iterable[Html]) -> Html:
+def joined(parts: Iterable[Html]) -> Html:
+    """One after the other."""
     return Html("".join(parts))
 
 
@@ -160,7 +161,7 @@ def _scale(study: StudyRecord) -> Html:
         range_low=place(lowest),
         range_width=place(highest - lowest),
         marker=place(study.probability_dcm),
-        zones=_all(
+        zones=joined(
             filled(
                 ZONE,
                 start=place(start),
@@ -172,7 +173,7 @@ def _scale(study: StudyRecord) -> Html:
             for verdict, start, end in zones
             if start < end
         ),
-        limits=_all(
+        limits=joined(
             filled('<text x="$x" y="98">$limit</text>\n', x=place(limit), limit=f"{limit:g}")
             for limit in sorted({low, high})
         ),
@@ -214,7 +215,7 @@ def _not_judged(study: StudyRecord) -> Html:
         for names, sections in zip(groups.values(), (missing, left_out), strict=True):
             names += [study.slice_name(index, section) for section in sections]
     section = "section " if len(study.maps) == 1 else ""
-    return _all(
+    return joined(
         filled("<p><strong>$what:</strong> $slices.</p>\n", what=what, slices=section + ", ".join(names))
         for what, names in groups.items()
         if names
@@ -234,7 +235,7 @@ def _figure(each: Slice, png: bytes) -> Html:
 def _list(sentences: Sequence[str]) -> Html:
     if not sentences:
         return Html("<p>None.</p>\n")
-    items = _all(filled("<li>$sentence</li>\n", sentence=sentence) for sentence in sentences)
+    items = joined(filled("<li>$sentence</li>\n", sentence=sentence) for sentence in sentences)
     return filled("<ul>\n$items</ul>\n", items=items)
 
 

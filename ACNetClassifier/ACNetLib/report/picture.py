@@ -37,7 +37,7 @@ def section_picture(study: StudyResult, map_index: int, section: SectionRecord) 
     images = study.images[map_index]
     grid = SectionGrid.around(images.t1_map, section.section, section.center_lps_mm)
     whole = _whole_section(images, grid)
-    crop = _crop_with_bands(images, grid)
+    crop = crop_picture(images, grid)
     left, right = _MARGIN, whole.width + 2 * _MARGIN
     picture = Image.new("RGB", (right + crop.width + _MARGIN, _HEADER + _PANEL_PIXELS + _FOOTER), _BACKGROUND)
     picture.paste(whole, (left, _HEADER))
@@ -115,7 +115,7 @@ def _whole_section(images: MapImages, grid: SectionGrid) -> Image.Image:
     return panel
 
 
-def _crop_with_bands(images: MapImages, grid: SectionGrid) -> Image.Image:
+def crop_picture(images: MapImages, grid: SectionGrid) -> Image.Image:
     """The crop as the network sees it; over it the bands, in the map's own pixels, the left ventricle, a 20 mm bar."""
     t1_map = images.t1_map
     scale = _PANEL_PIXELS / (grid.size * grid.spacing_mm)

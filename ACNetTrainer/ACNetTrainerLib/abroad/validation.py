@@ -11,9 +11,9 @@ from scipy.ndimage import distance_transform_edt
 from threadpoolctl import threadpool_limits
 
 from ACNetLib.ventricle.measures import measure_section, septal_arc
+from ACNetLib.worker_pool import worker_pool
 
 from ..evaluation.metrics import auroc
-from ..worker_pool import worker_pool
 from .cohort import Cohort, whole_ms
 from .hearts import KINDS, LEVEL_NAMES, FloatArray
 from .measuring import measure_hearts

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import write_text_atomically
+from ACNetLib.files import harmless_cell, is_formula, write_text_atomically
 
 LARGEST_TABLE_BYTES = 50_000_000
-FORMULA_STARTS = ("=", "+", "-", "@")
-"""With these a spreadsheet takes a text for something to compute (OWASP, CSV injection)."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +81,8 @@ def read_table(path: Path, expected: Sequence[str] = ()) -> Table:
     return Table(path, columns, tuple(rows))
 
 
-def _harmless(value: object) -> object:
-    """A text as spreadsheets show it and don't compute it; numbers may be negative."""
-    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
-
-
 def _plain(text: str) -> str:
-    return text[1:] if text.startswith("'") and _is_formula(text[1:]) else text
-
-
-def _is_formula(text: str) -> bool:
-    if not text.lstrip().startswith(FORMULA_STARTS):
-        return False
-    try:
-        float(text)
-    except ValueError:
-        return True
-    return False
+    return text[1:] if text.startswith("'") and is_formula(text[1:]) else text
 
 
 @contextmanager
@@ -116,5 +99,5 @@ def write_table(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, 
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: harmless_cell(value) for name, value in row.items()} for row in rows)
     write_text_atomically(path, text.getvalue())

@@ -20,6 +20,7 @@ from ACNetLib.ventricle.labels import (
 )
 from ACNetLib.ventricle.measures import septal_arc
 from ACNetLib.ventricle.segments import read_segmentation
+from ACNetLib.worker_pool import worker_pool
 
 from ..cases.library import Case, CaseLibrary
 from ..cases.table import Row, Table
@@ -29,7 +30,6 @@ from ..simulation.diseases import DISEASES, draw_diseased_patient
 from ..simulation.patient import Patient, draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section, simulate_section_without_heart
 from ..simulation.truth import masks_file
-from ..worker_pool import worker_pool
 
 INSERTIONS = ("anterior", "inferior")
 INSERTION_COLUMNS = tuple(f"{point}_insertion_{axis}_mm" for point in INSERTIONS for axis in "lps")

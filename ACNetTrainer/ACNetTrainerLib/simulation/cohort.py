@@ -15,9 +15,9 @@ from ACNetLib.files import require_empty_folder
 from ACNetLib.image_files import write_image
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetLib.worker_pool import worker_pool
 
 from ..cases.library import Case, write_case_table, write_table
-from ..worker_pool import worker_pool
 from .anatomy import SLICE_THICKNESS_MM
 from .dicom.series import write_dicom_series
 from .patient import Label, Patient, draw_patient

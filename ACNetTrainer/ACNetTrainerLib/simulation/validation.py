@@ -17,9 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
+from ACNetLib.worker_pool import worker_pool
+
 from ..evaluation.baselines import measures_regression
 from ..evaluation.metrics import BoolArray, Estimate, FloatArray, auroc, bootstrap
-from ..worker_pool import worker_pool
 from .anatomy_checks import anatomy_checks
 from .check import Check
 from .cohort import Cohort

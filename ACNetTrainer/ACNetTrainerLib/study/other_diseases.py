@@ -14,11 +14,11 @@ from tqdm import tqdm
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import Verdict, calibrated, sigmoid, verdict
 from ACNetLib.models.model import Model
+from ACNetLib.worker_pool import worker_pool
 
 from ..simulation.diseases import draw_diseased_patient
 from ..simulation.patient import Disease, Label, Patient, draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section
-from ..worker_pool import worker_pool
 from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
 
 Group = Label | Disease

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.section import INTENSITY_MAX, SECTION_SIZE, SECTION_SPACING_MM, IntensityScaling, to_intensity
+from ACNetLib.worker_pool import worker_pool
 
 from ..evaluation.baselines import MEASURES, measures_regression
 from ..evaluation.metrics import BoolArray, FloatArray, auroc, bootstrap
@@ -23,7 +24,6 @@ from ..evaluation.true_measures import FOLDS, bootstrap_difference
 from ..simulation.cohort import Cohort
 from ..simulation.patient import Patient, Scan
 from ..simulation.section import measure_with_truth, simulate_section
-from ..worker_pool import worker_pool
 from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
 
 FEWEST_PATIENTS = 2 * FOLDS

@@ -15,9 +15,9 @@ from typing import Any
 from ACNetLib.commands.parser import STOPPED
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.worker_pool import worker_pool
 
 from ..training.progress import TrainingStopped
-from ..worker_pool import worker_pool
 from .cache import complete, run_folder
 from .training import Run
 

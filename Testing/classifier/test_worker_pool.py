@@ -17,7 +17,7 @@ from repository import REPOSITORY
 SLEEPERS = """
 import sys, time
 from ACNetLib.commands.parser import CommandParser, run_command
-from ACNetTrainerLib.worker_pool import worker_pool
+from ACNetLib.worker_pool import worker_pool
 
 def run(options):
     with worker_pool(2, {method!r}) as pool:
@@ -32,7 +32,7 @@ if __name__ == "__main__":
 STILL_STARTING = """
 import sys, time
 from ACNetLib.commands.parser import CommandParser, run_command
-from ACNetTrainerLib.worker_pool import worker_pool
+from ACNetLib.worker_pool import worker_pool
 
 def run(options):
     with worker_pool(2, "spawn") as pool:

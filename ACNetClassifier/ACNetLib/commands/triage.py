@@ -1,0 +1,126 @@
+"""`acnet triage`: a folder of studies becomes a reading list, those with DCM first."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import require_writable
+from ACNetLib.inference.device import DEVICE_REQUESTS
+from ACNetLib.t1map.field_strength import field_strength_option
+from ACNetLib.triage.studies import IDENTIFY
+
+WHEN_STOPPED = "Stopped. Run the same command again: studies that are done are kept."
+LONGEST_WAIT_S = 86_400.0
+
+
+def add_triage_command(commands: argparse._SubParsersAction[Any]) -> None:
+    triage = commands.add_parser("triage", help="classify the studies of a folder; the reading list has DCM first")
+    triage.add_argument("folder", type=Path, metavar="FOLDER", help="of DICOM images in any order, or of volume files")
+    triage.add_argument(
+        "--output", type=Path, required=True, metavar="LIST", help="new folder, or that of a list to bring up to date"
+    )
+    triage.add_argument(
+        "--identify", choices=IDENTIFY, default="none", help="what the list shows of the patient (default: none)"
+    )
+    triage.add_argument("--model", help="name of a model or a model file (default: the one for the field strength)")
+    triage.add_argument("--device", default="auto", choices=DEVICE_REQUESTS)
+    triage.add_argument(
+        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, for studies that do not tell it"
+    )
+    triage.add_argument("--reference-t1", metavar="MEAN[,SD]", help="as of acnet classify")
+    triage.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
+    triage.add_argument(
+        "--watch", type=_seconds, metavar="SECONDS", help="go on, and look for new studies every so many seconds"
+    )
+    where = triage.add_mutually_exclusive_group()
+    where.add_argument("--processes", type=_count, metavar="N", help="on this computer (default: one a core)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster, such as tcp://host:8786")
+    triage.set_defaults(run=_triage, when_stopped=WHEN_STOPPED)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= LONGEST_WAIT_S:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected seconds, from 1 to {LONGEST_WAIT_S:.0f}")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected a number from 1 to 1024")
+    return int(text)
+
+
+def _triage(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.inference.probability import check_prevalence
+    from ACNetLib.models.store import find_model
+    from ACNetLib.reference.t1 import parse_reference
+    from ACNetLib.triage.answer import Choices
+    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, update_reading_list
+    from ACNetLib.triage.workers import cluster_workers, local_workers
+
+    if not options.folder.is_dir():
+        raise ACNetError(f"{options.folder}: there is no such folder; expected one with studies.")
+    folder, output = options.folder.resolve(), options.output.resolve()
+    require_writable(output / LIST_FILE)
+    if options.prevalence is not None:
+        check_prevalence(options.prevalence)
+    choices = Choices(
+        output / STUDIES_FOLDER,
+        None if options.model is None else str(find_model(options.model)),
+        options.device,
+        options.prevalence,
+        options.field,
+        None if options.reference_t1 is None else parse_reference(options.reference_t1),
+    )
+    if options.scheduler:
+        workers = cluster_workers(options.scheduler)
+    else:
+        on_gpu = choose_device(options.device).device != "cpu"
+        workers = local_workers(1 if on_gpu else options.processes)
+    while True:
+        rows = update_reading_list(folder, output, choices, options.identify, workers, _Progress())
+        print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
+        if options.watch is None:
+            return
+        time.sleep(options.watch)
+
+
+def _counted(rows: list[Any]) -> str:
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.answer] = counts.get(row.answer, 0) + 1
+    return ", ".join(f"{count} {answer}" for answer, count in counts.items()) or "no study found"
+
+
+class _Progress:
+    """A line on a terminal that is written anew, elsewhere a line now and then."""
+
+    SECONDS_BETWEEN_LINES = 30.0
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._written = -self.SECONDS_BETWEEN_LINES
+
+    def __call__(self, done: int, of: int, seconds_left: float | None) -> None:
+        now = time.monotonic()
+        if not (self._is_terminal or done == of or now - self._written > self.SECONDS_BETWEEN_LINES):
+            return
+        self._written = now
+        left = "" if seconds_left is None or done == of else f", {_minutes(seconds_left)} left"
+        line = f"{done} of {of} studies{left}"
+        end = "\n" if done == of or not self._is_terminal else ""
+        print(f"\r{line:<50}" if self._is_terminal else line, end=end, file=sys.stderr, flush=True)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,0 +1,160 @@
+"""One study of the reading list: read, classified, written into its folder, and the row that the list has of it.
+
+It runs in worker processes, each of which keeps its networks from study to study.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import read_json, write_json
+from ACNetLib.triage.rows import Row
+from ACNetLib.triage.studies import Study
+
+if TYPE_CHECKING:
+    from ACNetLib.inference.classifier import Classifier
+    from ACNetLib.inference.result import StudyResult
+    from ACNetLib.reference.t1 import ReferenceT1
+    from ACNetLib.t1map.t1_map import T1Map
+
+ROW_FILE, THUMBNAIL = "row.json", "thumbnail.png"
+THUMBNAIL_PIXELS = 112
+AGAIN = "Remove it and run the command again."
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What holds for all studies, as the options of `acnet classify`. studies: the folder that holds theirs."""
+
+    studies: Path
+    model: str | None = None
+    device: str = "auto"
+    prevalence_dcm: float | None = None
+    field_strength_tesla: float | None = None
+    reference: ReferenceT1 | None = None
+
+
+def kept_row(study: Study, name: str, studies: Path) -> Row | None:
+    """The row of a study that was answered before and has not changed since."""
+    path = studies / name / ROW_FILE
+    if not path.is_file():
+        return None
+    try:
+        values = read_json(path, AGAIN)
+        return Row.of(values["row"]) if values["files_sha256"] == study.state() else None
+    except (ACNetError, OSError, KeyError, TypeError, ValueError):  # damaged, or a file has gone: it is answered anew
+        return None
+
+
+def answer(study: Study, name: str, choices: Choices) -> Row:
+    """Classify a study and write its files, the row last. Where a user has to put something right the row says what."""
+    start = time.monotonic()
+    folder = choices.studies / name
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        state = study.state()
+        row = _answered(study, name, choices)
+    except OSError as error:
+        return Row(name, "no answer", reason=_without_names(f"It can't be read ({error.strerror}).", study))
+    except ACNetError as error:
+        row = _not_answered(error, study, name)
+    row = replace(row, seconds=round(time.monotonic() - start, 2))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / ROW_FILE, {"files_sha256": state, "row": row.values()})
+    return row
+
+
+def _answered(study: Study, name: str, choices: Choices) -> Row:
+    from ACNetLib.inference.exam import classify_exam, exam_reference, one_that_tells_its_field
+    from ACNetLib.inference.pipeline import model_for_map
+    from ACNetLib.inference.settings import Settings
+    from ACNetLib.report.files import write_result
+
+    t1_maps = _read(study, name, choices.field_strength_tesla)
+    reference = exam_reference(t1_maps, choices.reference)
+    model = choices.model or str(model_for_map(one_that_tells_its_field(t1_maps), reference))
+    classifier = _classifier(model, choices.device)
+    settings = Settings(prevalence_dcm=choices.prevalence_dcm, reference=reference)
+    result = classify_exam(lambda t1_map, progress: classifier.classify(t1_map, settings, progress), t1_maps)
+    write_result(result, choices.studies / name)
+    _write_thumbnail(result, choices.studies / name / THUMBNAIL)
+    return _row(result, name)
+
+
+def _read(study: Study, name: str, field_strength_tesla: float | None) -> tuple[T1Map, ...]:
+    """Its T1 maps, by names that tell nothing of the patient."""
+    from ACNetLib.inference.exam_input import Reading, read_exam, read_exam_among
+
+    if study.is_dicom:
+        return read_exam_among(study.files, name, field_strength_tesla)
+    t1_maps = read_exam(study.files, Reading(field_strength_tesla=field_strength_tesla))
+    if len(t1_maps) == 1:
+        return (replace(t1_maps[0], name=name),)
+    return tuple(replace(t1_map, name=f"{name}, map {number}") for number, t1_map in enumerate(t1_maps, start=1))
+
+
+@lru_cache(maxsize=4)
+def _classifier(model: str, device: str) -> Classifier:
+    """A worker's networks, with one thread: as many studies at once as there are cores are faster than one on all."""
+    import SimpleITK as sitk
+    import torch
+
+    from ACNetLib.inference.pipeline import load_pipeline
+
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    return load_pipeline(model, device=device)
+
+
+def _row(result: StudyResult, name: str) -> Row:
+    def known(value: float) -> float | None:
+        return None if math.isnan(value) else value
+
+    return Row(
+        name,
+        result.verdict,
+        result.probability_dcm,
+        *result.stability,
+        known(result.septal_t1_ms),
+        known(result.septal_z(result.septal_t1_ms)),
+        len(result.sections),
+        any(each.simulated for each in result.maps),
+        tuple(result.all_warnings),
+    )
+
+
+def _not_answered(error: ACNetError, study: Study, name: str) -> Row:
+    from ACNetLib.dicom.volumes import NoT1Map
+
+    reason = _without_names(" ".join(error.lines), study)
+    return Row(name, "no T1 map" if isinstance(error, NoT1Map) else "no answer", reason=reason)
+
+
+def _without_names(text: str, study: Study) -> str:
+    """Names of files and folders may be those of patients."""
+    names = {str(name) for file in study.files for name in (file, file.parent, file.name, file.parent.name)}
+    for name in sorted(names - {"", "."}, key=len, reverse=True):
+        text = text.replace(name, "...")
+    return text
+
+
+def _write_thumbnail(result: StudyResult, path: Path) -> None:
+    """The middle slice with its overlay."""
+    from PIL import Image
+
+    from ACNetLib.report.picture import crop_picture
+    from ACNetLib.t1map.section import SectionGrid
+
+    slices = tuple(result.slices)
+    middle = slices[len(slices) // 2]
+    images, section = result.images[middle.map_index], middle.section
+    grid = SectionGrid.around(images.t1_map, section.section, section.center_lps_mm)
+    size = (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)
+    crop_picture(images, grid).resize(size, Image.Resampling.LANCZOS).save(path)

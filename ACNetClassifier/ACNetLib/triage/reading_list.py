@@ -1,0 +1,131 @@
+"""The reading list of a folder: its studies answered by several processes, and the list brought up to date meanwhile.
+
+The list's folder holds `worklist.csv`, `worklist.html`, `studies/` with a folder a study, and `list.json`: a secret of
+its own that makes the studies' names, so that no name tells the patient and a study has the same name in every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import read_json, write_json, write_text_atomically
+from ACNetLib.triage.answer import Choices, answer, kept_row
+from ACNetLib.triage.page import worklist_page
+from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
+from ACNetLib.triage.studies import Identify, Study, find_studies
+
+LIST_FILE, TABLE_FILE, PAGE_FILE, STUDIES_FOLDER = "list.json", "worklist.csv", "worklist.html", "studies"
+SECONDS_BETWEEN_PAGES = 5.0
+ENDED = "The process that read this study ended by itself. Classify it alone to see why."
+OUR_ERROR = "An error of this software ({error}). Classify it alone to see it, and please report it."
+
+Waiting = tuple[Study, str]
+"""A study and its name in the list."""
+Report = Callable[[int, int, float | None], None]
+"""Is told how many studies are done, of how many, and the seconds that are left where they can be told."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that answer studies, on this computer or on a cluster.
+
+    start: gives them work until its block ends. at_once: how many studies they are given at a time.
+    """
+
+    start: Callable[[], AbstractContextManager[Executor]]
+    at_once: int
+
+
+def update_reading_list(
+    folder: Path, output: Path, choices: Choices, identify: Identify, workers: Workers, report: Report
+) -> list[Row]:
+    """Answer the studies of `folder` that `output` has no row of, and write the list. Returns its rows in their order.
+
+    A study is answered again when its files have changed. Raises ACNetError where `output` holds something else.
+    """
+    secret = _secret(output)
+    studies = find_studies(folder, output)
+    names = {_name(study, secret): study for study in studies}
+    rows = {name: row for name, study in names.items() if (row := kept_row(study, name, choices.studies)) is not None}
+    waiting = [name for name in names if name not in rows]
+    written = start = time.monotonic()
+    report(len(rows), len(names), None)
+    for row in _answers([(names[name], name) for name in waiting], choices, workers):
+        rows[row.study] = row
+        done = len(rows) - (len(names) - len(waiting))
+        now = time.monotonic()
+        report(len(rows), len(names), (now - start) / done * (len(waiting) - done))
+        if done == 1 or now - written > SECONDS_BETWEEN_PAGES:
+            _write_list(output, rows.values(), names, identify)
+            written = time.monotonic()
+    return _write_list(output, rows.values(), names, identify)
+
+
+def _secret(output: Path) -> bytes:
+    path = output / LIST_FILE
+    if not path.is_file():
+        if output.exists() and any(output.iterdir()):
+            raise ACNetError(
+                f"{output}: it is not empty and holds no reading list; expected a new folder, or that of a list to "
+                "bring up to date. Give another output."
+            )
+        write_json(path, {"format_version": 1, "secret": secrets.token_hex(32)})
+    try:
+        return bytes.fromhex(read_json(path, "Give another output.")["secret"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ACNetError(f"{path}: it is damaged; expected a secret of 64 digits. Give another output.") from error
+
+
+def _name(study: Study, secret: bytes) -> str:
+    return f"study-{hmac.new(secret, os.fsencode(study.key), hashlib.sha256).hexdigest()[:12]}"
+
+
+def _write_list(output: Path, rows: Iterable[Row], studies: dict[str, Study], identify: Identify) -> list[Row]:
+    ordered = [replace(row, patient=studies[row.study].patient(identify)) for row in in_reading_order(rows)]
+    write_text_atomically(output / TABLE_FILE, worklist_csv(ordered))
+    write_text_atomically(output / PAGE_FILE, worklist_page(ordered, STUDIES_FOLDER))
+    return ordered
+
+
+def _answers(waiting: Iterable[Waiting], choices: Choices, workers: Workers) -> Iterator[Row]:
+    """The rows as they come. A study whose process ends by itself gets a row that says so, and the others go on."""
+    left = deque(waiting)
+    while left:
+        running: dict[Future[Row], Waiting] = {}
+        suspects: list[Waiting] = []
+        with workers.start() as executor:
+            while (left or running) and not suspects:
+                while left and len(running) < workers.at_once:
+                    future = executor.submit(answer, *left[0], choices)
+                    running[future] = left.popleft()
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    each = running.pop(future)
+                    if isinstance(future.exception(), BrokenExecutor):
+                        suspects.append(each)
+                    else:
+                        yield _row_of(future, each)
+            suspects += running.values()
+        for each in suspects:  # one of them ended its process, and with it the others' work
+            with workers.start() as executor:
+                yield _row_of(executor.submit(answer, *each, choices), each)
+
+
+def _row_of(future: Future[Row], waiting: Waiting) -> Row:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    name = waiting[1]
+    if isinstance(error, BrokenExecutor):
+        return Row(name, "no answer", reason=ENDED)
+    return Row(name, "no answer", reason=OUR_ERROR.format(error=type(error).__name__))

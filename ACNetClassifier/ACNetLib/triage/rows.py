@@ -1,0 +1,76 @@
+"""A line of the reading list, the order of the lines, and the list as a table for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from ACNetLib.files import harmless_cell
+
+Answer = Literal["dcm", "uncertain", "no answer", "normal", "no T1 map"]
+ANSWERS: tuple[Answer, ...] = ("dcm", "uncertain", "no answer", "normal", "no T1 map")
+"""In the order in which they are read: a study that the software could not answer waits for a reader all the same."""
+ANSWER_WORDS: dict[Answer, str] = {
+    "dcm": "DCM",
+    "uncertain": "uncertain",
+    "no answer": "no answer",
+    "normal": "normal",
+    "no T1 map": "no T1 map",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One study of the list.
+
+    study: the name of its folder in the list. patient: what the user chose to show. low, high: the probability's
+    stability. slices: how many were classified. septal_z: None without a reference. reason: why there is no answer.
+    seconds: that it took.
+    """
+
+    study: str
+    answer: Answer
+    probability_dcm: float | None = None
+    low: float | None = None
+    high: float | None = None
+    septal_t1_ms: float | None = None
+    septal_z: float | None = None
+    slices: int = 0
+    simulated: bool = False
+    warnings: tuple[str, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+    patient: str = ""
+
+    def values(self) -> dict[str, Any]:
+        """As plain values for the study's folder: without the patient."""
+        return {name: value for name, value in asdict(self).items() if name != "patient"}
+
+    @staticmethod
+    def of(values: dict[str, Any]) -> Row:
+        """From `values`. Raises KeyError or TypeError for others."""
+        return Row(**{**values, "warnings": tuple(values["warnings"])})
+
+
+def in_reading_order(rows: Iterable[Row]) -> list[Row]:
+    """By the answer, each of them by probability from high to low."""
+    return sorted(rows, key=lambda row: (ANSWERS.index(row.answer), -(row.probability_dcm or 0.0), row.study))
+
+
+def worklist_csv(rows: Sequence[Row]) -> str:
+    """The rows in their order; a spreadsheet computes no text of them."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    names = [field.name for field in fields(Row)]
+    writer.writerow(["rank", *names])
+    for rank, row in enumerate(rows, start=1):
+        values = asdict(row) | {"warnings": " ".join(row.warnings)}
+        writer.writerow([rank, *(_cell(values[name]) for name in names)])
+    return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    return round(value, 4) if isinstance(value, float) else harmless_cell(value)

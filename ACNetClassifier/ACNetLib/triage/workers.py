@@ -1,0 +1,60 @@
+"""Where studies are answered: by processes of this computer, or by the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.triage.reading_list import Workers
+from ACNetLib.worker_pool import worker_pool
+
+STUDIES_A_PROCESS = 2
+"""One that is answered and one that waits: no process is idle, and few studies are lost when one ends."""
+
+
+def local_workers(processes: int | None = None) -> Workers:
+    """As many processes as there are cores for this one, or so many."""
+    count = processes or _cores()
+    # A process that has used torch's threads can't be forked.
+    return Workers(lambda: worker_pool(count, "spawn"), STUDIES_A_PROCESS * count)
+
+
+def cluster_workers(scheduler: str) -> Workers:
+    """The workers of a Dask scheduler; all of them must see the studies and the list at the same paths.
+
+    A study whose worker is lost is answered by another one. Raises ACNetError where no scheduler answers.
+    """
+    with _client(scheduler) as client:
+        count = sum(client.ncores().values()) or 1
+
+    @contextmanager
+    def start() -> Iterator[Executor]:
+        with _client(scheduler) as client:
+            yield client.get_executor(pure=False)
+
+    return Workers(start, STUDIES_A_PROCESS * count)
+
+
+def _client(scheduler: str) -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise ACNetError(
+            "--scheduler: the package 'distributed' is missing; install it with pip install 'SlicerACNet[cluster]', or "
+            "leave the option out."
+        ) from error
+    try:
+        return distributed.Client(scheduler, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ACNetError(
+            f"--scheduler: no Dask scheduler answers at '{scheduler}' ({error}); expected an address such as "
+            "tcp://host:8786."
+        ) from error
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

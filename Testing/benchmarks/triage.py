@@ -1,0 +1,142 @@
+"""How fast a reading list is made: python Testing/benchmarks/triage.py [--studies N] [--older CHECKOUT]
+
+In one run on this machine, copies of the simulated samples as studies of three slices each:
+- the networks alone on all cores, a process a core: localizer and ACNet's five passes, no file read or written;
+- `acnet triage`, its rate against that, the time to its first row, and the memory of its processes after 50 studies
+  and at the end;
+- with --older, `acnet classify` of that checkout called once a study (of ten studies), and how many times as many
+  studies a minute the list has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import psutil
+import pydicom
+
+from ACNetLib.sample_data import sample_cases
+
+HERE = Path(__file__).resolve().parents[2]
+BARE_SECONDS = 20.0
+CLASSIFIED_ONE_BY_ONE = 10
+PASSES = 5
+
+
+def write_studies(folder: Path, count: int) -> None:
+    """Copies of the samples in turn, as patients of their own."""
+    for number in range(count):
+        sample = sample_cases()[number % 2].folder
+        (folder / f"{number:05}").mkdir(parents=True)
+        for file in sample.iterdir():
+            dataset = pydicom.dcmread(file)
+            dataset.PatientID, dataset.StudyInstanceUID = f"p{number}", f"1.2.826.0.1.{number + 1}"
+            dataset.save_as(folder / f"{number:05}" / file.name)
+
+
+def bare_studies(_process: int) -> int:
+    """How many studies of three slices the networks alone get through, on one thread."""
+    import torch
+
+    from ACNetLib.models.model import load_model
+    from ACNetLib.models.store import default_localizer, find_model
+    from ACNetLib.networks.fast import make_fast
+    from ACNetLib.networks.localizer import GRID_SIZE, load_localizer
+
+    torch.set_num_threads(1)
+    network, localizer = (
+        load_model(find_model("acnet-simulated-1.5T")).network,
+        load_localizer(default_localizer()).network,
+    )
+    make_fast(network)
+    make_fast(localizer)
+    whole, crops = (torch.rand(3, 1, size, size) * 255 for size in (GRID_SIZE, 128))
+    done, end = 0, time.monotonic() + BARE_SECONDS
+    with torch.inference_mode():
+        while time.monotonic() < end:
+            localizer(whole)
+            for _ in range(PASSES):
+                network(crops)
+            done += 1
+    return done
+
+
+def bare_rate() -> float:
+    cores = len(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
+        return sum(pool.map(bare_studies, range(cores))) / BARE_SECONDS
+
+
+class Watched:
+    """A run of `acnet triage`: when its first row came, and the memory of its processes as rows come."""
+
+    def __init__(self, studies: Path, output: Path, count: int) -> None:
+        start = time.monotonic()
+        environment = {**os.environ, "PYTHONPATH": str(HERE / "ACNetClassifier")}
+        command = [sys.executable, "-m", "ACNetLib.commands.main", "triage", str(studies), "--output", str(output)]
+        process = subprocess.Popen([*command, "--device", "cpu"], env=environment, stderr=subprocess.DEVNULL)
+        self.first_row_s, self.memory_mb_after_50 = 0.0, 0.0
+        self.memory_mb = 0.0
+        while process.poll() is None:
+            rows = len(list(output.glob("studies/*/row.json")))
+            if rows and not self.first_row_s:
+                self.first_row_s = time.monotonic() - start
+            self.memory_mb = _memory_mb(process.pid) or self.memory_mb
+            if rows <= min(50, count):
+                self.memory_mb_after_50 = self.memory_mb
+            time.sleep(0.2)
+        self.seconds = time.monotonic() - start
+
+
+def _memory_mb(pid: int) -> float:
+    try:
+        root = psutil.Process(pid)
+        return sum(each.memory_full_info().uss for each in (root, *root.children(recursive=True))) / 1e6
+    except psutil.Error:  # one has ended meanwhile
+        return 0.0
+
+
+def one_by_one_rate(checkout: Path, studies: Path, results: Path) -> float:
+    """Studies a second of `acnet classify` of another checkout, called once a study."""
+    environment = {**os.environ, "PYTHONPATH": str(checkout / "ACNetClassifier")}
+    chosen = sorted(studies.iterdir())[:CLASSIFIED_ONE_BY_ONE]
+    start = time.monotonic()
+    for study in chosen:
+        command = [sys.executable, "-m", "ACNetLib.commands.main", "classify", str(study), "--device", "cpu"]
+        output = ["--output", str(results / study.name)]
+        subprocess.run([*command, *output], env=environment, check=True, stdout=subprocess.DEVNULL)
+    return len(chosen) / (time.monotonic() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=1000)
+    parser.add_argument("--older", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        studies = Path(folder) / "studies"
+        write_studies(studies, options.studies)
+        bare = bare_rate()
+        run = Watched(studies, Path(folder) / "list", options.studies)
+        rate = options.studies / run.seconds
+        print(f"networks alone: {60 * bare:.0f} studies a minute on {len(os.sched_getaffinity(0))} cores")
+        print(f"acnet triage: {60 * rate:.0f} studies a minute, {rate / bare:.2f} of the networks alone")
+        print(f"first row after {run.first_row_s:.1f} s")
+        print(f"memory: {run.memory_mb_after_50:.0f} MB after 50 studies, {run.memory_mb:.0f} MB at the end")
+        if options.older:
+            older = one_by_one_rate(options.older.resolve(), studies, Path(folder) / "results")
+            print(
+                f"acnet classify of {options.older.name}: {60 * older:.1f} studies a minute; {rate / older:.1f} times"
+            )
+
+
+if __name__ == "__main__":
+    main()

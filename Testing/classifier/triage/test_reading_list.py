@@ -1,0 +1,326 @@
+"""A folder of studies of every kind becomes a reading list, the one with DCM first."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+from ACNetLib.commands.main import main
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.triage import reading_list
+from ACNetLib.triage.answer import Choices
+from ACNetLib.triage.reading_list import Workers, update_reading_list
+from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
+from ACNetLib.triage.studies import Study, find_studies
+from ACNetLib.triage.template import SCRIPT
+from ACNetLib.worker_pool import worker_pool
+from dicom_files import PATIENT_ID, RAMP, RAW_TYPE, write_section, write_study
+from exam_files import write_exam
+
+NORMAL, DCM = sample_cases()
+
+
+def write_sample(folder: Path, sample: Path, patient: str) -> None:
+    """A sample's files as somebody else's, with names that say nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, file in enumerate(sorted(sample.iterdir())):
+        dataset = pydicom.dcmread(file)
+        dataset.PatientID, dataset.PatientName = patient, f"{patient}^Anna"
+        dataset.StudyInstanceUID = f"1.2.3.{sum(map(ord, patient))}"
+        dataset.save_as(folder / f"{patient[-1]}{number}")
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two patients whose images lie in one folder, an exam planned slice by slice, volume files, and what is no T1 map
+    or can't be read.
+    """
+    root = tmp_path_factory.mktemp("hospital")
+    write_sample(root / "inbox", NORMAL.folder, "patient-1")
+    write_sample(root / "inbox", DCM.folder, "patient-2")
+    write_exam(root / "by slices", PatientID="patient-3")
+    t1_map = read_t1_map(NORMAL.folder)
+    sitk.WriteImage(t1_map.image, str(root / "Anna Other.nrrd"))  # its field strength is not told
+    (root / "no heart").mkdir()
+    noise = sitk.GetImageFromArray(np.random.default_rng(1).normal(1000, 30, (1, 128, 128)).astype(np.float32))
+    noise.SetSpacing((1.4, 1.4, 8.0))
+    noise.SetMetaData("ACNet_field_strength_tesla", "1.5")
+    sitk.WriteImage(noise, str(root / "no heart" / "map.nrrd"))
+    write_section(root / "cine" / "a.dcm", RAMP, PatientID="p4", ImageType=RAW_TYPE, SeriesDescription="cine")
+    write_section(root / "ct" / "a.dcm", RAMP, PatientID="p5", Modality="CT")
+    whole = write_section(root / "torn" / "a.dcm", RAMP, PatientID="p6", StudyInstanceUID="1.2.6").read_bytes()
+    (root / "torn" / "a.dcm").write_bytes(whole[: len(whole) - 900])
+    (root / "notes.txt").write_text("Anna")
+    return root
+
+
+def triage(folder: Path, output: Path, *options: str) -> list[dict[str, str]]:
+    assert main(["triage", str(folder), "--output", str(output), "--device", "cpu", *options]) == 0
+    return list(csv.DictReader((output / "worklist.csv").open(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def a_list(hospital: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("lists") / "list"
+    triage(hospital, output, "--identify", "id")
+    return output
+
+
+def rows_of(output: Path) -> dict[str, dict[str, str]]:
+    return {row["patient"]: row for row in csv.DictReader((output / "worklist.csv").open(encoding="utf-8"))}
+
+
+def test_every_study_has_one_row_and_dcm_comes_first(a_list: Path) -> None:
+    rows = rows_of(a_list)
+    assert {patient: row["answer"] for patient, row in rows.items()} == {
+        "patient-2": "dcm",
+        "patient-3": "dcm",
+        "Anna Other.nrrd": "no answer",
+        "no heart": "no answer",
+        "p6": "no answer",
+        "patient-1": "normal",
+        "p4": "no T1 map",
+    }
+    assert [row["rank"] for row in rows.values()] == list("1234567")
+    order = [row["answer"] for row in rows.values()]
+    assert order == ["dcm", "dcm", "no answer", "no answer", "no answer", "normal", "no T1 map"]
+    assert float(rows["patient-2"]["probability_dcm"]) > 0.9
+    assert float(rows["patient-1"]["probability_dcm"]) < 0.1
+
+
+def test_a_row_without_answer_says_why_and_names_nobody(a_list: Path) -> None:
+    rows = rows_of(a_list)
+    assert "field strength" in rows["Anna Other.nrrd"]["reason"]
+    assert "Anna" not in rows["Anna Other.nrrd"]["reason"]
+    assert "the left ventricle was not found" in rows["no heart"]["reason"]
+    assert "can't be read" in rows["p6"]["reason"]
+    assert "none of its 1 DICOM images is a native T1 map" in rows["p4"]["reason"]
+
+
+def test_a_study_has_the_answer_of_acnet_classify_and_its_files(a_list: Path, hospital: Path, tmp_path: Path) -> None:
+    assert main(["classify", str(DCM.folder), "--output", str(tmp_path / "alone"), "--device", "cpu"]) == 0
+    alone = json.loads((tmp_path / "alone" / "result.json").read_text())
+    row = rows_of(a_list)["patient-2"]
+    folder = a_list / "studies" / row["study"]
+    result = json.loads((folder / "result.json").read_text())
+    assert result["probability_dcm"] == pytest.approx(alone["probability_dcm"], abs=1e-4)
+    assert float(row["septal_t1_ms"]) == pytest.approx(alone["septal_t1_ms"], abs=0.5)
+    assert {"report.html", "thumbnail.png", "attention-label.nrrd"} <= {file.name for file in folder.iterdir()}
+
+
+def test_no_file_of_the_list_names_a_patient_unless_the_user_wants_it(hospital: Path, a_list: Path) -> None:
+    identifiers = [b"patient-1", b"Anna"]
+    for file in (a_list / "studies").rglob("*"):
+        if file.suffix in {".json", ".html"}:
+            assert not [each for each in identifiers if each in file.read_bytes()], file.name
+    unnamed = triage(hospital, a_list)
+    assert {row["patient"] for row in unnamed} == {""}
+    for name in ("worklist.csv", "worklist.html"):
+        assert not [each for each in identifiers if each in (a_list / name).read_bytes()]
+    named = triage(hospital, a_list, "--identify", "name")
+    assert "patient-2^Anna" in {row["patient"] for row in named}
+
+
+def test_studies_that_are_done_are_kept_new_ones_added_and_changed_ones_answered_anew(
+    hospital: Path, tmp_path: Path
+) -> None:
+    folder, output = Path(shutil.copytree(hospital, tmp_path / "hospital")), tmp_path / "list"
+    for name in ("inbox", "by slices", "no heart", "ct", "Anna Other.nrrd"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "Anna Other.nrrd").unlink(missing_ok=True)
+    first = triage(folder, output)
+    assert {row["answer"] for row in first} == {"no answer", "no T1 map"}
+    kept = {file: file.stat().st_mtime_ns for file in output.glob("studies/*/row.json")}
+    write_section(folder / "torn" / "a.dcm", RAMP, PatientID="p6", StudyInstanceUID="1.2.6")
+    write_sample(folder / "inbox", NORMAL.folder, "patient-1")
+    again = triage(folder, output, "--identify", "id")
+    assert {row["patient"]: row["answer"] for row in again}["patient-1"] == "normal"
+    changed = {file for file in kept if file.stat().st_mtime_ns != kept[file]}
+    torn = {row["patient"]: row["study"] for row in again}["p6"]
+    assert {file.parent.name for file in changed} == {torn}
+
+
+def test_the_page_shows_the_rows_in_their_order_and_needs_no_network(a_list: Path) -> None:
+    page = (a_list / "worklist.html").read_text(encoding="utf-8")
+    assert "http" not in page.replace("http-equiv", "")
+    assert page.count("<tr data-answer=") == 7
+    places = [page.index(f'data-answer="{answer}"') for answer in ("dcm", "no answer", "normal", "no T1 map")]
+    assert places == sorted(places)
+    for link in ("report.html", "thumbnail.png"):
+        names = {part.rpartition('"')[2] for part in page.split(f"/{link}")[:-1]}
+        assert all((a_list / name / link).is_file() for name in names)
+        assert len(names) == 3
+    assert "Simulated" in page or "simulated" in page
+    assert "Any other disease will still be labelled DCM or normal" in page
+
+
+@pytest.mark.parametrize(
+    ("output", "said"), [("taken", "holds no reading list"), ("damaged", "list.json: it is damaged")]
+)
+def test_a_folder_that_holds_something_else_is_refused(
+    output: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "a").write_text("mine")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "list.json").write_text("{}")
+    (tmp_path / "studies").mkdir()
+    arguments = ["triage", str(tmp_path / "studies"), "--output", str(tmp_path / output), "--device", "cpu"]
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+    assert (tmp_path / "taken" / "a").read_text() == "mine"
+
+
+def answered_or_ended(study: Study, name: str, _choices: Choices) -> Row:
+    """In place of the networks: some studies end their process, one is too much for the software."""
+    if study.key.startswith("ends"):
+        os._exit(9)
+    if study.key.startswith("wrong"):
+        raise ZeroDivisionError
+    return Row(name, "normal", 0.1)
+
+
+def test_a_study_that_ends_its_process_is_one_row_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_list, "answer", answered_or_ended)
+    for name in ("a", "b", "ends 1", "c", "ends 2", "wrong", "d", "e"):
+        write_section(tmp_path / "studies" / f"{name}.dcm", RAMP, PatientID=name)
+
+    def start() -> AbstractContextManager[Executor]:
+        return worker_pool(2, "fork")
+
+    seen: list[tuple[int, int]] = []
+    rows = update_reading_list(
+        tmp_path / "studies",
+        tmp_path / "list",
+        Choices(tmp_path / "list" / "studies"),
+        "id",
+        Workers(start, 4),
+        lambda done, of, _left: seen.append((done, of)),
+    )
+    reasons = {row.patient: row.reason for row in rows}
+    assert {patient for patient, reason in reasons.items() if not reason} == {"a", "b", "c", "d", "e"}
+    assert "ended by itself" in reasons["ends 1"]
+    assert reasons["ends 2"] == reasons["ends 1"]
+    assert "ZeroDivisionError" in reasons["wrong"]
+    assert seen[-1] == (8, 8)
+
+
+def test_rows_are_in_the_order_in_which_they_are_read_and_no_cell_is_computed() -> None:
+    rows = [
+        Row("a", "no T1 map", reason="=1+1"),
+        Row("b", "normal", 0.1),
+        Row("c", "uncertain", 0.4),
+        Row("d", "dcm", 0.8, patient="@who"),
+        Row("e", "no answer"),
+        Row("f", "dcm", 0.99, septal_z=-1.25),
+    ]
+    ordered = in_reading_order(rows)
+    assert "".join(row.study for row in ordered) == "fdceba"
+    table = list(csv.DictReader(worklist_csv(ordered).splitlines()))
+    assert table[0]["septal_z"] == "-1.25"
+    assert table[1]["patient"] == "'@who"
+    assert table[5]["reason"] == "'=1+1"
+    assert [Row.of(json.loads(json.dumps(row.values()))) for row in rows[:3]] == rows[:3]
+
+
+def test_studies_are_told_by_patient_and_exam_wherever_their_files_lie(tmp_path: Path, stored: np.ndarray) -> None:
+    write_study(tmp_path / "one", stored)
+    for number in range(2):
+        write_section(tmp_path / str(number) / "a.dcm", RAMP, PatientID="same", StudyInstanceUID=f"1.{number}")
+        write_section(tmp_path / "other" / f"{number}.dcm", RAMP, PatientID=f"other {number}", StudyInstanceUID="1.0")
+    write_section(tmp_path / "list" / "a.dcm", RAMP, PatientID="in the list")
+    (tmp_path / ".hidden.nrrd").write_bytes(b"")
+    studies = find_studies(tmp_path, tmp_path / "list")
+    assert [(study.patient_id, len(study.files)) for study in studies] == [
+        ("same", 1),
+        ("same", 1),
+        (PATIENT_ID, 3),
+        ("other 0", 1),
+        ("other 1", 1),
+    ]
+
+
+@pytest.fixture
+def a_cluster() -> Iterator[str]:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster.scheduler_address
+
+
+def test_a_cluster_answers_as_this_computer_does(a_cluster: str, a_list: Path, tmp_path: Path) -> None:
+    write_sample(tmp_path / "studies", DCM.folder, "patient-2")
+    (row,) = triage(tmp_path / "studies", tmp_path / "list", "--scheduler", a_cluster)
+    assert (row["answer"], row["slices"]) == ("dcm", "3")
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("distributed")
+    output = str(tmp_path / "list")
+    assert main(["triage", str(tmp_path), "--output", output, "--scheduler", "nowhere", "--device", "cpu"]) == 2
+    assert "no Dask scheduler answers at 'nowhere'" in capsys.readouterr().err
+
+
+def test_a_missing_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["triage", str(tmp_path / "none"), "--output", str(tmp_path / "list")]) == 2
+    assert "none: there is no such folder; expected one with studies." in capsys.readouterr().err
+    assert not (tmp_path / "list").exists()
+
+
+SORTED_AND_FILTERED = """
+import sys
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtQml import QJSEngine
+
+application, engine = QCoreApplication([]), QJSEngine()
+print(engine.evaluate(sys.stdin.read()).toString())
+"""
+A_BROWSER = """
+const told = [["1", "0.9", "dcm"], ["2", "0.95", "normal"], ["3", "-1", "no answer"]];
+const studies = told.map(([rank, order, answer]) => ({
+  dataset: {answer}, hidden: false, textContent: "study " + rank,
+  cells: [{dataset: {order: rank}}, {}, {}, {dataset: {order}}]}));
+const table = {rows: studies, append: (...sorted) => { table.rows = sorted; }};
+const listened = {};
+const listening = (name, more) => Object.assign(more, {addEventListener: (_, call) => { listened[name] = call; }});
+const inputs = told.map(([rank, order, value]) => listening(value, {value, checked: true}));
+const search = listening("find", {value: ""});
+const buttons = [0, 3].map(column => listening(column, {dataset: {column}}));
+const document = {
+  querySelector: () => table, getElementById: () => search,
+  querySelectorAll: what => what.startsWith("th") ? buttons : inputs};
+const seen = () => table.rows.filter(row => !row.hidden).map(row => row.textContent.slice(-1)).join("");
+"""
+
+
+def test_the_page_is_sorted_and_filtered_in_the_browser() -> None:
+    pytest.importorskip("PySide6.QtQml")
+    steps = """
+    const found = [seen()];
+    listened[3](); found.push(seen());
+    listened[3](); found.push(seen());
+    listened[0](); found.push(seen());
+    inputs[1].checked = false; listened["normal"](); found.push(seen());
+    search.value = " STUDY 3"; listened["find"](); found.push(seen());
+    return found.join(" ");
+    """
+    program = f"(function() {{{A_BROWSER}{SCRIPT}{steps}}})()"
+    ran = subprocess.run(
+        [sys.executable, "-c", SORTED_AND_FILTERED], input=program, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "123 213 312 123 13 3"
