@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ACNetLib.inference.record import StudyRecord
 from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.aha import Segment, WallSlice, aha_segments
 from ACNetLib.ventricle.labels import LabelArray
 
 
@@ -31,3 +32,15 @@ class StudyResult(StudyRecord):
     """The record of a study with its images, those of one map for each of `maps`."""
 
     images: tuple[MapImages, ...]
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """T1 of the 16 segments over the sections that count; none where the wall is known on fewer than three."""
+        return aha_segments(
+            [
+                WallSlice(images.t1_map, each.section, images.ventricle[each.section])
+                for images, of_map in zip(self.images, self.maps, strict=True)
+                for each in of_map.sections
+                if not each.left_out
+            ]
+        )

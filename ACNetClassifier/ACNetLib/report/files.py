@@ -5,8 +5,10 @@ The schema of result.json is documented in Documentation/result-format.md.
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,10 @@ from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.report.page import report_page
 from ACNetLib.report.picture import section_picture
 from ACNetLib.report.wording import reference_text, verdict_rule
+from ACNetLib.ventricle.aha import Segment
 
 SOFTWARE = "SlicerACNet"
+SEGMENT_COLUMNS = (*(field.name for field in fields(Segment)), "z")
 
 
 def write_result(study: StudyResult, folder: Path, save_scene: Callable[[Path], None] | None = None) -> list[Path]:
@@ -58,6 +62,9 @@ def write_result(study: StudyResult, folder: Path, save_scene: Callable[[Path], 
         if save_scene is not None:
             save_scene(room / "scene.mrb")
             names.append("scene.mrb")
+        if segments := study.segments:
+            write_text_atomically(room / "segments.csv", segments_table(study, segments))
+            names.append("segments.csv")
         write_text_atomically(room / "report.html", report_page(study, pictures))
         write_json(room / "result.json", result_values(study))
     return [folder / name for name in (*names, "report.html", "result.json")]
@@ -69,7 +76,17 @@ def map_folder(study: StudyRecord, index: int) -> str:
     return "" if len(study.maps) == 1 else f"map-{index + 1}/"
 
 
-def result_values(study: StudyRecord) -> dict[str, Any]:
+def segments_table(study: StudyRecord, segments: Sequence[Segment]) -> str:
+    """The 16 segments for spreadsheets; what is not known is empty."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, SEGMENT_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for each in _segments_values(study, segments):
+        writer.writerow({name: round(value, 3) if isinstance(value, float) else value for name, value in each.items()})
+    return file.getvalue()
+
+
+def result_values(study: StudyResult) -> dict[str, Any]:
     """The whole record, and what follows from it for those who read it alone, in the schema of result.json.
 
     What can't be measured is None, never NaN.
@@ -85,6 +102,7 @@ def result_values(study: StudyRecord) -> dict[str, Any]:
         "software": {"name": SOFTWARE, "version": __version__},
         "septal_t1_ms": study.septal_t1_ms,
         "septal_z": study.septal_z(study.septal_t1_ms),
+        "segments": _segments_values(study, study.segments),
         "t1_factor": study.t1_factor,
         "reference_words": reference_text(study),
         "uncertain_range": list(study.uncertain_range),
@@ -95,6 +113,11 @@ def result_values(study: StudyRecord) -> dict[str, Any]:
     }
     result: dict[str, Any] = without_nan({**values, **derived})
     return result
+
+
+def _segments_values(study: StudyRecord, segments: Sequence[Segment]) -> list[dict[str, Any]]:
+    values: list[dict[str, Any]] = without_nan([{**asdict(each), "z": study.septal_z(each.t1_ms)} for each in segments])
+    return values
 
 
 def _png(study: StudyResult, index: int, section: SectionRecord) -> bytes:

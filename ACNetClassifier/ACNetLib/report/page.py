@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -10,8 +12,10 @@ from string import Template
 from ACNetLib import __version__
 from ACNetLib.inference.probability import SCOPE, Verdict
 from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, Slice, StudyRecord
+from ACNetLib.inference.result import StudyResult
 from ACNetLib.models.card import INTENDED_USE, ModelCard
-from ACNetLib.report.template import FIGURE, HEAD, MAP, PAGE, ROW, SCALE, STYLE, ZONE
+from ACNetLib.report.polar_map import polar_map
+from ACNetLib.report.template import FIGURE, HEAD, MAP, PAGE, ROW, SCALE, SEGMENT, SEGMENTS, STYLE, ZONE
 from ACNetLib.report.wording import (
     UNKNOWN,
     VERDICT_WORDS,
@@ -66,7 +70,7 @@ def page_head(title: str, simulated: Sequence[str]) -> Html:
     )
 
 
-def report_page(study: StudyRecord, pictures: Sequence[bytes]) -> str:
+def report_page(study: StudyResult, pictures: Sequence[bytes]) -> str:
     """The page, with one PNG picture a section, in the order of `StudyRecord.slices`.
 
     Of the patient it tells nothing but the T1 maps' names, which are those of files, folders or nodes: no header is
@@ -96,6 +100,7 @@ def report_page(study: StudyRecord, pictures: Sequence[bytes]) -> str:
         rows=joined(_row(each, study) for each in study.slices),
         not_judged=_not_judged(study),
         center_source=" ".join(dict.fromkeys(_CENTER_SOURCES[each.center_source] for each in study.maps)),
+        segments=_segments(study),
         figures=joined(_figure(each, png) for each, png in zip(study.slices, pictures, strict=True)),
         warnings=_list(study.all_warnings),
         model_rows=joined(
@@ -203,6 +208,31 @@ def _row(each: Slice, study: StudyRecord) -> Html:
         cavity_area=quantity_text(measures.cavity_area_mm2),
         wall_thickness=quantity_text(measures.wall_thickness_mm, decimals=1),
         warnings="; ".join(section.warnings) or UNKNOWN,
+    )
+
+
+def _segments(study: StudyResult) -> Html:
+    """The polar map beside its table; nothing where the wall is known on fewer than three slices."""
+    segments = study.segments
+    if not segments:
+        return Html()
+    picture = io.BytesIO()
+    polar_map(segments).save(picture, format="PNG")
+    return filled(
+        SEGMENTS,
+        png=b64encode(picture.getvalue()).decode("ascii"),
+        rows=joined(
+            filled(
+                SEGMENT,
+                number=each.number,
+                name=each.name,
+                t1=septal_t1_text(each.t1_ms, study.septal_z(each.t1_ms)),
+                sd=quantity_text(each.sd_ms),
+                pixels=each.pixels,
+                masked=UNKNOWN if math.isnan(each.masked) else f"{100 * each.masked:.0f} %",
+            )
+            for each in segments
+        ),
     )
 
 

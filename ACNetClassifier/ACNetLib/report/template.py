@@ -49,7 +49,7 @@ middle part of the septum, and in the whole myocardium. The z-score is its dista
 deviations, where these were given; else compare with the reference values of your own scanner, sequence and field
 strength. $center_source</p>
 </section>
-<section aria-labelledby="pictures">
+$segments<section aria-labelledby="pictures">
 <h2 id="pictures">Pictures</h2>
 <p class="note">Left the T1 map with the box of the crop and the contours of the left ventricle, right the crop with the
 attention bands and the same contours. Where the wall is not known there are no contours.</p>
@@ -87,6 +87,29 @@ MAP = """\
 ROW = """\
 <tr><th scope="row">$section</th><td>$verdict</td><td>$probability</td><td>$ventricle</td><td>$septal_t1</td>\
 <td>$myocardial_t1</td><td>$cavity_area</td><td>$wall_thickness</td><td>$warnings</td></tr>
+"""
+
+SEGMENTS = """\
+<section aria-labelledby="segments">
+<h2 id="segments">Segments</h2>
+<div class="segments">
+<img src="data:image/png;base64,$png" width="360" height="360" alt="Polar map of the 16 segments' T1 in ms: base \
+outside, apex inside, septum to the left, anterior on top">
+<table>
+<thead><tr><th scope="col">Segment (AHA)</th><th scope="col">T1 [ms] (z-score)</th><th scope="col">SD [ms]</th>
+<th scope="col">Pixels</th><th scope="col">Masked</th></tr></thead>
+<tbody>
+$rows</tbody>
+</table>
+</div>
+<p class="note">The slices are dealt to base, mid level and apex by their place along the heart's axis, and each is
+divided from the middle of the septum. T1 is the mean over the middle third of the wall; the rest is masked, for blood
+or fat may be in it. The reference T1 is that of the septum: other segments may differ from it in health.</p>
+</section>
+"""
+
+SEGMENT = """\
+<tr><th scope="row">$number $name</th><td>$t1</td><td>$sd</td><td>$pixels</td><td>$masked</td></tr>
 """
 
 FIGURE = """\
@@ -136,6 +159,8 @@ a { color: inherit; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.3rem 0.5rem; border-bottom: 1px solid #bbb; text-align: left; vertical-align: top; }
 thead th { border-bottom: 2px solid #555; font-size: 0.85rem; vertical-align: bottom; }
+.segments { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: center; }
+.segments table { flex: 1; min-width: 26rem; font-size: 0.85rem; }
 .model th { width: 34%; font-weight: normal; color: #444; }
 .note, figcaption, footer { font-size: 0.9rem; color: #444; }
 figure { margin: 0 0 1.2rem; }

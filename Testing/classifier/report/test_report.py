@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from base64 import b64encode
@@ -54,16 +55,23 @@ def test_volumes_lie_on_the_grid_of_the_t1_map(a_folder: Path, an_oblique_t1_map
         np.testing.assert_array_equal(sitk.GetArrayFromImage(image), expected)
 
 
-def test_a_result_has_exactly_the_documented_files(tmp_path: Path, an_oblique_t1_map: T1Map, a_study: Callable) -> None:
-    write_result(a_study(an_oblique_t1_map), tmp_path / "result", Path.touch)
+@pytest.fixture
+def three_slices(an_oblique_t1_map: T1Map) -> T1Map:
+    image = sitk.GetImageFromArray(an_oblique_t1_map.array[[0, 1, 0]])
+    image.SetSpacing(an_oblique_t1_map.image.GetSpacing())
+    image.SetDirection(an_oblique_t1_map.image.GetDirection())
+    image.SetOrigin(an_oblique_t1_map.image.GetOrigin())
+    return replace(an_oblique_t1_map, image=image)
+
+
+def test_a_result_has_exactly_the_documented_files(tmp_path: Path, three_slices: T1Map, a_study: Callable) -> None:
+    write_result(a_study(three_slices), tmp_path / "result", Path.touch)
     written = {re.sub(r"\d+", "N", path.name) for path in (tmp_path / "result").iterdir()}
     assert set(DOCUMENTED.findall(FILES)) == written
 
 
-def test_result_json_holds_exactly_the_documented_fields(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
-    study = replace(
-        a_study(an_oblique_t1_map), model=read_card(model_for_field(1.5)), reference=ReferenceT1(1000.0, 24.0)
-    )
+def test_result_json_holds_exactly_the_documented_fields(three_slices: T1Map, a_study: Callable) -> None:
+    study = replace(a_study(three_slices), model=read_card(model_for_field(1.5)), reference=ReferenceT1(1000.0, 24.0))
     assert set(DOCUMENTED.findall(SCHEMA)) == set(_paths(result_values(study)))
 
 
@@ -216,3 +224,21 @@ def test_result_json_tells_the_reference_and_the_z_scores_or_that_there_is_none(
     assert values["uncertain_range"] == [0.2, 0.8]
     assert values["model"]["normal_t1_ms"] == [990.0, 30.0]
     assert result_values(replace(study, model=card))["uncertain_range"] == [0.1, 0.9]
+
+
+def test_the_segments_are_the_same_in_result_json_table_and_page(
+    tmp_path: Path, three_slices: T1Map, a_study: Callable
+) -> None:
+    study = replace(a_study(three_slices), reference=ReferenceT1(1000.0, 25.0))
+    write_result(study, tmp_path / "result")
+    values = _read_strictly(tmp_path / "result" / "result.json")["segments"]
+    table = list(csv.DictReader((tmp_path / "result" / "segments.csv").open(encoding="utf-8")))
+    assert [row["number"] for row in table] == [str(number) for number in range(1, 17)]
+    for value, row, segment in zip(values, table, study.segments, strict=True):
+        assert value["t1_ms"] == segment.t1_ms
+        assert float(row["t1_ms"]) == pytest.approx(segment.t1_ms, abs=1e-3)
+        assert float(row["z"]) == pytest.approx((segment.t1_ms - 1000) / 25, abs=1e-3)
+    page = (tmp_path / "result" / "report.html").read_text(encoding="utf-8")
+    assert f"<td>{study.segments[0].t1_ms:.0f} (z {values[0]['z']:+.1f})</td>" in page
+    assert "16 apical lateral" in page
+    assert study.leaving_out([0]).segments == ()
