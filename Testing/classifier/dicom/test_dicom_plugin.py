@@ -21,7 +21,7 @@ import slicer.util
 
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.sources import T1_OF_DICOM
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom.series import FLAVOURS, write_dicom_series
 from ACNetTrainerLib.simulation.patient import draw_patient
@@ -129,7 +129,7 @@ def test_of_every_flavour_the_native_map_is_offered_and_loads_as_the_command_rea
         assert f"series {loadable.name.partition(':')[0]}: " in loadable.tooltip
         node = a_plugin.load(loadable)
         assert node.GetName() == loadable.name
-        expected = read_t1_map(flavours[flavour], series=[int(loadable.name.partition(":")[0])])
+        expected = read_t1_map(flavours[flavour], Reading(series=[int(loadable.name.partition(":")[0])]))
         assert_same_map(t1_map_from_volume_node(node), expected)
 
 
