@@ -17,7 +17,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.scene.display import show_t1_window
 from ACNetLib.scene.output import add_t1_map
 from ACNetLib.scene.sources import DICOM_INSTANCES, T1_OF_DICOM
-from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
+from ACNetLib.t1map.t1_map import Reading, T1Map, t1_map_from_image
 
 try:
     from DICOMLib import DICOMLoadable, DICOMPlugin
@@ -82,7 +82,7 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
     def _add_volume(self, volume: DicomVolume, loadable: DICOMLoadable) -> vtkMRMLScalarVolumeNode:
         source = (loadable.name, volume.field_strength_tesla, volume.simulated)
         try:
-            t1_map = t1_map_from_image(volume.image, *source, post_contrast=loadable.postContrast)
+            t1_map = t1_map_from_image(volume.image, *source, Reading(post_contrast=loadable.postContrast))
         except ACNetError as refusal:
             advice = _("It was loaded to look at; ACNet will not classify it.")
             slicer.util.warningDisplay(f"{refusal} {advice}", windowTitle=self.loadType)

@@ -120,8 +120,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.inference.exam import classify_exam, exam_reference, one_that_tells_its_field
-    from ACNetLib.inference.exam_input import Reading, read_exam
+    from ACNetLib.inference.exam_input import read_exam
     from ACNetLib.reference.t1 import parse_reference
+    from ACNetLib.t1map.t1_map import Reading
     from ACNetLib.ventricle.segments import read_segmentation
 
     require_empty_folder(options.output)

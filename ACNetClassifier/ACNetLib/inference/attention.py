@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import zoom
+
+from ACNetLib.t1map.section import SECTION_SIZE
 
 SHOWN_MAP = "combined"
 """The product of the modules' masks, which is shown unless a person wants to see one module's."""
@@ -42,12 +45,23 @@ def map_names(modules: int) -> tuple[str, ...]:
 def attention_maps(masks: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
     """The channel mean of each module's mask, and the modules' product as SHOWN_MAP.
 
-    masks: one (B, C, H, W) array in (0, 1) a module; returns (B, H, W) arrays in (0, 1).
+    masks: one (B, C, H, W) array in (0, 1) a module; returns (B, H, W) arrays in (0, 1). The product is taken at the
+    size of the finest mask.
     """
     means = [mask.mean(axis=1) for mask in masks]
     if not means:
         return {}
-    return dict(zip(map_names(len(means)), [*means, np.prod(means, axis=0)], strict=True))
+    finest = max(mean.shape[1:] for mean in means)
+    product = np.prod([enlarged(mean, finest) for mean in means], axis=0)
+    return dict(zip(map_names(len(means)), [*means, product], strict=True))
+
+
+def enlarged(maps: NDArray[np.float32], size: tuple[int, int] = (SECTION_SIZE, SECTION_SIZE)) -> NDArray[np.float32]:
+    """Maps (n, rows, columns) of a mask's size, bilinearly on so many pixels, by default those of a section."""
+    if maps.shape[1:] == size:
+        return maps
+    factors = (1, size[0] / maps.shape[1], size[1] / maps.shape[2])
+    return np.asarray(zoom(maps, factors, order=1, grid_mode=True, mode="nearest"))
 
 
 def band_thresholds(maps: Mapping[str, NDArray[np.float32]]) -> dict[str, Thresholds]:

@@ -9,10 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
-from ACNetLib.inference.attention import SHOWN_MAP, attention_maps, to_bands
+from ACNetLib.inference.attention import SHOWN_MAP, attention_maps, enlarged, to_bands
 from ACNetLib.inference.device import DeviceChoice, infer
 from ACNetLib.inference.pooling import Pooling, pool, pooling_of, t1_factor
 from ACNetLib.inference.probability import check_prevalence, sigmoid, verdict
@@ -329,7 +328,7 @@ class Classifier:
         output, self._device = infer(self._network, intensity, self._device)
         logits = output.logits.double().cpu()
         masks = [mask.float().cpu().numpy() for mask in output.masks]
-        maps = {name: _enlarged(values, t1_ms.shape[-2:]) for name, values in attention_maps(masks).items()}
+        maps = {name: enlarged(values) for name, values in attention_maps(masks).items()}
         return (logits[:, 1] - logits[:, 0]).numpy(), maps
 
     def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -396,8 +395,3 @@ def _check_crops(grids: Sequence[SectionGrid], crops: Sequence[Crop], t1_map: T1
                 f"{t1_map.name}: {crop.outside_fraction:.0%} of section {grid.section} around {place} (LPS mm) lies "
                 "outside the map; expected a centre in the left ventricle."
             )
-
-
-def _enlarged(maps: MapArray, size: tuple[int, ...]) -> MapArray:
-    """(S, h, w) to (S, *size), bilinear: the section's own pixels."""
-    return F.interpolate(torch.from_numpy(maps)[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].numpy()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ACNetLib.dicom.guard import read_dataset
@@ -15,31 +15,19 @@ from ACNetLib.dicom.images import DicomImage, stack_images
 from ACNetLib.dicom.volumes import DicomVolume, NoSingleStack, read_dicom_volume, volume_among, volume_of
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam import check_one_exam
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_dicom
+from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_t1_map, t1_map_from_dicom
 from ACNetLib.volumes.header import is_volume_file
 
 ExamKey = tuple[str, str]
 """StudyInstanceUID and PatientID."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How the inputs are to be read: the options of `read_t1_map`."""
-
-    series: Sequence[int] = ()
-    post_contrast: bool = False
-    field_strength_tesla: float | None = None
-    leave_out: Sequence[str] = ()
-    spacing_mm: Sequence[float] = ()
-
-
-def read_exam(inputs: Sequence[Path], reading: Reading | None = None) -> tuple[T1Map, ...]:
+def read_exam(inputs: Sequence[Path], reading: Reading = AS_IT_IS) -> tuple[T1Map, ...]:
     """The T1 maps of one exam, in the order of the inputs, and in a DICOM folder of the series.
 
     A DICOM folder whose maps form no single stack gives one map a series, or a slice where a series is no stack. Raises
     ACNetError as `read_t1_map` does, and when the maps are not of one exam.
     """
-    reading = reading or Reading()
     if len(inputs) > 1 and reading.series:
         raise ACNetError(f"--series: found {len(inputs)} inputs; expected one DICOM folder whose series are chosen.")
     return _of_one_exam([each for path in inputs for each in _read_input(Path(path), reading)])
@@ -76,16 +64,13 @@ def _of_one_exam(found: Sequence[tuple[T1Map, ExamKey | None]]) -> tuple[T1Map, 
 
 def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, ExamKey | None]]:
     if reading.spacing_mm or not path.exists() or (path.is_file() and is_volume_file(path.name)):
-        return [(read_t1_map(path, **vars(reading)), None)]
+        return [(read_t1_map(path, reading), None)]
     name = path.absolute().name
     try:
         volumes = {name: read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)}
     except NoSingleStack as error:
         volumes = _volumes_of_one_exam(error, name)
-    return [
-        (t1_map_from_dicom(each, title, reading.post_contrast, reading.field_strength_tesla), _exam_key(each))
-        for title, each in volumes.items()
-    ]
+    return [(t1_map_from_dicom(each, title, reading), _exam_key(each)) for title, each in volumes.items()]
 
 
 def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVolume]:

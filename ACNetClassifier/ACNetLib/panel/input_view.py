@@ -189,9 +189,8 @@ class InputView:
         else:
             text = short_field_strength_text(field, None)
         prevalence = parameters.prevalence or self._card[2]
-        chosen = parameters.reference_t1_mean, parameters.sections, parameters.chosen_sections, parameters.device
         others = max(0, len(volumes_of(parameters)) - 1)
-        self.ui.optionsLabel.text = options_text(text, parameters.model_name, prevalence, *chosen, others)
+        self.ui.optionsLabel.text = options_text(parameters, text, prevalence, others)
 
     def _keep_or_end_exam(self, parameters: ACNetParameters) -> None:
         """Another T1 map is of the same exam where it was ticked; else the ticked ones may be another patient's."""

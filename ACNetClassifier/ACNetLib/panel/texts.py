@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.inference.record import Slice, StudyRecord
+from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.report.wording import reference_text
 from ACNetLib.scene.sources import FieldStrengthSource
 from ACNetLib.t1map.t1_map import T1Map
@@ -28,22 +29,14 @@ def section_choice_text(choice: str) -> str:
     return texts[choice]
 
 
-def options_text(
-    field_strength: str,
-    model_name: str,
-    prevalence: float | None,
-    reference_mean_ms: float,
-    sections: str,
-    chosen_sections: str,
-    device: str,
-    other_slices: int = 0,
-) -> str:
+def options_text(parameters: ACNetParameters, field_strength: str, prevalence: float | None, other_slices: int) -> str:
     """What is set under Options, in one line; what stays as it is by itself is left out behind the first three."""
+    model_name, sections, device = parameters.model_name, parameters.sections, parameters.device
     parts = [field_strength, _("model {name}").format(name=model_name) if model_name else _("automatic model")]
     if prevalence is not None:
         parts.append(_("prevalence {prevalence} %").format(prevalence=f"{100 * prevalence:.3g}"))
-    if reference_mean_ms:
-        parts.append(_("reference T1 {mean} ms").format(mean=f"{reference_mean_ms:g}"))
+    if parameters.reference_t1_mean:
+        parts.append(_("reference T1 {mean} ms").format(mean=f"{parameters.reference_t1_mean:g}"))
     if other_slices:
         parts.append(
             _("with {count} other T1 maps").format(count=other_slices) if other_slices > 1 else _("with another T1 map")
@@ -51,7 +44,7 @@ def options_text(
     if sections == "current":
         parts.append(_("the slice in the red view"))
     elif sections == "chosen":
-        parts.append(_("slices {numbers}").format(numbers=chosen_sections or "-"))
+        parts.append(_("slices {numbers}").format(numbers=parameters.chosen_sections or "-"))
     if device != "auto":
         parts.append(device_text(device))
     return ", ".join(parts)

@@ -43,8 +43,9 @@ def write_result(study: StudyResult, folder: Path, save_scene: Callable[[Path], 
     pictures: list[bytes] = []
     with atomic_folder(folder) as room:
         for index, images in enumerate(study.images):
-            own = map_folder(study, index)
-            (room / own).mkdir(exist_ok=True)
+            folder_of_map = map_folder(study, index)
+            (room / folder_of_map).mkdir(exist_ok=True)
+            own = f"{folder_of_map}/" if folder_of_map else ""
             volumes: dict[str, NDArray[Any]] = {
                 "attention.nrrd": images.attention[SHOWN_MAP],
                 "attention-label.nrrd": images.bands[SHOWN_MAP],
@@ -71,9 +72,8 @@ def write_result(study: StudyResult, folder: Path, save_scene: Callable[[Path], 
 
 
 def map_folder(study: StudyRecord, index: int) -> str:
-    """The folder of a map, with "/"; "" for a study's only map. It tells nothing of file names, which may name a
-    patient."""
-    return "" if len(study.maps) == 1 else f"map-{index + 1}/"
+    """The folder of a map; "" for a study's only one. It tells nothing of file names, which may name a patient."""
+    return "" if len(study.maps) == 1 else f"map-{index + 1}"
 
 
 def segments_table(study: StudyRecord, segments: Sequence[Segment]) -> str:

@@ -26,7 +26,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.scene.sources import check_spacing, check_values, is_told_simulated, told_field_strength, told_scanner
-from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
+from ACNetLib.t1map.t1_map import Reading, T1Map, t1_map_from_image
 from ACNetLib.ventricle.segments import labels_of_names
 
 # What an output of ours is, such as "table" or "labels.combined". The result's folder carries it too.
@@ -53,8 +53,7 @@ def t1_map_from_volume_node(
         name,
         told_field_strength(node),
         is_told_simulated(node),
-        post_contrast,
-        field_strength_tesla,
+        Reading(post_contrast=post_contrast, field_strength_tesla=field_strength_tesla),
     )
     warnings = (*t1_map.warnings, *check_values(node, t1_map))
     return replace(t1_map, scanner=told_scanner(node), warnings=warnings)

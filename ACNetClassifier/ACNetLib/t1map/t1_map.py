@@ -104,45 +104,52 @@ class T1Map:
         return np.array(self.image.TransformContinuousIndexToPhysicalPoint(index))
 
 
-def read_t1_map(
-    path: Path,
-    series: Sequence[int] = (),
-    post_contrast: bool = False,
-    field_strength_tesla: float | None = None,
-    leave_out: Sequence[str] = (),
-    spacing_mm: Sequence[float] = (),
-) -> T1Map:
+@dataclass(frozen=True)
+class Reading:
+    """How a person wants an input to be read.
+
+    series: of a DICOM folder, by their numbers. post_contrast: lets a map from after contrast pass, with a warning.
+    field_strength_tesla: see `agreed_field_strength`. leave_out: the names of files of a DICOM folder that are not to
+    be read. spacing_mm: (columns, rows, slices), for a volume file without.
+    """
+
+    series: Sequence[int] = ()
+    post_contrast: bool = False
+    field_strength_tesla: float | None = None
+    leave_out: Sequence[str] = ()
+    spacing_mm: Sequence[float] = ()
+
+
+AS_IT_IS = Reading()
+
+
+def read_t1_map(path: Path, reading: Reading = AS_IT_IS) -> T1Map:
     """Read an NRRD, NIfTI or MetaImage file, a folder with DICOM images (subfolders included) or one DICOM image.
 
-    `series` chooses among the series of a DICOM folder by their numbers. `post_contrast` lets a map from after
-    contrast pass, with a warning. `field_strength_tesla` is a person's, see `agreed_field_strength`. `leave_out` has
-    the names of files of a DICOM folder that are not to be read. `spacing_mm` (columns, rows, slices) is a person's,
-    for a volume file without. Raises ACNetError for a missing or unreadable file, for an image that is no native
-    short-axis T1 map, and for a field strength that no model covers or that differs from the header's.
+    Raises ACNetError for a missing or unreadable file, for an image that is no native short-axis T1 map, and for a
+    field strength that no model covers or that differs from the header's.
     """
     path = Path(path)
     if not path.exists():
         raise ACNetError(f"{path}: there is no such file or folder; expected a T1 map.")
     name = path.absolute().name
     if path.is_file() and is_volume_file(name):
-        if series:
-            raise ACNetError(f"{name}: found one volume; series {series[0]} can be chosen in DICOM folders only.")
-        if leave_out:
+        if reading.series:
+            raise ACNetError(
+                f"{name}: found one volume; series {reading.series[0]} can be chosen in DICOM folders only."
+            )
+        if reading.leave_out:
             raise ACNetError(f"{name}: found one volume; files can be left out of DICOM folders only.")
-        return _read_volume_file(path, name, post_contrast, field_strength_tesla, spacing_mm)
-    if spacing_mm:
+        return _read_volume_file(path, name, reading)
+    if reading.spacing_mm:
         raise ACNetError(f"{name}: a spacing can be given for volume files only; DICOM images tell theirs.")
-    volume = read_dicom_volume(path, series, post_contrast, leave_out)
-    return t1_map_from_dicom(volume, name, post_contrast, field_strength_tesla)
+    volume = read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)
+    return t1_map_from_dicom(volume, name, reading)
 
 
-def t1_map_from_dicom(
-    volume: DicomVolume, name: str, post_contrast: bool = False, field_strength_tesla: float | None = None
-) -> T1Map:
+def t1_map_from_dicom(volume: DicomVolume, name: str, reading: Reading = AS_IT_IS) -> T1Map:
     """A T1 map from a DICOM volume. Raises ACNetError when it is no native short-axis T1 map."""
-    t1_map = t1_map_from_image(
-        volume.image, name, volume.field_strength_tesla, volume.simulated, post_contrast, field_strength_tesla
-    )
+    t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated, reading)
     warnings = (*volume.warnings, *t1_map.warnings, *check_short_axis(t1_map.normal, name))
     return replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, warnings=warnings)
 
@@ -170,7 +177,7 @@ def t1_map_from_array(
     image.SetSpacing([float(value) for value in spacing_mm])
     image.SetOrigin([float(value) for value in origin_mm])
     image.SetDirection(np.eye(3).ravel() if direction is None else np.asarray(direction, dtype=float).ravel())
-    return t1_map_from_image(image, name, field_strength_tesla, post_contrast=post_contrast)
+    return t1_map_from_image(image, name, field_strength_tesla, reading=Reading(post_contrast=post_contrast))
 
 
 def t1_map_from_image(
@@ -178,27 +185,24 @@ def t1_map_from_image(
     name: str,
     field_strength_tesla: float | None = None,
     simulated: bool = False,
-    post_contrast: bool = False,
-    given_field_strength_tesla: float | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> T1Map:
     """A T1 map from an image in memory. Raises ACNetError when it is none, see `check_t1_image`.
 
     Its field strength is what its source tells and a person gives, see `agreed_field_strength`.
     """
-    field_strength_tesla, doubts = agreed_field_strength(field_strength_tesla, given_field_strength_tesla, name)
-    checked = check_t1_image(image, name, post_contrast)
+    field_strength_tesla, doubts = agreed_field_strength(field_strength_tesla, reading.field_strength_tesla, name)
+    checked = check_t1_image(image, name, reading.post_contrast)
     return T1Map(checked.image, name, field_strength_tesla, simulated, (*doubts, *checked.warnings))
 
 
-def _read_volume_file(
-    path: Path, name: str, post_contrast: bool, given_field_strength_tesla: float | None, spacing_mm: Sequence[float]
-) -> T1Map:
+def _read_volume_file(path: Path, name: str, reading: Reading) -> T1Map:
     header = read_volume_header(path)
     check_values_by_header(header, name)
-    header = with_spacing(header, spacing_mm, name)
+    header = with_spacing(header, reading.spacing_mm, name)
     told = parse_field_strength(header.keys.get(FIELD_STRENGTH_KEY), name)
-    field_strength_tesla, doubts = agreed_field_strength(told, given_field_strength_tesla, name)
-    checked = check_t1_image(read_volume(path, header), name, post_contrast)
+    field_strength_tesla, doubts = agreed_field_strength(told, reading.field_strength_tesla, name)
+    checked = check_t1_image(read_volume(path, header), name, reading.post_contrast)
     if header.is_converted and checked.unit != "ms":
         raise ACNetError(
             f"{name}: its values are T1 in {checked.unit}, or {DIVIDED}; expected T1 in ms. {REMEDY} With the JSON "

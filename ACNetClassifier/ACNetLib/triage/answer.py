@@ -90,7 +90,8 @@ def _answered(study: Study, name: str, choices: Choices) -> Row:
 
 def _read(study: Study, name: str, field_strength_tesla: float | None) -> tuple[T1Map, ...]:
     """Its T1 maps, by names that tell nothing of the patient."""
-    from ACNetLib.inference.exam_input import Reading, read_exam, read_exam_among
+    from ACNetLib.inference.exam_input import read_exam, read_exam_among
+    from ACNetLib.t1map.t1_map import Reading
 
     if study.is_dicom:
         return read_exam_among(study.files, name, field_strength_tesla)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetLib.ventricle.segments import read_segmentation
 
 from .editing import add_maps
@@ -121,7 +121,7 @@ def _new_map(row: _NamedRow, load_localizer: LoadLocalizer, source: str) -> NewM
     field_strength = row.number("field_strength_tesla") if row["field_strength_tesla"] else None
     with errors_at(row.place("file")):
         t1_map = read_t1_map(
-            row.table.path.parent / row["file"], field_strength_tesla=field_strength, spacing_mm=_spacing(row)
+            row.table.path.parent / row["file"], Reading(field_strength_tesla=field_strength, spacing_mm=_spacing(row))
         )
     located = _located(row, t1_map, load_localizer)
     if row["section"]:

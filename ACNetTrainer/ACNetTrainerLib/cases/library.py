@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import is_relative_name, require_plain_name
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 
 from ..simulation.truth import masks_file
 from .images import pixel_hash, read_section
@@ -87,7 +87,7 @@ class CaseLibrary:
         Whether it is native was asked when it was added, and is not asked again: on a slice by itself, much fat and
         liver around the heart can look like contrast.
         """
-        return read_t1_map(self.path(case), post_contrast=True)
+        return read_t1_map(self.path(case), Reading(post_contrast=True))
 
     def path(self, case: Case) -> Path:
         return self.folder / case.file

@@ -136,7 +136,7 @@ def require_library(folder: Path) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
-    from ACNetLib.t1map.t1_map import read_t1_map
+    from ACNetLib.t1map.t1_map import Reading, read_t1_map
     from ACNetLib.volumes.header import is_volume_file
 
     from ..cases.csv_import import date_in
@@ -145,7 +145,7 @@ def _add(options: argparse.Namespace) -> None:
     from ..cases.maps import NewMap
 
     require_library(options.library)
-    t1_map = read_t1_map(options.map, field_strength_tesla=options.field, spacing_mm=options.spacing)
+    t1_map = read_t1_map(options.map, Reading(field_strength_tesla=options.field, spacing_mm=options.spacing))
     patient, acquired = options.patient, date_in(options.date, "--date") if options.date else None
     if not is_volume_file(options.map.name):
         origins, _ = read_origins(options.map)

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ACNetLib.inference.attention import attention_maps
+from ACNetLib.inference.attention import attention_maps, enlarged
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
@@ -23,7 +23,7 @@ from ACNetLib.networks.acnet import ACNet
 from ..cases.library import LABELS, CaseLibrary
 from ..training.dataset import CaseDataset
 from ..training.train import evaluation_loader, predict
-from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, enrichments, on_section_pixels, regions_of
+from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, enrichments, regions_of
 from .metrics import auroc
 
 
@@ -91,7 +91,7 @@ def _patient_auroc(network: nn.Module, dataset: CaseDataset, device: DeviceChoic
 def _mean_enrichments(maps: FloatArray, regions: Sequence[NDArray[np.uint8] | None]) -> dict[str, float]:
     """The mean over the sections whose outlines are known."""
     ratios: dict[str, list[float]] = {name: [] for name in REGIONS}
-    for attention, region in zip(on_section_pixels(maps), regions, strict=True):
+    for attention, region in zip(enlarged(maps), regions, strict=True):
         for name, ratio in ({} if region is None else enrichments(attention, region)).items():
             ratios[name].append(ratio)
     return {name: round(float(np.mean(values)), 3) for name, values in ratios.items() if values}

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP, attention_maps, to_bands
+from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP, attention_maps, enlarged, to_bands
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import log_odds_of
 from ACNetLib.models.model import Model
@@ -20,7 +20,6 @@ from ACNetLib.report.picture import OVERLAY_OPACITY
 
 from ..cases.library import CaseLibrary
 from ..training.dataset import CaseDataset
-from .attention_regions import on_section_pixels
 from .drawing import CLASS_NAMES, DOTS_PER_INCH, save_figure
 from .metrics import BoolArray, FloatArray
 from .scores import PatientScores
@@ -85,7 +84,7 @@ def _sections_with_bands(
     with torch.inference_mode():
         masks = model.network.to(device.device).eval()(sections.to(device.device)).masks
     values = attention_maps([mask.float().cpu().numpy() for mask in masks])[SHOWN_MAP]
-    fine = on_section_pixels(values)
+    fine = enlarged(values)
     bands = to_bands(fine, np.ones_like(fine, bool), model.card.attention_thresholds[SHOWN_MAP])
     return list(zip(sections[:, 0].numpy(), bands, strict=True))
 

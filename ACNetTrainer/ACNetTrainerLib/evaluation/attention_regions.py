@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, zoom
+from scipy.ndimage import binary_dilation
 
-from ACNetLib.t1map.section import SECTION_SIZE, SectionGrid
+from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.ventricle.labels import CAVITY_LABEL, is_myocardium
 from ACNetLib.ventricle.segments import read_segmentation
 
@@ -16,12 +16,6 @@ FloatArray = NDArray[np.float32]
 WALL_MARGIN_MM = 2
 """The wall counts with so much of its surroundings: a mask pixel is several mm wide."""
 REGIONS = ("wall", "cavity", "elsewhere")
-
-
-def on_section_pixels(maps: FloatArray) -> FloatArray:
-    """Maps (n, rows, columns) of a mask's size, bilinearly on the pixels of a section: (n, 128, 128)."""
-    factors = (1, SECTION_SIZE / maps.shape[1], SECTION_SIZE / maps.shape[2])
-    return np.asarray(zoom(maps, factors, order=1, grid_mode=True, mode="nearest"))
 
 
 def regions_of(library: CaseLibrary, case: Case) -> NDArray[np.uint8] | None:

@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.attention import attention_maps
+from ACNetLib.inference.attention import attention_maps, enlarged
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
@@ -28,7 +28,7 @@ from ACNetLib.t1map.section import SECTION_SIZE, SectionGrid, to_intensity
 
 from ..cases.library import LABELS, CaseLibrary
 from .attention import with_masks
-from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, on_section_pixels, regions_of
+from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, regions_of
 from .metrics import BOOTSTRAP_SAMPLES, Estimate, auroc, bootstrap
 
 POINTING_MM = 4
@@ -151,7 +151,7 @@ def _run(network: nn.Module, slices: FloatArray, device: DeviceChoice) -> Seen:
             logits, masks, _ = network(batch)
             log_odds.append((logits[:, 1] - logits[:, 0]).double().cpu())
             parts.append(attention_maps([mask.float().cpu().numpy() for mask in masks]))
-    maps = {name: on_section_pixels(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+    maps = {name: enlarged(np.concatenate([part[name] for part in parts])) for name in parts[0]}
     return Seen(torch.cat(log_odds).numpy(), maps)
 
 

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
+from ACNetLib.t1map.t1_map import Reading, T1Map, t1_map_from_image
 from ACNetLib.ventricle.labels import (
     CAVITY_LABEL,
     MYOCARDIUM_LABEL,
@@ -115,7 +115,7 @@ def _section_of_other_heart(index: int, field_strength_tesla: float, seed: int) 
 
 
 def _map(image: sitk.Image, name: str, field_strength_tesla: float) -> T1Map:
-    return t1_map_from_image(image, name, field_strength_tesla, simulated=True, post_contrast=True)
+    return t1_map_from_image(image, name, field_strength_tesla, simulated=True, reading=Reading(post_contrast=True))
 
 
 def _with_large_right_ventricle(patient: Patient) -> Patient:

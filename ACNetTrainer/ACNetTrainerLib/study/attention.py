@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ACNetLib.inference.attention import map_names
+from ACNetLib.inference.attention import attention_maps, enlarged
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.t1map.section import SECTION_SIZE
 
 from ..cases.library import CaseLibrary
-from ..evaluation.attention_regions import FloatArray, enrichments, on_section_pixels, regions_of
+from ..evaluation.attention_regions import FloatArray, enrichments, regions_of
 from ..training.dataset import CaseDataset
 from ..training.train import evaluation_loader
 
@@ -60,8 +60,8 @@ def attention_on(
 
 
 def _maps(masks: Sequence[Tensor]) -> dict[str, FloatArray]:
-    means = [on_section_pixels(mask.float().mean(dim=1).cpu().numpy()) for mask in masks]
-    return dict(zip(map_names(len(means)), [*means, np.prod(means, axis=0)], strict=True))
+    maps = attention_maps([mask.float().cpu().numpy() for mask in masks])
+    return {name: enlarged(values) for name, values in maps.items()}
 
 
 def _enrichments(maps: dict[str, FloatArray], library: CaseLibrary) -> dict[str, dict[str, float]]:

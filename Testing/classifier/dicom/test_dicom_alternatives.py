@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaSto
 from ACNetLib.commands.main import main
 from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.t1map.t1_map import Reading, read_t1_map
 from dicom_files import GAP_MM, write_section
 
 APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(100)
@@ -95,7 +95,7 @@ def test_two_files_that_claim_to_be_one_image_and_differ_are_named(
         ACNetError, match=r"study/a\.dcm and edited/a\.dcm differ, but .*same SOPInstanceUID.*--leave-out"
     ):
         read_t1_map(study)
-    t1_map = read_t1_map(study, leave_out=["edited/a.dcm"])
+    t1_map = read_t1_map(study, Reading(leave_out=["edited/a.dcm"]))
     np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
 
 
@@ -117,7 +117,7 @@ def test_a_repeated_breath_hold_is_chosen_by_leaving_the_worse_one_out(repeated:
     )
     with pytest.raises(ACNetError, match=found):
         read_t1_map(repeated)
-    first, second = (read_t1_map(repeated, leave_out=[name]).array for name in ("again.dcm", "a.dcm"))
+    first, second = (read_t1_map(repeated, Reading(leave_out=[name])).array for name in ("again.dcm", "a.dcm"))
     np.testing.assert_array_equal(first, stored)
     np.testing.assert_array_equal(second, stored[[0, 0, 2]])
 

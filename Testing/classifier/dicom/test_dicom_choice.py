@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.t1map.t1_map import Reading, read_t1_map
 from dicom_files import GAP_MM, PATIENT_ID, PATIENT_NAME, RAW_TYPE, write_section
 
 
@@ -35,8 +35,8 @@ def test_a_series_is_chosen_by_its_number_and_by_its_folder(study: Path, stored:
     write_section(study / "again" / "a.dcm", stored[2], series=9)
     with pytest.raises(ACNetError, match=r"lie at the same place.*series 3 \(.*; series 9 \(.*--series"):
         read_t1_map(study)
-    np.testing.assert_array_equal(read_t1_map(study, series=[3]).array, stored.astype(np.float32))
-    np.testing.assert_array_equal(read_t1_map(study, series=[9]).array, stored[2:].astype(np.float32))
+    np.testing.assert_array_equal(read_t1_map(study, Reading(series=[3])).array, stored.astype(np.float32))
+    np.testing.assert_array_equal(read_t1_map(study, Reading(series=[9])).array, stored[2:].astype(np.float32))
     np.testing.assert_array_equal(read_t1_map(study / "again").array, stored[2:].astype(np.float32))
 
 
@@ -44,19 +44,19 @@ def test_several_series_can_be_chosen(stored: np.ndarray, tmp_path: Path) -> Non
     for section in range(3):
         write_section(tmp_path / f"{section}.dcm", stored[section], section * GAP_MM, series=section + 4)
     assert read_t1_map(tmp_path).section_count == 3
-    np.testing.assert_array_equal(read_t1_map(tmp_path, series=[5, 6]).array, stored[1:].astype(np.float32))
+    np.testing.assert_array_equal(read_t1_map(tmp_path, Reading(series=[5, 6])).array, stored[1:].astype(np.float32))
 
 
 def test_a_series_that_the_folder_does_not_hold_is_refused_with_what_it_holds(study: Path) -> None:
     with pytest.raises(ACNetError, match=r"study: there is no series 8; found series 3: 3 images of type DERIVED"):
-        read_t1_map(study, series=[8])
+        read_t1_map(study, Reading(series=[8]))
 
 
 def test_a_chosen_series_whose_header_tells_nothing_passes_with_a_warning(stored: np.ndarray, tmp_path: Path) -> None:
     write_section(tmp_path / "a.dcm", stored[0], ImageType=RAW_TYPE, SeriesDescription="anonymized")
     with pytest.raises(ACNetError, match="no sign of a T1 map"):
         read_t1_map(tmp_path)
-    t1_map = read_t1_map(tmp_path, series=[3])
+    t1_map = read_t1_map(tmp_path, Reading(series=[3]))
     np.testing.assert_array_equal(t1_map.array[0], stored[0].astype(np.float32))
     assert "does not say that it is a T1 map" in t1_map.warnings[0]
 
@@ -64,13 +64,13 @@ def test_a_chosen_series_whose_header_tells_nothing_passes_with_a_warning(stored
 def test_a_chosen_series_whose_header_tells_another_quantity_is_refused(stored: np.ndarray, tmp_path: Path) -> None:
     write_section(tmp_path / "a.dcm", stored[0], ImageType=["DERIVED", "PRIMARY", "T2 MAP"], SeriesDescription="x")
     with pytest.raises(ACNetError, match=r"series 3: 1 images of type DERIVED\\PRIMARY\\T2 MAP \(named T2 \(-5\)\)"):
-        read_t1_map(tmp_path, series=[3])
+        read_t1_map(tmp_path, Reading(series=[3]))
 
 
 def test_a_series_can_be_chosen_in_dicom_only(tmp_path: Path) -> None:
     sitk.WriteImage(sitk.Image(20, 20, sitk.sitkFloat32), str(tmp_path / "map.nrrd"))
     with pytest.raises(ACNetError, match=r"map\.nrrd: found one volume; series 3 can be chosen in DICOM folders only"):
-        read_t1_map(tmp_path / "map.nrrd", series=[3])
+        read_t1_map(tmp_path / "map.nrrd", Reading(series=[3]))
 
 
 def test_the_reasons_of_the_choice_are_kept(study: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_map_that_its_header_tells_to_be_from_after_contrast_is_refused_unless
         ACNetError, match=r"only T1 maps are from after contrast \(series 3 .*ContrastBolusAgent is set"
     ):
         read_t1_map(tmp_path)
-    t1_map = read_t1_map(tmp_path, post_contrast=True)
+    t1_map = read_t1_map(tmp_path, Reading(post_contrast=True))
     np.testing.assert_array_equal(t1_map.array[0], stored[0].astype(np.float32))
     assert any("after contrast" in warning for warning in t1_map.warnings)
 
@@ -105,7 +105,7 @@ def test_mosaics_and_screenshots_are_refused_in_words_even_when_chosen(
     write_section(tmp_path / "a.dcm", stored[0], ImageComments="T1 Map", **attributes)
     for series in ((), (3,)):
         with pytest.raises(ACNetError, match=rf"none of its 1 DICOM images is a native T1 map .*{reason}"):
-            read_t1_map(tmp_path, series)
+            read_t1_map(tmp_path, Reading(series))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference import load_pipeline
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.models.store import model_for_field
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetTrainerLib.commands.main import DICOM_FLAVOURS
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom.parametric_map import INTEGER_SLOPE_MS, parametric_map
@@ -113,7 +113,7 @@ def test_the_same_pixels_give_the_same_result_in_every_format(
         t1_map = read_t1_map(folders[source])
     else:
         sitk.WriteImage(a_map.image, str(tmp_path / f"map{source}"))
-        t1_map = read_t1_map(tmp_path / f"map{source}", field_strength_tesla=1.5)
+        t1_map = read_t1_map(tmp_path / f"map{source}", Reading(field_strength_tesla=1.5))
     expected, found = shipped_classifier.classify(a_map), shipped_classifier.classify(t1_map)
     assert found.probability_dcm == pytest.approx(expected.probability_dcm, abs=tolerance)
     for section, same in zip(found.sections, expected.sections, strict=True):
@@ -166,7 +166,7 @@ def test_map_and_other_images_of_one_series_are_told_apart(flavour: str, folders
     number = {"philips": 501, "shmolli": 12}[flavour]
     written = [pydicom.dcmread(file, stop_before_pixels=True) for file in folders[flavour].iterdir()]
     assert len([dataset for dataset in written if dataset.SeriesNumber == number]) > 3
-    assert read_t1_map(folders[flavour], series=[number]).section_count == 3
+    assert read_t1_map(folders[flavour], Reading(series=[number])).section_count == 3
 
 
 def a_parametric_map(

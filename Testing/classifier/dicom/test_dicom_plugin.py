@@ -23,7 +23,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.sources import T1_OF_DICOM, check_one_patient
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom.series import FLAVOURS, write_dicom_series
 from ACNetTrainerLib.simulation.patient import draw_patient
@@ -132,7 +132,7 @@ def test_of_every_flavour_the_native_map_is_offered_and_loads_as_the_command_rea
         assert f"series {loadable.name.partition(':')[0]}: " in loadable.tooltip
         node = a_plugin.load(loadable)
         assert node.GetName() == loadable.name
-        expected = read_t1_map(flavours[flavour], series=[int(loadable.name.partition(":")[0])])
+        expected = read_t1_map(flavours[flavour], Reading(series=[int(loadable.name.partition(":")[0])]))
         assert_same_map(t1_map_from_volume_node(node), expected)
 
 

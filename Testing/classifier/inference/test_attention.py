@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional as F
 
 from ACNetLib.inference.attention import (
     ATTENTION_MAPS,
@@ -12,6 +14,7 @@ from ACNetLib.inference.attention import (
     BAND_NAMES,
     attention_maps,
     band_thresholds,
+    enlarged,
     map_names,
     to_bands,
 )
@@ -72,3 +75,16 @@ def test_outside_the_crop_there_is_no_band() -> None:
     inside = np.array([[True, False, True], [False, True, False]])
     bands = to_bands(np.full((2, 3), 0.9, np.float32), inside, (0.1, 0.2, 0.3, 0.4))
     np.testing.assert_array_equal(bands, [[5, 0, 5], [0, 5, 0]])
+
+
+def test_masks_of_several_sizes_are_multiplied_at_the_finest() -> None:
+    fine, coarse = np.full((2, 3, 8, 8), 0.5, np.float32), np.full((2, 5, 4, 4), 0.4, np.float32)
+    maps = attention_maps([fine, coarse])
+    assert [values.shape for values in maps.values()] == [(2, 8, 8), (2, 4, 4), (2, 8, 8)]
+    np.testing.assert_allclose(maps["combined"], 0.2, rtol=1e-6)
+
+
+def test_a_mask_is_enlarged_as_pytorch_does_it() -> None:
+    mask = np.random.default_rng(1).random((2, 32, 32), np.float32)
+    expected = F.interpolate(torch.from_numpy(mask)[:, None], size=(128, 128), mode="bilinear", align_corners=False)
+    np.testing.assert_allclose(enlarged(mask), expected[:, 0].numpy(), atol=1e-6)

@@ -18,11 +18,11 @@ import SimpleITK as sitk
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.exam import check_one_exam, classify_exam, pool_exam
-from ACNetLib.inference.exam_input import Reading, read_exam
+from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.inference.probability import calibrated, sigmoid
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.models.model import Model
-from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.t1map.t1_map import Reading, T1Map
 from conftest import Finder, with_map
 from dicom_files import PATIENT_ID, write_study
 from exam_files import HEIGHTS_MM, write_exam, write_slice
@@ -196,7 +196,7 @@ def test_a_map_without_a_heart_is_a_note_and_does_not_stop_the_others(
     t1_maps = read_exam([exam_folder])
     exam = classify(t1_maps, ("exam, series 5",))
     assert [each.name for each in exam.maps] == ["exam, series 3", "exam, series 7"]
-    (note,) = exam.warnings
+    (note,) = exam.exam_warnings
     assert note == "exam, series 5 was left out: the left ventricle was not found."
     assert exam.probability_dcm == classify((t1_maps[0], t1_maps[2])).probability_dcm
     with pytest.raises(ACNetError, match="exam, series 3: the left ventricle was not found"):

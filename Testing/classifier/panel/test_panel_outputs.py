@@ -116,8 +116,8 @@ def test_a_scene_opened_from_a_file_gives_the_report_of_the_day_it_was_made(
             np.testing.assert_array_equal(sitk.GetArrayFromImage(after), sitk.GetArrayFromImage(before))
             assert after.GetOrigin() == pytest.approx(before.GetOrigin(), abs=1e-4)
         if name.endswith(".png"):  # a scene's files round the geometry
-            drawn, again = (np.asarray(Image.open(folder / name)).astype(int) for folder in (first, second))
-            assert (np.abs(again - drawn) > 2).mean() < 1e-3
+            one, other = (np.asarray(Image.open(folder / name)).astype(int) for folder in (first, second))
+            assert (np.abs(other - one) > 2).mean() < 1e-3
 
 
 def test_a_report_whose_attention_is_gone_is_refused_in_words(

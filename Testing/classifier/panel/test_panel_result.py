@@ -18,6 +18,7 @@ from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
+from conftest import with_map
 from panel_fixtures import StandInClassifier, choose, classify, composites, wait_for_end
 
 PANEL_WIDTH = 430
@@ -98,7 +99,7 @@ def test_no_probability_is_said_to_be_certain_and_what_is_unknown_is_a_dash(
         sections = tuple(
             replace(section, measures=None, confidence=1.0, wall_attention=float("nan")) for section in study.sections
         )
-        return replace(study, sections=sections, stability=(0.001, 1.0))
+        return replace(with_map(study, sections=sections), stability=(0.001, 1.0))
 
     a_classifier.answer = extreme
     classify(a_module, a_volume)
@@ -131,7 +132,7 @@ def test_the_panel_says_the_reference_and_the_z_scores_of_what_counts(
         first, second = study.sections
         assert first.measures is not None
         higher = replace(second, measures=replace(first.measures, septal_t1_ms=1103.2))
-        return replace(study, sections=(first, higher), reference=ReferenceT1(983.2, 30.0))
+        return replace(with_map(study, sections=(first, higher)), reference=ReferenceT1(983.2, 30.0))
 
     classify(a_module, a_volume)
     assert "No reference T1 of this scanner was given" in ui.studyLabel.text

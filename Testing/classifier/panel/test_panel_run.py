@@ -55,7 +55,7 @@ def test_a_click_on_apply_ends_in_an_overlay_on_the_t1_map(
     classify(a_module, a_volume)
     label = slicer.mrmlScene.GetNodeByID(composites()[0].GetLabelVolumeID())
     assert all(composite.GetLabelVolumeID() == label.GetID() for composite in composites())
-    expected = a_study(an_oblique_t1_map).bands["combined"]
+    expected = a_study(an_oblique_t1_map).images[0].bands["combined"]
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(label), expected)
     np.testing.assert_allclose(ijk_to_ras(label), ijk_to_ras(a_volume), atol=1e-6)
 
@@ -481,3 +481,28 @@ def test_work_waits_for_what_is_loaded_before_it_and_nobody_is_told_of_that(host
     wait_until(lambda: not worker.running)
     assert events == ["warm", "work", "end"]
     worker.close()
+
+
+def test_a_volume_is_read_and_checked_once_however_often_the_panel_looks_at_it(
+    a_module: Any, ui: Any, a_volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ACNetLib.panel import input_view, logic
+
+    read: list[str] = []
+    for module in (input_view, logic):
+        original = module.t1_map_from_volume_node
+
+        def counted(node: Volume, *arguments: Any, original: Any = original) -> T1Map:
+            read.append(node.GetName())
+            return original(node, *arguments)
+
+        monkeypatch.setattr(module, "t1_map_from_volume_node", counted)
+    ui.volumeSelector.setCurrentNode(None)
+    classify(a_module, a_volume)
+    assert read == ["short axis"]
+    classify(a_module, a_volume)
+    assert read == ["short axis"]
+    slicer.util.arrayFromVolume(a_volume)[0, 0, 0] = 1000.0
+    slicer.util.arrayFromVolumeModified(a_volume)
+    classify(a_module, a_volume)
+    assert read == ["short axis"] * 2

@@ -79,7 +79,7 @@ def test_result_json_of_an_exam_is_of_the_same_shape(an_oblique_t1_map: T1Map, a
     study = a_study(an_oblique_t1_map)
     of_one, values = result_values(study), result_values(pool_exam([study, study], ["Another was left out."]))
     assert values.keys() == of_one.keys()
-    assert (of_one["maps"][0]["folder"], [each["folder"] for each in values["maps"]]) == ("", ["map-1/", "map-2/"])
+    assert (of_one["maps"][0]["folder"], [each["folder"] for each in values["maps"]]) == ("", ["map-1", "map-2"])
     for each in values["maps"]:
         assert {**each, "folder": ""} == of_one["maps"][0]
     assert values["exam_warnings"] == ["Another was left out."]

@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.t1_map import UNKNOWN_THICKNESS, read_t1_map
+from ACNetLib.t1map.t1_map import UNKNOWN_THICKNESS, Reading, read_t1_map
 from ACNetLib.volumes.volume import read_volume, read_volume_header
 from nifti_files import write_nifti
 
@@ -180,7 +180,7 @@ def test_a_spacing_that_the_header_does_not_tell_is_asked_for(kind: str, tmp_pat
     with pytest.raises(ACNetError, match=r"map\.\w+: its header does not tell the spacing.*--spacing 1\.4,1\.4,8"):
         read_t1_map(path)
     spacing = (1.5, 1.75) if kind == "2-D" else (1.5, 1.75, 8.0)
-    t1_map = read_t1_map(path, spacing_mm=spacing)
+    t1_map = read_t1_map(path, Reading(spacing_mm=spacing))
     assert t1_map.image.GetSpacing()[: len(spacing)] == spacing
     np.testing.assert_array_equal(t1_map.array, T1_MS[:1] if kind == "2-D" else T1_MS)
     assert t1_map.warnings == ((UNKNOWN_THICKNESS,) if kind == "2-D" else ())
@@ -188,9 +188,11 @@ def test_a_spacing_that_the_header_does_not_tell_is_asked_for(kind: str, tmp_pat
 
 def test_another_spacing_than_the_headers_is_refused(tmp_path: Path) -> None:
     sitk.WriteImage(oblique_image(), str(tmp_path / "map.nrrd"))
-    assert read_t1_map(tmp_path / "map.nrrd", spacing_mm=(1.4, 2.1)).image.GetSpacing() == pytest.approx((1.4, 2.1, 8))
+    assert read_t1_map(tmp_path / "map.nrrd", Reading(spacing_mm=(1.4, 2.1))).image.GetSpacing() == pytest.approx(
+        (1.4, 2.1, 8)
+    )
     with pytest.raises(ACNetError, match=r"map\.nrrd: its header says a spacing of 1\.4 x 2\.1 x 8 mm, you say 1\.4 x"):
-        read_t1_map(tmp_path / "map.nrrd", spacing_mm=(1.4, 1.4, 8.0))
+        read_t1_map(tmp_path / "map.nrrd", Reading(spacing_mm=(1.4, 1.4, 8.0)))
 
 
 @pytest.mark.parametrize("units", ['"cm" "cm" "cm"', '"m" "m" "m"'])
