@@ -33,7 +33,7 @@ def read_exam(inputs: Sequence[Path], reading: Reading = AS_IT_IS) -> tuple[T1Ma
     return _of_one_exam([each for path in inputs for each in _read_input(Path(path), reading)])
 
 
-def read_exam_among(files: Sequence[Path], name: str, field_strength_tesla: float | None = None) -> tuple[T1Map, ...]:
+def read_exam_among(files: Sequence[Path], name: str, reading: Reading = AS_IT_IS) -> tuple[T1Map, ...]:
     """The T1 maps of one exam among DICOM files, wherever they lie, which messages call `name`.
 
     Raises NoT1Map where there is none, and ACNetError as `read_exam` does.
@@ -42,12 +42,7 @@ def read_exam_among(files: Sequence[Path], name: str, field_strength_tesla: floa
         volumes = {name: volume_among(files, name)}
     except NoSingleStack as error:
         volumes = _volumes_of_one_exam(error, name)
-    return _of_one_exam(
-        [
-            (t1_map_from_dicom(each, title, field_strength_tesla=field_strength_tesla), _exam_key(each))
-            for title, each in volumes.items()
-        ]
-    )
+    return _of_one_exam([(t1_map_from_dicom(each, title, reading), _exam_key(each)) for title, each in volumes.items()])
 
 
 def _of_one_exam(found: Sequence[tuple[T1Map, ExamKey | None]]) -> tuple[T1Map, ...]:

@@ -93,7 +93,7 @@ def result_values(study: StudyResult) -> dict[str, Any]:
     """
     values = record_values(study)
     for index, of_map in enumerate(values["maps"]):
-        of_map["folder"] = map_folder(study, index)
+        of_map["folder"] = map_folder(study, index).rstrip("/")
     for each, section in zip(study.sections, (s for m in values["maps"] for s in m["sections"]), strict=True):
         section["septal_z"] = study.septal_z(each.known_measures.septal_t1_ms)
     derived = {

@@ -93,9 +93,10 @@ def _read(study: Study, name: str, field_strength_tesla: float | None) -> tuple[
     from ACNetLib.inference.exam_input import read_exam, read_exam_among
     from ACNetLib.t1map.t1_map import Reading
 
+    reading = Reading(field_strength_tesla=field_strength_tesla)
     if study.is_dicom:
-        return read_exam_among(study.files, name, field_strength_tesla)
-    t1_maps = read_exam(study.files, Reading(field_strength_tesla=field_strength_tesla))
+        return read_exam_among(study.files, name, reading)
+    t1_maps = read_exam(study.files, reading)
     if len(t1_maps) == 1:
         return (replace(t1_maps[0], name=name),)
     return tuple(replace(t1_map, name=f"{name}, map {number}") for number, t1_map in enumerate(t1_maps, start=1))
