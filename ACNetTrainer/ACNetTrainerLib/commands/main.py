@@ -24,7 +24,6 @@ from .training import (
     add_training_commands,
     check_new_model,
     exit_when_stopped,
-    quieten_lightning,
 )
 
 if TYPE_CHECKING:
@@ -198,7 +197,6 @@ def _train_localizer(options: argparse.Namespace) -> None:
     if options.patients < FEWEST_PATIENTS:
         raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
     check_new_model(options.output)
-    quieten_lightning()
     work_folder = options.output.with_suffix(".training")
     watch = Watch(bar=sys.stderr.isatty(), report=print_ends)
     with exit_when_stopped(watch):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -108,7 +106,6 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     from ..training.train import train
 
     check_new_model(options.output)
-    quieten_lightning()
     fine_tuning = _fine_tuning(options)
     recipe = read_recipe(options.recipe or ("recommended" if fine_tuning is None else FINE_TUNE))
     if options.network:
@@ -163,11 +160,6 @@ def check_new_model(output: Path) -> None:
     if output.exists():
         raise ACNetError(f"{output}: exists already; give another output or remove it first.")
     require_writable(output)
-
-
-def quieten_lightning() -> None:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")  # Lightning's own affair
 
 
 def _evaluate(options: argparse.Namespace) -> None:

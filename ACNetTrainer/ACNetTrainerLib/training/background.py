@@ -32,7 +32,8 @@ EVENT_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
 }
 """What those who follow a training read of its events."""
 BEGIN_ANOTHER = "Remove the folder of this training, or begin another one."
-LOCK_FILE = "training.lock"  # of fitting.py, in the folder of the checkpoints
+LOCK_FILE = "training.lock"
+"""In the folder of the checkpoints; held while a process trains there."""
 LIBRARIES = [str(Path(__file__).resolve().parents[2]), str(Path(sys.modules["ACNetLib"].__path__[0]).parent)]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
@@ -28,7 +27,7 @@ SampleKey = tuple[int, int, int]
 """Epoch, index of a case, and draw: how often the epoch has drawn that case before, to balance the classes."""
 
 
-class CaseDataset(Dataset[tuple[Tensor, ...]]):
+class CaseDataset:
     """Sections (1, 128, 128) in [0, 255] and their class, 0 normal or 1 DCM. The T1 maps are kept in memory.
 
     Without `augmentation` the epoch does not matter. with_walls: each sample has a third part, (128, 128): 1 on the
@@ -119,7 +118,7 @@ def _wall(masks: sitk.Image | None, grid: SectionGrid) -> Tensor:
     return torch.from_numpy(is_myocardium(grid.sample(masks)).astype(np.float32))
 
 
-class EpochSampler(Sampler[SampleKey]):
+class EpochSampler:
     """The cases of each epoch in an order that follows from (seed, epoch).
 
     balanced: as many samples as cases, half of them of each class; the smaller class is drawn again and again, each
@@ -130,20 +129,9 @@ class EpochSampler(Sampler[SampleKey]):
         self._is_dcm = np.asarray(is_dcm)
         self._seed = seed
         self._balanced = balanced
-        self._epoch = self._start = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        self._epoch = epoch
-
-    def start_at(self, sample: int) -> None:
-        """Leave out so many samples of the next epoch: a training that goes on within one has seen them."""
-        self._start = sample
-
-    def __len__(self) -> int:
-        return len(self._is_dcm)
-
-    def __iter__(self) -> Iterator[SampleKey]:
-        rng = np.random.default_rng([self._seed, self._epoch])
+    def keys(self, epoch: int) -> list[SampleKey]:
+        rng = np.random.default_rng([self._seed, epoch])
         order = rng.permutation(len(self._is_dcm))
         if self._balanced:
             halves = [
@@ -154,20 +142,6 @@ class EpochSampler(Sampler[SampleKey]):
         drawn = Counter[int]()
         keys: list[SampleKey] = []
         for index in order.tolist():
-            keys.append((self._epoch, index, drawn[index]))
+            keys.append((epoch, index, drawn[index]))
             drawn[index] += 1
-        start, self._start = self._start, 0
-        return iter(keys[start:])
-
-
-class InOrder(Sampler[SampleKey]):
-    """Every case once, in its order: for validation and evaluation."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[SampleKey]:
-        return iter([(0, index, 0) for index in range(self._count)])
+        return keys

@@ -239,10 +239,10 @@ def test_the_modules_own_test_retrains_on_the_shipped_cases(a_trainer: Any) -> N
 def test_without_its_packages_the_modules_own_training_is_skipped_with_the_reason(
     a_trainer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "lightning", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     tests = unittest.defaultTestLoader.loadTestsFromTestCase(a_trainer.python_module.ACNetTrainerTest)
     result = unittest.TestResult()
     tests.run(result)
     assert result.wasSuccessful(), result.failures + result.errors
     (skipped,) = result.skipped
-    assert "lightning is not installed" in skipped[1]
+    assert "sklearn is not installed" in skipped[1]

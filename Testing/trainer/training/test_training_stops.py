@@ -22,7 +22,7 @@ from filelock import FileLock
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import CaseLibrary, write_case_table
 from ACNetTrainerLib.commands import main as cli
-from ACNetTrainerLib.training.loop import LOCK_FILE
+from ACNetTrainerLib.training.background import LOCK_FILE
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
 from ACNetTrainerLib.training.recipe import Recipe, read_recipe
 from ACNetTrainerLib.training.train import train
