@@ -39,7 +39,7 @@ def network_step(precision: str, batch_size: int) -> Callable[[], None]:
     import torch
     from torch.nn import functional as F
 
-    from ACNetTrainerLib.networks import build_network
+    from ACNetTrainerLib.training.network import build_network
 
     torch.manual_seed(1)
     network: Any = build_network("acnet", dropout=0.2)

@@ -25,16 +25,15 @@ from torch import Tensor
 
 from ACNetLib.inference.device import choose_device
 from ACNetLib.t1map.section import INTENSITY_MAX, IntensityScaling, SectionGrid, to_intensity
-from ACNetTrainerLib.cases.library import Case, CaseLibrary, read_case_library
+from ACNetTrainerLib.cases.library import TRUTH_TABLE_NAME, Case, CaseLibrary, read_case_library
 from ACNetTrainerLib.evaluation.metrics import auroc, bootstrap
 from ACNetTrainerLib.evaluation.provenance import provenance
 from ACNetTrainerLib.localization.training import with_other_contrast
-from ACNetTrainerLib.networks import build_network
-from ACNetTrainerLib.simulation.truth import TRUTH_TABLE_NAME
 from ACNetTrainerLib.training.augmentation import random_grid, vary_t1
 from ACNetTrainerLib.training.batches import EpochBatches, InOrder
 from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, SampleKey
 from ACNetTrainerLib.training.loop import fit
+from ACNetTrainerLib.training.network import build_network
 from ACNetTrainerLib.training.progress import UNWATCHED
 from ACNetTrainerLib.training.recipe import Augmentation, read_recipe
 from ACNetTrainerLib.training.split import split_patients

@@ -17,11 +17,11 @@ from ACNetLib.files import is_relative_name, require_plain_name
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 
-from ..simulation.truth import masks_file
 from .images import pixel_hash, read_section
 from .table import Row, Table, errors_at, read_table, write_table
 
-TABLE_NAME = "cases.csv"
+TABLE_NAME, TRUTH_TABLE_NAME = "cases.csv", "truth.csv"
+"""The second: measures of each case, those of a simulation or what a site has made."""
 LABELS = ("normal", "dcm")
 """The index of a label is its class in the network's output."""
 CENTER_SOURCES = ("given", "segmentation", "localizer")
@@ -66,6 +66,11 @@ REQUIRED_COLUMNS = tuple(field.name for field in fields(Case) if field.default i
 OPTIONAL_COLUMNS = tuple(field.name for field in fields(Case) if field.default is not MISSING)
 COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 _NUMBERS = tuple(name for name, kind in get_type_hints(Case).items() if kind is float)
+
+
+def masks_file(case: str) -> str:
+    """The label image of a case's left ventricle, relative to the library."""
+    return f"truth/{case}-masks.nrrd"
 
 
 @dataclass(frozen=True)

@@ -138,15 +138,15 @@ def _fine_tuning(options: argparse.Namespace) -> FineTuning | None:
         if options.freeze_down_residual:
             raise ACNetError("--freeze-down-residual: found without --from; expected a model that is trained on.")
         return None
-    return FineTuning(_model(options.parent), options.freeze_down_residual)
+    return FineTuning(load_any_model(options.parent), options.freeze_down_residual)
 
 
-def _model(name_or_path: str) -> Model:
+def load_any_model(name_or_path: str) -> Model:
     """Networks that ACNet is compared with are models here as well."""
     from ACNetLib.models.model import load_model
     from ACNetLib.models.store import find_model
 
-    from ..networks import build_network
+    from ..training.network import build_network
 
     return load_model(find_model(name_or_path), build_network)
 
@@ -174,7 +174,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     figures = None if options.figures is None else options.figures / "figure.png"
     require_writable(options.output, options.save_model, figures)
-    model = _model(options.model)
+    model = load_any_model(options.model)
     device = choose_device(options.device)
     localizer = Localizer(load_localizer(default_localizer()), device)
     training_cases = read_case_library(options.training_cases) if options.training_cases else None

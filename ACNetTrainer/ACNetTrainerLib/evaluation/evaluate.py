@@ -15,7 +15,6 @@ from ACNetLib.inference.probability import Verdict, at_prevalence, sigmoid, verd
 from ACNetLib.models.model import Model
 
 from ..cases.library import LABELS, Case, CaseLibrary
-from ..simulation.truth import TRUTH_TABLE_NAME
 from ..training.patients import known_patients
 from ..training.train import count_cases
 from .attention import judge_attention
@@ -25,6 +24,7 @@ from .metrics import auroc, bootstrap, expected_calibration_error, prevalence_we
 from .performance import BOOTSTRAP_SEED, performance
 from .scores import PatientScores, score_patients
 from .true_measures import FOLDS, against_measures
+from .truth_table import has_truth_table
 
 FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
@@ -67,7 +67,7 @@ def evaluate(
     }
     if localizer is not None:
         result["with_localizer"] = _with_localizer(model, library, device, localizer)
-    if (library.folder / TRUTH_TABLE_NAME).is_file():
+    if has_truth_table(library.folder):
         result["true_measures"] = against_measures(scores, library, training_library)
         if model.card.attention_thresholds:
             result["attention"] = judge_attention(model, library, device)

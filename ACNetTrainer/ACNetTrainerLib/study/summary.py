@@ -31,10 +31,9 @@ from ..evaluation.metrics import (
     threshold_metrics,
 )
 from ..evaluation.paired_tests import PairedTest, delong_test, holm
+from . import HONEST, PROTOCOLS
 from .files import RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE, is_done, read_numbers, read_predictions
 
-HONEST = "honest"
-PROTOCOLS = ("paper-1", "paper-2", HONEST)
 COMPARE_AGAIN = "Run acnet-train compare once more."
 REFERENCE = "acnet"
 BOOTSTRAP_SEED = 0

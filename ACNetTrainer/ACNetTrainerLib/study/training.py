@@ -21,12 +21,12 @@ from ACNetLib.t1map.section import SectionGrid, to_intensity
 from ..cases.library import Case, CaseLibrary
 from ..cases.table import read_table
 from ..evaluation.metrics import FloatArray
-from ..networks import build_network
 from ..training.augmentation import random_grid, vary_t1
 from ..training.batches import Batch, EpochBatches, InOrder
 from ..training.checkpoints import TRAIN_ANEW
 from ..training.dataset import CaseDataset, EpochSampler, SampleKey
 from ..training.loop import fit
+from ..training.network import build_network
 from ..training.progress import UNWATCHED
 from ..training.recipe import Augmentation, Recipe
 from ..training.task import TrainingTask

@@ -24,11 +24,11 @@ from ACNetLib.t1map.section import SECTION_SIZE
 
 from ..cases.library import Case, CaseLibrary
 from ..evaluation.metrics import youden_threshold
-from ..networks import build_network
 from .batches import EpochBatches, InOrder
 from .dataset import CaseDataset, EpochSampler
 from .fine_tuning import FineTuning, check_parent, start_from_parent
 from .loop import fit
+from .network import build_network
 from .patients import patients_record
 from .predictions import Predictions, fit_temperatures
 from .progress import UNWATCHED, Watch

@@ -24,11 +24,11 @@ from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.evaluation.paired_tests import delong_test
-from ACNetTrainerLib.study import comparison, protocols
+from ACNetTrainerLib.study import HONEST, PAPER_2, comparison, protocols
 from ACNetTrainerLib.study import training as comparison_training
 from ACNetTrainerLib.study.cache import run_folder, run_key, source_files
 from ACNetTrainerLib.study.comparison import compare
-from ACNetTrainerLib.study.protocols import HONEST, PAPER_2, Request, plan
+from ACNetTrainerLib.study.protocols import Request, plan
 from ACNetTrainerLib.study.summary import DECISIONS, read_tested, summarize
 from ACNetTrainerLib.study.training import CopiedCase, PaperDataset, Run, train_and_test
 from ACNetTrainerLib.training.dataset import CaseDataset
