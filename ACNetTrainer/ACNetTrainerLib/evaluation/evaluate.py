@@ -21,7 +21,7 @@ from .attention import judge_attention
 from .attention_gallery import draw_attention_gallery
 from .figures import draw_evaluation
 from .metrics import auroc, bootstrap, expected_calibration_error, prevalence_weights
-from .performance import BOOTSTRAP_SEED, performance
+from .performance import performance
 from .scores import PatientScores, score_patients
 from .true_measures import FOLDS, against_measures
 from .truth_table import has_truth_table
@@ -138,7 +138,7 @@ def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, lo
         reason = f"the localizer found the left ventricle of no patient labelled {' or '.join(missing)}"
         return {**counts, "auroc": None, "not_judged": reason}
     scores = score_patients(model, found, device)
-    return {**counts, "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded())}
+    return {**counts, "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm).rounded())}
 
 
 def located_library(library: CaseLibrary, localizer: Localizer) -> CaseLibrary:
