@@ -21,14 +21,11 @@ from PIL import Image
 from PySide6.QtGui import QImage
 
 from ACNetLib import __version__
-from ACNetLib.sample_data import SampleCase, sample_cases
-from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetTrainerLib.simulation.sample_data import thumbnail
+from ACNetLib.sample_data import sample_cases
 from icon import ICON, ICON_PIXELS, drawn_icon
 from repository import REPOSITORY
 
 MOCK_SLICER = REPOSITORY / "Testing" / "mock_slicer"
-MODULE_ICONS = sorted(REPOSITORY.glob("*/Resources/Icons/*.svg"))
 CMAKE_TEXT = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
 MODULES = re.findall(r"^add_subdirectory\((\w+)\)$", CMAKE_TEXT, re.MULTILINE)
 CATALOG_FILE = REPOSITORY / "ACNet.json"
@@ -222,23 +219,9 @@ def test_the_extensions_icon_is_drawn_from_the_modules() -> None:
     assert np.abs(pixels_of(icon) - pixels_of(drawn_icon())).mean() < 2, "run make icon"
 
 
-@pytest.mark.parametrize("icon", MODULE_ICONS, ids=lambda icon: icon.stem)
-def test_every_module_icon_keeps_light_and_dark_apart_at_the_size_of_a_toolbar(icon: Path) -> None:
-    colors = pixels_of(drawn_icon(icon, 24))[6:18, 6:18, :3].mean(axis=2)
-    assert np.ptp(colors) > 150
-
-
 def pixels_of(image: QImage) -> np.ndarray:
     """(rows, columns, 4), signed so that differences can be taken."""
     return np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4).astype(np.int16)
-
-
-@pytest.mark.parametrize("case", sample_cases(), ids=lambda case: case.name)
-def test_the_thumbnail_of_a_sample_shows_what_it_holds(case: SampleCase) -> None:
-    with Image.open(REPOSITORY / "ACNetClassifier" / "Resources" / "Icons" / f"{case.name}.png") as shipped:
-        shown = np.asarray(shipped, np.float32)
-    made = np.asarray(thumbnail(read_t1_map(case.folder), case.center_mm), np.float32)
-    assert np.abs(shown - made).mean() < 2, "run make sample-data"
 
 
 def test_the_repository_is_small_and_holds_no_binaries_but_its_own() -> None:

@@ -1,6 +1,6 @@
 """One training of a comparison, and what its network says of the sections that it is tested on.
 
-All that a result depends on is in a `Run` and in the source files that this one imports: see `comparison_cache`.
+All that a result depends on is in a `Run`, our source files and the libraries: see `cache`.
 """
 
 from __future__ import annotations
