@@ -37,9 +37,9 @@ def case_name(hash_of_pixels: str) -> str:
     return f"case-{hash_of_pixels.removeprefix(HASH_PREFIX)[: HASH_DIGITS // 2]}"
 
 
-def read_section(path: Path) -> T1Map:
-    """A T1 map of one section. Raises ACNetError for anything else."""
-    t1_map = read_t1_map(path)
+def read_section(path: Path, post_contrast: bool = False) -> T1Map:
+    """A T1 map of one section, native unless it may be `post_contrast`. Raises ACNetError for anything else."""
+    t1_map = read_t1_map(path, post_contrast=post_contrast)
     if t1_map.section_count != 1:
         raise ACNetError(
             f"{t1_map.name}: found {t1_map.section_count} sections; expected one. "

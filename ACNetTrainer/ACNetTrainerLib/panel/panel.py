@@ -19,7 +19,8 @@ from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.resources import resources_folder
-from ACNetTrainerLib.panel.cases_view import LABELS, CasesView, reading
+from ACNetTrainerLib.cases.library import LABELS
+from ACNetTrainerLib.panel.cases_view import CasesView, reading
 from ACNetTrainerLib.panel.judging_view import JudgingView
 from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center, check_warnings, give_other_label, remove_cases
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters

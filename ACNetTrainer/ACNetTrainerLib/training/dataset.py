@@ -16,10 +16,8 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import is_myocardium
-from ACNetLib.ventricle.segments import read_segmentation
 
 from ..cases.library import Case, CaseLibrary
-from ..cases.table import errors_at
 from .augmentation import random_grid, vary_t1
 from .recipe import Augmentation
 
@@ -47,7 +45,7 @@ class CaseDataset:
     ) -> None:
         self.cases = tuple(cases)
         self._maps: list[T1Map] = [_read_section(library, case) for case in self.cases]
-        self._masks = [_read_masks(library, case) for case in self.cases] if with_walls else None
+        self._masks = [library.masks(case) for case in self.cases] if with_walls else None
         self._intensity = intensity
         self._augmentation = augmentation
         self._seed = seed
@@ -90,11 +88,6 @@ class CaseDataset:
 
 def _read_section(library: CaseLibrary, case: Case) -> T1Map:
     t1_map = library.t1_map(case)
-    if t1_map.section_count != 1:
-        raise ACNetError(
-            f"{library.path(case)}: found {t1_map.section_count} sections; expected one. "
-            "Give each section a file and a row of its own."
-        )
     index = t1_map.image.TransformPhysicalPointToIndex(t1_map.project(case.center_mm, 0).tolist())
     if not all(0 <= position < size for position, size in zip(index, t1_map.image.GetSize(), strict=True)):
         raise ACNetError(
@@ -102,14 +95,6 @@ def _read_section(library: CaseLibrary, case: Case) -> T1Map:
             "expected the LV centre in LPS mm."
         )
     return t1_map
-
-
-def _read_masks(library: CaseLibrary, case: Case) -> sitk.Image | None:
-    path = library.masks_path(case)
-    if path is None:
-        return None
-    with errors_at(f"{path}: the label image of case '{case.case}'"):
-        return read_segmentation(path)
 
 
 def _wall(masks: sitk.Image | None, grid: SectionGrid) -> Tensor:

@@ -232,6 +232,10 @@ def test_a_damaged_checkpoint_is_named_and_what_to_do(
         with pytest.raises(ACNetError, match=rf"{file}: .* Remove the folder of this training") as error:
             train(few, recipe, "tiny", work_folder, CPU)
         assert "\n" not in str(error.value)
+    torch.save({"state_dict": {}}, work_folder / "last.ckpt")
+    (work_folder / "settings.json").unlink()
+    with pytest.raises(ACNetError, match=r"last\.ckpt: found no checkpoint of this version\. Remove the folder"):
+        train(few, recipe, "tiny", work_folder, CPU)
 
 
 def test_a_stop_that_was_asked_for_before_the_first_step_is_obeyed(
