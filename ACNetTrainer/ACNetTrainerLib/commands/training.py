@@ -151,6 +151,12 @@ def load_any_model(name_or_path: str) -> Model:
     return load_model(find_model(name_or_path), build_network)
 
 
+def check_count(option: str, count: int, fewest: int) -> None:
+    """Raises ACNetError when it is lower."""
+    if count < fewest:
+        raise ACNetError(f"{option}: found {count}; expected at least {fewest}.")
+
+
 def check_new_model(output: Path) -> None:
     """Raises ACNetError unless a model can be written there."""
     from ACNetLib.models.header import WEIGHTS_SUFFIX
@@ -179,12 +185,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     localizer = Localizer(load_localizer(default_localizer()), device)
     training_cases = read_case_library(options.training_cases) if options.training_cases else None
     metrics = evaluate(model, read_case_library(options.cases), device, localizer, options.figures, training_cases)
-    record = {
-        "model": model.card.name,
-        "weights_sha256": model.card.weights_sha256,
-        **provenance(options.command_line),
-        **metrics,
-    }
+    record = {**provenance(options.command_line, model.card), **metrics}
     write_json(options.output, record)
     if options.save_model:
         save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)

@@ -41,8 +41,6 @@ RANDOMISED_SLICES = 200
 BATCH_SIZE = 32
 SEED = 1
 
-IntArray = NDArray[np.int64]
-
 
 @dataclass(frozen=True, eq=False)
 class Seen:

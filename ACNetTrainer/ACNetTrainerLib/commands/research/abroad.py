@@ -12,6 +12,7 @@ from ACNetLib.files import atomic_folder, require_writable, write_json
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA
 
 from ...abroad.hearts import DISEASES
+from ..training import check_count
 
 FEWEST_HEARTS, FEWEST_PATIENTS, SHEET_PATIENTS = 50, 20, 12
 
@@ -49,7 +50,7 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
 def _simulate(options: argparse.Namespace) -> None:
     from ...abroad.cohort import Cohort, simulate_abroad
 
-    _check_count("--patients", options.patients, 1)
+    check_count("--patients", options.patients, 1)
     if options.scanner_factor is not None and not 0.5 <= options.scanner_factor <= 2:
         raise ACNetError(f"--scanner-factor: found {options.scanner_factor:g}; expected 0.5 to 2.")
     cohort = Cohort(options.patients, options.field, options.seed, options.disease, options.scanner_factor)
@@ -66,8 +67,8 @@ def _validate(options: argparse.Namespace) -> None:
     from ...evaluation.provenance import provenance
 
     require_writable(options.output)
-    _check_count("--hearts", options.hearts, FEWEST_HEARTS)
-    _check_count("--patients", options.patients, FEWEST_PATIENTS)
+    check_count("--hearts", options.hearts, FEWEST_HEARTS)
+    check_count("--patients", options.patients, FEWEST_PATIENTS)
     record = validate(options.hearts, options.patients, options.field, options.seed)
     write_json(options.output, {**provenance(options.command_line), **record}, indent=1)
     print(f"AUROC of {record['shapes']['auroc']} and {record['maps']['auroc']}; all in {options.output}")
@@ -80,8 +81,3 @@ def _sheet(options: argparse.Namespace) -> None:
     require_writable(options.output)
     draw_sheet(Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0), options.output)
     print(f"{SHEET_PATIENTS} sections in {options.output}")
-
-
-def _check_count(option: str, count: int, fewest: int) -> None:
-    if count < fewest:
-        raise ACNetError(f"{option}: found {count}; expected at least {fewest}.")

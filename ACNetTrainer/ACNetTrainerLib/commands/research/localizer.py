@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable, write_json
 
-from ..training import DEVICES, WHEN_STOPPED, check_new_model, exit_when_stopped
+from ..training import DEVICES, WHEN_STOPPED, check_count, check_new_model, exit_when_stopped
 
 
 def add_localizer_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -42,8 +41,7 @@ def _train_localizer(options: argparse.Namespace) -> None:
     from ...localization.training import FEWEST_PATIENTS, train_localizer
     from ...training.progress import Watch, print_ends
 
-    if options.patients < FEWEST_PATIENTS:
-        raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
+    check_count("--patients", options.patients, FEWEST_PATIENTS)
     check_new_model(options.output)
     work_folder = options.output.with_suffix(".training")
     watch = Watch(bar=sys.stderr.isatty(), report=print_ends)
@@ -72,12 +70,7 @@ def _evaluate_localizer(options: argparse.Namespace) -> None:
     model = load_localizer(options.localizer)
     libraries = [read_case_library(folder) for folder in options.cases]
     metrics = evaluate_localizer(model, libraries, choose_device(options.device))
-    record = {
-        "model": model.card.name,
-        "weights_sha256": model.card.weights_sha256,
-        **provenance(options.command_line),
-        **metrics,
-    }
+    record = {**provenance(options.command_line, model.card), **metrics}
     write_json(options.output, record)
     if options.save_model:
         save_localizer(LocalizerModel(model.network, replace(model.card, metrics=metrics)), options.save_model)

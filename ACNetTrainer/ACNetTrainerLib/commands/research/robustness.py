@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ACNetLib.commands.parser import seed
-from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable, write_json
 
-from ..training import DEVICES, load_any_model
-
-if TYPE_CHECKING:
-    from ACNetLib.models.model import Model
+from ..training import DEVICES, check_count, load_any_model
 
 
 def add_robustness_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -43,11 +39,11 @@ def _other_diseases(options: argparse.Namespace) -> None:
     from ...study.other_diseases import judge_other_diseases, table
 
     require_writable(options.output)
-    if options.patients < 1:
-        raise ACNetError(f"--patients: found {options.patients}; expected at least 1.")
+    check_count("--patients", options.patients, 1)
     model = load_any_model(options.model)
     result = judge_other_diseases(model, options.patients, options.seed, choose_device(options.device))
-    _write_record(options.output, model, {**provenance(options.command_line), "seed": options.seed, **result})
+    record = {**provenance(options.command_line, model.card), "seed": options.seed, **result}
+    write_json(options.output, record)
     print(f"{table(result['groups'])}\nall in {options.output}")
 
 
@@ -59,15 +55,10 @@ def _robustness(options: argparse.Namespace) -> None:
     from ...study.robustness import FEWEST_PATIENTS, judge_robustness, table
 
     require_writable(options.output, options.figure)
-    if options.patients < FEWEST_PATIENTS:
-        raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS}.")
+    check_count("--patients", options.patients, FEWEST_PATIENTS)
     model = load_any_model(options.model)
     result = judge_robustness(model, options.patients, options.seed, choose_device(options.device))
-    _write_record(options.output, model, {**provenance(options.command_line), "seed": options.seed, **result})
+    record = {**provenance(options.command_line, model.card), "seed": options.seed, **result}
+    write_json(options.output, record)
     robustness_figure(result, options.figure)
     print(f"{table(result['degradations'])}\nall in {options.output} and {options.figure}")
-
-
-def _write_record(path: Path, model: Model, record: dict[str, Any]) -> None:
-    about = {"model": model.card.name, "weights_sha256": model.card.weights_sha256}
-    write_json(path, {**about, **record})

@@ -12,6 +12,7 @@ from ACNetLib.files import atomic_folder, require_writable, write_json
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA
 
 from ...simulation.dicom import FLAVOURS
+from ..training import check_count
 
 
 def add_simulation_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -59,8 +60,7 @@ def add_simulation_commands(commands: argparse._SubParsersAction[Any]) -> None:
 def _simulate(options: argparse.Namespace) -> None:
     from ...simulation.cohort import Cohort, simulate_cohort
 
-    if options.patients < 1:
-        raise ACNetError(f"--patients: found {options.patients}; expected at least 1.")
+    check_count("--patients", options.patients, 1)
     if not 0 <= options.normal_fraction <= 1:
         raise ACNetError(f"--normal-fraction: found {options.normal_fraction:g}; expected 0 to 1.")
     cohort = Cohort(options.patients, options.normal_fraction, options.field, options.seed)
@@ -74,8 +74,7 @@ def _validate_simulation(options: argparse.Namespace) -> None:
     from ...simulation.validation import FEWEST_PATIENTS_PER_CLASS, validate
 
     require_writable(options.output)
-    if options.patients < FEWEST_PATIENTS_PER_CLASS:
-        raise ACNetError(f"--patients: found {options.patients}; expected at least {FEWEST_PATIENTS_PER_CLASS}.")
+    check_count("--patients", options.patients, FEWEST_PATIENTS_PER_CLASS)
     validation = validate(options.patients, options.field, options.seed)
     cohort = {
         "patients_per_class": options.patients,
@@ -92,8 +91,7 @@ def _gallery(options: argparse.Namespace) -> None:
     from ...evaluation.drawing import section_gallery
 
     require_writable(options.output)
-    if options.sections < 1:
-        raise ACNetError(f"--sections: found {options.sections}; expected at least 1.")
+    check_count("--sections", options.sections, 1)
     section_gallery(read_case_library(options.cases), options.sections, options.output)
     print(f"{options.sections} sections of each class in {options.output}")
 
