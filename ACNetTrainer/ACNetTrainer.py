@@ -80,7 +80,7 @@ class ACNetTrainerTest(ScriptedLoadableModuleTest):
         self.assertEqual((panel.ui.dcmBar.value, panel.ui.normalBar.value), (6, 6))
 
     def test_two_epochs_of_retraining_make_a_model(self) -> None:
-        for package in ("torch", "safetensors", "lightning", "sklearn", "filelock"):
+        for package in ("torch", "safetensors", "sklearn", "filelock"):
             if importlib.util.find_spec(package) is None:
                 self.skipTest(
                     f"{package} is not installed: click Train in the panel once to install all that is missing"

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from ACNetLib.t1map.section import SECTION_SIZE
-from ACNetTrainerLib.networks import NETWORKS, build_network
+from ACNetTrainerLib.training.network import NETWORKS, build_network
 
 BATCH_SIZE = 16
 

@@ -39,7 +39,7 @@ def network_step(precision: str, batch_size: int) -> Callable[[], None]:
     import torch
     from torch.nn import functional as F
 
-    from ACNetTrainerLib.networks import build_network
+    from ACNetTrainerLib.training.network import build_network
 
     torch.manual_seed(1)
     network: Any = build_network("acnet", dropout=0.2)
@@ -96,11 +96,9 @@ def measure_epoch(slices: int) -> dict[str, Any]:
     """The second of two epochs of a training, and as many bare steps just before and after it."""
     from ACNetLib.inference.device import DeviceChoice
     from ACNetTrainerLib.cases.library import CaseLibrary
-    from ACNetTrainerLib.commands.training import quieten_lightning
     from ACNetTrainerLib.training.progress import Watch
     from ACNetTrainerLib.training.train import train
 
-    quieten_lightning()
     recipe, precision = recommended()
     recipe = replace(recipe, optimization=replace(recipe.optimization, epochs=2))
     step = network_step(precision, recipe.optimization.batch_size)

@@ -25,21 +25,20 @@ from torch import Tensor
 
 from ACNetLib.inference.device import choose_device
 from ACNetLib.t1map.section import INTENSITY_MAX, IntensityScaling, SectionGrid, to_intensity
-from ACNetTrainerLib.cases.library import Case, CaseLibrary, read_case_library
+from ACNetTrainerLib.cases.library import TRUTH_TABLE_NAME, Case, CaseLibrary, read_case_library
 from ACNetTrainerLib.evaluation.metrics import auroc, bootstrap
 from ACNetTrainerLib.evaluation.provenance import provenance
 from ACNetTrainerLib.localization.training import with_other_contrast
-from ACNetTrainerLib.networks import build_network
-from ACNetTrainerLib.simulation.truth import TRUTH_TABLE_NAME
 from ACNetTrainerLib.training.augmentation import random_grid, vary_t1
-from ACNetTrainerLib.training.checkpoints import ResumableLoader
+from ACNetTrainerLib.training.batches import EpochBatches, InOrder
 from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, SampleKey
 from ACNetTrainerLib.training.loop import fit
+from ACNetTrainerLib.training.network import build_network
 from ACNetTrainerLib.training.progress import UNWATCHED
 from ACNetTrainerLib.training.recipe import Augmentation, read_recipe
 from ACNetTrainerLib.training.split import split_patients
 from ACNetTrainerLib.training.task import TrainingTask
-from ACNetTrainerLib.training.train import evaluation_loader, predict
+from ACNetTrainerLib.training.train import predict
 
 PATIENTS, HELD_OUT, EPOCHS, SEPTUM_TURN_DEGREES = 300, 250, 5, 20.0
 FREE_CONTRAST_SHARE, SITE_SD, SITE_FACTOR = 1 / 3, 0.04, 1.06
@@ -118,12 +117,12 @@ def main() -> None:
     ):
         training = kind(library, training_cases, recipe.intensity, augmentation, settings.seed)
         sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, balanced=True)
-        loader = ResumableLoader(training, settings.batch_size, sampler)
+        batches = EpochBatches(training, settings.batch_size, sampler)
         torch.manual_seed(settings.seed)
         network = build_network(**asdict(recipe.network))
         with tempfile.TemporaryDirectory() as folder:
-            validation = evaluation_loader(kind(library, validation_cases, recipe.intensity))
-            fit(TrainingTask(network, settings, len(loader)), loader, validation, Path(folder), device, UNWATCHED)
+            validation = InOrder(kind(library, validation_cases, recipe.intensity))
+            fit(TrainingTask(network, settings), batches, validation, Path(folder), device, UNWATCHED)
         result[name] = {}
         for place, where, cases in (("at home", whole, home), ("abroad", abroad, abroad.cases)):
             seen = kind(where, cases, recipe.intensity)

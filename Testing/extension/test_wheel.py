@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +21,6 @@ from ACNetLib import __version__
 from repository import REPOSITORY
 
 SOURCES = ("ACNetClassifier", "ACNetTrainer", "pyproject.toml", "README.md", "LICENSE.txt")
-RESOURCE = re.compile(r"^  (Resources/\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 @pytest.mark.parametrize(("module", "library"), [("ACNetClassifier", "ACNetLib"), ("ACNetTrainer", "ACNetTrainerLib")])
 def test_the_wheel_holds_every_resource_of_the_modules(installed: Installed, module: str, library: str) -> None:
-    cmake = (REPOSITORY / module / "CMakeLists.txt").read_text(encoding="utf-8")
-    expected = {f"{library}/{file}" for file in RESOURCE.findall(cmake)}
+    resources = [file for file in (REPOSITORY / module / "Resources").rglob("*") if file.is_file()]
+    expected = {f"{library}/{file.relative_to(REPOSITORY / module).as_posix()}" for file in resources}
     assert any(".safetensors" in file or ".toml" in file for file in expected)
     with zipfile.ZipFile(installed.wheel) as wheel:
         assert {name for name in wheel.namelist() if name.startswith(f"{library}/Resources/")} == expected

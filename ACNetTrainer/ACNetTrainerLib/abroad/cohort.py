@@ -16,9 +16,9 @@ from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
 from ACNetLib.ventricle.measures import measure_section, septal_arc
 from ACNetLib.worker_pool import worker_pool
 
-from ..cases.library import SIMULATED, Case, write_case_table
+from ..cases.library import SIMULATED, TRUTH_TABLE_NAME, Case, masks_file, write_case_table
 from ..cases.table import write_table
-from ..simulation.truth import TRUTH_TABLE_NAME, TruthRow, masks_file
+from ..simulation.truth import TruthRow
 from .hearts import LEVEL_NAMES, FloatArray, Kind
 from .patients import Patient, draw_patient
 from .scan import stored

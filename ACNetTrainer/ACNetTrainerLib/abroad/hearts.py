@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 Kind = Literal["normal", "dcm", "hcm", "infarct", "rv"]
-KINDS: tuple[Kind, ...] = ("normal", "dcm", "hcm", "infarct", "rv")
+DISEASES: tuple[Kind, ...] = ("hcm", "infarct", "rv")
+"""That are neither normal nor DCM."""
+KINDS: tuple[Kind, ...] = ("normal", "dcm", *DISEASES)
 LEVEL_NAMES = ("base", "mid", "apex")
 
 

@@ -14,7 +14,6 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder, atomic_path, is_relative_name
 from ACNetLib.image_files import write_image
 
-from ..simulation.truth import masks_file
 from .images import IMAGES_FOLDER, case_name, label_image, read_section
 from .library import (
     COLUMNS,
@@ -24,6 +23,7 @@ from .library import (
     Case,
     CaseLibrary,
     checked_library,
+    masks_file,
     read_case_table,
     with_pixel_hash,
 )

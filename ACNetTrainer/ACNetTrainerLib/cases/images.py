@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.field_strength import check_field_strength, nominal_field_strength
-from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map, read_t1_map
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, Reading, T1Map, read_t1_map
 from ACNetLib.ventricle.labels import LabelArray
 
 IMAGES_FOLDER = "images"
@@ -37,9 +37,9 @@ def case_name(hash_of_pixels: str) -> str:
     return f"case-{hash_of_pixels.removeprefix(HASH_PREFIX)[: HASH_DIGITS // 2]}"
 
 
-def read_section(path: Path) -> T1Map:
-    """A T1 map of one section. Raises ACNetError for anything else."""
-    t1_map = read_t1_map(path)
+def read_section(path: Path, post_contrast: bool = False) -> T1Map:
+    """A T1 map of one section, native unless it may be `post_contrast`. Raises ACNetError for anything else."""
+    t1_map = read_t1_map(path, Reading(post_contrast=post_contrast))
     if t1_map.section_count != 1:
         raise ACNetError(
             f"{t1_map.name}: found {t1_map.section_count} sections; expected one. "

@@ -12,16 +12,19 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import SimpleITK as sitk
+
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import is_relative_name, require_plain_name
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
-from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.segments import read_segmentation
 
-from ..simulation.truth import masks_file
 from .images import pixel_hash, read_section
 from .table import Row, Table, errors_at, read_table, write_table
 
-TABLE_NAME = "cases.csv"
+TABLE_NAME, TRUTH_TABLE_NAME = "cases.csv", "truth.csv"
+"""The second: measures of each case, those of a simulation or what a site has made."""
 LABELS = ("normal", "dcm")
 """The index of a label is its class in the network's output."""
 CENTER_SOURCES = ("given", "segmentation", "localizer")
@@ -68,6 +71,11 @@ COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 _NUMBERS = tuple(name for name, kind in get_type_hints(Case).items() if kind is float)
 
 
+def masks_file(case: str) -> str:
+    """The label image of a case's left ventricle, relative to the library."""
+    return f"truth/{case}-masks.nrrd"
+
+
 @dataclass(frozen=True)
 class CaseLibrary:
     """Checked cases and the folder that their files are relative to. warnings: what a person should put right."""
@@ -87,7 +95,7 @@ class CaseLibrary:
         Whether it is native was asked when it was added, and is not asked again: on a slice by itself, much fat and
         liver around the heart can look like contrast.
         """
-        return read_t1_map(self.path(case), Reading(post_contrast=True))
+        return read_section(self.path(case), post_contrast=True)
 
     def path(self, case: Case) -> Path:
         return self.folder / case.file
@@ -96,6 +104,14 @@ class CaseLibrary:
         """The image with the labels of ACNetLib.ventricle.labels of the case's slice; None where nobody drew it."""
         path = self.folder / masks_file(case.case)
         return path if path.is_file() else None
+
+    def masks(self, case: Case) -> sitk.Image | None:
+        """What `masks_path` holds. Raises ACNetError when it can't be read."""
+        path = self.masks_path(case)
+        if path is None:
+            return None
+        with errors_at(f"{path}: the label image of case '{case.case}'"):
+            return read_segmentation(path)
 
 
 def read_case_library(folder: Path, may_be_empty: bool = False) -> CaseLibrary:

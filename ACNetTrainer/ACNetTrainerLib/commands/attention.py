@@ -36,12 +36,7 @@ def _attention(options: argparse.Namespace) -> None:
     require_writable(options.output)
     model, *others = (load_model(find_model(name)) for name in (options.model, *options.other_seeds))
     found = validate_attention(model, read_case_library(options.cases), choose_device(options.device), others)
-    record = {
-        "model": model.card.name,
-        "weights_sha256": model.card.weights_sha256,
-        **provenance(options.command_line),
-        **found,
-    }
+    record = {**provenance(options.command_line, model.card), **found}
     write_json(options.output, record)
     combined = found["maps"]["combined"]
     print(f"Combined attention of {model.card.name} (simulated patients), all in {options.output}:")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -109,7 +107,6 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     from ..training.train import train
 
     check_new_model(options.output)
-    quieten_lightning()
     fine_tuning = _fine_tuning(options)
     recipe = read_recipe(options.recipe or ("recommended" if fine_tuning is None else FINE_TUNE))
     if options.network:
@@ -139,17 +136,23 @@ def _fine_tuning(options: argparse.Namespace) -> FineTuning | None:
         if options.freeze_down_residual:
             raise ACNetError("--freeze-down-residual: found without --from; expected a model that is trained on.")
         return None
-    return FineTuning(_model(options.parent), options.freeze_down_residual)
+    return FineTuning(load_any_model(options.parent), options.freeze_down_residual)
 
 
-def _model(name_or_path: str) -> Model:
+def load_any_model(name_or_path: str) -> Model:
     """Networks that ACNet is compared with are models here as well."""
     from ACNetLib.models.model import load_model
     from ACNetLib.models.store import find_model
 
-    from ..networks import build_network
+    from ..training.network import build_network
 
     return load_model(find_model(name_or_path), build_network)
+
+
+def check_count(option: str, count: int, fewest: int) -> None:
+    """Raises ACNetError when it is lower."""
+    if count < fewest:
+        raise ACNetError(f"{option}: found {count}; expected at least {fewest}.")
 
 
 def check_new_model(output: Path) -> None:
@@ -163,11 +166,6 @@ def check_new_model(output: Path) -> None:
     require_writable(output)
 
 
-def quieten_lightning() -> None:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")  # Lightning's own affair
-
-
 def _evaluate(options: argparse.Namespace) -> None:
     from ACNetLib.inference.device import DeviceChoice, choose_device, work_on
     from ACNetLib.models.model import Model, save_model
@@ -178,7 +176,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     figures = None if options.figures is None else options.figures / "figure.png"
     require_writable(options.output, options.save_model, figures)
-    model = _model(options.model)
+    model = load_any_model(options.model)
     library = read_case_library(options.cases)
     training_cases = read_case_library(options.training_cases) if options.training_cases else None
 
@@ -187,12 +185,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         return evaluate(model, library, device, localizer, options.figures, training_cases)
 
     metrics = work_on(choose_device(options.device), evaluated_on, _say)
-    record = {
-        "model": model.card.name,
-        "weights_sha256": model.card.weights_sha256,
-        **provenance(options.command_line),
-        **metrics,
-    }
+    record = {**provenance(options.command_line, model.card), **metrics}
     write_json(options.output, record)
     if options.save_model:
         save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)

@@ -21,8 +21,9 @@ from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 
 from ..cases.library import LABELS, CaseLibrary
+from ..training.batches import InOrder
 from ..training.dataset import CaseDataset
-from ..training.train import evaluation_loader, predict
+from ..training.train import predict
 from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, enrichments, regions_of
 from .metrics import auroc
 
@@ -60,7 +61,7 @@ def judge_attention(model: Model, library: CaseLibrary, device: DeviceChoice) ->
     maps: list[dict[str, FloatArray]] = []
     sums: list[Tensor] = []
     with torch.inference_mode():
-        for sections, _ in evaluation_loader(dataset):
+        for sections, _ in InOrder(dataset):
             masks = network(sections.to(device.device)).masks
             maps.append(attention_maps([mask.float().cpu().numpy() for mask in masks]))
             sums = [mask.sum(dim=0, keepdim=True) + (sums[n] if sums else 0) for n, mask in enumerate(masks)]

@@ -8,7 +8,6 @@ from scipy.ndimage import binary_dilation
 
 from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.ventricle.labels import CAVITY_LABEL, is_myocardium
-from ACNetLib.ventricle.segments import read_segmentation
 
 from ..cases.library import Case, CaseLibrary
 
@@ -20,11 +19,11 @@ REGIONS = ("wall", "cavity", "elsewhere")
 
 def regions_of(library: CaseLibrary, case: Case) -> NDArray[np.uint8] | None:
     """Index into REGIONS of each pixel of a section, (128, 128); None where the library knows no outlines."""
-    masks = library.masks_path(case)
+    masks = library.masks(case)
     if masks is None:
         return None
     grid = SectionGrid.around(library.t1_map(case), 0, case.center_mm)
-    labels = grid.sample(read_segmentation(masks))
+    labels = grid.sample(masks)
     wall = binary_dilation(is_myocardium(labels), iterations=WALL_MARGIN_MM)
     return np.where(wall, 0, np.where(labels == CAVITY_LABEL, 1, 2)).astype(np.uint8)
 

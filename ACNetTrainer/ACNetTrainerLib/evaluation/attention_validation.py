@@ -29,7 +29,7 @@ from ACNetLib.t1map.section import SECTION_SIZE, SectionGrid, to_intensity
 from ..cases.library import LABELS, CaseLibrary
 from .attention import with_masks
 from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, regions_of
-from .metrics import BOOTSTRAP_SAMPLES, Estimate, auroc, bootstrap
+from .metrics import BOOTSTRAP_SAMPLES, Estimate, bootstrap_difference
 
 POINTING_MM = 4
 """A map points at the wall when its highest pixel lies within so much of it."""
@@ -40,8 +40,6 @@ SHIFT_MM, TURN_DEGREES = 8, 20.0
 RANDOMISED_SLICES = 200
 BATCH_SIZE = 32
 SEED = 1
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +123,8 @@ class _OverPatients:
         def of_patients(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.bincount(self._number, values) / np.bincount(self._number)
 
-        def difference(pair: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:
-            return auroc(pair[:, 0], is_dcm) - auroc(pair[:, 1], is_dcm)
-
-        pairs = np.stack([of_patients(log_odds), of_patients(other)], axis=1)
-        return asdict(bootstrap(difference, pairs, self._patient_is_dcm, SEED).rounded())
+        found = bootstrap_difference(of_patients(log_odds), of_patients(other), self._patient_is_dcm, SEED)
+        return asdict(found.rounded())
 
 
 def _slices(library: CaseLibrary, model: Model, turn_degrees: float = 0.0, shift_mm: float = 0.0) -> FloatArray:

@@ -13,8 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ACNetLib.errors import ACNetError
 
-from ..cases.library import Case, CaseLibrary
-from ..simulation.truth import TRUTH_TABLE_NAME
+from ..cases.library import TRUTH_TABLE_NAME, Case, CaseLibrary
 from .metrics import FloatArray
 from .truth_table import measure_in, read_truth_table, rows_of_cases
 

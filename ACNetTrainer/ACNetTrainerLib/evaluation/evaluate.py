@@ -15,16 +15,16 @@ from ACNetLib.inference.probability import Verdict, at_prevalence, sigmoid, verd
 from ACNetLib.models.model import Model
 
 from ..cases.library import LABELS, Case, CaseLibrary
-from ..simulation.truth import TRUTH_TABLE_NAME
 from ..training.patients import known_patients
 from ..training.train import count_cases
 from .attention import judge_attention
 from .attention_gallery import draw_attention_gallery
 from .figures import draw_evaluation
 from .metrics import auroc, bootstrap, expected_calibration_error, prevalence_weights
-from .performance import BOOTSTRAP_SEED, performance
+from .performance import performance
 from .scores import PatientScores, score_patients
 from .true_measures import FOLDS, against_measures
+from .truth_table import has_truth_table
 
 FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
@@ -67,7 +67,7 @@ def evaluate(
     }
     if localizer is not None:
         result["with_localizer"] = _with_localizer(model, library, device, localizer)
-    if (library.folder / TRUTH_TABLE_NAME).is_file():
+    if has_truth_table(library.folder):
         result["true_measures"] = against_measures(scores, library, training_library)
         if model.card.attention_thresholds:
             result["attention"] = judge_attention(model, library, device)
@@ -138,7 +138,7 @@ def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, lo
         reason = f"the localizer found the left ventricle of no patient labelled {' or '.join(missing)}"
         return {**counts, "auroc": None, "not_judged": reason}
     scores = score_patients(model, found, device)
-    return {**counts, "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm, BOOTSTRAP_SEED).rounded())}
+    return {**counts, "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm).rounded())}
 
 
 def located_library(library: CaseLibrary, localizer: Localizer) -> CaseLibrary:

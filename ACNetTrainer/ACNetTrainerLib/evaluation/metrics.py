@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ BoolArray = NDArray[np.bool_]
 IndexArray = NDArray[np.int64]
 Metric = Callable[[FloatArray, BoolArray], float]
 
-BOOTSTRAP_SAMPLES = 2000
+BOOTSTRAP_SAMPLES, BOOTSTRAP_SEED = 2000, 0
 CALIBRATION_BINS = 10
 
 
@@ -127,17 +127,35 @@ def _correlation(said: BoolArray, truth: BoolArray) -> float:
 
 
 def bootstrap(
-    metric: Metric,
+    metric: Metric, scores: FloatArray, truth: BoolArray, seed: int = BOOTSTRAP_SEED, samples: int = BOOTSTRAP_SAMPLES
+) -> Estimate:
+    """A measure with its interval over resampled patients, of one score and one truth a patient."""
+    return bootstrap_all({"": metric}, scores, truth, seed=seed, samples=samples)[""]
+
+
+def bootstrap_difference(
+    first: FloatArray, second: FloatArray, truth: BoolArray, seed: int = BOOTSTRAP_SEED
+) -> Estimate:
+    """AUROC of `first` less AUROC of `second`, (n,) each, on the same resampled patients."""
+
+    def difference(pairs: FloatArray, is_dcm: BoolArray) -> float:
+        return auroc(pairs[:, 0], is_dcm) - auroc(pairs[:, 1], is_dcm)
+
+    return bootstrap(difference, np.stack([first, second], axis=1), truth, seed)
+
+
+def bootstrap_all(
+    metrics: Mapping[str, Metric],
     scores: FloatArray,
     truth: BoolArray,
-    seed: int,
-    samples: int = BOOTSTRAP_SAMPLES,
     patients: IndexArray | None = None,
-) -> Estimate:
-    """A measure with its percentile interval over resampled patients; each class is resampled by itself.
+    seed: int = BOOTSTRAP_SEED,
+    samples: int = BOOTSTRAP_SAMPLES,
+) -> dict[str, Estimate]:
+    """Measures with their percentile intervals over the same resampled patients; each class is resampled by itself.
 
-    One score and one truth a patient or, with `patients` (n,), the number of the patient of each score: all scores of a
-    patient are drawn together.
+    scores: (n,), or (n, k) for measures of several. truth: (n,). One row a patient or, with `patients` (n,), the number
+    of the patient of each row: all rows of a patient are drawn together.
     """
     rng = np.random.default_rng(seed)
     groups = [np.array([index]) for index in range(len(truth))]
@@ -150,6 +168,10 @@ def bootstrap(
         drawn = np.concatenate([rng.choice(dcm, len(dcm)), rng.choice(normal, len(normal))])
         if patients is not None:
             drawn = np.concatenate([groups[number] for number in drawn])
-        values.append(metric(scores[drawn], truth[drawn]))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Estimate(metric(scores, truth), float(low), float(high))
+        drawn_scores, drawn_truth = scores[drawn], truth[drawn]
+        values.append([metric(drawn_scores, drawn_truth) for metric in metrics.values()])
+    limits = np.percentile(values, [2.5, 97.5], axis=0).T.tolist()
+    return {
+        name: Estimate(metric(scores, truth), low, high)
+        for (name, metric), (low, high) in zip(metrics.items(), limits, strict=True)
+    }

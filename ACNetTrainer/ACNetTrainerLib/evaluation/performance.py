@@ -17,13 +17,11 @@ from .metrics import (
     IndexArray,
     auprc,
     auroc,
-    bootstrap,
+    bootstrap_all,
     probability_metrics,
     threshold_metrics,
 )
 from .scores import PatientScores
-
-BOOTSTRAP_SEED = 0
 
 
 def performance(scores: PatientScores, card: ModelCard) -> dict[str, Any]:
@@ -46,10 +44,7 @@ def _measures(
         **threshold_metrics(card.decision_threshold),
         **probability_metrics(card.training_prior_dcm),
     }
-    estimates = {
-        name: asdict(bootstrap(metric, log_odds, is_dcm, BOOTSTRAP_SEED, patients=patients).rounded())
-        for name, metric in metrics.items()
-    }
+    estimates = bootstrap_all(metrics, log_odds, is_dcm, patients)
     counts = confusion_matrix(is_dcm, log_odds >= log_odds_of(card.decision_threshold), labels=[False, True])
     matrix = {truth: dict(zip(LABELS, row, strict=True)) for truth, row in zip(LABELS, counts.tolist(), strict=True)}
-    return {**estimates, "confusion_matrix": matrix}
+    return {**{name: asdict(value.rounded()) for name, value in estimates.items()}, "confusion_matrix": matrix}

@@ -6,17 +6,24 @@ import os
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ACNetLib import __version__
+
+if TYPE_CHECKING:
+    from ACNetLib.models.model import ModelCard
+    from ACNetLib.networks.localizer import LocalizerCard
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
 
-def provenance(command_line: str) -> dict[str, Any]:
-    """The command line, the commit of our working copy (None outside of one) and whether it had changes."""
+def provenance(command_line: str, card: ModelCard | LocalizerCard | None = None) -> dict[str, Any]:
+    """The model, if the numbers are of one; the command line, the commit of our working copy (None outside of one) and
+    whether it had changes."""
     commit = _own_commit(Path(__file__).resolve())
+    model = {} if card is None else {"model": card.name, "weights_sha256": card.weights_sha256}
     return {
+        **model,
         "command": command_line,
         "commit": commit,
         "uncommitted_changes": commit is not None and bool(_git("status", "--porcelain", "--untracked-files=no")),

@@ -11,8 +11,7 @@ from sklearn.model_selection import cross_val_predict
 
 from ..cases.library import LABELS, CaseLibrary
 from .baselines import MEASURES, measures_regression
-from .metrics import BoolArray, Estimate, FloatArray, IndexArray, auroc, bootstrap
-from .performance import BOOTSTRAP_SEED
+from .metrics import BoolArray, FloatArray, IndexArray, auroc, bootstrap, bootstrap_difference
 from .scores import PatientScores
 from .truth_table import measure_in, read_truth_table
 
@@ -52,7 +51,7 @@ def against_measures(
         "regression_fitted_to": fitted_to,
         "auroc_septal_t1": auroc(measures["septal_t1_ms"], truth),
         "auroc_cavity_area": auroc(measures["cavity_area_mm2"], truth),
-        "auroc_logistic_regression": asdict(bootstrap(auroc, regression, truth, BOOTSTRAP_SEED).rounded()),
+        "auroc_logistic_regression": asdict(bootstrap(auroc, regression, truth).rounded()),
         "auroc_model_minus_regression": asdict(difference.rounded()),
         "size_matched": _subgroup(log_odds, regression, truth, size_matched),
         "t1_matched": _subgroup(log_odds, regression, truth, t1_matched),
@@ -108,17 +107,6 @@ def _features(measures: Mapping[str, FloatArray]) -> FloatArray:
     return np.stack([measures[name] for name in MEASURES], axis=1)
 
 
-def bootstrap_difference(first: FloatArray, second: FloatArray, is_dcm: BoolArray) -> Estimate:
-    """AUROC of `first` minus AUROC of `second` on the same resampled patients."""
-    index = np.arange(len(is_dcm))
-    return bootstrap(
-        lambda drawn, truth: auroc(first[drawn.astype(int)], truth) - auroc(second[drawn.astype(int)], truth),
-        index.astype(float),
-        is_dcm,
-        BOOTSTRAP_SEED,
-    )
-
-
 def matched_patients(values: FloatArray, is_dcm: BoolArray) -> IndexArray:
     """Indices of pairs, one patient of each class, whose values differ by at most a tenth of a standard deviation.
 
@@ -146,6 +134,6 @@ def _subgroup(log_odds: FloatArray, regression: FloatArray, is_dcm: BoolArray, i
     truth = is_dcm[index]
     return {
         "patients": len(index),
-        "auroc": asdict(bootstrap(auroc, log_odds[index], truth, BOOTSTRAP_SEED).rounded()),
+        "auroc": asdict(bootstrap(auroc, log_odds[index], truth).rounded()),
         "auroc_logistic_regression": auroc(regression[index], truth),
     }

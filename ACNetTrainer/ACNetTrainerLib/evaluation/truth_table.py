@@ -8,9 +8,8 @@ from pathlib import Path
 
 from ACNetLib.errors import ACNetError
 
-from ..cases.library import Case
+from ..cases.library import TRUTH_TABLE_NAME, Case
 from ..cases.table import Row, Table, read_table
-from ..simulation.truth import TRUTH_TABLE_NAME
 
 
 def has_truth_table(folder: Path) -> bool:

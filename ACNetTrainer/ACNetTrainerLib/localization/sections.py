@@ -22,14 +22,13 @@ from ACNetLib.ventricle.measures import septal_arc
 from ACNetLib.ventricle.segments import read_segmentation
 from ACNetLib.worker_pool import worker_pool
 
-from ..cases.library import Case, CaseLibrary
+from ..cases.library import Case, CaseLibrary, masks_file
 from ..cases.table import Row, Table
 from ..evaluation.truth_table import measure_in, read_truth_table, rows_of_cases
 from ..simulation.cohort import map_image, placed_map
 from ..simulation.diseases import DISEASES, draw_diseased_patient
 from ..simulation.patient import Patient, draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section, simulate_section_without_heart
-from ..simulation.truth import masks_file
 
 INSERTIONS = ("anterior", "inferior")
 INSERTION_COLUMNS = tuple(f"{point}_insertion_{axis}_mm" for point in INSERTIONS for axis in "lps")

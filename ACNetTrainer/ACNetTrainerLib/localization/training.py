@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
 
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.networks.localizer import (
@@ -27,12 +26,14 @@ from ACNetLib.t1map.section import IntensityScaling, to_intensity
 from ACNetLib.ventricle.labels import CAVITY_LABEL, Ventricle
 
 from ..cases.library import CaseLibrary
-from ..training.dataset import EpochSampler, InOrder, SampleKey
-from ..training.loop import FittingTask, claim_folder, fit
+from ..training.batches import Batch, EpochBatches, InOrder
+from ..training.dataset import EpochSampler, SampleKey
+from ..training.loop import FittingTask, fit
 from ..training.progress import UNWATCHED, Watch
 from ..training.recipe import Optimization
 from ..training.split import split_patients
 from ..training.train import count_cases
+from ..training.work_folder import claim_folder
 from .evaluation import ACCEPTED_CENTER_ERROR_MM
 from .sections import (
     THROUGH_HEART_MM,
@@ -82,7 +83,7 @@ EVERY_CUT = 20
 """Of the validation slices one in so many is tried cut by an edge as well: about as often as a clinic sees it."""
 
 
-class LocalizerDataset(Dataset[tuple[Tensor, Tensor]]):
+class LocalizerDataset:
     """Sections (1, 192, 192) in [0, 255] and their labels (192, 192), by (epoch, index)."""
 
     def __init__(
@@ -140,32 +141,29 @@ def with_other_contrast(t1_ms: NDArray[np.float32], rng: np.random.Generator) ->
 class LocalizerTask(FittingTask):
     """Cross-entropy plus the soft Dice loss of each class but the background."""
 
-    metrics = ("validation_dice_cavity", "validation_dice_myocardium")
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return {"loss": _loss(self.network(batch[0]).float(), batch[1])}
 
-    def __init__(self, network: LocalizerNetwork, optimization: Optimization, steps_per_epoch: int) -> None:
-        super().__init__(network, optimization, steps_per_epoch)
-        self._overlaps: list[NDArray[np.float64]] = []
-
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        loss = _loss(self.network(batch[0]).float(), batch[1])
-        self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch[0]), prog_bar=True)
-        return loss
-
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        logits = self.network(batch[0]).float()
-        self.log("validation_loss", _loss(logits, batch[1]), batch_size=len(batch[0]), prog_bar=True)
-        said, truth = logits.argmax(dim=1), batch[1]
-        pairs = [
-            (said == CAVITY_LABEL, truth == CAVITY_LABEL),
-            ((said != CAVITY_LABEL) & (said != 0), (truth != CAVITY_LABEL) & (truth != 0)),
-        ]
-        self._overlaps.append(np.array([[int((a & b).sum()), int(a.sum() + b.sum())] for a, b in pairs], float))
-
-    def on_validation_epoch_end(self) -> None:
-        total = np.sum(self._overlaps, axis=0)
-        self._overlaps.clear()
-        for name, (both, sizes) in zip(self.metrics, total, strict=True):
-            self.log(name, float(2 * both / max(sizes, 1)), prog_bar=True)
+    def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        losses: list[float] = []  # of each batch, times its sections
+        overlaps: list[NDArray[np.float64]] = []
+        count = 0
+        for sections, truth in batches:
+            logits = self.network(sections).float()
+            losses.append(float(_loss(logits, truth)) * len(sections))
+            count += len(sections)
+            said = logits.argmax(dim=1)
+            pairs = [
+                (said == CAVITY_LABEL, truth == CAVITY_LABEL),
+                ((said != CAVITY_LABEL) & (said != 0), (truth != CAVITY_LABEL) & (truth != 0)),
+            ]
+            overlaps.append(np.array([[int((a & b).sum()), int(a.sum() + b.sum())] for a, b in pairs], float))
+        dice_cavity, dice_myocardium = (float(2 * both / max(sizes, 1)) for both, sizes in np.sum(overlaps, axis=0))
+        return {
+            "validation_loss": sum(losses) / count,
+            "validation_dice_cavity": dice_cavity,
+            "validation_dice_myocardium": dice_myocardium,
+        }
 
 
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -220,17 +218,12 @@ def train_localizer(
     intensity = IntensityScaling()
     training_set = LocalizerDataset(training, intensity, augment=True, seed=optimization.seed)
     validation_set = LocalizerDataset(validation, intensity, augment=False, seed=optimization.seed)
-    loader = DataLoader(
-        training_set,
-        optimization.batch_size,
-        sampler=EpochSampler(np.zeros(len(training), bool), optimization.seed, balanced=False),
-        drop_last=len(training) >= optimization.batch_size,
-    )
-    validation_loader = DataLoader(validation_set, optimization.batch_size, sampler=InOrder(len(validation)))
+    sampler = EpochSampler(np.zeros(len(training), bool), optimization.seed, balanced=False)
+    batches = EpochBatches(training_set, optimization.batch_size, sampler)
     torch.manual_seed(optimization.seed)
     network = LocalizerNetwork()
-    task = LocalizerTask(network, optimization, len(loader))
-    fitted = fit(task, loader, validation_loader, work_folder, device, watch)
+    task = LocalizerTask(network, optimization)
+    fitted = fit(task, batches, InOrder(validation_set, optimization.batch_size), work_folder, device, watch)
 
     network.eval()
     card = LocalizerCard(

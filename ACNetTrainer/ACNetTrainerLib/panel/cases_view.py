@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.worker import Progress, Worker
+from ACNetTrainerLib.cases.library import LABELS
 from ACNetTrainerLib.panel.texts import count_text, label_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 500
 """A table of thousands would be slow, and nobody reads it: the filter finds the others."""
 THUMBNAIL_PIXELS = 48
-LABELS = ("dcm", "normal")
 
 
 class CasesView:

@@ -19,17 +19,17 @@ from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.resources import resources_folder
-from ACNetTrainerLib.panel.cases_view import LABELS, CasesView, reading
+from ACNetTrainerLib.cases.library import LABELS
+from ACNetTrainerLib.panel.cases_view import CasesView, reading
 from ACNetTrainerLib.panel.judging_view import JudgingView
 from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center, check_warnings, give_other_label, remove_cases
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
-from ACNetTrainerLib.panel.texts import label_text, network_text
+from ACNetTrainerLib.panel.texts import label_text
 from ACNetTrainerLib.panel.training_view import TrainingView
 from ACNetTrainerLib.scene import show_case
 
 RESOURCES = resources_folder("ACNetTrainerLib")
 REQUIREMENTS_FILE = RESOURCES / "ACNetTrainer-requirements.txt"
-NETWORKS = ("acnet", "residual-attention-56", "vgg16", "resnet50", "resnet101")
 
 
 class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
@@ -54,7 +54,6 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         recipes = sorted(file.stem for file in (RESOURCES / "Recipes").glob("*.toml"))
         self._combo_boxes.add("label", self.ui.labelComboBox, LABELS, label_text)
         self._combo_boxes.add("recipe", self.ui.recipeComboBox, recipes, str)
-        self._combo_boxes.add("network", self.ui.networkComboBox, NETWORKS, network_text)
         self._combo_boxes.add("parent", self.ui.parentComboBox, (), str)
         self._combo_boxes.add("training", self.ui.trainingComboBox, (), self._training_view.name_text)
         self.ui.openButton.connect("clicked(bool)", self._open_library)

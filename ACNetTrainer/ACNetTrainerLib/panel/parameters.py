@@ -16,7 +16,7 @@ class ACNetTrainerParameters:
 
     library - the folder of the case library.
     t1_volume, center, label - the T1 map to add, where its left ventricle is (None: it is searched), "dcm" or "normal".
-    recipe, network - how a model is trained, and which of the five networks.
+    recipe - how a model is trained.
     parent - the published model that the recipe "fine-tune" trains on.
     model_name - of the model that a new training makes.
     training - the name of the training that is shown.
@@ -28,7 +28,6 @@ class ACNetTrainerParameters:
     center: CenterParameter
     label: str = "normal"
     recipe: str = "recommended"
-    network: str = "acnet"
     parent: str = ""
     model_name: str = "my-model"
     training: str = ""

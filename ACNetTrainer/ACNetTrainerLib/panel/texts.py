@@ -14,17 +14,6 @@ def label_text(label: str) -> str:
     return {"dcm": _("DCM"), "normal": _("Normal")}[label]
 
 
-def network_text(network: str) -> str:
-    texts = {
-        "acnet": _("ACNet"),
-        "residual-attention-56": _("Residual attention network"),
-        "vgg16": "VGG16",
-        "resnet50": "ResNet50",
-        "resnet101": "ResNet101",
-    }
-    return texts[network]
-
-
 def count_text(label: str, patients: int, sections: int) -> str:
     """On the bar of a class."""
     text = _("{label}: {patients} patients, {sections} sections")

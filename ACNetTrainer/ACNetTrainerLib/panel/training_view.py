@@ -35,7 +35,6 @@ from ACNetTrainerLib.training.background import (
 )
 
 POLL_MS = 500
-ACNET = "acnet"
 
 
 class TrainingView:
@@ -99,9 +98,7 @@ class TrainingView:
         self.ui.stopButton.enabled = state == "running"
         self.ui.goOnButton.enabled = state in {"stopped", "failed"}
         self.ui.trainButton.enabled = bool(self._parameters is not None and self._parameters.library)
-        fine_tunes = self._parameters is not None and self._parameters.recipe == FINE_TUNE
-        self.ui.parentComboBox.enabled = fine_tunes
-        self.ui.networkComboBox.enabled = not fine_tunes
+        self.ui.parentComboBox.enabled = self._parameters is not None and self._parameters.recipe == FINE_TUNE
         self.ui.trainingProgressBar.visible = state == "running"
         self.ui.progressLabel.visible = training is not None
         self.ui.curvesButton.enabled = training is not None
@@ -209,9 +206,8 @@ class TrainingView:
 
 
 def _request(parameters: ACNetTrainerParameters) -> Request:
-    if parameters.recipe == FINE_TUNE:  # published models are ACNets
-        return Request(parameters.library, FINE_TUNE, ACNET, parameters.parent)
-    return Request(parameters.library, parameters.recipe, parameters.network)
+    parent = parameters.parent if parameters.recipe == FINE_TUNE else ""
+    return Request(parameters.library, parameters.recipe, parent)
 
 
 def _was_stopped(training: Training) -> bool:

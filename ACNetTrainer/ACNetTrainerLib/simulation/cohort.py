@@ -17,12 +17,12 @@ from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
 from ACNetLib.worker_pool import worker_pool
 
-from ..cases.library import Case, write_case_table, write_table
+from ..cases.library import TRUTH_TABLE_NAME, Case, masks_file, write_case_table, write_table
 from .anatomy import SLICE_THICKNESS_MM
 from .dicom.series import write_dicom_series
 from .patient import Label, Patient, draw_patient
 from .section import LEVEL_NAMES, SimulatedSection, measure_with_truth, simulate_section
-from .truth import TRUTH_TABLE_NAME, TruthRow, masks_file
+from .truth import TruthRow
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA
+
 from .anatomy import APEX, BASE, MID, SEPTUM_ANGLE_RAD, FloatArray, Heart, Sector
 from .hearts import Label, Sex, draw_heart
 from .sequences import SEQUENCES, Acquisition, Sequence, Timing
 from .surroundings import Surroundings, random_surroundings, random_tissues
-from .tissues import FIELD_STRENGTHS_TESLA, Tissue, TissueProperties
+from .tissues import Tissue, TissueProperties
 
 Disease = Literal["hcm", "amyloidosis", "athlete", "infarct", "myocarditis"]
 """What no model is trained on and no case library holds: see `diseases`."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-FIELD_STRENGTHS_TESLA = (1.5, 3.0)
-
 
 class Tissue(IntEnum):
     """What fills a pixel of the simulated body; the value indexes the look-up tables made of `TISSUES`."""

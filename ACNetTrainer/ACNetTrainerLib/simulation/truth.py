@@ -1,15 +1,8 @@
-"""What is known of simulated sections: the table `truth.csv` beside `cases.csv`, and masks, labelled 1 and 2."""
+"""What is known of simulated sections: a row of the table `truth.csv` beside `cases.csv`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-TRUTH_TABLE_NAME = "truth.csv"
-
-
-def masks_file(case: str) -> str:
-    """The label volume of a case's left ventricle, relative to the library."""
-    return f"truth/{case}-masks.nrrd"
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def validate(patients_per_class: int, field_strength_tesla: float, seed: int) ->
             *anatomy_checks(patients),
         ),
         classes={label: _statistics(sections, is_dcm == dcm) for label, dcm in (("normal", False), ("dcm", True))},
-        intervals={name: bootstrap(auroc, values, is_dcm, SEED).rounded() for name, values in scores.items()},
+        intervals={name: bootstrap(auroc, values, is_dcm).rounded() for name, values in scores.items()},
         leak_by_lot=_leak_by_lot(background, is_dcm),
     )
 

@@ -15,8 +15,8 @@ from ACNetLib.t1map.section import SECTION_SIZE
 
 from ..cases.library import CaseLibrary
 from ..evaluation.attention_regions import FloatArray, enrichments, regions_of
+from ..training.batches import InOrder
 from ..training.dataset import CaseDataset
-from ..training.train import evaluation_loader
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def attention_on(
     inputs: list[FloatArray] = []
     parts: list[dict[str, FloatArray]] = []
     with torch.inference_mode():
-        for sections, _ in evaluation_loader(dataset):
+        for sections, _ in InOrder(dataset):
             masks = network(sections.to(device.device)).masks
             if not masks:
                 return Attention()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -18,12 +16,17 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
 
 from ..cases.library import Case
-from . import training as comparison_training
 from .files import is_done, write_outcome
 from .training import Run, train_and_test
 
-PACKAGES = {"ACNetLib": Path(ACNetLib.__path__[0])}
-LIBRARIES = ("torch", "lightning", "monai", "numpy", "scipy", "SimpleITK")
+CORE, TRAINER = Path(ACNetLib.__path__[0]), Path(__file__).parents[1]
+ROOMS = (
+    *(CORE / name for name in ("t1map", "volumes", "ventricle", "networks", "inference")),
+    *(TRAINER / name for name in ("cases", "training", "networks")),
+)
+SOURCES = (*(path for room in ROOMS for path in sorted(room.rglob("*.py"))), TRAINER / "study" / "training.py")
+"""What decides to what a training comes."""
+LIBRARIES = ("torch", "monai", "numpy", "scipy", "SimpleITK")
 KEY_DIGITS = 16
 
 
@@ -61,39 +64,9 @@ def _file_hash(path: Path, _modified: int) -> str:
 @cache
 def _sources_hash() -> str:
     digest = hashlib.sha256()
-    for path in source_files(Path(comparison_training.__file__)):
+    for path in SOURCES:
         digest.update(f"{path.parent.name}/{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def source_files(start: Path) -> tuple[Path, ...]:
-    """This file and those of our packages that it imports, and they import, in order."""
-    found: set[Path] = set()
-    to_read = [start]
-    while to_read:
-        path = to_read.pop()
-        if path not in found:
-            found.add(path)
-            to_read += _imported(path)
-    return tuple(sorted(found))
-
-
-def _imported(path: Path) -> Iterator[Path]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        package, *rest = (node.module or "").split(".")
-        if node.level:
-            folder = path.parents[node.level - 1].joinpath(*filter(None, [package, *rest]))
-        elif package in PACKAGES:
-            folder = PACKAGES[package].joinpath(*rest)
-        else:
-            continue
-        # What is imported is a module, or a name out of one, or out of a package.
-        for candidate in (folder, *(folder / alias.name for alias in node.names)):
-            for file in (candidate.with_suffix(".py"), candidate / "__init__.py"):
-                if file.is_file():
-                    yield file
 
 
 def complete(run: Run, folder: Path, device: DeviceChoice) -> float:

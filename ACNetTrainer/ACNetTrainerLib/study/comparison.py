@@ -20,13 +20,14 @@ from ACNetLib.inference.device import DeviceChoice
 from ..cases.library import Case, CaseLibrary
 from ..evaluation.baselines import BASELINES, baseline_probabilities
 from ..evaluation.metrics import FloatArray, youden_threshold
-from ..simulation.truth import TRUTH_TABLE_NAME
+from ..evaluation.truth_table import has_truth_table
 from ..training.predictions import Predictions
 from ..training.split import split_patients
 from ..training.train import count_cases
+from . import HONEST
 from .cache import run_folder
 from .files import RUNS_FILE, RUNS_FOLDER, is_done, write_outcome
-from .protocols import HONEST, Request, leaks, plan
+from .protocols import Request, leaks, plan
 from .training import Outcome, Run
 from .workers import complete_all
 
@@ -96,7 +97,7 @@ def _baselines(runs: Sequence[Run], runs_folder: Path) -> list[dict[str, Any]]:
         settings = run.recipe.optimization
         fitted, held_back = split_patients(training, settings.validation_fraction, settings.seed)
         for name, measures in BASELINES.items():
-            if measures and not all((lib.folder / TRUTH_TABLE_NAME).is_file() for lib in (training, test)):
+            if measures and not all(has_truth_table(each.folder) for each in (training, test)):
                 continue
             validation = Predictions(held_back, _log_odds(name, training, fitted, training, held_back))
             _, patient_log_odds, is_dcm = validation.by_patient()

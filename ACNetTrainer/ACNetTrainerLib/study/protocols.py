@@ -17,10 +17,9 @@ from ACNetLib.errors import ACNetError
 from ..cases.library import LABELS, Case, CaseLibrary
 from ..training.recipe import Recipe, read_recipe, with_network
 from ..training.split import split_patients
+from . import HONEST, PAPER_2
 from .training import CopiedCase, Run
 
-PAPER_1, PAPER_2, HONEST = "paper-1", "paper-2", "honest"
-PROTOCOLS = (PAPER_1, PAPER_2, HONEST)
 PAPER_SECTIONS = {"normal": 36, "dcm": 449}
 PAPER_2_NORMALS = 191
 FOLDS = 5

@@ -18,9 +18,8 @@ from ACNetLib.t1map.section import INTENSITY_MAX, SECTION_SIZE, SECTION_SPACING_
 from ACNetLib.worker_pool import worker_pool
 
 from ..evaluation.baselines import MEASURES, measures_regression
-from ..evaluation.metrics import BoolArray, FloatArray, auroc, bootstrap
-from ..evaluation.performance import BOOTSTRAP_SEED
-from ..evaluation.true_measures import FOLDS, bootstrap_difference
+from ..evaluation.metrics import BoolArray, FloatArray, auroc, bootstrap, bootstrap_difference
+from ..evaluation.true_measures import FOLDS
 from ..simulation.cohort import Cohort
 from ..simulation.patient import Patient, Scan
 from ..simulation.section import measure_with_truth, simulate_section
@@ -210,8 +209,8 @@ def _results(
                 "psnr_middle_db": round(float(psnr_db[:, index, 1].mean()), 2),
                 "mean_log_odds_normal": round(float(model[~is_dcm].mean()), 3),
                 "mean_log_odds_dcm": round(float(model[is_dcm].mean()), 3),
-                "auroc_model": asdict(bootstrap(auroc, model, is_dcm, BOOTSTRAP_SEED).rounded()),
-                "auroc_regression": asdict(bootstrap(auroc, regression, is_dcm, BOOTSTRAP_SEED).rounded()),
+                "auroc_model": asdict(bootstrap(auroc, model, is_dcm).rounded()),
+                "auroc_regression": asdict(bootstrap(auroc, regression, is_dcm).rounded()),
                 "auroc_model_minus_regression": asdict(bootstrap_difference(model, regression, is_dcm).rounded()),
             }
         )

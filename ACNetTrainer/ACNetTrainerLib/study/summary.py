@@ -6,7 +6,7 @@ counts patients, and of several seeds the mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,18 +26,16 @@ from ..evaluation.metrics import (
     IndexArray,
     Metric,
     auroc,
-    bootstrap,
+    bootstrap_all,
     probability_metrics,
     threshold_metrics,
 )
 from ..evaluation.paired_tests import PairedTest, delong_test, holm
+from . import HONEST, PROTOCOLS
 from .files import RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE, is_done, read_numbers, read_predictions
 
-HONEST = "honest"
-PROTOCOLS = ("paper-1", "paper-2", HONEST)
 COMPARE_AGAIN = "Run acnet-train compare once more."
 REFERENCE = "acnet"
-BOOTSTRAP_SEED = 0
 ZERO = 0.5
 """The probability at margins of 0."""
 DECISIONS: dict[str, Metric] = {
@@ -46,7 +44,7 @@ DECISIONS: dict[str, Metric] = {
     "auroc": auroc,
 }
 PROBABILITIES = probability_metrics(prevalence_dcm=0.5)
-PAIRED = ("auroc", "balanced_accuracy")
+PAIRED = {name: DECISIONS[name] for name in ("auroc", "balanced_accuracy")}
 
 
 @dataclass(frozen=True)
@@ -166,11 +164,9 @@ def _numbered(names: Sequence[str]) -> IndexArray:
 
 
 def _network(tested: Tested, folder: Path, entries: Sequence[dict[str, Any]], protocol: str) -> dict[str, Any]:
-    measures = {name: _estimate(tested, metric, lambda one: one.margins) for name, metric in DECISIONS.items()}
+    measures = _estimates(DECISIONS, tested, tested.margins)
     if protocol == HONEST and np.ptp(tested.log_odds) > 0:  # one probability for all has no bins
-        measures |= {
-            name: _estimate(tested, metric, lambda one: one.log_odds) for name, metric in PROBABILITIES.items()
-        }
+        measures |= _estimates(PROBABILITIES, tested, tested.log_odds)
     runs = []
     own = sorted((entry for entry in entries if entry["network"] == tested.network), key=lambda one: one["number"])
     for index, entry in enumerate(own):
@@ -188,21 +184,22 @@ def _network(tested: Tested, folder: Path, entries: Sequence[dict[str, Any]], pr
     return {**{name: asdict(value.rounded()) for name, value in measures.items()}, "runs": runs}
 
 
-def _estimate(
-    tested: Tested, metric: Metric, scores: Callable[[Tested], FloatArray], less: Tested | None = None
-) -> Estimate:
-    """The mean of a measure over the trainings, or that less another network's on the same resampled patients."""
+def _estimates(
+    metrics: Mapping[str, Metric], tested: Tested, scores: FloatArray, less: FloatArray | None = None
+) -> dict[str, Estimate]:
+    """The means of measures over trainings, scores (k, n), or these less another network's on the same patients."""
 
-    def value(drawn: FloatArray, truth: BoolArray) -> float:
-        index = drawn.astype(int)
-        own, other = (
-            float(np.mean([metric(row[index], truth) for row in scores(one)])) if one is not None else 0.0
-            for one in (tested, less)
-        )
-        return own - other
+    def mean(metric: Metric) -> Metric:
+        def value(drawn: FloatArray, truth: BoolArray) -> float:
+            each = [metric(column, truth) for column in drawn.T]
+            own, others = each[: len(scores)], each[len(scores) :]
+            return float(np.mean(own)) - (float(np.mean(others)) if others else 0.0)
 
-    index = np.arange(len(tested.truth), dtype=float)
-    return bootstrap(value, index, tested.truth, BOOTSTRAP_SEED, patients=tested.patients)
+        return value
+
+    columns = np.concatenate([scores] if less is None else [scores, less]).T
+    means = {name: mean(metric) for name, metric in metrics.items()}
+    return bootstrap_all(means, columns, tested.truth, tested.patients)
 
 
 def _paired(tested: dict[str, Tested]) -> dict[str, Any]:
@@ -222,10 +219,8 @@ def _paired(tested: dict[str, Tested]) -> dict[str, Any]:
             "p_delong": float(f"{test.p_value:.3g}"),
             "p_holm": float(f"{p_value:.3g}"),
             **{
-                f"{name}_bootstrap": asdict(
-                    _estimate(reference, DECISIONS[name], lambda one: one.margins, less=other).rounded()
-                )
-                for name in PAIRED
+                f"{name}_bootstrap": asdict(value.rounded())
+                for name, value in _estimates(PAIRED, reference, reference.margins, less=other.margins).items()
             },
         }
         for other, test, p_value in zip(others, tests, corrected, strict=True)

@@ -1,10 +1,11 @@
 """One training of a comparison, and what its network says of the sections that it is tested on.
 
-All that a result depends on is in a `Run` and in the source files that this one imports: see `comparison_cache`.
+All that a result depends on is in a `Run`, our source files and the libraries: see `cache`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,15 +21,17 @@ from ACNetLib.t1map.section import SectionGrid, to_intensity
 from ..cases.library import Case, CaseLibrary
 from ..cases.table import read_table
 from ..evaluation.metrics import FloatArray
-from ..networks import build_network
 from ..training.augmentation import random_grid, vary_t1
-from ..training.checkpoints import TRAIN_ANEW, ResumableLoader
+from ..training.batches import Batch, EpochBatches, InOrder
+from ..training.checkpoints import TRAIN_ANEW
 from ..training.dataset import CaseDataset, EpochSampler, SampleKey
-from ..training.loop import METRICS_FILE, claim_folder, fit
+from ..training.loop import fit
+from ..training.network import build_network
 from ..training.progress import UNWATCHED
 from ..training.recipe import Augmentation, Recipe
 from ..training.task import TrainingTask
-from ..training.train import evaluation_loader, predict, train
+from ..training.train import predict, train
+from ..training.work_folder import METRICS_FILE, claim_folder
 from .attention import Attention, attention_on
 
 COPY = Augmentation(rotation_degrees=20.0, shift_mm=0.0, scale=0.0, noise_ms=30.0)
@@ -93,15 +96,14 @@ class PaperDataset(CaseDataset):
 class PaperTask(TrainingTask):
     """Its "validation" is the test, and the share of wrong sections is what the epoch is chosen by."""
 
-    metrics = ("validation_recall_dcm", "validation_recall_normal")
-
-    def on_validation_epoch_end(self) -> None:
-        logits, labels = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
-        self._validation.clear()
-        said, is_dcm = logits.argmax(dim=1), labels.bool()
-        self.log("validation_loss", float((said != labels).double().mean()), prog_bar=True)
-        self.log("validation_recall_dcm", float((said[is_dcm] == 1).double().mean()))
-        self.log("validation_recall_normal", float((said[~is_dcm] == 0).double().mean()))
+    def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        log_odds, is_dcm = self.log_odds(batches)
+        is_right = (log_odds > 0) == is_dcm
+        return {
+            "validation_loss": float((~is_right).mean()),
+            "validation_recall_dcm": float(is_right[is_dcm].mean()),
+            "validation_recall_normal": float(is_right[~is_dcm].mean()),
+        }
 
 
 def train_and_test(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
@@ -133,11 +135,10 @@ def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
     training_set = PaperDataset(CaseLibrary(run.training_folder, run.training), run.training, run.recipe.intensity)
     test_set = PaperDataset(library, run.test, run.recipe.intensity)
     sampler = EpochSampler([case.is_dcm for case in run.training], settings.seed, settings.class_balance)
-    loader = ResumableLoader(training_set, settings.batch_size, sampler)
+    batches = EpochBatches(training_set, settings.batch_size, sampler)
     torch.manual_seed(settings.seed)
     network = build_network(**asdict(run.recipe.network))
-    task = PaperTask(network, settings, len(loader))
-    fitted = fit(task, loader, evaluation_loader(test_set), work_folder, device, UNWATCHED)
+    fitted = fit(PaperTask(network, settings), batches, InOrder(test_set), work_folder, device, UNWATCHED)
     network.eval()
     return Outcome(
         log_odds=predict(network, test_set, device).log_odds,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import replace
@@ -47,8 +45,6 @@ def _complete(run: Run, folder: Path, device: DeviceChoice) -> float:
     # always taken in the same order gives the same network on every computer.
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
     try:
         return complete(run, folder, device)
     except TrainingStopped:  # at the wish of the process that started it

@@ -32,19 +32,19 @@ EVENT_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
 }
 """What those who follow a training read of its events."""
 BEGIN_ANOTHER = "Remove the folder of this training, or begin another one."
-LOCK_FILE = "training.lock"  # of fitting.py, in the folder of the checkpoints
+LOCK_FILE = "training.lock"
+"""In the folder of the checkpoints; held while a process trains there."""
 LIBRARIES = [str(Path(__file__).resolve().parents[2]), str(Path(sys.modules["ACNetLib"].__path__[0]).parent)]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. cases: the library's folder. recipe: its name or file. network: of networks.NETWORKS.
-    parent: name or file of the model that is trained on; "" for none.
+    """What was asked for. cases: the library's folder. recipe: its name or file. parent: name or file of the
+    model that is trained on; "" for none.
     """
 
     cases: str
     recipe: str
-    network: str
     parent: str = ""
     device: str = "auto"
 
@@ -100,7 +100,7 @@ def start(training: Training, python: str = sys.executable) -> subprocess.Popen[
     """Start the process, or let it go on from its last checkpoint. `python`: one with the trainer's packages."""
     request = training.request
     (training.folder / STOP_FILE).unlink(missing_ok=True)
-    arguments = ["train", request.cases, "--recipe", request.recipe, "--network", request.network]
+    arguments = ["train", request.cases, "--recipe", request.recipe]
     arguments += ["--from", request.parent] if request.parent else []
     arguments += ["--device", request.device, "--output", str(training.model_file)]
     arguments += ["--progress", "json", "--stop-file", str(training.folder / STOP_FILE)]

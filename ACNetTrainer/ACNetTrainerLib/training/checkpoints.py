@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sized
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, cast
+from typing import Any
 
 import torch
-from lightning.pytorch.callbacks import Checkpoint
-from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
 
-from .dataset import EpochSampler
-
 TRAIN_ANEW = "Remove the folder of this training and run the command again; it begins anew."
 BEST_CHECKPOINT, LAST_CHECKPOINT = "best.ckpt", "last.ckpt"
+
+
+@dataclass
+class Progress:
+    """How far a training has come. epochs: that are done. step_losses: of the steps done in the epoch after these.
+
+    best_epoch: with the lowest validation loss, counted from 1.
+    """
+
+    epochs: int = 0
+    step_losses: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+
+    @property
+    def steps(self) -> int:
+        return len(self.step_losses)
+
+    @property
+    def mean_training_loss(self) -> float:
+        return sum(self.step_losses) / len(self.step_losses)
 
 
 @contextmanager
@@ -37,75 +55,37 @@ def resumable_writes(path: Path) -> Iterator[None]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Raises ACNetError when it is missing or damaged."""
+    """Raises ACNetError when it is missing, damaged or that of an earlier version."""
     try:
         checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except OSError as error:
         raise ACNetError(f"{path}: it can't be read ({error.strerror}). {TRAIN_ANEW}") from error
     except (RuntimeError, UnpicklingError, EOFError, LookupError, ValueError) as error:
         raise ACNetError(f"{path}: this checkpoint is damaged. {TRAIN_ANEW}") from error
+    if not isinstance(checkpoint, dict) or "network" not in checkpoint:
+        raise ACNetError(f"{path}: found no checkpoint of this version. {TRAIN_ANEW}")
     return checkpoint
 
 
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Lightning's checkpoints, whole or not there: its own may be copied from another disk, which can be cut short."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        content = io.BytesIO()
-        torch.save(checkpoint, content)
-        with resumable_writes(Path(path)), atomic_path(Path(path)) as temporary:
-            temporary.write_bytes(content.getbuffer())
+def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Whole or not at all. Raises ACNetError."""
+    content = io.BytesIO()
+    torch.save(checkpoint, content)
+    with resumable_writes(path), atomic_path(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
-class KeepCheckpoints(Checkpoint):
-    """Keeps the weights of the epoch with the lowest validation loss, and the whole state after the last epoch."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.best_loss = float("inf")
-        self.best_epoch = 0
-        """Counted from 1."""
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        loss = float(trainer.callback_metrics["validation_loss"])
-        if loss < self.best_loss:
-            self.best_loss, self.best_epoch = loss, trainer.current_epoch + 1
-            trainer.save_checkpoint(self._folder / BEST_CHECKPOINT, weights_only=True)
-        trainer.save_checkpoint(self._folder / LAST_CHECKPOINT)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"best_loss": self.best_loss, "best_epoch": self.best_epoch}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_loss, self.best_epoch = state_dict["best_loss"], state_dict["best_epoch"]
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """Of torch's generators, by device: a training that stops within an epoch goes on with the same numbers."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        states[device.type] = torch.get_device_module(device).get_rng_state()
+    return states
 
 
-class ResumableLoader(DataLoader[Any]):
-    """Batches in the order of an EpochSampler, which can begin within an epoch; the next one is made meanwhile.
-
-    A thread does that: cutting slices lets go of Python's lock, and no other process has to be given the images.
-    Lightning asks for `state_dict` when it writes a checkpoint and gives it back when it resumes within an epoch. The
-    last batch is dropped where it is not full.
-    """
-
-    def __init__(self, dataset: Dataset[Any], batch_size: int, sampler: EpochSampler) -> None:
-        drop_last = len(cast(Sized, dataset)) >= batch_size
-        super().__init__(dataset, batch_size, sampler=sampler, drop_last=drop_last)
-        self._first = self._given = 0
-
-    def __iter__(self) -> Any:
-        self._given, self._first = self._first, 0
-        cast(EpochSampler, self.sampler).start_at(self._given * cast(int, self.batch_size))
-        batches = super().__iter__()
-        with ThreadPoolExecutor(1) as beside:
-            upcoming = beside.submit(next, batches, None)
-            while (batch := upcoming.result()) is not None:
-                upcoming = beside.submit(next, batches, None)
-                self._given += 1
-                yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        return {"batches": self._given}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        self._first = state["batches"]
+def set_random_states(states: dict[str, Tensor]) -> None:
+    for device_type, state in states.items():
+        if device_type == "cpu":
+            torch.set_rng_state(state)
+        else:
+            torch.get_device_module(device_type).set_rng_state(state)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import is_myocardium
-from ACNetLib.ventricle.segments import read_segmentation
 
 from ..cases.library import Case, CaseLibrary
-from ..cases.table import errors_at
 from .augmentation import random_grid, vary_t1
 from .recipe import Augmentation
 
@@ -28,7 +25,7 @@ SampleKey = tuple[int, int, int]
 """Epoch, index of a case, and draw: how often the epoch has drawn that case before, to balance the classes."""
 
 
-class CaseDataset(Dataset[tuple[Tensor, ...]]):
+class CaseDataset:
     """Sections (1, 128, 128) in [0, 255] and their class, 0 normal or 1 DCM. The T1 maps are kept in memory.
 
     Without `augmentation` the epoch does not matter. with_walls: each sample has a third part, (128, 128): 1 on the
@@ -48,7 +45,7 @@ class CaseDataset(Dataset[tuple[Tensor, ...]]):
     ) -> None:
         self.cases = tuple(cases)
         self._maps: list[T1Map] = [_read_section(library, case) for case in self.cases]
-        self._masks = [_read_masks(library, case) for case in self.cases] if with_walls else None
+        self._masks = [library.masks(case) for case in self.cases] if with_walls else None
         self._intensity = intensity
         self._augmentation = augmentation
         self._seed = seed
@@ -91,11 +88,6 @@ class CaseDataset(Dataset[tuple[Tensor, ...]]):
 
 def _read_section(library: CaseLibrary, case: Case) -> T1Map:
     t1_map = library.t1_map(case)
-    if t1_map.section_count != 1:
-        raise ACNetError(
-            f"{library.path(case)}: found {t1_map.section_count} sections; expected one. "
-            "Give each section a file and a row of its own."
-        )
     index = t1_map.image.TransformPhysicalPointToIndex(t1_map.project(case.center_mm, 0).tolist())
     if not all(0 <= position < size for position, size in zip(index, t1_map.image.GetSize(), strict=True)):
         raise ACNetError(
@@ -105,21 +97,13 @@ def _read_section(library: CaseLibrary, case: Case) -> T1Map:
     return t1_map
 
 
-def _read_masks(library: CaseLibrary, case: Case) -> sitk.Image | None:
-    path = library.masks_path(case)
-    if path is None:
-        return None
-    with errors_at(f"{path}: the label image of case '{case.case}'"):
-        return read_segmentation(path)
-
-
 def _wall(masks: sitk.Image | None, grid: SectionGrid) -> Tensor:
     if masks is None:
         return torch.full((grid.size, grid.size), torch.nan)
     return torch.from_numpy(is_myocardium(grid.sample(masks)).astype(np.float32))
 
 
-class EpochSampler(Sampler[SampleKey]):
+class EpochSampler:
     """The cases of each epoch in an order that follows from (seed, epoch).
 
     balanced: as many samples as cases, half of them of each class; the smaller class is drawn again and again, each
@@ -130,20 +114,9 @@ class EpochSampler(Sampler[SampleKey]):
         self._is_dcm = np.asarray(is_dcm)
         self._seed = seed
         self._balanced = balanced
-        self._epoch = self._start = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        self._epoch = epoch
-
-    def start_at(self, sample: int) -> None:
-        """Leave out so many samples of the next epoch: a training that goes on within one has seen them."""
-        self._start = sample
-
-    def __len__(self) -> int:
-        return len(self._is_dcm)
-
-    def __iter__(self) -> Iterator[SampleKey]:
-        rng = np.random.default_rng([self._seed, self._epoch])
+    def keys(self, epoch: int) -> list[SampleKey]:
+        rng = np.random.default_rng([self._seed, epoch])
         order = rng.permutation(len(self._is_dcm))
         if self._balanced:
             halves = [
@@ -154,20 +127,6 @@ class EpochSampler(Sampler[SampleKey]):
         drawn = Counter[int]()
         keys: list[SampleKey] = []
         for index in order.tolist():
-            keys.append((self._epoch, index, drawn[index]))
+            keys.append((epoch, index, drawn[index]))
             drawn[index] += 1
-        start, self._start = self._start, 0
-        return iter(keys[start:])
-
-
-class InOrder(Sampler[SampleKey]):
-    """Every case once, in its order: for validation and evaluation."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[SampleKey]:
-        return iter([(0, index, 0) for index in range(self._count)])
+        return keys

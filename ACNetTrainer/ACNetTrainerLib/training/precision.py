@@ -23,7 +23,7 @@ AVX-512 2.4 to 4, with AVX2 4 to 12."""
 
 @dataclass(frozen=True)
 class PrecisionChoice:
-    """precision: in Lightning's words. reason: for people to read."""
+    """precision: of the numbers, "mixed" where the weights stay in 32 bit. reason: for people to read."""
 
     precision: Precision
     reason: str

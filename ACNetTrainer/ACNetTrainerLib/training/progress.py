@@ -15,14 +15,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.callbacks import Checkpoint
+from tqdm import tqdm
 
 from ACNetLib.commands.parser import ENDED_AT_ONCE
 
-from .checkpoints import LAST_CHECKPOINT, KeepCheckpoints
+from .checkpoints import Progress
 from .precision import PrecisionChoice
 
 Event = Mapping[str, Any]
@@ -55,19 +54,14 @@ class StopSignals:
             yield
             return
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        self.listen()
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, self._receive)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-    def listen(self) -> None:
-        """Also once more, when another library has put its own handler in the place."""
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    signal.signal(number, self._receive)
 
     def _receive(self, _number: int, _frame: object) -> None:
         if self._received:
@@ -110,96 +104,88 @@ class Watch:
 UNWATCHED = Watch()
 
 
-class Watcher(Checkpoint):
-    """Reports on a training to its Watch, and stops it at its wish.
+class Watcher:
+    """Reports on a training to its Watch, and asks whether to stop it. A step is reported when it is done, an epoch
+    when its checkpoint is written."""
 
-    A kind of Checkpoint, for Lightning calls these last: a step or epoch is reported when its checkpoint is written.
-    """
-
-    def __init__(
-        self, watch: Watch, signals: StopSignals, work_folder: Path, kept: KeepCheckpoints, precision: PrecisionChoice
-    ) -> None:
+    def __init__(self, watch: Watch, signals: StopSignals, epochs: int, steps_per_epoch: int) -> None:
         self._watch = watch
         self._signals = signals
-        self._work_folder = work_folder
-        self._kept = kept
-        self._precision = precision
+        self._epochs = epochs
+        self._steps_per_epoch = steps_per_epoch
+        self._bar = tqdm(total=epochs * steps_per_epoch, unit="step", disable=not watch.bar)
         self._step_seconds: deque[float] = deque(maxlen=RECENT_STEPS)
         self._validation_seconds = 0.0
-        self._since = 0.0
+        self._since = time.perf_counter()
 
-    def _asked_to_stop(self) -> bool:
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._bar.close()
+
+    def asked_to_stop(self) -> bool:
         return self._signals() or self._watch.stop()
 
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        # Lightning (2.6, SIGTERMException) would end the process with exit code 0 and without a checkpoint.
-        self._signals.listen()
-        epoch, step = divmod(trainer.global_step, trainer.num_training_batches)
+    def start(self, done: Progress, precision: PrecisionChoice) -> None:
+        """Raises TrainingStopped when that is asked for already."""
         self._watch.report(
             {
                 "event": "start",
-                "epochs": trainer.max_epochs,
-                "steps_per_epoch": trainer.num_training_batches,
-                "epochs_done": epoch,
-                "steps_done": step,
-                "precision": self._precision.precision,
-                "reason": self._precision.reason,
+                "epochs": self._epochs,
+                "steps_per_epoch": self._steps_per_epoch,
+                "epochs_done": done.epochs,
+                "steps_done": done.steps,
+                "precision": precision.precision,
+                "reason": precision.reason,
             }
         )
-        if not trainer.should_stop and self._asked_to_stop():
-            raise TrainingStopped(epoch + 1, step, trainer.num_training_batches)
+        self._bar.update(self._steps_done(done))
+        if self.asked_to_stop():
+            raise TrainingStopped(done.epochs + 1, done.steps, self._steps_per_epoch)
+        self._since = time.perf_counter()
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        # Not reset after the step: reading the batch, too, takes time.
-        self._since = self._since or time.perf_counter()
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        now = time.perf_counter()
-        self._step_seconds.append(now - self._since)
-        self._since = now
-        losses = {"training_loss": float(outputs["loss"])}
-        losses.update({name: float(value) for name, value in outputs.items() if name != "loss"})
+    def step(self, done: Progress, losses: Mapping[str, float], learning_rate: float) -> None:
+        self._step_seconds.append(self._lap())
+        self._bar.update()
         self._watch.report(
             {
                 "event": "step",
-                "epoch": trainer.current_epoch + 1,
-                "step": batch_idx + 1,
-                "losses": losses,
-                "learning_rate": pl_module.learning_rate(trainer.global_step - 1),
-                "seconds_left": self._seconds_left(trainer),
+                "epoch": done.epochs + 1,
+                "step": done.steps,
+                "losses": {"training_loss" if name == "loss" else name: value for name, value in losses.items()},
+                "learning_rate": learning_rate,
+                "seconds_left": self._seconds_left(done),
             }
         )
-        is_last = batch_idx + 1 == trainer.num_training_batches  # the epoch's own checkpoint follows soon
-        if not is_last and self._asked_to_stop():
-            trainer.save_checkpoint(self._work_folder / LAST_CHECKPOINT)
-            raise TrainingStopped(trainer.current_epoch + 1, batch_idx + 1, trainer.num_training_batches)
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        now = time.perf_counter()
-        self._validation_seconds = now - self._since
-        self._since = now
-        values = {name: float(trainer.callback_metrics[name]) for name in ("validation_loss", *pl_module.metrics)}
+    def epoch(self, done: Progress, values: Mapping[str, float]) -> None:
+        """values: both losses and the metrics of the epoch."""
+        self._validation_seconds = self._lap()
+        self._bar.set_postfix(values)
+        losses = {name: values[name] for name in ("training_loss", "validation_loss")}
         self._watch.report(
             {
                 "event": "epoch",
-                "epoch": trainer.current_epoch + 1,
-                "losses": {
-                    "training_loss": pl_module.mean_training_loss,
-                    "validation_loss": values.pop("validation_loss"),
-                },
-                "metrics": values,
-                "best_epoch": self._kept.best_epoch,
-                "seconds_left": self._seconds_left(trainer),
+                "epoch": done.epochs,
+                "losses": losses,
+                "metrics": {name: value for name, value in values.items() if name not in losses},
+                "best_epoch": done.best_epoch,
+                "seconds_left": self._seconds_left(done),
             }
         )
-        is_last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        if not is_last and self._asked_to_stop():
-            steps = trainer.num_training_batches
-            raise TrainingStopped(trainer.current_epoch + 1, steps, steps)
 
-    def _seconds_left(self, trainer: Any) -> float:
+    def _lap(self) -> float:
+        """Seconds since the last step or epoch: reading the batch, too, takes time."""
+        before, self._since = self._since, time.perf_counter()
+        return self._since - before
+
+    def _steps_done(self, done: Progress) -> int:
+        return done.epochs * self._steps_per_epoch + done.steps
+
+    def _seconds_left(self, done: Progress) -> float:
         """Of all epochs, though early stopping may end them before; without the validations until the first is done."""
-        steps = trainer.max_epochs * trainer.num_training_batches - trainer.global_step
-        validations = -(-steps // trainer.num_training_batches)
+        steps = self._epochs * self._steps_per_epoch - self._steps_done(done)
+        validations = -(-steps // self._steps_per_epoch)
         step_seconds = sum(self._step_seconds) / len(self._step_seconds) if self._step_seconds else 0.0
         return round(steps * step_seconds + validations * self._validation_seconds, 1)

@@ -12,7 +12,7 @@ from ACNetLib.models.header import CLASSIFIER, WEIGHTS_SUFFIX
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import import_model
 
-from ..networks import build_network
+from .network import build_network
 
 TRAINING_FIELDS = ("recipe", "training", "validation")
 METRICS = ("auroc", "recall_dcm", "recall_normal", "balanced_accuracy")

@@ -13,7 +13,7 @@ from ACNetLib.networks.acnet import AttentionKind, NormalizationKind
 from ACNetLib.resources import resources_folder
 from ACNetLib.t1map.section import IntensityScaling
 
-from ..networks import NETWORKS
+from .network import NETWORKS
 
 ACNET: Literal["acnet"] = "acnet"
 OPTIONAL_KEYS = {"name", "mask_loss_weight", "t1_scale", "mirror"}
@@ -95,7 +95,8 @@ class Recipe:
 
 
 def shipped_recipes() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(RECIPES_FOLDER.glob("*.toml"))}
+    """By their names; those in the folder "compared" are for the networks that ACNet is compared with."""
+    return {path.stem: path for path in sorted(RECIPES_FOLDER.rglob("*.toml"), key=lambda path: path.stem)}
 
 
 def read_recipe(name_or_path: str) -> Recipe:

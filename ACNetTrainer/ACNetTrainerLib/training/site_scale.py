@@ -16,7 +16,6 @@ from sklearn.metrics import roc_auc_score
 from ACNetLib.inference.pooling import median_of_known
 from ACNetLib.models.card import UNCERTAIN_RANGE
 from ACNetLib.ventricle.labels import Ventricle, measure_ventricle
-from ACNetLib.ventricle.segments import read_segmentation
 
 from ..cases.library import Case, CaseLibrary
 from ..evaluation.metrics import BoolArray, FloatArray, auroc
@@ -107,11 +106,11 @@ def _measured_septal_t1(library: CaseLibrary) -> dict[str, float]:
 
 def _septal_t1(library: CaseLibrary, case: Case) -> float:
     """Measured within the masks that a person drew; NaN without masks or where they don't tell the septum."""
-    path = library.masks_path(case)
-    if path is None:
+    masks = library.masks(case)
+    if masks is None:
         return math.nan
     t1_map = library.t1_map(case)
-    masks = sitk.Resample(read_segmentation(path), t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
+    masks = sitk.Resample(masks, t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
     labels = sitk.GetArrayFromImage(masks)[0].astype(np.uint8)
     measures = measure_ventricle(t1_map, Ventricle(0, np.array(case.center_mm), labels=labels))
     return math.nan if measures is None else measures.septal_t1_ms

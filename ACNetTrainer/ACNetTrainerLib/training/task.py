@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..evaluation.metrics import auroc
+from .batches import Batch
 from .loop import FittingTask
-from .recipe import Optimization
 
 
 class TrainingTask(FittingTask):
@@ -23,23 +22,7 @@ class TrainingTask(FittingTask):
     `CaseDataset`. The modules that are `frozen` stay as they are, the statistics of their normalization included.
     """
 
-    metrics: Sequence[str] = ("validation_auroc", "validation_recall_dcm", "validation_recall_normal")
-
-    def __init__(
-        self, network: nn.Module, optimization: Optimization, steps_per_epoch: int, frozen: Sequence[nn.Module] = ()
-    ) -> None:
-        super().__init__(network, optimization, steps_per_epoch)
-        self._frozen = tuple(frozen)
-        for module in self._frozen:
-            module.requires_grad_(False)
-        self._validation: list[tuple[Tensor, Tensor]] = []
-
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        super().on_train_batch_start(batch, batch_idx)
-        for module in self._frozen:
-            module.eval()
-
-    def training_step(self, batch: Sequence[Tensor]) -> dict[str, Tensor]:
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         sections, labels, *walls = batch
         output = self.network(sections)
         loss = F.cross_entropy(output.logits.float(), labels, label_smoothing=self.optimization.label_smoothing)
@@ -47,22 +30,22 @@ class TrainingTask(FittingTask):
         if walls:
             mask_loss = wall_attention_loss(output.masks, walls[0])
             losses = {"loss": loss + self.optimization.mask_loss_weight * mask_loss, "mask_loss": mask_loss.detach()}
-        self.log("training_loss", losses["loss"].detach(), prog_bar=True)
         return losses
 
-    def validation_step(self, batch: Sequence[Tensor]) -> None:
-        sections, labels = batch
-        self._validation.append((self.network(sections).logits.float().cpu(), labels.cpu()))
+    def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        log_odds, is_dcm = self.log_odds(batches)
+        return {
+            "validation_loss": balanced_log_loss(log_odds, is_dcm),
+            "validation_auroc": auroc(log_odds, is_dcm),
+            "validation_recall_dcm": float((log_odds[is_dcm] > 0).mean()),
+            "validation_recall_normal": float((log_odds[~is_dcm] <= 0).mean()),
+        }
 
-    def on_validation_epoch_end(self) -> None:
-        logits, labels = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
-        self._validation.clear()
-        log_odds = (logits[:, 1] - logits[:, 0]).double().numpy()
-        is_dcm = labels.numpy().astype(bool)
-        self.log("validation_loss", balanced_log_loss(log_odds, is_dcm), prog_bar=True)
-        self.log("validation_auroc", auroc(log_odds, is_dcm), prog_bar=True)
-        self.log("validation_recall_dcm", float((log_odds[is_dcm] > 0).mean()), prog_bar=True)
-        self.log("validation_recall_normal", float((log_odds[~is_dcm] <= 0).mean()), prog_bar=True)
+    def log_odds(self, batches: Iterable[Batch]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Of DCM, uncalibrated (n,), and which of the sections show it (n,)."""
+        said = [(self.network(sections).logits.float().cpu(), labels.cpu()) for sections, labels in batches]
+        logits, labels = (torch.cat(parts) for parts in zip(*said, strict=True))
+        return (logits[:, 1] - logits[:, 0]).double().numpy(), labels.numpy().astype(bool)
 
 
 def balanced_log_loss(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import nn
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import attention_maps, band_thresholds
@@ -26,11 +25,11 @@ from ACNetLib.t1map.section import SECTION_SIZE
 
 from ..cases.library import Case, CaseLibrary
 from ..evaluation.metrics import youden_threshold
-from ..networks import build_network
-from .checkpoints import ResumableLoader
-from .dataset import CaseDataset, EpochSampler, InOrder
+from .batches import EpochBatches, InOrder
+from .dataset import CaseDataset, EpochSampler
 from .fine_tuning import FineTuning, check_parent, start_from_parent
-from .loop import claim_folder, fit
+from .loop import fit
+from .network import build_network
 from .patients import patients_record
 from .predictions import Predictions, fit_temperatures
 from .progress import UNWATCHED, Watch
@@ -38,8 +37,8 @@ from .recipe import ACNET, Recipe
 from .site_scale import cost_of_unknown_reference, normal_t1_ms
 from .split import split_patients
 from .task import TrainingTask
+from .work_folder import claim_folder
 
-EVALUATION_BATCH_SIZE = 64
 ATTENTION_SECTIONS = 400
 """How many training sections the attention's fixed scale is taken from."""
 
@@ -79,9 +78,9 @@ def train(
     )
     validation_set = CaseDataset(library, validation_cases, recipe.intensity)
     sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)
-    loader = ResumableLoader(training_set, settings.batch_size, sampler)
-    task = TrainingTask(network, settings, len(loader), frozen)
-    fitted = fit(task, loader, evaluation_loader(validation_set), work_folder, device, watch)
+    batches = EpochBatches(training_set, settings.batch_size, sampler)
+    task = TrainingTask(network, settings, frozen)
+    fitted = fit(task, batches, InOrder(validation_set), work_folder, device, watch)
 
     network.eval()
     validation = predict(network, validation_set, device)
@@ -125,14 +124,10 @@ def predict(network: nn.Module, dataset: CaseDataset, device: DeviceChoice) -> P
     network.to(device.device).eval()
     log_odds = []
     with torch.inference_mode():
-        for sections, _ in evaluation_loader(dataset):
+        for sections, _ in InOrder(dataset):
             logits = network(sections.to(device.device)).logits.double().cpu()
             log_odds.append((logits[:, 1] - logits[:, 0]).numpy())
     return Predictions(dataset.cases, np.concatenate(log_odds))
-
-
-def evaluation_loader(dataset: CaseDataset) -> DataLoader[tuple[Tensor, ...]]:
-    return DataLoader(dataset, EVALUATION_BATCH_SIZE, sampler=InOrder(len(dataset)))
 
 
 def count_cases(cases: Sequence[Case]) -> dict[str, int]:
@@ -194,7 +189,7 @@ def _attention_thresholds(
     plain = training_set.as_inference_sees_them(every=max(1, len(training_set) // ATTENTION_SECTIONS))
     maps: list[Mapping[str, NDArray[np.float32]]] = []
     with torch.inference_mode():
-        for sections, _ in evaluation_loader(plain):
+        for sections, _ in InOrder(plain):
             masks = network(sections.to(device.device)).masks
             maps.append(attention_maps([mask.float().cpu().numpy() for mask in masks]))
     return band_thresholds({key: np.concatenate([part[key] for part in maps]) for key in maps[0]})

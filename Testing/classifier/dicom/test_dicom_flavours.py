@@ -17,10 +17,10 @@ from ACNetLib.inference import load_pipeline
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.models.store import model_for_field
 from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
-from ACNetTrainerLib.commands.main import DICOM_FLAVOURS
 from ACNetTrainerLib.simulation.cohort import map_image
+from ACNetTrainerLib.simulation.dicom import FLAVOURS, PARAMETRIC_MAP
 from ACNetTrainerLib.simulation.dicom.parametric_map import INTEGER_SLOPE_MS, parametric_map
-from ACNetTrainerLib.simulation.dicom.series import FLAVOURS, PHILIPS_MAP_SLOPE, write_dicom_series
+from ACNetTrainerLib.simulation.dicom.series import FLAVOUR_IMAGES, PHILIPS_MAP_SLOPE, write_dicom_series
 from ACNetTrainerLib.simulation.patient import draw_patient
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES, SimulatedSection, simulate_section
 
@@ -71,7 +71,7 @@ def assert_same_geometry(t1_map: T1Map, expected: T1Map) -> None:
 
 
 def test_the_command_offers_every_flavour() -> None:
-    assert DICOM_FLAVOURS == FLAVOURS
+    assert (*FLAVOUR_IMAGES, PARAMETRIC_MAP) == FLAVOURS
 
 
 @pytest.mark.parametrize("flavour", EXACT)

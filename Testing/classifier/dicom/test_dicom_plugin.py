@@ -25,7 +25,8 @@ from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.sources import T1_OF_DICOM, check_one_patient
 from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetTrainerLib.simulation.cohort import map_image
-from ACNetTrainerLib.simulation.dicom.series import FLAVOURS, write_dicom_series
+from ACNetTrainerLib.simulation.dicom import FLAVOURS
+from ACNetTrainerLib.simulation.dicom.series import write_dicom_series
 from ACNetTrainerLib.simulation.patient import draw_patient
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES, simulate_section
 from dicom_files import PATIENT_ID, PATIENT_NAME, RAW_TYPE, STUDY, write_section

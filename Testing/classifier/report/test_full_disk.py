@@ -29,7 +29,7 @@ from ACNetTrainerLib.cases.table import write_table
 from ACNetTrainerLib.study.attention import Attention
 from ACNetTrainerLib.study.files import is_done, write_outcome
 from ACNetTrainerLib.study.training import Outcome
-from ACNetTrainerLib.training.checkpoints import AtomicCheckpoints
+from ACNetTrainerLib.training.checkpoints import write_checkpoint
 from ACNetTrainerLib.training.publishing import publish
 from made_up_maps import new_map
 
@@ -73,7 +73,7 @@ WRITERS: dict[str, Callable[[Path, Model], object]] = {
     "image": lambda path, _: write_image(an_image(), path),
     "small image": lambda path, _: write_image(sitk.Image(8, 8, 1, sitk.sitkUInt8), path),
     "model": lambda path, model: save_model(model, path),
-    "checkpoint": lambda path, _: AtomicCheckpoints().save_checkpoint({"epoch": 1, "text": "x" * 2000}, path),
+    "checkpoint": lambda path, _: write_checkpoint(path, {"epoch": 1, "text": "x" * 2000}),
 }
 SUFFIXES = {"image": ".nrrd", "small image": ".nrrd", "model": WEIGHTS_SUFFIX, "json": ".json", "table": ".csv"}
 

@@ -16,14 +16,13 @@ from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, Ventricle, measure_ventricle
 from ACNetTrainerLib.abroad.cohort import Cohort
-from ACNetTrainerLib.abroad.hearts import KINDS, LEVEL_NAMES, Kind
+from ACNetTrainerLib.abroad.hearts import DISEASES, KINDS, LEVEL_NAMES, Kind
 from ACNetTrainerLib.abroad.scan import STORAGE_ORDERS, Scan, draw_scan, stored
 from ACNetTrainerLib.abroad.sections import draw_section
 from ACNetTrainerLib.abroad.signals import BRIGHTNESS, Sequence, acquire, draw_sequence, fit_t1, with_noise
 from ACNetTrainerLib.abroad.surroundings import Tissue
 from ACNetTrainerLib.abroad.validation import validate_shapes
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
-from ACNetTrainerLib.commands.abroad import DISEASES
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.localization.sections import read_labelled_sections
 from imported_names import imported, module_name
@@ -88,7 +87,7 @@ def test_it_shares_no_code_with_the_training_simulation() -> None:
     assert {name.rsplit(".", 1)[0] for name in shared} == {"ACNetTrainerLib.simulation.truth"}
     ours = set((REPOSITORY / "ACNetTrainer" / "ACNetTrainerLib").rglob("*.py")) - set(ABROAD)
     users = {module_name(file) for file in ours if any(name.startswith(PACKAGE) for name in imported(file))}
-    assert users == {"ACNetTrainerLib.commands.abroad"}, "only the command reaches it, no training"
+    assert users == {"ACNetTrainerLib.commands.research.abroad"}, "only the command reaches it, no training"
 
 
 # Shapes

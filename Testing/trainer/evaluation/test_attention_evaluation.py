@@ -18,10 +18,9 @@ from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL
-from ACNetTrainerLib.cases.library import LABELS, CaseLibrary
+from ACNetTrainerLib.cases.library import LABELS, CaseLibrary, masks_file
 from ACNetTrainerLib.evaluation.attention import FixedMask, judge_attention
 from ACNetTrainerLib.evaluation.attention_regions import REGIONS, regions_of
-from ACNetTrainerLib.simulation.truth import masks_file
 from conftest import a_card
 
 CPU = DeviceChoice("cpu", "asked for")

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.networks.acnet import ACNetOutput, ResidualUnit
-from ACNetTrainerLib.networks import NETWORKS, build_network
 from ACNetTrainerLib.networks.residual_attention import (
     AttentionModule,
     Hourglass,
@@ -21,6 +20,7 @@ from ACNetTrainerLib.networks.residual_attention import (
     ProjectionUnit,
     ResidualAttentionNetwork,
 )
+from ACNetTrainerLib.training.network import NETWORKS, build_network
 from benchmarks.networks import forward_gflop, parameter_count
 from repository import REPOSITORY
 

@@ -20,7 +20,6 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.models.store import available_models
 from ACNetTrainerLib.cases.library import CaseLibrary
-from ACNetTrainerLib.networks import NETWORKS
 from ACNetTrainerLib.training.background import (
     Request,
     Training,
@@ -39,9 +38,9 @@ def test_the_module_says_what_it_is_for(a_trainer: Any) -> None:
     assert a_trainer.description.icon is not None
 
 
-def test_the_networks_that_can_be_trained_are_offered(trainer_ui: Any) -> None:
-    box = trainer_ui.networkComboBox
-    assert [box.itemData(index) for index in range(box.count)] == list(NETWORKS)
+def test_the_recipes_for_acnet_are_offered(trainer_ui: Any) -> None:
+    box = trainer_ui.recipeComboBox
+    assert [box.itemData(index) for index in range(box.count)] == ["fine-tune", "paper", "recommended", "simulated"]
 
 
 def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_panel(
@@ -117,10 +116,9 @@ def test_a_published_model_is_trained_on_by_the_recipe_fine_tune(
     from slicer_host import wait_until
 
     open_library(a_trainer, two_libraries[0].folder)
-    assert (trainer_ui.parentComboBox.enabled, trainer_ui.networkComboBox.enabled) == (False, True)
-    choose(trainer_ui.networkComboBox, "vgg16")
+    assert not trainer_ui.parentComboBox.enabled
     choose(trainer_ui.recipeComboBox, "fine-tune")
-    assert (trainer_ui.parentComboBox.enabled, trainer_ui.networkComboBox.enabled) == (True, False)
+    assert trainer_ui.parentComboBox.enabled
     choose(trainer_ui.parentComboBox, "acnet-simulated-1.5T")
     trainer_ui.trainButton.click()
     (training,) = find_trainings()
@@ -171,7 +169,7 @@ def test_a_training_that_another_slicer_runs_is_found_and_can_be_stopped(
 ) -> None:
     from slicer_host import wait_until
 
-    request = {"cases": str(two_libraries[0].folder), "recipe": str(two_epochs), "network": "acnet"}
+    request = {"cases": str(two_libraries[0].folder), "recipe": str(two_epochs)}
     code = (
         "import json, sys\n"
         "from ACNetTrainerLib.training.background import Request, new_training, start\n"
@@ -214,7 +212,7 @@ def test_a_name_that_is_taken_or_no_file_name_is_refused(
         trainer_ui.trainButton.click()
         assert "found the name" in trainer_ui.refusalLabel.text
     assert find_trainings() == ()
-    new_training("taken", Request("library", "recommended", "acnet"))
+    new_training("taken", Request("library", "recommended"))
     trainer_ui.nameLineEdit.text = "taken"
     trainer_ui.trainButton.click()
     next_looks = time.monotonic() + 3 * POLL_MS / 1000  # at the trainings, which must not write over it
@@ -239,10 +237,10 @@ def test_the_modules_own_test_retrains_on_the_shipped_cases(a_trainer: Any) -> N
 def test_without_its_packages_the_modules_own_training_is_skipped_with_the_reason(
     a_trainer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "lightning", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     tests = unittest.defaultTestLoader.loadTestsFromTestCase(a_trainer.python_module.ACNetTrainerTest)
     result = unittest.TestResult()
     tests.run(result)
     assert result.wasSuccessful(), result.failures + result.errors
     (skipped,) = result.skipped
-    assert "lightning is not installed" in skipped[1]
+    assert "sklearn is not installed" in skipped[1]

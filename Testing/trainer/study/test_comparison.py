@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -24,11 +22,10 @@ from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.evaluation.paired_tests import delong_test
-from ACNetTrainerLib.study import comparison, protocols
-from ACNetTrainerLib.study import training as comparison_training
-from ACNetTrainerLib.study.cache import run_folder, run_key, source_files
+from ACNetTrainerLib.study import HONEST, PAPER_2, comparison, protocols
+from ACNetTrainerLib.study.cache import run_folder, run_key
 from ACNetTrainerLib.study.comparison import compare
-from ACNetTrainerLib.study.protocols import HONEST, PAPER_2, Request, plan
+from ACNetTrainerLib.study.protocols import Request, plan
 from ACNetTrainerLib.study.summary import DECISIONS, read_tested, summarize
 from ACNetTrainerLib.study.training import CopiedCase, PaperDataset, Run, train_and_test
 from ACNetTrainerLib.training.dataset import CaseDataset
@@ -225,26 +222,6 @@ def test_a_training_is_known_by_its_recipe_its_cases_and_their_images(
     image = sitk.ReadImage(str(path))
     sitk.WriteImage(image + 1, str(path))
     assert run_key(run) != key
-
-
-def test_the_hash_covers_every_file_of_ours_that_a_training_loads() -> None:
-    program = (
-        "import sys, ACNetTrainerLib.study.training as c, ACNetTrainerLib.networks.resnet\n"
-        "print(*[m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in ('ACNetLib', 'ACNetTrainerLib')],"
-        " sep='\\n')"
-    )
-    paths = [str(REPOSITORY / name) for name in ("ACNetClassifier", "ACNetTrainer")]
-    said = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n{program}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    loaded = {Path(line) for line in said.stdout.split()}
-    found = set(source_files(Path(comparison_training.__file__)))
-    assert len(found) > 30
-    assert all(path.name == "__init__.py" and path.stat().st_size < 1000 for path in loaded - found)
-    assert not [path for path in found if path.name in {"comparison.py", "summary.py", "figures.py"}]
 
 
 @pytest.mark.parametrize("protocol", ["paper-1", "paper-2", "paper-2-30-epochs", "honest", "honest-18-epochs"])

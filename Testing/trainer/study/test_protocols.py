@@ -11,9 +11,10 @@ import pytest
 
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import Case, CaseLibrary
-from ACNetTrainerLib.networks import NETWORKS
-from ACNetTrainerLib.study.protocols import HONEST, PAPER_1, PAPER_2, Request, leaks, plan
+from ACNetTrainerLib.study import HONEST, PAPER_1, PAPER_2
+from ACNetTrainerLib.study.protocols import Request, leaks, plan
 from ACNetTrainerLib.study.training import CopiedCase, Run
+from ACNetTrainerLib.training.network import NETWORKS
 
 EVERY = tuple(NETWORKS)
 

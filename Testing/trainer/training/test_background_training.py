@@ -21,7 +21,7 @@ from ACNetTrainerLib.training.background import (
     trainings_folder,
 )
 
-A_REQUEST = Request(cases="cases", recipe="recommended", network="acnet")
+A_REQUEST = Request(cases="cases", recipe="recommended")
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_damaged_event_is_passed_over(a_training: Training, damaged: bytes) ->
     assert read_events(a_training) == [START, STEP]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"cases": "x"}', '{"cases": 1, "recipe": "a", "network": "b"}', "\0"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"cases": "x"}', '{"cases": 1, "recipe": "a"}', "\0"])
 def test_a_damaged_request_is_one_line(a_training: Training, text: str) -> None:
     (a_training.folder / REQUEST_FILE).write_text(text)
     with pytest.raises(ACNetError, match=r"training\.json: .* Remove the folder of this training") as error:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from torch.utils.data import DataLoader
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.section import TOWARDS_BASE, IntensityScaling, SectionGrid, anatomical_axes
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.library import Case, CaseLibrary
-from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, InOrder, SampleKey
+from ACNetTrainerLib.training.batches import InOrder
+from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler
 from ACNetTrainerLib.training.recipe import Augmentation
 
 SCALING = IntensityScaling("fixed_window", 0.0, 2550.0)  # 10 ms an intensity step
@@ -174,47 +174,42 @@ def test_both_classes_are_augmented_alike(library: CaseLibrary) -> None:
         assert first[3, index, 0][1] != second[3, index, 0][1]
 
 
-def epoch_of(sampler: EpochSampler, epoch: int) -> list[SampleKey]:
-    sampler.set_epoch(epoch)
-    return list(sampler)
-
-
 def test_a_balanced_epoch_draws_half_of_each_class(library: CaseLibrary) -> None:
     sampler = EpochSampler([case.is_dcm for case in library.cases], seed=1, balanced=True)
     for epoch in range(5):
-        keys = epoch_of(sampler, epoch)
+        keys = sampler.keys(epoch)
         assert {key[0] for key in keys} == {epoch}
         drawn = Counter(index for _, index, _ in keys)
-        assert len(keys) == len(sampler) == 8
+        assert len(keys) == 8
         assert [drawn[0], drawn[1]] == [2, 2], "the two DCM cases are drawn equally often"
         assert sum(drawn[index] for index in range(2, 8)) == 4
         assert max(drawn[index] for index in range(2, 8)) == 1, "no normal is drawn twice while another waits"
         assert len(set(keys)) == len(keys), "each copy has randomness of its own"
-    seen = {index for epoch in range(12) for _, index, _ in epoch_of(sampler, epoch)}
+    seen = {index for epoch in range(12) for _, index, _ in sampler.keys(epoch)}
     assert seen == set(range(8)), "every case has its turn"
 
 
 def test_an_unbalanced_epoch_draws_every_case_once(library: CaseLibrary) -> None:
     sampler = EpochSampler([case.is_dcm for case in library.cases], seed=1, balanced=False)
-    assert sorted(epoch_of(sampler, 2)) == [(2, index, 0) for index in range(8)]
+    assert sorted(sampler.keys(2)) == [(2, index, 0) for index in range(8)]
 
 
 @pytest.mark.parametrize("balanced", [False, True])
 def test_the_order_follows_from_seed_and_epoch(library: CaseLibrary, balanced: bool) -> None:
     sampler = EpochSampler([case.is_dcm for case in library.cases], seed=1, balanced=balanced)
-    orders = [[index for _, index, _ in epoch_of(sampler, epoch)] for epoch in (0, 1, 2)]
+    orders = [[index for _, index, _ in sampler.keys(epoch)] for epoch in (0, 1, 2)]
     assert orders[0] != orders[1] != orders[2]
     assert [
-        index for _, index, _ in epoch_of(EpochSampler([case.is_dcm for case in library.cases], 1, balanced), 2)
+        index for _, index, _ in EpochSampler([case.is_dcm for case in library.cases], 1, balanced).keys(2)
     ] == orders[2]
     assert [
-        index for _, index, _ in epoch_of(EpochSampler([case.is_dcm for case in library.cases], 2, balanced), 2)
+        index for _, index, _ in EpochSampler([case.is_dcm for case in library.cases], 2, balanced).keys(2)
     ] != orders[2]
 
 
 def test_evaluation_takes_every_case_once_in_the_order_of_the_table(library: CaseLibrary) -> None:
     dataset = a_dataset(library, None)
-    batches = list(DataLoader(dataset, 3, sampler=InOrder(len(dataset))))
+    batches = list(InOrder(dataset, 3))
     assert [label for _, labels in batches for label in labels.tolist()] == [1, 1, 0, 0, 0, 0, 0, 0]
     assert [sections.shape for sections, _ in batches] == [(3, 1, 128, 128), (3, 1, 128, 128), (2, 1, 128, 128)]
 

@@ -45,8 +45,7 @@ def test_supervision_moves_attention_onto_the_wall(
     middle = tuple(case for case in simulated_library.cases if case.case.endswith("-mid"))
     library = replace(simulated_library, cases=middle)
     model = train(library, changed(recipe, mask_loss_weight=2.0), "taught", tmp_path / "work", CPU)
-    last = torch.load(tmp_path / "work" / "last.ckpt", weights_only=True)["state_dict"]
-    model.network.load_state_dict({name.removeprefix("network."): value for name, value in last.items()})
+    model.network.load_state_dict(torch.load(tmp_path / "work" / "last.ckpt", weights_only=True)["network"])
     enrichment = judge_attention(model, library, CPU)["enrichment"]["combined"]
     for label in LABELS:
         found = enrichment[label]["own_map"]

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from ACNetTrainerLib.evaluation.metrics import auroc
-from ACNetTrainerLib.networks import NETWORKS, build_network
 from ACNetTrainerLib.training.dataset import CaseDataset
+from ACNetTrainerLib.training.network import NETWORKS, build_network
 from ACNetTrainerLib.training.normalization import recompute_statistics, statistics_layers
 from ACNetTrainerLib.training.split import split_patients
 from ACNetTrainerLib.training.task import balanced_log_loss

@@ -13,7 +13,7 @@ from ACNetLib.models.header import COMPARISON
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import available_models, stored_models
 from ACNetTrainerLib.commands import main as cli
-from ACNetTrainerLib.networks import build_network
+from ACNetTrainerLib.training.network import build_network
 from ACNetTrainerLib.training.publishing import publish
 
 ESTIMATE = {"value": 0.9, "low": 0.8, "high": 0.95}

@@ -11,7 +11,7 @@ import pytest
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.networks.acnet import ACNet
-from ACNetTrainerLib.networks import build_network
+from ACNetTrainerLib.training.network import build_network
 from ACNetTrainerLib.training.recipe import ACNetSettings, ComparedNetwork, read_recipe, shipped_recipes, with_network
 
 

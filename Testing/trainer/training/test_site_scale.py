@@ -12,9 +12,8 @@ import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
-from ACNetTrainerLib.cases.library import Case, CaseLibrary
+from ACNetTrainerLib.cases.library import TRUTH_TABLE_NAME, Case, CaseLibrary, masks_file
 from ACNetTrainerLib.evaluation.metrics import BoolArray, FloatArray
-from ACNetTrainerLib.simulation.truth import TRUTH_TABLE_NAME, masks_file
 from ACNetTrainerLib.training.site_scale import FACTOR_WEIGHTS, T1_FACTORS, cost_of_unknown_reference, normal_t1_ms
 
 

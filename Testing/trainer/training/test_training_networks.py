@@ -18,7 +18,7 @@ from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import available_models, import_model, stored_models
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.evaluation.scores import score_patients
-from ACNetTrainerLib.networks import build_network
+from ACNetTrainerLib.training.network import build_network
 from ACNetTrainerLib.training.recipe import read_recipe, with_network
 from ACNetTrainerLib.training.train import train
 from conftest import a_card

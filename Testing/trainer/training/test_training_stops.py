@@ -22,7 +22,7 @@ from filelock import FileLock
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import CaseLibrary, write_case_table
 from ACNetTrainerLib.commands import main as cli
-from ACNetTrainerLib.training.loop import LOCK_FILE
+from ACNetTrainerLib.training.background import LOCK_FILE
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
 from ACNetTrainerLib.training.recipe import Recipe, read_recipe
 from ACNetTrainerLib.training.train import train
@@ -232,6 +232,10 @@ def test_a_damaged_checkpoint_is_named_and_what_to_do(
         with pytest.raises(ACNetError, match=rf"{file}: .* Remove the folder of this training") as error:
             train(few, recipe, "tiny", work_folder, CPU)
         assert "\n" not in str(error.value)
+    torch.save({"state_dict": {}}, work_folder / "last.ckpt")
+    (work_folder / "settings.json").unlink()
+    with pytest.raises(ACNetError, match=r"last\.ckpt: found no checkpoint of this version\. Remove the folder"):
+        train(few, recipe, "tiny", work_folder, CPU)
 
 
 def test_a_stop_that_was_asked_for_before_the_first_step_is_obeyed(

@@ -22,6 +22,7 @@ from scipy.ndimage import uniform_filter
 from ACNetLib.files import atomic_path
 
 from ..section import SimulatedSection
+from . import PARAMETRIC_MAP
 from .dataset import OTHER_NOTE, SIMULATION_NOTE, decimal_strings, general_dataset, orientation
 from .parametric_map import parametric_maps
 
@@ -132,14 +133,12 @@ def _ge(level: str, number: int, t1_ms: np.ndarray) -> Iterator[StoredImage]:
     yield StoredImage(level, "ge map", 100 * number, f"T1 map {scan}", map_type, t1_ms)
 
 
-PARAMETRIC_MAP = "parametric-map"
 FLAVOUR_IMAGES: dict[str, Callable[[str, int, np.ndarray], Iterator[StoredImage]]] = {
     "siemens": _siemens,
     "philips": _philips,
     "shmolli": _shmolli,
     "ge": _ge,
 }
-FLAVOURS = (*FLAVOUR_IMAGES, PARAMETRIC_MAP)
 
 
 def _add_image(dataset: FileDataset, image: sitk.Image, stored: StoredImage, number: int) -> None:

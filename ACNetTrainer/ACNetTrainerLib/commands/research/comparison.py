@@ -9,9 +9,9 @@ from typing import Any
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable
 
-from .training import DEVICES
+from ...study import HONEST, PROTOCOLS
+from ..training import DEVICES
 
-PROTOCOLS = ("paper-1", "paper-2", "honest")  # protocols.PROTOCOLS, not imported
 WHEN_STOPPED = "Stopped. Run the same command again: what is done is kept, the rest goes on from its checkpoints."
 
 
@@ -42,9 +42,9 @@ def add_comparison_commands(commands: argparse._SubParsersAction[Any]) -> None:
 def _compare(options: argparse.Namespace) -> None:
     from ACNetLib.inference.device import choose_device
 
-    from ..evaluation.provenance import provenance
-    from ..study.comparison import compare
-    from ..study.files import RUNS_FILE
+    from ...evaluation.provenance import provenance
+    from ...study.comparison import compare
+    from ...study.files import RUNS_FILE
 
     require_writable(options.output / RUNS_FILE)
     request = _request(options)
@@ -61,8 +61,8 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _request(options: argparse.Namespace) -> Any:
-    from ..networks import NETWORKS
-    from ..study.protocols import FOLDS, HONEST, Request
+    from ...study.protocols import FOLDS, Request
+    from ...training.network import NETWORKS
 
     networks = tuple(dict.fromkeys(options.networks or NETWORKS))
     for name in networks:
@@ -100,7 +100,7 @@ def _request(options: argparse.Namespace) -> Any:
 
 
 def _library(folder: Path) -> Any:
-    from ..cases.library import read_case_library
+    from ...cases.library import read_case_library
 
     return read_case_library(folder)
 
@@ -110,9 +110,9 @@ def _tables(options: argparse.Namespace) -> None:
 
 
 def _write_tables(folder: Path) -> None:
-    from ..study.report import write_report
-    from ..study.summary import summarize, write_summary
-    from ..study.tables import text_table
+    from ...study.report import write_report
+    from ...study.summary import summarize, write_summary
+    from ...study.tables import text_table
 
     summary = summarize(folder)
     write_summary(summary, folder)

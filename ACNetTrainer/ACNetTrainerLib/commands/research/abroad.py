@@ -9,8 +9,11 @@ from typing import Any
 from ACNetLib.commands.parser import seed
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder, require_writable, write_json
+from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA
 
-DISEASES = ("hcm", "infarct", "rv")  # of hearts.KINDS, not imported
+from ...abroad.hearts import DISEASES
+from ..training import check_count
+
 FEWEST_HEARTS, FEWEST_PATIENTS, SHEET_PATIENTS = 50, 20, 12
 
 
@@ -40,14 +43,14 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
     sheet.set_defaults(run=_sheet)
 
     for command in (simulate, validate, sheet):
-        command.add_argument("--field", type=float, choices=(1.5, 3.0), default=1.5, help="field strength in tesla")
+        command.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, default=1.5, help="in tesla")
         command.add_argument("--seed", type=seed, default=1)
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from ..abroad.cohort import Cohort, simulate_abroad
+    from ...abroad.cohort import Cohort, simulate_abroad
 
-    _check_count("--patients", options.patients, 1)
+    check_count("--patients", options.patients, 1)
     if options.scanner_factor is not None and not 0.5 <= options.scanner_factor <= 2:
         raise ACNetError(f"--scanner-factor: found {options.scanner_factor:g}; expected 0.5 to 2.")
     cohort = Cohort(options.patients, options.field, options.seed, options.disease, options.scanner_factor)
@@ -60,26 +63,21 @@ def _simulate(options: argparse.Namespace) -> None:
 
 
 def _validate(options: argparse.Namespace) -> None:
-    from ..abroad.validation import validate
-    from ..evaluation.provenance import provenance
+    from ...abroad.validation import validate
+    from ...evaluation.provenance import provenance
 
     require_writable(options.output)
-    _check_count("--hearts", options.hearts, FEWEST_HEARTS)
-    _check_count("--patients", options.patients, FEWEST_PATIENTS)
+    check_count("--hearts", options.hearts, FEWEST_HEARTS)
+    check_count("--patients", options.patients, FEWEST_PATIENTS)
     record = validate(options.hearts, options.patients, options.field, options.seed)
     write_json(options.output, {**provenance(options.command_line), **record}, indent=1)
     print(f"AUROC of {record['shapes']['auroc']} and {record['maps']['auroc']}; all in {options.output}")
 
 
 def _sheet(options: argparse.Namespace) -> None:
-    from ..abroad.cohort import Cohort
-    from ..abroad.picture import draw_sheet
+    from ...abroad.cohort import Cohort
+    from ...abroad.picture import draw_sheet
 
     require_writable(options.output)
     draw_sheet(Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0), options.output)
     print(f"{SHEET_PATIENTS} sections in {options.output}")
-
-
-def _check_count(option: str, count: int, fewest: int) -> None:
-    if count < fewest:
-        raise ACNetError(f"{option}: found {count}; expected at least {fewest}.")

@@ -1,0 +1,21 @@
+"""The commands of those who develop the method. They and what they need are not installed into Slicer."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .abroad import add_abroad_commands
+from .comparison import add_comparison_commands
+from .localizer import add_localizer_commands
+from .robustness import add_robustness_commands
+from .simulation import add_simulation_commands
+
+
+def add_research_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add them to the subcommands of `acnet-train`."""
+    add_simulation_commands(commands)
+    add_comparison_commands(commands)
+    add_robustness_commands(commands)
+    add_localizer_commands(commands)
+    add_abroad_commands(commands)

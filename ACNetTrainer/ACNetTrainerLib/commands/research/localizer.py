@@ -1,0 +1,84 @@
+"""`acnet-train train-localizer` and `evaluate-localizer`: the network that finds the left ventricle."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.files import require_writable, write_json
+
+from ..training import DEVICES, WHEN_STOPPED, check_count, check_new_model, exit_when_stopped
+
+
+def add_localizer_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add them to the subcommands of `acnet-train`."""
+    train_localizer = commands.add_parser(
+        "train-localizer", help="train the network that finds the left ventricle, on simulated case libraries"
+    )
+    train_localizer.add_argument("cases", type=Path, nargs="+", help="folders of simulated case libraries")
+    train_localizer.add_argument("--patients", type=int, default=700, help="patients of each library (default 700)")
+    train_localizer.add_argument("--output", type=Path, required=True, help="localizer file to write (.safetensors)")
+    train_localizer.add_argument("--device", default="auto", help=DEVICES)
+    train_localizer.set_defaults(run=_train_localizer, when_stopped=WHEN_STOPPED)
+
+    judge_localizer = commands.add_parser("evaluate-localizer", help="judge a localizer on simulated cases")
+    judge_localizer.add_argument("localizer", type=Path, help="localizer file")
+    judge_localizer.add_argument("cases", type=Path, nargs="+", help="folders, one library a field strength")
+    judge_localizer.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
+    judge_localizer.add_argument("--save-model", type=Path, help="write the localizer with these metrics to this file")
+    judge_localizer.add_argument("--device", default="auto", help=DEVICES)
+    judge_localizer.set_defaults(run=_evaluate_localizer)
+
+
+def _train_localizer(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.networks.localizer import save_localizer
+
+    from ...cases.library import read_case_library
+    from ...localization.training import FEWEST_PATIENTS, train_localizer
+    from ...training.progress import Watch, print_ends
+
+    check_count("--patients", options.patients, FEWEST_PATIENTS)
+    check_new_model(options.output)
+    work_folder = options.output.with_suffix(".training")
+    watch = Watch(bar=sys.stderr.isatty(), report=print_ends)
+    with exit_when_stopped(watch):
+        model = train_localizer(
+            [read_case_library(folder) for folder in options.cases],
+            options.patients,
+            options.output.stem,
+            work_folder,
+            choose_device(options.device),
+            watch,
+        )
+    save_localizer(model, options.output)
+    print(f"localizer {options.output}; metrics of each epoch in {work_folder / 'metrics.csv'}")
+
+
+def _evaluate_localizer(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.networks.localizer import LocalizerModel, load_localizer, save_localizer
+
+    from ...cases.library import read_case_library
+    from ...evaluation.provenance import provenance
+    from ...localization.evaluation import evaluate_localizer
+
+    require_writable(options.output, options.save_model)
+    model = load_localizer(options.localizer)
+    libraries = [read_case_library(folder) for folder in options.cases]
+    metrics = evaluate_localizer(model, libraries, choose_device(options.device))
+    record = {**provenance(options.command_line, model.card), **metrics}
+    write_json(options.output, record)
+    if options.save_model:
+        save_localizer(LocalizerModel(model.network, replace(model.card, metrics=metrics)), options.save_model)
+    for library in libraries:
+        field = f"{library.cases[0].field_strength_tesla:g} T"
+        values = metrics[field]
+        print(
+            f"{field}: not found in {values['not_found_fraction']:.1%} of {values['sections']} sections of simulated "
+            f"patients; centre error median {values['center_error_median_mm']} mm, 99th percentile "
+            f"{values['center_error_p99_mm']} mm; all in {options.output}"
+        )
