@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models attention studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
+.PHONY: demo test lint mypy format docs models attention studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,14 +27,25 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-lint: $(READY)
+lint: mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+mypy: $(READY)
 	$(BIN)/mypy
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The documentation as a site, in build/site. A link that leads nowhere is an error.
+DOCS_READY := $(VENV)/.docs
+$(DOCS_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python -c "import pathlib; pathlib.Path('$(DOCS_READY)').touch()"
+
+docs: $(DOCS_READY)
+	$(BIN)/mkdocs build --strict --quiet
 
 # The shipped models, from nothing: simulate, train, judge. Each step is kept in build/models and not made again; an
 # interrupted training goes on where it stopped. One thread a process always adds in the same order, and
