@@ -47,8 +47,8 @@ $(DOCS_READY): $(READY)
 docs: $(DOCS_READY)
 	$(BIN)/mkdocs build --strict --quiet
 
-# The shipped models, from nothing: simulate, train, judge. Each step is kept in build/models and not made again; an
-# interrupted training goes on where it stopped. One thread a process always adds in the same order, and
+# The shipped models, from nothing: simulate, train, evaluate. Each step is kept in build/models and not made again; an
+# interrupted training resumes where it stopped. One thread a process always adds in the same order, and
 # `make -j2 models` trains two models side by side.
 FIELDS := 1.5T 3T
 SHIPPED := ACNetClassifier/Resources/Models
@@ -99,7 +99,7 @@ attention: $(FIELDS:%=attention-%)
 attention-%: $(MODELS)/abroad-%/cases.csv
 	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* --output Documentation/results/attention-$*-abroad.json
 
-# What the shipped models say of diseases that they were not trained on, and of poor images.
+# What the shipped models say of diseases that they were not trained on, and of poor image quality.
 studies: $(FIELDS:%=studies-%)
 
 studies-%: $(READY)
@@ -107,7 +107,7 @@ studies-%: $(READY)
 	$(BIN)/acnet-train robustness acnet-simulated-$* --output Documentation/results/robustness-$*.json \
 		--figure Documentation/images/robustness-$*.png
 
-# The small comparison of the networks: Documentation/comparison.md. Some hours on two cores; an interrupted one goes on.
+# The small comparison of the networks: Documentation/comparison.md. Some hours on two cores; an interrupted one resumes.
 COMPARE := $(BIN)/acnet-train compare $(MODELS)/training-1.5T
 FIVE := --networks residual-attention-56 vgg16 resnet101 resnet50 acnet
 SMALL := --seeds 1 --patients 720 --middle-sections --test-cases $(MODELS)/judging-1.5T

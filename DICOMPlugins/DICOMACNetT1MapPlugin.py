@@ -98,7 +98,7 @@ def loadable_of(series: T1MapSeries, names: dict[Path, str]) -> DICOMLoadable:
     loadable = DICOMLoadable()
     loadable.files = [names[file] for file in series.files]
     loadable.name = series.name
-    loadable.tooltip = _("Sections: {count}. Taken as T1 map: {evidence}.").format(
+    loadable.tooltip = _("Slices: {count}. Taken as T1 map: {evidence}.").format(
         count=series.section_count, evidence=series.evidence
     )
     loadable.warning = " ".join(series.warnings)

@@ -128,7 +128,16 @@ def is_modules_cmake_file(file: str) -> bool:
 
 
 def test_slicers_build_gets_the_description_that_the_index_reads(a_build: Build) -> None:
-    fields = ("HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS", "DEPENDS", "RECOMMENDS", "KEYWORDS")
+    fields = (
+        "HOMEPAGE",
+        "CONTRIBUTORS",
+        "DESCRIPTION",
+        "ICONURL",
+        "SCREENSHOTURLS",
+        "DEPENDS",
+        "RECOMMENDS",
+        "KEYWORDS",
+    )
     assert a_build.description == {"NAME": CATALOG_FILE.stem, **{name: described(name) for name in fields}}
 
 

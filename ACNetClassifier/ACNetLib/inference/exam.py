@@ -91,12 +91,12 @@ class ExamResult:
 
     def slice_name(self, map_number: int, section: int) -> str:
         """How a section of a map, counted from 1, is called."""
-        return str(section) if len(self.results) == 1 else f"map {map_number}, section {section}"
+        return str(section) if len(self.results) == 1 else f"map {map_number}, slice {section}"
 
 
 def slice_title(name: str) -> str:
     """The name of a slice in an exam as the beginning of a sentence: "Section 0" or "Map 2, section 0"."""
-    return f"Section {name}" if name.isdigit() else name.capitalize()
+    return f"Slice {name}" if name.isdigit() else name.capitalize()
 
 
 def as_exam(result: StudyResult | ExamResult) -> ExamResult:

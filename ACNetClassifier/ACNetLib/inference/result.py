@@ -80,7 +80,7 @@ def pool(network_log_odds: Sequence[Sequence[float]], pooling: Pooling) -> Poole
     Raises ACNetError when no section is left.
     """
     if not network_log_odds:
-        raise ACNetError("sections: all are left out; expected at least one that counts.")
+        raise ACNetError("slices: all are left out; expected at least one that counts.")
     log_odds, *around = (
         at_prevalence(
             calibrated(fmean(each), len(each), pooling.temperatures, pooling.training_prior_dcm),

@@ -125,7 +125,7 @@ def _map(number: int, exam: ExamResult) -> Html:
         title="T1 map" if len(exam.results) == 1 else f"T1 map {number}",
         name=t1_map.name,
         field=_tesla(t1_map.field_strength_tesla),
-        sections="1 section" if t1_map.section_count == 1 else f"{t1_map.section_count} sections",
+        sections="1 slice" if t1_map.section_count == 1 else f"{t1_map.section_count} slices",
     )
 
 
@@ -145,8 +145,8 @@ def _mismatch(result: StudyResult) -> Html:
     if not result.field_mismatch:
         return Html()
     return filled(
-        '<p class="alert"><strong>The probability and the verdict mean nothing here: the map is from $map, the model '
-        "is for $model.</strong></p>\n",
+        '<p class="alert"><strong>Field strength mismatch: result not valid. The map is from $map, the model is for '
+        "$model.</strong></p>\n",
         map=_tesla(result.t1_map.field_strength_tesla),
         model=_tesla(result.card.field_strength_tesla),
     )
@@ -213,13 +213,13 @@ def _row(name: str, section: SectionResult, result: StudyResult) -> Html:
 
 
 def _not_judged(exam: ExamResult) -> Html:
-    groups: dict[str, list[str]] = {"Not judged": [], "Left out of the study's probability by the reader": []}
+    groups: dict[str, list[str]] = {"Not classified": [], "Left out of the study's probability by the reader": []}
     for number, result in enumerate(exam.results, start=1):
         judged = {section.section for section in result.sections}
         missing = [section for section in range(result.t1_map.section_count) if section not in judged]
         for names, sections in zip(groups.values(), (missing, result.left_out), strict=True):
             names += [exam.slice_name(number, section) for section in sections]
-    section = "section " if len(exam.results) == 1 else ""
+    section = "slice " if len(exam.results) == 1 else ""
     return _all(
         filled("<p><strong>$what:</strong> $slices.</p>\n", what=what, slices=section + ", ".join(names))
         for what, names in groups.items()
@@ -251,10 +251,13 @@ def _model_rows(result: StudyResult) -> list[tuple[str, str]]:
         ("Trained on simulated data", "yes" if card.simulated else "no"),
         ("Field strength", _tesla(card.field_strength_tesla)),
         ("Trained on", _counts(card.training.get("training"))),
-        ("Judged on", _judged_on(card)),
+        ("Evaluated on", _judged_on(card)),
         ("AUROC", _estimate(card.metrics.get("auroc"))),
-        (f"recall_dcm, at a probability of {card.decision_threshold:.3f}", _estimate(card.metrics.get("recall_dcm"))),
-        ("recall_normal, at the same", _estimate(card.metrics.get("recall_normal"))),
+        (
+            f"Sensitivity for DCM (recall_dcm), at a probability of {card.decision_threshold:.3f}",
+            _estimate(card.metrics.get("recall_dcm")),
+        ),
+        ("Specificity for DCM (recall_normal), at the same", _estimate(card.metrics.get("recall_normal"))),
         ("Licence", card.licence),
         ("Weights (SHA-256)", card.weights_sha256[:12] or NOT_STATED),
         ("Localizer", result.localizer),

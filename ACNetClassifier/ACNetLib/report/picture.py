@@ -54,7 +54,7 @@ def section_picture(result: StudyResult, section: SectionResult) -> Image.Image:
 
 def _draw_header(draw: ImageDraw.ImageDraw, result: StudyResult, section: SectionResult, width: int) -> None:
     title = (
-        f"Section {section.section}: {VERDICT_WORDS[section.verdict]}, probability of DCM "
+        f"Slice {section.section}: {VERDICT_WORDS[section.verdict]}, probability of DCM "
         f"{probability_text(section.probability_dcm)}"
     )
     low, high = (probability_text(value) for value in result.stability)

@@ -51,7 +51,7 @@ from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LAB
 # those of the ventricle.
 Colors = dict[int, tuple[str, tuple[float, ...]]]
 ATTENTION_COLORS: Colors = {
-    0: ("outside the section", (0.0, 0.0, 0.0, 0.0)),
+    0: ("outside the crop", (0.0, 0.0, 0.0, 0.0)),
     **dict(enumerate(zip(BAND_NAMES, BAND_COLORS, strict=True), start=1)),
 }
 VENTRICLE_COLORS: Colors = {
@@ -198,7 +198,7 @@ def _bring_up_to_date(
     fill_table(table, study)
     boxes = {}
     for section in result.sections:
-        title = f"{name} section {section.section} crop"
+        title = f"{name} slice {section.section} crop"
         output = f"{CROP_BOX}{section.section}"
         box = boxes[section.section] = outputs.node(output, "vtkMRMLMarkupsROINode", title)
         if output not in outputs.earlier:

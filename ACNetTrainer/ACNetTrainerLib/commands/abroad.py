@@ -35,7 +35,7 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
     validate.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     validate.set_defaults(run=_validate)
 
-    sheet = commands.add_parser("abroad-sheet", help="draw a dozen sections of the other make with their outlines")
+    sheet = commands.add_parser("abroad-sheet", help="draw a dozen slices of the other make with their outlines")
     sheet.add_argument("--output", type=Path, required=True, help="picture to write (.png)")
     sheet.set_defaults(run=_sheet)
 
@@ -77,7 +77,7 @@ def _sheet(options: argparse.Namespace) -> None:
 
     require_writable(options.output)
     draw_sheet(Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0), options.output)
-    print(f"{SHEET_PATIENTS} sections in {options.output}")
+    print(f"{SHEET_PATIENTS} slices in {options.output}")
 
 
 def _check_count(option: str, count: int, fewest: int) -> None:

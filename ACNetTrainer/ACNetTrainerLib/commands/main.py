@@ -1,4 +1,4 @@
-"""The `acnet-train` command: simulate cases, train on cases, judge a model on cases."""
+"""The `acnet-train` command: simulate cases, train on cases, evaluate a model on cases."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     validation.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     validation.set_defaults(run=_validate_simulation)
 
-    gallery = commands.add_parser("gallery", help="draw sections of each class of a case library")
+    gallery = commands.add_parser("gallery", help="draw slices of each class of a case library")
     gallery.add_argument("cases", type=Path, help="folder of the case library")
-    gallery.add_argument("--sections", type=int, default=12, help="sections of each class (default 12)")
+    gallery.add_argument("--sections", type=int, default=12, help="slices of each class (default 12)")
     gallery.add_argument("--output", type=Path, required=True, help="picture to write (.png)")
     gallery.set_defaults(run=_gallery)
 
@@ -95,13 +95,15 @@ def _parser() -> argparse.ArgumentParser:
     train_localizer.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     train_localizer.set_defaults(run=_train_localizer, when_stopped=WHEN_STOPPED)
 
-    judge_localizer = commands.add_parser("evaluate-localizer", help="judge a localizer on simulated cases")
-    judge_localizer.add_argument("localizer", type=Path, help="localizer file")
-    judge_localizer.add_argument("cases", type=Path, nargs="+", help="folders, one library a field strength")
-    judge_localizer.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
-    judge_localizer.add_argument("--save-model", type=Path, help="write the localizer with these metrics to this file")
-    judge_localizer.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    judge_localizer.set_defaults(run=_evaluate_localizer)
+    evaluate_localizer = commands.add_parser("evaluate-localizer", help="evaluate a localizer on simulated cases")
+    evaluate_localizer.add_argument("localizer", type=Path, help="localizer file")
+    evaluate_localizer.add_argument("cases", type=Path, nargs="+", help="folders, one library a field strength")
+    evaluate_localizer.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
+    evaluate_localizer.add_argument(
+        "--save-model", type=Path, help="write the localizer with these metrics to this file"
+    )
+    evaluate_localizer.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    evaluate_localizer.set_defaults(run=_evaluate_localizer)
 
     diseases = commands.add_parser("other-diseases", help="what a model says of simulated hearts that it does not know")
     diseases.add_argument("model", help="name of a shipped model, or a model file")
@@ -111,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     diseases.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     diseases.set_defaults(run=_other_diseases)
 
-    robustness = commands.add_parser("robustness", help="judge a model on simulated scans that get worse and worse")
+    robustness = commands.add_parser("robustness", help="evaluate a model on simulated scans that get worse and worse")
     robustness.add_argument("model", help="name of a shipped model, or a model file")
     robustness.add_argument("--patients", type=int, default=200, help="half of them with DCM (default 200)")
     robustness.add_argument("--seed", type=seed, default=6)
@@ -167,7 +169,7 @@ def _gallery(options: argparse.Namespace) -> None:
     if options.sections < 1:
         raise ACNetError(f"--sections: found {options.sections}; expected at least 1.")
     section_gallery(read_case_library(options.cases), options.sections, options.output)
-    print(f"{options.sections} sections of each class in {options.output}")
+    print(f"{options.sections} slices of each class in {options.output}")
 
 
 def _sample_cases(options: argparse.Namespace) -> None:
@@ -239,7 +241,7 @@ def _evaluate_localizer(options: argparse.Namespace) -> None:
         field = f"{library.cases[0].field_strength_tesla:g} T"
         values = metrics[field]
         print(
-            f"{field}: not found in {values['not_found_fraction']:.1%} of {values['sections']} sections of simulated "
+            f"{field}: not found in {values['not_found_fraction']:.1%} of {values['sections']} slices of simulated "
             f"patients; centre error median {values['center_error_median_mm']} mm, 99th percentile "
             f"{values['center_error_p99_mm']} mm; all in {options.output}"
         )

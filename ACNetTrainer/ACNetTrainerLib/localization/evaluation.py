@@ -1,4 +1,4 @@
-"""Judging the localizer on simulated patients that it has not seen: centres, regions, T1 facts, and odd images."""
+"""Evaluating the localizer on simulated patients that it has not seen: centres, regions, T1 facts, and odd images."""
 
 from __future__ import annotations
 

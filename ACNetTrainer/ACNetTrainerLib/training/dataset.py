@@ -93,8 +93,8 @@ def _read_section(library: CaseLibrary, case: Case) -> T1Map:
     t1_map = library.t1_map(case)
     if t1_map.section_count != 1:
         raise ACNetError(
-            f"{library.path(case)}: found {t1_map.section_count} sections; expected one. "
-            "Give each section a file and a row of its own."
+            f"{library.path(case)}: found {t1_map.section_count} slices; expected one. "
+            "Give each slice a file and a row of its own."
         )
     index = t1_map.image.TransformPhysicalPointToIndex(t1_map.project(case.center_mm, 0).tolist())
     if not all(0 <= position < size for position, size in zip(index, t1_map.image.GetSize(), strict=True)):
@@ -136,7 +136,7 @@ class EpochSampler(Sampler[SampleKey]):
         self._epoch = epoch
 
     def start_at(self, sample: int) -> None:
-        """Leave out so many samples of the next epoch: a training that goes on within one has seen them."""
+        """Leave out so many samples of the next epoch: a training that is resumed within one has seen them."""
         self._start = sample
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""A Lightning training loop that can be killed or stopped at any time and goes on to the same weights."""
+"""A Lightning training loop that can be killed or stopped at any time and resumes to the same weights."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class FittingTask(lightning.LightningModule):
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
-    """Of torch's generators, by device: a training that stops within an epoch goes on with the same numbers."""
+    """Of torch's generators, by device: a training that stops within an epoch resumes with the same numbers."""
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         states[device.type] = torch.get_device_module(device).get_rng_state()
@@ -144,7 +144,7 @@ def claim_folder(work_folder: Path, settings: dict[str, Any]) -> None:
 
 
 def _without_precision(settings: Any) -> Any:
-    """Precision is the device's affair: on another one a training goes on in another."""
+    """Precision is the device's affair: on another one a training resumes in another."""
     if isinstance(settings, dict):
         return {key: _without_precision(value) for key, value in settings.items() if key != "precision"}
     return settings
@@ -258,7 +258,7 @@ def _one_thread_a_slice() -> Iterator[None]:
 
 
 class _MetricsTable(Callback):
-    """One row an epoch in metrics.csv; a resumed training goes on in the same table."""
+    """One row an epoch in metrics.csv; a resumed training continues the same table."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

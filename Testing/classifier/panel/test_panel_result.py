@@ -56,7 +56,7 @@ def test_the_panel_says_the_verdict_how_it_came_about_and_each_section(
         "acnet-made-up-1.5T",
         "cpu",
         "The map is odd.",
-        "Section 1: The crop reaches beyond the map.",
+        "Slice 1: The crop reaches beyond the map.",
         "trained on simulated data",
         "Left ventricle: found by localizer-made-up.",
         "Normal below 20 %, DCM from 80 % on, uncertain between.",
@@ -165,7 +165,7 @@ def test_a_tick_leaves_the_section_out_and_the_study_is_recomputed(
     assert [row.left_out for row in rows] == [1, 0]
     assert study.probability_dcm < 0.91
     assert f"<b>{100 * study.probability_dcm:.0f} %</b>" in ui.verdictLabel.text
-    assert "Left out of the study: section 0." in ui.studyLabel.text
+    assert "Left out of the study: slice 0." in ui.studyLabel.text
     run = a_module.widget.panel.logic.run(a_result.t1_volume)
     assert run.exam.results[0].left_out == (0,)
     assert run.exam.probability_dcm == pytest.approx(study.probability_dcm)
