@@ -28,7 +28,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     cases = commands.add_parser(
         "cases",
         help="create, fill, edit and check a case library",
-        description="A case library is a folder with cases.csv, one row a section, and T1 maps without anything that "
+        description="A case library is a folder with cases.csv, one row a slice, and T1 maps without anything that "
         "names a patient: see Documentation/cases.md.",
     )
     actions = cases.add_subparsers(required=True, metavar="ACTION")
