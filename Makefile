@@ -65,7 +65,7 @@ $(MODELS)/judging-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
 	$(BIN)/acnet-train simulate --patients 400 --field $(*:T=) --seed 2 --output $(@D)
 
-# Patients of the simulation that no training knows, to see what survives a stranger's data: Documentation/abroad.md.
+# Patients of the second simulation, which no training knows: Documentation/abroad.md.
 $(MODELS)/abroad-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
 	$(BIN)/acnet-train simulate-abroad --patients 200 --field $(*:T=) --seed 3 --scanner-factor 1 --output $(@D)
@@ -143,11 +143,11 @@ simulation-results: $(READY)
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 1.5 --output Documentation/results/simulation-1.5T.json
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 3 --output Documentation/results/simulation-3T.json
 
-# What the shipped models get wrong on patients of another make: Documentation/localizer.md. Look at it.
+# What the shipped models get wrong on patients of the second simulation: Documentation/localizer.md. Look at it.
 failures: $(MODELS)/abroad-3T/cases.csv
 	$(BIN)/python Documentation/failures.py $(MODELS)/abroad-3T Documentation/images/failures.png
 
-# Simulated patients of another make: Documentation/abroad.md. Look at the picture.
+# Patients of the second simulation: Documentation/abroad.md. Look at the picture.
 abroad-results: $(READY)
 	$(BIN)/acnet-train validate-abroad --field 1.5 --output Documentation/results/abroad-1.5T.json
 	$(BIN)/acnet-train validate-abroad --field 3 --output Documentation/results/abroad-3T.json

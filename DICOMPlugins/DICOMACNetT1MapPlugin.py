@@ -57,7 +57,7 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
         return loadables
 
     def examineFiles(self, files: list[str]) -> list[DICOMLoadable]:
-        """The T1 maps in the files of one series; none, and no error, for other images and for odd files."""
+        """The T1 maps in the files of one series; none, and no error, for other images and unreadable files."""
         if not files or slicer.dicomDatabase.fileValue(files[0], self.tags["modality"]) not in MODALITIES:
             return []
         names = {Path(file): file for file in files}  # the database knows a file by its very name

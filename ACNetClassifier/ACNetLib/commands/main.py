@@ -217,7 +217,7 @@ def _save_scene(exam: ExamResult, path: Path) -> None:
 def _print_table(exams: Sequence[tuple[str, str | None, ExamResult]]) -> None:
     names = [name for name, _, _ in exams] + [each.t1_map.name for _, _, exam in exams for each in exam.results]
     width = max(len("T1 map"), *map(len, names))
-    print(f"{'T1 map':<{width}}  truth   slice  probability_dcm  verdict")
+    print(f"{'T1 map':<{width}}  truth   slice    probability_dcm  verdict")
 
     def print_row(name: str, truth: str | None, section: int | str, probability_dcm: float, verdict: str) -> None:
         print(f"{name:<{width}}  {truth or '-':<6}  {section:<7}  {probability_dcm:<15.3f}  {verdict}")

@@ -1,4 +1,4 @@
-"""Which T1 maps there are to load among DICOM files, by their headers alone: fast, and silent about odd files."""
+"""Which T1 maps there are to load among DICOM files, by their headers alone: fast; unreadable files are left out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class T1MapSeries:
 def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
     """The T1 maps in these files, native and from after contrast, each series and each repeated breath-hold for itself.
 
-    Passed over without a word: files that can't be read, and maps that form no stack (`read_dicom_files` says why).
+    Left out without a message: files that can't be read, and maps that form no stack (`read_dicom_files` says why).
     """
     stacks: dict[tuple[str, bool], list[DicomImage]] = {}
     for image in _readable_images(files):

@@ -278,7 +278,7 @@ def _hierarchy(scene: vtkMRMLScene) -> vtkMRMLSubjectHierarchyNode:
 
 
 def subject_hierarchy_item(node: vtkMRMLNode, scene: vtkMRMLScene) -> int:
-    """The node's item. The application makes one for each node; outside it nobody does."""
+    """The node's item. The application makes one for each node; outside it there is none."""
     hierarchy = _hierarchy(scene)
     return hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 

@@ -1,7 +1,7 @@
 """What makes an image a native cardiac T1 map in ms: every rule has a reason and a remedy in its message.
 
-The pixels are checked, because headers can lie or be lost. What native maps look like: myocardium 950 to 1300 ms and
-blood 1500 to 1900 ms, both above 850 ms; liver (586 ms at 1.5 T), fat and marrow below; lung and air are noise up to
+The pixels are checked, because headers can be wrong or missing. Native maps have myocardium of 950 to 1300 ms and
+blood of 1500 to 1900 ms, both above 850 ms; liver (586 ms at 1.5 T), fat and marrow below; lung and air are noise up to
 the largest value that the scanner stores.
 """
 
