@@ -208,7 +208,7 @@ def test_a_box_that_can_not_be_classified_there_goes_back(
     from slicer_host import wait_until
 
     def refuse(*_arguments: object, **_named: object) -> None:
-        raise ACNetError("80% of section 1 lies outside the map.")
+        raise ACNetError("80% of the crop of slice 1 lies outside the map.")
 
     monkeypatch.setattr(a_classifier, "move_section", refuse)
     before = crop_box_center(a_result.crop_boxes[1])
