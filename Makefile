@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format models attention studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
+.PHONY: demo test lint mypy format docs models attention studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,17 +27,28 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-lint: $(READY)
+lint: mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+mypy: $(READY)
 	$(BIN)/mypy
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The shipped models, from nothing: simulate, train, judge. Each step is kept in build/models and not made again; an
-# interrupted training goes on where it stopped. One thread a process always adds in the same order, and
+# The documentation as a site, in build/site. A link that leads nowhere is an error.
+DOCS_READY := $(VENV)/.docs
+$(DOCS_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python -c "import pathlib; pathlib.Path('$(DOCS_READY)').touch()"
+
+docs: $(DOCS_READY)
+	$(BIN)/mkdocs build --strict --quiet
+
+# The shipped models, from nothing: simulate, train, evaluate. Each step is kept in build/models and not made again; an
+# interrupted training resumes where it stopped. One thread a process always adds in the same order, and
 # `make -j2 models` trains two models side by side.
 FIELDS := 1.5T 3T
 SHIPPED := ACNetClassifier/Resources/Models
@@ -54,7 +65,7 @@ $(MODELS)/judging-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
 	$(BIN)/acnet-train simulate --patients 400 --field $(*:T=) --seed 2 --output $(@D)
 
-# Patients of the simulation that no training knows, to see what survives a stranger's data: Documentation/abroad.md.
+# Patients of the second simulation, which no training knows: Documentation/abroad.md.
 $(MODELS)/abroad-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
 	$(BIN)/acnet-train simulate-abroad --patients 200 --field $(*:T=) --seed 3 --scanner-factor 1 --output $(@D)
@@ -88,7 +99,7 @@ attention: $(FIELDS:%=attention-%)
 attention-%: $(MODELS)/abroad-%/cases.csv
 	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* --output Documentation/results/attention-$*-abroad.json
 
-# What the shipped models say of diseases that they were not trained on, and of poor images.
+# What the shipped models say of diseases that they were not trained on, and of poor image quality.
 studies: $(FIELDS:%=studies-%)
 
 studies-%: $(READY)
@@ -96,7 +107,7 @@ studies-%: $(READY)
 	$(BIN)/acnet-train robustness acnet-simulated-$* --output Documentation/results/robustness-$*.json \
 		--figure Documentation/images/robustness-$*.png
 
-# The small comparison of the networks: Documentation/comparison.md. Some hours on two cores; an interrupted one goes on.
+# The small comparison of the networks: Documentation/comparison.md. Some hours on two cores; an interrupted one resumes.
 COMPARE := $(BIN)/acnet-train compare $(MODELS)/training-1.5T
 FIVE := --networks residual-attention-56 vgg16 resnet101 resnet50 acnet
 SMALL := --seeds 1 --patients 720 --middle-sections --test-cases $(MODELS)/judging-1.5T
@@ -132,11 +143,11 @@ simulation-results: $(READY)
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 1.5 --output Documentation/results/simulation-1.5T.json
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 3 --output Documentation/results/simulation-3T.json
 
-# What the shipped models get wrong on patients of another make: Documentation/localizer.md. Look at it.
+# What the shipped models get wrong on patients of the second simulation: Documentation/localizer.md. Look at it.
 failures: $(MODELS)/abroad-3T/cases.csv
 	$(BIN)/python Documentation/failures.py $(MODELS)/abroad-3T Documentation/images/failures.png
 
-# Simulated patients of another make: Documentation/abroad.md. Look at the picture.
+# Patients of the second simulation: Documentation/abroad.md. Look at the picture.
 abroad-results: $(READY)
 	$(BIN)/acnet-train validate-abroad --field 1.5 --output Documentation/results/abroad-1.5T.json
 	$(BIN)/acnet-train validate-abroad --field 3 --output Documentation/results/abroad-3T.json

@@ -37,7 +37,7 @@ class ACNetTrainer(ScriptedLoadableModule):
         parent.dependencies = enabled_modules()
         parent.contributors = ["The ACNet developers"]
         parent.helpText = _(
-            "Collects annotated cardiac T1 maps, retrains the attention network ACNet on them, judges the model on "
+            "Collects annotated cardiac T1 maps, retrains the attention network ACNet on them, evaluates the model on "
             "other patients and publishes it to the classifier. For research use only: not for diagnosis."
         )
         parent.acknowledgementText = _(

@@ -58,7 +58,7 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
         return loadables
 
     def examineFiles(self, files: list[str]) -> list[DICOMLoadable]:
-        """The T1 maps in the files of one series; none, and no error, for other images and for odd files."""
+        """The T1 maps in the files of one series; none, and no error, for other images and unreadable files."""
         if not files or slicer.dicomDatabase.fileValue(files[0], self.tags["modality"]) not in MODALITIES:
             return []
         names = {Path(file): file for file in files}  # the database knows a file by its very name
@@ -99,7 +99,7 @@ def loadable_of(series: T1MapSeries, names: dict[Path, str]) -> DICOMLoadable:
     loadable = DICOMLoadable()
     loadable.files = [names[file] for file in series.files]
     loadable.name = series.name
-    loadable.tooltip = _("Sections: {count}. Taken as T1 map: {evidence}.").format(
+    loadable.tooltip = _("Slices: {count}. Taken as T1 map: {evidence}.").format(
         count=series.section_count, evidence=series.evidence
     )
     loadable.warning = " ".join(series.warnings)

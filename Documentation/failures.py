@@ -1,4 +1,4 @@
-"""A picture of what the shipped models get wrong on patients of another make: `make failures`. Look at it.
+"""A picture of what the shipped models get wrong on patients of the second simulation: `make failures`. Look at it.
 
 Above, the slices whose ventricle the localizer places worst; below, the mid slices of the patients that the classifier
 gets most wrong. True outlines are yellow, what the localizer found is blue.
@@ -47,7 +47,7 @@ def main() -> None:
     for axis, (index, title) in zip(axes[1], _most_wrong(library, model, device), strict=False):
         _draw(axis, sections[index], found[index].labels)
         axis.set_title(title, fontsize=9)
-    figure.suptitle(f"Simulated patients of another make, {field:g} T: what goes wrong", fontsize=11)
+    figure.suptitle(f"Patients of the second simulation, {field:g} T: what goes wrong", fontsize=11)
     figure.tight_layout()
     figure.savefig(output, dpi=90)
 

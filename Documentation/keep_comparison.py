@@ -1,7 +1,7 @@
 """Takes the comparisons in build/comparison into the documentation: `make comparison`.
 
-Of each the small files of its trainings, from which a test makes its numbers once more, the numbers, and the pictures
-that comparison.md shows. `make tables` then fills its tables.
+Of each the small files of its trainings, from which a test makes its numbers once more, and the numbers. `make tables`
+then fills the tables of comparison.md.
 """
 
 from __future__ import annotations
@@ -9,19 +9,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ACNetTrainerLib.study.figures import ATTENTION_PICTURE, DISTRIBUTIONS_PICTURE, ROC_PICTURE
 from ACNetTrainerLib.study.files import RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE
 
 DOCUMENTATION = Path(__file__).parent
 BUILT = DOCUMENTATION.parent / "build" / "comparison"
-SHOWN = {
-    "paper-1": (DISTRIBUTIONS_PICTURE, ATTENTION_PICTURE, ROC_PICTURE),
-    "paper-2": (DISTRIBUTIONS_PICTURE, ATTENTION_PICTURE, ROC_PICTURE),
-    "paper-2-30-epochs": (),
-    "honest": (DISTRIBUTIONS_PICTURE, ATTENTION_PICTURE, ROC_PICTURE),
-    "honest-18-epochs": (),
-}
-"""The comparisons of comparison.md and their pictures there."""
+SHOWN = ("paper-1", "paper-2", "paper-2-30-epochs", "honest", "honest-18-epochs")
+"""The comparisons of comparison.md."""
 
 
 def keep(name: str) -> None:
@@ -31,8 +24,6 @@ def keep(name: str) -> None:
     shutil.copy(built / RUNS_FILE, kept)
     shutil.copytree(built / RUNS_FOLDER, kept / RUNS_FOLDER)
     shutil.copy(built / SUMMARY_FILE, DOCUMENTATION / "results" / f"comparison-{name}.json")
-    for picture in SHOWN[name]:
-        shutil.copy(built / picture, DOCUMENTATION / "images" / f"comparison-{name}-{picture}")
 
 
 if __name__ == "__main__":

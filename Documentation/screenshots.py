@@ -138,7 +138,7 @@ def make_failed_picture(panel: Panel) -> None:
 
 
 def make_trainer_pictures() -> None:
-    """A training on the shipped cases, judged on others; two epochs, so its numbers are those of no real model."""
+    """A training on the shipped cases, evaluated on others; two epochs, so its numbers are those of no real model."""
     panel = Panel("ACNetTrainer", "trainer")
     with TemporaryDirectory() as folder:
         os.environ[FOLDER_VARIABLE] = str(Path(folder) / "models")

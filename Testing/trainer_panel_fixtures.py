@@ -67,7 +67,7 @@ def a_library(tmp_path: Path, a_trainer: Any, trainer_ui: Any, chosen_folders: l
 
 @pytest.fixture(scope="module")
 def two_libraries(tmp_path_factory: pytest.TempPathFactory) -> tuple[CaseLibrary, CaseLibrary]:
-    """Simulated patients to train on and others to judge on, one section each."""
+    """Simulated patients to train on and others to evaluate on, one section each."""
     from conftest import simulate_library
 
     folder = tmp_path_factory.mktemp("libraries")

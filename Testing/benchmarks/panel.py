@@ -6,8 +6,8 @@
 A timer of 20 ms counts the pauses, first with PyTorch not yet loaded, then in the runs after that. With a baseline the
 two checkouts take turns, each time in a process of their own, and the medians and their ratios are printed; --busy
 keeps every core at work meanwhile, and --look lets the user look at the map before he clicks. The headless host's event
-loop lends the interpreter lock by itself, so the application's worker timer can't be judged here; what holds the lock,
-or works on the main thread, can.
+loop lends the interpreter lock by itself, so the application's worker timer can't be measured here; what holds the
+lock, or works on the main thread, can.
 """
 
 from __future__ import annotations

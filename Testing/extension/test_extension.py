@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import CTImageStorage, ParametricMapStorage, SegmentationStorage
 from PySide6.QtGui import QImage
 
 from ACNetLib import __version__
+from ACNetLib.dicom.images import IMAGE_STORAGE
 from ACNetLib.sample_data import sample_cases
 from icon import ICON, ICON_PIXELS, drawn_icon
 from repository import REPOSITORY
@@ -159,7 +161,16 @@ def is_modules_cmake_file(file: str) -> bool:
 
 
 def test_slicers_build_gets_the_description_that_the_index_reads(a_build: Build) -> None:
-    fields = ("HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS", "DEPENDS")
+    fields = (
+        "HOMEPAGE",
+        "CONTRIBUTORS",
+        "DESCRIPTION",
+        "ICONURL",
+        "SCREENSHOTURLS",
+        "DEPENDS",
+        "RECOMMENDS",
+        "KEYWORDS",
+    )
     assert a_build.description == {"NAME": CATALOG_FILE.stem, **{name: described(name) for name in fields}}
 
 
@@ -192,6 +203,27 @@ def test_the_catalog_entry_agrees_with_the_build_and_the_homepage() -> None:
     assert entry["build_dependencies"] == described("DEPENDS").split()
     assert entry["scm_url"] == f"{described('HOMEPAGE')}.git"
     assert entry["scm_url"].endswith(f"/Slicer{CATALOG_FILE.stem}.git")
+
+
+def test_the_catalog_entry_names_the_dicom_objects_that_are_read_as_t1_maps() -> None:
+    """The rule has the syntax of the package rule-engine, of which this part is Python's too."""
+    rule = json.loads(CATALOG_FILE.read_text(encoding="utf-8"))["dicom_support_rule"]
+    assert set(re.findall(r"'([\d.]+)'", rule)) == set(IMAGE_STORAGE)
+
+    def suggested(modality: str, storage: str) -> bool:
+        return bool(eval(rule, {"__builtins__": {}}, {"Modality": modality, "SOPClassUID": storage}))
+
+    assert all(suggested("MR", storage) for storage in IMAGE_STORAGE)
+    assert suggested("OT", ParametricMapStorage)
+    assert not suggested("CT", CTImageStorage)
+    assert not suggested("SEG", SegmentationStorage)
+
+
+def test_what_slicer_lacks_for_the_outputs_is_recommended() -> None:
+    assert described("RECOMMENDS").split() == ["QuantitativeReporting"]  # it exports DICOM SEG
+    keywords = described("KEYWORDS").split()
+    assert {"MRI", "T1", "DCM"} <= set(keywords)
+    assert len(keywords) == len(set(keywords))
 
 
 @pytest.mark.parametrize("url", [described("ICONURL"), *described("SCREENSHOTURLS").split()])

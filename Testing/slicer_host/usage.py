@@ -1,7 +1,7 @@
 """What a Python file uses of Slicer that the real Slicer doesn't have, found without running it.
 
 Widgets are followed from `self.ui.name`, whose class the .ui file tells, and from `qt.QTimer()` through assignments,
-loops and annotations. What can't be followed is not judged.
+loops and annotations. What can't be followed is not checked.
 """
 
 from __future__ import annotations

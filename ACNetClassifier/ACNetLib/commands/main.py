@@ -132,7 +132,7 @@ def _classify(options: argparse.Namespace) -> None:
     )
     t1_maps = read_exam(options.inputs, reading)
     if options.sections is not None and len(t1_maps) > 1:
-        raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one whose sections are counted.")
+        raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one whose slices are counted.")
     reference = exam_reference(t1_maps, given)
     classifier = _classifier(options, one_that_tells_its_field(t1_maps), reference)
     settings = Settings(
@@ -207,7 +207,7 @@ def _save_scene(exam: StudyResult, path: Path) -> None:
 def _print_table(exams: Sequence[tuple[str, str | None, StudyRecord]]) -> None:
     names = [name for name, _, _ in exams] + [each.name for _, _, exam in exams for each in exam.maps]
     width = max(len("T1 map"), *map(len, names))
-    print(f"{'T1 map':<{width}}  truth   section  probability_dcm  verdict")
+    print(f"{'T1 map':<{width}}  truth   slice    probability_dcm  verdict")
 
     def print_row(name: str, truth: str | None, section: int | str, probability_dcm: float, verdict: str) -> None:
         print(f"{name:<{width}}  {truth or '-':<6}  {section:<7}  {probability_dcm:<15.3f}  {verdict}")

@@ -140,7 +140,7 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     yield "section", f"{card.section_size} x {card.section_size} pixels of {card.section_spacing_mm:g} mm"
     yield "intensity", f"{scaling.kind}, {scaling.low_ms:g} to {scaling.high_ms:g} ms"
     temperatures = ", ".join(f"{temperature:.3f}" for temperature in card.temperatures)
-    yield "temperatures", f"{temperatures} (of one section, of two, and so on)"
+    yield "temperatures", f"{temperatures} (of one slice, of two, and so on)"
     yield "training prior", f"{card.training_prior_dcm:.3f} DCM"
     if card.normal_t1_ms is not None:
         yield "normal T1", f"{mean_text(*card.normal_t1_ms)}, septal, of its normal training patients"
@@ -183,8 +183,8 @@ def _readable(value: object) -> str:
             "sections_normal": int(sections_normal),
         }:
             return (
-                f"{patients_dcm} patients with DCM ({sections_dcm} sections), "
-                f"{patients_normal} normal ({sections_normal} sections)"
+                f"{patients_dcm} patients with DCM ({sections_dcm} slices), "
+                f"{patients_normal} normal ({sections_normal} slices)"
             )
         case {"name": str(name)}:
             return name

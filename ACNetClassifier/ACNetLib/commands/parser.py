@@ -37,7 +37,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _silence_libraries() -> None:
-    """What pydicom and SimpleITK print of odd files is not for the user, who gets our own line."""
+    """What pydicom and SimpleITK print of unusual files is not for the user, who gets our own line."""
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="pydicom")
 

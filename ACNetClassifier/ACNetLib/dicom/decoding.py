@@ -1,5 +1,5 @@
 """The process that decodes the compressed pixels of one DICOM file: `python -m ACNetLib.dicom.decoding FILE TARGET
-BYTES`. It writes TARGET as a numpy file, or fails; `ACNetLib.dicom.guard` starts it and judges how it ended.
+BYTES`. It writes TARGET as a numpy file, or fails; `ACNetLib.dicom.guard` starts it and says how it ended.
 """
 
 from __future__ import annotations

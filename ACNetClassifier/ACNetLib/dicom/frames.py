@@ -38,7 +38,7 @@ ECHO_TIMES = ("EchoTime", "EffectiveEchoTime")
 PARALLEL_TOLERANCE = 1e-3  # of the direction cosines
 SHIFT_TOLERANCE_MM = 0.1
 GAP_TOLERANCE = 0.05  # of the mean distance between sections
-ADVICE = "Expected one stack of parallel, evenly spaced sections; give the folder of the series that belong together."
+ADVICE = "Expected one stack of parallel, evenly spaced slices; give the folder of the series that belong together."
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def read_section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
 def _section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
     depth_mm = number_of(header, "SliceThickness") or number_of(header, "SpacingBetweenSlices")
     if not depth_mm:
-        raise ACNetError(f"{file.name}: SliceThickness is missing; expected the section's thickness in mm.")
+        raise ACNetError(f"{file.name}: SliceThickness is missing; expected the slice's thickness in mm.")
     rows, columns = _numbers(file, header, "Rows", 1)[0], _numbers(file, header, "Columns", 1)[0]
     section = Section(
         file,
@@ -126,7 +126,7 @@ def stack_sections(sections: list[Section], name: str) -> tuple[list[Section], f
         raise _at_same_place(sections[closest], sections[closest + 1], name)
     if np.abs(gaps - gaps.mean()).max() > GAP_TOLERANCE * gaps.mean():
         found = ", ".join(f"{gap:.2f}" for gap in gaps)
-        raise ACNetError(f"{name}: the gaps between its T1 map sections are uneven ({found} mm). {ADVICE}")
+        raise ACNetError(f"{name}: the gaps between its T1 map slices are uneven ({found} mm). {ADVICE}")
     return sections, float(gaps.mean())
 
 
@@ -197,7 +197,7 @@ def _at_same_place(first: Section, second: Section, name: str) -> ACNetError:
             "Choose the map's series (--series), or leave the others out (--leave-out NAME,NAME)."
         )
     if first.header.get("SeriesInstanceUID") != second.header.get("SeriesInstanceUID"):
-        return ACNetError(f"{pair}; expected one a section. {ADVICE}")
+        return ACNetError(f"{pair}; expected one a slice. {ADVICE}")
     numbers = [number_of(section.header, "AcquisitionNumber") for section in (first, second)]
     told = f" (acquisitions {numbers[0]:g} and {numbers[1]:g})" if None not in numbers else ""
     return ACNetError(

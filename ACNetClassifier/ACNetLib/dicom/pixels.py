@@ -120,7 +120,7 @@ def decoded(dataset: FileDataset) -> np.ndarray:
 
 @contextmanager
 def odd_values_refused(file: Path) -> Iterator[None]:
-    """pydicom converts values when they are asked for: an odd one raises there, in many ways. Raises ACNetError."""
+    """pydicom converts values when they are asked for: an invalid one raises there, in many ways. Raises ACNetError."""
     try:
         yield
     except ODD_VALUES as error:

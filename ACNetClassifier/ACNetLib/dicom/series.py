@@ -1,4 +1,4 @@
-"""Which T1 maps there are to load among DICOM files, by their headers alone: fast, and silent about odd files."""
+"""Which T1 maps there are to load among DICOM files, by their headers alone: fast; unreadable files are left out."""
 
 from __future__ import annotations
 

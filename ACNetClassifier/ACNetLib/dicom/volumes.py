@@ -161,7 +161,7 @@ def _list_maps(images: list[DicomImage]) -> str:
     counts = Counter((image.series_number, image.header.SeriesInstanceUID, image.description) for image in images)
     return _limited(
         [
-            f"series {number} ({description}, {count} section{'s' if count > 1 else ''})"
+            f"series {number} ({description}, {count} slice{'s' if count > 1 else ''})"
             for (number, _, description), count in counts.items()
         ]
     )

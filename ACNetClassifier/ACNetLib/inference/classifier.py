@@ -39,9 +39,9 @@ FloatArray = NDArray[np.float64]
 MapArray = NDArray[np.float32]
 
 LARGEST_OUTSIDE_FRACTION = 0.5
-"""A section of which more than half lies outside the map shows no whole ventricle."""
+"""A crop of which more than half lies outside the map shows no whole ventricle."""
 WARN_OUTSIDE_FRACTION = 0.1
-MOVED_BY_HAND = "a person moved the section"
+MOVED_BY_HAND = "the crop was moved by hand"
 FARTHEST_FROM_HEART_MM = 30.0
 """A centre given by hand that lies farther from the ventricle that was found is not in it."""
 
@@ -211,7 +211,7 @@ class Classifier:
         field, expected = t1_map.field_strength_tesla, self._card.field_strength_tesla
         if field is None:
             return [
-                f"The map does not tell its field strength: by the reference T1 it was judged as at {expected:g} T."
+                f"The map does not tell its field strength: by the reference T1 it was taken as one of {expected:g} T."
             ]
         if not mismatch:
             return []
@@ -238,11 +238,11 @@ class Classifier:
             drawn = tuple(reached[section] for section in chosen if section in reached)
             if not drawn:
                 raise ACNetError(
-                    f"segmentation: it reaches the sections {_listed(reached)} of {t1_map.name}; expected one of those "
+                    f"segmentation: it reaches the slices {_listed(reached)} of {t1_map.name}; expected one of those "
                     f"to classify, {_listed(chosen)}."
                 )
             left_out = [section for section in chosen if section not in reached]
-            return drawn, "segmentation", [f"Section {n} was left out: it is not segmented." for n in left_out]
+            return drawn, "segmentation", [f"Slice {n} was left out: it is not segmented." for n in left_out]
         if center_mm is not None:
             return ventricles_at_point(t1_map, center_mm, found), "point", self._doubts_of(center_mm, found, t1_map)
         threshold = self._localizer.confidence_threshold
@@ -250,12 +250,12 @@ class Classifier:
         if not confident:
             best = max(ventricle.confidence for ventricle in found)
             raise VentricleNotFound(
-                f"{t1_map.name}: the left ventricle was not found on any section (highest confidence {best:.2f}, "
+                f"{t1_map.name}: the left ventricle was not found on any slice (highest confidence {best:.2f}, "
                 f"expected {threshold:.2f} or more). Give its centre (--center=L,P,S; in Slicer a control point)."
             )
         doubts = [
-            f"Section {ventricle.section} was left out: the left ventricle was not found on it (confidence "
-            f"{ventricle.confidence:.2f}, expected {threshold:.2f}); give its centre to have it judged."
+            f"Slice {ventricle.section} was left out: the left ventricle was not found on it (confidence "
+            f"{ventricle.confidence:.2f}, expected {threshold:.2f}); give its centre to have it classified."
             for ventricle in found
             if ventricle.confidence < threshold
         ]
@@ -353,7 +353,7 @@ def _chosen_sections(t1_map: T1Map, sections: Collection[int] | None) -> list[in
     unknown = sorted(set(sections) - set(range(t1_map.section_count)))
     if unknown or not sections:
         raise ACNetError(
-            f"{t1_map.name}: found {_listed(unknown) or 'none'} among the sections to classify; expected some of "
+            f"{t1_map.name}: found {_listed(unknown) or 'none'} among the slices to classify; expected some of "
             f"0 to {t1_map.section_count - 1}."
         )
     return sorted(set(sections))
@@ -375,7 +375,7 @@ def _listed(sections: Collection[int]) -> str:
 
 def _section_warnings(crop: Crop) -> tuple[str, ...]:
     if crop.outside_fraction > WARN_OUTSIDE_FRACTION:
-        return (f"{crop.outside_fraction:.0%} of the section lies outside the map",)
+        return (f"{crop.outside_fraction:.0%} of the crop lies outside the map",)
     return ()
 
 
@@ -392,6 +392,6 @@ def _check_crops(grids: Sequence[SectionGrid], crops: Sequence[Crop], t1_map: T1
         if crop.outside_fraction > LARGEST_OUTSIDE_FRACTION:
             place = ", ".join(f"{value:g}" for value in grid.center_mm)
             raise ACNetError(
-                f"{t1_map.name}: {crop.outside_fraction:.0%} of section {grid.section} around {place} (LPS mm) lies "
-                "outside the map; expected a centre in the left ventricle."
+                f"{t1_map.name}: {crop.outside_fraction:.0%} of the crop of slice {grid.section} around {place} "
+                "(LPS mm) lies outside the map; expected a centre in the left ventricle."
             )

@@ -21,7 +21,7 @@ Outcome = TypeVar("Outcome")
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """A torch device that has passed its trial, and why it was chosen. automatic: nobody asked for it by name."""
+    """A torch device that has passed its trial, and why it was chosen. automatic: it was not asked for by name."""
 
     device: str
     reason: str

@@ -82,7 +82,7 @@ class MapRecord:
 
 @dataclass(frozen=True)
 class Slice:
-    """A section of a study with its map. name: "0", or "map 2, section 0" where there are several maps."""
+    """A section of a study with its map. name: "0", or "map 2, slice 0" where there are several maps."""
 
     name: str
     map_index: int
@@ -91,8 +91,8 @@ class Slice:
 
     @property
     def title(self) -> str:
-        """The name as the beginning of a sentence: "Section 0" or "Map 2, section 0"."""
-        return f"Section {self.name}" if self.name.isdigit() else self.name.capitalize()
+        """The name as the beginning of a sentence: "Slice 0" or "Map 2, slice 0"."""
+        return f"Slice {self.name}" if self.name.isdigit() else self.name.capitalize()
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class StudyRecord:
 
     def slice_name(self, map_index: int, section: int) -> str:
         """How a section of a map is called in the study."""
-        return str(section) if len(self.maps) == 1 else f"map {map_index + 1}, section {section}"
+        return str(section) if len(self.maps) == 1 else f"map {map_index + 1}, slice {section}"
 
     def septal_z(self, septal_t1_ms: float) -> float:
         """The z-score of a septal T1 against the reference, NaN where one of the two is not known."""

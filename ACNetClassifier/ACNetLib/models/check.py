@@ -33,7 +33,7 @@ def check_model(path: Path) -> ModelCard | LocalizerCard:
         with torch.inference_mode():
             logits = localizer.network(_section(card.grid_size, card.grid_spacing_mm, card.intensity))
     if not torch.isfinite(logits).all():
-        raise ACNetError(f"{path.name}: on a trial section its network gives no numbers; train the model again.")
+        raise ACNetError(f"{path.name}: on a trial slice its network gives no numbers; train the model again.")
     return card
 
 

@@ -31,8 +31,8 @@ class StoredModel:
     """A file in one of the folders, as its header describes it.
 
     problem: why it can't be used, "" when its card is right; the weights are checked when they are loaded.
-    auroc: on the cases that it was judged on, if it was. normal_t1_ms: mean septal T1 of its normal training patients,
-    if its card tells it.
+    auroc: on the cases that it was evaluated on, if it was. normal_t1_ms: mean septal T1 of its normal training
+    patients, if its card tells it.
     """
 
     name: str

@@ -279,5 +279,5 @@ def _sections(parameters: ACNetParameters) -> tuple[int, ...] | None:
 def _section_numbers(text: str) -> tuple[int, ...]:
     """Section numbers with commas between. Raises ACNetError for anything else."""
     if not re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", text):
-        raise ACNetError(_("Sections: found “{text}”; expected numbers such as 0, 2.").format(text=text.strip()))
+        raise ACNetError(_("Slices: found “{text}”; expected numbers such as 0, 2.").format(text=text.strip()))
     return tuple(int(part) for part in text.split(","))

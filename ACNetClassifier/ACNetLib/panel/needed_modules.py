@@ -13,7 +13,7 @@ def enabled_modules() -> list[str]:
     """What a module of ours may name as its dependencies.
 
     They are loaded before it and end after it. One that is disabled must not be among them: Slicer would leave out ours
-    as well, without a word to the user.
+    as well, without telling the user.
     """
     known = slicer.app.moduleManager().factoryManager()
     return [name for name in NEEDED_MODULES if known.isRegistered(name)]

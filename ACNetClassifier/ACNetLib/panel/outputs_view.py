@@ -88,7 +88,9 @@ class OutputsView:
                     self._say(refusal_text(error))
                     return
                 names = ", ".join(node.GetName() for node in made)
-                self._say(_("Made: {name}. Export it in the module Data (DICOM SEG).").format(name=names))
+                self._say(
+                    _("Made: {name}. The extension QuantitativeReporting exports it as DICOM SEG.").format(name=names)
+                )
 
     def _offer_to_trainer(self, _checked: bool = False) -> None:
         if self._parameters is not None and self._parameters.t1_volume is not None:

@@ -177,11 +177,15 @@ def model_card_details(card: dict[str, Any]) -> str:
         str(card["intended_use"]),
         _("Share of DCM in its training: {prior} %.").format(prior=f"{100 * card['training_prior_dcm']:g}"),
     ]
-    for recall in ("recall_dcm", "recall_normal"):
+    names = {
+        "recall_dcm": _("Sensitivity for DCM (recall_dcm)"),
+        "recall_normal": _("Specificity for DCM (recall_normal)"),
+    }
+    for recall, name in names.items():
         match card.get("metrics", {}).get(recall):
             case {"value": float(value), "low": float(low), "high": float(high)}:
-                text = _("{recall}: {value} (95 % interval {low} to {high}).")
-                lines.append(text.format(recall=recall, value=f"{value:.3f}", low=f"{low:.3f}", high=f"{high:.3f}"))
+                text = _("{name}: {value} (95 % interval {low} to {high}).")
+                lines.append(text.format(name=name, value=f"{value:.3f}", low=f"{low:.3f}", high=f"{high:.3f}"))
     lines.append(_("Licence: {licence}.").format(licence=card["licence"]))
     lines.append(_("Weights: SHA-256 {digest}...").format(digest=str(card["weights_sha256"])[:12]))
     return "\n".join(lines)
@@ -220,11 +224,11 @@ def study_text(study: StudyRecord) -> str:
     lines = [
         *study.warnings,
         *(
-            _("Section {number}: {note}.").format(number=slice_text(each, study), note="; ".join(each.section.warnings))
+            _("Slice {number}: {note}.").format(number=slice_text(each, study), note="; ".join(each.section.warnings))
             for each in study.slices
             if each.section.warnings
         ),
-        *([_("Left out of the study: section {sections}.").format(sections=left_out)] if left_out else []),
+        *([_("Left out of the study: slice {sections}.").format(sections=left_out)] if left_out else []),
         _("Normal below {low}, DCM from {high} on, uncertain between.").format(low=percent(low), high=percent(high)),
         reference_text(study),
         *_septum_sentences(study),

@@ -61,7 +61,7 @@ class Worker:
         self._timer.start()
 
     def warm_up(self, work: Callable[[], None]) -> None:
-        """Do something in the thread that later work would wait for. Nobody is told of it: `running` stays False."""
+        """Do something in the thread that later work would wait for. It is not reported: `running` stays False."""
         self._warm_up = self._executor.submit(work)
         self._timer.start()
 
@@ -70,7 +70,7 @@ class Worker:
         self._cancelled.set()
 
     def close(self) -> None:
-        """Cancel the work and forget it: nobody is told of its end."""
+        """Cancel the work and forget it: its end is not reported."""
         self.cancel()
         self._timer.stop()
         self._future = None

@@ -124,7 +124,7 @@ def _map(index: int, study: StudyRecord) -> Html:
         title="T1 map" if len(study.maps) == 1 else f"T1 map {index + 1}",
         name=of_map.name,
         field=_tesla(of_map.field_strength_tesla),
-        sections="1 section" if of_map.section_count == 1 else f"{of_map.section_count} sections",
+        sections="1 slice" if of_map.section_count == 1 else f"{of_map.section_count} slices",
     )
 
 
@@ -144,8 +144,8 @@ def _mismatch(study: StudyRecord) -> Html:
     if not study.maps[0].field_mismatch:
         return Html()
     return filled(
-        '<p class="alert"><strong>The probability and the verdict mean nothing here: the map is from $map, the model '
-        "is for $model.</strong></p>\n",
+        '<p class="alert"><strong>Field strength mismatch: result not valid. The map is from $map, the model is for '
+        "$model.</strong></p>\n",
         map=_tesla(study.maps[0].field_strength_tesla),
         model=_tesla(study.model.field_strength_tesla),
     )
@@ -237,14 +237,14 @@ def _segments(study: StudyResult) -> Html:
 
 
 def _not_judged(study: StudyRecord) -> Html:
-    groups: dict[str, list[str]] = {"Not judged": [], "Left out of the study's probability by the reader": []}
+    groups: dict[str, list[str]] = {"Not classified": [], "Left out of the study's probability by the reader": []}
     for index, of_map in enumerate(study.maps):
         judged = {section.section for section in of_map.sections}
         missing = [section for section in range(of_map.section_count) if section not in judged]
         left_out = [section.section for section in of_map.sections if section.left_out]
         for names, sections in zip(groups.values(), (missing, left_out), strict=True):
             names += [study.slice_name(index, section) for section in sections]
-    section = "section " if len(study.maps) == 1 else ""
+    section = "slice " if len(study.maps) == 1 else ""
     return joined(
         filled("<p><strong>$what:</strong> $slices.</p>\n", what=what, slices=section + ", ".join(names))
         for what, names in groups.items()
@@ -276,10 +276,13 @@ def _model_rows(study: StudyRecord) -> list[tuple[str, str]]:
         ("Trained on simulated data", "yes" if card.simulated else "no"),
         ("Field strength", _tesla(card.field_strength_tesla)),
         ("Trained on", _counts(card.training.get("training"))),
-        ("Judged on", _judged_on(card)),
+        ("Evaluated on", _judged_on(card)),
         ("AUROC", _estimate(card.metrics.get("auroc"))),
-        (f"recall_dcm, at a probability of {card.decision_threshold:.3f}", _estimate(card.metrics.get("recall_dcm"))),
-        ("recall_normal, at the same", _estimate(card.metrics.get("recall_normal"))),
+        (
+            f"Sensitivity for DCM (recall_dcm), at a probability of {card.decision_threshold:.3f}",
+            _estimate(card.metrics.get("recall_dcm")),
+        ),
+        ("Specificity for DCM (recall_normal), at the same", _estimate(card.metrics.get("recall_normal"))),
         ("Licence", card.licence),
         ("Weights (SHA-256)", card.weights_sha256[:12] or NOT_STATED),
         ("Localizer", study.localizer),

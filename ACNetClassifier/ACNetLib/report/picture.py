@@ -60,7 +60,7 @@ def _draw_header(
 ) -> None:
     of_map = study.maps[map_index]
     title = (
-        f"Section {section.section}: {VERDICT_WORDS[section.verdict]}, probability of DCM "
+        f"Slice {section.section}: {VERDICT_WORDS[section.verdict]}, probability of DCM "
         f"{probability_text(section.probability_dcm)}"
     )
     low, high = (probability_text(value) for value in study.stability)

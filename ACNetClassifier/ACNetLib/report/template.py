@@ -35,9 +35,9 @@ Rule: $rule.</p>
 <p>$warning_count</p>
 </section>
 <section aria-labelledby="sections">
-<h2 id="sections">Sections</h2>
+<h2 id="sections">Slices</h2>
 <table class="sections">
-<thead><tr><th scope="col">Section</th><th scope="col">Verdict</th><th scope="col">Probability of DCM</th>
+<thead><tr><th scope="col">Slice</th><th scope="col">Verdict</th><th scope="col">Probability of DCM</th>
 <th scope="col">Left ventricle (confidence)</th><th scope="col">Septal T1 [ms] (z-score)</th>
 <th scope="col">Myocardial T1 [ms]</th><th scope="col">LV cavity area [mm²]</th><th scope="col">Wall thickness [mm]</th>
 <th scope="col">Warnings</th></tr></thead>

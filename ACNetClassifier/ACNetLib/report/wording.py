@@ -55,7 +55,7 @@ def reference_text(study: StudyRecord) -> str:
     reference = study.reference
     if reference is None:
         return (
-            f"No reference T1 of this scanner{scanner} was given: T1 is judged as if the scanner's were that of the "
+            f"No reference T1 of this scanner{scanner} was given: T1 is read as if the scanner's were that of the "
             f"model's training, and the verdict is uncertain from {low:g} to below {high:g}."
         )
     text = (

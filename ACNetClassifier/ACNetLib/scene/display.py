@@ -86,7 +86,7 @@ def is_in_ms(volume: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> bool:
 
 
 def show_t1_window(volume: vtkMRMLScalarVolumeNode, field_strength_tesla: float | None) -> None:
-    """Window the T1 map as its field strength wants, or over all of T1 where nobody knows it."""
+    """Window the T1 map as suits its field strength, or over all of T1 where that is unknown."""
     windows = [window for field, window in WINDOWS_MS.items() if abs(field - (field_strength_tesla or 0.0)) < 0.5]
     display = volume.GetDisplayNode()
     if display is not None:

@@ -66,8 +66,8 @@ def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> in
     count = node.GetImageData().GetDimensions()[2] if node.GetImageData() is not None else 0
     if not 0 <= section < count:
         raise ACNetError(
-            f"{node.GetName()}: the {view.GetName()} view shows none of its sections; expected one of 0 to "
-            f"{count - 1}. Move the view to the section, or choose other sections."
+            f"{node.GetName()}: the {view.GetName()} view shows none of its slices; expected one of 0 to "
+            f"{count - 1}. Move the view to the slice, or choose other slices."
         )
     return section
 

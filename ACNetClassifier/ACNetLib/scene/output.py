@@ -50,7 +50,7 @@ from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LAB
 # those of the ventricle.
 Colors = dict[int, tuple[str, tuple[float, ...]]]
 ATTENTION_COLORS: Colors = {
-    0: ("outside the section", (0.0, 0.0, 0.0, 0.0)),
+    0: ("outside the crop", (0.0, 0.0, 0.0, 0.0)),
     **dict(enumerate(zip(BAND_NAMES, BAND_COLORS, strict=True), start=1)),
 }
 VENTRICLE_COLORS: Colors = {
@@ -197,7 +197,7 @@ def _bring_up_to_date(
     fill_table(table, study)
     boxes = {}
     for section in study.maps[map_index].sections:
-        title = f"{name} section {section.section} crop"
+        title = f"{name} slice {section.section} crop"
         output = f"{CROP_BOX}{section.section}"
         box = boxes[section.section] = outputs.node(output, "vtkMRMLMarkupsROINode", title)
         if output not in outputs.earlier:
@@ -277,7 +277,7 @@ def _hierarchy(scene: vtkMRMLScene) -> vtkMRMLSubjectHierarchyNode:
 
 
 def subject_hierarchy_item(node: vtkMRMLNode, scene: vtkMRMLScene) -> int:
-    """The node's item. The application makes one for each node; outside it nobody does."""
+    """The node's item. The application makes one for each node; outside it there is none."""
     hierarchy = _hierarchy(scene)
     return hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 

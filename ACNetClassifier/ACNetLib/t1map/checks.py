@@ -1,7 +1,7 @@
 """What makes an image a native cardiac T1 map in ms: every rule has a reason and a remedy in its message.
 
-The pixels are judged, because headers can lie or be lost. What native maps look like: myocardium 950 to 1300 ms and
-blood 1500 to 1900 ms, both above 850 ms; liver (586 ms at 1.5 T), fat and marrow below; lung and air are noise up to
+The pixels are checked, because headers can be wrong or missing. Native maps have myocardium of 950 to 1300 ms and
+blood of 1500 to 1900 ms, both above 850 ms; liver (586 ms at 1.5 T), fat and marrow below; lung and air are noise up to
 the largest value that the scanner stores.
 """
 
@@ -99,7 +99,7 @@ def check_short_axis(normal: np.ndarray, name: str) -> tuple[str, ...]:
     obliquity = np.rad2deg(np.arccos(min(1.0, float(abs(normal[axis])))))
     if obliquity < SMALLEST_OBLIQUITY_DEGREES:
         raise ACNetError(
-            f"{name}: its sections are {PLANES[axis]} (within {obliquity:.0f} degrees); expected short-axis sections, "
+            f"{name}: its slices are {PLANES[axis]} (within {obliquity:.0f} degrees); expected short-axis slices, "
             "which are oblique to the body's axes. Give the short-axis T1 map."
         )
     angle = np.rad2deg(np.arccos(min(1.0, float(abs(normal @ USUAL_NORMAL_LPS)))))
@@ -127,8 +127,8 @@ def _check_size(image: sitk.Image, name: str) -> None:
     fewest, most = IN_PLANE_PIXELS
     if not fewest <= min(columns, rows) <= max(columns, rows) <= most or sections > LARGEST_SECTION_COUNT:
         raise ACNetError(
-            f"{name}: found {columns} x {rows} pixels and {sections} sections; expected {fewest} to {most} pixels a "
-            f"side and at most {LARGEST_SECTION_COUNT} sections. Give the short-axis T1 map."
+            f"{name}: found {columns} x {rows} pixels and {sections} slices; expected {fewest} to {most} pixels a "
+            f"side and at most {LARGEST_SECTION_COUNT} slices. Give the short-axis T1 map."
         )
     shortest, longest = IN_PLANE_SPACING_MM
     spacing = image.GetSpacing()

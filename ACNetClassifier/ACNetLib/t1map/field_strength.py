@@ -36,7 +36,7 @@ def check_field_strength(field_strength_tesla: float | None, name: str) -> None:
 
 
 def agreed_field_strength(told: float | None, given: float | None, name: str) -> tuple[float | None, tuple[str, ...]]:
-    """The nominal field strength of a map, None where nobody knows it, and what the user should know of it.
+    """The nominal field strength of a map, None where it is unknown, and what the user should know of it.
 
     told: by its header; 0 tells nothing. given: by a person, who wins over a header that no model covers. Raises
     ACNetError where both are covered and differ, and for a field strength that no model covers.

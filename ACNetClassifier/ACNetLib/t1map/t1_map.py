@@ -82,9 +82,7 @@ class T1Map:
     def section_center(self, section: int) -> np.ndarray:
         """Physical centre of one section, (3,). Raises ACNetError when the map has no such section."""
         if not 0 <= section < self.section_count:
-            raise ACNetError(
-                f"{self.name}: there is no section {section}; its sections are 0 to {self.section_count - 1}."
-            )
+            raise ACNetError(f"{self.name}: there is no slice {section}; its slices are 0 to {self.section_count - 1}.")
         return self._center(section)
 
     def project(self, point_mm: Sequence[float] | np.ndarray, section: int) -> np.ndarray:
@@ -171,7 +169,7 @@ def t1_map_from_array(
     """
     t1_ms = np.asarray(t1_ms)
     if t1_ms.ndim not in {2, 3}:
-        raise ACNetError(f"{name}: found an array of shape {t1_ms.shape}; expected one section (2-D) or a stack (3-D).")
+        raise ACNetError(f"{name}: found an array of shape {t1_ms.shape}; expected one slice (2-D) or a stack (3-D).")
     stack = t1_ms.reshape(-1, *t1_ms.shape[-2:])
     image = sitk.GetImageFromArray(stack.astype(np.float32))
     image.SetSpacing([float(value) for value in spacing_mm])

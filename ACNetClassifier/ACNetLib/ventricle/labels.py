@@ -136,7 +136,7 @@ def ventricles_from_segmentation(
         ventricles.append(ventricle if ventricle.has_wall else replace(ventricle, labels=None))
     if not ventricles:
         raise VentricleNotFound(
-            f"segmentation: none of its labels lies on a section of {t1_map.name}; expected the left ventricle's "
+            f"segmentation: none of its labels lies on a slice of {t1_map.name}; expected the left ventricle's "
             "myocardium (1) and cavity (2) in the place of the map."
         )
     return tuple(ventricles)

@@ -58,7 +58,7 @@ class VolumeHeader:
     pixel, and component_axis: the place of their axis among those of the file. kind: of that axis, such as "list".
     direction: unit axes as columns, LPS (3, 3). spacing_mm: None where the header tells none. slope, intercept: from
     stored values. keys: free texts. scanner: see `T1Map`. refusal: why its values can't be T1, though they may look so.
-    is_converted: whether it was made from DICOM by dcm2niix without a word how its values were scaled.
+    is_converted: whether it was made from DICOM by dcm2niix, which did not say how its values were scaled.
     """
 
     size: tuple[int, ...]

@@ -93,7 +93,7 @@ def read_values(path: Path, header: VolumeHeader) -> np.ndarray:
 def with_spacing(header: VolumeHeader, spacing_mm: Sequence[float], name: str) -> VolumeHeader:
     """The header with the spacing (columns, rows, slices) that a person gives where it tells none.
 
-    Raises ACNetError where nobody tells it, and where both do and differ.
+    Raises ACNetError where neither tells it, and where both do and differ.
     """
     if not spacing_mm:
         if header.tells_spacing:

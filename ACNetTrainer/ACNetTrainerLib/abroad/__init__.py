@@ -1,4 +1,4 @@
-"""Simulated T1 maps of another make than `simulation`'s, to test with and never to train on: Documentation/abroad.md.
+"""A second simulation, independent of `simulation`: to test with, never to train on. See Documentation/abroad.md.
 
-Shapes, surroundings, physics and geometry are written anew; only the labels' definitions and the files are shared.
+Shapes, surroundings, physics and geometry are its own; only the labels' definitions and the files are shared.
 """

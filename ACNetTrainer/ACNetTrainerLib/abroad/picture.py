@@ -22,7 +22,7 @@ def draw_sheet(cohort: Cohort, path: Path) -> None:
     figure = Figure((COLUMNS * 2.4, ROWS * 2.5 + 0.4), dpi=100, layout="constrained")
     low, high = DISPLAY_WINDOW_MS
     figure.suptitle(
-        f"Simulated T1 maps of the other make, {cohort.field_strength_tesla:g} T, {low:g} to {high:g} ms, "
+        f"Simulated T1 maps of the second simulation, {cohort.field_strength_tesla:g} T, {low:g} to {high:g} ms, "
         f"{SHOWN_MM:g} mm across"
     )
     for index, axes in enumerate(figure.subplots(ROWS, COLUMNS).flat):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..evaluation.metrics import auroc
 from .library import Case, CaseLibrary
 
-# An acquisition tells the class when all three hold; the last keeps small samples from false alarms.
+# An acquisition predicts the class when all three hold; the last keeps small samples from false alarms.
 FEWEST_PATIENTS = 10
 """Of each class, whose acquisition is known."""
 LARGEST_AUROC = 0.7
@@ -54,9 +54,9 @@ def acquisition_warnings(library: CaseLibrary, acquisitions: Mapping[str, Acquis
         separation = separation_by(groups, is_dcm)
         if separation >= LARGEST_AUROC and _chance_of(separation, groups, is_dcm) < LARGEST_CHANCE:
             warnings.append(
-                f"The {name} tells the class: alone, it reaches an AUROC of {separation:.2f} on {len(groups)} "
-                f"patients, and less than {LARGEST_AUROC:g} is expected ({_described(groups, is_dcm)}). A network can "
-                "learn that instead of the heart; add cases that were acquired alike, or leave some out."
+                f"Possible confounder: the {name} predicts the class. Alone, it reaches an AUROC of {separation:.2f} "
+                f"on {len(groups)} patients; less than {LARGEST_AUROC:g} is expected ({_described(groups, is_dcm)}). "
+                "A network can learn that instead of the heart; add cases that were acquired alike, or leave some out."
             )
     return tuple(warnings)
 

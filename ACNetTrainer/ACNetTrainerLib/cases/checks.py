@@ -39,7 +39,7 @@ class LibraryCheck:
 
 
 def check_library(library: CaseLibrary) -> LibraryCheck:
-    """Read every image and judge the library as a whole, 15 ms an image.
+    """Read every image and check the library as a whole, 15 ms an image.
 
     Raises ACNetError for an image that is no T1 map, that is of another field strength than its row says, that the
     centre lies outside of, or that two patients share.
@@ -84,7 +84,7 @@ def size_warnings(library: CaseLibrary) -> tuple[str, ...]:
     counts = {label: list(labels.values()).count(label) for label in LABELS}
     warnings = [
         f"Patients who are {label}: {count}; expected {FEWEST_PATIENTS} or more, for with fewer neither a training nor "
-        "its judgement can be relied on."
+        "its evaluation can be relied on."
         for label, count in counts.items()
         if count < FEWEST_PATIENTS
     ]

@@ -155,5 +155,5 @@ def _only_section(located: Located, section: float, place: str) -> Located:
     ventricles = tuple(ventricle for ventricle in located.ventricles if ventricle.section == section)
     if not ventricles:
         there = ", ".join(str(ventricle.section) for ventricle in located.ventricles)
-        raise ACNetError(f"{place} is {section:g}; expected one of {there}, the sections with a ventricle.")
+        raise ACNetError(f"{place} is {section:g}; expected one of {there}, the slices with a ventricle.")
     return replace(located, ventricles=ventricles, left_out=())

@@ -42,8 +42,8 @@ def read_section(path: Path, post_contrast: bool = False) -> T1Map:
     t1_map = read_t1_map(path, Reading(post_contrast=post_contrast))
     if t1_map.section_count != 1:
         raise ACNetError(
-            f"{t1_map.name}: found {t1_map.section_count} sections; expected one. "
-            "Give each section a file and a row of its own."
+            f"{t1_map.name}: found {t1_map.section_count} slices; expected one. "
+            "Give each slice a file and a row of its own."
         )
     return t1_map
 

@@ -101,7 +101,7 @@ class CaseLibrary:
         return self.folder / case.file
 
     def masks_path(self, case: Case) -> Path | None:
-        """The image with the labels of ACNetLib.ventricle.labels of the case's slice; None where nobody drew it."""
+        """The image with the labels of ACNetLib.ventricle.labels of the case's slice; None where none was drawn."""
         path = self.folder / masks_file(case.case)
         return path if path.is_file() else None
 

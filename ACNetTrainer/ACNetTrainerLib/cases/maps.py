@@ -64,7 +64,7 @@ class NewMap:
         notes = [f"{self.name}: {warning}" for warning in self.t1_map.warnings]
         if self.located.left_out:
             sections = ", ".join(map(str, self.located.left_out))
-            notes.append(f"{self.name}: no ventricle on section {sections} (the first is 0): left out.")
+            notes.append(f"{self.name}: no ventricle on slice {sections} (the first is 0): left out.")
         return tuple(notes)
 
 
@@ -112,7 +112,7 @@ def by_localizer(t1_map: T1Map, localizer: Localizer) -> Located:
     )
     if not found:
         raise ACNetError(
-            f"{t1_map.name}: the left ventricle was found on none of its {t1_map.section_count} sections; give its "
+            f"{t1_map.name}: the left ventricle was found on none of its {t1_map.section_count} slices; give its "
             "centre or a segmentation."
         )
     return _found(t1_map, found, "localizer")

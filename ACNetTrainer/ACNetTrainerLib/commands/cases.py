@@ -29,7 +29,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     cases = commands.add_parser(
         "cases",
         help="create, fill, edit and check a case library",
-        description="A case library is a folder with cases.csv, one row a section, and T1 maps without anything that "
+        description="A case library is a folder with cases.csv, one row a slice, and T1 maps without anything that "
         "names a patient: see Documentation/cases.md.",
     )
     actions = cases.add_subparsers(required=True, metavar="ACTION")
@@ -37,7 +37,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     create.add_argument("library", type=Path, help="new or empty folder")
     create.set_defaults(run=_create)
 
-    add = actions.add_parser("add", help="add the sections of one T1 map")
+    add = actions.add_parser("add", help="add the slices of one T1 map")
     add.add_argument("library", type=Path)
     add.add_argument("map", type=Path, help="DICOM folder, or NRRD, NIfTI or MetaImage file")
     add.add_argument("--label", required=True, choices=LABELS)
@@ -214,8 +214,8 @@ def _check(options: argparse.Namespace) -> None:
 
     library = read_case_library(options.library)
     check = check_library(library)
-    print(f"{len(library.patients)} patients, {len(library.cases)} sections")
-    print("field  label   patients  sections")
+    print(f"{len(library.patients)} patients, {len(library.cases)} slices")
+    print("field  label   patients  slices")
     for count in check.counts:
         print(f"{count.field_strength_tesla:<3g} T  {count.label:<6}  {count.patients:<8}  {count.sections}")
     for warning in check.warnings:

@@ -1,4 +1,4 @@
-"""The `acnet-train` command: collect cases, train on them, judge a model on others, and the research commands."""
+"""The `acnet-train` command: collect cases, train on them, evaluate a model on others, and the research commands."""
 
 from __future__ import annotations
 

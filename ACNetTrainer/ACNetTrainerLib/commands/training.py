@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 FINE_TUNE = "fine-tune"
 """The shipped recipe that trains a model on; it needs one."""
-WHEN_STOPPED = "Stopped. Run the same command again to go on from the last checkpoint."
+WHEN_STOPPED = "Stopped. Run the same command again to resume from the last checkpoint."
 DEVICES = "auto, cuda, mps or cpu"
 MODELS = "name of a model of the classifier's, or a model file"
 
 
 def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add them to the subcommands of `acnet-train`."""
-    train = commands.add_parser("train", help="train a model on a case library; goes on if it was interrupted")
+    train = commands.add_parser("train", help="train a model on a case library; resumes if it was interrupted")
     train.add_argument("cases", type=Path, help="folder of the case library")
     train.add_argument("--recipe", help="name of a shipped recipe, or a TOML file (default recommended, or fine-tune)")
     train.add_argument("--network", help="another network than the recipe's, such as resnet50")
@@ -42,7 +42,7 @@ def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
     train.add_argument("--stop-file", type=Path, help="stop after the step in which this file appears")
     train.set_defaults(run=_train, when_stopped=WHEN_STOPPED)
 
-    evaluate = commands.add_parser("evaluate", help="judge a model on cases that it has not seen")
+    evaluate = commands.add_parser("evaluate", help="evaluate a model on cases that it has not seen")
     evaluate.add_argument("model", help=MODELS)
     evaluate.add_argument("cases", type=Path, help="folder of the case library")
     evaluate.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
@@ -54,7 +54,7 @@ def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
     evaluate.add_argument("--device", default="auto", help=DEVICES)
     evaluate.set_defaults(run=_evaluate)
 
-    publish = commands.add_parser("publish", help="offer a model that was judged in the classifier")
+    publish = commands.add_parser("publish", help="offer an evaluated model in the classifier")
     publish.add_argument("model", type=Path, help="model file, with metrics in its card")
     publish.add_argument("--name", help="another name than its card's")
     publish.add_argument("--replace", action="store_true", help="take the place of your own model of that name")
@@ -86,13 +86,13 @@ def _train(options: argparse.Namespace) -> None:
 
 @contextmanager
 def exit_when_stopped(watch: Watch) -> Iterator[None]:
-    """A training that was asked to stop ends the command with one line on how to go on."""
+    """A training that was asked to stop ends the command with one line on how to resume."""
     from ..training.progress import TrainingStopped
 
     try:
         yield
     except TrainingStopped as stopped:
-        message = f"{stopped} Run the same command again to go on from there."
+        message = f"{stopped} Run the same command again to resume from there."
         watch.report({"event": "stopped", "epoch": stopped.epoch, "step": stopped.step, "message": message})
         sys.exit(STOPPED)
 

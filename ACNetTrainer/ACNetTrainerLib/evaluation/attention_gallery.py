@@ -1,4 +1,4 @@
-"""Where a model looked in sections that it was judged on, those that it was wrong about beside the others."""
+"""Where a model looked in sections that it was evaluated on, those that it was wrong about beside the others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def draw_attention_gallery(
     """
     figure = Figure(FIGURE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
     simulated = "simulated " if any(case.is_simulated for case in library.cases) else ""
-    figure.suptitle(f"{model.card.name}: attention in {simulated}sections, by outcome", fontsize="medium")
+    figure.suptitle(f"{model.card.name}: attention in {simulated}slices, by outcome", fontsize="medium")
     chosen = sections_by_outcome(scores.section_log_odds, scores.section_is_dcm, model.card.decision_threshold)
     panels = figure.subplots(len(OUTCOMES), SHOWN_OF_EACH)
     for row, (truth, said) in zip(panels, OUTCOMES, strict=True):

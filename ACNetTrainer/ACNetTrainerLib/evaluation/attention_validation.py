@@ -70,7 +70,7 @@ def validate_attention(
     seen = _run(network, slices, device)
     moved = _run(network, _slices(library, model, shift_mm=SHIFT_MM), device)
     turned = _run(network, _slices(library, model, turn_degrees=TURN_DEGREES), device)
-    fellows = [_run(other.network.to(device.device).eval(), slices, device) for other in others]
+    other_runs = [_run(other.network.to(device.device).eval(), slices, device) for other in others]
     where = np.stack([region for region in regions if region is not None])
     return {
         "wall_margin_mm": WALL_MARGIN_MM,
@@ -81,7 +81,7 @@ def validate_attention(
                 "deletion": _deletion(network, slices, seen, values, device, over_patients),
                 "follows_a_shift": over_patients.mean(_after_shift(values, moved.maps[name])),
                 "follows_a_turn": over_patients.mean(_after_turn(values, turned.maps[name])),
-                "other_seeds": [over_patients.mean(_correlations(values, each.maps[name])) for each in fellows],
+                "other_seeds": [over_patients.mean(_correlations(values, each.maps[name])) for each in other_runs],
             }
             for name, values in seen.maps.items()
         },

@@ -73,7 +73,7 @@ def _choose(library: CaseLibrary, label: str, count: int) -> list[Case]:
         if turn < len(sections)
     ]
     if len(in_turn) < count:
-        raise ACNetError(f"{library.folder}: found {len(in_turn)} sections of class {label}; expected {count} or more.")
+        raise ACNetError(f"{library.folder}: found {len(in_turn)} slices of class {label}; expected {count} or more.")
     return in_turn[:count]
 
 

@@ -1,4 +1,4 @@
-"""Judging a model on cases that it has not seen, beside the simple measures that it has to beat."""
+"""Evaluating a model on cases that it has not seen, beside the simple measures that it has to beat."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def check_unseen(model: Model, library: CaseLibrary) -> str:
         raise ACNetError(
             f"{library.folder}: {len(known)} of its {len(library.patients)} patients are among those that model "
             f"'{model.card.name}' was trained on, {len(cases)} cases from '{cases[0].case}' on; expected patients that "
-            "it has not seen. Judge it on others."
+            "it has not seen. Evaluate it on others."
         )
     return "checked" if is_complete else "can't be checked: its card does not say who all its training patients were"
 
@@ -136,7 +136,7 @@ def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, lo
     labels = {case.label for case in found.cases}
     if missing := [label for label in LABELS if label not in labels]:
         reason = f"the localizer found the left ventricle of no patient labelled {' or '.join(missing)}"
-        return {**counts, "auroc": None, "not_judged": reason}
+        return {**counts, "auroc": None, "not_evaluated": reason}
     scores = score_patients(model, found, device)
     return {**counts, "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm).rounded())}
 
@@ -158,18 +158,20 @@ def _check_counts(library: CaseLibrary) -> None:
         count = list(labels.values()).count(label)
         if count < FEWEST_PATIENTS:
             raise ACNetError(
-                f"{library.folder}: {count} patients labelled {label}; expected at least {FEWEST_PATIENTS} to judge by."
+                f"{library.folder}: {count} patients labelled {label}; expected at least {FEWEST_PATIENTS}."
             )
 
 
-def _check_apart(training: CaseLibrary, judged: CaseLibrary) -> None:
-    """Raises ACNetError unless the regression can learn from one and be judged on the other as the model is."""
-    shared = set(training.patients) & set(judged.patients)
+def _check_apart(training: CaseLibrary, evaluated: CaseLibrary) -> None:
+    """Raises ACNetError unless the regression can learn from one and be evaluated on the other as the model is."""
+    shared = set(training.patients) & set(evaluated.patients)
     if shared:
         raise ACNetError(
-            f"{training.folder}: {len(shared)} of its patients are among those to judge by; expected the cases that "
-            "the model was trained on."
+            f"{training.folder}: {len(shared)} of its patients are among those to evaluate with; expected the cases "
+            "that the model was trained on."
         )
-    fields = {case.field_strength_tesla for case in (*training.cases, *judged.cases)}
+    fields = {case.field_strength_tesla for case in (*training.cases, *evaluated.cases)}
     if len(fields) > 1:
-        raise ACNetError(f"{training.folder}: it is of another field strength than {judged.folder}; expected the same.")
+        raise ACNetError(
+            f"{training.folder}: it is of another field strength than {evaluated.folder}; expected the same."
+        )

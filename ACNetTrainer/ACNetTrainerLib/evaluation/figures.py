@@ -29,7 +29,7 @@ def draw_evaluation(card: ModelCard, scores: PatientScores, result: dict[str, An
     kind = "simulated patients" if result["simulated"] else "patients"
     title = f"{card.name}: {len(scores.patients)} {kind}, {card.field_strength_tesla:g} T"
 
-    figure, axes = _square(title, "1 - recall of normal", "recall of DCM")
+    figure, axes = _square(title, "1 - specificity (recall of normal)", "sensitivity (recall of DCM)")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance")
     for name, (log_odds, is_dcm, values) in levels.items():
         _draw_roc(axes, log_odds, is_dcm, f"{name}: AUROC {_text(values['auroc'])}", COLOURS[name])

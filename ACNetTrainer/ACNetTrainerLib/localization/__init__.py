@@ -1,1 +1,1 @@
-"""Training and judging the localizer, the network that finds the left ventricle."""
+"""Training and evaluating the localizer, the network that finds the left ventricle."""

@@ -1,4 +1,4 @@
-"""Judging the localizer on simulated patients that it has not seen: centres, regions, T1 facts, and odd images."""
+"""Evaluating the localizer on unseen simulated patients: centres, regions, T1 measures, and unusual images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 
 ACCEPTED_CENTER_ERROR_MM = 10.0
 ODD_SECTIONS = 300
-"""How many sections each odd condition is tried on."""
+"""How many sections each unusual condition is tried on."""
 HEARTLESS_SEED = 2
 
 
@@ -45,7 +45,7 @@ class Located:
 
 
 def evaluate_localizer(model: LocalizerModel, libraries: Sequence[CaseLibrary], device: DeviceChoice) -> dict[str, Any]:
-    """Measures by field strength (one simulated library each), and by odd condition. Lengths in mm, T1 in ms."""
+    """Measures by field strength (one simulated library each), and by unusual condition. Lengths in mm, T1 in ms."""
     localizer = Localizer(model, device)
     result: dict[str, Any] = {"simulated": True, "confidence_threshold": model.card.confidence_threshold}
     for library in libraries:

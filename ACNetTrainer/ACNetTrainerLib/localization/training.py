@@ -185,7 +185,7 @@ def train_localizer(
     """Train on the first `patients` of each simulated library, and choose epoch and confidence threshold on a tenth of
     them.
 
-    `work_folder` keeps the checkpoints; a training that was interrupted goes on from there. Raises ACNetError for a
+    `work_folder` keeps the checkpoints; a training that was interrupted resumes from there. Raises ACNetError for a
     library that is not simulated, or when the folder holds another training; TrainingStopped like `fit`.
     """
     splits = [

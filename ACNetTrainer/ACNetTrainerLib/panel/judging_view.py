@@ -26,7 +26,7 @@ FIGURE_WIDTH = 380
 
 
 class JudgingView:
-    """Judges the shown training's model on other patients and publishes it, each by a process of `acnet-train`."""
+    """Evaluates the shown training's model on other patients and publishes it, each by a process of `acnet-train`."""
 
     def __init__(
         self, ui: Any, shown_training: Callable[[], Training | None], on_published: Callable[[], None]
@@ -99,7 +99,7 @@ class JudgingView:
         arguments = ["evaluate", str(training.model_file), parameters.judging_library]
         arguments += ["--output", str(training.folder / METRICS_FILE), "--save-model", str(judged)]
         arguments += ["--figures", str(training.folder / FIGURES_FOLDER)]
-        self._run(training, arguments, _("Judging the model..."), str)
+        self._run(training, arguments, _("Evaluating the model..."), str)
 
     def _publish(self, _checked: bool = False) -> None:
         training = self._shown_training()
@@ -136,7 +136,9 @@ class JudgingView:
             return
         process, self._process = self._process, None
         self._timer.stop()
-        self._message = self._on_end() if process.returncode == 0 else failure_text(last_error(self._errors_file))
+        self._message = (
+            self._on_end() if process.returncode == 0 else failure_text(last_error(self._errors_file), ERRORS_FILE)
+        )
         self.show()
 
 
@@ -150,5 +152,5 @@ def _metrics(training: Training) -> dict[str, Any]:
         return {}
     try:
         return read_json(file, "Evaluate the model again.")
-    except ACNetError:  # it was damaged since: as if it had not been judged
+    except ACNetError:  # it was damaged since: as if it had not been evaluated
         return {}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
     """Adds T1 volumes of the scene to a case library.
 
-    `load_localizer` finds left ventricles where nobody says where they are.
+    `load_localizer` finds left ventricles where none are given.
     """
 
     def __init__(self, load_localizer: Callable[[], Any] | None = None) -> None:

@@ -73,7 +73,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
 
     @property
     def judging(self) -> bool:
-        """Whether a model is being judged or published."""
+        """Whether a model is being evaluated or published."""
         return self._judging_view.running
 
     def set_parameters(self, parameters: ACNetTrainerParameters | None) -> None:
@@ -173,7 +173,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
     def _case_added(self, future: Future) -> None:
         with slicer.util.tryWithErrorDisplay(_("The case could not be added.")):
             try:
-                self._say(_("Added: {count} sections.").format(count=len(future.result())))
+                self._say(_("Added: {count} slices.").format(count=len(future.result())))
                 self.ui.patientLineEdit.text = ""
             except CancelledByUser:
                 self._say("")

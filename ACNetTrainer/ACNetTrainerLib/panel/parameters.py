@@ -20,7 +20,7 @@ class ACNetTrainerParameters:
     parent - the published model that the recipe "fine-tune" trains on.
     model_name - of the model that a new training makes.
     training - the name of the training that is shown.
-    judging_library - the folder of the case library that a model is judged on.
+    judging_library - the folder of the case library that a model is evaluated on.
     """
 
     library: str = ""

@@ -16,14 +16,14 @@ def label_text(label: str) -> str:
 
 def count_text(label: str, patients: int, sections: int) -> str:
     """On the bar of a class."""
-    text = _("{label}: {patients} patients, {sections} sections")
+    text = _("{label}: {patients} patients, {sections} slices")
     return text.format(label=label_text(label), patients=patients, sections=sections)
 
 
 def training_text(name: str, state: str) -> str:
     texts = {
         "running": _("{name} (running)"),
-        "stopped": _("{name} (stopped, can go on)"),
+        "stopped": _("{name} (stopped, can be resumed)"),
         "failed": _("{name} (failed)"),
         "finished": _("{name} (finished)"),
     }
@@ -41,9 +41,9 @@ def progress_text(event: dict[str, Any] | None) -> str:
         case {"event": "error", "message": str(message)}:
             return message
         case {"event": "stopped"}:
-            return _("Stopped: a checkpoint is written. Go on whenever you like.")
+            return _("Stopped: a checkpoint is written. Resume it whenever you like.")
         case {"event": "finished"}:
-            return _("Finished. Judge the model on other patients, then publish it.")
+            return _("Finished. Evaluate the model on other patients, then publish it.")
         case {"event": "start"}:
             return _("The first step has begun...")
     return _("Loading the training's packages...")
@@ -58,17 +58,17 @@ def duration_text(seconds: float) -> str:
     return _("{hours} h").format(hours=f"{minutes / 60:.1f}")
 
 
-def failure_text(last_error: str) -> str:
-    return last_error or _("The process stopped without a message.")
+def failure_text(last_error: str, errors_file: str) -> str:
+    return last_error or _("The process stopped without a message; see {file}.").format(file=errors_file)
 
 
 def judged_text(metrics: dict[str, Any]) -> str:
-    """On whom a model was judged, and a warning where that speaks against it; "" without a judgement."""
+    """On whom a model was evaluated, and a warning where that speaks against it; "" without an evaluation."""
     if not metrics:
         return ""
-    texts = [_("Judged on {dcm} DCM and {normal} normal simulated patients.")]
+    texts = [_("Evaluated on {dcm} DCM and {normal} normal simulated patients.")]
     if not metrics["simulated"]:
-        texts = [_("Judged on {dcm} DCM and {normal} normal patients.")]
+        texts = [_("Evaluated on {dcm} DCM and {normal} normal patients.")]
     if metrics["patients_unseen"] != "checked":
         texts.append(_("Whether it was trained on some of them can't be checked."))
     if metrics["auroc"]["low"] <= CHANCE:
@@ -84,8 +84,8 @@ def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
     measures = {
         "auroc": _("AUROC"),
         "auprc": _("AUPRC"),
-        "recall_dcm": _("Recall of DCM"),
-        "recall_normal": _("Recall of normal"),
+        "recall_dcm": _("Sensitivity (recall of DCM)"),
+        "recall_normal": _("Specificity (recall of normal)"),
         "balanced_accuracy": _("Balanced accuracy"),
         "mcc": _("Matthews corr."),
         "brier": _("Brier score"),

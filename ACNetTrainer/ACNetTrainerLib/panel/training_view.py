@@ -1,4 +1,4 @@
-"""The middle part of the trainer's panel: starting a training, following it, stopping it, letting it go on."""
+"""The middle part of the trainer's panel: starting a training, following it, stopping and resuming it."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class TrainingView:
 
     def _progress_text(self, training: Training, state: State | None, events: list[dict[str, Any]]) -> str:
         if state == "failed" and not (events and events[-1]["event"] == "error"):
-            return failure_text(last_error(training.folder / ERRORS_FILE))
+            return failure_text(last_error(training.folder / ERRORS_FILE), ERRORS_FILE)
         if state == "running" and stop_requested(training):
             return _("Stopping after this step...")
         if state == "stopped":

@@ -1,4 +1,4 @@
-"""What is measured on a simulated patient's mid section to judge the simulator: see `validation`."""
+"""What is measured on a simulated patient's mid section to evaluate the simulator: see `validation`."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from .patient import Label, draw_patient
 from .section import LEVEL_NAMES, simulate_section
 
 SAMPLE_SEED = 7
-"""Not the seed of any cohort for training or judging; of its patients two whose surroundings look like most people."""
+"""Not the seed of any cohort for training or evaluation; of its patients two whose surroundings look as usual."""
 SAMPLE_PATIENTS: tuple[tuple[str, Label, int], ...] = (
     ("ACNetSimulatedNormal", "normal", 890),
     ("ACNetSimulatedDCM", "dcm", 553),

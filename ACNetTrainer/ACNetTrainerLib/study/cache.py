@@ -1,4 +1,4 @@
-"""Trainings of a comparison kept on disk: none is done twice, and what was interrupted goes on where it stopped."""
+"""Trainings of a comparison kept on disk: none is done twice, and what was interrupted resumes where it stopped."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _distributions(summary: Summary, path: Path) -> None:
         axes.grid(axis="x", alpha=0.3)
     marks = "bar: mean with 95 % interval over patients; dots: folds or seeds; dotted: always the larger class"
     if printed:
-        marks += "; cross: printed in the paper, of its own real sections"
+        marks += "; cross: printed in the paper, of its own real slices"
     figure.supxlabel(marks, fontsize="small")
     save_figure(figure, path)
 
@@ -82,7 +82,7 @@ def _roc(summary: Summary, tested: Mapping[str, Tested], path: Path) -> None:
         for number, row in enumerate(one.margins):  # a line a seed, a label a network
             false_dcm, true_dcm, _ = roc_curve(one.truth, row)
             axes.plot(false_dcm, true_dcm, style, color=COLOURS[name], label="" if number else label, linewidth=1.3)
-    axes.set(xlabel="1 - recall of normal", ylabel="recall of DCM", aspect="equal")
+    axes.set(xlabel="1 - specificity (recall of normal)", ylabel="sensitivity (recall of DCM)", aspect="equal")
     axes.set_title(f"{summary['protocol']}: {_kind(summary)}, AUROC with 95 % interval", fontsize="medium")
     figure.legend(loc="outside lower center", fontsize="small", frameon=False)
     save_figure(figure, path)
@@ -95,7 +95,7 @@ def _attention(summary: Summary, networks: Mapping[str, dict[str, Any]], path: P
     columns = [(name, mask) for name, found in networks.items() for mask in found["maps"]]
     rows = len(first["cases"])
     figure = Figure((1.35 * (1 + len(columns)), 1.45 * rows + 0.9), dpi=DOTS_PER_INCH, layout="constrained")
-    simulated = "simulated sections" if summary["simulated"] else "sections"
+    simulated = "simulated slices" if summary["simulated"] else "slices"
     figure.suptitle(f"Figure 3: attention on the same {simulated}, {summary['protocol']}", fontsize="medium")
     panels = figure.subplots(rows, 1 + len(columns), squeeze=False)
     for axes in panels.flat:

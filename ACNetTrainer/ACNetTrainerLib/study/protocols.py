@@ -156,7 +156,7 @@ def draw_sections(library: CaseLibrary, counts: dict[str, int]) -> tuple[Case, .
         of_label = [case for case in library.cases if case.label == label]
         if len(of_label) < count:
             raise ACNetError(
-                f"{library.folder}: found {len(of_label)} sections labelled {label}; expected {count} or more, as the "
+                f"{library.folder}: found {len(of_label)} slices labelled {label}; expected {count} or more, as the "
                 "paper had. Simulate more patients, or compare by the honest protocol."
             )
         order = {patient: rank for rank, patient in enumerate(_shuffled({case.patient for case in of_label}))}

@@ -32,9 +32,9 @@ $tables
 $figures</section>
 <section aria-labelledby="statistics">
 <h2 id="statistics">How to read the numbers</h2>
-<p>Intervals are percentiles of 2000 bootstrap samples of patients, each class drawn by itself, all sections of a
+<p>Intervals are percentiles of 2000 bootstrap samples of patients, each class drawn by itself, all slices of a
 patient together. Differences of AUROC are tested by DeLong's test on patients, whose score is the mean of their
-sections; Holm's correction is for as many tests as there are rows. What another seed or another draw of the training
+slices; Holm's correction is for as many tests as there are rows. What another seed or another draw of the training
 patients would have changed is in none of the intervals. Regressions see measures within the true outlines, which no
 user has.</p>
 </section>
@@ -64,7 +64,7 @@ FIGURE = (
 CAPTIONS = {
     DISTRIBUTIONS_PICTURE: "Figures 4 to 6 of the paper with our networks: accuracy, recall of DCM, recall of normal.",
     ROC_PICTURE: "ROC curves; DCM is the positive class.",
-    ATTENTION_PICTURE: "Figure 3 of the paper with both attention networks on the same sections. Each map has the "
+    ATTENTION_PICTURE: "Figure 3 of the paper with both attention networks on the same slices. Each map has the "
     "scale of its own values, written below it: masks that hardly vary look as contrasted as others.",
 }
 

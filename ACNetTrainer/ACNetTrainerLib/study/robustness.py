@@ -1,5 +1,7 @@
-"""What a model says of poor images, beside a regression on what a reader measures: simulated patients, acquired worse
-and worse in one respect at a time."""
+"""A model where image quality is poor, beside a regression on what a reader measures.
+
+Simulated patients are acquired worse and worse in one respect at a time.
+"""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def read_tested(folder: Path) -> dict[str, Tested]:
     first = tested[networks[0]]
     for other in tested.values():
         if not (np.array_equal(first.patients, other.patients) and np.array_equal(first.truth, other.truth)):
-            raise ACNetError(f"{folder}: {first.network} and {other.network} were not tested on the same sections.")
+            raise ACNetError(f"{folder}: {first.network} and {other.network} were not tested on the same slices.")
     return tested
 
 

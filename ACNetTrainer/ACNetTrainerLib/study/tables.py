@@ -43,6 +43,9 @@ MAPPING = (
 )
 
 
+SENSITIVITY, SPECIFICITY = "sensitivity (recall of DCM)", "specificity (recall of normal)"
+
+
 @dataclass(frozen=True)
 class Table:
     """title: says what is counted, and whether it is simulated."""
@@ -59,8 +62,8 @@ class Table:
 def results(summary: Summary) -> Table:
     measures = {
         "accuracy": "accuracy",
-        "recall_normal": "recall of normal",
-        "recall_dcm": "recall of DCM",
+        "recall_dcm": SENSITIVITY,
+        "recall_normal": SPECIFICITY,
         "balanced_accuracy": "balanced accuracy",
         "auroc": "AUROC",
         **({"brier": "Brier score", "ece": "calibration error"} if summary["counts"] == "patients" else {}),
@@ -68,7 +71,7 @@ def results(summary: Summary) -> Table:
     rows = [(NAMES[name], *(_interval(values.get(key)) for key in measures)) for name, values in _networks(summary)]
     if summary["counts"] == "sections":
         accuracy = f"{summary['accuracy_of_the_majority_class']:.3f}"
-        rows.append(("majority class (always DCM)", accuracy, "0.000", "1.000", "0.500", "0.500"))
+        rows.append(("majority class (always DCM)", accuracy, "1.000", "0.000", "0.500", "0.500"))
     title = f"Results on {_tested(summary)}, with 95 % intervals over patients"
     return Table(title, ("", *measures.values()), tuple(rows))
 
@@ -91,14 +94,14 @@ def beside_the_paper(summary: Summary) -> Table:
             paper = [f"{value:.4f}" for value in printed[name]]
             rows.append((NAMES[name], *(cell for pair in zip(paper, ours, strict=True) for cell in pair)))
     table = {
-        "paper-1": "Table I of the paper, of 485 real sections",
-        "paper-2": "Table II of the paper, of 640 sections made of 485 real ones",
+        "paper-1": "Table I of the paper, of 485 real slices",
+        "paper-2": "Table II of the paper, of 640 slices made of 485 real ones",
     }.get(summary["protocol"], "")
     return Table(f"{table} that are not public, beside ours of {_tested(summary)}", header, tuple(rows))
 
 
 def paired(summary: Summary) -> Table:
-    counted = summary["counts"]
+    counted = _counted(summary)
     header = (
         "ACNet less",
         "AUROC of patients (DeLong)",
@@ -126,7 +129,7 @@ def paired(summary: Summary) -> Table:
 def runs(summary: Summary) -> Table:
     is_paper = summary["counts"] == "sections"
     last = ("accuracy after the last epoch",) if is_paper else ()
-    header = ("", "fold" if is_paper else "seed", "epoch kept", "accuracy", *last, "recall of normal", "recall of DCM")
+    header = ("", "fold" if is_paper else "seed", "epoch kept", "accuracy", *last, SENSITIVITY, SPECIFICITY)
     rows = [
         (
             NAMES[name],
@@ -134,13 +137,13 @@ def runs(summary: Summary) -> Table:
             str(run["best_epoch"]) if run["best_epoch"] else "-",
             f"{run['accuracy']:.3f}",
             *([f"{run['accuracy_after_last_epoch']:.3f}"] if is_paper else []),
-            f"{run['recall_normal']:.3f}",
             f"{run['recall_dcm']:.3f}",
+            f"{run['recall_normal']:.3f}",
         )
         for name, values in _networks(summary)
         for run in values["runs"]
     ]
-    return Table(f"Each training, on {_simulated(summary)}{summary['counts']}", header, tuple(rows))
+    return Table(f"Each training, on {_simulated(summary)}{_counted(summary)}", header, tuple(rows))
 
 
 def attention(summary: Summary) -> Table:
@@ -151,7 +154,7 @@ def attention(summary: Summary) -> Table:
         for mask, values in masks.items()
         if values
     ]
-    title = f"Attention relative to the whole section (1: no preference), {_simulated(summary)}test sections"
+    title = f"Attention relative to the whole crop (1: no preference), {_simulated(summary)}test slices"
     return Table(title, header, tuple(rows))
 
 
@@ -161,15 +164,15 @@ def leaks(summary: Summary) -> str:
     sentences = []
     if found["same_patient"]:
         share = f"{found['same_patient']:.1%}"
-        sentences.append(f"{share} of the test sections are of patients of whom the network has seen other sections.")
+        sentences.append(f"{share} of the test slices are of patients of whom the network has seen other slices.")
     if found["copied_normals"]:
         share, copies = f"{found['copied_normals']:.1%}", f"{found['copies_among_test_sections']:.1%}"
         sentences.append(
-            f"Of {share} of the normal test sections the training has the original or a copy; {copies} of the test "
-            "sections are copies themselves, and only normals were turned and made noisy."
+            f"Of {share} of the normal test slices the training has the original or a copy; {copies} of the test "
+            "slices are copies themselves, and only normals were turned and made noisy."
         )
     if found["epoch_chosen_on_test_sections"]:
-        sentences.append("The epoch with the best accuracy on the test sections was kept.")
+        sentences.append("The epoch with the best accuracy on the test slices was kept.")
     if sentences:
         return " ".join(["This protocol leaks, as the paper's does, so its numbers are too good.", *sentences])
     return (
@@ -189,7 +192,7 @@ def scope(summary: Summary) -> str:
         f"{word.capitalize()}s: {numbers}. {asked['epochs']} epochs of every network. A training has "
         f"{_counts(training)}, the test {_counts(test)}, all {kind}at {field}."
     )
-    return sentences + (" Only the middle section of each patient takes part." if asked["middle_sections"] else "")
+    return sentences + (" Only the middle slice of each patient takes part." if asked["middle_sections"] else "")
 
 
 def text_table(summary: Summary) -> str:
@@ -199,7 +202,7 @@ def text_table(summary: Summary) -> str:
 
 def _counts(counts: dict[str, int]) -> str:
     return (
-        f"{counts['sections_normal']} normal and {counts['sections_dcm']} DCM sections of {counts['patients_normal']} "
+        f"{counts['sections_normal']} normal and {counts['sections_dcm']} DCM slices of {counts['patients_normal']} "
         f"and {counts['patients_dcm']} patients"
     )
 
@@ -212,11 +215,15 @@ def _ordered(values: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(name, values[name]) for name in NAMES if name in values]
 
 
+def _counted(summary: Summary) -> str:
+    return "slices" if summary["counts"] == "sections" else "patients"
+
+
 def _tested(summary: Summary) -> str:
     tested, kind = summary["tested"], _simulated(summary)
     if summary["counts"] == "patients":
         return f"{tested['count']} {kind}patients"
-    return f"{tested['count']} {kind}sections of {tested['patients']} patients"
+    return f"{tested['count']} {kind}slices of {tested['patients']} patients"
 
 
 def _simulated(summary: Summary) -> str:

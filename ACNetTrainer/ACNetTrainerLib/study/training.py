@@ -107,7 +107,7 @@ class PaperTask(TrainingTask):
 
 
 def train_and_test(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
-    """Train, choose the epoch by the run's selection, and test. What was begun in `work_folder` goes on.
+    """Train, choose the epoch by the run's selection, and test. What was begun in `work_folder` is resumed.
 
     Raises ACNetError like `train`.
     """

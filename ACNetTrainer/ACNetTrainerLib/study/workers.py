@@ -29,7 +29,7 @@ def complete_all(
 
     Without a `scheduler` there is one process a training, as many at a time as there are cores, or one on a GPU. With
     the address of a Dask scheduler its workers train; all of them must see the cases and `runs_folder` at the same
-    paths. The training of a worker that is lost goes on at another one, from the last epoch that was written.
+    paths. The training of a worker that is lost resumes at another one, from the last epoch that was written.
     """
     results = _on_cluster(runs, runs_folder, device, scheduler) if scheduler else _here(runs, runs_folder, device)
     for run, seconds in results:

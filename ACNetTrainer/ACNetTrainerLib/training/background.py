@@ -90,14 +90,14 @@ def new_training(name: str, request: Request) -> Training:
         raise ACNetError(f"training: found the name {name!r}; expected {MODEL_NAMES}.")
     folder = trainings_folder() / name
     if folder.exists():
-        raise ACNetError(f"training: there is one named '{name}' already. Let it go on, or give another name.")
+        raise ACNetError(f"training: there is one named '{name}' already. Resume it, or give another name.")
     folder.mkdir(parents=True)
     write_text_atomically(folder / REQUEST_FILE, json.dumps(asdict(request), indent=1) + "\n")
     return Training(folder)
 
 
 def start(training: Training, python: str = sys.executable) -> subprocess.Popen[bytes]:
-    """Start the process, or let it go on from its last checkpoint. `python`: one with the trainer's packages."""
+    """Start the process, or resume it from its last checkpoint. `python`: one with the trainer's packages."""
     request = training.request
     (training.folder / STOP_FILE).unlink(missing_ok=True)
     arguments = ["train", request.cases, "--recipe", request.recipe]

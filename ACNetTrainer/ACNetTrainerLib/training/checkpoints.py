@@ -1,4 +1,4 @@
-"""What a training leaves on disk so that it can go on, after any step, to the weights that it would have come to."""
+"""What a training leaves on disk so that it can be resumed after any step, to the same weights."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def resumable_writes(path: Path) -> Iterator[None]:
     except OSError as error:
         raise ACNetError(
             f"{path}: it can't be written ({error.strerror or error}). What was written before is kept: make room and "
-            "run the same command again to go on."
+            "run the same command again to resume."
         ) from error
 
 

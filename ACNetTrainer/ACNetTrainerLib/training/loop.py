@@ -1,4 +1,4 @@
-"""A training loop that can be killed or stopped at any time and goes on to the same weights."""
+"""A training loop that can be killed or stopped at any time and resumes to the same weights."""
 
 from __future__ import annotations
 

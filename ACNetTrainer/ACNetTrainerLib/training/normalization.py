@@ -1,4 +1,4 @@
-"""The statistics of batch normalization that a network is judged and shipped with.
+"""The statistics of batch normalization that a network is evaluated and shipped with.
 
 A training step normalizes by its own batch; evaluation needs the mean and variance over many slices. A running mean is
 still on its way there when a small training ends (with Keras' momentum, ACNet's, it needs about 500 steps), so they are

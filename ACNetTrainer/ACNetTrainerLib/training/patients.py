@@ -1,4 +1,4 @@
-"""Which patients a model has learned from: hashes on its card, so that it is not judged on them.
+"""Which patients a model has learned from: hashes on its card, so that it is not evaluated on them.
 
 A patient is known by a library's pseudonym, a simulated one by the cohort's seed and number, and all by their images.
 Names that a person typed into a table are left out: with a list of names, they could be found out from their hashes.

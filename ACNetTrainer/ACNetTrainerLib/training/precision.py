@@ -49,7 +49,7 @@ def bfloat16_time_ratio() -> float:
     """The time of a convolution, forward and backward, on the processor in bfloat16 over that in 32 bit.
 
     Tried instead of asked, for PyTorch has no question that every version answers for every processor. On one thread
-    and the fastest of three: another process on the machine must not change the precision of a training that goes on.
+    and the fastest of three: another process on the machine must not change the precision of a resumed training.
     """
     sections = torch.ones(8, 64, 32, 32).to(memory_format=torch.channels_last).requires_grad_()
     kernel = torch.ones(64, 64, 3, 3, requires_grad=True)

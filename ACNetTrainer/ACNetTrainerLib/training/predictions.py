@@ -84,7 +84,7 @@ def fit_temperatures(predictions: Predictions, training_prior_dcm: float) -> tup
 def fit_temperature(evidence: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:
     """What to divide evidence by, log odds without those of the training prior, to make it log likelihood ratios.
 
-    Both classes weigh the same: evidence refers to neither share of DCM, so it is judged where both are as frequent.
+    Both classes weigh the same: evidence refers to neither share of DCM, so it is measured where both are as frequent.
     """
     result = minimize_scalar(
         lambda log_t: balanced_log_loss(evidence / np.exp(log_t), is_dcm), bounds=(-2.5, 2.5), method="bounded"

@@ -31,7 +31,7 @@ RECENT_STEPS = 50
 
 
 class TrainingStopped(Exception):
-    """A training ended because it was asked to; it can go on. epoch, step: the last ones that were done, from 1."""
+    """A training ended because it was asked to; it can be resumed. epoch, step: the last ones done, from 1."""
 
     def __init__(self, epoch: int, step: int, steps_per_epoch: int) -> None:
         super().__init__(f"Stopped after step {step} of {steps_per_epoch} in epoch {epoch}.")

@@ -1,4 +1,4 @@
-"""Putting a model that was trained and judged into the model store, where the classifier finds it."""
+"""Putting a model that was trained and evaluated into the model store, where the classifier finds it."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def _check_complete(card: ModelCard, file_name: str) -> None:
         raise ACNetError(f"{file_name}: its card does not say what it was trained with ({', '.join(missing)}).")
     if missing := [key for key in METRICS if key not in card.metrics]:
         raise ACNetError(
-            f"{file_name}: its card does not say how well it does ({', '.join(missing)}). Judge it first: acnet-train "
-            "evaluate, with --save-model, and publish the file that this writes."
+            f"{file_name}: its card does not say how well it does ({', '.join(missing)}). Evaluate it first: "
+            "acnet-train evaluate, with --save-model, and publish the file that this writes."
         )

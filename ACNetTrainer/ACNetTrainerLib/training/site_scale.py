@@ -36,7 +36,7 @@ LIMITS = tuple(percent / 100 for percent in range(round(100 * UNCERTAIN_RANGE[0]
 
 @dataclass(frozen=True)
 class CostOfUnknownReference:
-    """What T1 times a factor that nobody knows does to a model, on validation patients.
+    """What an unknown factor on T1 does to a model, on validation patients.
 
     wrong, wrong_with_bias: share of patients with a wrong verdict, both classes weighing the same. lower_limit: of the
     narrowest uncertain range with which that share is no larger than where the factor is known.

@@ -54,7 +54,7 @@ def train(
 ) -> Model:
     """Train by `recipe` and choose epoch, temperatures and threshold on held-back patients.
 
-    `work_folder` keeps checkpoints and metrics.csv; a training that was interrupted goes on from there. Raises
+    `work_folder` keeps checkpoints and metrics.csv; a training that was interrupted resumes from there. Raises
     ACNetError when it holds a training of something else, when the loss is no number, or when a parent or masks don't
     go with the recipe; TrainingStopped at the wish of `watch`.
     """

@@ -20,7 +20,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def model_file(a_model: Model, tmp_path: Path) -> Path:
-    """A model of a ward's own patients, judged."""
+    """A model of a ward's own patients, evaluated."""
     counts = {"patients_dcm": 40, "patients_normal": 50, "sections_dcm": 120, "sections_normal": 150}
     card = replace(
         a_model.card,
@@ -94,13 +94,13 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
     assert "SIMULATED" not in printed
     texts = {line.strip().split("  ")[0]: line.split("  ")[-1].strip() for line in printed.splitlines()}
     assert texts["verdict"].startswith("normal below a probability of 0.2, uncertain from 0.2 to below 0.8")
-    assert texts["temperatures"] == "1.000 (of one section, of two, and so on)"
+    assert texts["temperatures"] == "1.000 (of one slice, of two, and so on)"
     assert texts["normal T1"] == "1003 ± 28 ms, septal, of its normal training patients"
     assert texts["without reference"].startswith(
         "normal below a probability of 0.07, uncertain from 0.07 to below 0.93"
     )
     assert texts["recipe"] == "recommended"
-    assert texts["training"] == "40 patients with DCM (120 sections), 50 normal (150 sections)"
+    assert texts["training"] == "40 patients with DCM (120 slices), 50 normal (150 slices)"
     assert texts["auroc"] == "0.910 (0.860 to 0.950)"
     assert texts["also in the card"] == "true_measures"
     assert "{" not in printed
@@ -169,7 +169,7 @@ def test_a_network_that_gives_no_numbers_is_found_by_running_it(
         model.network.get_parameter("head.5.weight").fill_(3e38)
     save_model(model, own_folder / "ward.safetensors")
     assert main(["models", "verify", "ward"]) == 2
-    assert "on a trial section its network gives no numbers" in capsys.readouterr().err
+    assert "on a trial slice its network gives no numbers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ def test_maps_that_form_no_stack_are_listed_to_choose_from_without_patient_data(
         read_t1_map(study)
     message = str(error.value)
     assert "are not parallel" in message
-    assert "series 3 (MOLLI T1Map LongT1 SA mid MOCO T1, 3 sections); series 9 (MOLLI T1Map" in message
-    assert "4ch MOCO T1, 1 section): choose with --series" in message
+    assert "series 3 (MOLLI T1Map LongT1 SA mid MOCO T1, 3 slices); series 9 (MOLLI T1Map" in message
+    assert "4ch MOCO T1, 1 slice): choose with --series" in message
     assert not any(word in message for word in ("Doe", "Jane", "4711"))
     assert "\n" not in message
 
@@ -116,7 +116,7 @@ def test_a_map_along_the_body_is_refused(
     orientation: tuple[float, ...], plane: str, stored: np.ndarray, tmp_path: Path
 ) -> None:
     write_section(tmp_path / "study" / "a.dcm", stored[0], orientation=orientation)
-    with pytest.raises(ACNetError, match=rf"^study: its sections are {plane}.*expected short-axis"):
+    with pytest.raises(ACNetError, match=rf"^study: its slices are {plane}.*expected short-axis"):
         read_t1_map(tmp_path / "study")
 
 

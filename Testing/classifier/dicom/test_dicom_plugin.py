@@ -185,7 +185,7 @@ def test_an_8_bit_picture_of_a_map_is_not_offered(tmp_path: Path, a_plugin: Any)
         ({"ContrastBolusAgent": "Gadobutrol"}, "after contrast"),
         ({"ContrastBolusAgent": "Gadobutrol", "ImageComments": "T1 Map"}, "after contrast"),
         ({"MagneticFieldStrength": 0.55}, "field strength is 0.55 T"),
-        ({"orientation": (1, 0, 0, 0, 1, 0)}, "sections are axial"),
+        ({"orientation": (1, 0, 0, 0, 1, 0)}, "slices are axial"),
     ],
     ids=["contrast", "contrast beside many signs", "field", "axial"],
 )

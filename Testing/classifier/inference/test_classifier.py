@@ -310,7 +310,7 @@ def test_a_section_whose_ventricle_was_not_found_counts_for_nothing_and_is_named
     assert [section.section for section in study.sections] == [1]
     assert study.probability_dcm == pytest.approx(sigmoid(1.0))
     assert len(study.warnings) == 1
-    assert study.warnings[0].startswith("Section 0 was left out")
+    assert study.warnings[0].startswith("Slice 0 was left out")
     for values in (study.images[0].attention["combined"], study.images[0].bands["combined"], study.images[0].ventricle):
         assert not values[0].any()
         assert values[1].any()
@@ -320,7 +320,7 @@ def test_a_map_without_any_ventricle_found_is_refused_and_a_point_asked_for(
     a_model: Model, an_oblique_t1_map: T1Map
 ) -> None:
     classifier = a_classifier(a_model, flat(0.5), Finder(confidence=0.59))
-    with pytest.raises(ACNetError, match=r"^short axis: .*not found on any section.*0\.59.*0\.60.*--center"):
+    with pytest.raises(ACNetError, match=r"^short axis: .*not found on any slice.*0\.59.*0\.60.*--center"):
         classifier.classify(an_oblique_t1_map)
     assert len(classifier.classify(an_oblique_t1_map, Settings(center_mm=heart_of(an_oblique_t1_map))).sections) == 2
 
@@ -366,13 +366,13 @@ def test_a_crop_that_leaves_the_map_is_reported_and_one_far_outside_is_refused(
     center = an_oblique_t1_map.center + sideways_mm * an_oblique_t1_map.row_axis  # the map is 238 mm wide
     classifier = a_classifier(a_model, flat(0.5))
     if outcome == "refused":
-        with pytest.raises(ACNetError, match=r"^short axis: .*% of section 0 around .* lies outside"):
+        with pytest.raises(ACNetError, match=r"^short axis: .*% of the crop of slice 0 around .* lies outside"):
             classifier.classify(an_oblique_t1_map, Settings(center_mm=center))
         return
     sections = classifier.classify(an_oblique_t1_map, Settings(center_mm=center)).sections
     for section in sections:
         assert section.outside_fraction == pytest.approx(max(0, sideways_mm + 64 - 119) / 128, abs=0.01)
-        assert [warning.endswith("of the section lies outside the map") for warning in section.warnings] == (
+        assert [warning.endswith("of the crop lies outside the map") for warning in section.warnings] == (
             [True] if outcome == "warning" else []
         )
 
@@ -457,9 +457,7 @@ def test_a_segmentation_that_reaches_none_of_the_chosen_sections_is_refused(
     labels[0, 70:90, 50:70] = CAVITY_LABEL
     segmentation = sitk.GetImageFromArray(labels)
     segmentation.CopyInformation(an_oblique_t1_map.image)
-    with pytest.raises(
-        ACNetError, match="it reaches the sections 0 of short axis; expected one of those to classify, 1"
-    ):
+    with pytest.raises(ACNetError, match="it reaches the slices 0 of short axis; expected one of those to classify, 1"):
         a_classifier(a_model).classify(an_oblique_t1_map, Settings(segmentation=segmentation, sections=[1]))
 
 
@@ -515,7 +513,7 @@ def test_a_moved_section_gets_what_it_would_have_got_there_and_the_others_stay(
     assert moved.sections[1].log_odds_dcm == pytest.approx(expected.sections[1].log_odds_dcm, rel=1e-4, abs=1e-4)
     np.testing.assert_allclose(moved.sections[1].center_lps_mm, there, atol=1e-6)
     assert moved.sections[1].confidence == 1.0
-    assert "a person moved the section" in moved.sections[1].warnings
+    assert "the crop was moved by hand" in moved.sections[1].warnings
     for name in ATTENTION_MAPS:
         np.testing.assert_array_equal(moved.images[0].attention[name][0], study.images[0].attention[name][0])
         np.testing.assert_allclose(moved.images[0].attention[name][1], expected.images[0].attention[name][1], atol=1e-5)
@@ -651,7 +649,7 @@ def test_a_reference_stands_for_a_field_strength_that_is_not_told_if_the_model_k
     reference = ReferenceT1(1000.0)
     study = a_classifier(a_model, flat(0.5), normal_t1_ms=NORMAL_MS).classify(t1_map, Settings(reference=reference))
     assert study.warnings == (
-        "The map does not tell its field strength: by the reference T1 it was judged as at 1.5 T.",
+        "The map does not tell its field strength: by the reference T1 it was taken as one of 1.5 T.",
     )
     assert not study.maps[0].field_mismatch
     with pytest.raises(ACNetError, match="does not tell its field strength"):

@@ -78,7 +78,7 @@ def test_the_files_of_an_exam_lie_in_a_folder_for_each_map(a_result_folder: Path
         assert labels.GetDirection() == pytest.approx(t1_map.image.GetDirection())
     page = (a_result_folder / "report.html").read_text()
     assert page.count('<img src="data:image/png') == 4, "three slices and the polar map"
-    assert re.findall(r"Map \d, section 0: DCM", page) == [f"Map {number}, section 0: DCM" for number in (1, 2, 3)]
+    assert re.findall(r"Map \d, slice 0: DCM", page) == [f"Map {number}, slice 0: DCM" for number in (1, 2, 3)]
     assert "T1 map 2: <strong>exam, series 5</strong>" in page
 
 

@@ -153,7 +153,7 @@ CARD_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "impossible network setting": ({"network": {"dropout": 2.0}}, "dropout"),
     "no network settings": ({"network": 7}, "network"),
     "other classes": ({"class_names": ["dcm", "normal"]}, "class_names"),
-    "other section size": ({"section_size": 64}, "section_size"),
+    "other slice size": ({"section_size": 64}, "section_size"),
     "other spacing": ({"section_spacing_mm": 2.0}, "section_spacing_mm"),
     "no temperature": ({"temperatures": []}, "temperatures"),
     "a temperature of zero": ({"temperatures": [1.0, 0]}, "temperatures"),

@@ -558,7 +558,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a changed bit": (flip_last_bit, "checksum"),
     "weights that are no numbers": (with_nan, "no numbers"),
-    "weights that give no numbers": (with_huge_weights, "on a trial section its network gives no numbers"),
+    "weights that give no numbers": (with_huge_weights, "on a trial slice its network gives no numbers"),
 }
 
 

@@ -62,7 +62,7 @@ def test_several_volumes_give_one_result_and_each_its_own_overlay(
     expected = pool_exam(studies)
     assert first_cells(ui) == ["short axis: 0", "short axis: 1", "apex: 0"]
     assert f"<b>{100 * expected.probability_dcm:.0f} %</b>" in ui.verdictLabel.text
-    assert "Section short axis: 1: The crop reaches beyond the map." in ui.studyLabel.text
+    assert "Slice short axis: 1: The crop reaches beyond the map." in ui.studyLabel.text
     for volume, study in zip(an_exam, studies, strict=True):
         nodes = result_of(volume)
         assert read_record(nodes.table).probability_dcm == pytest.approx(expected.probability_dcm)
@@ -126,7 +126,7 @@ def test_a_slice_that_is_left_out_is_left_out_for_all_volumes(
         rows = study.sections
         assert [row.left_out for row in rows] == [0, 0, 1]
         assert study.probability_dcm == pytest.approx(runs[0].study.probability_dcm)
-    assert "Left out of the study: section apex: 0." in ui.studyLabel.text
+    assert "Left out of the study: slice apex: 0." in ui.studyLabel.text
 
 
 def test_a_moved_box_of_any_volume_pools_the_exam_anew(

@@ -131,7 +131,12 @@ def test_the_card_of_the_model_that_will_run_is_shown(a_module: Any, ui: Any, a_
     assert ui.cardLabel.text.startswith("acnet-simulated-1.5T, for 1.5 T. Trained on ")
     assert "simulated patients with DCM" in ui.cardLabel.text
     assert ui.cardLabel.text.endswith(" on simulated patients.")
-    for said in ("Research only.", "Share of DCM in its training: 50 %.", "recall_dcm: 0.", "Licence: Apache-2.0."):
+    for said in (
+        "Research only.",
+        "Share of DCM in its training: 50 %.",
+        "Sensitivity for DCM (recall_dcm): 0.",
+        "Licence: Apache-2.0.",
+    ):
         assert said in ui.cardLabel.toolTip
     a_volume.SetAttribute(FIELD_STRENGTH_KEY, "3")
     assert ui.cardLabel.text.startswith("acnet-simulated-3T, for 3 T.")
@@ -187,7 +192,7 @@ def test_the_current_section_is_that_of_the_red_view(
         assert a_classifier.calls[-1].sections == (section,)
     jump_to(an_oblique_t1_map.section_center(0) + 100 * an_oblique_t1_map.normal, slicer.mrmlScene)
     classify(a_module, a_volume)
-    assert "the Red view shows none of its sections" in ui.statusLabel.text
+    assert "the Red view shows none of its slices" in ui.statusLabel.text
     assert len(a_classifier.calls) == 2
 
 

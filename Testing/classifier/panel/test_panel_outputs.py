@@ -51,7 +51,7 @@ def test_a_report_is_written_into_a_new_folder_and_opened(
     values = json.loads((tmp_path / "acnet-report" / "result.json").read_text(encoding="utf-8"))
     assert [section["left_out"] for section in values["maps"][0]["sections"]] == [True, False]
     page = (tmp_path / "acnet-report" / "report.html").read_text(encoding="utf-8")
-    assert "by the reader:</strong> section 0." in page
+    assert "by the reader:</strong> slice 0." in page
 
 
 def test_no_report_is_written_when_the_user_chooses_no_folder(

@@ -57,7 +57,7 @@ def test_the_panel_says_the_verdict_how_it_came_about_and_each_section(
         "acnet-made-up-1.5T",
         "cpu",
         "The map is odd.",
-        "Section 1: The crop reaches beyond the map.",
+        "Slice 1: The crop reaches beyond the map.",
         "trained on simulated data",
         "Left ventricle: found by localizer-made-up.",
         "Normal below 20 %, DCM from 80 % on, uncertain between.",
@@ -167,7 +167,7 @@ def test_a_tick_leaves_the_section_out_and_the_study_is_recomputed(
     assert [row.left_out for row in rows] == [1, 0]
     assert study.probability_dcm < 0.91
     assert f"<b>{100 * study.probability_dcm:.0f} %</b>" in ui.verdictLabel.text
-    assert "Left out of the study: section 0." in ui.studyLabel.text
+    assert "Left out of the study: slice 0." in ui.studyLabel.text
     run = a_module.widget.panel.logic.run(a_result.t1_volume)
     assert [section.left_out for section in run.study.sections] == [True, False]
     assert run.study.probability_dcm == pytest.approx(study.probability_dcm)
@@ -210,7 +210,7 @@ def test_a_box_that_can_not_be_classified_there_goes_back(
     from slicer_host import wait_until
 
     def refuse(*_arguments: object, **_named: object) -> None:
-        raise ACNetError("80% of section 1 lies outside the map.")
+        raise ACNetError("80% of the crop of slice 1 lies outside the map.")
 
     monkeypatch.setattr(a_classifier, "move_section", refuse)
     before = crop_box_center(a_result.crop_boxes[1])

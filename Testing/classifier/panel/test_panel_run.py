@@ -424,7 +424,7 @@ def test_where_the_real_localizer_finds_nothing_the_panel_asks_for_the_centre(
 ) -> None:
     classify(a_module, a_volume)
     said = ui_of_an_untrained_model.statusLabel.text
-    assert "the left ventricle was not found on any section" in said
+    assert "the left ventricle was not found on any slice" in said
     assert "centre" in said
     assert "--" not in said
     assert find_result(a_volume, slicer.mrmlScene) is None

@@ -113,7 +113,7 @@ def test_what_can_not_be_measured_is_a_dash(study: StudyResult) -> None:
 
 def test_a_section_that_was_not_judged_is_named(study: StudyResult) -> None:
     text = page_of(with_map(study, sections=study.sections[:1])).text
-    assert "Not judged: section 1." in text
+    assert "Not classified: slice 1." in text
 
 
 @pytest.mark.parametrize("source", ["point", "segmentation"])
@@ -129,18 +129,17 @@ def test_research_use_comes_first_and_simulation_is_said_beside_it(study: StudyR
     assert "Simulated T1 map" not in page_of(study).text
 
 
-def test_a_verdict_at_another_field_strength_is_said_to_mean_nothing(study: StudyResult) -> None:
+def test_a_verdict_at_another_field_strength_is_said_to_be_not_valid(study: StudyResult) -> None:
     text = page_of(with_map(study, field_mismatch=True, field_strength_tesla=3.0)).text
-    assert text.index("mean nothing here: the map is from 3 T, the model is for 1.5 T") < text.index(
-        "Probability of DCM"
-    )
-    assert "mean nothing" not in page_of(study).text
+    said = "Field strength mismatch: result not valid. The map is from 3 T, the model is for 1.5 T."
+    assert text.index(said) < text.index("Probability of DCM")
+    assert "not valid" not in page_of(study).text
 
 
 def test_warnings_of_the_study_and_of_its_sections_are_listed(study: StudyResult) -> None:
     text = page_of(study).text
     assert "2 warnings" in text
-    assert "Warnings The map is odd. Section 1: The crop reaches beyond the map." in text
+    assert "Warnings The map is odd. Slice 1: The crop reaches beyond the map." in text
 
 
 def test_the_card_of_the_shipped_model_is_told_with_its_intervals(study: StudyResult) -> None:
@@ -161,9 +160,9 @@ def test_a_card_without_metrics_says_so(study: StudyResult) -> None:
 
 def test_recalls_are_named_by_their_class(study: StudyResult) -> None:
     text = page_of(study).text
-    assert "recall_dcm" in text
-    assert "recall_normal" in text
-    assert not re.search("sensitivity|specificity", text, re.IGNORECASE)
+    assert "Sensitivity for DCM (recall_dcm)" in text
+    assert "Specificity for DCM (recall_normal)" in text
+    assert not re.search("(sensitivity|specificity)(?! for DCM)", text, re.IGNORECASE)
 
 
 def test_no_value_can_put_anything_but_text_into_the_page(study: StudyResult) -> None:

@@ -144,8 +144,8 @@ REFUSED = {
     "constant": (lambda t1: np.full_like(t1, 1200), r"every pixel is 1200; expected T1 in ms"),
     "negative": (lambda t1: -t1, r"no pixel is above zero; expected T1 in ms"),
     "microseconds": (lambda t1: t1 * 1000, r"99th percentile .* is 4\.083e\+06.*; expected T1 in ms"),
-    "few pixels": (lambda t1: t1[:, :8], r"found 178 x 8 pixels and 3 sections; expected 16 to 2048 pixels a side"),
-    "many sections": (lambda t1: np.tile(t1[:, :64, :64], (30, 1, 1)), r"64 x 64 pixels and 90 sections; .*at most 64"),
+    "few pixels": (lambda t1: t1[:, :8], r"found 178 x 8 pixels and 3 slices; expected 16 to 2048 pixels a side"),
+    "many slices": (lambda t1: np.tile(t1[:, :64, :64], (30, 1, 1)), r"64 x 64 pixels and 90 slices; .*at most 64"),
 }
 
 
@@ -181,7 +181,7 @@ def test_a_field_strength_that_no_model_covers_is_refused(field_strength_tesla: 
     ("normal", "plane"), [((0, 0, 1), "axial"), ((0, -1, 0), "coronal"), ((0.99, 0.1, -0.1), "sagittal")]
 )
 def test_sections_along_the_body_are_no_short_axis(normal: tuple[float, float, float], plane: str) -> None:
-    with pytest.raises(ACNetError, match=rf"map: its sections are {plane} .*expected short-axis sections"):
+    with pytest.raises(ACNetError, match=rf"map: its slices are {plane} .*expected short-axis slices"):
         check_short_axis(np.array(normal) / np.linalg.norm(normal), "map")
 
 

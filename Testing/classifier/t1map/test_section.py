@@ -28,8 +28,8 @@ GEOMETRIES = {
     "anisotropic 1.4 x 2.1 mm": ((3, 144, 256), (1.4, 2.1, 8.0), ROTATION),
     "anisotropic 2.1 x 1.4 mm": ((3, 256, 144), (2.1, 1.4, 8.0), ROTATION),
     "fine 0.7 mm": ((2, 300, 310), (0.7, 0.7, 5.0), ROTATION),
-    "single section": ((1, 144, 256), (1.4, 2.1, 8.0), ROTATION),
-    "thin single section": ((1, 144, 256), (1.4, 2.1, 0.01), ROTATION),
+    "single slice": ((1, 144, 256), (1.4, 2.1, 8.0), ROTATION),
+    "thin single slice": ((1, 144, 256), (1.4, 2.1, 0.01), ROTATION),
     "left-handed": ((3, 144, 256), (1.4, 2.1, 8.0), ROTATION @ np.diag([1, 1, -1])),
     "rows flipped": ((3, 144, 256), (1.4, 2.1, 8.0), ROTATION @ np.diag([1, -1, 1])),
     "all axes negative": ((3, 144, 256), (1.4, 2.1, 8.0), -np.eye(3)),
@@ -291,7 +291,7 @@ def test_turning_back_gives_the_first_grid_again(grid: SectionGrid) -> None:
 
 
 def test_a_grid_for_a_section_that_the_map_does_not_have_is_refused(t1_map: T1Map) -> None:
-    with pytest.raises(ACNetError, match=f"there is no section {t1_map.section_count}"):
+    with pytest.raises(ACNetError, match=f"there is no slice {t1_map.section_count}"):
         SectionGrid.around(t1_map, t1_map.section_count, (0.0, 0.0, 0.0))
 
 

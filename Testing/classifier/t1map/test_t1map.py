@@ -167,7 +167,7 @@ def test_projecting_moves_a_point_along_the_normal_into_the_plane(oblique_map: T
 
 @pytest.mark.parametrize("section", [-1, 3])
 def test_a_section_that_the_map_does_not_have_is_refused(section: int, oblique_map: T1Map) -> None:
-    with pytest.raises(ACNetError, match=rf"oblique: there is no section {section}.*0 to 2"):
+    with pytest.raises(ACNetError, match=rf"oblique: there is no slice {section}.*0 to 2"):
         oblique_map.project((0, 0, 0), section)
 
 

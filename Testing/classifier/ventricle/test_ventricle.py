@@ -106,7 +106,7 @@ def test_other_labels_give_the_centre_of_what_they_enclose_and_no_measures(an_ob
 def test_a_segmentation_beside_the_map_is_refused(an_oblique_t1_map: T1Map) -> None:
     image = label_image(np.stack([ring(), ring()]), an_oblique_t1_map)
     image.SetOrigin((2000.0, 0.0, 0.0))
-    with pytest.raises(ACNetError, match=r"^segmentation: none of its labels lies on a section of short axis"):
+    with pytest.raises(ACNetError, match=r"^segmentation: none of its labels lies on a slice of short axis"):
         ventricles_from_segmentation(an_oblique_t1_map, image, found(an_oblique_t1_map))
 
 

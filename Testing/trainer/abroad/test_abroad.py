@@ -1,4 +1,4 @@
-"""The other make of simulated T1 maps: like real hearts, the same each time, of no kin to `simulation`."""
+"""The second simulation of T1 maps: like real hearts, the same each time, independent of `simulation`."""
 
 from __future__ import annotations
 

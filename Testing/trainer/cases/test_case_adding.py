@@ -92,7 +92,7 @@ def test_a_segmentation_gives_the_centre_and_stays_beside_the_section_that_it_re
     masks = sitk.ReadImage(str(path))
     assert np.array_equal(sitk.GetArrayFromImage(masks)[0], sitk.GetArrayFromImage(made_up_ring(section=1))[1])
     assert masks.GetOrigin() == pytest.approx(sitk.ReadImage(str(library / case.file)).GetOrigin())
-    assert "no ventricle on section 0" in new.notes[0]
+    assert "no ventricle on slice 0" in new.notes[0]
 
 
 def test_the_localizer_leaves_out_what_it_does_not_find_and_its_labels_are_no_masks(library: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_localizer_leaves_out_what_it_does_not_find_and_its_labels_are_no_ma
     (case,) = add_maps(library, [replace(new, located=by_localizer(new.t1_map, Finder(found)))])
     assert case.center_source == "localizer"
     assert read_case_library(library).masks_path(case) is None
-    with pytest.raises(ACNetError, match="found on none of its 2 sections"):
+    with pytest.raises(ACNetError, match="found on none of its 2 slices"):
         by_localizer(new.t1_map, Finder(found, confidence=0.1, confidence_threshold=0.95))
 
 

@@ -52,7 +52,7 @@ def library(tmp_path: Path) -> Path:
 def test_patients_and_sections_are_counted_by_field_strength_and_class(library: Path) -> None:
     check = check_library(read_case_library(library))
     assert check.counts == (Count(1.5, "dcm", patients=2, sections=4), Count(3.0, "normal", patients=1, sections=1))
-    reason = "expected 20 or more, for with fewer neither a training nor its judgement can be relied on."
+    reason = "expected 20 or more, for with fewer neither a training nor its evaluation can be relied on."
     assert check.warnings == (f"Patients who are normal: 1; {reason}", f"Patients who are dcm: 2; {reason}")
 
 
@@ -77,17 +77,22 @@ def test_the_paper_would_have_been_warned_of_a_second_scanner(counts: tuple[int,
     ]
     (warning,) = warnings_of(replace(library, cases=tuple(cases)))
     half = counts[1] // 2
-    assert "The field strength tells the class: alone, it reaches an AUROC of 0.75" in warning
+    assert "Possible confounder: the field strength predicts the class. Alone, it reaches an AUROC of 0.75" in warning
     assert f"(1.5 T: 0 normal and {half} dcm; 3 T: {counts[0]} normal and {half} dcm)" in warning
 
 
-def test_matrix_pixel_size_and_source_that_tell_the_class_are_named() -> None:
+def test_matrix_pixel_size_and_source_that_predict_the_class_are_named() -> None:
     library = made_up_library(20, 20)
     others = warnings_of(library, dcm=Acquisition((192, 192), 1.77))
-    assert [warning.split(" tells ")[0] for warning in others] == ["The matrix", "The pixel size (mm)"]
+    assert [warning.split(" predicts ")[0] for warning in others] == [
+        "Possible confounder: the matrix",
+        "Possible confounder: the pixel size (mm)",
+    ]
     cases = tuple(replace(case, source="study arm B") if case.is_dcm else case for case in library.cases)
     (warning,) = warnings_of(replace(library, cases=cases))
-    assert warning.startswith("The source tells the class: alone, it reaches an AUROC of 1.00 on 40 patients")
+    assert warning.startswith(
+        "Possible confounder: the source predicts the class. Alone, it reaches an AUROC of 1.00 on 40 patients"
+    )
 
 
 @pytest.mark.parametrize("normal_between", [False, True], ids=["before", "between"])
@@ -104,7 +109,7 @@ def test_dates_that_tell_the_class_are_found_and_may_be_missing(normal_between: 
             quarter = 106 + n % 6
         cases.append(replace(case, acquisition_quarter=quarter if n < 20 else None))
     (warning,) = warnings_of(replace(library, cases=tuple(cases)))
-    assert warning.startswith("The acquisition date (quarter) tells the class")
+    assert warning.startswith("Possible confounder: the acquisition date (quarter) predicts the class")
     assert "on 40 patients" in warning
 
 

@@ -52,7 +52,7 @@ def test_a_library_grows_by_file_and_table_and_is_edited_and_checked(
     capsys.readouterr()
     assert cases("check", library) == 0
     said = capsys.readouterr().out
-    assert "2 patients, 2 sections\n" in said
+    assert "2 patients, 2 slices\n" in said
     assert "\n1.5 T  normal  2         2\n" in said
     assert "Warning: Patients who are dcm: 0;" in said
     assert content_of(tmp_path / "sources") == sources
@@ -116,7 +116,7 @@ def test_a_refused_library_ends_the_check_with_two_and_one_line(library: Path, t
         (["add", "LIBRARY", "MAP", "--label", "dcm"], "--patient: a.nrrd does not say whose it is"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--date", "May"], "--date is no date"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--field", "3"], "its header says 1.5 T"),
-        (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane"], "found on none of its 1 sections"),
+        (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane"], "found on none of its 1 slices"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--center=0,0,0"], "lies outside of the map"),
         (["edit", "LIBRARY", "case-1"], "nothing to change"),
         (["remove", "LIBRARY", "case-1"], "found 0 cases named 'case-1'"),

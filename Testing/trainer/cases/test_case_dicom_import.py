@@ -93,7 +93,7 @@ def test_the_native_short_axis_maps_of_listed_studies_are_imported(
         assert np.array_equal(read_t1_map(library / case.file).array[0], t1_ms)
     notes = "\n".join(imported.notes)
     assert "row 2, series 2: its map is from after contrast" in notes
-    assert "row 3, series 104: its sections are axial" in notes
+    assert "row 3, series 104: its slices are axial" in notes
     assert "row 3, series 105: The plane is 71 degrees from a usual short axis" in notes
     assert "labels.csv and were left out: 1." in notes
     for identifier in ("4711", PATIENT_NAME, "Gadovist"):

@@ -79,7 +79,7 @@ def test_a_table_with_columns_of_its_own_is_imported(library: Path, hospital: Pa
     assert (found.acquisition_quarter or 0) - (drawn.acquisition_quarter or 0) == pytest.approx(730 / 91, abs=1)
     volume = read_dicom_volume(hospital / "study").image
     written = read_t1_map(library / of_study.file)
-    assert np.array_equal(written.array[0], sitk.GetArrayFromImage(volume)[1]), "the section that the row names"
+    assert np.array_equal(written.array[0], sitk.GetArrayFromImage(volume)[1]), "the slice that the row names"
     assert content_of(hospital) == before
 
 
@@ -121,7 +121,7 @@ def test_every_row_with_a_problem_is_named_by_column_and_nothing_is_imported(lib
         "row 5: column MRN is empty",
         "row 6: column Scanned is no date; expected one such as 2024-05-31",
         "row 7: column Path: good.nrrd: its header says 1.5 T, you say 3 T",
-        "row 8: column section is 4; expected one of 0",
+        "row 8: column slice is 4; expected one of 0",
         "row 9: column center_l_mm: ",
         "row 10: column Path: good.nrrd: its field strength is 7 T",
     ):

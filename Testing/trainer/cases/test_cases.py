@@ -237,7 +237,7 @@ def test_one_file_for_two_simulated_patients_is_refused(folder: Path) -> None:
 
 
 def test_an_image_that_is_no_section_of_a_t1_map_is_named_by_row_and_column(by_hand: Path) -> None:
-    for content, message in ((made_up_map(3, sections=2), "found 2 sections; expected one"), (None, "can't be read")):
+    for content, message in ((made_up_map(3, sections=2), "found 2 slices; expected one"), (None, "can't be read")):
         if content:
             write_map(content, by_hand / "images" / "a.nrrd")
         else:

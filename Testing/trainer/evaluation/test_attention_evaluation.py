@@ -1,4 +1,4 @@
-"""Judging attention: a mask that says nothing is found to say nothing, one on the wall to lie on the wall."""
+"""Evaluating attention: a mask that says nothing is found to say nothing, one on the wall to lie on the wall."""
 
 from __future__ import annotations
 

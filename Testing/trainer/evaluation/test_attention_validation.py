@@ -69,8 +69,8 @@ def library(simulated_library: CaseLibrary) -> CaseLibrary:
 
 
 def validated(network: ACNet, library: CaseLibrary, *others: ACNet) -> dict[str, Any]:
-    model, *fellows = (Model(each, a_card("untrained")) for each in (network, *others))
-    return validate_attention(model, library, CPU, fellows)
+    model, *other_models = (Model(each, a_card("untrained")) for each in (network, *others))
+    return validate_attention(model, library, CPU, other_models)
 
 
 def test_a_flat_map_lies_nowhere_follows_nothing_and_is_not_needed(

@@ -1,4 +1,4 @@
-"""Judging a model beside simple measures: what is counted, and what is refused."""
+"""Evaluating a model beside simple measures: what is counted, and what is refused."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_gallery_shows_attention_on_sections_of_every_outcome(evaluation: di
     picture = np.asarray(Image.open(figures / "attention.png").convert("RGB")).astype(int)
     assert picture.shape == (760, 540, 3)
     colourful = np.ptp(picture, axis=2) > 40
-    assert 0.02 < colourful.mean() < 0.6, "bands over grey sections"
+    assert 0.02 < colourful.mean() < 0.6, "bands over grey slices"
 
 
 def test_sections_of_each_outcome_are_shown_from_the_surest_to_the_least_sure() -> None:
@@ -207,7 +207,7 @@ def test_a_regression_that_learns_from_the_trainings_patients_says_so_and_is_a_f
 
 
 def test_the_judged_patients_are_refused_as_training_cases(simulated_library: CaseLibrary, a_model: Model) -> None:
-    with pytest.raises(ACNetError, match="12 of its patients are among those to judge by"):
+    with pytest.raises(ACNetError, match="12 of its patients are among those to evaluate with"):
         evaluate(a_model, simulated_library, CPU, training_library=simulated_library)
     other_field = replace(
         simulated_library,
@@ -274,7 +274,7 @@ def test_where_the_localizer_finds_no_patient_of_a_class_the_counts_and_the_reas
     assert result["sections_not_found"] == 36 - len(cases)
     assert result["patients_without_a_section"] == (6 if found else 12)
     missing = "dcm" if found else "normal or dcm"
-    assert result["not_judged"] == f"the localizer found the left ventricle of no patient labelled {missing}"
+    assert result["not_evaluated"] == f"the localizer found the left ventricle of no patient labelled {missing}"
 
 
 def test_a_real_patient_in_a_simulated_library_is_left_out_of_the_comparison_with_true_measures(

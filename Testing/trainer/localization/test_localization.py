@@ -1,4 +1,4 @@
-"""Training and judging the localizer: its sections, its augmentation, and a training from nothing to a file."""
+"""Training and evaluating the localizer: its sections, its augmentation, and a training from nothing to a file."""
 
 from __future__ import annotations
 

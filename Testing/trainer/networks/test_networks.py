@@ -116,7 +116,7 @@ def test_a_section_gets_two_logits_and_masks_where_there_is_attention(name: str)
     output = run(built(name), sections())
     assert isinstance(output, ACNetOutput)
     assert output.logits.shape == (2, 2)
-    assert output.logits[0].ne(output.logits[1]).all(), "they depend on the section"
+    assert output.logits[0].ne(output.logits[1]).all(), "they depend on the slice"
     assert [tuple(mask.shape) for mask in output.masks] == [(2, *shape) for shape in MASKS[name]]
     for mask in output.masks:
         assert ((mask > 0) & (mask < 1)).all()

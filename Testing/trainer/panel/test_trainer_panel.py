@@ -1,4 +1,4 @@
-"""The trainer's panel in the headless host: trainings in real processes, their judgement and publishing."""
+"""The trainer's panel in the headless host: trainings in real processes, their evaluation and publishing."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
 
     parameters.judging_library = str(judging.folder)
     trainer_ui.judgeButton.click()
-    wait_until(lambda: trainer_ui.resultLabel.text.startswith("Judged"), TRAINING_SECONDS)
+    wait_until(lambda: trainer_ui.resultLabel.text.startswith("Evaluated"), TRAINING_SECONDS)
     assert "6 DCM and 6 normal simulated patients" in trainer_ui.resultLabel.text
     rows = dict(zip(texts_of(trainer_ui.metricsTable, 0), texts_of(trainer_ui.metricsTable, 1), strict=True))
     assert re.fullmatch(r"[01]\.\d{3} \([01]\.\d{3} to [01]\.\d{3}\)", rows["AUROC"])
@@ -149,7 +149,7 @@ def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(
     again = load_module(TRAINER_FILE)
     again.enter()
     trainer_ui = again.widget.panel.ui
-    assert trainer_ui.trainingComboBox.currentText == "interrupted (stopped, can go on)"
+    assert trainer_ui.trainingComboBox.currentText == "interrupted (stopped, can be resumed)"
     trainer_ui.goOnButton.click()
     wait_for_state(again, "finished")
     again.unload()

@@ -19,11 +19,11 @@ def test_a_new_library_is_made_and_a_map_becomes_its_cases(
     a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
 ) -> None:
     assert read_case_library(a_library, may_be_empty=True).cases == ()
-    assert add(a_trainer, a_sample, "dcm", "Jane Roe, 1234") == "Added: 3 sections."
+    assert add(a_trainer, a_sample, "dcm", "Jane Roe, 1234") == "Added: 3 slices."
     cases = read_case_library(a_library).cases
     assert [case.label for case in cases] == ["dcm"] * 3
     assert texts_of(trainer_ui.casesTable, 1) == ["DCM"] * 3
-    assert trainer_ui.dcmBar.format == "DCM: 1 patients, 3 sections"
+    assert trainer_ui.dcmBar.format == "DCM: 1 patients, 3 slices"
     assert trainer_ui.patientLineEdit.text == ""
     assert "patients" in trainer_ui.warningsLabel.text  # too few
     assert not any(b"Roe" in file.read_bytes() for file in a_library.rglob("*") if file.is_file())

@@ -280,4 +280,4 @@ def test_a_gallery_of_more_sections_than_there_are_is_refused(
     a_library: CaseLibrary, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["gallery", str(a_library.folder), "--sections", "4", "--output", str(tmp_path / "x.png")]) == 2
-    assert "found 3 sections of class dcm; expected 4 or more" in capsys.readouterr().err
+    assert "found 3 slices of class dcm; expected 4 or more" in capsys.readouterr().err

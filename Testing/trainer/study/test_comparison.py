@@ -1,4 +1,4 @@
-"""A comparison of two networks on a few simulated patients: it is done once, goes on where it stopped, and its tables
+"""A comparison of two networks on a few simulated patients: it is done once, resumes where it stopped, and its tables
 need nothing but its small files."""
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def test_a_damaged_record_of_a_comparison_is_one_line(
         (["--protocol", "honest", "--folds", "1"], "--folds: found with --protocol honest"),
         (["--protocol", "honest", "--networks", "alexnet"], "--networks: found 'alexnet'"),
         (["--protocol", "paper-1", "--folds", "6"], "--folds: found 6; expected 1 to 5"),
-        (["--protocol", "paper-1"], "found 18 sections labelled normal; expected 36"),
+        (["--protocol", "paper-1"], "found 18 slices labelled normal; expected 36"),
         (["--protocol", "honest"], "1 normal and 2 DCM patients to test on; expected at least 2 of each"),
     ],
 )

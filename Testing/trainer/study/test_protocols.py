@@ -123,8 +123,8 @@ def test_a_library_of_fresh_patients_takes_the_place_of_those_held_out() -> None
 @pytest.mark.parametrize(
     ("library", "request_", "message"),
     [
-        (a_library(11, 200), Request(PAPER_1, ("acnet",), ()), "found 33 sections labelled normal; expected 36"),
-        (a_library(12, 149), Request(PAPER_2, ("acnet",), ()), "found 447 sections labelled dcm; expected 449"),
+        (a_library(11, 200), Request(PAPER_1, ("acnet",), ()), "found 33 slices labelled normal; expected 36"),
+        (a_library(12, 149), Request(PAPER_2, ("acnet",), ()), "found 447 slices labelled dcm; expected 449"),
         (SMALL, Request(HONEST, ("acnet",), (), patients=90), "found 40 patients labelled normal; expected 45"),
     ],
 )

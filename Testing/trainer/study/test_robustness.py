@@ -1,4 +1,4 @@
-"""How a model and a regression on a reader's measures bear poor images."""
+"""How a model and a regression on a reader's measures do where image quality is poor."""
 
 from __future__ import annotations
 

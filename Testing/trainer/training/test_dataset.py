@@ -234,7 +234,7 @@ def test_a_file_with_several_sections_is_refused(library: CaseLibrary, tmp_path:
     section = sitk.GetArrayFromImage(sitk.ReadImage(str(library.folder / "plane.nrrd")))
     sitk.WriteImage(sitk.GetImageFromArray(np.concatenate([section, section + 1])), str(tmp_path / "stack.nrrd"))
     case = replace(library.cases[0], file="stack.nrrd")
-    assert "found 2 sections; expected one" in refused(CaseLibrary(tmp_path, (case,)), [case])
+    assert "found 2 slices; expected one" in refused(CaseLibrary(tmp_path, (case,)), [case])
 
 
 def test_a_file_that_is_no_t1_map_is_refused_by_name(library: CaseLibrary, tmp_path: Path) -> None:

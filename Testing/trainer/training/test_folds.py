@@ -36,7 +36,7 @@ def test_no_patient_is_on_both_sides_and_none_is_lost(seed: int) -> None:
     training, held_out = split_patients(BALANCED, 0.2, seed)
     assert not patients(training) & patients(held_out)
     assert sorted(case.case for case in (*training, *held_out)) == sorted(case.case for case in BALANCED.cases)
-    assert set(Counter(case.patient for case in held_out).values()) == {3}, "with all of their sections"
+    assert set(Counter(case.patient for case in held_out).values()) == {3}, "with all of their slices"
 
 
 def test_the_classes_are_shared_out() -> None:

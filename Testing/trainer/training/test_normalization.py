@@ -1,4 +1,4 @@
-"""The statistics of batch normalization that a network is judged with are those of its weights, however short the
+"""The statistics of batch normalization that a network is evaluated with are those of its weights, however short the
 training was."""
 
 from __future__ import annotations

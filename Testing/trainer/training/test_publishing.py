@@ -1,4 +1,4 @@
-"""Publishing: a judged model is in the classifier's list at once, any other is refused with what it lacks."""
+"""Publishing: an evaluated model is in the classifier's list at once, any other is refused with what it lacks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_it_can_have_another_name_and_take_the_place_of_ones_own(a_model: Model,
 @pytest.mark.parametrize(
     ("card", "reason"),
     [
-        ({"metrics": {}}, r"does not say how well it does \(auroc, recall_dcm, .*\)\. Judge it first"),
+        ({"metrics": {}}, r"does not say how well it does \(auroc, recall_dcm, .*\)\. Evaluate it first"),
         ({"metrics": {"auroc": ESTIMATE}}, r"\(recall_dcm, recall_normal, balanced_accuracy\)"),
         ({"training": {}}, r"does not say what it was trained with \(recipe, training, validation\)"),
     ],

@@ -1,4 +1,4 @@
-"""Training on a tiny simulated library: what it leaves behind, what it refuses, and that it can be judged."""
+"""Training on a tiny simulated library: what it leaves behind, what it refuses, and that it can be evaluated."""
 
 from __future__ import annotations
 

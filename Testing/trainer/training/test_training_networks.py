@@ -1,4 +1,4 @@
-"""The networks that ACNet is compared with: trained, saved, loaded and judged like it, refused by the classifier."""
+"""The networks that ACNet is compared with: trained, saved, loaded and evaluated like it, refused by the classifier."""
 
 from __future__ import annotations
 

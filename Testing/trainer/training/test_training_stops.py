@@ -1,4 +1,4 @@
-"""Trainings that are stopped, killed or run into trouble: they go on to the weights of one that nobody touched."""
+"""Trainings that are stopped, killed or run into trouble: they resume to the weights of one that nobody touched."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_stop_file_ends_a_training_with_three_and_the_events_say_all_of_it(
     }
     stopped = events[-1]
     assert stopped["event"] == "stopped"
-    assert "Run the same command again to go on from there." in stopped["message"]
+    assert "Run the same command again to resume from there." in stopped["message"]
     assert not (tmp_path / "tiny.safetensors").exists()
 
     code, said, error = acnet_train(arguments)
@@ -215,7 +215,7 @@ def test_ctrl_c_and_sigterm_finish_the_step_and_say_how_to_go_on(
     said, error = process.communicate(timeout=900)
     assert process.returncode == 3, error
     assert said.startswith("Stopped after step ")
-    assert said.endswith("Run the same command again to go on from there.\n")
+    assert said.endswith("Run the same command again to resume from there.\n")
     assert "Stopping after this step" in error
     model = train(simulated_library, recipe, "tiny", tmp_path / "tiny.training", CPU)
     assert file_bytes(model, tmp_path) == untouched
@@ -277,7 +277,7 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_the_training_goes_on_when_
         assert cli.main([*arguments, "--progress", "json"]) == 2
     captured = capsys.readouterr()
     assert "last.ckpt: it can't be written (File too large)" in captured.err
-    assert "make room and run the same command again to go on" in captured.err
+    assert "make room and run the same command again to resume" in captured.err
     assert events_of(captured.out)[-1] == {"event": "error", "message": captured.err.removeprefix("acnet-train: ")[:-1]}
     assert (work_folder / "last.ckpt").read_bytes() == before
     assert not list(work_folder.glob(".writing-*"))

@@ -1,4 +1,4 @@
-"""`acnet-train simulate-abroad`, `validate-abroad`, `abroad-sheet`: patients of the other make, to test with."""
+"""`acnet-train simulate-abroad`, `validate-abroad`, `abroad-sheet`: patients of the second simulation, to test with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FEWEST_HEARTS, FEWEST_PATIENTS, SHEET_PATIENTS = 50, 20, 12
 def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add them to the subcommands of `acnet-train`."""
     simulate = commands.add_parser(
-        "simulate-abroad", help="write simulated patients of another make, to test with and never to train on"
+        "simulate-abroad", help="write simulated patients of the second simulation, to test with and never to train on"
     )
     simulate.add_argument("--patients", type=int, required=True, help="half of them normal, half with DCM")
     simulate.add_argument("--disease", choices=DISEASES, help="all patients have this instead; labelled normal")
@@ -32,13 +32,15 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
     simulate.add_argument("--output", type=Path, required=True, help="new or empty folder")
     simulate.set_defaults(run=_simulate)
 
-    validate = commands.add_parser("validate-abroad", help="measure how near the other make comes to real hearts")
+    validate = commands.add_parser(
+        "validate-abroad", help="measure how near the second simulation comes to real hearts"
+    )
     validate.add_argument("--hearts", type=int, default=600, help="shapes of each kind (default 600)")
     validate.add_argument("--patients", type=int, default=300, help="patients whose maps are measured (default 300)")
     validate.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     validate.set_defaults(run=_validate)
 
-    sheet = commands.add_parser("abroad-sheet", help="draw a dozen sections of the other make with their outlines")
+    sheet = commands.add_parser("abroad-sheet", help="draw a dozen slices of the second simulation with their outlines")
     sheet.add_argument("--output", type=Path, required=True, help="picture to write (.png)")
     sheet.set_defaults(run=_sheet)
 
@@ -57,8 +59,8 @@ def _simulate(options: argparse.Namespace) -> None:
     with atomic_folder(options.output) as folder:
         simulate_abroad(cohort, folder)
     print(
-        f"{options.patients} simulated patients of the other make in {options.output}; their scanner multiplies T1 by "
-        f"{cohort.factor:.3f}"
+        f"{options.patients} simulated patients of the second simulation in {options.output}; their scanner "
+        f"multiplies T1 by {cohort.factor:.3f}"
     )
 
 
@@ -80,4 +82,4 @@ def _sheet(options: argparse.Namespace) -> None:
 
     require_writable(options.output)
     draw_sheet(Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0), options.output)
-    print(f"{SHEET_PATIENTS} sections in {options.output}")
+    print(f"{SHEET_PATIENTS} slices in {options.output}")

@@ -12,12 +12,12 @@ from ACNetLib.files import require_writable
 from ...study import HONEST, PROTOCOLS
 from ..training import DEVICES
 
-WHEN_STOPPED = "Stopped. Run the same command again: what is done is kept, the rest goes on from its checkpoints."
+WHEN_STOPPED = "Stopped. Run the same command again: what is done is kept, the rest resumes from its checkpoints."
 
 
 def add_comparison_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add them to the subcommands of `acnet-train`."""
-    compare = commands.add_parser("compare", help="train and compare networks; goes on if it was interrupted")
+    compare = commands.add_parser("compare", help="train and compare networks; resumes if it was interrupted")
     compare.add_argument("cases", type=Path, help="folder of the case library")
     compare.add_argument("--protocol", choices=PROTOCOLS, required=True, help="what is trained and tested on what")
     compare.add_argument("--networks", nargs="+", help="some of the five (default all)")
@@ -25,7 +25,7 @@ def add_comparison_commands(commands: argparse._SubParsersAction[Any]) -> None:
     compare.add_argument("--seeds", type=int, nargs="+", default=(), help="honest: a training each (default 1 2 3)")
     compare.add_argument("--epochs", type=int, help="of every training (default: the recipe's)")
     compare.add_argument("--patients", type=int, help="honest: how many patients of CASES take part (default all)")
-    compare.add_argument("--middle-sections", action="store_true", help="honest: only the middle section of a patient")
+    compare.add_argument("--middle-sections", action="store_true", help="honest: only the middle slice of a patient")
     compare.add_argument(
         "--test-cases", type=Path, help="honest: library of fresh patients to test on (default: a quarter of CASES')"
     )

@@ -24,13 +24,13 @@ def add_localizer_commands(commands: argparse._SubParsersAction[Any]) -> None:
     train_localizer.add_argument("--device", default="auto", help=DEVICES)
     train_localizer.set_defaults(run=_train_localizer, when_stopped=WHEN_STOPPED)
 
-    judge_localizer = commands.add_parser("evaluate-localizer", help="judge a localizer on simulated cases")
-    judge_localizer.add_argument("localizer", type=Path, help="localizer file")
-    judge_localizer.add_argument("cases", type=Path, nargs="+", help="folders, one library a field strength")
-    judge_localizer.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
-    judge_localizer.add_argument("--save-model", type=Path, help="write the localizer with these metrics to this file")
-    judge_localizer.add_argument("--device", default="auto", help=DEVICES)
-    judge_localizer.set_defaults(run=_evaluate_localizer)
+    evaluating = commands.add_parser("evaluate-localizer", help="evaluate a localizer on simulated cases")
+    evaluating.add_argument("localizer", type=Path, help="localizer file")
+    evaluating.add_argument("cases", type=Path, nargs="+", help="folders, one library a field strength")
+    evaluating.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
+    evaluating.add_argument("--save-model", type=Path, help="write the localizer with these metrics to this file")
+    evaluating.add_argument("--device", default="auto", help=DEVICES)
+    evaluating.set_defaults(run=_evaluate_localizer)
 
 
 def _train_localizer(options: argparse.Namespace) -> None:

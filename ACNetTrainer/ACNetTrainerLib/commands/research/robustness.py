@@ -22,7 +22,7 @@ def add_robustness_commands(commands: argparse._SubParsersAction[Any]) -> None:
     diseases.add_argument("--device", default="auto", help=DEVICES)
     diseases.set_defaults(run=_other_diseases)
 
-    robustness = commands.add_parser("robustness", help="judge a model on simulated scans that get worse and worse")
+    robustness = commands.add_parser("robustness", help="evaluate a model on simulated scans that get worse and worse")
     robustness.add_argument("model", help="name of a shipped model, or a model file")
     robustness.add_argument("--patients", type=int, default=200, help="half of them with DCM (default 200)")
     robustness.add_argument("--seed", type=seed, default=6)

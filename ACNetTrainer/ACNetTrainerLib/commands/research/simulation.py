@@ -93,7 +93,7 @@ def _gallery(options: argparse.Namespace) -> None:
     require_writable(options.output)
     check_count("--sections", options.sections, 1)
     section_gallery(read_case_library(options.cases), options.sections, options.output)
-    print(f"{options.sections} sections of each class in {options.output}")
+    print(f"{options.sections} slices of each class in {options.output}")
 
 
 def _sample_cases(options: argparse.Namespace) -> None:
