@@ -125,6 +125,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
         t1_map=t1_map,
         attention={key: np.float32(factor) * values for factor, key in factors},
         bands={key: np.minimum(bands, top) for top, key in zip((3, 4, 5), ATTENTION_MAPS, strict=True)},
+        evidence=np.where(values > 0, 0.2 * values - 0.03, 0.0).astype(np.float32),
         ventricle=np.stack([made_up_ventricle(grid, t1_map) for grid in grids]),
     )
     return StudyResult(

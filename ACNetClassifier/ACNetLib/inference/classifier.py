@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.attention import SHOWN_MAP, attention_maps, enlarged, to_bands
 from ACNetLib.inference.device import DeviceChoice, infer
+from ACNetLib.inference.evidence import evidence_maps
 from ACNetLib.inference.pooling import Pooling, pool, pooling_of, t1_factor
 from ACNetLib.inference.probability import check_prevalence, sigmoid, verdict
 from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, CenterSource, MapRecord, SectionRecord
@@ -70,10 +71,12 @@ class Localizer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """One section's record, its attention maps (rows, columns) on the T1 map's pixels, and which of these it covers."""
+    """One section's record, its attention maps and its evidence (rows, columns) on the T1 map's pixels, and which of
+    these it covers."""
 
     record: SectionRecord
     attention: dict[str, MapArray]
+    evidence: MapArray
     inside: NDArray[np.bool_]
 
 
@@ -114,9 +117,11 @@ class Classifier:
         judged = self._judge(t1_map, seen, ventricles, pooling, progress)
         inside = np.zeros(t1_map.array.shape, bool)
         attention = {name: np.zeros(inside.shape, np.float32) for name in judged[0].attention}
+        evidence = np.zeros(inside.shape, np.float32)
         labels = np.zeros(inside.shape, np.uint8)
         for ventricle, each in zip(ventricles, judged, strict=True):
             inside[ventricle.section] = each.inside
+            evidence[ventricle.section] = each.evidence
             for name, values in each.attention.items():
                 attention[name][ventricle.section] = values
             if ventricle.labels is not None:
@@ -148,7 +153,7 @@ class Classifier:
             localizer=self._localizer.name,
             device=self._device,
             exam_warnings=(),
-            images=(MapImages(t1_map, attention, bands, labels),),
+            images=(MapImages(t1_map, attention, bands, evidence, labels),),
         )
 
     def move_section(
@@ -191,6 +196,7 @@ class Classifier:
                 name: with_plane(values, self._bands(name, judged.attention[name], judged.inside))
                 for name, values in images.bands.items()
             },
+            evidence=with_plane(images.evidence, judged.evidence),
             ventricle=with_plane(images.ventricle, labels),
         )
         return replace(result, maps=tuple(maps), images=tuple(every)).pooled()
@@ -295,7 +301,8 @@ class Classifier:
         _check_crops(grids, crops, t1_map)
         passes = 1 + len(_CHANGES)
         progress("sections", 1 / (1 + passes))
-        log_odds, maps = self._run(np.stack([crop.t1_ms for crop in crops]))
+        log_odds, maps, evidence = self._run(np.stack([crop.t1_ms for crop in crops]))
+        evidence = evidence_maps(evidence, pooling)
         around = []
         for index, change in enumerate(_CHANGES):
             progress("range", (2 + index) / (1 + passes))
@@ -318,18 +325,19 @@ class Classifier:
                 wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
                 warnings=_section_warnings(crop),
             )
-            judged.append(_Judged(record, attention, inside))
+            judged.append(_Judged(record, attention, grid.restore(evidence[index], t1_map), inside))
         return judged
 
-    def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray]]:
-        """Uncalibrated log odds (S,) and attention maps (S, 128, 128) of sections (S, 128, 128) in ms."""
+    def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray], MapArray]:
+        """Uncalibrated log odds (S,), attention maps (S, 128, 128) and evidence (S, 32, 32) of sections (S, 128, 128)
+        in ms."""
         intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None]
         # In 32 bit, as where temperatures and threshold were chosen.
         output, self._device = infer(self._network, intensity, self._device)
         logits = output.logits.double().cpu()
         masks = [mask.float().cpu().numpy() for mask in output.masks]
         maps = {name: enlarged(values) for name, values in attention_maps(masks).items()}
-        return (logits[:, 1] - logits[:, 0]).numpy(), maps
+        return (logits[:, 1] - logits[:, 0]).numpy(), maps, output.evidence.float().cpu().numpy()
 
     def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return to_bands(values, inside, self._card.attention_thresholds[name])

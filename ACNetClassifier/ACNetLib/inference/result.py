@@ -18,12 +18,14 @@ class MapImages:
     """A T1 map and what was found on it, all (sections, rows, columns) on its grid.
 
     attention, bands: by map name; attention is in (0, 1), bands are 1 to 5, and both are 0 outside the section grids.
-    ventricle: labels of ACNetLib.ventricle.labels.
+    evidence: what each place adds to its slice's log odds, per cm2; 0 outside them. ventricle: labels of
+    ACNetLib.ventricle.labels.
     """
 
     t1_map: T1Map
     attention: dict[str, NDArray[np.float32]]
     bands: dict[str, NDArray[np.uint8]]
+    evidence: NDArray[np.float32]
     ventricle: LabelArray
 
 

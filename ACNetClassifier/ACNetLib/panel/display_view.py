@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer import vtkMRMLScalarVolumeNode
 
+from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.parameters import ACNetParameters, display_of
 from ACNetLib.panel.texts import overlay_text, style_text, t1_colors_text
@@ -93,7 +94,7 @@ class DisplayView:
         if parameters is None:
             return
         self._combo_boxes.show()
-        self.ui.styleComboBox.enabled = parameters.overlay != VENTRICLE
+        self.ui.styleComboBox.enabled = parameters.overlay not in (EVIDENCE, VENTRICLE)
         self.ui.moveCropButton.enabled = can_move
         before, self._shown = self._shown, _shown(volume, parameters, t1_map)
         if volume is not None and volume.GetImageData() is not None:

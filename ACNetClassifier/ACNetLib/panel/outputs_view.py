@@ -14,6 +14,8 @@ from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.attention import SHOWN_MAP
+from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.panel.logic import report_work
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.texts import refusal_text
@@ -81,6 +83,8 @@ class OutputsView:
         nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
         if self._parameters is not None and nodes is not None:
             scene, overlay = slicer.mrmlScene, self._parameters.overlay
+            if overlay == EVIDENCE:  # it has no labels
+                overlay = SHOWN_MAP
             with slicer.util.tryWithErrorDisplay(_("The segmentation could not be made.")):
                 try:
                     made = [make_segmentation(each, scene, overlay) for each in results_of_exam(nodes, scene)]

@@ -80,6 +80,7 @@ def overlay_text(overlay: str) -> str:
         "module_1": _("Attention, module 1"),
         "module_2": _("Attention, module 2"),
         "combined": _("Attention, both"),
+        "evidence": _("Evidence: DCM red, normal blue"),
         "ventricle": _("Left ventricle"),
     }
     return texts[overlay]

@@ -49,6 +49,7 @@ def write_result(study: StudyResult, folder: Path, save_scene: Callable[[Path], 
             volumes: dict[str, NDArray[Any]] = {
                 "attention.nrrd": images.attention[SHOWN_MAP],
                 "attention-label.nrrd": images.bands[SHOWN_MAP],
+                "evidence.nrrd": images.evidence,
                 "ventricle-label.nrrd": images.ventricle,
             }
             for name, values in volumes.items():

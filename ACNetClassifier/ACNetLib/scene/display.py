@@ -11,13 +11,14 @@ import slicer.util
 from slicer import vtkMRMLColorTableNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSliceCompositeNode
 
 from ACNetLib.inference.attention import ATTENTION_MAPS, Thresholds
+from ACNetLib.inference.evidence import EVIDENCE, EVIDENCE_LIMIT
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.views import PLAIN_VIEW, nodes_of_class, plain_view_name, slice_view
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS, T1Map
 
 VENTRICLE = "ventricle"
-OVERLAYS = (*ATTENTION_MAPS, VENTRICLE)
-"""What can lie over the T1 map: where the network looked, or the left ventricle as it was found."""
+OVERLAYS = (*ATTENTION_MAPS, EVIDENCE, VENTRICLE)
+"""What can lie over the T1 map: where the network looked, what spoke for its answer, or the left ventricle."""
 STYLES = ("bands", "heat")
 T1_COLORS = ("gray", "perceptual")
 
@@ -47,7 +48,19 @@ VIRIDIS = (
     (0.678, 0.864, 0.190),
     (0.993, 0.906, 0.144),
 )
+# Blue over light grey to red, after Moreland 2009: as dark on both sides.
+DIVERGING = (
+    (0.230, 0.299, 0.754),
+    (0.484, 0.616, 0.974),
+    (0.754, 0.830, 0.961),
+    (0.865, 0.865, 0.865),
+    (0.969, 0.720, 0.612),
+    (0.887, 0.413, 0.324),
+    (0.706, 0.016, 0.150),
+)
 COLOR_COUNT = 256
+OUTSIDE_EVIDENCE = -1000.0
+"""In a node, where there is no section grid: no evidence comes near, and what lies below the scale is see-through."""
 SMALLEST_ATTENTION = 1e-6
 """Attention is above it within the section grids, and 0 outside."""
 
@@ -142,11 +155,22 @@ def scale_heat(volume: vtkMRMLScalarVolumeNode, thresholds: Thresholds, colors: 
     display.SetApplyThreshold(True)
 
 
+def scale_evidence(volume: vtkMRMLScalarVolumeNode, colors: vtkMRMLColorTableNode) -> None:
+    """Show evidence on its fixed scale, nothing in the middle. Outside the section grids it is see-through."""
+    display = volume.GetDisplayNode()
+    display.SetAndObserveColorNodeID(colors.GetID())
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(-EVIDENCE_LIMIT, EVIDENCE_LIMIT)
+    display.SetAutoThreshold(False)
+    display.SetThreshold(OUTSIDE_EVIDENCE / 2, -OUTSIDE_EVIDENCE)
+    display.SetApplyThreshold(True)
+
+
 def _lay_over(composite: vtkMRMLSliceCompositeNode, nodes: ResultNodes, display: Display | None) -> None:
     """The overlay as label or foreground volume; None takes it off. The user's own foreground stays."""
     label = heat = None
     if display is not None:
-        heat = nodes.maps.get(display.overlay) if display.style == "heat" else None
+        heat = nodes.maps.get(display.overlay) if display.style == "heat" or display.overlay == EVIDENCE else None
         label = nodes.labels.get(display.overlay) if heat is None else None
         composite.SetLabelOpacity(display.opacity)
     composite.SetLabelVolumeID(None if label is None else label.GetID())

@@ -13,9 +13,10 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLTableNode
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import SHOWN_MAP
+from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.inference.record import MapRecord, Slice
 from ACNetLib.inference.result import MapImages, StudyResult
-from ACNetLib.scene.display import VENTRICLE, Display
+from ACNetLib.scene.display import OUTSIDE_EVIDENCE, VENTRICLE, Display
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import RESULT_OF, find_result, show_nodes, update_result
@@ -81,7 +82,9 @@ def study_from_scene(nodes: ResultNodes, scene: vtkMRMLScene) -> StudyResult:
 
 
 def _images(nodes: ResultNodes | None, of_map: MapRecord) -> MapImages:
-    if nodes is None or VENTRICLE not in nodes.labels or not nodes.maps.keys() <= nodes.labels.keys() - {VENTRICLE}:
+    if nodes is None or VENTRICLE not in nodes.labels or EVIDENCE not in nodes.maps:
+        raise _gone(of_map)
+    if nodes.maps.keys() - {EVIDENCE} != nodes.labels.keys() - {VENTRICLE}:
         raise _gone(of_map)
     t1_map = t1_map_from_volume_node(nodes.t1_volume, of_map.field_strength_tesla)
     attention = {key: slicer.util.arrayFromVolume(node).copy() for key, node in nodes.maps.items()}
@@ -89,7 +92,9 @@ def _images(nodes: ResultNodes | None, of_map: MapRecord) -> MapImages:
     shapes = {values.shape for values in (*attention.values(), *labels.values())}
     if SHOWN_MAP not in attention or shapes != {t1_map.array.shape}:
         raise _gone(of_map)
-    return MapImages(t1_map, attention, {key: labels[key] for key in attention}, labels[VENTRICLE])
+    evidence = attention.pop(EVIDENCE)
+    evidence[evidence <= OUTSIDE_EVIDENCE] = 0.0
+    return MapImages(t1_map, attention, {key: labels[key] for key in attention}, evidence, labels[VENTRICLE])
 
 
 def _gone(of_map: MapRecord) -> ACNetError:

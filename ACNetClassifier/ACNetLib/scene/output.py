@@ -25,16 +25,20 @@ from slicer import (
     vtkMRMLTableNode,
 )
 
-from ACNetLib.inference.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
+from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP
+from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.scene.crop_boxes import draw_as_outline, place_crop_box
 from ACNetLib.scene.display import (
+    DIVERGING,
+    OUTSIDE_EVIDENCE,
     OVERLAYS,
     VENTRICLE,
     VIRIDIS,
     Display,
     is_in_ms,
     make_color_table,
+    scale_evidence,
     scale_heat,
     show_display,
     show_t1_window,
@@ -141,7 +145,7 @@ def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> Res
     return ResultNodes(
         input_node,
         {key: found[f"labels.{key}"] for key in OVERLAYS if f"labels.{key}" in found},
-        {key: found[f"maps.{key}"] for key in ATTENTION_MAPS if f"maps.{key}" in found},
+        {key: found[f"maps.{key}"] for key in OVERLAYS if f"maps.{key}" in found},
         found["table"],
         {int(key.removeprefix(CROP_BOX)): node for key, node in found.items() if key.startswith(CROP_BOX)},
         _own_folder(found["table"], scene),
@@ -190,6 +194,14 @@ def _bring_up_to_date(
         if maps[key].GetDisplayNode() is None:
             maps[key].CreateDefaultDisplayNodes()
             scale_heat(maps[key], thresholds[key], heat_colors)
+    title = f"{name} evidence"
+    diverging = make_color_table(colors_node(EVIDENCE, f"{title} colors"), EVIDENCE, DIVERGING)
+    maps[EVIDENCE] = outputs.node(f"maps.{EVIDENCE}", "vtkMRMLScalarVolumeNode", title)
+    inside = images.bands[SHOWN_MAP] > 0
+    _fill_volume(maps[EVIDENCE], np.where(inside, images.evidence, np.float32(OUTSIDE_EVIDENCE)), t1_map)
+    if maps[EVIDENCE].GetDisplayNode() is None:
+        maps[EVIDENCE].CreateDefaultDisplayNodes()
+        scale_evidence(maps[EVIDENCE], diverging)
     title = f"{name} left ventricle"
     part_colors = _fill_colors(colors_node("ventricle", f"{title} parts"), VENTRICLE_COLORS)
     labels[VENTRICLE] = labels_node(VENTRICLE, title, images.ventricle, part_colors)

@@ -40,7 +40,8 @@ class StandIn(nn.Module):
 
     def forward(self, x: Tensor) -> ACNetOutput:
         log_odds, mask = self._answer(x)
-        return ACNetOutput(torch.stack([torch.zeros_like(log_odds), log_odds], dim=1), (mask, mask))
+        evidence = (log_odds / 32**2)[:, None, None].expand(-1, 32, 32)
+        return ACNetOutput(torch.stack([torch.zeros_like(log_odds), log_odds], dim=1), (mask, mask), evidence)
 
 
 def a_classifier(

@@ -13,6 +13,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.scene.display import (
     OVERLAYS,
     STYLES,
@@ -45,11 +46,11 @@ def composites(scene: Scene) -> dict[str, slicer.vtkMRMLSliceCompositeNode]:
     return {node.GetLayoutName(): node for node in nodes_of_class(scene, "vtkMRMLSliceCompositeNode")}
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", [overlay for overlay in OVERLAYS if overlay != EVIDENCE])
 def test_an_overlay_in_bands_is_the_label_layer_of_every_view(
     a_result: ResultNodes, a_scene: Scene, overlay: str
 ) -> None:
-    assert set(a_result.labels) == set(OVERLAYS)
+    assert set(a_result.labels) == set(OVERLAYS) - {EVIDENCE}
     show_display(a_result, a_scene, Display(overlay, opacity=0.25))
     for composite in composites(a_scene).values():
         assert composite.GetBackgroundVolumeID() == a_result.t1_volume.GetID()
@@ -80,6 +81,32 @@ def test_a_heat_map_is_scaled_by_the_models_thresholds_and_see_through_outside_t
     values = slicer.util.arrayFromVolume(a_result.maps["combined"])
     seen = (values >= display.GetLowerThreshold()) & (values <= display.GetUpperThreshold())
     np.testing.assert_array_equal(seen, slicer.util.arrayFromVolume(a_result.labels["combined"]) > 0)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_evidence_is_the_foreground_in_any_style_on_a_scale_with_nothing_in_its_middle(
+    a_result: ResultNodes, a_scene: Scene, a_study: Callable, style: str
+) -> None:
+    show_display(a_result, a_scene, Display(EVIDENCE, style))
+    node = a_result.maps[EVIDENCE]
+    for composite in composites(a_scene).values():
+        assert (composite.GetForegroundVolumeID(), composite.GetLabelVolumeID()) == (node.GetID(), None)
+    display, values = node.GetDisplayNode(), slicer.util.arrayFromVolume(node)
+    assert display.GetWindowLevelMin() == -display.GetWindowLevelMax()
+    colors = [color_of(display.GetColorNode(), index) for index in (0, 127, 255)]
+    assert colors[0][2] > colors[0][0], "blue speaks for normal"
+    assert max(colors[1]) - min(colors[1]) < 0.05
+    assert colors[2][0] > colors[2][2], "red speaks for DCM"
+    seen = (values >= display.GetLowerThreshold()) & (values <= display.GetUpperThreshold())
+    np.testing.assert_array_equal(seen, slicer.util.arrayFromVolume(a_result.labels["combined"]) > 0)
+    expected = a_study(t1_map_from_volume_node(a_result.t1_volume)).images[0].evidence
+    np.testing.assert_array_equal(values[seen], expected[seen])
+
+
+def color_of(table: slicer.vtkMRMLColorTableNode, index: int) -> list[float]:
+    color = [0.0] * 4
+    table.GetColor(index, color)
+    return color[:3]
 
 
 def test_the_ventricle_has_no_heat_map_and_stays_a_label(a_result: ResultNodes, a_scene: Scene) -> None:
