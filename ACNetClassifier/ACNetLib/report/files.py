@@ -25,7 +25,7 @@ from ACNetLib.inference.result import StudyResult
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.report.page import report_page
 from ACNetLib.report.picture import section_picture
-from ACNetLib.report.wording import reference_text, verdict_rule
+from ACNetLib.report.wording import attention_text, reference_text, verdict_rule
 from ACNetLib.ventricle.aha import Segment
 
 SOFTWARE = "SlicerACNet"
@@ -109,7 +109,11 @@ def result_values(study: StudyResult) -> dict[str, Any]:
         "uncertain_range": list(study.uncertain_range),
         "verdict_words": verdict_rule(study.uncertain_range),
         "moved_by": {"shift_mm": RANGE_SHIFT_MM, "turn_degrees": RANGE_TURN_DEGREES},
-        "attention": {"map": SHOWN_MAP, "band_names": list(BAND_NAMES)},
+        "attention": {
+            "map": SHOWN_MAP,
+            "band_names": list(BAND_NAMES),
+            "words": attention_text(study.model),
+        },
         "warnings": list(study.warnings),
     }
     result: dict[str, Any] = without_nan({**values, **derived})

@@ -19,6 +19,7 @@ from ACNetLib.report.template import FIGURE, HEAD, MAP, PAGE, ROW, SCALE, SEGMEN
 from ACNetLib.report.wording import (
     UNKNOWN,
     VERDICT_WORDS,
+    attention_text,
     probability_text,
     quantity_text,
     reference_text,
@@ -107,6 +108,7 @@ def report_page(study: StudyResult, pictures: Sequence[bytes]) -> str:
             filled('<tr><th scope="row">$what</th><td>$value</td></tr>\n', what=what, value=value)
             for what, value in _model_rows(study)
         ),
+        attention=attention_text(study.model),
         citation=CITATION,
         software=f"Made by SlicerACNet {__version__}.",
     )

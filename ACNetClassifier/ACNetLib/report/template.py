@@ -67,9 +67,10 @@ $model_rows</tbody>
 <section aria-labelledby="overlay">
 <h2 id="overlay">How to read the overlay</h2>
 <p>The colours are bands of the attention, the product of the modules' mean masks, on a scale that is fixed for the
-model: the higher the band, the more the network weighted the features of that place, to about 4 mm. This is a weight
-and no proof: in the shipped model the masks are diffuse and most of the decision is made without them, so read the
-overlay neither as an outline of anything nor as the reason for the verdict.</p>
+model: the higher the band, the more the network weighted the features of that place, to about 4 mm. $attention</p>
+<p>Evidence (evidence.nrrd, in Slicer the overlay <em>Evidence</em>) is what each place adds to the log odds of DCM,
+per cm²: over a slice's crop it adds up to the slice's log odds. It says what the network found there, not that it was
+right.</p>
 </section>
 </main>
 <footer>

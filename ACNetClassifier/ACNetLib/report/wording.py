@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ACNetLib.inference.probability import Verdict
+from ACNetLib.models.card import ModelCard
 
 if TYPE_CHECKING:
     from ACNetLib.inference.record import StudyRecord
@@ -67,6 +68,28 @@ def reference_text(study: StudyRecord) -> str:
         f"{text} The networks saw T1 times {study.t1_factor:.3f}, which brings it to the normal of the model's "
         f"training, {study.model.normal_t1_ms[0]:.0f} ms."
     )
+
+
+def attention_text(card: ModelCard) -> str:
+    """What the model's attention is worth, by the measurements in its card."""
+    status = "Attention is not validated as an explanation: it is a weight, neither an outline nor the reason."
+    match card.metrics.get("attention"):
+        case {
+            "enrichment": {
+                "combined": {
+                    "normal": {"own_map": {"wall": int() | float() as normal}},
+                    "dcm": {"own_map": {"wall": int() | float() as dcm}},
+                }
+            },
+            "auroc": {"own_masks": int() | float() as own, "mean_masks": int() | float() as mean},
+        }:
+            simulated = "simulated " if card.metrics.get("simulated") else ""
+            return (
+                f"{status} In {simulated}patients whom the model had not seen, attention in the wall was {normal:.1f} "
+                f"(normal) and {dcm:.1f} (DCM) times that of the whole crop, and without masks of their own the AUROC "
+                f"fell from {own:.3f} to {mean:.3f}."
+            )
+    return f"{status} It has not been measured for this model."
 
 
 def study_septum_text(study: StudyRecord) -> str:

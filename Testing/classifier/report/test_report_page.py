@@ -133,7 +133,7 @@ def test_a_verdict_at_another_field_strength_is_said_to_be_not_valid(study: Stud
     text = page_of(with_map(study, field_mismatch=True, field_strength_tesla=3.0)).text
     said = "Field strength mismatch: result not valid. The map is from 3 T, the model is for 1.5 T."
     assert text.index(said) < text.index("Probability of DCM")
-    assert "not valid" not in page_of(study).text
+    assert "result not valid" not in page_of(study).text
 
 
 def test_warnings_of_the_study_and_of_its_sections_are_listed(study: StudyResult) -> None:
@@ -225,3 +225,14 @@ def test_the_page_says_the_reference_and_shows_z_scores_beside_septal_t1(study: 
     assert "median of the slices: 1043 ms, z-score +1.1." in text
     assert "uncertain from 0.2 to below 0.8" in text
     assert "uncertain from 0.1 to below 0.9" in page_of(replace(known, reference=None)).text
+
+
+def test_what_the_page_says_of_attention_follows_the_models_own_measurements(study: StudyResult) -> None:
+    assert "not validated as an explanation" in page_of(study).text
+    assert "It has not been measured for this model." in page_of(study).text
+    own = {"normal": {"own_map": {"wall": 7.79}}, "dcm": {"own_map": {"wall": 6.35}}}
+    auroc = {"own_masks": 0.9501, "mean_masks": 0.9133}
+    metrics = {"attention": {"enrichment": {"combined": own}, "auroc": auroc}, "simulated": True}
+    text = page_of(replace(study, model=replace(study.model, metrics=metrics))).text
+    assert "In simulated patients whom the model had not seen, attention in the wall was 7.8 (normal) and 6.3" in text
+    assert "the AUROC fell from 0.950 to 0.913" in text
