@@ -69,7 +69,7 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
         try:
             volume = read_dicom_files([Path(file) for file in loadable.files], loadable.name, loadable.postContrast)
         except ACNetError as error:
-            slicer.util.errorDisplay(str(error), windowTitle=self.loadType)
+            slicer.util.errorDisplay(error.shown, windowTitle=self.loadType)
             return None
         node = self._add_volume(volume, loadable)
         instances = [slicer.dicomDatabase.fileValue(file, self.tags["instanceUID"]) for file in loadable.files]
@@ -85,7 +85,7 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
             t1_map = t1_map_from_image(volume.image, *source, Reading(post_contrast=loadable.postContrast))
         except ACNetError as refusal:
             advice = _("It was loaded to look at; ACNet will not classify it.")
-            slicer.util.warningDisplay(f"{refusal} {advice}", windowTitle=self.loadType)
+            slicer.util.warningDisplay(f"{refusal.shown} {advice}", windowTitle=self.loadType)
             return add_t1_map(T1Map(volume.image, *source), slicer.mrmlScene)
         for warning in (*volume.warnings, *t1_map.warnings):
             logging.warning(f"{t1_map.name}: {warning}")

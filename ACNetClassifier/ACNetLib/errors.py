@@ -9,21 +9,28 @@ _KEPT_START, _GAP = 250, " [...] "
 class ACNetError(Exception):
     """A user's error. Its text names the file or field, what was found, what was expected and what to do.
 
-    Where several things are wrong at once, such as rows of a table, each is an argument of its own.
+    Where several things are wrong at once, such as rows of a table, each is an argument of its own. cli, panel: what to
+    do where the command and Slicer's panel differ: a sentence with an option, and the key of a sentence in
+    `ACNetLib.panel.texts.remedy_text`, which is translated.
     """
 
+    def __init__(self, *parts: object, cli: str = "", panel: str = "") -> None:
+        super().__init__(*parts)
+        self.cli, self.panel = cli, panel
+
     def __str__(self) -> str:
-        return " ".join(escaped(str(part)) for part in self.args)
+        return " ".join(escaped(str(part)) for part in (*self.args, self.cli) if part != "")
 
     @property
     def lines(self) -> tuple[str, ...]:
         """A line for each thing that is wrong, as commands print them."""
-        return tuple(one_line(str(part)) for part in self.args)
+        *first, last = map(str, self.args or ("",))
+        return (*map(one_line, first), one_line(f"{last} {self.cli}".strip()))
 
     @property
     def shown(self) -> str:
-        """All lines, as a panel shows them."""
-        return "\n".join(self.lines)
+        """All lines without the command's options, as a panel shows them."""
+        return "\n".join(one_line(str(part)) for part in self.args)
 
 
 class VentricleNotFound(ACNetError):

@@ -22,7 +22,7 @@ from typing import NoReturn
 from ACNetLib import __version__
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import WORLD_ERRORS, not_written
-from ACNetLib.inference.torch_errors import torch_error_text
+from ACNetLib.inference.torch_errors import torch_error
 
 LARGEST_SPACING_MM = 1000.0
 USER_ERROR, OUR_ERROR, STOPPED, ENDED_AT_ONCE = 2, 1, 3, 130
@@ -117,8 +117,8 @@ def _what_to_do(error: Exception) -> tuple[str, ...]:
     """A line for each thing that a user can put right; none for an error of ours."""
     if isinstance(error, ACNetError):
         return tuple(error.lines)
-    if (text := torch_error_text(error)) is not None:
-        return (one_line(text),)
+    if (known := torch_error(error)) is not None:
+        return known.lines
     if isinstance(error, OSError) and error.errno in WORLD_ERRORS:
         return (one_line(not_written(error.filename or "output", error)),)
     return ()

@@ -31,8 +31,8 @@ def without_copies(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tupl
         if image.file not in copies and not _is_copy(image, original):
             raise ACNetError(
                 f"{original.file.parent.name}/{original.file.name} and {image.file.parent.name}/{image.file.name} "
-                "differ, but have the same SOPInstanceUID; expected one of them. Leave the wrong one out "
-                "(--leave-out), or give the folder of the right one."
+                "differ, but have the same SOPInstanceUID; expected one of them.",
+                cli="Leave the wrong one out with --leave-out, or give the folder of the right one.",
             )
         copies.add(image.file)
     notes = (f"Counted once, because another file is the same: {len(copies)} of its files.",) if copies else ()

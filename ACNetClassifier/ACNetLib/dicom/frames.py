@@ -193,16 +193,16 @@ def _at_same_place(first: Section, second: Section, name: str) -> ACNetError:
     pair = f"{name}: T1 map images {_pair(first, second)} lie at the same place"
     if times := computed_from(first.header, second.header):
         return ACNetError(
-            f"{pair} and have {times}, like the images that a map is computed from; expected the map, one a slice. "
-            "Choose the map's series (--series), or leave the others out (--leave-out NAME,NAME)."
+            f"{pair} and have {times}, like the images that a map is computed from; expected the map, one a slice.",
+            cli="Choose the map's series with --series, or leave the others out with --leave-out NAME,NAME.",
         )
     if first.header.get("SeriesInstanceUID") != second.header.get("SeriesInstanceUID"):
         return ACNetError(f"{pair}; expected one a slice. {ADVICE}")
     numbers = [number_of(section.header, "AcquisitionNumber") for section in (first, second)]
     told = f" (acquisitions {numbers[0]:g} and {numbers[1]:g})" if None not in numbers else ""
     return ACNetError(
-        f"{pair}, as after a repeated breath-hold{told}; expected one a slice. Leave the worse one out "
-        f"(--leave-out {first.file.name} or --leave-out {second.file.name})."
+        f"{pair}, as after a repeated breath-hold{told}; expected one a slice.",
+        cli=f"Leave the worse one out: --leave-out {first.file.name} or --leave-out {second.file.name}.",
     )
 
 

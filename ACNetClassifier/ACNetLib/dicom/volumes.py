@@ -34,7 +34,7 @@ class NoSingleStack(ACNetError):
     """
 
     def __init__(self, reason: str, choice: str, images: list[DicomImage], warnings: tuple[str, ...]) -> None:
-        super().__init__(f"{reason} {choice}".strip())
+        super().__init__(reason, cli=choice)
         self.choice, self.images, self.warnings = choice, images, warnings
 
 
@@ -146,13 +146,15 @@ def _no_map(images: list[DicomImage], name: str) -> NoT1Map:
     if after_contrast:
         return NoT1Map(
             f"{name}: its only T1 maps are from after contrast ({_list_maps(after_contrast)}: "
-            f"{after_contrast[0].score.reasons[-1]}); expected a native T1 map. Give the native map's folder, or "
-            "--post-contrast if you want the result all the same."
+            f"{after_contrast[0].score.reasons[-1]}); expected a native T1 map.",
+            cli="Give the native map's folder, or --post-contrast if you want the result all the same.",
+            panel="native map",
         )
     return NoT1Map(
         f"{name}: none of its {len(images)} DICOM images is a native T1 map (found {_list_series(images)}); "
         "expected grey-scale MR images with T1 MAP in ImageType or a SeriesDescription that ends in _MOCO_T1, "
-        "taken before contrast. If you know the series to be the T1 map, choose it with --series."
+        "taken before contrast.",
+        cli="If you know the series to be the T1 map, choose it with --series.",
     )
 
 

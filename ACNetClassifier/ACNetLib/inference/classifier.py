@@ -257,7 +257,9 @@ class Classifier:
             best = max(ventricle.confidence for ventricle in found)
             raise VentricleNotFound(
                 f"{t1_map.name}: the left ventricle was not found on any slice (highest confidence {best:.2f}, "
-                f"expected {threshold:.2f} or more). Give its centre (--center=L,P,S; in Slicer a control point)."
+                f"expected {threshold:.2f} or more).",
+                cli="Give its centre: --center=L,P,S.",
+                panel="centre",
             )
         doubts = [
             f"Slice {ventricle.section} was left out: the left ventricle was not found on it (confidence "

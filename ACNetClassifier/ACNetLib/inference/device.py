@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.torch_errors import is_out_of_memory, torch_error_text
+from ACNetLib.inference.torch_errors import is_out_of_memory, torch_error
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -96,7 +96,7 @@ def infer(network: nn.Module, inputs: Tensor, choice: DeviceChoice, half: bool =
         if not is_out_of_memory(error):
             raise
         if not choice.automatic or choice.device == "cpu":
-            raise ACNetError(str(torch_error_text(error))) from error
+            raise torch_error(error) or error from error
     # Only here: the error held on to what filled the memory.
     with torch.inference_mode():
         return network.to("cpu")(inputs), _processor_instead_of(choice)

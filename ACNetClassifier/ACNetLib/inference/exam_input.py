@@ -88,7 +88,7 @@ def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomV
     except ACNetError as error:
         if not no_stack.choice:
             raise no_stack from error
-        raise ACNetError(f"{error} {no_stack.choice}") from error
+        raise ACNetError(*error.args, cli=f"{error.cli} {no_stack.choice}".strip()) from error
     return volumes
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from importlib.metadata import PackageNotFoundError, version
 
+from ACNetLib.errors import ACNetError
+
 INSTALL_AGAIN = (
     "Install it again (in Slicer: module PyTorch Util, Uninstall PyTorch, restart, Install PyTorch; "
     "else pip install --force-reinstall torch)."
@@ -14,20 +16,21 @@ MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 """Of CUDA and MPS; of the processor on Linux; of the processor on Windows."""
 
 
-def torch_error_text(error: BaseException) -> str | None:
+def torch_error(error: BaseException) -> ACNetError | None:
     """One sentence and its remedy; None where the error is another one."""
     if is_out_of_memory(error):
-        return (
+        return ACNetError(
             f"PyTorch: the device has too little memory ({_first_line(error)}). Close other programs that use it, "
-            "choose the processor (--device cpu), or for a training a smaller batch_size."
+            "choose the processor as device, or for a training a smaller batch_size.",
+            cli="The processor is --device cpu.",
         )
     if not isinstance(error, ImportError | OSError | AttributeError | NameError | RuntimeError):
         return None
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-        return f"PyTorch is not installed. {INSTALL_AGAIN}"
+        return ACNetError(f"PyTorch is not installed. {INSTALL_AGAIN}")
     if not _was_loading_torch(error):
         return None
-    return f"PyTorch is installed but can't be loaded ({_first_line(error)}){_age()}. {INSTALL_AGAIN}"
+    return ACNetError(f"PyTorch is installed but can't be loaded ({_first_line(error)}){_age()}. {INSTALL_AGAIN}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -111,7 +111,9 @@ def model_for_reference(mean_ms: float) -> Path:
     if not distances:
         raise ACNetError(
             "model: no shipped model knows its own normal T1, so a reference T1 can't stand for the field strength, "
-            "which the map does not tell. Give it (--field 1.5 or --field 3)."
+            "which the map does not tell.",
+            cli="Give it: --field 1.5 or --field 3.",
+            panel="field strength",
         )
     return min(distances, key=lambda path: distances[path])
 

@@ -33,7 +33,7 @@ from ACNetLib.panel.texts import (
 )
 from ACNetLib.reference.store import remember_reference
 from ACNetLib.scene.input import section_in_view, t1_map_from_volume_node
-from ACNetLib.scene.sources import DICOM_INSTANCES, field_strength_source
+from ACNetLib.scene.sources import DICOM_INSTANCES, check_one_patient, field_strength_source
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 
 FIELD_STRENGTHS = ("", "1.5", "3")
@@ -120,7 +120,7 @@ class InputView:
         try:
             reference = exam_reference(self.t1_maps, reference_of(parameters))
         except ACNetError as error:
-            return error.shown
+            return refusal_text(error)
         if one_that_tells_its_field(self.t1_maps).field_strength_tesla is None and reference is None:
             return _("Choose the field strength: the T1 map does not tell it")
         if not self._models:
@@ -131,7 +131,7 @@ class InputView:
             if parameters.sections == "chosen":
                 _section_numbers(parameters.chosen_sections)
         except ACNetError as error:
-            return error.shown
+            return refusal_text(error)
         return ""
 
     def choices(self) -> Choices:
@@ -157,6 +157,7 @@ class InputView:
             return
         self._checked, self.t1_maps, self._refusal = state, (), ""
         try:
+            check_one_patient(volumes)
             t1_maps = tuple(t1_map_from_volume_node(each, _field_strength(parameters)) for each in volumes)
             check_one_exam(t1_maps)
             self.t1_maps = t1_maps

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from html import escape
 from typing import Any
 
@@ -15,8 +14,6 @@ from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.report.wording import reference_text
 from ACNetLib.scene.sources import FieldStrengthSource
 from ACNetLib.t1map.t1_map import T1Map
-
-MINUS_OPTIONS = re.compile(r" \([^()]*--[a-z][^()]*\)")
 
 LONGEST_NAME = 14
 
@@ -126,8 +123,22 @@ def other_copy_text(better: str) -> str:
 
 
 def refusal_text(error: Exception) -> str:
-    """What can't be done and why, without the command's options, which messages of the library give in parentheses."""
-    return MINUS_OPTIONS.sub("", error.shown if isinstance(error, ACNetError) else one_line(str(error)))
+    """What can't be done and why, and what to do about it in the panel."""
+    if not isinstance(error, ACNetError):
+        return one_line(str(error))
+    return f"{error.shown} {remedy_text(error.panel)}".strip()
+
+
+def remedy_text(key: str) -> str:
+    """What to do in the panel, by the key that an ACNetError has for it."""
+    texts = {
+        "": "",
+        "field strength": _('Choose it under "Field strength".'),
+        "wrong field strength": _('If the header is wrong, choose the field strength under "Field strength".'),
+        "centre": _("Place a control point in the left ventricle and choose it as its centre."),
+        "native map": _("Choose the native map."),
+    }
+    return texts[key]
 
 
 def input_text(t1_map: T1Map, field_strength_source: FieldStrengthSource | None) -> str:

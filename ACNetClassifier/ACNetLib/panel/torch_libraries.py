@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ACNetLib.errors import ACNetError
-from ACNetLib.inference.torch_errors import torch_error_text
+from ACNetLib.inference.torch_errors import torch_error
 
 SHORT_WAITS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 """For the libraries that share PyTorch's work among threads: how long a thread that waits for another keeps its core
@@ -28,9 +27,9 @@ def import_torch() -> None:
                 _load_libraries()
                 import torch  # noqa: F401
         except Exception as error:
-            if (text := torch_error_text(error)) is None:
+            if (known := torch_error(error)) is None:
                 raise
-            raise ACNetError(text) from error
+            raise known from error
     elif not os.environ.keys() >= SHORT_WAITS.keys():  # somebody else has imported it
         _leave_a_core_free()
 

@@ -48,7 +48,10 @@ USUAL_NORMAL_LPS = np.array([-0.62, 0.60, 0.50]) / np.linalg.norm([0.62, 0.60, 0
 LARGEST_USUAL_ANGLE_DEGREES = 60.0
 PLANES = ("sagittal", "coronal", "axial")
 
-POST_CONTRAST_REMEDY = "Give the native map (or --post-contrast if you want the result all the same)."
+NATIVE_MAP = {
+    "cli": "Give the native map, or --post-contrast if you want the result all the same.",
+    "panel": "native map",
+}
 POST_CONTRAST_WARNING = "The map is from after contrast; the model knows native maps only: result not valid."
 
 
@@ -224,8 +227,8 @@ def _check_native(image: sitk.Image, name: str) -> None:
     if tissue.size * pixel_mm2 >= SMALLEST_TISSUE_MM2 and shows_contrast:
         raise ACNetError(
             f"{name}: only {native:.0%} of its tissue has a T1 above {NATIVE_MS:g} ms (median {np.median(tissue):.0f} "
-            f"ms), as after contrast; expected a native T1 map, with {SMALLEST_NATIVE_FRACTION:.0%} or more. "
-            f"{POST_CONTRAST_REMEDY}"
+            f"ms), as after contrast; expected a native T1 map, with {SMALLEST_NATIVE_FRACTION:.0%} or more.",
+            **NATIVE_MAP,
         )
     t1_ms = sitk.GetArrayViewFromImage(image)
     within = np.mean((t1_ms >= MUSCLE_MS[0]) & (t1_ms <= MUSCLE_MS[1]), where=t1_ms > 0)
@@ -242,7 +245,8 @@ def check_native_blood(t1_ms: np.ndarray, name: str) -> None:
     if median < SHORTEST_BLOOD_MS:
         raise ACNetError(
             f"{name}: blood in its left ventricle has a T1 of {median:.0f} ms, as after contrast; expected a native T1 "
-            f"map, with {SHORTEST_BLOOD_MS:g} ms or more. {POST_CONTRAST_REMEDY}"
+            f"map, with {SHORTEST_BLOOD_MS:g} ms or more.",
+            **NATIVE_MAP,
         )
 
 

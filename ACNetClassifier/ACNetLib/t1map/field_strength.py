@@ -31,7 +31,9 @@ def check_field_strength(field_strength_tesla: float | None, name: str) -> None:
         return
     raise ACNetError(
         f"{name}: its field strength is {field_strength_tesla:g} T; expected 1.5 or 3 T. T1 depends on the field, "
-        "and there is no model for this one. If the header is wrong, say the field strength (--field, or in the panel)."
+        "and there is no model for this one.",
+        cli="If the header is wrong, give the field strength: --field 1.5 or --field 3.",
+        panel="wrong field strength",
     )
 
 
@@ -62,7 +64,9 @@ def require_field_strength(t1_map: T1Map) -> float:
     if t1_map.field_strength_tesla is None:
         raise ACNetError(
             f"{t1_map.name}: it does not tell its field strength; expected 1.5 or 3 T, for normal T1 differs by 190 ms "
-            "between them. Give it (--field 1.5 or --field 3)."
+            "between them.",
+            cli="Give it: --field 1.5 or --field 3.",
+            panel="field strength",
         )
     return t1_map.field_strength_tesla
 

@@ -100,8 +100,8 @@ def with_spacing(header: VolumeHeader, spacing_mm: Sequence[float], name: str) -
             return header
         raise ACNetError(
             f"{name}: its header does not tell the spacing of its pixels; expected it in mm, for nothing is guessed. "
-            "Export it again with its geometry (or give that of a T1 map between columns, rows and slices, as in "
-            "--spacing 1.4,1.4,8)."
+            "Export it again with its geometry.",
+            cli="Or give that of a T1 map between columns, rows and slices, as in --spacing 1.4,1.4,8.",
         )
     pairs = zip(spacing_mm, header.spacing_mm, strict=False)
     if any(known is not None and abs(each - known) > SPACING_TOLERANCE * known for each, known in pairs):

@@ -20,7 +20,7 @@ from ACNetLib.inference.device import (
     inference_autocast,
     work_on,
 )
-from ACNetLib.inference.torch_errors import torch_error_text
+from ACNetLib.inference.torch_errors import torch_error
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import T1Map
 from conftest import Finder
@@ -129,7 +129,7 @@ def test_long_work_on_an_automatic_device_without_memory_is_done_by_the_processo
 def test_long_work_on_a_device_that_was_asked_for_ends_with_the_error_that_names_the_remedy() -> None:
     with pytest.raises(RuntimeError) as error:
         work_on(DeviceChoice("meta", "asked for"), too_much_for_a_gpu, pytest.fail)
-    assert "choose the processor" in str(torch_error_text(error.value))
+    assert "choose the processor" in str(torch_error(error.value))
 
 
 def test_a_classification_goes_on_with_the_processor(a_model: Model, an_oblique_t1_map: T1Map) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ACNetLib.inference.torch_errors import torch_error_text
+from ACNetLib.inference.torch_errors import torch_error
 from ACNetLib.sample_data import sample_cases
 from repository import REPOSITORY
 
@@ -51,7 +51,7 @@ def test_a_pytorch_that_can_not_be_loaded_is_one_line(tmp_path: Path, source: st
 
 
 def test_a_missing_pytorch_is_said(tmp_path: Path) -> None:
-    assert str(torch_error_text(ModuleNotFoundError("No module named 'torch'", name="torch"))).startswith(
+    assert str(torch_error(ModuleNotFoundError("No module named 'torch'", name="torch"))).startswith(
         "PyTorch is not installed. "
     )
 
@@ -63,7 +63,7 @@ def test_another_error_is_not_pytorchs() -> None:
         RuntimeError("shapes differ"),
         KeyError("torch"),
     ):
-        assert torch_error_text(error) is None
+        assert torch_error(error) is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_another_error_is_not_pytorchs() -> None:
     ],
 )
 def test_a_full_memory_names_the_remedies(text: str) -> None:
-    said = str(torch_error_text(RuntimeError(f"{text}\nmore lines")))
+    said = str(torch_error(RuntimeError(f"{text}\nmore lines")))
     assert text[:20] in said
     assert "--device cpu" in said
     assert "batch_size" in said

@@ -110,11 +110,13 @@ def test_a_users_error_in_the_thread_becomes_a_sentence_without_options_of_the_c
     a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, raised: list[BaseException]
 ) -> None:
     def refuse(*_arguments: object) -> None:
-        raise ACNetError("It was not found. Give its centre (--center=L,P,S; in Slicer a control point).")
+        raise ACNetError("It was not found.", cli="Give its centre: --center=L,P,S.", panel="centre")
 
     a_classifier.answer = refuse
     classify(a_module, a_volume)
-    assert ui.statusLabel.text == "It was not found. Give its centre."
+    assert ui.statusLabel.text == (
+        "It was not found. Place a control point in the left ventricle and choose it as its centre."
+    )
     assert ui.applyButton.enabled
     assert not raised
 
