@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from ACNetLib.networks.localizer import LocalizerCard
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
+CODE = (
+    ":(top)",
+    ":(top,exclude)Documentation/results",
+    ":(top,exclude)Documentation/images",
+    ":(top,exclude)ACNetClassifier/Resources/Models",
+)
+"""All but what `make models` and its kind write themselves, one step after the other. A record has its model's hash."""
 
 
 def provenance(command_line: str, card: ModelCard | LocalizerCard | None = None) -> dict[str, Any]:
@@ -26,7 +33,7 @@ def provenance(command_line: str, card: ModelCard | LocalizerCard | None = None)
         **model,
         "command": command_line,
         "commit": commit,
-        "uncommitted_changes": commit is not None and bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "uncommitted_changes": commit is not None and bool(_git("status", "--porcelain", "-uno", "--", *CODE)),
         "versions": {"SlicerACNet": __version__, **{name: version(name) for name in LIBRARIES}},
     }
 

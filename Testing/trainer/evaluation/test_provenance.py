@@ -46,3 +46,24 @@ def test_a_copy_in_a_repository_around_us_has_no_commit(tmp_path: Path, monkeypa
     subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
     subprocess.run(["git", *identity, "commit", "--quiet", "-m", "with all their packages"], cwd=tmp_path, check=True)
     assert provenance("acnet-train")["commit"] is None, "it is tracked, but not where our working copy has it"
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_change"),
+    [
+        ("Documentation/results/localizer-simulated.json", False),
+        ("ACNetClassifier/Resources/Models/localizer-simulated.safetensors", False),
+        ("ACNetClassifier/ACNetLib/errors.py", True),
+        ("Documentation/tables.py", True),
+    ],
+)
+def test_what_an_earlier_step_of_make_models_wrote_is_no_change_of_the_code(
+    changed: str, is_change: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--shared", str(REPOSITORY), str(clone)], check=True)
+    own = clone / "ACNetTrainer" / "ACNetTrainerLib" / "evaluation" / "provenance.py"
+    monkeypatch.setattr(provenance_module, "__file__", str(own))
+    assert provenance("acnet-train")["uncommitted_changes"] is False
+    (clone / changed).write_bytes(b"other")
+    assert provenance("acnet-train")["uncommitted_changes"] is is_change
