@@ -103,6 +103,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
             ),
             outside_fraction=grid.crop(t1_map).outside_fraction,
             confidence=0.97 - 0.1 * grid.section,
+            outside_score=float("nan"),
             measures=SectionMeasures(1043.2, 1021.7, 2703.5, 6.9),
             wall_attention=1.17 - 0.1 * grid.section,
             warnings=("The crop reaches beyond the map.",) if grid.section else (),
@@ -138,6 +139,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
         model=a_card("acnet-made-up-1.5T"),
         localizer="localizer-made-up",
         device=DeviceChoice("cpu", "no GPU was found"),
+        outside_limits=(),
         exam_warnings=(),
         images=(images,),
     )

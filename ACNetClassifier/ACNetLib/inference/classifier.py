@@ -90,6 +90,8 @@ class Classifier:
         if not model.card.attention_thresholds:
             raise ACNetError(f"model {model.card.name}: it has no attention; expected one with an attention module.")
         self._network = model.network.eval()
+        score = getattr(model.network, "outside_score", None)
+        self._outside_limits: tuple[float, ...] = () if score is None else tuple(score.limits.tolist())
         self._card = model.card.without_patients()
         self._localizer = localizer
         self._chosen_device = self._device = device
@@ -152,9 +154,10 @@ class Classifier:
             model=self._card,
             localizer=self._localizer.name,
             device=self._device,
+            outside_limits=self._outside_limits,
             exam_warnings=(),
             images=(MapImages(t1_map, attention, bands, evidence, labels),),
-        )
+        ).pooled()
 
     def move_section(
         self, result: StudyResult, place: int, center_mm: Point, progress: Progress = unwatched
@@ -303,7 +306,7 @@ class Classifier:
         _check_crops(grids, crops, t1_map)
         passes = 1 + len(_CHANGES)
         progress("sections", 1 / (1 + passes))
-        log_odds, maps, evidence = self._run(np.stack([crop.t1_ms for crop in crops]))
+        log_odds, maps, evidence, outside = self._run(np.stack([crop.t1_ms for crop in crops]))
         evidence = evidence_maps(evidence, pooling)
         around = []
         for index, change in enumerate(_CHANGES):
@@ -323,6 +326,7 @@ class Classifier:
                 network_log_odds=tuple(every_log_odds[index].tolist()),
                 outside_fraction=crop.outside_fraction,
                 confidence=ventricle.confidence,
+                outside_score=float(outside[index]),
                 measures=measure_ventricle(t1_map, ventricle),
                 wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
                 warnings=_section_warnings(crop),
@@ -330,16 +334,18 @@ class Classifier:
             judged.append(_Judged(record, attention, grid.restore(evidence[index], t1_map), inside))
         return judged
 
-    def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray], MapArray]:
-        """Uncalibrated log odds (S,), attention maps (S, 128, 128) and evidence (S, 32, 32) of sections (S, 128, 128)
-        in ms."""
+    def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray], MapArray, MapArray]:
+        """Uncalibrated log odds (S,), attention maps (S, 128, 128), evidence (S, 32, 32) and outside scores (S,) of
+        sections (S, 128, 128) in ms."""
         intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None]
         # In 32 bit, as where temperatures and threshold were chosen.
         output, self._device = infer(self._network, intensity, self._device)
         logits = output.logits.double().cpu()
         masks = [mask.float().cpu().numpy() for mask in output.masks]
         maps = {name: enlarged(values) for name, values in attention_maps(masks).items()}
-        return (logits[:, 1] - logits[:, 0]).numpy(), maps, output.evidence.float().cpu().numpy()
+        unknown = np.full(len(logits), np.nan, np.float32)
+        outside = unknown if output.outside is None else output.outside.float().cpu().numpy()
+        return (logits[:, 1] - logits[:, 0]).numpy(), maps, output.evidence.float().cpu().numpy(), outside
 
     def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return to_bands(values, inside, self._card.attention_thresholds[name])

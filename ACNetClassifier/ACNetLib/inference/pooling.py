@@ -59,6 +59,16 @@ def pool(network_log_odds: Sequence[Sequence[float]], pooling: Pooling) -> Poole
     )
 
 
+def is_outside(scores: Sequence[float], limits: Sequence[float]) -> bool:
+    """Whether the slices of a study are together unlike the training's hearts; never where the model can't tell.
+
+    limits: for the mean of one score, of two, ...; the last one also of more.
+    """
+    if not limits or any(map(math.isnan, scores)):
+        return False
+    return fmean(scores) > limits[min(len(scores), len(limits)) - 1]
+
+
 def pooling_of(card: ModelCard, prevalence_dcm: float, reference: ReferenceT1 | None) -> Pooling:
     uncertain_range = uncertain_range_of(card, reference)
     return Pooling(card.temperatures, card.training_prior_dcm, prevalence_dcm, uncertain_range)

@@ -13,7 +13,8 @@ from typing import Literal
 
 from ACNetLib.errors import ACNetError
 
-Verdict = Literal["normal", "dcm", "uncertain"]
+Verdict = Literal["normal", "dcm", "uncertain", "outside"]
+"""outside: the study's slices are unlike the hearts that the model was trained on, whatever its probability."""
 
 SCOPE = "DCM against normal only. Any other disease will still be labelled DCM or normal."
 

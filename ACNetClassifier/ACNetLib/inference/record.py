@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.pooling import median_of_known, pool, pooling_of, t1_factor, uncertain_range_of
+from ACNetLib.inference.pooling import is_outside, median_of_known, pool, pooling_of, t1_factor, uncertain_range_of
 from ACNetLib.inference.probability import Verdict
 from ACNetLib.models.card import ModelCard, card_from_values
 from ACNetLib.reference.t1 import ReferenceT1
@@ -24,6 +24,7 @@ from ACNetLib.ventricle.measures import SectionMeasures
 
 FORMAT_VERSION = 3
 """Goes up with the fields below: a record of another version is not read."""
+OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
 """How far the sections are moved and turned to see how much the probability depends on it."""
 
@@ -36,7 +37,8 @@ class SectionRecord:
 
     left_out: a reader left it out of the study's probability. log_odds_dcm: calibrated, at the study's prevalence.
     network_log_odds: the network's own, of the section as it is, then moved and turned a little. confidence: of the
-    localizer, 1 where a person gave the centre. measures: None where the wall is not known. wall_attention: mean
+    localizer, 1 where a person gave the centre. outside_score: how unlike the training's hearts the slice is, NaN where
+    the model can't tell. measures: None where the wall is not known. wall_attention: mean
     combined attention in the myocardium relative to that in the whole section; NaN where the wall is not known.
     center_lps_mm: the middle of the section grid.
     """
@@ -48,6 +50,7 @@ class SectionRecord:
     log_odds_dcm: float
     network_log_odds: tuple[float, ...]
     confidence: float
+    outside_score: float
     measures: SectionMeasures | None
     wall_attention: float
     center_lps_mm: tuple[float, float, float]
@@ -101,7 +104,9 @@ class StudyRecord:
 
     probability_dcm: at `prevalence_dcm`, from the mean log odds of the sections that count. stability: its lowest and
     highest value when the sections are moved by 3 mm and turned by 5 degrees. reference: the normal T1 of the scanner,
-    None where it is not known. model: its card, without its patients. exam_warnings: those of no single map.
+    None where it is not known. model: its card, without its patients. outside_limits: above which the mean outside
+    score of one section, of two, ... is unlike the training's hearts; empty where the model can't tell. exam_warnings:
+    those of no single map.
     """
 
     maps: tuple[MapRecord, ...]
@@ -113,6 +118,7 @@ class StudyRecord:
     model: ModelCard
     localizer: str
     device: DeviceChoice
+    outside_limits: tuple[float, ...]
     exam_warnings: tuple[str, ...]
 
     @property
@@ -144,7 +150,7 @@ class StudyRecord:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Of the exam and of its maps; what holds for all maps is said once."""
-        warnings = list(self.exam_warnings)
+        warnings = [*([OUTSIDE] if self.verdict == "outside" else []), *self.exam_warnings]
         for warning in dict.fromkeys(warning for each in self.maps for warning in each.warnings):
             having = [each.name for each in self.maps if warning in each.warnings]
             warnings.append(warning if len(having) == len(self.maps) else f"{', '.join(having)}: {warning}")
@@ -174,8 +180,12 @@ class StudyRecord:
 
     def pooled(self) -> Self:
         """The study with the probability of its sections that count. Raises ACNetError when there are none."""
-        counting = [each.network_log_odds for each in self.sections if not each.left_out]
-        return replace(self, **vars(pool(counting, pooling_of(self.model, self.prevalence_dcm, self.reference))))
+        counting = [each for each in self.sections if not each.left_out]
+        pooling = pooling_of(self.model, self.prevalence_dcm, self.reference)
+        pooled = replace(self, **vars(pool([each.network_log_odds for each in counting], pooling)))
+        if is_outside([each.outside_score for each in counting], self.outside_limits):
+            return replace(pooled, verdict="outside")
+        return pooled
 
 
 def record_values(study: StudyRecord) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ACNetLib.networks.outside import OutsideScore
+
 AttentionKind = Literal["residual", "product", "none"]
 NormalizationKind = Literal["batch", "group"]
 
@@ -26,11 +28,15 @@ class ACNetOutput(NamedTuple):
     masks: one (B, 128, 32, 32) tensor in (0, 1) for each attention module; empty when the network has no attention.
     evidence: (B, 32, 32), what each place adds to the log odds of DCM; their sum is the difference of the logits. None
     while the network is trained, and for other networks.
+    features: (B, 128), the last ones averaged over all places. None as evidence is.
+    outside: (B,), how unlike the training's hearts the slices are, see `OutsideScore`; None where it was not fitted.
     """
 
     logits: Tensor
     masks: tuple[Tensor, ...]
     evidence: Tensor | None = None
+    features: Tensor | None = None
+    outside: Tensor | None = None
 
 
 def normalization_layer(kind: NormalizationKind, channels: int) -> nn.Module:
@@ -157,7 +163,7 @@ class ACNet(nn.Module):
 
     Input: (B, 1, 128, 128), intensities in [0, 255]. The arguments are the paper's network by default; the others are
     its ablations: `attention` "product" (M * T) or "none", `attention_modules` 0 or 1, `normalization` "group" (for
-    small batches), `dropout` before the last layer.
+    small batches), `dropout` before the last layer. `outside`: with an OutsideScore.
     """
 
     def __init__(
@@ -166,6 +172,7 @@ class ACNet(nn.Module):
         attention: AttentionKind = "residual",
         normalization: NormalizationKind = "batch",
         dropout: float = 0.0,
+        outside: bool = False,
     ) -> None:
         super().__init__()
         self.down_residual = DownResidualModule(normalization)
@@ -181,6 +188,7 @@ class ACNet(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(channels, 2),
         )
+        self.outside_score = OutsideScore(channels) if outside else None
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -193,8 +201,12 @@ class ACNet(nn.Module):
             if mask is not None:
                 masks.append(mask)
         features = self.head[:2](x)
-        evidence = None if self.training else self._evidence(features)
-        return ACNetOutput(self.head[2:](features), tuple(masks), evidence)
+        logits = self.head[2:](features)
+        if self.training:
+            return ACNetOutput(logits, tuple(masks))
+        pooled = features.float().mean(dim=(2, 3))
+        outside = None if self.outside_score is None else self.outside_score(pooled)
+        return ACNetOutput(logits, tuple(masks), self._evidence(features), pooled, outside)
 
     def _evidence(self, features: Tensor) -> Tensor:
         """The logits are linear in the mean of the features over all places, so each place has its share of them."""

@@ -18,7 +18,7 @@ from ACNetLib.t1map.t1_map import T1Map
 LONGEST_NAME = 14
 
 # White letters on these can be read; blue and red differ for everybody.
-VERDICT_COLORS = {"dcm": "#a63a24", "normal": "#2a64a0", "uncertain": "#7d6300"}
+VERDICT_COLORS = {"dcm": "#a63a24", "normal": "#2a64a0", "uncertain": "#7d6300", "outside": "#6b4a86"}
 
 
 def section_choice_text(choice: str) -> str:
@@ -204,7 +204,13 @@ def model_card_details(card: dict[str, Any]) -> str:
 
 
 def verdict_word(verdict: str) -> str:
-    return {"dcm": _("DCM"), "normal": _("Normal"), "uncertain": _("Uncertain")}[verdict]
+    texts = {
+        "dcm": _("DCM"),
+        "normal": _("Normal"),
+        "uncertain": _("Uncertain"),
+        "outside": _("Unlike the training's hearts"),
+    }
+    return texts[verdict]
 
 
 def percent(fraction: float) -> str:

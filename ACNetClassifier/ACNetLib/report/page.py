@@ -35,7 +35,7 @@ CITATION = (
 )
 NOT_STATED = "not stated"
 
-_ZONE_COLORS: dict[Verdict, str] = {"normal": "#dbe7f3", "uncertain": "#f4ecd0", "dcm": "#f3d9d3"}
+_ZONE_COLORS = {"normal": "#dbe7f3", "uncertain": "#f4ecd0", "dcm": "#f3d9d3"}
 
 _CENTER_SOURCES = {
     "localizer": "The localizer found the left ventricle and drew the contours.",

@@ -153,6 +153,7 @@ a { color: inherit; }
 .verdict.dcm { border-left-color: #a63a24; }
 .verdict.normal { border-left-color: #2a64a0; }
 .verdict.uncertain { border-left-color: #a98600; }
+.verdict.outside { border-left-color: #6b4a86; }
 .probability { font-size: 1.1rem; }
 .alert { padding: 0.4rem 0.8rem; border: 2px solid #a63a24; }
 .scale { display: block; width: 100%; max-width: 46rem; margin: 0.6rem 0; }

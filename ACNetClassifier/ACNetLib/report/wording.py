@@ -11,7 +11,12 @@ from ACNetLib.models.card import ModelCard
 if TYPE_CHECKING:
     from ACNetLib.inference.record import StudyRecord
 
-VERDICT_WORDS: dict[Verdict, str] = {"normal": "normal", "uncertain": "uncertain", "dcm": "DCM"}
+VERDICT_WORDS: dict[Verdict, str] = {
+    "normal": "normal",
+    "uncertain": "uncertain",
+    "dcm": "DCM",
+    "outside": "unlike the training's hearts",
+}
 UNKNOWN = "-"
 
 

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from ACNetLib.files import harmless_cell
 
-Answer = Literal["dcm", "uncertain", "no answer", "normal", "no T1 map"]
-ANSWERS: tuple[Answer, ...] = ("dcm", "uncertain", "no answer", "normal", "no T1 map")
+Answer = Literal["dcm", "outside", "uncertain", "no answer", "normal", "no T1 map"]
+ANSWERS: tuple[Answer, ...] = ("dcm", "outside", "uncertain", "no answer", "normal", "no T1 map")
 """In the order in which they are read: a study that the software could not answer waits for a reader all the same."""
 ANSWER_WORDS: dict[Answer, str] = {
     "dcm": "DCM",
+    "outside": "unlike the training's hearts",
     "uncertain": "uncertain",
     "no answer": "no answer",
     "normal": "normal",

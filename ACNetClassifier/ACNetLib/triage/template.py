@@ -69,6 +69,7 @@ body { max-width: 90rem; }
 .worklist tr td:first-child { border-left: 0.5rem solid #999; }
 .worklist tr.dcm td:first-child { border-left-color: #a63a24; }
 .worklist tr.uncertain td:first-child { border-left-color: #a98600; }
+.worklist tr.outside td:first-child { border-left-color: #6b4a86; }
 .worklist tr.normal td:first-child { border-left-color: #2a64a0; }
 .worklist img { display: block; }
 @media print { .filter { display: none; } }

@@ -143,7 +143,7 @@ def _run(network: nn.Module, slices: FloatArray, device: DeviceChoice) -> Seen:
     with torch.inference_mode():
         for start in range(0, len(slices), BATCH_SIZE):
             batch = torch.from_numpy(slices[start : start + BATCH_SIZE])[:, None].to(device.device)
-            logits, masks, _ = network(batch)
+            logits, masks, *_ = network(batch)
             log_odds.append((logits[:, 1] - logits[:, 0]).double().cpu())
             parts.append(attention_maps([mask.float().cpu().numpy() for mask in masks]))
     maps = {name: enlarged(np.concatenate([part[name] for part in parts])) for name in parts[0]}

@@ -51,12 +51,16 @@ def check_parent(fine_tuning: FineTuning, recipe: Recipe) -> None:
 
 def start_from_parent(network: nn.Module, fine_tuning: FineTuning) -> tuple[nn.Module, ...]:
     """Give the network its parent's weights; returns the modules that must not change."""
-    network.load_state_dict(fine_tuning.parent.network.state_dict())
+    # What is unlike the parent's training says nothing of the new one.
+    weights = fine_tuning.parent.network.state_dict()
+    network.load_state_dict({key: value for key, value in weights.items() if not key.startswith("outside_score.")})
     return (network.get_submodule("down_residual"),) if fine_tuning.freeze_down_residual else ()
 
 
 def _network(card: ModelCard) -> dict[str, Any]:
-    return card.network if card.kind == COMPARISON else asdict(ACNetSettings(**card.network))
+    if card.kind == COMPARISON:
+        return card.network
+    return asdict(ACNetSettings(**{key: value for key, value in card.network.items() if key != "outside"}))
 
 
 def _text(settings: dict[str, Any]) -> str:

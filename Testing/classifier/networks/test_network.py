@@ -220,7 +220,7 @@ def test_the_evidence_of_all_places_adds_up_to_the_log_odds(normalization: Any) 
     images = torch.rand(2, 1, 128, 128) * 255
     assert network(images).evidence is None, "while it is trained"
     with torch.inference_mode():
-        logits, _, evidence = network.eval()(images)
+        logits, _, evidence, *_ = network.eval()(images)
     assert evidence.shape == (2, 32, 32)
     torch.testing.assert_close(evidence.sum(dim=(1, 2)), logits[:, 1] - logits[:, 0], rtol=1e-4, atol=1e-4)
     assert evidence.std() > 0

@@ -8,6 +8,7 @@ from typing import Any
 from .abroad import add_abroad_commands
 from .comparison import add_comparison_commands
 from .localizer import add_localizer_commands
+from .outside import add_outside_command
 from .robustness import add_robustness_commands
 from .simulation import add_simulation_commands
 
@@ -19,3 +20,4 @@ def add_research_commands(commands: argparse._SubParsersAction[Any]) -> None:
     add_robustness_commands(commands)
     add_localizer_commands(commands)
     add_abroad_commands(commands)
+    add_outside_command(commands)

@@ -1,0 +1,77 @@
+"""What is unlike the training's hearts is told by the features: of diseases that were shown, and of others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ACNetLib.networks.acnet import ACNet
+from ACNetLib.networks.outside import OutsideScore
+from ACNetTrainerLib.study.outside import Group, fit_score, share_outside
+
+CHANNELS = 128
+RANDOM = np.random.default_rng(4)
+# Slices vary along forty directions of the features; DCM lies along the first.
+MIXING = RANDOM.normal(0, 1, (40, CHANNELS))
+
+
+def group(name: str, patients: int, place: dict[int, float]) -> Group:
+    """Three slices of each patient, the components at `place` shifted."""
+    components = RANDOM.normal(0, 1, (3 * patients, 40))
+    for component, shift in place.items():
+        components[:, component] += shift
+    features = (components @ MIXING).astype(np.float32)
+    return Group(features, tuple(f"{name}-{index // 3}" for index in range(3 * patients)))
+
+
+def joined(first: Group, second: Group) -> Group:
+    return Group(np.concatenate([first.features, second.features]), first.patients + second.patients)
+
+
+@pytest.fixture(scope="module")
+def score() -> OutsideScore:
+    seen = joined(group("normal", 150, {}), group("dcm", 150, {0: 3.0}))
+    unseen = joined(group("other normal", 400, {}), group("other dcm", 400, {0: 3.0}))
+    is_dcm = np.repeat([False, True], 450)
+    return fit_score(seen, is_dcm, {"hcm": group("hcm", 40, {1: 2.5, 2: -2.0})}, unseen)
+
+
+def test_a_disease_that_was_shown_is_told_from_normal_and_dcm(score: OutsideScore) -> None:
+    assert share_outside(score, group("new hcm", 60, {1: 2.5, 2: -2.0}))["value"] > 0.9
+
+
+def test_about_one_in_twenty_of_new_normal_and_dcm_patients_is_called_unlike(score: OutsideScore) -> None:
+    share = share_outside(score, joined(group("new normal", 400, {}), group("new dcm", 400, {0: 3.0})))
+    assert 0.025 < share["value"] < 0.085
+    assert share["patients"] == 800
+
+
+def test_what_lies_far_away_in_a_direction_that_nobody_showed_is_unlike_too(score: OutsideScore) -> None:
+    assert share_outside(score, group("far", 60, {5: 9.0, 7: -9.0, 9: 9.0}))["value"] > 0.9
+
+
+def test_limits_fall_with_the_number_of_slices_for_a_mean_varies_less(score: OutsideScore) -> None:
+    one, two, three = score.limits.tolist()
+    assert one > two > three
+
+
+def test_a_network_gives_the_score_of_its_own_features() -> None:
+    torch.manual_seed(1)
+    network = ACNet(outside=True).eval()
+    assert network.outside_score is not None
+    for name, buffer in network.outside_score.named_buffers():
+        if name != "limits":
+            buffer.copy_(torch.randn(buffer.shape) / 10)
+    with torch.inference_mode():
+        output = network(torch.rand(2, 1, 128, 128) * 255)
+    components = output.features @ network.outside_score.projection.T + network.outside_score.offset
+    expected = []
+    for one in components:
+        squared = min(
+            float((one - center) @ network.outside_score.precision @ (one - center))
+            for center in network.outside_score.centers
+        )
+        linear = float(one @ network.outside_score.linear + one**2 @ network.outside_score.square)
+        expected.append(linear + float(network.outside_score.distance * np.log1p(squared) + network.outside_score.bias))
+    assert output.outside.tolist() == pytest.approx(expected, rel=1e-3, abs=1e-3)
