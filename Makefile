@@ -84,8 +84,14 @@ $(MODELS)/judged-localizer-simulated.json: $(MODELS)/localizer-simulated.safeten
 $(MODELS)/acnet-simulated-%.safetensors: $(MODELS)/training-%/cases.csv
 	$(BIN)/acnet-train train $(<D) --recipe simulated --output $@
 
+# What is unlike the hearts of its training, the model learns after it.
+$(MODELS)/outside/acnet-simulated-%.safetensors: $(MODELS)/acnet-simulated-%.safetensors \
+		$(MODELS)/training-%/cases.csv $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv
+	$(BIN)/acnet-train fit-outside $< $(MODELS)/training-$* --others $(MODELS)/judging-$* $(MODELS)/abroad-$* \
+		--output Documentation/results/outside-$*.json --save-model $@
+
 # With the shipped localizer: hence after it.
-$(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/acnet-simulated-%.safetensors \
+$(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/outside/acnet-simulated-%.safetensors \
 		$(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv $(MODELS)/judged-localizer-simulated.json
 	$(BIN)/acnet-train evaluate $< $(MODELS)/judging-$* --training-cases $(MODELS)/training-$* \
 		--output Documentation/results/acnet-simulated-$*.json --save-model $(SHIPPED)/acnet-simulated-$*.safetensors
