@@ -19,7 +19,9 @@ def add_outside_command(commands: argparse._SubParsersAction[Any]) -> None:
     outside = commands.add_parser("fit-outside", help="teach a model to say that a heart is unlike its training's")
     outside.add_argument("model", help="name of a model, or a model file")
     outside.add_argument("cases", type=Path, help="folder of the cases that it was trained on")
-    outside.add_argument("--patients", type=int, default=100, help="simulated of each other disease (default 100)")
+    outside.add_argument(
+        "--patients", type=int, default=200, help="simulated of each disease that is shown (default 200)"
+    )
     outside.add_argument("--seed", type=seed, default=11)
     outside.add_argument("--others", type=Path, nargs="+", default=[], help="case libraries to measure it on")
     outside.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
@@ -52,8 +54,8 @@ def _fit_outside(options: argparse.Namespace) -> None:
         **found,
     }
     write_json(options.output, record)
-    for what, shares in (("shown", found["diseases_shown"]), ("left out", found["diseases_left_out"])):
+    for what, shares in (("", found["diseases"]), (", not shown", found["diseases_left_out"])):
         told = ", ".join(f"{name} {share['value']:.0%}" for name, share in shares.items())
-        print(f"Called unlike the training's hearts, simulated patients, disease {what}: {told}")
+        print(f"Called unlike the training's hearts, simulated patients{what}: {told}")
     told = ", ".join(f"{name} {share['value']:.1%}" for name, share in found["others"].items())
     print(f"Held-back normal and DCM: {found['false_alarms_held_back']['value']:.1%}; {told}; all in {options.output}")
