@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binomtest
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.pooling import is_outside
 from ACNetLib.inference.probability import Verdict, calibrated, sigmoid, verdict
 from ACNetLib.models.model import Model
 from ACNetLib.worker_pool import worker_pool
@@ -19,7 +19,7 @@ from ACNetLib.worker_pool import worker_pool
 from ..simulation.diseases import draw_diseased_patient
 from ..simulation.patient import Disease, Label, Patient, draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section
-from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm
+from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm, outside_scores
 
 Group = Label | Disease
 GROUP_NAMES: dict[Group, str] = {
@@ -32,7 +32,7 @@ GROUP_NAMES: dict[Group, str] = {
     "myocarditis": "acute myocarditis",
 }
 """Normal and DCM, which the model knows, are there for reference."""
-VERDICTS: tuple[Verdict, ...] = ("dcm", "uncertain", "normal")
+VERDICTS: tuple[Verdict, ...] = ("dcm", "outside", "uncertain", "normal")
 
 
 def judge_other_diseases(model: Model, patients: int, seed: int, device: DeviceChoice) -> dict[str, Any]:
@@ -46,22 +46,22 @@ def judge_other_diseases(model: Model, patients: int, seed: int, device: DeviceC
     ]
     with worker_pool() as pool:
         studies = tqdm(pool.map(_crops, drawn, chunksize=2), total=len(drawn), unit="patient", disable=None)
-        probabilities = np.array([_probability_dcm(model, crops, device) for crops in studies])
-    by_group = dict(zip(GROUP_NAMES, probabilities.reshape(-1, patients), strict=True))
+        answers = [_answer(model, crops, device) for crops in studies]
+    by_group = {group: answers[number * patients : (number + 1) * patients] for number, group in enumerate(GROUP_NAMES)}
     return {
         "simulated": True,
         "field_strength_tesla": model.card.field_strength_tesla,
         "uncertain_range": list(model.card.uncertain_range),
         "training_prior_dcm": model.card.training_prior_dcm,
-        "groups": {group: _summary(values, model.card.uncertain_range) for group, values in by_group.items()},
+        "groups": {group: _summary(of_group) for group, of_group in by_group.items()},
     }
 
 
 def table(groups: dict[str, Any]) -> str:
     """The groups of the result as Markdown, one a line: probabilities of DCM, and verdicts in % of the patients."""
     head = [
-        "| simulated patients | n | mean | quartiles | DCM [%] | uncertain [%] | normal [%] |",
-        "|---|---|---|---|---|---|---|",
+        "| simulated patients | n | mean | quartiles | DCM [%] | unlike [%] | uncertain [%] | normal [%] |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*head, *(_row(group, groups[group]) for group in GROUP_NAMES)])
 
@@ -88,13 +88,16 @@ def _crops(patient: Patient) -> MapArray:
         return np.stack([crop_around_truth(simulate_section(patient, level)) for level in LEVEL_NAMES])
 
 
-def _probability_dcm(model: Model, crops: MapArray, device: DeviceChoice) -> float:
+def _answer(model: Model, crops: MapArray, device: DeviceChoice) -> tuple[float, Verdict]:
+    """The study's probability of DCM and its verdict, as the classifier comes to them."""
     card, log_odds = model.card, float(log_odds_dcm(model, crops, device).mean())
-    return sigmoid(calibrated(log_odds, len(crops), card.temperatures, card.training_prior_dcm))
+    probability = sigmoid(calibrated(log_odds, len(crops), card.temperatures, card.training_prior_dcm))
+    scores, limits = outside_scores(model, crops, device)
+    return probability, "outside" if is_outside(scores, limits) else verdict(probability, card.uncertain_range)
 
 
-def _summary(probabilities: NDArray[np.float64], uncertain_range: tuple[float, float]) -> dict[str, Any]:
-    verdicts = [verdict(float(probability), uncertain_range) for probability in probabilities]
+def _summary(answers: Sequence[tuple[float, Verdict]]) -> dict[str, Any]:
+    probabilities, verdicts = np.array([each[0] for each in answers]), [each[1] for each in answers]
     lower, median, upper = np.percentile(probabilities, [25, 50, 75])
     return {
         "patients": len(probabilities),
