@@ -275,6 +275,28 @@ def diseases(field: str) -> str:
     return other_diseases.table(results(f"other-diseases-{field}")["groups"]) + "\n"
 
 
+def outside() -> str:
+    """Who is called unlike the training's hearts."""
+    records = [results(f"outside-{field}") for field in FIELDS]
+
+    def row(name: str, shares: Sequence[Record]) -> list[str]:
+        told = ("{value:.0f} ({low:.0f} to {high:.0f})", ("value", "low", "high"))
+        return [name, *(told[0].format(**{key: 100 * share[key] for key in told[1]}) for share in shares)]
+
+    held_back = [record["false_alarms_held_back"] for record in records]
+    rows = [row("normal and DCM, held back by the training", held_back)]
+    for name, place in (("judging", "at home"), ("abroad", "abroad")):
+        shares = [record["others"][f"{name}-{field}"] for record, field in zip(records, FIELDS, strict=True)]
+        rows.append(row(f"normal and DCM, {place}", shares))
+    for disease in records[0]["diseases"]:
+        shown = " (shown)" if disease in records[0]["shown"] else ""
+        rows.append(row(f"{other_diseases.GROUP_NAMES[disease]}{shown}", [r["diseases"][disease] for r in records]))
+    for disease in records[0]["diseases_left_out"]:
+        shares = [record["diseases_left_out"][disease] for record in records]
+        rows.append(row(f"{other_diseases.GROUP_NAMES[disease]}, if it is not shown", shares))
+    return markdown(["simulated patients called unlike the training's hearts [%]", "1.5 T", "3 T"], rows)
+
+
 def poor_images(field: str) -> str:
     return robustness.table(results(f"robustness-{field}")["degradations"]) + "\n"
 
@@ -350,7 +372,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "abroad-separation": abroad_separation,
     **{
         table.__name__: table
-        for table in (models, calibration, verdicts, centres, dice, measures, odd, attention, masks)
+        for table in (models, calibration, verdicts, centres, dice, measures, odd, attention, masks, outside)
     },
     "simulation-classes": partial(simulation_checks, ["AUROC"]),
     "simulation-realism": partial(simulation_checks, ["realism", "placement"]),
