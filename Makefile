@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint mypy format docs models attention studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
+.PHONY: demo test lint mypy format docs models attention reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -104,6 +104,15 @@ attention: $(FIELDS:%=attention-%)
 
 attention-%: $(MODELS)/abroad-%/cases.csv
 	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* --output Documentation/results/attention-$*-abroad.json
+
+# What the reading list is worth: Documentation/triage.md.
+reading-order: $(FIELDS:%=reading-order-%)
+
+reading-order-%: $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv
+	$(BIN)/acnet-train reading-order acnet-simulated-$* $(MODELS)/judging-$* \
+		--output Documentation/results/reading-order-$*.json
+	$(BIN)/acnet-train reading-order acnet-simulated-$* $(MODELS)/abroad-$* \
+		--output Documentation/results/reading-order-$*-abroad.json
 
 # What the shipped models say of diseases that they were not trained on, and of poor image quality.
 studies: $(FIELDS:%=studies-%)

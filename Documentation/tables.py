@@ -297,6 +297,25 @@ def outside() -> str:
     return markdown(["simulated patients called unlike the training's hearts [%]", "1.5 T", "3 T"], rows)
 
 
+def reading() -> str:
+    """How much of a list is read until 95 % of its patients with DCM are found."""
+    heads, records = [], []
+    for field in FIELDS:
+        for place, suffix in PLACES.items():
+            heads.append(f"{field[:-1]} T, {place}")
+            records.append(results(f"reading-order-{field}{suffix}"))
+
+    def told(shares: Record) -> str:
+        return "{mean:.0f} ({low:.0f} to {high:.0f})".format(**{key: 100 * shares[key] for key in shares})
+
+    rows = []
+    for prevalence in records[0]["share_read"]:
+        for order, words in (("sorted", "sorted"), ("as_they_come", "as they come")):
+            shares = [told(record["share_read"][prevalence][order]) for record in records]
+            rows.append([f"{100 * float(prevalence):.0f} %, {words}", *shares])
+    return markdown(["prevalence of DCM and order; share of the list read [%]", *heads], rows)
+
+
 def poor_images(field: str) -> str:
     return robustness.table(results(f"robustness-{field}")["degradations"]) + "\n"
 
@@ -372,7 +391,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "abroad-separation": abroad_separation,
     **{
         table.__name__: table
-        for table in (models, calibration, verdicts, centres, dice, measures, odd, attention, masks, outside)
+        for table in (models, calibration, verdicts, centres, dice, measures, odd, attention, masks, outside, reading)
     },
     "simulation-classes": partial(simulation_checks, ["AUROC"]),
     "simulation-realism": partial(simulation_checks, ["realism", "placement"]),

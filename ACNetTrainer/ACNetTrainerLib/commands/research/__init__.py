@@ -9,6 +9,7 @@ from .abroad import add_abroad_commands
 from .comparison import add_comparison_commands
 from .localizer import add_localizer_commands
 from .outside import add_outside_command
+from .reading_order import add_reading_order_command
 from .robustness import add_robustness_commands
 from .simulation import add_simulation_commands
 
@@ -21,3 +22,4 @@ def add_research_commands(commands: argparse._SubParsersAction[Any]) -> None:
     add_localizer_commands(commands)
     add_abroad_commands(commands)
     add_outside_command(commands)
+    add_reading_order_command(commands)

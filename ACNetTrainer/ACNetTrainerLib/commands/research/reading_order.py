@@ -1,0 +1,54 @@
+"""`acnet-train reading-order`: what the reading list is worth."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.commands.parser import seed
+from ACNetLib.files import require_writable, write_json
+
+from ..training import DEVICES, load_any_model
+
+
+def add_reading_order_command(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add it to the subcommands of `acnet-train`."""
+    order = commands.add_parser("reading-order", help="how much of a sorted list is read until DCM patients are found")
+    order.add_argument("model", help="name of a model, or a model file")
+    order.add_argument("cases", type=Path, help="folder of cases that the model has not seen")
+    order.add_argument("--seed", type=seed, default=12)
+    order.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
+    order.add_argument("--device", default="auto", help=DEVICES)
+    order.set_defaults(run=_reading_order)
+
+
+def _reading_order(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.device import choose_device
+
+    from ...cases.library import read_case_library
+    from ...evaluation.provenance import provenance
+    from ...study.reading_order import reading_order
+    from ...training.dataset import CaseDataset
+    from ...training.train import predict
+
+    require_writable(options.output)
+    model, library = load_any_model(options.model), read_case_library(options.cases)
+    card = model.card
+    predictions = predict(
+        model.network, CaseDataset(library, library.cases, card.intensity), choose_device(options.device)
+    )
+    _, log_odds, is_dcm = predictions.by_patient(card.temperatures, card.training_prior_dcm)
+    record = {
+        **provenance(options.command_line, card),
+        "simulated": any(case.is_simulated for case in library.cases),
+        "patients": len(is_dcm),
+        "seed": options.seed,
+        "share_read": reading_order(log_odds, is_dcm, options.seed),
+    }
+    write_json(options.output, record)
+    for prevalence, shares in record["share_read"].items():
+        print(
+            f"prevalence {float(prevalence):.0%}: 95 % of DCM found after {shares['sorted']['mean']:.0%} of the list, "
+            f"as they come after {shares['as_they_come']['mean']:.0%}"
+        )
