@@ -16,7 +16,7 @@ from ACNetLib.errors import ACNetError
 Verdict = Literal["normal", "dcm", "uncertain", "outside"]
 """outside: the study's slices are unlike the hearts that the model was trained on, whatever its probability."""
 
-SCOPE = "DCM against normal only. Any other disease will still be labelled DCM or normal."
+SCOPE = "DCM against normal only. Any other disease may still be labelled DCM or normal."
 
 
 def sigmoid(log_odds: float) -> float:

@@ -165,7 +165,7 @@ def test_the_page_shows_the_rows_in_their_order_and_needs_no_network(a_list: Pat
         assert all((a_list / name / link).is_file() for name in names)
         assert len(names) == 3
     assert "Simulated" in page or "simulated" in page
-    assert "Any other disease will still be labelled DCM or normal" in page
+    assert "Any other disease may still be labelled DCM or normal" in page
 
 
 @pytest.mark.parametrize(
