@@ -68,10 +68,10 @@ def _triage(options: argparse.Namespace) -> None:
     from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, update_reading_list
     from ACNetLib.triage.workers import cluster_workers, local_workers
 
-    if not options.folder.is_dir():
-        raise ACNetError(f"{options.folder}: there is no such folder; expected one with studies.")
     folder, output = options.folder.resolve(), options.output.resolve()
     require_writable(output / LIST_FILE)
+    if not folder.is_dir():
+        raise ACNetError(f"{options.folder}: there is no such folder; expected one with studies.")
     if options.prevalence is not None:
         check_prevalence(options.prevalence)
     choices = Choices(

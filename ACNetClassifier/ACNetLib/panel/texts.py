@@ -136,7 +136,7 @@ def remedy_text(key: str) -> str:
         "field strength": _('Choose it under "Field strength".'),
         "wrong field strength": _('If the header is wrong, choose the field strength under "Field strength".'),
         "centre": _("Place a control point in the left ventricle and choose it as its centre."),
-        "native map": _("Choose the native map."),
+        "native map": _("Give the native map."),
     }
     return texts[key]
 

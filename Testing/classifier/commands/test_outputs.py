@@ -16,6 +16,7 @@ SAMPLE = str(sample_cases()[0].volume)
 ARGUMENTS = {
     "acnet classify": [SAMPLE],
     "acnet demo": [],
+    "acnet triage": ["no folder"],
     "acnet-train simulate": ["--patients", "5000"],
     "acnet-train validate-simulation": [],
     "acnet-train gallery": ["no library"],
@@ -24,6 +25,8 @@ ARGUMENTS = {
     "acnet-train train-localizer": ["no library"],
     "acnet-train evaluate-localizer": ["no localizer", "no library"],
     "acnet-train other-diseases": ["no model"],
+    "acnet-train fit-outside": ["no model", "no library", "--save-model", "model.safetensors"],
+    "acnet-train reading-order": ["no model", "no library"],
     "acnet-train robustness": ["no model", "--figure", "figure.png"],
     "acnet-train train": ["no library"],
     "acnet-train evaluate": ["no model", "no library"],

@@ -22,6 +22,7 @@ from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.sources import DICOM_INSTANCES
 from ACNetLib.scene.views import jump_to
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map
+from conftest import with_map
 from panel_fixtures import StandInClassifier, choose, classify
 
 
@@ -223,7 +224,7 @@ def test_a_label_map_is_the_segmentation(
 ) -> None:
     label_map = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "reader")
     slicer.util.updateVolumeFromArray(label_map, np.eye(8, dtype=np.uint8)[np.newaxis])
-    a_classifier.answer = lambda t1_map, center_mm: replace(a_study(t1_map), center_source="segmentation")
+    a_classifier.answer = lambda t1_map, center_mm: with_map(a_study(t1_map), center_source="segmentation")
     ui.centerSelector.setCurrentNode(label_map)
     classify(a_module, a_volume)
     call = a_classifier.calls[0]
