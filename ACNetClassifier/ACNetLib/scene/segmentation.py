@@ -10,6 +10,7 @@ from ACNetLib.scene.input import segmentations_logic
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import subject_hierarchy_item
 
+
 def make_segmentation(nodes: ResultNodes, scene: vtkMRMLScene, overlay: str) -> vtkMRMLSegmentationNode:
     """A new segmentation of one of OVERLAYS, a segment a label that occurs, in the T1 map's geometry and folder.
 
