@@ -86,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
         help="native septal T1 of healthy volunteers, same scanner and sequence, in ms (default: the remembered one)",
     )
     classify.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
+    classify.add_argument(
+        "--dicom", action="store_true", help="write the result of a DICOM folder as DICOM SEG and SR, too"
+    )
     _add_common(classify, default_output="acnet-result")
     classify.set_defaults(run=_classify)
 
@@ -133,6 +136,10 @@ def _classify(options: argparse.Namespace) -> None:
     t1_maps = read_exam(options.inputs, reading)
     if options.sections is not None and len(t1_maps) > 1:
         raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one whose slices are counted.")
+    if options.dicom:
+        from ACNetLib.dicom_results.files import require_dicom_results
+
+        require_dicom_results(t1_maps)
     reference = exam_reference(t1_maps, given)
     classifier = _classifier(options, one_that_tells_its_field(t1_maps), reference)
     settings = Settings(
@@ -147,7 +154,7 @@ def _classify(options: argparse.Namespace) -> None:
         lambda t1_map, progress: classifier.classify(t1_map, settings, progress),
         t1_maps,
     )
-    files = _write(exam, options.output)
+    files = _write(exam, options.output, with_dicom=options.dicom)
     _print_table([(one_line(exam.maps[0].name), None, exam)])
     print(f"{reference_text(exam)} {study_septum_text(exam)}".strip())
     evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
@@ -184,11 +191,18 @@ def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: Reference
     return load_pipeline(options.model or model_for_map(t1_map, reference), device=options.device)
 
 
-def _write(exam: StudyResult, folder: Path) -> list[Path]:
+def _write(exam: StudyResult, folder: Path, with_dicom: bool = False) -> list[Path]:
     """All files of the result; the scene only where Slicer's Python packages are installed."""
     from ACNetLib.report.files import write_result
 
-    return write_result(exam, folder, partial(_save_scene, exam) if find_spec("slicer") else None)
+    save_scene = partial(_save_scene, exam) if find_spec("slicer") else None
+    return write_result(exam, folder, save_scene, partial(_write_dicom, exam) if with_dicom else None)
+
+
+def _write_dicom(exam: StudyResult, folder: Path) -> list[Path]:
+    from ACNetLib.dicom_results.files import write_dicom_results
+
+    return write_dicom_results(exam, folder)
 
 
 def _save_scene(exam: StudyResult, path: Path) -> None:

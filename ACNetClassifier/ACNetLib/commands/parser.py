@@ -37,9 +37,11 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _silence_libraries() -> None:
-    """What pydicom and SimpleITK print of unusual files is not for the user, who gets our own line."""
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module="pydicom")
+    """What pydicom and its kin print of unusual files, values of the patient among it, is not for the user, who gets
+    our own line."""
+    for library in ("pydicom", "highdicom"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module=library)
 
 
 def add_spacing_option(parser: argparse.ArgumentParser) -> None:

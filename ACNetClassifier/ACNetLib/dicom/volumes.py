@@ -38,12 +38,20 @@ class NoSingleStack(ACNetError):
         self.choice, self.images, self.warnings = choice, images, warnings
 
 
+@dataclass(frozen=True)
+class SourceSlice:
+    """Where a section comes from. frame: its number within the file, from 0."""
+
+    file: Path
+    frame: int
+
+
 @dataclass(frozen=True, eq=False)
 class DicomVolume:
     """Parallel sections as one 3-D float32 image, and what their headers tell.
 
     evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
-    the user should know of the choice. files: where the sections come from.
+    the user should know of the choice. sources: of each section, in their order.
     """
 
     image: sitk.Image
@@ -52,7 +60,7 @@ class DicomVolume:
     evidence: str
     scanner: str = ""
     warnings: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()
+    sources: tuple[SourceSlice, ...] = ()
 
 
 def read_dicom_volume(
@@ -130,7 +138,7 @@ def volume_of(
             evidence=evidence_of(chosen),
             scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
             warnings=(*notes, *loss_warnings(chosen), *padding),
-            files=tuple(dict.fromkeys(section.file for section in sections)),
+            sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
         )
 
 

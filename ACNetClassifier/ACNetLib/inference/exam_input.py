@@ -109,7 +109,8 @@ def _stacks(images: Sequence[DicomImage], name: str) -> dict[str, list[DicomImag
 
 
 def _exam_key(volume: DicomVolume) -> ExamKey:
-    header = read_dataset(volume.files[0], stop_before_pixels=True, specific_tags=["StudyInstanceUID", "PatientID"])
+    keywords = ["StudyInstanceUID", "PatientID"]
+    header = read_dataset(volume.sources[0].file, stop_before_pixels=True, specific_tags=keywords)
     return str(header.get("StudyInstanceUID", "")), str(header.get("PatientID", ""))
 
 

@@ -32,11 +32,17 @@ SOFTWARE = "SlicerACNet"
 SEGMENT_COLUMNS = (*(field.name for field in fields(Segment)), "z")
 
 
-def write_result(study: StudyResult, folder: Path, save_scene: Callable[[Path], None] | None = None) -> list[Path]:
+def write_result(
+    study: StudyResult,
+    folder: Path,
+    save_scene: Callable[[Path], None] | None = None,
+    write_dicom: Callable[[Path], list[Path]] | None = None,
+) -> list[Path]:
     """Write everything into `folder` and return the files, result.json last: where it is, the result is complete.
 
     The volumes and pictures of an exam's maps lie in folders of their own, `map_folder`. `save_scene` writes the Slicer
-    scene to the path that it is given; it is left out where Slicer's packages are not installed.
+    scene to the path that it is given; it is left out where Slicer's packages are not installed. `write_dicom` writes
+    DICOM objects into the folder that it is given, where a user asks for them.
     Raises ACNetError when `folder` holds anything already, or can't be written; when writing fails, nothing is left.
     """
     names: list[str] = []
@@ -64,6 +70,8 @@ def write_result(study: StudyResult, folder: Path, save_scene: Callable[[Path], 
         if save_scene is not None:
             save_scene(room / "scene.mrb")
             names.append("scene.mrb")
+        if write_dicom is not None:
+            names += [path.relative_to(room).as_posix() for path in write_dicom(room / "dicom")]
         if segments := study.segments:
             write_text_atomically(room / "segments.csv", segments_table(study, segments))
             names.append("segments.csv")

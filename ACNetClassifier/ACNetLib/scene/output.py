@@ -48,7 +48,7 @@ from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.table import fill_table, has_record
 from ACNetLib.scene.views import is_shown_as_acquired, show_as_acquired
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
+from ACNetLib.ventricle.labels import CAVITY_LABEL, LABEL_NAMES, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
 # Name and RGBA of each label value. Slicer names the segments that it makes of a label map so too: input.py knows
 # those of the ventricle.
@@ -59,9 +59,9 @@ ATTENTION_COLORS: Colors = {
 }
 VENTRICLE_COLORS: Colors = {
     0: ("outside", (0.0, 0.0, 0.0, 0.0)),
-    MYOCARDIUM_LABEL: ("non-septal wall", (0.85, 0.37, 0.01, 1.0)),
-    CAVITY_LABEL: ("cavity", (0.46, 0.44, 0.70, 1.0)),
-    SEPTUM_LABEL: ("septum", (0.99, 0.72, 0.39, 1.0)),
+    MYOCARDIUM_LABEL: (LABEL_NAMES[MYOCARDIUM_LABEL], (0.85, 0.37, 0.01, 1.0)),
+    CAVITY_LABEL: (LABEL_NAMES[CAVITY_LABEL], (0.46, 0.44, 0.70, 1.0)),
+    SEPTUM_LABEL: (LABEL_NAMES[SEPTUM_LABEL], (0.99, 0.72, 0.39, 1.0)),
 }
 CROP_BOX = "crop_box."
 

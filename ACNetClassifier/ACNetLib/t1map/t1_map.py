@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from ACNetLib.dicom.volumes import DicomVolume, read_dicom_volume
+from ACNetLib.dicom.volumes import DicomVolume, SourceSlice, read_dicom_volume
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import check_short_axis, check_t1_image
 from ACNetLib.t1map.field_strength import agreed_field_strength
@@ -31,6 +31,7 @@ class T1Map:
     `image` is 3-D float32, its size is (columns, rows, sections). Its positions are LPS mm and its axes may be oblique
     or left-handed: nothing is reoriented. `simulated` is True when the source says so. `evidence` tells what in the
     DICOM headers made it a T1 map. `scanner` is its manufacturer and model, "" where the source doesn't tell both.
+    `sources` are the DICOM images of its sections, none where it comes from elsewhere: paths, for no record or text.
     """
 
     image: sitk.Image
@@ -40,6 +41,7 @@ class T1Map:
     warnings: tuple[str, ...] = ()
     evidence: str = ""
     scanner: str = ""
+    sources: tuple[SourceSlice, ...] = field(default=(), repr=False)
 
     @property
     def section_count(self) -> int:
@@ -149,7 +151,7 @@ def t1_map_from_dicom(volume: DicomVolume, name: str, reading: Reading = AS_IT_I
     """A T1 map from a DICOM volume. Raises ACNetError when it is no native short-axis T1 map."""
     t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated, reading)
     warnings = (*volume.warnings, *t1_map.warnings, *check_short_axis(t1_map.normal, name))
-    return replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, warnings=warnings)
+    return replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, warnings=warnings, sources=volume.sources)
 
 
 def t1_map_from_array(

@@ -19,6 +19,7 @@ Point = Sequence[float] | NDArray[np.float64]
 
 MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL = 1, 2, 3
 """Myocardium outside the septum, cavity with the papillary muscles in it, the middle part of the septal myocardium."""
+LABEL_NAMES = {MYOCARDIUM_LABEL: "non-septal wall", CAVITY_LABEL: "cavity", SEPTUM_LABEL: "septum"}
 
 LARGEST_JUMP_MM = 25.0
 """Between the centres of neighbouring slices of one heart, in plane: farther apart one of them is something else."""

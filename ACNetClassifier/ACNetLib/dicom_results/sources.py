@@ -1,0 +1,134 @@
+"""The DICOM images that a T1 map was read from: what a DICOM object takes patient and study from, and refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from ACNetLib.dicom.guard import read_dataset
+from ACNetLib.dicom.images import MULTI_FRAME_STORAGE
+from ACNetLib.dicom.pixels import ODD_VALUES, unreadable
+from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.t1_map import T1Map
+
+MAY_BE_EMPTY = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
+"""The standard wants these in every object, if without a value; pseudonymized images often lack them."""
+ORIENTATION_AND_SPACING = ("PlaneOrientationSequence", "PixelMeasuresSequence")
+
+
+@dataclass(frozen=True, eq=False)
+class SourceImages:
+    """The images of a T1 map's slices.
+
+    headers: one a slice, in their order, or the one of the multi-frame object that has them all. frames: of each
+    slice, its number in the file, from 0.
+    """
+
+    headers: tuple[Dataset, ...]
+    frames: tuple[int, ...]
+
+    @property
+    def is_multi_frame(self) -> bool:
+        return _is_multi_frame(self.headers[0])
+
+    def of_slice(self, section: int) -> tuple[Dataset, int | None]:
+        """The header of a slice and, in a multi-frame object, the number of its frame from 1, as DICOM counts."""
+        return (self.headers[0], self.frames[section] + 1) if self.is_multi_frame else (self.headers[section], None)
+
+    def as_one_stack(self) -> list[Dataset]:
+        """Copies as highdicom wants the sources of a segmentation.
+
+        The images of one series and exactly one orientation; of a multi-frame object the frames of the slices alone,
+        in their order, with orientation and spacing in the shared groups. A T1 map may also be of several series, and
+        its orientations may differ by rounding.
+        """
+        copies = [deepcopy(header) for header in self.headers]
+        first = copies[0]
+        if self.is_multi_frame:
+            groups = [first.PerFrameFunctionalGroupsSequence[frame] for frame in self.frames]
+            first.NumberOfFrames, first.PerFrameFunctionalGroupsSequence = len(groups), groups
+            shared = first.SharedFunctionalGroupsSequence[0]
+            for keyword in ORIENTATION_AND_SPACING:
+                if keyword not in shared and keyword in groups[0]:
+                    shared[keyword] = groups[0][keyword]
+            return copies
+        for each in copies[1:]:
+            each.SeriesInstanceUID = first.SeriesInstanceUID
+            each.ImageOrientationPatient = first.ImageOrientationPatient
+        return copies
+
+    def refer(self, segmentation: Dataset) -> None:
+        """Lets a segmentation of `as_one_stack` refer to the series and the frames as they are."""
+        by_series: dict[str, list[Dataset]] = {}
+        for header, reference in zip(self.headers, segmentation.SourceImageSequence, strict=True):
+            by_series.setdefault(str(header.SeriesInstanceUID), []).append(reference)
+        segmentation.ReferencedSeriesSequence = [_series(uid, references) for uid, references in by_series.items()]
+        if self.is_multi_frame:
+            # The frames of several segments may share one reference.
+            for reference in {id(each): each for each in _frame_references(segmentation)}.values():
+                reference.ReferencedFrameNumber = self.frames[int(reference.ReferencedFrameNumber) - 1] + 1
+
+
+def read_sources(t1_map: T1Map) -> SourceImages:
+    """The headers of the images that a T1 map was read from.
+
+    Raises ACNetError for a map that was not read from DICOM, and for images that can't be the source of one object.
+    """
+    name = t1_map.name
+    if not t1_map.sources:
+        raise ACNetError(
+            f"--dicom: {name} is no DICOM; expected a DICOM folder, for the results take patient and study from its "
+            "images. Give that folder, or leave --dicom out."
+        )
+    headers = []
+    for file in dict.fromkeys(source.file for source in t1_map.sources):
+        try:
+            headers.append(read_dataset(file, stop_before_pixels=True))
+        except (InvalidDicomError, *ODD_VALUES) as error:
+            raise unreadable(file) from error
+    if len(headers) > 1 and any(map(_is_multi_frame, headers)):
+        raise ACNetError(
+            f"--dicom: the slices of {name} lie in {len(headers)} multi-frame objects; expected one such object, or "
+            "images of one frame each, for a DICOM segmentation can be made of these alone. Leave --dicom out."
+        )
+    frames_of_reference = {str(header.get("FrameOfReferenceUID", "")) for header in headers}
+    if "" in frames_of_reference or len(frames_of_reference) > 1:
+        raise ACNetError(
+            f"--dicom: the images of {name} do not tell one FrameOfReferenceUID; expected the same in all of them, for "
+            "a DICOM segmentation lies in it. Export them again from their source, or leave --dicom out."
+        )
+    for header in headers:
+        for keyword in MAY_BE_EMPTY:
+            if keyword not in header:
+                setattr(header, keyword, "")
+    return SourceImages(tuple(headers), tuple(source.frame for source in t1_map.sources))
+
+
+def _is_multi_frame(header: Dataset) -> bool:
+    return header.get("SOPClassUID") in MULTI_FRAME_STORAGE
+
+
+def _series(uid: str, references: list[Dataset]) -> Dataset:
+    series = Dataset()
+    series.SeriesInstanceUID = uid
+    series.ReferencedInstanceSequence = references
+    return series
+
+
+def _frame_references(segmentation: Dataset) -> Iterator[Dataset]:
+    for groups in segmentation.PerFrameFunctionalGroupsSequence:
+        for derivation in groups.DerivationImageSequence:
+            yield from derivation.SourceImageSequence
