@@ -21,7 +21,7 @@ import SimpleITK as sitk
 from ACNetLib.commands.main import main
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetLib.triage import reading_list
+from ACNetLib.triage import reading_list, workers
 from ACNetLib.triage.answer import Choices
 from ACNetLib.triage.reading_list import Workers, update_reading_list
 from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
@@ -219,6 +219,29 @@ def test_a_study_that_ends_its_process_is_one_row_and_the_others_go_on(
     assert reasons["ends 2"] == reasons["ends 1"]
     assert "ZeroDivisionError" in reasons["wrong"]
     assert seen[-1] == (8, 8)
+
+
+def test_watching_finds_new_studies_until_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reading_list, "answer", answered_or_ended)
+    monkeypatch.setattr(workers, "local_workers", lambda _processes: Workers(lambda: worker_pool(1, "fork"), 2))
+    write_section(tmp_path / "studies" / "a.dcm", RAMP, PatientID="a")
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            raise KeyboardInterrupt
+        write_section(tmp_path / "studies" / "b.dcm", RAMP, PatientID="b")
+
+    monkeypatch.setattr("ACNetLib.commands.triage.time.sleep", sleep)
+    arguments = ["triage", str(tmp_path / "studies"), "--output", str(tmp_path / "list"), "--device", "cpu"]
+    assert main([*arguments, "--watch", "60"]) == 3
+    assert waited == [60.0, 60.0]
+    printed = capsys.readouterr()
+    assert [line.partition(":")[0] for line in printed.out.splitlines()] == ["1 normal", "2 normal"]
+    assert "studies that are done are kept" in printed.err
 
 
 def test_rows_are_in_the_order_in_which_they_are_read_and_no_cell_is_computed() -> None:
