@@ -71,7 +71,7 @@ def train(
     with_walls = settings.mask_loss_weight > 0
     if with_walls:
         _check_masks(network, CaseLibrary(library.folder, training_cases), recipe)
-    claim_folder(work_folder, {"recipe": asdict(recipe), **_cases_record(library.cases), **lineage})
+    claim_folder(work_folder, {"recipe": asdict(recipe), **cases_record(library.cases), **lineage})
 
     training_set = CaseDataset(
         library, training_cases, recipe.intensity, recipe.augmentation, settings.seed, with_walls=with_walls
@@ -141,7 +141,7 @@ def count_cases(cases: Sequence[Case]) -> dict[str, int]:
     }
 
 
-def _cases_record(cases: Sequence[Case]) -> dict[str, Any]:
+def cases_record(cases: Sequence[Case]) -> dict[str, Any]:
     """Their names, for people, and a hash of all that the table says of them."""
     rows = json.dumps([asdict(case) for case in cases])
     return {"cases": [case.case for case in cases], "cases_sha256": hashlib.sha256(rows.encode()).hexdigest()}
