@@ -25,7 +25,7 @@ from ..training.work_folder import SETTINGS_FILE, claim_folder, only_process
 from .folds import draw_folds
 from .mistakes import draw_mistakes, find_mistakes
 from .predictions import OutOfFold, predict_library, write_predictions
-from .summary import summarize
+from .summary import BY_SOURCE, summarize
 from .trainings import Say, Trainings
 
 METRICS_FILE = "metrics.json"
@@ -93,7 +93,9 @@ def cross_validate(
         write_json(output / METRICS_FILE, {**made_by, **metrics})
         draw_mistakes(library, find_mistakes(library, found), output)
         final = trainings.model(FINAL, library, recipe)
-        card = replace(final.card, name=file.stem, metrics=metrics)
+        # The names of sources, such as hospitals, stay here: a model is handed on.
+        on_card = {name: value for name, value in metrics.items() if name != BY_SOURCE}
+        card = replace(final.card, name=file.stem, metrics=on_card)
         with resumable_writes(file):
             save_model(Model(final.network, card), file)
     return metrics

@@ -17,6 +17,7 @@ from ..training.publishing import METRICS
 from ..training.train import count_cases
 from .predictions import OutOfFold, Predictions, Said
 
+BY_SOURCE = "by_source"
 LOG_ODDS, MARGIN = 0, 1
 """What is known of a patient. AUROC goes by the first, decisions by the second: each fold has its own threshold."""
 
@@ -24,7 +25,7 @@ LOG_ODDS, MARGIN = 0, 1
 def summarize(
     library: CaseLibrary, found: Sequence[OutOfFold], present: Predictions, present_card: ModelCard
 ) -> dict[str, Any]:
-    """What the final model's card says as its metrics: measures over patients with 95 % intervals.
+    """Measures over patients with 95 % intervals, as the final model's card says them.
 
     A measure is that of each repeat, averaged over the repeats; the intervals are over resampled patients, each with
     what all repeats say of it. "by_source" is there where the library knows two sources or more.
@@ -102,4 +103,4 @@ def _by_source(
         dcm = sum(is_dcm[patient] for patient in patients)
         counts = dict(zip((f"patients_{label}" for label in LABELS), (len(patients) - dcm, dcm), strict=True))
         groups[name] = {**counts, **(measured(patients) if min(counts.values()) >= FEWEST_PATIENTS else {})}
-    return {"by_source": groups}
+    return {BY_SOURCE: groups}
