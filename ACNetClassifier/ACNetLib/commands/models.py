@@ -187,7 +187,7 @@ def _readable(value: object) -> str:
                 f"{patients_normal} normal ({sections_normal} slices)"
             )
         case {"folds": int(folds), "repeats": int(repeats)}:
-            return f"{folds} folds, {repeats} times"
+            return f"{folds} folds, {repeats} repeat{'s' * (repeats > 1)}"
         case {"name": str(name)}:
             return name
     return ""

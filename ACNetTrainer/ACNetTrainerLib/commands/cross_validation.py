@@ -43,6 +43,7 @@ def _cross_validate(options: argparse.Namespace) -> None:
     from ..cross_validation.cross_validate import METRICS_FILE, Request, cross_validate, model_file
     from ..evaluation.provenance import provenance
     from ..training.progress import Watch, print_ends
+    from ..training.train import only_field_strength
 
     check_count("--folds", options.folds, 2)
     check_count("--repeats", options.repeats, 1)
@@ -51,10 +52,7 @@ def _cross_validate(options: argparse.Namespace) -> None:
     fine_tuning = fine_tuning_of(options.parent, options.recipe)
     recipe = recipe_of(options.recipe, fine_tuning)
     library = read_case_library(options.cases)
-    if fine_tuning is None:
-        present = load_model(model_for_field(library.cases[0].field_strength_tesla))
-    else:
-        present = fine_tuning.parent
+    present = fine_tuning.parent if fine_tuning else load_model(model_for_field(only_field_strength(library)))
     request = Request(recipe, options.folds, options.repeats, present, fine_tuning)
     watch = Watch(bar=sys.stderr.isatty(), report=print_ends)
     made_by = provenance(options.command_line)
@@ -71,9 +69,10 @@ def _cross_validate(options: argparse.Namespace) -> None:
 def _print_outcome(metrics: dict[str, Any]) -> None:
     counts, done = metrics["cases"], metrics["cross_validated"]
     kind = "simulated patients" if metrics["simulated"] else "patients"
+    repeats = "1 repeat" if done["repeats"] == 1 else f"{done['repeats']} repeats"
     print(
         f"{counts['patients_dcm']} {kind} with DCM, {counts['patients_normal']} normal; {done['folds']} folds, "
-        f"{done['repeats']} times; 95 % intervals over patients"
+        f"{repeats}; 95 % intervals over patients"
     )
     rows = {
         "retrained": metrics,

@@ -48,11 +48,13 @@ class Trainings:
         work_folder = file.with_suffix(".training")
         if not file.is_file():
             self._announce(name)
+            was_begun = work_folder.is_dir()
             started = time.monotonic()
             model = train(library, recipe, name, work_folder, self._device, self._watch, self._fine_tuning)
             with resumable_writes(file):
                 save_model(model, file)
-            self._seconds.append(time.monotonic() - started)
+            if not was_begun:
+                self._seconds.append(time.monotonic() - started)
         shutil.rmtree(work_folder, ignore_errors=True)  # checkpoints have several times the size of the model
         return load_model(file, build_network)
 

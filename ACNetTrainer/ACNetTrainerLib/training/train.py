@@ -59,7 +59,7 @@ def train(
     go with the recipe; TrainingStopped at the wish of `watch`.
     """
     settings = recipe.optimization
-    field_strength = _only_field_strength(library)
+    field_strength = only_field_strength(library)
     if fine_tuning is not None:
         check_parent(fine_tuning, recipe)
     parent = fine_tuning.parent.card if fine_tuning is not None else None
@@ -147,7 +147,8 @@ def cases_record(cases: Sequence[Case]) -> dict[str, Any]:
     return {"cases": [case.case for case in cases], "cases_sha256": hashlib.sha256(rows.encode()).hexdigest()}
 
 
-def _only_field_strength(library: CaseLibrary) -> float:
+def only_field_strength(library: CaseLibrary) -> float:
+    """In tesla. Raises ACNetError when the cases are of several."""
     strengths = sorted({case.field_strength_tesla for case in library.cases})
     if len(strengths) > 1:
         found = ", ".join(f"{strength:g} T" for strength in strengths)

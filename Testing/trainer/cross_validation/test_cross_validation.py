@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def test_what_is_finished_is_not_trained_again_and_more_repeats_go_on_in_the_sam
     assert "Training 4 of 5: repeat2-fold1of2\n" in said.err
     assert "Training 5 of 5: repeat2-fold2of2; about 1 min left\n" in said.err
     assert "Training 1 of" not in said.err
-    assert "5 simulated patients with DCM, 5 normal; 2 folds, 2 times" in said.out
+    assert "5 simulated patients with DCM, 5 normal; 2 folds, 2 repeats; 95 % intervals over patients" in said.out
     rows = rows_of(output / "patients.csv")
     assert len(rows) == 2 * len(library.patients)
     first = [row for row in rows if row["repeat"] == "1"]
@@ -161,13 +162,13 @@ def test_one_that_is_stopped_again_and_again_comes_to_the_same_bytes(
     request = Request(recipe, folds=2, repeats=1, present=load_model(model_for_field(1.5)))
     stops = []
     while True:
-        report, stop = after_steps(2)
+        report, stop = after_steps(3)
         try:
             cross_validate(library, request, tmp_path / "ward", CPU, {}, Watch(False, report, stop), lambda _: None)
             break
         except TrainingStopped:
             stops.append(len(list((tmp_path / "ward" / "trainings").glob("*.safetensors"))))
-    assert {0, 1, 2} & set(stops), "within folds and between them"
+    assert stops == [1, 2, 2, 2], "finished trainings at each stop: within the second fold and within the last training"
     assert content(tmp_path / "ward") == content(output)
 
 
@@ -254,3 +255,14 @@ def test_a_folder_of_other_cases_is_refused(library: CaseLibrary, recipe: Recipe
     request = Request(recipe, folds=2, repeats=1, present=load_model(model_for_field(1.5)))
     with pytest.raises(ACNetError, match="holds an unfinished training of other cases or another recipe"):
         cross_validate(moved, request, output, CPU, {}, Watch(), lambda _: None)
+
+
+def test_cases_of_two_field_strengths_are_refused(
+    library: CaseLibrary, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "two"
+    shutil.copytree(library.folder, folder)
+    write_case_table(folder, (*library.cases[:-1], replace(library.cases[-1], field_strength_tesla=3.0)))
+    assert cli.main(command(replace(library, folder=folder), recipe_file, tmp_path / "ward")) == 2
+    assert "found cases of 1.5 T, 3 T; expected one field strength a model" in capsys.readouterr().err
+    assert not (tmp_path / "ward").exists()
