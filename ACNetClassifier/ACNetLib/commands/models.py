@@ -166,7 +166,7 @@ def _readable_rows(values: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def _readable(value: object) -> str:
-    """A text or number, an estimate with its interval, cases by class, a recipe's name; "" for anything else."""
+    """A text or number, an estimate with its interval, cases by class, folds, a recipe's name; "" for the rest."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -186,6 +186,8 @@ def _readable(value: object) -> str:
                 f"{patients_dcm} patients with DCM ({sections_dcm} slices), "
                 f"{patients_normal} normal ({sections_normal} slices)"
             )
+        case {"folds": int(folds), "repeats": int(repeats)}:
+            return f"{folds} folds, {repeats} repeat{'s' * (repeats > 1)}"
         case {"name": str(name)}:
             return name
     return ""

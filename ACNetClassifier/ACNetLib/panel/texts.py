@@ -180,6 +180,10 @@ def model_card_text(card: dict[str, Any]) -> str:
         case {"auroc": {"value": float(value)}, "simulated": bool(simulated)}:
             text = _("AUROC {auroc} on simulated patients.") if simulated else _("AUROC {auroc}.")
             lines.append(text.format(auroc=f"{value:.3f}"))
+    match card.get("metrics"):
+        case {"cross_validated": {"folds": int(folds)}}:
+            text = _("Cross-validated with {folds} folds: each patient by a model that was trained without it.")
+            lines.append(text.format(folds=folds))
     return " ".join(lines)
 
 

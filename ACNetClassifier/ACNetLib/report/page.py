@@ -301,7 +301,11 @@ def _counts(counts: object) -> str:
 
 def _judged_on(card: ModelCard) -> str:
     simulated = ", simulated" if card.metrics.get("simulated") else ""
-    return f"{_counts(card.metrics.get('cases'))}{simulated}"
+    cross_validated = ""
+    match card.metrics.get("cross_validated"):
+        case {"folds": int(folds)}:
+            cross_validated = f", cross-validated with {folds} folds: each by a model that was trained without it"
+    return f"{_counts(card.metrics.get('cases'))}{simulated}{cross_validated}"
 
 
 def _estimate(estimate: object) -> str:

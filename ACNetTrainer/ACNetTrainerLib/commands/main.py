@@ -13,6 +13,7 @@ from ACNetLib.commands.parser import CommandParser, add_version, run_command
 
 from .attention import add_attention_command
 from .cases import add_case_commands
+from .cross_validation import add_cross_validation_command
 from .training import add_training_commands
 
 
@@ -31,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_case_commands(commands)
     add_training_commands(commands)
+    add_cross_validation_command(commands)
     add_attention_command(commands)
     if (Path(__file__).parent / "research").is_dir():  # not in Slicer, see CMakeLists.txt
         from .research import add_research_commands

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..training.fine_tuning import FineTuning
     from ..training.progress import Watch
+    from ..training.recipe import Recipe
 
 FINE_TUNE = "fine-tune"
 """The shipped recipe that trains a model on; it needs one."""
@@ -103,12 +104,12 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
 
     from ..cases.library import read_case_library
     from ..training.checkpoints import resumable_writes
-    from ..training.recipe import read_recipe, with_network
+    from ..training.recipe import with_network
     from ..training.train import train
 
     check_new_model(options.output)
-    fine_tuning = _fine_tuning(options)
-    recipe = read_recipe(options.recipe or ("recommended" if fine_tuning is None else FINE_TUNE))
+    fine_tuning = fine_tuning_of(options.parent, options.recipe, options.freeze_down_residual)
+    recipe = recipe_of(options.recipe, fine_tuning)
     if options.network:
         recipe = with_network(recipe, options.network)
     work_folder = options.output.with_suffix(".training")
@@ -117,7 +118,7 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     def trained_on(device: DeviceChoice) -> Model:
         return train(library, recipe, options.output.stem, work_folder, device, watch, fine_tuning)
 
-    model = work_on(choose_device(options.device), trained_on, _say)
+    model = work_on(choose_device(options.device), trained_on, say)
     with resumable_writes(options.output):
         save_model(model, options.output)
     metrics = work_folder / "metrics.csv"
@@ -127,16 +128,24 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
         print(f"model {options.output}; metrics of each epoch in {metrics}")
 
 
-def _fine_tuning(options: argparse.Namespace) -> FineTuning | None:
+def fine_tuning_of(parent: str | None, recipe: str | None, freeze_down_residual: bool = False) -> FineTuning | None:
+    """What the options --from, --recipe and --freeze-down-residual ask for. Raises ACNetError for what needs --from."""
     from ..training.fine_tuning import FineTuning
 
-    if options.parent is None:
-        if options.recipe == FINE_TUNE:
+    if parent is None:
+        if recipe == FINE_TUNE:
             raise ACNetError(f"--recipe {FINE_TUNE}: found without --from; expected a model that is trained on.")
-        if options.freeze_down_residual:
+        if freeze_down_residual:
             raise ACNetError("--freeze-down-residual: found without --from; expected a model that is trained on.")
         return None
-    return FineTuning(load_any_model(options.parent), options.freeze_down_residual)
+    return FineTuning(load_any_model(parent), freeze_down_residual)
+
+
+def recipe_of(name_or_path: str | None, fine_tuning: FineTuning | None) -> Recipe:
+    """What the option --recipe asks for, or the shipped one for such a training."""
+    from ..training.recipe import read_recipe
+
+    return read_recipe(name_or_path or ("recommended" if fine_tuning is None else FINE_TUNE))
 
 
 def load_any_model(name_or_path: str) -> Model:
@@ -184,7 +193,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         localizer = load_finder(device="cpu" if device.device == "cpu" else options.device)
         return evaluate(model, library, device, localizer, options.figures, training_cases)
 
-    metrics = work_on(choose_device(options.device), evaluated_on, _say)
+    metrics = work_on(choose_device(options.device), evaluated_on, say)
     record = {**provenance(options.command_line, model.card), **metrics}
     write_json(options.output, record)
     if options.save_model:
@@ -196,7 +205,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(f"Whether the model has seen these patients in training {metrics['patients_unseen']}.")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """On standard error, beside what a command is asked for."""
     print(f"acnet-train: {text}", file=sys.stderr)
 
 

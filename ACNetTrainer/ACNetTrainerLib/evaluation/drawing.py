@@ -58,9 +58,9 @@ def section_gallery(library: CaseLibrary, sections_per_class: int, path: Path) -
         for one in axes.flat:
             one.set_axis_off()
         for one, case in zip(axes.flat, _choose(library, label, sections_per_class), strict=False):
-            _draw_section(one, library, case, window)
+            draw_section(one, library, case, window)
         part.colorbar(ScalarMappable(window, "gray"), ax=axes, label="T1 [ms]", aspect=40, pad=0.01)
-    _save_grey(figure, path)
+    save_grey(figure, path)
 
 
 def _choose(library: CaseLibrary, label: str, count: int) -> list[Case]:
@@ -77,7 +77,8 @@ def _choose(library: CaseLibrary, label: str, count: int) -> list[Case]:
     return in_turn[:count]
 
 
-def _draw_section(axes: Axes, library: CaseLibrary, case: Case, window: Normalize) -> None:
+def draw_section(axes: Axes, library: CaseLibrary, case: Case, window: Normalize) -> None:
+    """A case's crop, under its name."""
     t1_map = library.t1_map(case)
     crop = SectionGrid.around(t1_map, 0, case.center_mm).crop(t1_map)
     axes.imshow(crop.t1_ms, cmap="gray", norm=window)
@@ -132,7 +133,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         canvas.print_png(temporary)
 
 
-def _save_grey(figure: Figure, path: Path) -> None:
+def save_grey(figure: Figure, path: Path) -> None:
     """As 8-bit grey: a third of the size of a colour file."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

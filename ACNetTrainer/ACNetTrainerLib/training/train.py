@@ -59,7 +59,7 @@ def train(
     go with the recipe; TrainingStopped at the wish of `watch`.
     """
     settings = recipe.optimization
-    field_strength = _only_field_strength(library)
+    field_strength = only_field_strength(library)
     if fine_tuning is not None:
         check_parent(fine_tuning, recipe)
     parent = fine_tuning.parent.card if fine_tuning is not None else None
@@ -71,7 +71,7 @@ def train(
     with_walls = settings.mask_loss_weight > 0
     if with_walls:
         _check_masks(network, CaseLibrary(library.folder, training_cases), recipe)
-    claim_folder(work_folder, {"recipe": asdict(recipe), **_cases_record(library.cases), **lineage})
+    claim_folder(work_folder, {"recipe": asdict(recipe), **cases_record(library.cases), **lineage})
 
     training_set = CaseDataset(
         library, training_cases, recipe.intensity, recipe.augmentation, settings.seed, with_walls=with_walls
@@ -141,13 +141,14 @@ def count_cases(cases: Sequence[Case]) -> dict[str, int]:
     }
 
 
-def _cases_record(cases: Sequence[Case]) -> dict[str, Any]:
+def cases_record(cases: Sequence[Case]) -> dict[str, Any]:
     """Their names, for people, and a hash of all that the table says of them."""
     rows = json.dumps([asdict(case) for case in cases])
     return {"cases": [case.case for case in cases], "cases_sha256": hashlib.sha256(rows.encode()).hexdigest()}
 
 
-def _only_field_strength(library: CaseLibrary) -> float:
+def only_field_strength(library: CaseLibrary) -> float:
+    """In tesla. Raises ACNetError when the cases are of several."""
     strengths = sorted({case.field_strength_tesla for case in library.cases})
     if len(strengths) > 1:
         found = ", ".join(f"{strength:g} T" for strength in strengths)

@@ -32,6 +32,7 @@ def model_file(a_model: Model, tmp_path: Path) -> Path:
         metrics={
             "auroc": {"value": 0.91, "low": 0.86, "high": 0.95},
             "simulated": False,
+            "cross_validated": {"folds": 5, "repeats": 2},
             "true_measures": {"t1_matched": {"auroc": {"value": 0.8, "low": 0.7, "high": 0.9}}},
         },
     )
@@ -102,6 +103,7 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
     assert texts["recipe"] == "recommended"
     assert texts["training"] == "40 patients with DCM (120 slices), 50 normal (150 slices)"
     assert texts["auroc"] == "0.910 (0.860 to 0.950)"
+    assert texts["cross_validated"] == "5 folds, 2 repeats"
     assert texts["also in the card"] == "true_measures"
     assert "{" not in printed
 

@@ -15,6 +15,7 @@ import slicer.util
 import vtk
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
+from ACNetLib.models.model import Model, save_model
 from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
 from ACNetLib.reference.store import remembered_references
 from ACNetLib.reference.t1 import ReferenceT1
@@ -141,6 +142,21 @@ def test_the_card_of_the_model_that_will_run_is_shown(a_module: Any, ui: Any, a_
         assert said in ui.cardLabel.toolTip
     a_volume.SetAttribute(FIELD_STRENGTH_KEY, "3")
     assert ui.cardLabel.text.startswith("acnet-simulated-3T, for 3 T.")
+
+
+def test_a_card_whose_metrics_are_cross_validated_says_so(
+    a_module: Any, ui: Any, a_volume: Volume, a_model: Model, tmp_path: Path
+) -> None:
+    metrics = {
+        "auroc": {"value": 0.91, "low": 0.86, "high": 0.95},
+        "simulated": False,
+        "cross_validated": {"folds": 5, "repeats": 1},
+    }
+    save_model(Model(a_model.network, replace(a_model.card, metrics=metrics)), tmp_path / "untrained.safetensors")
+    a_module.widget.panel.logic.model_for_field = lambda field: tmp_path / "untrained.safetensors"
+    ui.volumeSelector.setCurrentNode(a_volume)
+    said = "AUROC 0.910. Cross-validated with 5 folds: each patient by a model that was trained without it."
+    assert ui.cardLabel.text.endswith(said)
 
 
 def test_the_model_is_the_one_for_the_field_strength_unless_one_is_chosen(

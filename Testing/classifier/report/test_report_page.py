@@ -154,6 +154,14 @@ def test_the_card_of_the_shipped_model_is_told_with_its_intervals(study: StudyRe
     assert "doi:10.18293/SEKE2019-155" in text
 
 
+def test_a_card_whose_metrics_are_cross_validated_says_so(study: StudyResult) -> None:
+    card = read_card(model_for_field(1.5))
+    metrics = {**card.metrics, "cross_validated": {"folds": 5, "repeats": 1}}
+    said = "cross-validated with 5 folds: each by a model that was trained without it"
+    assert said in page_of(replace(study, model=replace(card, metrics=metrics))).text
+    assert "cross-validated" not in page_of(replace(study, model=card)).text
+
+
 def test_a_card_without_metrics_says_so(study: StudyResult) -> None:
     assert "AUROC not stated" in page_of(study).text
 

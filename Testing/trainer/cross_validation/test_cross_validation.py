@@ -1,0 +1,268 @@
+"""A cross-validation from the cases to a published model; stopped, resumed, extended and refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import recall_score, roc_auc_score
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.models.card import read_card
+from ACNetLib.models.model import Model, load_model
+from ACNetLib.models.store import available_models, model_for_field
+from ACNetTrainerLib.cases.library import CaseLibrary, write_case_table
+from ACNetTrainerLib.commands import main as cli
+from ACNetTrainerLib.cross_validation.cross_validate import Request, cross_validate
+from ACNetTrainerLib.evaluation.scores import score_patients
+from ACNetTrainerLib.training.fine_tuning import FineTuning
+from ACNetTrainerLib.training.patients import known_patients, patients_record
+from ACNetTrainerLib.training.progress import TrainingStopped, Watch
+from ACNetTrainerLib.training.recipe import Recipe, read_recipe
+from conftest import simulate_library, start_acnet_train
+from tiny_training import CPU, after_steps, changed, write_recipe
+
+FILES = ("patients.csv", "slices.csv", "ward.safetensors", "mistakes.png")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
+    """Five simulated patients a class, one slice each but two of one, which no shipped model has seen."""
+    whole = simulate_library(tmp_path_factory.mktemp("library") / "cases", 10, seed=20231, levels=("base", "mid"))
+    cases = tuple(case for case in whole.cases if case.case.endswith("mid") or case.patient == whole.cases[0].patient)
+    write_case_table(whole.folder, cases)
+    return replace(whole, cases=cases)
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    changes = {"\nepochs = 3": "\nepochs = 2", "batch_size = 8": "batch_size = 2"}
+    return write_recipe(tmp_path_factory.mktemp("recipe") / "tiny.toml", changes)
+
+
+@pytest.fixture(scope="module")
+def recipe(recipe_file: Path) -> Recipe:
+    return read_recipe(str(recipe_file))
+
+
+@pytest.fixture(scope="module")
+def output(library: CaseLibrary, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command writes of two folds."""
+    folder = tmp_path_factory.mktemp("output") / "ward"
+    assert cli.main(command(library, recipe_file, folder)) == 0
+    return folder
+
+
+def command(library: CaseLibrary, recipe_file: Path, folder: Path, *more: str) -> list[str]:
+    options = ["--folds", "2", "--recipe", str(recipe_file), "--output", str(folder), "--device", "cpu"]
+    return ["cross-validate", str(library.folder), *options, *more]
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def test_every_patient_and_slice_is_predicted_once_by_the_model_that_has_not_seen_it(
+    library: CaseLibrary, output: Path
+) -> None:
+    patients, slices = rows_of(output / "patients.csv"), rows_of(output / "slices.csv")
+    assert sorted(row["patient"] for row in patients) == sorted(library.patients)
+    assert sorted(row["case"] for row in slices) == sorted(case.case for case in library.cases)
+    for fold in ("1", "2"):
+        model = load_model(output / "trainings" / f"repeat1-fold{fold}of2.safetensors")
+        rows = {row["patient"]: row for row in patients if row["fold"] == fold}
+        known, is_complete = known_patients(model.card, library)
+        assert is_complete
+        assert known == set(library.patients) - set(rows), "trained on all others and on them alone"
+        left_out = replace(library, cases=tuple(case for case in library.cases if case.patient in rows))
+        scores = score_patients(model, left_out, CPU)
+        for patient, log_odds in zip(scores.patients, scores.log_odds.tolist(), strict=True):
+            assert float(rows[patient]["log_odds"]) == pytest.approx(log_odds, abs=1e-5)
+            assert float(rows[patient]["decision_threshold"]) == model.card.decision_threshold
+        by_case = {row["case"]: float(row["log_odds"]) for row in slices}
+        found = [by_case[case.case] for case in left_out.cases]
+        np.testing.assert_allclose(found, scores.section_log_odds, atol=1e-5)
+
+
+def test_the_metrics_are_those_of_the_table(output: Path) -> None:
+    metrics = json.loads((output / "metrics.json").read_text())
+    rows = rows_of(output / "patients.csv")
+    truth = [row["label"] == "dcm" for row in rows]
+    for measures, prefix in ((metrics, ""), (metrics["present_model"], "present_")):
+        calls = [row[f"{prefix}called"] == "dcm" for row in rows]
+        auroc = roc_auc_score(truth, [float(row[f"{prefix}log_odds"]) for row in rows])
+        assert measures["auroc"]["value"] == pytest.approx(auroc, abs=1e-4)
+        assert measures["recall_dcm"]["value"] == pytest.approx(recall_score(truth, calls), abs=1e-4)
+        normal = recall_score(truth, calls, pos_label=False)
+        assert measures["recall_normal"]["value"] == pytest.approx(normal, abs=1e-4)
+    assert metrics["present_model"]["name"] == "acnet-simulated-1.5T"
+    assert metrics["command"].startswith("acnet-train cross-validate")
+
+
+def test_the_final_model_has_learned_from_all_says_that_it_is_cross_validated_and_can_be_published(
+    library: CaseLibrary, output: Path
+) -> None:
+    card = read_card(output / "ward.safetensors")
+    assert card.name == "ward"
+    assert known_patients(card, library)[0] == set(library.patients)
+    assert card.metrics["cross_validated"] == {"folds": 2, "repeats": 1}
+    written = json.loads((output / "metrics.json").read_text())
+    assert card.metrics == {name: value for name, value in written.items() if name in card.metrics}
+    assert cli.main(["publish", str(output / "ward.safetensors")]) == 0
+    assert "ward" in available_models()
+
+
+def test_the_picture_shows_grey_slices(output: Path) -> None:
+    picture = np.asarray(Image.open(output / "mistakes.png"))
+    assert picture.ndim == 2
+    assert picture.shape[1] == 960
+
+
+def test_what_is_finished_is_not_trained_again_and_more_repeats_go_on_in_the_same_folder(
+    library: CaseLibrary, recipe_file: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = content(output)
+    assert sorted(file.name for file in (output / "trainings").iterdir()) == [
+        "all-cases.safetensors",
+        "repeat1-fold1of2.safetensors",
+        "repeat1-fold2of2.safetensors",
+    ]
+    assert cli.main(command(library, recipe_file, output)) == 0
+    assert "Training" not in capsys.readouterr().err
+    assert content(output) == before
+    assert cli.main(command(library, recipe_file, output, "--repeats", "2")) == 0
+    said = capsys.readouterr()
+    assert "Training 4 of 5: repeat2-fold1of2\n" in said.err
+    assert "Training 5 of 5: repeat2-fold2of2; about 1 min left\n" in said.err
+    assert "Training 1 of" not in said.err
+    assert "5 simulated patients with DCM, 5 normal; 2 folds, 2 repeats; 95 % intervals over patients" in said.out
+    rows = rows_of(output / "patients.csv")
+    assert len(rows) == 2 * len(library.patients)
+    first = [row for row in rows if row["repeat"] == "1"]
+    assert first == list(csv.DictReader(before["patients.csv"].decode().splitlines()))
+    assert cli.main(command(library, recipe_file, output)) == 0
+    assert content(output) == before, "the first repeat alone, once more"
+
+
+def test_one_that_is_stopped_again_and_again_comes_to_the_same_bytes(
+    library: CaseLibrary, recipe: Recipe, output: Path, tmp_path: Path
+) -> None:
+    request = Request(recipe, folds=2, repeats=1, present=load_model(model_for_field(1.5)))
+    stops = []
+    while True:
+        report, stop = after_steps(3)
+        try:
+            cross_validate(library, request, tmp_path / "ward", CPU, {}, Watch(False, report, stop), lambda _: None)
+            break
+        except TrainingStopped:
+            stops.append(len(list((tmp_path / "ward" / "trainings").glob("*.safetensors"))))
+    assert stops == [1, 2, 2, 2], "finished trainings at each stop: within the second fold and within the last training"
+    assert content(tmp_path / "ward") == content(output)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+def test_sigterm_ends_the_command_with_three_and_one_line_how_to_resume(
+    library: CaseLibrary, recipe_file: Path, tmp_path: Path
+) -> None:
+    process = start_acnet_train(command(library, recipe_file, tmp_path / "ward"))
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("Training in "):
+            process.terminate()
+            break
+    said, error = process.communicate(timeout=600)
+    assert process.returncode == 3, error
+    (line,) = said.splitlines()
+    assert line.startswith("Stopped after step ")
+    assert line.endswith("Run the same command again to resume from there.")
+
+
+def test_fine_tuning_starts_from_the_parent_and_evaluates_it_beside(
+    library: CaseLibrary, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent = load_model(model_for_field(1.5))
+    recipe = changed(read_recipe("fine-tune"), epochs=1, batch_size=2, precision="32-true")
+    request = Request(recipe, 2, 1, parent, FineTuning(parent))
+    metrics = cross_validate(library, request, tmp_path / "ward", CPU, {}, Watch(), lambda _: None)
+    assert metrics["present_model"]["name"] == "acnet-simulated-1.5T"
+    for name in ("trainings/repeat1-fold1of2", "trainings/repeat1-fold2of2", "ward"):
+        assert read_card(tmp_path / f"ward/{name}.safetensors").training["parent"]["name"] == "acnet-simulated-1.5T"
+
+
+def test_a_parent_that_has_seen_the_patients_is_refused(library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
+    shipped = load_model(model_for_field(1.5))
+    training = {**shipped.card.training, "patients": patients_record(library, None)}
+    parent = Model(shipped.network, replace(shipped.card, training=training))
+    recipe = read_recipe("fine-tune")
+    request = Request(recipe, 2, 1, parent, FineTuning(parent))
+    with pytest.raises(
+        ACNetError, match=r"10 of its 10 patients are among those that model 'acnet-simulated-1.5T' was"
+    ):
+        cross_validate(library, request, tmp_path / "ward", CPU, {}, Watch(), lambda _: None)
+    assert not (tmp_path / "ward").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--recipe", "recommended"], "ward: holds an unfinished training of other cases or another recipe"),
+        (["--folds", "1"], "--folds: found 1; expected at least 2"),
+        (["--folds", "6"], "5 patients labelled normal; expected at least 6"),
+        (["--repeats", "0"], "--repeats: found 0; expected at least 1"),
+        (["--recipe", "fine-tune"], "--recipe fine-tune: found without --from"),
+        (["--output", "TAKEN"], "exists already and is not an empty folder"),
+        (["--output", "TAKEN/a:b"], "after which the model is named"),
+    ],
+)
+def test_what_can_not_be_done_is_one_line(
+    library: CaseLibrary,
+    recipe_file: Path,
+    output: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    reason: str,
+) -> None:
+    (tmp_path / "others.txt").write_text("not ours")
+    before = content(output)
+    more = [text.replace("TAKEN", str(tmp_path)) for text in more]
+    assert cli.main(command(library, recipe_file, output, *more)) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert reason in error
+    assert content(output) == before
+    assert [file.name for file in tmp_path.iterdir()] == ["others.txt"]
+
+
+def test_a_folder_of_other_cases_is_refused(library: CaseLibrary, recipe: Recipe, output: Path, tmp_path: Path) -> None:
+    first = library.cases[0].patient
+    moved = replace(
+        library,
+        cases=tuple(replace(c, center_l_mm=c.center_l_mm + 1) if c.patient == first else c for c in library.cases),
+    )
+    request = Request(recipe, folds=2, repeats=1, present=load_model(model_for_field(1.5)))
+    with pytest.raises(ACNetError, match="holds an unfinished training of other cases or another recipe"):
+        cross_validate(moved, request, output, CPU, {}, Watch(), lambda _: None)
+
+
+def test_cases_of_two_field_strengths_are_refused(
+    library: CaseLibrary, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "two"
+    shutil.copytree(library.folder, folder)
+    write_case_table(folder, (*library.cases[:-1], replace(library.cases[-1], field_strength_tesla=3.0)))
+    assert cli.main(command(replace(library, folder=folder), recipe_file, tmp_path / "ward")) == 2
+    assert "found cases of 1.5 T, 3 T; expected one field strength a model" in capsys.readouterr().err
+    assert not (tmp_path / "ward").exists()

@@ -1,0 +1,147 @@
+"""The measures of a cross-validation: those of scikit-learn on what the folds say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
+
+from ACNetTrainerLib.cases.library import Case, CaseLibrary
+from ACNetTrainerLib.cross_validation.folds import Fold
+from ACNetTrainerLib.cross_validation.mistakes import find_mistakes
+from ACNetTrainerLib.cross_validation.predictions import OutOfFold, Predictions, Said
+from ACNetTrainerLib.cross_validation.summary import summarize
+from ACNetTrainerLib.training.recipe import read_recipe
+from conftest import a_card
+
+PATIENTS = 40
+THRESHOLDS = (0.3, 0.6)
+"""Of the models of both folds."""
+MEASURES = ("auroc", "recall_dcm", "recall_normal", "balanced_accuracy")
+
+
+def a_library(sources: tuple[str, ...] = ("ward",)) -> CaseLibrary:
+    """Two slices of each patient, every fourth one normal."""
+    cases = [
+        Case(f"{i}-{j}", f"{i}", "x.nrrd", "dcm" if i % 4 else "normal", 0, 0, 0, 1.5, sources[i % len(sources)])
+        for i in range(PATIENTS)
+        for j in range(2)
+    ]
+    return CaseLibrary(Path(), tuple(cases))
+
+
+def said(log_odds: float, threshold: float) -> Said:
+    return Said(round(log_odds, 5), round(float(1 / (1 + np.exp(-log_odds))), 5), threshold)
+
+
+def out_of_fold(library: CaseLibrary, repeats: int) -> list[OutOfFold]:
+    rng = np.random.default_rng(3)
+    found = []
+    for repeat in range(1, repeats + 1):
+        for number, threshold in enumerate(THRESHOLDS, start=1):
+            cases = tuple(case for case in library.cases if (int(case.patient) + repeat) % 3 % 2 == number - 1)
+            rest = tuple(case for case in library.cases if case not in cases)
+            slices = {case.case: said(rng.normal(1.2 * case.is_dcm - 0.4), threshold) for case in cases}
+            patients = {p: said(rng.normal(1.2 * (int(p) % 4 > 0) - 0.4), threshold) for p in _patients(cases)}
+            sides = CaseLibrary(library.folder, rest), CaseLibrary(library.folder, cases)
+            fold = Fold(repeat, number, 2, read_recipe("recommended"), *sides)
+            found.append(OutOfFold(fold, Predictions(patients, slices)))
+    return found
+
+
+def _patients(cases: tuple[Case, ...]) -> list[str]:
+    return sorted({case.patient for case in cases})
+
+
+def present_model(library: CaseLibrary) -> Predictions:
+    rng = np.random.default_rng(4)
+    return Predictions({p: said(rng.normal(0.5 * (int(p) % 4 > 0)), 0.4) for p in library.patients}, {})
+
+
+def by_hand(rows: dict[str, Said]) -> dict[str, float]:
+    truth = [int(patient) % 4 > 0 for patient in rows]
+    calls = [each.probability_dcm >= each.decision_threshold for each in rows.values()]
+    return {
+        "auroc": roc_auc_score(truth, [each.log_odds for each in rows.values()]),
+        "recall_dcm": recall_score(truth, calls),
+        "recall_normal": recall_score(truth, calls, pos_label=False),
+        "balanced_accuracy": balanced_accuracy_score(truth, calls),
+    }
+
+
+def values(measures: dict[str, Any]) -> dict[str, float]:
+    return {name: measures[name]["value"] for name in MEASURES}
+
+
+def of_repeat(found: list[OutOfFold], repeat: int) -> dict[str, Said]:
+    return {p: each for fold in found if fold.fold.repeat == repeat for p, each in fold.said.patients.items()}
+
+
+def test_the_measures_are_those_of_scikit_learn_averaged_over_the_repeats() -> None:
+    library = a_library()
+    found = out_of_fold(library, repeats=3)
+    metrics = summarize(library, found, present_model(library), a_card("shipped"))
+    each = [by_hand(of_repeat(found, repeat)) for repeat in (1, 2, 3)]
+    expected = {name: float(np.mean([row[name] for row in each])) for name in MEASURES}
+    assert values(metrics) == pytest.approx(expected, abs=1e-4)
+    assert metrics["cross_validated"] == {"folds": 2, "repeats": 3}
+    assert metrics["cases"] == {"sections_normal": 20, "sections_dcm": 60, "patients_normal": 10, "patients_dcm": 30}
+    for name in MEASURES:
+        assert metrics[name]["low"] < metrics[name]["value"] < metrics[name]["high"]
+
+
+def test_repeats_that_say_the_same_leave_the_interval_as_it_is_for_patients_are_drawn() -> None:
+    library = a_library()
+    once = out_of_fold(library, repeats=1)
+    again = [
+        OutOfFold(Fold(2, f.fold.number, 2, f.fold.recipe, f.fold.training, f.fold.left_out), f.said) for f in once
+    ]
+    card = a_card("shipped")
+    first = summarize(library, once, present_model(library), card)
+    both = summarize(library, [*once, *again], present_model(library), card)
+    assert {name: both[name] for name in MEASURES} == {name: first[name] for name in MEASURES}
+
+
+def test_the_present_model_stands_beside_and_the_difference_is_that_of_both() -> None:
+    library = a_library()
+    found, present = out_of_fold(library, repeats=2), present_model(library)
+    metrics = summarize(library, found, present, a_card("shipped"))
+    assert metrics["present_model"]["name"] == "shipped"
+    assert values(metrics["present_model"]) == pytest.approx(by_hand(present.patients), abs=1e-4)
+    differences = values(metrics["retrained_minus_present"])
+    for name, value in values(metrics).items():
+        assert differences[name] == pytest.approx(value - metrics["present_model"][name]["value"], abs=2e-4)
+
+
+def test_a_model_that_says_the_same_as_the_present_one_differs_from_it_by_nothing() -> None:
+    library = a_library()
+    found = out_of_fold(library, repeats=1)
+    metrics = summarize(library, found, Predictions(of_repeat(found, 1), {}), a_card("shipped"))
+    nothing = {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert metrics["retrained_minus_present"] == dict.fromkeys(MEASURES, nothing)
+
+
+def test_each_source_has_measures_of_its_own_patients_and_a_small_one_its_counts() -> None:
+    library = a_library()
+    assert "by_source" not in summarize(library, out_of_fold(library, 1), present_model(library), a_card("m"))
+    two = a_library(("large",) * 9 + ("small",))
+    found = out_of_fold(two, 1)
+    by_source = summarize(two, found, present_model(two), a_card("m"))["by_source"]
+    assert by_source["small"] == {"patients_normal": 0, "patients_dcm": 4}
+    large = {patient: each for patient, each in of_repeat(found, 1).items() if int(patient) % 10 != 9}
+    assert values(by_source["large"]) == pytest.approx(by_hand(large), abs=1e-4)
+
+
+def test_mistakes_are_shown_by_their_worst_slice_the_surest_first() -> None:
+    library = CaseLibrary(Path(), a_library().cases[:8])  # patients 0, normal, to 3
+    cases = {case.case: case for case in library.cases}
+    fold = Fold(1, 1, 2, read_recipe("recommended"), library, library)
+    patients = {"0": said(0.5, 0.5), "1": said(-2.0, 0.5), "2": said(1.0, 0.5), "3": said(-0.4, 0.3)}
+    slices = {"0-0": 0.2, "0-1": 0.8, "1-0": -3.0, "1-1": -1.0, "2-0": -1.0, "2-1": 3.0, "3-0": 0.0, "3-1": 0.1}
+    said_of_slices = {name: said(log_odds, 0.5) for name, log_odds in slices.items()}
+    mistakes = find_mistakes(library, [OutOfFold(fold, Predictions(patients, said_of_slices))])
+    assert [mistake.case for mistake in mistakes] == [cases["1-0"], cases["0-1"]], "patient 3 is above its threshold"
+    assert mistakes[0].probability_dcm == pytest.approx(1 / (1 + np.exp(2.0)), abs=1e-5)
