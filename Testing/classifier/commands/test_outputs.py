@@ -25,6 +25,7 @@ ARGUMENTS = {
     "acnet-train train-localizer": ["no library"],
     "acnet-train evaluate-localizer": ["no localizer", "no library"],
     "acnet-train other-diseases": ["no model"],
+    "acnet-train cross-validate": ["no library"],
     "acnet-train fit-outside": ["no model", "no library", "--save-model", "model.safetensors"],
     "acnet-train reading-order": ["no model", "no library"],
     "acnet-train robustness": ["no model", "--figure", "figure.png"],
