@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 import shlex
 import signal
 import sys
@@ -101,8 +102,12 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
     try:
         with _terminated_as_interrupted():
             options.run(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print(f"{parser.prog}: {getattr(options, 'when_stopped', NOTHING_LEFT)}", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # whoever read what is printed, such as head, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STOPPED
     except Exception as error:
         lines = _what_to_do(error)

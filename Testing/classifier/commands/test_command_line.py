@@ -6,6 +6,8 @@ import argparse
 import errno
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from ACNetLib.commands.parser import NOTHING_LEFT, point, run_command, seed, spacing_in
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
+from repository import REPOSITORY
 
 
 def a_command(outcome: BaseException | None) -> argparse.ArgumentParser:
@@ -129,3 +132,18 @@ def test_a_wrong_spacing_on_the_command_line_is_said() -> None:
         with pytest.raises(argparse.ArgumentTypeError, match="expected two or three lengths in mm"):
             spacing_in(text)
     assert spacing_in("1.4,1.5,8") == (1.4, 1.5, 8.0)
+
+
+def test_a_reader_that_ends_before_all_is_printed_is_no_error_of_ours() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ACNetLib.commands.main", "models", "list"],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "ACNetClassifier")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 3
