@@ -24,8 +24,10 @@ demo: $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('build/demo', ignore_errors=True)"
 	$(BIN)/acnet demo --output build/demo
 
+# Two processes, each with one thread of PyTorch's; a test file stays in one of them, with what its tests share.
+test: export OMP_NUM_THREADS := 1
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: mypy
 	$(BIN)/ruff check .
