@@ -48,6 +48,7 @@ VERDICT: Code = (OUR_SCHEME, "VERDICT", "Verdict of ACNet")
 VERDICTS: dict[Verdict, Code] = {
     "normal": ("SCT", "17621005", "Normal"),
     "uncertain": ("SCT", "373068000", "Undetermined"),
+    "outside": (OUR_SCHEME, "OUTSIDE", "Unlike the hearts of the model's training"),
     "dcm": ("SCT", "399020009", "Dilated cardiomyopathy"),
 }
 MYOCARDIUM, SEPTUM = (PARTS_OF_THE_VENTRICLE[label].kind for label in (MYOCARDIUM_LABEL, SEPTUM_LABEL))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -13,9 +14,11 @@ import torch
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.pooling import is_outside
+from ACNetLib.inference.probability import Verdict
 from ACNetLib.inference.record import OUTSIDE, StudyRecord, record_from_values, record_values
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.networks.acnet import ACNet
+from ACNetLib.report.template import STYLE
 from ACNetLib.t1map.t1_map import T1Map
 from conftest import Finder, a_card, with_map
 
@@ -71,3 +74,16 @@ def test_a_model_with_a_score_is_saved_with_it_and_answers_by_it(tmp_path: Path,
     other = load_model(tmp_path / "other.safetensors")
     study = Classifier(other, Finder(), DeviceChoice("cpu", "asked for")).classify(an_oblique_t1_map)
     assert study.verdict != "outside"
+
+
+def test_every_place_that_says_a_verdict_knows_all_of_them(host: None) -> None:
+    from ACNetLib.dicom_results.measurement_report import VERDICTS
+    from ACNetLib.panel.texts import VERDICT_COLORS
+    from ACNetLib.report.wording import VERDICT_WORDS
+    from ACNetLib.triage.rows import ANSWER_WORDS, ANSWERS
+
+    every = set(get_args(Verdict))
+    for place in (VERDICT_WORDS, VERDICT_COLORS, VERDICTS):
+        assert set(place) == every
+    assert every < set(ANSWERS) == set(ANSWER_WORDS)
+    assert all(f".verdict.{verdict} " in STYLE for verdict in every)
