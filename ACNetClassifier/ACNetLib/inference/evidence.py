@@ -10,8 +10,7 @@ from ACNetLib.inference.pooling import Pooling
 from ACNetLib.t1map.section import SECTION_SIZE, SECTION_SPACING_MM
 
 EVIDENCE = "evidence"
-EVIDENCE_WORDS = "evidence for DCM (red) and for normal (blue), in log odds per cm²"
-EVIDENCE_LIMIT = 0.5
+EVIDENCE_LIMIT = 0.3
 """The ends of the colour scale, log odds per cm²: the same for all slices and models, so that little looks little."""
 PIXEL_CM2 = (SECTION_SPACING_MM / 10) ** 2
 
