@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +30,8 @@ FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
 CALIBRATION_PREVALENCES = (0.5, 0.2)
 """Half, as the shipped models are trained, and about what a cardiac MR service sees."""
+BY_PROBABILITY: tuple[Verdict, ...] = ("normal", "dcm", "uncertain")
+"""Who is unlike the training's hearts is measured apart: `acnet-train fit-outside`."""
 
 
 def evaluate(
@@ -116,10 +118,10 @@ def calibration(model: Model, scores: PatientScores) -> dict[str, dict[str, floa
 
 
 def verdict_shares(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:
-    """Which share of the patients of each class gets which verdict, at the model's own prior."""
+    """Which share of the patients of each class gets which verdict by its probability, at the model's own prior."""
     verdicts = np.array([verdict(sigmoid(value), model.card.uncertain_range) for value in scores.log_odds])
     return {
-        label: {said: round(float(np.mean(verdicts[scores.is_dcm == is_dcm] == said)), 4) for said in get_args(Verdict)}
+        label: {said: round(float(np.mean(verdicts[scores.is_dcm == is_dcm] == said)), 4) for said in BY_PROBABILITY}
         for label, is_dcm in (("normal", False), ("dcm", True))
     }
 

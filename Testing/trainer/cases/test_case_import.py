@@ -121,7 +121,7 @@ def test_every_row_with_a_problem_is_named_by_column_and_nothing_is_imported(lib
         "row 5: column MRN is empty",
         "row 6: column Scanned is no date; expected one such as 2024-05-31",
         "row 7: column Path: good.nrrd: its header says 1.5 T, you say 3 T",
-        "row 8: column slice is 4; expected one of 0",
+        "row 8: column section is 4; expected one of 0",
         "row 9: column center_l_mm: ",
         "row 10: column Path: good.nrrd: its field strength is 7 T",
     ):
