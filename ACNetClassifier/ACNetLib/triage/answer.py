@@ -6,6 +6,7 @@ It runs in worker processes, each of which keeps its networks from study to stud
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -143,7 +144,7 @@ def _without_names(text: str, study: Study) -> str:
     """Names of files and folders may be those of patients."""
     names = {str(name) for file in study.files for name in (file, file.parent, file.name, file.parent.name)}
     for name in sorted(names - {"", "."}, key=len, reverse=True):
-        text = text.replace(name, "...")
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "...", text)  # a folder may be called "1"
     return text
 
 
