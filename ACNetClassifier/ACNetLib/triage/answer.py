@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ROW_FILE, THUMBNAIL = "row.json", "thumbnail.png"
 THUMBNAIL_PIXELS = 112
+SHORTEST_NAME = 3
+"""A folder that is called "1" names nobody, and the reason may count something."""
 AGAIN = "Remove it and run the command again."
 
 
@@ -143,8 +145,8 @@ def _not_answered(error: ACNetError, study: Study, name: str) -> Row:
 def _without_names(text: str, study: Study) -> str:
     """Names of files and folders may be those of patients."""
     names = {str(name) for file in study.files for name in (file, file.parent, file.name, file.parent.name)}
-    for name in sorted(names - {"", "."}, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "...", text)  # a folder may be called "1"
+    for name in sorted((name for name in names if len(name) >= SHORTEST_NAME), key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "...", text)
     return text
 
 
