@@ -148,7 +148,8 @@ def stack_images(images: Iterable[DicomImage], name: str) -> tuple[list[Section]
     images = list(images)
     for image in images:
         require_decoder(image.file, image.syntax)
-        scale_of(image.header, image.file.name)
+        with odd_values_refused(image.file):
+            scale_of(image.header, image.file.name)
     return stack_sections([read_section(image.file, image.frame, image.header) for image in images], name)
 
 
@@ -207,6 +208,7 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
         raise unreadable(file) from error
     if kind == MediaStorageDirectoryStorage or file.name.upper() == "DICOMDIR":
         return ""
-    if "SeriesInstanceUID" not in header or header["SeriesInstanceUID"].VM > 1:  # series are told apart by it
-        raise unreadable(file)
+    with odd_values_refused(file):
+        if "SeriesInstanceUID" not in header or header["SeriesInstanceUID"].VM > 1:  # series are told apart by it
+            raise unreadable(file)
     return header if is_image else UID(kind).name

@@ -5,6 +5,7 @@ Patient and exam are compared here, in DICOM, and neither kept nor shown.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,7 +59,7 @@ def _of_one_exam(found: Sequence[tuple[T1Map, ExamKey | None]]) -> tuple[T1Map, 
 
 
 def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, ExamKey | None]]:
-    if reading.spacing_mm or not path.exists() or (path.is_file() and is_volume_file(path.name)):
+    if reading.spacing_mm or not os.path.exists(path) or (path.is_file() and is_volume_file(path.name)):
         return [(read_t1_map(path, reading), None)]
     name = path.absolute().name
     try:

@@ -75,7 +75,7 @@ def find_model(name_or_path: str) -> Path:
     if name_or_path in models:
         return models[name_or_path]
     path = Path(name_or_path)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     raise ACNetError(
         f"model: found neither a file nor a model '{name_or_path}'; there are {', '.join(models) or 'none'}. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -130,7 +131,7 @@ def read_t1_map(path: Path, reading: Reading = AS_IT_IS) -> T1Map:
     field strength that no model covers or that differs from the header's.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):  # pathlib raises for a name that is longer than the system takes
         raise ACNetError(f"{path}: there is no such file or folder; expected a T1 map.")
     name = path.absolute().name
     if path.is_file() and is_volume_file(name):

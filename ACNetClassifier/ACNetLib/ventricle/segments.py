@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def read_segmentation(path: Path) -> sitk.Image:
 
     Raises ACNetError for a missing or unreadable file, and for segments that tell no ventricle.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ACNetError(f"{path}: there is no such file; expected a segmentation as a label image.")
     if not is_volume_file(path.name):
         from ACNetLib.dicom.segments import read_dicom_segments

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import logit
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import damage_named, read_json, write_json
+from ACNetLib.files import damage_named, is_plain_name, read_json, write_json
 from ACNetLib.inference.probability import calibrated
 
 from ..cases.library import number_in
@@ -103,6 +103,8 @@ def read_runs(folder: Path) -> dict[str, Any]:
         entries = [(str(entry["network"]), int(entry["number"]), str(entry["folder"])) for entry in record["runs"]]
         if not entries or record["protocol"] not in PROTOCOLS:
             raise ValueError("no trainings, or an unknown protocol")
+        if not all(is_plain_name(name) for _, _, name in entries):
+            raise ValueError("the folder of a training is no plain name")
     for _, _, name in entries:
         if not is_done(folder / RUNS_FOLDER / name):
             raise ACNetError(f"{folder / RUNS_FOLDER / name}: files of this training are missing. {COMPARE_AGAIN}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from ACNetLib.commands.main import main
 from ACNetLib.commands.parser import NOTHING_LEFT, point, run_command, seed, spacing_in
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
+from ACNetLib.sample_data import sample_cases
 from repository import REPOSITORY
 
 
@@ -147,3 +150,15 @@ def test_a_reader_that_ends_before_all_is_printed_is_no_error_of_ours() -> None:
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(timeout=60) == 3
+
+
+@pytest.mark.parametrize("command", [["classify"], ["classify", "map.nrrd", "--model"]])
+def test_a_name_that_is_longer_than_the_system_takes_is_not_there(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(sample_cases()[0].volume, "map.nrrd")
+    assert main([*command, "x" * 300, "--output", "result"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "there is no such file" in said or "found neither a file nor a model" in said

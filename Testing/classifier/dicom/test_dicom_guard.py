@@ -15,7 +15,7 @@ from ACNetLib.dicom import guard as dicom_guard
 from ACNetLib.dicom.guard import check_pixel_count, decoded_in_child, pixels_of, read_dataset
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import read_t1_map
-from dicom_files import write_section
+from dicom_files import RAMP, write_section
 
 STORED = np.random.default_rng(1).integers(200, 1900, (40, 30)).astype(np.uint16)
 
@@ -99,3 +99,10 @@ def test_odd_values_in_a_header_are_one_line_that_names_the_file(tmp_path: Path,
         return
     with pytest.raises(ACNetError, match=r"^a\.dcm: .*(can't be read|found 0 values)"):
         read_t1_map(tmp_path / "a.dcm")
+
+
+def test_a_scaling_that_is_no_number_is_one_line(tmp_path: Path) -> None:
+    file = write_section(tmp_path / "study" / "a.dcm", RAMP, RescaleSlope=1.25, RescaleIntercept=0)
+    file.write_bytes(file.read_bytes().replace(b"1.25", b"true"))
+    with pytest.raises(ACNetError, match=r"^a\.dcm: it can't be read"):
+        read_t1_map(file.parent)

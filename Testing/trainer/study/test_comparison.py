@@ -128,7 +128,12 @@ def test_a_comparison_whose_files_are_gone_says_what_to_do(compared: Path, tmp_p
         summarize(tmp_path / "elsewhere")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"runs": 5}', '{"runs": [{}], "protocol": "honest"}'])
+ELSEWHERE = '{"runs": [{"network": "acnet", "number": 1, "folder": "../elsewhere"}], "protocol": "honest"}'
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"runs": 5}', '{"runs": [{}], "protocol": "honest"}', ELSEWHERE]
+)
 def test_a_damaged_record_of_a_comparison_is_one_line(
     tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
