@@ -442,7 +442,20 @@ TABLES: dict[str, Callable[[], str]] = {
     "abroad-separation": abroad_separation,
     **{
         table.__name__: table
-        for table in (models, calibration, verdicts, centres, dice, measures, odd, attention, masks, explanation, outside, reading)
+        for table in (
+            models,
+            calibration,
+            verdicts,
+            centres,
+            dice,
+            measures,
+            odd,
+            attention,
+            masks,
+            explanation,
+            outside,
+            reading,
+        )
     },
     "simulation-classes": partial(simulation_checks, ["AUROC"]),
     "simulation-realism": partial(simulation_checks, ["realism", "placement"]),

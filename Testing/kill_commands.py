@@ -24,7 +24,15 @@ from ACNetTrainerLib.commands import main as acnet_train
 from tiny_training import write_recipe
 
 SAMPLE_CASES = resources_folder("ACNetTrainerLib") / "SampleCases"
-RESULT_FILES = {"attention.nrrd", "attention-label.nrrd", "ventricle-label.nrrd", "report.html", "result.json"}
+RESULT_FILES = {
+    "attention.nrrd",
+    "attention-label.nrrd",
+    "evidence.nrrd",
+    "ventricle-label.nrrd",
+    "segments.csv",
+    "report.html",
+    "result.json",
+}
 SECTIONS = 3
 """Of a sample."""
 KEY = "published"
