@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ACNetLib.commands.models import add_model_commands
-from ACNetLib.commands.parser import CommandParser, add_spacing_option, add_version, point, run_command
+from ACNetLib.commands.parser import (
+    CommandParser,
+    add_spacing_option,
+    add_version,
+    interrupted_before_work,
+    point,
+    run_command,
+)
 from ACNetLib.commands.reference import add_reference_commands
 from ACNetLib.commands.triage import add_triage_command
 from ACNetLib.errors import ACNetError, one_line
@@ -34,7 +41,8 @@ COMMAND = "acnet"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return run_command(_parser(), arguments)
+    with interrupted_before_work(COMMAND):
+        return run_command(_parser(), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -94,12 +94,13 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
     `when_stopped`, a default that a subcommand may set, is what is said when it was stopped. The options'
     `command_line` is for records of what was run.
     """
-    _silence_libraries()
-    if arguments is None:
-        arguments = sys.argv[1:]
-    options = parser.parse_args(arguments)
-    options.command_line = shlex.join([parser.prog, *arguments])
+    options = argparse.Namespace()
     try:
+        _silence_libraries()
+        if arguments is None:
+            arguments = sys.argv[1:]
+        options = parser.parse_args(arguments)
+        options.command_line = shlex.join([parser.prog, *arguments])
         with _terminated_as_interrupted():
             options.run(options)
         sys.stdout.flush()
@@ -118,6 +119,16 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
             print(f"{parser.prog}: {line}", file=sys.stderr)
         return USER_ERROR
     return 0
+
+
+@contextmanager
+def interrupted_before_work(program: str) -> Iterator[None]:
+    """Ctrl-C while a command's parser is made ends it as it does later."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"{program}: {NOTHING_LEFT}", file=sys.stderr)
+        sys.exit(STOPPED)
 
 
 def _what_to_do(error: Exception) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ACNetLib.commands.parser import CommandParser, add_version, run_command
+from ACNetLib.commands.parser import CommandParser, add_version, interrupted_before_work, run_command
 
 from .attention import add_attention_command
 from .cases import add_case_commands
@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Resampling sections of 128 x 128 pixels is several times faster when ITK wakes no threads for it, above all while
     # torch keeps every core busy.
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    return run_command(_parser(), arguments)
+    with interrupted_before_work("acnet-train"):
+        return run_command(_parser(), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.commands.main import main
-from ACNetLib.commands.parser import NOTHING_LEFT, point, run_command, seed, spacing_in
+from ACNetLib.commands.parser import NOTHING_LEFT, interrupted_before_work, point, run_command, seed, spacing_in
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
 from ACNetLib.sample_data import sample_cases
@@ -162,3 +162,22 @@ def test_a_name_that_is_longer_than_the_system_takes_is_not_there(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "there is no such file" in said or "found neither a file nor a model" in said
+
+
+def test_ctrl_c_while_the_parser_is_made_is_three_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, interrupted_before_work("acnet"):
+        raise KeyboardInterrupt
+    assert ended.value.code == 3
+    assert capsys.readouterr().err == f"acnet: {NOTHING_LEFT}\n"
+
+
+def test_ctrl_c_while_the_options_are_parsed_is_three_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_self: object, _arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    command = a_command(None)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", interrupted)
+    assert run_command(command, ["x"]) == 3
+    assert capsys.readouterr().err == f"a-command: {NOTHING_LEFT}\n"
