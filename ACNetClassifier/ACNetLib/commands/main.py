@@ -16,6 +16,7 @@ from ACNetLib.commands.parser import (
     add_spacing_option,
     add_version,
     interrupted_before_work,
+    interrupts_wait,
     point,
     run_command,
 )
@@ -214,9 +215,10 @@ def _write_dicom(exam: StudyResult, folder: Path) -> list[Path]:
 
 
 def _save_scene(exam: StudyResult, path: Path) -> None:
-    from ACNetLib.scene.display import show_t1_colors
-    from ACNetLib.scene.exam import show_exam
-    from ACNetLib.scene.output import add_t1_map, new_scene, save_scene
+    with interrupts_wait():
+        from ACNetLib.scene.display import show_t1_colors
+        from ACNetLib.scene.exam import show_exam
+        from ACNetLib.scene.output import add_t1_map, new_scene, save_scene
 
     scene = new_scene()
     volumes = [add_t1_map(each.t1_map, scene) for each in exam.images]
