@@ -137,9 +137,10 @@ def interrupts_wait() -> Iterator[None]:
 
 @contextmanager
 def interrupted_before_work(program: str) -> Iterator[None]:
-    """Ctrl-C while a command's parser is made ends it as it does later."""
+    """Ctrl-C and SIGTERM while a command's parser is made end it as they do later."""
     try:
-        yield
+        with _terminated_as_interrupted():
+            yield
     except KeyboardInterrupt:
         print(f"{program}: {NOTHING_LEFT}", file=sys.stderr)
         sys.exit(STOPPED)
