@@ -90,9 +90,9 @@ def fresh_folder(command: Command, room: Path) -> Path:
 
 
 def finish(command: Command, folder: Path) -> float:
-    """Let it come to its end; returns the seconds that this took."""
-    started = time.monotonic()
+    """Let it come to its end; returns the seconds that its work took."""
     process = start(command, folder)
+    started = time.monotonic()
     process.join()
     if process.exitcode != 0:
         raise SystemExit(f"{command.name}: exit code {process.exitcode}\n{(folder / 'err.txt').read_text()}")
