@@ -120,8 +120,7 @@ def kill_once(command: Command, folder: Path, number: signal.Signals, after_s: f
             problems.append(f"exit code {process.exitcode}: {said.strip().splitlines()[-1:]}")
         if "Traceback" in said:
             problems.append(f"a traceback: {said.strip().splitlines()[-1]}")
-        left = [path for pattern in (".writing-*", ".acnet-*") for path in folder.rglob(pattern)]
-        left += (folder / "tmp").iterdir()
+        left = {*folder.rglob(".writing-*"), *(folder / "tmp").iterdir()}
         problems += [f"left behind: {path.relative_to(folder)}" for path in left]
     problems += command.problems(folder)
     return process.exitcode == 0, problems

@@ -16,7 +16,6 @@ from ACNetLib.commands.parser import (
     add_spacing_option,
     add_version,
     interrupted_before_work,
-    interrupts_wait,
     point,
     run_command,
 )
@@ -28,6 +27,7 @@ from ACNetLib.inference.device import DEVICE_REQUESTS
 from ACNetLib.inference.pipeline import load_pipeline, model_for_map
 from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.settings import Settings
+from ACNetLib.interrupts import interrupts_wait
 from ACNetLib.report.wording import reference_text, share_text, study_septum_text, verdict_rule
 from ACNetLib.t1map.field_strength import field_strength_option
 

@@ -122,20 +122,6 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
 
 
 @contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Ctrl-C and SIGTERM come after the block. Within the import of VTK's modules (slicer-core 5.13) they would end in
-    an ImportError or a crash."""
-    if os.name != "posix":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def interrupted_before_work(program: str) -> Iterator[None]:
     """Ctrl-C and SIGTERM while a command's parser is made end it as they do later."""
     try:
