@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK as sitk
 
@@ -31,19 +30,9 @@ from ACNetLib.triage.study_folder import mark_read, read_study
 from ACNetLib.triage.template import SCRIPT
 from ACNetLib.worker_pool import worker_pool
 from dicom_files import PATIENT_ID, RAMP, RAW_TYPE, write_section, write_study
-from exam_files import write_exam
+from exam_files import write_exam, write_sample
 
 NORMAL, DCM = sample_cases()
-
-
-def write_sample(folder: Path, sample: Path, patient: str) -> None:
-    """A sample's files as somebody else's, with names that say nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, file in enumerate(sorted(sample.iterdir())):
-        dataset = pydicom.dcmread(file)
-        dataset.PatientID, dataset.PatientName = patient, f"{patient}^Anna"
-        dataset.StudyInstanceUID = f"1.2.3.{sum(map(ord, patient))}"
-        dataset.save_as(folder / f"{patient[-1]}{number}")
 
 
 @pytest.fixture(scope="module")
