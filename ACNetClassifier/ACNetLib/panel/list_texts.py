@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from ACNetLib.panel.texts import duration_text, percent, verdict_word
+from ACNetLib.panel.texts import duration_text, percent, shorten, verdict_word
 from ACNetLib.processes import Event
 from ACNetLib.report.wording import septal_t1_text
 from ACNetLib.triage.rows import ANSWERS, Row
@@ -20,20 +20,25 @@ def identify_text(identify: str) -> str:
 
 
 def answer_text(answer: str) -> str:
-    texts = {"no answer": _("No answer"), "no T1 map": _("No T1 map")}
+    """In one or two words: the column is narrow."""
+    texts = {"outside": _("Outside"), "no answer": _("No answer"), "no T1 map": _("No T1 map")}
     return texts[answer] if answer in texts else verdict_word(answer)
 
 
-def list_row_texts(row: Row) -> tuple[str, ...]:
+def list_row_texts(row: Row, shortened: bool = False) -> tuple[str, ...]:
     """Answer, probability of DCM, septal T1 with its z-score, patient, notes."""
     t1_ms, z = (math.nan if value is None else value for value in (row.septal_t1_ms, row.septal_z))
     return (
         answer_text(row.answer),
         "-" if row.probability_dcm is None else percent(row.probability_dcm),
         septal_t1_text(t1_ms, z),
-        row.patient or row.study,
+        shorten(row.patient) if shortened else row.patient,
         row.reason or " ".join(row.warnings),
     )
+
+
+def no_answer_text(row: Row) -> str:
+    return f"{answer_text(row.answer)}: {row.reason}"
 
 
 def source_text(source: Path | None, selected: int) -> str:

@@ -19,11 +19,11 @@ from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.dicom_selection import Selection, selected_studies
 from ACNetLib.panel.list_texts import (
-    answer_text,
     counts_text,
     identify_text,
     list_progress_text,
     list_row_texts,
+    no_answer_text,
     source_text,
 )
 from ACNetLib.panel.parameters import ACNetParameters, triage_options
@@ -37,7 +37,7 @@ from ACNetLib.triage.study_folder import is_read, mark_read
 COMMAND = "ACNetLib.commands.main"
 EVENT_FIELDS: Fields = {"studies": {"done": int, "of": int, "seconds_left": (int, float, type(None))}}
 POLL_MS = 300
-READ_COLUMN = 0
+READ_COLUMN, PATIENT_COLUMN = 0, 4
 
 
 class ListView:
@@ -230,6 +230,7 @@ class ListView:
                 self._fill_row(index, row)
                 self._shown.insert(index, row)
         table.blockSignals(False)
+        table.setColumnHidden(PATIENT_COLUMN, not any(row.patient for row in rows))
         for column in range(table.columnCount - 1):
             table.resizeColumnToContents(column)
 
@@ -238,9 +239,10 @@ class ListView:
         tick.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
         tick.setCheckState(qt.Qt.Checked if row.read else qt.Qt.Unchecked)
         self.ui.listTable.setItem(index, READ_COLUMN, tick)
-        for column, text in enumerate(list_row_texts(row), start=READ_COLUMN + 1):
+        texts = zip(list_row_texts(row, shortened=True), list_row_texts(row), strict=True)
+        for column, (text, whole) in enumerate(texts, start=READ_COLUMN + 1):
             item = qt.QTableWidgetItem(text)
-            item.setToolTip(text)
+            item.setToolTip(whole)
             self.ui.listTable.setItem(index, column, item)
 
     def _study(self, row: Row) -> Path:
@@ -266,7 +268,7 @@ class ListView:
         row = self._shown[index]
         self._message = ""
         if row.probability_dcm is None:
-            self._message = f"{answer_text(row.answer)}: {row.reason}"
+            self._message = no_answer_text(row)
         else:
             with slicer.util.tryWithErrorDisplay(_("The study could not be opened."), waitCursor=True):
                 try:

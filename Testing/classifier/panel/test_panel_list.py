@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,7 +55,7 @@ def a_list(a_made_list: Path, tmp_path: Path, ui: Any, chosen_folders: list[Path
 
 
 @pytest.fixture
-def a_database(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def a_database(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Slicer's DICOM database with all of the hospital, and its browser with nothing selected."""
     from slicer_host.dicom_lib import DicomDatabase
 
