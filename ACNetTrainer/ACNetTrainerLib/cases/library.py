@@ -180,7 +180,8 @@ def _case(row: Row, place: str) -> Case:
                 f"{place}: column acquisition_quarter is '{quarter}'; expected a whole number, or nothing."
             )
         values["acquisition_quarter"] = int(number)
-    return Case(**values, **{name: row.cells.get(name, "") for name in ("pixel_hash", "scanner", "sequence")})
+    values |= {name: row.cells.get(name, "") for name in ("pixel_hash", "scanner", "sequence")}
+    return Case(**values)
 
 
 def number_in(text: str, place: str) -> float:
