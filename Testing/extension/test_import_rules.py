@@ -31,7 +31,7 @@ OTHER_MODULES = {"PyTorchUtils", "SampleData"}
 """Of Slicer and of the extension PyTorch: there when they are needed, not when a module is loaded."""
 CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "filelock", "safetensors"}
 """torch brings filelock along."""
-CLUSTER = CORE / "triage" / "workers.py"
+CLUSTER = CORE / "cluster.py"
 """Takes Dask, an extra, where a user names its scheduler."""
 DICOM_RESULTS = CORE / "dicom_results"
 """Takes highdicom, an extra, where a user asks for DICOM results."""

@@ -102,6 +102,16 @@ def step_text(step: str) -> str:
     return texts[step]
 
 
+def duration_text(seconds: float) -> str:
+    """How long something will still take."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return _("less than a minute")
+    if minutes < 120:
+        return _("{minutes} min").format(minutes=minutes)
+    return _("{hours} h").format(hours=f"{minutes / 60:.1f}")
+
+
 def disabled_modules_text(names: list[str]) -> str:
     """What is missing without these modules of Slicer; empty when there are none."""
     if not names:

@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any
 
-from ACNetLib.errors import ACNetError
+from ACNetLib.cluster import cluster_client
 from ACNetLib.triage.reading_list import Workers
 from ACNetLib.worker_pool import worker_pool
 
@@ -28,32 +27,15 @@ def cluster_workers(scheduler: str) -> Workers:
 
     A study whose worker is lost is answered by another one. Raises ACNetError where no scheduler answers.
     """
-    with _client(scheduler) as client:
+    with cluster_client(scheduler) as client:
         count = sum(client.ncores().values()) or 1
 
     @contextmanager
     def start() -> Iterator[Executor]:
-        with _client(scheduler) as client:
+        with cluster_client(scheduler) as client:
             yield client.get_executor(pure=False)
 
     return Workers(start, STUDIES_A_PROCESS * count)
-
-
-def _client(scheduler: str) -> Any:
-    try:
-        import distributed
-    except ImportError as error:
-        raise ACNetError(
-            "--scheduler: the package 'distributed' is missing; install it with pip install 'SlicerACNet[cluster]', or "
-            "leave the option out."
-        ) from error
-    try:
-        return distributed.Client(scheduler, timeout="10s")
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ACNetError(
-            f"--scheduler: no Dask scheduler answers at '{scheduler}' ({error}); expected an address such as "
-            "tcp://host:8786."
-        ) from error
 
 
 def _cores() -> int:

@@ -42,6 +42,8 @@ def acquisition_warnings(library: CaseLibrary, acquisitions: Mapping[str, Acquis
     properties: dict[str, Callable[[Case], str | float | None]] = {
         "field strength": lambda case: f"{case.field_strength_tesla:g} T",
         "source": lambda case: case.source,
+        "manufacturer": lambda case: case.manufacturer or None,
+        "sequence": lambda case: case.sequence or None,
         "matrix": lambda case: "{} x {}".format(*acquisitions[case.case].matrix),
         "pixel size (mm)": lambda case: acquisitions[case.case].pixel_mm,
         "acquisition date (quarter)": lambda case: case.acquisition_quarter,

@@ -31,6 +31,8 @@ FIELDS = (
     "spacing_mm",
     "acquisition_date",
     "source",
+    "scanner",
+    "sequence",
 )
 MOST_LISTED = 10
 
@@ -126,7 +128,17 @@ def _new_map(row: _NamedRow, load_localizer: LoadLocalizer, source: str) -> NewM
     located = _located(row, t1_map, load_localizer)
     if row["section"]:
         located = _only_section(located, row.number("section"), row.place("section"))
-    return NewMap(t1_map, label, row["patient"], located, row["source"] or source, acquired, row.table.place(row.row))
+    return NewMap(
+        t1_map,
+        label,
+        row["patient"],
+        located,
+        row["source"] or source,
+        acquired,
+        row.table.place(row.row),
+        row["scanner"],
+        row["sequence"],
+    )
 
 
 def _spacing(row: _NamedRow) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,16 +31,20 @@ STUDY_KEYS = ("StudyInstanceUID", "AccessionNumber", "PatientID", "folder")
 """What a label list may know studies by: DICOM attributes, or the folder of their files."""
 DATES = ("AcquisitionDate", "SeriesDate", "StudyDate")
 IDENTITY_TAGS = [*STUDY_KEYS[:3], "SeriesInstanceUID", *DATES]
+DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "SequenceName")
+SEQUENCES = ("ShMOLLI", "MOLLI", "SASHA", "SAPPHIRE", "SMART1Map")
+"""By which hospitals measure T1, as descriptions name them; the first one that is found."""
 
 
 @dataclass(frozen=True)
 class DicomOrigin:
-    """Whose a DICOM file is, and of when. This identifies the patient: never show it."""
+    """Whose a DICOM file is, of when, and by which of SEQUENCES. This identifies the patient: never show it."""
 
     file: Path
     series: str
     identity: dict[str, str]
     acquired: date | None
+    sequence: str = ""
 
     @property
     def patient(self) -> str:
@@ -123,12 +127,19 @@ def first_date(origins: Sequence[DicomOrigin]) -> date | None:
     return min((origin.acquired for origin in origins if origin.acquired), default=None)
 
 
+def first_sequence(origins: Sequence[DicomOrigin]) -> str:
+    """ "" where no description names one."""
+    return next((origin.sequence for origin in origins if origin.sequence), "")
+
+
 def _origin(file: Path) -> DicomOrigin:
-    header = read_dataset(file, stop_before_pixels=True, specific_tags=IDENTITY_TAGS)
-    texts = {keyword: str(header.get(keyword) or "").strip() for keyword in IDENTITY_TAGS}
+    header = read_dataset(file, stop_before_pixels=True, specific_tags=[*IDENTITY_TAGS, *DESCRIPTIONS])
+    texts = {keyword: str(header.get(keyword) or "").strip() for keyword in (*IDENTITY_TAGS, *DESCRIPTIONS)}
     dates = [day for keyword in DATES if (day := _date(texts[keyword]))]
     identity = {keyword: texts[keyword] for keyword in STUDY_KEYS[:3]}
-    return DicomOrigin(file, texts["SeriesInstanceUID"], identity, dates[0] if dates else None)
+    described = " ".join(texts[keyword] for keyword in DESCRIPTIONS).lower()
+    sequence = next((name for name in SEQUENCES if name.lower() in described), "")
+    return DicomOrigin(file, texts["SeriesInstanceUID"], identity, dates[0] if dates else None, sequence)
 
 
 def _date(text: str) -> date | None:
@@ -189,8 +200,8 @@ def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) ->
             t1_map = _read_map([origin.file for origin in origins], study.place)
             if t1_map is not None:
                 located = by_localizer(t1_map, load_localizer())
-                acquired = first_date(origins)
-                maps.append(NewMap(t1_map, study.label, study.patient, located, source, acquired, t1_map.name))
+                new = NewMap(t1_map, study.label, study.patient, located, source, first_date(origins), t1_map.name)
+                maps.append(replace(new, sequence=first_sequence(origins)))
         except ACNetError as error:
             notes.append(f"Left out: {error}")
     if not maps:
@@ -212,6 +223,7 @@ def _read_map(files: Sequence[Path], place: str) -> T1Map | None:
         return None
     volume = read_dicom_files(files, name)
     t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated)
+    t1_map = replace(t1_map, scanner=volume.scanner)
     doubts = check_short_axis(t1_map.normal, name)
     if doubts:
         raise ACNetError(f"{name}: {doubts[0]} If it is none, add it by itself.")

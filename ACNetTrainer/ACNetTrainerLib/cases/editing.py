@@ -166,6 +166,8 @@ def _new_case(section: NewSection, patients: Collection[str], pseudonyms: Pseudo
         new.located.center_source,
         None if new.acquired is None else pseudonyms.quarter_of(new.acquired),
         section.pixel_hash,
+        new.scanner or new.t1_map.scanner,
+        new.sequence,
     )
 
 

@@ -35,8 +35,9 @@ SIMULATED = "simulated"
 class Case:
     """One section of one patient. file: its T1 map, relative to the library. center_*_mm: of the LV, LPS.
 
-    A table may lack the last three, or leave them empty. center_source: one of CENTER_SOURCES. acquisition_quarter: see
-    `Pseudonyms.quarter_of`. pixel_hash: see `case_images.pixel_hash`.
+    A table may lack the last five, or leave them empty. center_source: one of CENTER_SOURCES. acquisition_quarter: see
+    `Pseudonyms.quarter_of`. pixel_hash: see `case_images.pixel_hash`. scanner: manufacturer and model. sequence: that
+    of T1 mapping, such as MOLLI.
     """
 
     case: str
@@ -51,6 +52,13 @@ class Case:
     center_source: str = ""
     acquisition_quarter: int | None = None
     pixel_hash: str = ""
+    scanner: str = ""
+    sequence: str = ""
+
+    @property
+    def manufacturer(self) -> str:
+        """The same for all spellings: "SIEMENS" of "Siemens Healthineers Sola"; "" where no scanner is named."""
+        return self.scanner.partition(" ")[0].upper()
 
     @property
     def center_mm(self) -> tuple[float, float, float]:
@@ -172,7 +180,8 @@ def _case(row: Row, place: str) -> Case:
                 f"{place}: column acquisition_quarter is '{quarter}'; expected a whole number, or nothing."
             )
         values["acquisition_quarter"] = int(number)
-    return Case(**values, pixel_hash=row.cells.get("pixel_hash", ""))
+    values |= {name: row.cells.get(name, "") for name in ("pixel_hash", "scanner", "sequence")}
+    return Case(**values)
 
 
 def number_in(text: str, place: str) -> float:

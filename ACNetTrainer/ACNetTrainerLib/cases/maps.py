@@ -43,7 +43,7 @@ class NewMap:
 
     patient: a name or hospital number, of which only a pseudonym enters the library; or a patient that the library
     has, as it stands there. source: where it is from, such as the hospital. acquired: when it was. place: how messages
-    name it.
+    name it. scanner: its manufacturer and model, where the map's own source does not tell. sequence: such as MOLLI.
     """
 
     t1_map: T1Map
@@ -53,6 +53,8 @@ class NewMap:
     source: str = DEFAULT_SOURCE
     acquired: date | None = None
     place: str = ""
+    scanner: str = ""
+    sequence: str = ""
 
     @property
     def name(self) -> str:

@@ -140,19 +140,22 @@ def _add(options: argparse.Namespace) -> None:
     from ACNetLib.volumes.header import is_volume_file
 
     from ..cases.csv_import import date_in
-    from ..cases.dicom_import import first_date, only_patient, read_origins
+    from ..cases.dicom_import import first_date, first_sequence, only_patient, read_origins
     from ..cases.editing import add_maps
     from ..cases.maps import NewMap
 
     require_library(options.library)
     t1_map = read_t1_map(options.map, Reading(field_strength_tesla=options.field, spacing_mm=options.spacing))
     patient, acquired = options.patient, date_in(options.date, "--date") if options.date else None
+    sequence = ""
     if not is_volume_file(options.map.name):
         origins, _ = read_origins(options.map)
         patient, acquired = patient or only_patient(origins, t1_map.name), acquired or first_date(origins)
+        sequence = first_sequence(origins)
     if not patient:
         raise ACNetError(f"--patient: {t1_map.name} does not say whose it is; give the patient's name or number.")
-    new = NewMap(t1_map, options.label, patient, _locate(options, t1_map), options.source, acquired)
+    located = _locate(options, t1_map)
+    new = NewMap(t1_map, options.label, patient, located, options.source, acquired, sequence=sequence)
     _print_added(add_maps(options.library, [new]), new.notes)
 
 

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable
 
-from .training import DEVICES, MODELS, check_count, exit_when_stopped, fine_tuning_of, recipe_of, say
+from .training import (
+    DEVICES,
+    FINE_TUNE,
+    MODELS,
+    add_progress_options,
+    check_count,
+    followed,
+    load_any_model,
+    say,
+)
+
+if TYPE_CHECKING:
+    from ..cases.library import CaseLibrary
+    from ..cross_validation.starts import Request
+    from ..training.progress import Watch
 
 WHEN_STOPPED = "Stopped. Run the same command again: finished folds are kept, the next one resumes from its checkpoint."
+BOTH, SCRATCH, FINE_TUNED = "both", "scratch", "fine-tuned"
+MEASURES = {
+    "auroc": "AUROC",
+    "balanced_accuracy": "balanced accuracy",
+    "recall_dcm": "sensitivity for DCM (recall_dcm)",
+    "recall_normal": "specificity for DCM (recall_normal)",
+}
 
 
 def add_cross_validation_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -26,71 +47,122 @@ def add_cross_validation_command(commands: argparse._SubParsersAction[Any]) -> N
     command.add_argument("--folds", type=int, default=5, help="parts that the patients are shared out to (default 5)")
     command.add_argument("--repeats", type=int, default=1, help="times all of it is done with other folds (default 1)")
     command.add_argument(
-        "--recipe", help="name of a shipped recipe, or a TOML file (default recommended, or fine-tune with --from)"
+        "--start", choices=(BOTH, SCRATCH, FINE_TUNED), default=BOTH, help="train so; both are compared (default both)"
     )
-    command.add_argument("--from", dest="parent", metavar="MODEL", help=f"fine-tune this: {MODELS}")
+    command.add_argument("--recipe", help="from scratch: name of a recipe, or a TOML file (default recommended)")
+    command.add_argument("--fine-tuning-recipe", help=f"of the fine-tuning (default {FINE_TUNE})")
+    command.add_argument(
+        "--from", dest="parent", metavar="MODEL", help=f"fine-tune this (default the shipped one): {MODELS}"
+    )
+    command.add_argument(
+        "--learning-curve",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="train on a quarter and half of the patients, too: would more cases help?",
+    )
     command.add_argument("--output", type=Path, required=True, help="folder for the results; the model has its name")
     command.add_argument("--device", default="auto", help=DEVICES)
-    command.set_defaults(run=_cross_validate, when_stopped=WHEN_STOPPED)
+    command.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of a Dask cluster train")
+    add_progress_options(command)
+    command.set_defaults(run=_run, when_stopped=WHEN_STOPPED)
 
 
-def _cross_validate(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> None:
+    with followed(options) as watch:
+        _cross_validate(options, watch)
+
+
+def _cross_validate(options: argparse.Namespace, watch: Watch) -> None:
     from ACNetLib.inference.device import DeviceChoice, choose_device, work_on
-    from ACNetLib.models.model import load_model
-    from ACNetLib.models.store import model_for_field
 
     from ..cases.library import read_case_library
-    from ..cross_validation.cross_validate import METRICS_FILE, Request, cross_validate, model_file
+    from ..cross_validation.cross_validate import METRICS_FILE, cross_validate, final_model_file
+    from ..cross_validation.trainings import Work
     from ..evaluation.provenance import provenance
-    from ..training.progress import Watch, print_ends
-    from ..training.train import only_field_strength
 
     check_count("--folds", options.folds, 2)
     check_count("--repeats", options.repeats, 1)
-    file = model_file(options.output)
+    file = final_model_file(options.output)
     require_writable(file)
-    fine_tuning = fine_tuning_of(options.parent, options.recipe)
-    recipe = recipe_of(options.recipe, fine_tuning)
     library = read_case_library(options.cases)
-    present = fine_tuning.parent if fine_tuning else load_model(model_for_field(only_field_strength(library)))
-    request = Request(recipe, options.folds, options.repeats, present, fine_tuning)
-    watch = Watch(bar=sys.stderr.isatty(), report=print_ends)
+    request = _request(options, library)
     made_by = provenance(options.command_line)
 
     def validated_on(device: DeviceChoice) -> dict[str, Any]:
-        return cross_validate(library, request, options.output, device, made_by, watch, say)
+        return cross_validate(library, request, options.output, Work(device, watch, say, options.scheduler), made_by)
 
-    with exit_when_stopped(watch):
-        metrics = work_on(choose_device(options.device), validated_on, say)
-    _print_outcome(metrics)
-    print(f"model {file}; all measures in {options.output / METRICS_FILE}")
+    metrics = work_on(choose_device(options.device), validated_on, say)
+    metrics_file = options.output / METRICS_FILE
+    watch.report({"event": "finished", "model": str(file), "metrics": str(metrics_file)})
+    if options.progress == "text":
+        _print_outcome(metrics)
+        print(f"model {file}; all measures in {metrics_file}")
+
+
+def _request(options: argparse.Namespace, library: CaseLibrary) -> Request:
+    """Raises ACNetError for an option of a start that is not asked for."""
+    from ACNetLib.models.store import model_for_field
+
+    from ..cross_validation.starts import Request, Start
+    from ..training.fine_tuning import FineTuning
+    from ..training.recipe import read_recipe
+    from ..training.train import only_field_strength
+
+    for option, value, start in (
+        ("--recipe", options.recipe, SCRATCH),
+        ("--fine-tuning-recipe", options.fine_tuning_recipe, FINE_TUNED),
+        ("--from", options.parent, FINE_TUNED),
+    ):
+        if value is not None and options.start not in (BOTH, start):
+            raise ACNetError(f"{option}: found with --start {options.start}; expected --start {start} or {BOTH}.")
+    if options.recipe == FINE_TUNE:
+        raise ACNetError(f"--recipe {FINE_TUNE}: found for a training from scratch; give it as --fine-tuning-recipe.")
+    present = load_any_model(options.parent or str(model_for_field(only_field_strength(library))))
+    starts = {
+        SCRATCH: lambda: Start(read_recipe(options.recipe or "recommended")),
+        FINE_TUNED: lambda: Start(read_recipe(options.fine_tuning_recipe or FINE_TUNE), FineTuning(present)),
+    }
+    chosen = [make() for name, make in starts.items() if options.start in (BOTH, name)]
+    return Request(chosen, options.folds, options.repeats, present, options.learning_curve)
 
 
 def _print_outcome(metrics: dict[str, Any]) -> None:
-    counts, done = metrics["cases"], metrics["cross_validated"]
+    counts, done, present = metrics["cases"], metrics["cross_validated"], metrics["present_model"]
     kind = "simulated patients" if metrics["simulated"] else "patients"
     repeats = "1 repeat" if done["repeats"] == 1 else f"{done['repeats']} repeats"
     print(
         f"{counts['patients_dcm']} {kind} with DCM, {counts['patients_normal']} normal; {done['folds']} folds, "
         f"{repeats}; 95 % intervals over patients"
     )
-    rows = {
-        "retrained": metrics,
-        f"{metrics['present_model']['name']} as it is": metrics["present_model"],
-        "difference": metrics["retrained_minus_present"],
-    }
+    rows = {_spoken(start): found for start, found in metrics["starts"].items()}
+    rows[f"{present['name']} as it is"] = present
+    for start, found in metrics["starts"].items():
+        rows[f"{_spoken(start)}, less as it is"] = found["minus_present"]
+    if (both := metrics.get("fine_tuned_minus_from_scratch")) is not None:
+        rows["fine-tuned, less from scratch"] = both
     width = max(map(len, rows))
-    names = {
-        "auroc": "AUROC",
-        "balanced_accuracy": "balanced accuracy",
-        "recall_dcm": "sensitivity for DCM (recall_dcm)",
-        "recall_normal": "specificity for DCM (recall_normal)",
-    }
-    for key, name in names.items():
+    for key, name in MEASURES.items():
         print(name)
-        for model, measures in rows.items():
-            estimate = measures[key]
-            print(f"  {model:<{width}}  {estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})")
-    if metrics["present_model"]["patients_unseen"] != "checked":
-        name = metrics["present_model"]["name"]
-        print(f"Whether {name} has seen these patients in training {metrics['present_model']['patients_unseen']}.")
+        for row, found in rows.items():
+            print(f"  {row:<{width}}  {_interval(found[key])}")
+    if len(metrics["starts"]) > 1:
+        print(f"The model is {_spoken(done['start'])}, for it has the higher AUROC on these patients.")
+    _print_learning_curve(metrics.get("learning_curve", {}))
+    if present["patients_unseen"] != "checked":
+        print(f"Whether {present['name']} has seen these patients in training {present['patients_unseen']}.")
+
+
+def _print_learning_curve(curve: dict[str, Any]) -> None:
+    for start, found in curve.items():
+        for point in found["points"]:
+            print(f"{_spoken(start)}, {point['patients']} patients in a training: AUROC {_interval(point['auroc'])}")
+        if (rise := found.get("rise_from_half")) is not None:
+            print(f"  from half of them to all: {_interval(rise)}. More cases {found['more_cases']}.")
+
+
+def _spoken(start: str) -> str:
+    return start.replace("from-scratch", "from scratch")
+
+
+def _interval(estimate: dict[str, float]) -> str:
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"

@@ -39,8 +39,7 @@ def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
     train.add_argument("--device", default="auto", help=DEVICES)
     train.add_argument("--from", dest="parent", metavar="MODEL", help=f"fine-tune this: {MODELS}")
     train.add_argument("--freeze-down-residual", action="store_true", help="fine-tune all but the down-residual module")
-    train.add_argument("--progress", choices=("text", "json"), default="text", help="json: one event a line")
-    train.add_argument("--stop-file", type=Path, help="stop after the step in which this file appears")
+    add_progress_options(train)
     train.set_defaults(run=_train, when_stopped=WHEN_STOPPED)
 
     evaluate = commands.add_parser("evaluate", help="evaluate a model on cases that it has not seen")
@@ -62,7 +61,20 @@ def add_training_commands(commands: argparse._SubParsersAction[Any]) -> None:
     publish.set_defaults(run=_publish)
 
 
+def add_progress_options(command: argparse.ArgumentParser) -> None:
+    """How a training is followed and stopped: see `followed`."""
+    command.add_argument("--progress", choices=("text", "json"), default="text", help="json: one event a line")
+    command.add_argument("--stop-file", type=Path, help="stop after the step in which this file appears")
+
+
 def _train(options: argparse.Namespace) -> None:
+    with followed(options) as watch:
+        _train_to_file(options, watch)
+
+
+@contextmanager
+def followed(options: argparse.Namespace) -> Iterator[Watch]:
+    """The watch that the options ask for. An error is an event, too, and the stop file is removed at the end."""
     from ..training.progress import Watch, print_ends, print_json_line
 
     stop_file: Path | None = options.stop_file
@@ -76,7 +88,11 @@ def _train(options: argparse.Namespace) -> None:
         watch = Watch(bar=sys.stderr.isatty(), report=print_ends, stop=stop)
     try:
         with exit_when_stopped(watch):
-            _train_to_file(options, watch)
+            yield watch
+    except KeyboardInterrupt:  # outside of a training's own steps
+        if options.progress == "json":
+            watch.report({"event": "stopped", "message": options.when_stopped})
+        raise
     except Exception as error:
         watch.report({"event": "error", "message": str(error) or type(error).__name__})
         raise

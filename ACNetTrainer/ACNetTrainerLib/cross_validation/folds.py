@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sklearn.model_selection import StratifiedKFold
@@ -16,15 +17,11 @@ from ..training.split import split_patients
 
 @dataclass(frozen=True)
 class Fold:
-    """One training and the patients that are left out of it. repeat, number: counted from 1.
-
-    recipe: with the seed of the repeat, so that its folds, its first weights and its order of cases are its own.
-    """
+    """The patients of one training and those that are left out of it. repeat, number: counted from 1."""
 
     repeat: int
     number: int
     of: int
-    recipe: Recipe
     training: CaseLibrary
     left_out: CaseLibrary
 
@@ -32,11 +29,16 @@ class Fold:
     def name(self) -> str:
         return f"repeat{self.repeat}-fold{self.number}of{self.of}"
 
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """With a seed of the repeat's own, for its first weights and its order of cases."""
+        seed = recipe.optimization.seed + self.repeat - 1
+        return replace(recipe, optimization=replace(recipe.optimization, seed=seed))
 
-def draw_folds(library: CaseLibrary, recipe: Recipe, folds: int, repeats: int) -> tuple[Fold, ...]:
-    """Every patient is left out once a repeat; the classes are shared out evenly. Follows from the recipe's seed.
 
-    Raises ACNetError when a class has too few patients for the folds or for the split within one of them.
+def draw_folds(library: CaseLibrary, seed: int, folds: int, repeats: int) -> tuple[Fold, ...]:
+    """Every patient is left out once a repeat; the classes are shared out evenly.
+
+    Raises ACNetError when a class has too few patients for the folds.
     """
     patients = sorted(library.patients)
     label = {case.patient: case.label for case in library.cases}
@@ -50,14 +52,17 @@ def draw_folds(library: CaseLibrary, recipe: Recipe, folds: int, repeats: int) -
             )
     drawn = []
     for repeat in range(1, repeats + 1):
-        seed = recipe.optimization.seed + repeat - 1
-        of_repeat = replace(recipe, optimization=replace(recipe.optimization, seed=seed))
-        splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(patients, labels)
+        splits = StratifiedKFold(folds, shuffle=True, random_state=seed + repeat - 1).split(patients, labels)
         for number, (_, places) in enumerate(splits, start=1):
             left_out = {patients[place] for place in places.tolist()}
             training = CaseLibrary(library.folder, tuple(c for c in library.cases if c.patient not in left_out))
-            # Asked for now, and not hours later when it is this fold's turn.
-            split_patients(training, recipe.optimization.validation_fraction, seed)
             rest = CaseLibrary(library.folder, tuple(case for case in library.cases if case.patient in left_out))
-            drawn.append(Fold(repeat, number, folds, of_repeat, training, rest))
+            drawn.append(Fold(repeat, number, folds, training, rest))
     return tuple(drawn)
+
+
+def check_splits(folds: Iterable[Fold], recipe: Recipe) -> None:
+    """Raises ACNetError when a fold has too few patients to hold back some: now, and not hours later in its turn."""
+    for fold in folds:
+        settings = fold.recipe(recipe).optimization
+        split_patients(fold.training, settings.validation_fraction, settings.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,11 +67,14 @@ def predict_library(model: Model, library: CaseLibrary, device: DeviceChoice) ->
     return Predictions(patients, dict(zip(names, map(said, scores.section_log_odds.tolist()), strict=True)))
 
 
-def write_predictions(found: Sequence[OutOfFold], present: Predictions, folder: Path) -> None:
-    """Write patients.csv, with what the present model says of the same patients beside it, and slices.csv."""
+def write_predictions(found: Mapping[str, Sequence[OutOfFold]], present: Predictions, folder: Path) -> None:
+    """Write patients.csv, with what the present model says of the same patients beside it, and slices.csv.
+
+    found: by the names of the starts.
+    """
     patients, slices = [], []
-    for each in found:
-        fold = {"repeat": each.fold.repeat, "fold": each.fold.number}
+    for start, each in ((start, each) for start, of_start in found.items() for each in of_start):
+        fold = {"start": start, "repeat": each.fold.repeat, "fold": each.fold.number}
         cases = each.fold.left_out.cases
         label = {case.patient: case.label for case in cases}
         for patient, said in each.said.patients.items():

@@ -14,10 +14,10 @@ from slicer.i18n import tr as _
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import read_json
 from ACNetLib.models.store import user_models_folder
-from ACNetTrainerLib.panel.logic import python_for_processes
+from ACNetLib.processes import last_error, python_for_processes, run_module
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 from ACNetTrainerLib.panel.texts import failure_text, judged_text, result_texts
-from ACNetTrainerLib.training.background import Training, last_error, run_command
+from ACNetTrainerLib.training.background import COMMAND, Training
 
 POLL_MS = 300
 METRICS_FILE, FIGURES_FOLDER, JUDGED_MODEL = "metrics.json", "figures", "judged"
@@ -127,7 +127,9 @@ class JudgingView:
         self._message, self._message_of, self._on_end = text, training.name, on_end
         self._errors_file = training.folder / ERRORS_FILE
         with self._errors_file.open("wb") as errors:  # a pipe that nobody reads would hold up the process
-            self._process = run_command(arguments, python_for_processes(), stdout=subprocess.DEVNULL, stderr=errors)
+            self._process = run_module(
+                COMMAND, arguments, python_for_processes(), stdout=subprocess.DEVNULL, stderr=errors
+            )
         self._timer.start()
         self.show()
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ACNetLib.panel.texts import duration_text
+
 CHANCE = 0.5
 """The area under the ROC curve of one who guesses."""
 
@@ -47,15 +49,6 @@ def progress_text(event: dict[str, Any] | None) -> str:
         case {"event": "start"}:
             return _("The first step has begun...")
     return _("Loading the training's packages...")
-
-
-def duration_text(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return _("less than a minute")
-    if minutes < 120:
-        return _("{minutes} min").format(minutes=minutes)
-    return _("{hours} h").format(hours=f"{minutes / 60:.1f}")
 
 
 def failure_text(last_error: str, errors_file: str) -> str:

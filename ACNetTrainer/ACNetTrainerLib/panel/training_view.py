@@ -12,20 +12,19 @@ from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.models.store import available_models
+from ACNetLib.processes import EventLog, last_error, python_for_processes
 from ACNetTrainerLib.commands.training import FINE_TUNE
-from ACNetTrainerLib.panel.logic import python_for_processes
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 from ACNetTrainerLib.panel.texts import failure_text, progress_text, training_text
 from ACNetTrainerLib.scene import draw_curves, show_plot_view
 from ACNetTrainerLib.training.background import (
     ERRORS_FILE,
-    EventLog,
     Request,
     State,
     Training,
+    event_log,
     find_trainings,
     is_running,
-    last_error,
     new_training,
     read_events,
     request_stop,
@@ -104,7 +103,7 @@ class TrainingView:
         self.ui.curvesButton.enabled = training is not None
         if training is None:
             return
-        events = self._logs.setdefault(training.name, EventLog(training)).read()
+        events = self._logs.setdefault(training.name, event_log(training)).read()
         epochs = [event for event in events if event["event"] == "epoch"]
         self.ui.progressLabel.text = self._progress_text(training, state, events)
         self.ui.trainingProgressBar.value = _percent_done(events)

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from ACNetLib.cluster import cluster_client
 from ACNetLib.commands.parser import STOPPED
-from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.worker_pool import worker_pool
 
@@ -67,30 +66,13 @@ def _cores() -> int:
 def _on_cluster(
     runs: Sequence[Run], runs_folder: Path, device: DeviceChoice, scheduler: str
 ) -> Iterator[tuple[Run, float]]:
-    distributed = _distributed()
-    try:
-        client = distributed.Client(scheduler, timeout="10s")
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ACNetError(
-            f"--scheduler: no Dask scheduler answers at '{scheduler}' ({error}); expected an address such as "
-            "tcp://host:8786."
-        ) from error
-    with client:
+    with cluster_client(scheduler) as client:
+        from distributed import as_completed as completed_there
+
         futures = {}
         for run in runs:
             there = replace(run, training_folder=run.training_folder.resolve(), test_folder=run.test_folder.resolve())
             folder = run_folder(runs_folder.resolve(), run)
             futures[client.submit(_complete, there, folder, device, pure=False)] = run
-        for future in distributed.as_completed(futures):
+        for future in completed_there(futures):
             yield futures[future], future.result()
-
-
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError as error:
-        raise ACNetError(
-            "--scheduler: the package 'distributed' is missing; install it with pip install 'SlicerACNet[cluster]', or "
-            "compare without a scheduler."
-        ) from error
-    return distributed

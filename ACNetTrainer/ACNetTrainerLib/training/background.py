@@ -7,10 +7,8 @@ what went wrong; the model and its checkpoints lie beside them. The process goes
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +17,11 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import damage_named, read_json, write_text_atomically
 from ACNetLib.models.header import WEIGHTS_SUFFIX
 from ACNetLib.models.store import MODEL_NAMES, is_model_name, user_models_folder
+from ACNetLib.processes import EventLog, Fields, run_module
 
 State = Literal["running", "stopped", "failed", "finished"]
 REQUEST_FILE, EVENTS_FILE, ERRORS_FILE, STOP_FILE = "training.json", "events.jsonl", "errors.txt", "stop"
-EVENT_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+EVENT_FIELDS: Fields = {
     "start": dict.fromkeys(("epochs", "steps_per_epoch", "epochs_done", "steps_done"), int),
     "step": {"epoch": int, "step": int, "seconds_left": (int, float)},
     "epoch": {"epoch": int, "losses": dict, "metrics": dict, "seconds_left": (int, float)},
@@ -34,7 +33,7 @@ EVENT_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
 BEGIN_ANOTHER = "Remove the folder of this training, or begin another one."
 LOCK_FILE = "training.lock"
 """In the folder of the checkpoints; held while a process trains there."""
-LIBRARIES = [str(Path(__file__).resolve().parents[2]), str(Path(sys.modules["ACNetLib"].__path__[0]).parent)]
+COMMAND = "ACNetTrainerLib.commands.main"
 
 
 @dataclass(frozen=True)
@@ -105,25 +104,7 @@ def start(training: Training, python: str = sys.executable) -> subprocess.Popen[
     arguments += ["--device", request.device, "--output", str(training.model_file)]
     arguments += ["--progress", "json", "--stop-file", str(training.folder / STOP_FILE)]
     with (training.folder / EVENTS_FILE).open("ab") as events, (training.folder / ERRORS_FILE).open("wb") as errors:
-        return run_command(arguments, python, stdout=events, stderr=errors)
-
-
-def run_command(arguments: Sequence[str], python: str = sys.executable, **streams: Any) -> subprocess.Popen[bytes]:
-    """`acnet-train` in a process of its own, without a window, on the libraries that this process uses."""
-    paths = os.pathsep.join([*LIBRARIES, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.Popen(
-        [python, "-m", "ACNetTrainerLib.commands.main", *arguments],
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        **streams,
-    )
-
-
-def last_error(errors_file: Path) -> str:
-    """What a command said last on standard error, without its name; "" if nothing."""
-    lines = errors_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("acnet-train: ") if lines else ""
+        return run_module(COMMAND, arguments, python, stdout=events, stderr=errors)
 
 
 def request_stop(training: Training) -> None:
@@ -152,41 +133,13 @@ def is_running(training: Training) -> bool:
         return True
 
 
-class EventLog:
-    """What the process of a training has said since it was first started; each `read` takes in what is new."""
-
-    def __init__(self, training: Training) -> None:
-        self._file = training.folder / EVENTS_FILE
-        self._read_bytes = 0
-        self._events: list[dict[str, Any]] = []
-
-    def read(self) -> list[dict[str, Any]]:
-        if not self._file.is_file():
-            return self._events
-        with self._file.open("rb") as file:
-            file.seek(self._read_bytes)
-            *lines, unfinished = file.read().split(b"\n")
-            self._read_bytes = file.tell() - len(unfinished)
-        for line in lines:
-            if (event := _event_in(line)) is not None:
-                self._events.append(event)
-        return self._events
-
-
-def _event_in(line: bytes) -> dict[str, Any] | None:
-    """None for a line that is cut off where the process was killed, or damaged."""
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    fields = EVENT_FIELDS.get(str(event.get("event"))) if isinstance(event, dict) else None
-    if fields is None:
-        return None
-    return event if all(isinstance(event.get(name), kind) for name, kind in fields.items()) else None
+def event_log(training: Training) -> EventLog:
+    """What the process of a training has said since it was first started."""
+    return EventLog(training.folder / EVENTS_FILE, EVENT_FIELDS)
 
 
 def read_events(training: Training) -> list[dict[str, Any]]:
-    return EventLog(training).read()
+    return event_log(training).read()
 
 
 def state_of(training: Training, running: bool) -> State:

@@ -81,6 +81,19 @@ def test_the_paper_would_have_been_warned_of_a_second_scanner(counts: tuple[int,
     assert f"(1.5 T: 0 normal and {half} dcm; 3 T: {counts[0]} normal and {half} dcm)" in warning
 
 
+def test_manufacturer_and_sequence_that_predict_the_class_are_named_whatever_their_spelling() -> None:
+    library = made_up_library(20, 20)
+    scanners = {"normal": ("SIEMENS Sola", "Siemens Healthineers Vida"), "dcm": ("GE MEDICAL SYSTEMS Artist",) * 2}
+    cases = tuple(
+        replace(case, scanner=scanners[case.label][number % 2], sequence="MOLLI" if case.is_dcm else "SASHA")
+        for number, case in enumerate(library.cases)
+    )
+    manufacturer, sequence = warnings_of(replace(library, cases=cases))
+    assert manufacturer.startswith("Possible confounder: the manufacturer predicts the class")
+    assert "GE: 0 normal and 20 dcm; SIEMENS: 20 normal and 0 dcm" in manufacturer
+    assert sequence.startswith("Possible confounder: the sequence predicts the class")
+
+
 def test_matrix_pixel_size_and_source_that_predict_the_class_are_named() -> None:
     library = made_up_library(20, 20)
     others = warnings_of(library, dcm=Acquisition((192, 192), 1.77))

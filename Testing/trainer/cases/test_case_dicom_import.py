@@ -56,7 +56,8 @@ def archive(tmp_path: Path) -> Path:
     folder = tmp_path / "archive"
     for study in range(len(PATIENTS)):
         number = 100 * study
-        write_series(study, "native", folder, sections=3, series=number + 1)
+        scanner = {"Manufacturer": "Siemens Healthineers", "ManufacturerModelName": "Sola"}
+        write_series(study, "native", folder, sections=3, series=number + 1, **scanner)
         write_series(study, "post", folder, series=number + 2, ContrastBolusAgent="Gadovist")
         write_series(
             study, "cine", folder, series=number + 3, SeriesDescription="cine", ImageType=["ORIGINAL", "PRIMARY", "M"]
@@ -87,6 +88,8 @@ def test_the_native_short_axis_maps_of_listed_studies_are_imported(
     assert [case.label for case in imported.cases] == ["dcm"] * 3 + ["normal"] * 3
     assert len({case.patient for case in imported.cases}) == 2
     assert {case.source for case in imported.cases} == {"ward 3"}
+    (acquired,) = {(case.scanner, case.manufacturer, case.sequence) for case in imported.cases}
+    assert acquired == ("Siemens Healthineers Sola", "SIEMENS", "MOLLI")
     assert all(case.acquisition_quarter is not None for case in imported.cases)
     native = sitk.GetArrayFromImage(read_dicom_volume(archive / "study0" / "native").image)
     for case, t1_ms in zip(imported.cases, native, strict=False):

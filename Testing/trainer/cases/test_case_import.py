@@ -51,10 +51,10 @@ def hospital(tmp_path: Path, stored: np.ndarray) -> Path:
     sitk.WriteImage(made_up_map(2).image, str(folder / "maps" / "without-field.nrrd"))
     write_rows(
         folder / "patients.csv",
-        ["MRN", "Path", "Diagnosis", "ROI", "B0", "Scanned", "section"],
-        [PATIENT_ID, "maps/Doe_Jane.nrrd", "DCM", "maps/roi.nrrd", "", "2021-05-31", ""],
-        ["4712", "study", "normal", "", "1.5", "", "1"],
-        [PATIENT_ID, "maps/without-field.nrrd", "dcm", "", "3", "2023-05-31", ""],
+        ["MRN", "Path", "Diagnosis", "ROI", "B0", "Scanned", "section", "scanner", "sequence"],
+        [PATIENT_ID, "maps/Doe_Jane.nrrd", "DCM", "maps/roi.nrrd", "", "2021-05-31", "", "Philips Ingenia", "SASHA"],
+        ["4712", "study", "normal", "", "1.5", "", "1", "", ""],
+        [PATIENT_ID, "maps/without-field.nrrd", "dcm", "", "3", "2023-05-31", "", "", ""],
     )
     return folder
 
@@ -75,6 +75,8 @@ def test_a_table_with_columns_of_its_own_is_imported(library: Path, hospital: Pa
     assert [case.center_source for case in imported.cases] == ["segmentation", "localizer", "localizer"]
     assert [case.field_strength_tesla for case in imported.cases] == [1.5, 1.5, 3.0]
     assert {case.source for case in imported.cases} == {"ward 3"}
+    assert (drawn.manufacturer, drawn.sequence) == ("PHILIPS", "SASHA")
+    assert (found.manufacturer, found.sequence) == ("", "")
     assert drawn.patient == found.patient != of_study.patient
     assert (found.acquisition_quarter or 0) - (drawn.acquisition_quarter or 0) == pytest.approx(730 / 91, abs=1)
     volume = read_dicom_volume(hospital / "study").image

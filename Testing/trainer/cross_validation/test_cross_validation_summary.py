@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.cross_validation.folds import Fold
 from ACNetTrainerLib.cross_validation.mistakes import find_mistakes
 from ACNetTrainerLib.cross_validation.predictions import OutOfFold, Predictions, Said
+from ACNetTrainerLib.cross_validation.starts import FINE_TUNED, FROM_SCRATCH
 from ACNetTrainerLib.cross_validation.summary import summarize
-from ACNetTrainerLib.training.recipe import read_recipe
 from conftest import a_card
 
 PATIENTS = 40
@@ -47,7 +48,7 @@ def out_of_fold(library: CaseLibrary, repeats: int) -> list[OutOfFold]:
             slices = {case.case: said(rng.normal(1.2 * case.is_dcm - 0.4), threshold) for case in cases}
             patients = {p: said(rng.normal(1.2 * (int(p) % 4 > 0) - 0.4), threshold) for p in _patients(cases)}
             sides = CaseLibrary(library.folder, rest), CaseLibrary(library.folder, cases)
-            fold = Fold(repeat, number, 2, read_recipe("recommended"), *sides)
+            fold = Fold(repeat, number, 2, *sides)
             found.append(OutOfFold(fold, Predictions(patients, slices)))
     return found
 
@@ -83,11 +84,16 @@ def of_repeat(found: list[OutOfFold], repeat: int) -> dict[str, Said]:
 def test_the_measures_are_those_of_scikit_learn_averaged_over_the_repeats() -> None:
     library = a_library()
     found = out_of_fold(library, repeats=3)
-    metrics = summarize(library, found, present_model(library), a_card("shipped"))
+    metrics = summarize(library, {FROM_SCRATCH: found}, present_model(library), a_card("shipped"))
     each = [by_hand(of_repeat(found, repeat)) for repeat in (1, 2, 3)]
     expected = {name: float(np.mean([row[name] for row in each])) for name in MEASURES}
     assert values(metrics) == pytest.approx(expected, abs=1e-4)
-    assert metrics["cross_validated"] == {"folds": 2, "repeats": 3}
+    assert metrics["cross_validated"] == {
+        "folds": 2,
+        "repeats": 3,
+        "start": FROM_SCRATCH,
+        "starts": [FROM_SCRATCH],
+    }
     assert metrics["cases"] == {"sections_normal": 20, "sections_dcm": 60, "patients_normal": 10, "patients_dcm": 30}
     for name in MEASURES:
         assert metrics[name]["low"] < metrics[name]["value"] < metrics[name]["high"]
@@ -96,22 +102,20 @@ def test_the_measures_are_those_of_scikit_learn_averaged_over_the_repeats() -> N
 def test_repeats_that_say_the_same_leave_the_interval_as_it_is_for_patients_are_drawn() -> None:
     library = a_library()
     once = out_of_fold(library, repeats=1)
-    again = [
-        OutOfFold(Fold(2, f.fold.number, 2, f.fold.recipe, f.fold.training, f.fold.left_out), f.said) for f in once
-    ]
+    again = [OutOfFold(Fold(2, f.fold.number, 2, f.fold.training, f.fold.left_out), f.said) for f in once]
     card = a_card("shipped")
-    first = summarize(library, once, present_model(library), card)
-    both = summarize(library, [*once, *again], present_model(library), card)
+    first = summarize(library, {FROM_SCRATCH: once}, present_model(library), card)
+    both = summarize(library, {FROM_SCRATCH: [*once, *again]}, present_model(library), card)
     assert {name: both[name] for name in MEASURES} == {name: first[name] for name in MEASURES}
 
 
 def test_the_present_model_stands_beside_and_the_difference_is_that_of_both() -> None:
     library = a_library()
     found, present = out_of_fold(library, repeats=2), present_model(library)
-    metrics = summarize(library, found, present, a_card("shipped"))
+    metrics = summarize(library, {FROM_SCRATCH: found}, present, a_card("shipped"))
     assert metrics["present_model"]["name"] == "shipped"
     assert values(metrics["present_model"]) == pytest.approx(by_hand(present.patients), abs=1e-4)
-    differences = values(metrics["retrained_minus_present"])
+    differences = values(metrics["starts"][FROM_SCRATCH]["minus_present"])
     for name, value in values(metrics).items():
         assert differences[name] == pytest.approx(value - metrics["present_model"][name]["value"], abs=2e-4)
 
@@ -119,26 +123,60 @@ def test_the_present_model_stands_beside_and_the_difference_is_that_of_both() ->
 def test_a_model_that_says_the_same_as_the_present_one_differs_from_it_by_nothing() -> None:
     library = a_library()
     found = out_of_fold(library, repeats=1)
-    metrics = summarize(library, found, Predictions(of_repeat(found, 1), {}), a_card("shipped"))
+    metrics = summarize(library, {FROM_SCRATCH: found}, Predictions(of_repeat(found, 1), {}), a_card("shipped"))
     nothing = {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert metrics["retrained_minus_present"] == dict.fromkeys(MEASURES, nothing)
+    assert metrics["starts"][FROM_SCRATCH]["minus_present"] == dict.fromkeys(MEASURES, nothing)
+
+
+def test_of_two_starts_the_one_with_the_higher_auroc_is_chosen_and_both_are_there_on_the_same_patients() -> None:
+    library = a_library()
+    worse = out_of_fold(library, repeats=1)
+    better = [
+        OutOfFold(each.fold, replace(each.said, patients={p: said(4 * (int(p) % 4 > 0) - 2.0, 0.4) for p in patients}))
+        for each in worse
+        if (patients := each.said.patients)
+    ]
+    metrics = summarize(library, {FROM_SCRATCH: worse, FINE_TUNED: better}, present_model(library), a_card("shipped"))
+    assert metrics["cross_validated"]["start"] == FINE_TUNED
+    assert metrics["cross_validated"]["starts"] == [FROM_SCRATCH, FINE_TUNED]
+    assert values(metrics) == dict.fromkeys(MEASURES, 1.0)
+    assert values(metrics["starts"][FROM_SCRATCH]) == pytest.approx(by_hand(of_repeat(worse, 1)), abs=1e-4)
+    gain = 1 - values(metrics["starts"][FROM_SCRATCH])["auroc"]
+    assert metrics["fine_tuned_minus_from_scratch"]["auroc"]["value"] == pytest.approx(gain, abs=1e-4)
 
 
 def test_each_source_has_measures_of_its_own_patients_and_a_small_one_its_counts() -> None:
     library = a_library()
-    assert "by_source" not in summarize(library, out_of_fold(library, 1), present_model(library), a_card("m"))
+    assert "by_source" not in summarize(
+        library, {FROM_SCRATCH: out_of_fold(library, 1)}, present_model(library), a_card("m")
+    )
     two = a_library(("large",) * 9 + ("small",))
     found = out_of_fold(two, 1)
-    by_source = summarize(two, found, present_model(two), a_card("m"))["by_source"]
+    by_source = summarize(two, {FROM_SCRATCH: found}, present_model(two), a_card("m"))["by_source"]
     assert by_source["small"] == {"patients_normal": 0, "patients_dcm": 4}
     large = {patient: each for patient, each in of_repeat(found, 1).items() if int(patient) % 10 != 9}
     assert values(by_source["large"]) == pytest.approx(by_hand(large), abs=1e-4)
 
 
+def test_manufacturers_and_sequences_have_measures_of_their_own_patients_too() -> None:
+    library = a_library()
+    cases = tuple(
+        replace(case, scanner="GE Artist" if int(case.patient) % 8 < 4 else "", sequence="MOLLI")
+        for case in library.cases
+    )
+    library = replace(library, cases=cases)
+    found = out_of_fold(library, 1)
+    metrics = summarize(library, {FROM_SCRATCH: found}, present_model(library), a_card("m"))
+    assert "by_sequence" not in metrics, "all have the same"
+    assert list(metrics["by_manufacturer"]) == ["GE", "not told"]
+    of_ge = {patient: each for patient, each in of_repeat(found, 1).items() if int(patient) % 8 < 4}
+    assert values(metrics["by_manufacturer"]["GE"]) == pytest.approx(by_hand(of_ge), abs=1e-4)
+
+
 def test_mistakes_are_shown_by_their_worst_slice_the_surest_first() -> None:
     library = CaseLibrary(Path(), a_library().cases[:8])  # patients 0, normal, to 3
     cases = {case.case: case for case in library.cases}
-    fold = Fold(1, 1, 2, read_recipe("recommended"), library, library)
+    fold = Fold(1, 1, 2, library, library)
     patients = {"0": said(0.5, 0.5), "1": said(-2.0, 0.5), "2": said(1.0, 0.5), "3": said(-0.4, 0.3)}
     slices = {"0-0": 0.2, "0-1": 0.8, "1-0": -3.0, "1-1": -1.0, "2-0": -1.0, "2-1": 3.0, "3-0": 0.0, "3-1": 0.1}
     said_of_slices = {name: said(log_odds, 0.5) for name, log_odds in slices.items()}

@@ -11,9 +11,9 @@ from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.training.background import (
     EVENTS_FILE,
     REQUEST_FILE,
-    EventLog,
     Request,
     Training,
+    event_log,
     find_trainings,
     new_training,
     read_events,
@@ -56,7 +56,7 @@ def line(event: object) -> bytes:
 
 
 def test_an_event_is_read_when_its_line_is_complete_and_only_once(a_training: Training) -> None:
-    log, file = EventLog(a_training), a_training.folder / EVENTS_FILE
+    log, file = event_log(a_training), a_training.folder / EVENTS_FILE
     assert log.read() == []
     file.write_bytes(line(START) + line(STEP)[:15])
     assert log.read() == [START]

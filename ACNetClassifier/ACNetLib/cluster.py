@@ -1,0 +1,25 @@
+"""The workers of a Dask cluster, by the extra distributed: loaded where a user names a scheduler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ACNetLib.errors import ACNetError
+
+
+def cluster_client(scheduler: str) -> Any:
+    """A `distributed.Client`, to be closed by `with`. Raises ACNetError where no scheduler answers."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise ACNetError(
+            "--scheduler: the package 'distributed' is missing; install it with pip install 'SlicerACNet[cluster]', or "
+            "leave the option out."
+        ) from error
+    try:
+        return distributed.Client(scheduler, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ACNetError(
+            f"--scheduler: no Dask scheduler answers at '{scheduler}' ({error}); expected an address such as "
+            "tcp://host:8786."
+        ) from error
