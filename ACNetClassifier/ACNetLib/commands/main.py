@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ACNetLib.t1map.t1_map import T1Map
 
 COMMAND = "acnet"
+CLASSIFIED = Path("acnet-result")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,11 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument(
         "--dicom", action="store_true", help="write the result of a DICOM folder as DICOM SEG and SR, too"
     )
-    _add_common(classify, default_output="acnet-result")
-    classify.set_defaults(run=_classify)
+    classify.add_argument(
+        "--json", action="store_true", help="print result.json alone; files are written where --output is given"
+    )
+    _add_common(classify, CLASSIFIED)
+    classify.set_defaults(run=_classify, output=None)
 
     demo = commands.add_parser("demo", help="classify the shipped simulated patients")
-    _add_common(demo, default_output="acnet-demo")
+    _add_common(demo, Path("acnet-demo"))
     demo.set_defaults(run=_demo)
 
     add_triage_command(commands)
@@ -111,11 +116,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser, default_output: str) -> None:
+def _add_common(parser: argparse.ArgumentParser, default_output: Path) -> None:
     parser.add_argument("--model", help="name of a model or a model file (default: the one for the field strength)")
     parser.add_argument("--device", default="auto", choices=DEVICE_REQUESTS)
     parser.add_argument(
-        "--output", type=Path, default=Path(default_output), help=f"new or empty folder (default {default_output})"
+        "--output", type=Path, default=default_output, help=f"new or empty folder (default {default_output})"
     )
 
 
@@ -137,7 +142,9 @@ def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.t1map.t1_map import Reading
     from ACNetLib.ventricle.segments import read_segmentation
 
-    require_empty_folder(options.output)
+    output = options.output if options.output or (options.json and not options.dicom) else CLASSIFIED
+    if output is not None:
+        require_empty_folder(output)
     given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
     reading = Reading(
         options.series, options.post_contrast, options.field, tuple(options.leave_out), tuple(options.spacing)
@@ -163,7 +170,10 @@ def _classify(options: argparse.Namespace) -> None:
         lambda t1_map, progress: classifier.classify(t1_map, settings, progress),
         t1_maps,
     )
-    files = _write(exam, options.output, with_dicom=options.dicom)
+    files = [] if output is None else _write(exam, output, with_dicom=options.dicom)
+    if options.json:
+        _print_json(exam)
+        return
     _print_table([(one_line(exam.maps[0].name), None, exam)])
     print(f"{reference_text(exam)} {study_septum_text(exam)}".strip())
     evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
@@ -172,6 +182,12 @@ def _classify(options: argparse.Namespace) -> None:
     for warning in exam.warnings:
         print(one_line(f"Note: {warning}"))
     _print_files(files)
+
+
+def _print_json(exam: StudyResult) -> None:
+    from ACNetLib.report.files import result_values
+
+    print(json.dumps(result_values(exam), indent=2, allow_nan=False))
 
 
 def _demo(options: argparse.Namespace) -> None:
