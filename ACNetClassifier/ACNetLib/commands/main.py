@@ -33,6 +33,7 @@ from ACNetLib.report.wording import reference_text, share_text, study_septum_tex
 from ACNetLib.t1map.field_strength import field_strength_option
 
 if TYPE_CHECKING:
+    from ACNetLib.dicom_results.segmentation import SegmentationKind
     from ACNetLib.inference.classifier import Classifier
     from ACNetLib.inference.record import StudyRecord
     from ACNetLib.inference.result import StudyResult
@@ -98,7 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     classify.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
     classify.add_argument(
-        "--dicom", action="store_true", help="write the result of a DICOM folder as DICOM SEG and SR, too"
+        "--dicom", action="store_true", help="write the result of a DICOM folder as DICOM objects, too"
+    )
+    classify.add_argument(
+        "--dicom-segmentation",
+        choices=("binary", "labelmap"),
+        default="binary",
+        help="how the segments of --dicom are stored (default binary; few viewers read label maps)",
     )
     classify.add_argument(
         "--json", action="store_true", help="print result.json alone; files are written where --output is given"
@@ -170,7 +177,7 @@ def _classify(options: argparse.Namespace) -> None:
         lambda t1_map, progress: classifier.classify(t1_map, settings, progress),
         t1_maps,
     )
-    files = [] if output is None else _write(exam, output, with_dicom=options.dicom)
+    files = [] if output is None else _write(exam, output, options.dicom_segmentation if options.dicom else None)
     if options.json:
         _print_json(exam)
         return
@@ -216,18 +223,20 @@ def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: Reference
     return load_pipeline(options.model or model_for_map(t1_map, reference), device=options.device)
 
 
-def _write(exam: StudyResult, folder: Path, with_dicom: bool = False) -> list[Path]:
-    """All files of the result; the scene only where Slicer's Python packages are installed."""
+def _write(exam: StudyResult, folder: Path, dicom: SegmentationKind | None = None) -> list[Path]:
+    """All files of the result; the scene only where Slicer's Python packages are installed. dicom: None for no DICOM
+    objects.
+    """
     from ACNetLib.report.files import write_result
 
     save_scene = partial(_save_scene, exam) if find_spec("slicer") else None
-    return write_result(exam, folder, save_scene, partial(_write_dicom, exam) if with_dicom else None)
+    return write_result(exam, folder, save_scene, partial(_write_dicom, exam, dicom) if dicom else None)
 
 
-def _write_dicom(exam: StudyResult, folder: Path) -> list[Path]:
+def _write_dicom(exam: StudyResult, segmentation: SegmentationKind, folder: Path) -> list[Path]:
     from ACNetLib.dicom_results.files import write_dicom_results
 
-    return write_dicom_results(exam, folder)
+    return write_dicom_results(exam, folder, segmentation)
 
 
 def _save_scene(exam: StudyResult, path: Path) -> None:
