@@ -15,7 +15,7 @@ from typing import Any
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ACNetLib import __version__
+from ACNetLib import SOFTWARE, __version__
 from ACNetLib.files import atomic_folder, without_nan, write_json, write_text_atomically
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
@@ -28,7 +28,6 @@ from ACNetLib.report.picture import section_picture
 from ACNetLib.report.wording import attention_text, reference_text, verdict_rule
 from ACNetLib.ventricle.aha import Segment
 
-SOFTWARE = "SlicerACNet"
 SEGMENT_COLUMNS = (*(field.name for field in fields(Segment)), "z")
 
 
