@@ -170,7 +170,7 @@ def brightness(volume: Volume) -> np.ndarray:
 def test_the_colours_of_t1_grow_brighter_with_it(a_volume_node: Volume, a_scene: Scene, colors: str) -> None:
     for _ in range(2):
         show_t1_colors(a_volume_node, a_scene, colors)
-    assert (np.diff(brightness(a_volume_node)) >= 0).all()
+    assert (np.diff(brightness(a_volume_node)[::4]) > 0).all()  # neighbours are rounded to 8 bits
     assert a_scene.GetNodesByName(f"T1 {colors}").GetNumberOfItems() == 1
     show_t1_colors(a_volume_node, a_scene, "gray")
     assert a_volume_node.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
