@@ -88,7 +88,8 @@ def style_text(style: str) -> str:
 
 
 def t1_colors_text(colors: str) -> str:
-    return {"gray": _("Grey"), "perceptual": _("Perceptual")}[colors]
+    texts = {"gray": _("Grey"), "lipari": _("Lipari"), "navia": _("Navia"), "perceptual": _("Inferno")}
+    return texts[colors]
 
 
 def step_text(step: str) -> str:

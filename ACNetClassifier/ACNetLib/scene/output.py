@@ -28,16 +28,14 @@ from ACNetLib.files import temporary_folder
 from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.scene.colors import DIVERGING, VIRIDIS, make_color_table
 from ACNetLib.scene.crop_boxes import draw_as_outline, place_crop_box
 from ACNetLib.scene.display import (
-    DIVERGING,
     OUTSIDE_EVIDENCE,
     OVERLAYS,
     VENTRICLE,
-    VIRIDIS,
     Display,
     is_in_ms,
-    make_color_table,
     scale_evidence,
     scale_heat,
     show_display,

@@ -278,8 +278,9 @@ def test_crop_boxes_are_hidden_at_first_outlines_when_asked_for_and_have_a_handl
 
 
 def test_t1_colours_are_shown_by_a_click(ui: Any, a_result: ResultNodes) -> None:
-    choose(ui.t1ColorsComboBox, "perceptual")
-    assert a_result.t1_volume.GetDisplayNode().GetColorNode().GetName() == "T1"
+    for colors in ("lipari", "navia"):
+        choose(ui.t1ColorsComboBox, colors)
+        assert a_result.t1_volume.GetDisplayNode().GetColorNode().GetName() == f"T1 {colors}"
     choose(ui.t1ColorsComboBox, "gray")
     assert a_result.t1_volume.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
 
