@@ -28,7 +28,8 @@ class Row:
     """One study of the list.
 
     study: the name of its folder in the list. patient: what the user chose to show. low, high: the probability's
-    stability. slices: how many were classified. septal_z: None without a reference. reason: why there is no answer.
+    stability. slices: how many were classified. septal_z: None without a reference. reason: why there is no answer,
+    or why it is uncertain.
     seconds: that it took.
     """
 
