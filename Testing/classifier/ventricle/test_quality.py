@@ -33,7 +33,7 @@ def test_a_good_slice_has_no_mark() -> None:
 
 
 def test_a_septum_of_few_pixels_is_marked_with_their_number() -> None:
-    found = marks(a_slice(cavity_mm=9.0, wall_mm=6.0))
+    found = marks(a_slice(cavity_mm=8.0, wall_mm=4.0))
     assert "septum" in found
     assert "25 make a T1 to rely on" in found["septum"]
 
