@@ -27,6 +27,7 @@ from ACNetLib.panel.outputs_view import OutputsView
 from ACNetLib.panel.parameters import ACNetParameters, display_of, volumes_of
 from ACNetLib.panel.result_view import ResultView
 from ACNetLib.panel.sample_data import load_sample
+from ACNetLib.panel.segments_view import SegmentsView
 from ACNetLib.panel.texts import other_copy_text, refusal_text, step_text
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.scene.copies import better_copy, volumes_of_our_plugin
@@ -69,6 +70,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
 
         self._input_view = InputView(self.ui, logic)
         self._result_view = ResultView(self.ui, self._leave_out, self._show_section)
+        self._segments_view = SegmentsView(self.ui)
         self._display_view = DisplayView(self.ui, self._update)
         self._outputs_view = OutputsView(self.ui, self._start, self._say)
         self._list_view = ListView(self.ui, self._open_study)
@@ -268,6 +270,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._show_apply_button(running)
         self.ui.progressBar.visible = running
         self._result_view.show(None if nodes is None else read_record(nodes.table), can_change=not running)
+        self._segments_view.show(nodes)
         can_move = nodes is not None and not running and self.logic.run(nodes.t1_volume) is not None
         self._display_view.show(self._shown_volume(), nodes, self._input_view.t1_map_of(self._shown_volume()), can_move)
         self._outputs_view.show(nodes, running)

@@ -255,6 +255,7 @@ def study_text(study: StudyRecord) -> str:
     low, high = study.uncertain_range
     left_out = ", ".join(slice_text(each, study) for each in study.slices if each.section.left_out)
     lines = [
+        *([study.reason] if study.verdict == "uncertain" else []),  # that of an outside one is among the warnings
         *study.warnings,
         *(
             _("Slice {number}: {note}.").format(number=slice_text(each, study), note="; ".join(each.section.warnings))

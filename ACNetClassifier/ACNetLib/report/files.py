@@ -115,6 +115,7 @@ def result_values(study: StudyResult) -> dict[str, Any]:
         "reference_words": reference_text(study),
         "uncertain_range": list(study.uncertain_range),
         "verdict_words": verdict_rule(study.uncertain_range),
+        "reason": study.reason,
         "moved_by": {"shift_mm": RANGE_SHIFT_MM, "turn_degrees": RANGE_TURN_DEGREES},
         "attention": {
             "map": SHOWN_MAP,

@@ -134,6 +134,7 @@ def _row(result: StudyResult, name: str) -> Row:
         len(result.sections),
         any(each.simulated for each in result.maps),
         tuple(result.all_warnings),
+        reason=result.reason if result.verdict == "uncertain" else "",
     )
 
 

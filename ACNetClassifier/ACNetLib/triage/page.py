@@ -40,7 +40,7 @@ def _button(answer: Answer, count: int) -> Html:
 
 def _row(rank: int, row: Row, studies: str) -> Html:
     is_answered = row.probability_dcm is not None
-    notes = row.reason or " ".join(row.warnings)
+    notes = " ".join(filter(None, [row.reason, *row.warnings]))
     place = Path(studies, row.study).as_posix()
     return filled(
         ROW,

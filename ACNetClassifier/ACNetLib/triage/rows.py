@@ -33,8 +33,8 @@ class Row:
     """One study of the list.
 
     study: the name of its folder in the list. patient: what the user chose to show. low, high: the probability's
-    stability. slices: how many were classified. septal_z: None without a reference. reason: why there is no answer.
-    seconds: that it took. read: whether a reader has marked it so.
+    stability. slices: how many were classified. septal_z: None without a reference. reason: why there is no answer,
+    or why it is uncertain. seconds: that it took. read: whether a reader has marked it so.
     """
 
     study: str

@@ -9,7 +9,7 @@ from typing import Any
 
 from ACNetLib.files import require_writable, write_json
 
-from .training import DEVICES, MODELS, check_count
+from .training import DEVICES, FIRST_PATIENTS, MODELS, first_patients
 
 
 def add_attention_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -17,7 +17,7 @@ def add_attention_command(commands: argparse._SubParsersAction[Any]) -> None:
     attention = commands.add_parser("attention", help="measure what a model's attention is worth, on simulated cases")
     attention.add_argument("model", help=MODELS)
     attention.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
-    attention.add_argument("--patients", type=int, help="the first of the library (default all)")
+    attention.add_argument("--patients", type=int, help=FIRST_PATIENTS)
     attention.add_argument(
         "--other-seeds", nargs="+", default=[], metavar="MODEL", help="the same network trained with other seeds"
     )
@@ -45,10 +45,7 @@ def _attention(options: argparse.Namespace) -> None:
     require_writable(options.output, options.save_model)
     model, *others = (load_model(find_model(name)) for name in (options.model, *options.other_seeds))
     untaught = load_model(find_model(options.untaught)) if options.untaught else None
-    library = read_case_library(options.cases)
-    if options.patients is not None:
-        check_count("--patients", options.patients, 1)
-        library = library.first(options.patients)
+    library = first_patients(read_case_library(options.cases), options.patients)
     found = validate_attention(model, library, choose_device(options.device), others, untaught)
     record = {**provenance(options.command_line, model.card), "patients": len(library.patients), **found}
     write_json(options.output, record)

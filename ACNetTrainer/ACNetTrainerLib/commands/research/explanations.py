@@ -8,7 +8,7 @@ from typing import Any
 
 from ACNetLib.files import require_writable, write_json
 
-from ..training import DEVICES, MODELS, check_count
+from ..training import DEVICES, FIRST_PATIENTS, MODELS, first_patients
 
 
 def add_explanations_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -18,7 +18,7 @@ def add_explanations_command(commands: argparse._SubParsersAction[Any]) -> None:
     )
     explanations.add_argument("model", help=MODELS)
     explanations.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
-    explanations.add_argument("--patients", type=int, default=60, help="the first of the library (default 60)")
+    explanations.add_argument("--patients", type=int, help=FIRST_PATIENTS)
     explanations.add_argument("--output", type=Path, required=True, help="measures to write (.json)")
     explanations.add_argument("--device", default="auto", help=DEVICES)
     explanations.set_defaults(run=_explanations)
@@ -34,9 +34,8 @@ def _explanations(options: argparse.Namespace) -> None:
     from ...study.explanations import judge_explanations
 
     require_writable(options.output)
-    check_count("--patients", options.patients, 1)
-    model, library = load_model(find_model(options.model)), read_case_library(options.cases)
-    library = library.first(options.patients)
+    model = load_model(find_model(options.model))
+    library = first_patients(read_case_library(options.cases), options.patients)
     maps = judge_explanations(model, library, choose_device(options.device))
     record = {
         **provenance(options.command_line, model.card),

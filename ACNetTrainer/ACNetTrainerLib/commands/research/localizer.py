@@ -10,7 +10,15 @@ from typing import Any
 
 from ACNetLib.files import require_writable, write_json
 
-from ..training import DEVICES, WHEN_STOPPED, check_count, check_new_model, exit_when_stopped
+from ..training import (
+    DEVICES,
+    FIRST_PATIENTS,
+    WHEN_STOPPED,
+    check_count,
+    check_new_model,
+    exit_when_stopped,
+    first_patients,
+)
 
 
 def add_localizer_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -35,6 +43,7 @@ def add_localizer_commands(commands: argparse._SubParsersAction[Any]) -> None:
     facts = commands.add_parser("facts", help="measure how right septal T1, wall and segments are, on simulated cases")
     facts.add_argument("localizer", type=Path, help="localizer file")
     facts.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
+    facts.add_argument("--patients", type=int, help=FIRST_PATIENTS)
     facts.add_argument("--output", type=Path, required=True, help="errors to write (.json)")
     facts.add_argument("--device", default="auto", help=DEVICES)
     facts.set_defaults(run=_facts)
@@ -100,7 +109,8 @@ def _facts(options: argparse.Namespace) -> None:
     from ...localization.facts import judge_facts
 
     require_writable(options.output)
-    model, library = load_localizer(options.localizer), read_case_library(options.cases)
+    model = load_localizer(options.localizer)
+    library = first_patients(read_case_library(options.cases), options.patients)
     found = judge_facts(model, library, choose_device(options.device))
     record = {
         **provenance(options.command_line, model.card),

@@ -9,7 +9,7 @@ from typing import Any
 from ACNetLib.commands.parser import seed
 from ACNetLib.files import require_writable, write_json
 
-from ..training import DEVICES, MODELS
+from ..training import DEVICES, FIRST_PATIENTS, MODELS, first_patients
 
 
 def add_third_answer_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -17,6 +17,7 @@ def add_third_answer_command(commands: argparse._SubParsersAction[Any]) -> None:
     third = commands.add_parser("third-answer", help="measure a model's third answer on simulated patients and images")
     third.add_argument("model", help=MODELS)
     third.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
+    third.add_argument("--patients", type=int, help=FIRST_PATIENTS)
     third.add_argument("--others", type=Path, nargs="+", default=[], help="libraries of other diseases")
     third.add_argument("--seed", type=seed, default=14)
     third.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
@@ -34,7 +35,8 @@ def _third_answer(options: argparse.Namespace) -> None:
     from ...study.third_answer import judge_third_answer
 
     require_writable(options.output)
-    model, library = load_model(find_model(options.model)), read_case_library(options.cases)
+    model = load_model(find_model(options.model))
+    library = first_patients(read_case_library(options.cases), options.patients)
     others = [read_case_library(folder) for folder in options.others]
     found = judge_third_answer(model, library, others, options.seed, choose_device(options.device))
     record = {
