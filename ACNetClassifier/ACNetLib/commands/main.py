@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ACNetLib.commands.ecv import add_ecv_command
 from ACNetLib.commands.fit import add_fit_command
 from ACNetLib.commands.models import add_model_commands
 from ACNetLib.commands.parser import (
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_triage_command(commands)
     add_fit_command(commands)
+    add_ecv_command(commands)
     add_reference_commands(commands)
     add_model_commands(commands)
     return parser

@@ -58,19 +58,19 @@ def correct_motion(images: Images, spacing_mm: tuple[float, float], latest: int,
     """
     still = measure_motion(images, spacing_mm, modelled)
     shown = np.abs(images)  # a registration doesn't need the sign
-    shifts_mm = _each(partial(_shift_mm, shown[latest], spacing_mm=spacing_mm, by_information=True), shown)
+    shifts_mm = _each(partial(shift_mm, shown[latest], spacing_mm=spacing_mm, by_information=True), shown)
     shifts_mm[np.linalg.norm(shifts_mm, axis=1) > LARGEST_SHIFT_MM] = 0
     shifts_mm[latest] = 0
-    moved = np.stack([_moved(image, shift, spacing_mm) for image, shift in zip(images, shifts_mm, strict=True)])
-    residual_mm = _residual_mm(moved, spacing_mm, modelled)
+    together = np.stack([moved(image, shift, spacing_mm) for image, shift in zip(images, shifts_mm, strict=True)])
+    residual_mm = _residual_mm(together, spacing_mm, modelled)
     if residual_mm >= still.residual_mm:
         return still
-    return Motion(moved, shifts_mm, still.residual_mm, residual_mm)
+    return Motion(together, shifts_mm, still.residual_mm, residual_mm)
 
 
 def _residual_mm(images: Images, spacing_mm: tuple[float, float], modelled: Modelled) -> float:
     pairs = zip(np.abs(modelled(images)), np.abs(images), strict=True)
-    steps = _each(lambda pair: _shift_mm(*pair, spacing_mm=spacing_mm, by_information=False), list(pairs))
+    steps = _each(lambda pair: shift_mm(*pair, spacing_mm=spacing_mm, by_information=False), list(pairs))
     return float(np.linalg.norm(steps, axis=1).mean())
 
 
@@ -79,13 +79,23 @@ def _each(shift: Callable[..., NDArray[np.float64]], items: Iterable) -> NDArray
         return np.array(list(threads.map(shift, items)))
 
 
-def _shift_mm(
-    fixed: NDArray, moving: NDArray, *, spacing_mm: tuple[float, float], by_information: bool
+def shift_mm(
+    fixed: NDArray,
+    moving: NDArray,
+    *,
+    spacing_mm: tuple[float, float],
+    by_information: bool,
+    middle: tuple[float, float] | None = None,
 ) -> NDArray[np.float64]:
-    """How far, along columns and rows, the moving image's heart lies from the fixed one's; 0 where nothing tells."""
+    """How far, along columns and rows, the moving image's heart lies from the fixed one's (2,); 0 where nothing tells.
+
+    by_information: images of two contrasts. middle: row and column of the heart, by default the image's middle.
+    """
     square = tuple(
-        slice(max(round(length / 2 - HEART_MM / step), 0), round(length / 2 + HEART_MM / step))
-        for length, step in zip(fixed.shape, reversed(spacing_mm), strict=True)
+        slice(max(round(place - HEART_MM / step), 0), round(place + HEART_MM / step))
+        for place, step in zip(
+            middle or ((fixed.shape[0] - 1) / 2, (fixed.shape[1] - 1) / 2), reversed(spacing_mm), strict=True
+        )
     )
     part = _image(fixed[square], spacing_mm)
     part.SetOrigin([square[1].start * spacing_mm[0], square[0].start * spacing_mm[1]])
@@ -108,11 +118,12 @@ def _shift_mm(
     return np.array(found.GetParameters()[-2:])
 
 
-def _moved(image: NDArray, shift_mm: NDArray[np.float64], spacing_mm: tuple[float, float]) -> Images:
-    if not shift_mm.any():
+def moved(image: NDArray, by_mm: NDArray[np.float64], spacing_mm: tuple[float, float]) -> Images:
+    """The image in the place of the one that it was found to lie `by_mm` from, (rows, columns)."""
+    if not by_mm.any():
         return np.asarray(image, np.float32)
     source = _image(image, spacing_mm)
-    shift = sitk.TranslationTransform(2, shift_mm.tolist())
+    shift = sitk.TranslationTransform(2, by_mm.tolist())
     return sitk.GetArrayFromImage(sitk.Resample(source, source, shift, sitk.sitkBSpline, 0.0, sitk.sitkFloat32))
 
 
