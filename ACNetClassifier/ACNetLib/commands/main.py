@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ACNetLib.commands.ecv import add_ecv_command
+from ACNetLib.commands.fit import add_fit_command
 from ACNetLib.commands.models import add_model_commands
 from ACNetLib.commands.parser import (
     CommandParser,
@@ -19,6 +21,7 @@ from ACNetLib.commands.parser import (
     interrupted_before_work,
     point,
     run_command,
+    whole_numbers,
 )
 from ACNetLib.commands.reference import add_reference_commands
 from ACNetLib.commands.triage import add_triage_command
@@ -83,13 +86,13 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-field-mismatch", action="store_true", help="accept a model for another field; marked as not valid"
     )
     classify.add_argument(
-        "--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify, of one exam"
+        "--series", type=whole_numbers, default=(), metavar="N,N,...", help="DICOM series to classify, of one exam"
     )
     classify.add_argument(
         "--leave-out", type=_names, default=(), metavar="NAME,NAME,...", help="files of the DICOM folder not to read"
     )
     classify.add_argument(
-        "--sections", type=_numbers, metavar="N,N,...", help="only these of one T1 map, counted from 0"
+        "--sections", type=whole_numbers, metavar="N,N,...", help="only these of one T1 map, counted from 0"
     )
     classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
     classify.add_argument(
@@ -118,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     add_triage_command(commands)
+    add_fit_command(commands)
+    add_ecv_command(commands)
     add_reference_commands(commands)
     add_model_commands(commands)
     return parser
@@ -129,13 +134,6 @@ def _add_common(parser: argparse.ArgumentParser, default_output: Path) -> None:
     parser.add_argument(
         "--output", type=Path, default=default_output, help=f"new or empty folder (default {default_output})"
     )
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"found '{text}'; expected numbers, such as 3 or 3,5,7") from None
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -81,6 +81,14 @@ def point(text: str) -> tuple[float, float, float]:
     return x, y, z
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """An option's whole numbers with commas between."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected numbers, such as 3 or 3,5,7") from None
+
+
 def seed(text: str) -> int:
     """An option's seed of random numbers."""
     if not text.isascii() or not text.isdigit() or len(text) > 9:
