@@ -130,6 +130,7 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
 
     from ..cases.library import read_case_library
     from ..training.checkpoints import resumable_writes
+    from ..training.loop import Place
     from ..training.recipe import with_network
     from ..training.train import train
 
@@ -142,7 +143,7 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     library = read_case_library(options.cases)
 
     def trained_on(device: DeviceChoice) -> Model:
-        return train(library, recipe, options.output.stem, work_folder, device, watch, fine_tuning)
+        return train(library, recipe, options.output.stem, Place(work_folder, device, watch), fine_tuning)
 
     model = work_on(choose_device(options.device), trained_on, say)
     with resumable_writes(options.output):

@@ -14,6 +14,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands import main as cli
 from ACNetTrainerLib.study.tensorboard import write_events
+from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
 from ACNetTrainerLib.training.tensorboard import in_tensorboard
 from ACNetTrainerLib.training.train import train
@@ -50,9 +51,9 @@ def test_the_curves_of_a_training_that_was_stopped_and_resumed_are_those_of_its_
     watch = Watch(report=lambda event: seen.append(event["event"]), stop=stop_once)
     cases = few_cases(simulated_library)
     with pytest.raises(TrainingStopped), in_tensorboard(watch, work_folder) as stopped:
-        train(cases, recipe, "ward", work_folder, CPU, stopped)
+        train(cases, recipe, "ward", Place(work_folder, CPU, stopped))
     with in_tensorboard(Watch(), work_folder) as resumed:
-        train(cases, recipe, "ward", work_folder, CPU, resumed)
+        train(cases, recipe, "ward", Place(work_folder, CPU, resumed))
     events, rows = read(work_folder), rows_of(work_folder)
     assert len(rows) == EPOCHS
     assert set(events.Tags()["scalars"]) == set(TAGS)
