@@ -34,6 +34,7 @@ from ACNetTrainerLib.evaluation.metrics import auroc, bootstrap_all, bootstrap_d
 from ACNetTrainerLib.evaluation.provenance import provenance
 from ACNetTrainerLib.evaluation.scores import score_patients
 from ACNetTrainerLib.training.fine_tuning import FineTuning
+from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.progress import UNWATCHED
 from ACNetTrainerLib.training.recipe import read_recipe
 from ACNetTrainerLib.training.train import train
@@ -91,7 +92,7 @@ class Hospital:
             # In one precision everywhere, so that a run says the same on every processor.
             recipe = replace(recipe, optimization=replace(recipe.optimization, precision="32-true"))
             work_folder = file.with_suffix(".training")
-            trained = train(self.library(slices), recipe, file.stem, work_folder, CPU, UNWATCHED, fine_tuning)
+            trained = train(self.library(slices), recipe, file.stem, Place(work_folder, CPU, UNWATCHED), fine_tuning)
             save_model(trained, file)
             shutil.rmtree(work_folder)
         return load_model(file)

@@ -92,6 +92,15 @@ def measure_step() -> dict[str, Any]:
     return {"precision": precision, "seconds": min(took(step)[0] for _ in range(STEPS))}
 
 
+def in_place(*place: Any) -> tuple[Any, ...]:
+    """A build before the class `Place` takes its parts one by one."""
+    try:
+        from ACNetTrainerLib.training.loop import Place
+    except ImportError:
+        return place
+    return (Place(*place),)
+
+
 def measure_epoch(slices: int) -> dict[str, Any]:
     """The second of two epochs of a training, and as many bare steps just before and after it."""
     from ACNetLib.inference.device import DeviceChoice
@@ -117,9 +126,8 @@ def measure_epoch(slices: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         library = CaseLibrary(Path(folder), cases_of_noise(Path(folder), slices))
         bare = [took(step) for _ in range(1 + STEPS)][1:]
-        train(
-            library, recipe, "benchmark", Path(folder) / "work", DeviceChoice("cpu", "asked for"), Watch(report=report)
-        )
+        place = Path(folder) / "work", DeviceChoice("cpu", "asked for"), Watch(report=report)
+        train(library, recipe, "benchmark", *in_place(*place))
         bare += [took(step) for _ in range(STEPS)]
     (second,) = epochs
     return {

@@ -32,7 +32,7 @@ from ACNetTrainerLib.localization.training import with_other_contrast
 from ACNetTrainerLib.training.augmentation import random_grid, vary_t1
 from ACNetTrainerLib.training.batches import EpochBatches, InOrder
 from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, SampleKey
-from ACNetTrainerLib.training.loop import fit
+from ACNetTrainerLib.training.loop import Place, fit
 from ACNetTrainerLib.training.network import build_network
 from ACNetTrainerLib.training.progress import UNWATCHED
 from ACNetTrainerLib.training.recipe import Augmentation, read_recipe
@@ -122,7 +122,7 @@ def main() -> None:
         network = build_network(**asdict(recipe.network))
         with tempfile.TemporaryDirectory() as folder:
             validation = InOrder(kind(library, validation_cases, recipe.intensity))
-            fit(TrainingTask(network, settings), batches, validation, Path(folder), device, UNWATCHED)
+            fit(TrainingTask(network, settings), batches, validation, Place(Path(folder), device, UNWATCHED))
         result[name] = {}
         for place, where, cases in (("at home", whole, home), ("abroad", abroad, abroad.cases)):
             seen = kind(where, cases, recipe.intensity)

@@ -69,7 +69,9 @@ def add_cross_validation_command(commands: argparse._SubParsersAction[Any]) -> N
 
 
 def _run(options: argparse.Namespace) -> None:
-    with followed(options) as watch:
+    if options.tensorboard and options.scheduler is not None:
+        raise ACNetError("--tensorboard: found with --scheduler, whose workers tell of no epochs; leave one out.")
+    with followed(options, options.output / "tensorboard") as watch:
         _cross_validate(options, watch)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..training.progress import Watch
     from ..training.recipe import Recipe
 
+WORK_SUFFIX = ".training"
+"""Of the folder beside a model."""
 FINE_TUNE = "fine-tune"
 """The shipped recipe that trains a model on; it needs one."""
 WHEN_STOPPED = "Stopped. Run the same command again to resume from the last checkpoint."
@@ -67,17 +69,22 @@ def add_progress_options(command: argparse.ArgumentParser) -> None:
     """How a training is followed and stopped: see `followed`."""
     command.add_argument("--progress", choices=("text", "json"), default="text", help="json: one event a line")
     command.add_argument("--stop-file", type=Path, help="stop after the step in which this file appears")
+    command.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard, too")
 
 
 def _train(options: argparse.Namespace) -> None:
-    with followed(options) as watch:
+    with followed(options, options.output.with_suffix(WORK_SUFFIX)) as watch:
         _train_to_file(options, watch)
 
 
 @contextmanager
-def followed(options: argparse.Namespace) -> Iterator[Watch]:
-    """The watch that the options ask for. An error is an event, too, and the stop file is removed at the end."""
+def followed(options: argparse.Namespace, events_folder: Path) -> Iterator[Watch]:
+    """The watch that the options ask for. An error is an event, too, and the stop file is removed at the end.
+
+    events_folder: for the files of --tensorboard.
+    """
     from ..training.progress import Watch, print_ends, print_json_line
+    from ..training.tensorboard import in_tensorboard
 
     stop_file: Path | None = options.stop_file
 
@@ -89,8 +96,11 @@ def followed(options: argparse.Namespace) -> Iterator[Watch]:
     else:
         watch = Watch(bar=sys.stderr.isatty(), report=print_ends, stop=stop)
     try:
-        with exit_when_stopped(watch):
-            yield watch
+        with (
+            exit_when_stopped(watch),
+            in_tensorboard(watch, events_folder if options.tensorboard else None) as reported,
+        ):
+            yield reported
     except KeyboardInterrupt:  # outside of a training's own steps
         if options.progress == "json":
             watch.report({"event": "stopped", "message": options.when_stopped})
@@ -122,6 +132,7 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
 
     from ..cases.library import read_case_library
     from ..training.checkpoints import resumable_writes
+    from ..training.loop import Place
     from ..training.recipe import with_network
     from ..training.train import train
 
@@ -130,11 +141,11 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     recipe = recipe_of(options.recipe, fine_tuning)
     if options.network:
         recipe = with_network(recipe, options.network)
-    work_folder = options.output.with_suffix(".training")
+    work_folder = options.output.with_suffix(WORK_SUFFIX)
     library = read_case_library(options.cases)
 
     def trained_on(device: DeviceChoice) -> Model:
-        return train(library, recipe, options.output.stem, work_folder, device, watch, fine_tuning)
+        return train(library, recipe, options.output.stem, Place(work_folder, device, watch), fine_tuning)
 
     model = work_on(choose_device(options.device), trained_on, say)
     with resumable_writes(options.output):

@@ -21,6 +21,7 @@ from ACNetLib.models.model import Model, load_model, save_model
 
 from ..cases.library import CaseLibrary
 from ..training.checkpoints import resumable_writes
+from ..training.loop import Place
 from ..training.network import build_network
 from ..training.progress import UNWATCHED, Event, TrainingStopped, Watch
 from ..training.recipe import Recipe
@@ -73,7 +74,7 @@ def complete(job: Job, file: Path, device: DeviceChoice, watch: Watch) -> None:
         return
     name = f"{job.start.name}-{job.name}"
     work_folder = file.with_suffix(".training")
-    model = train(job.library, job.recipe, name, work_folder, device, watch, job.start.fine_tuning)
+    model = train(job.library, job.recipe, name, Place(work_folder, device, watch), job.start.fine_tuning)
     with resumable_writes(file):
         save_model(model, file)
     shutil.rmtree(work_folder, ignore_errors=True)  # checkpoints have several times the size of the model

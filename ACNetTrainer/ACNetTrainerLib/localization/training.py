@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +12,6 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.networks.localizer import (
     CLASSES,
     Localizer,
@@ -28,8 +26,7 @@ from ACNetLib.ventricle.labels import CAVITY_LABEL, Ventricle
 from ..cases.library import CaseLibrary
 from ..training.batches import Batch, EpochBatches, InOrder
 from ..training.dataset import EpochSampler, SampleKey
-from ..training.loop import FittingTask, fit
-from ..training.progress import UNWATCHED, Watch
+from ..training.loop import FittingTask, Place, fit
 from ..training.recipe import Optimization
 from ..training.split import split_patients
 from ..training.train import count_cases
@@ -177,15 +174,13 @@ def train_localizer(
     libraries: Sequence[CaseLibrary],
     patients: int,
     name: str,
-    work_folder: Path,
-    device: DeviceChoice,
-    watch: Watch = UNWATCHED,
+    place: Place,
     optimization: Optimization = OPTIMIZATION,
 ) -> LocalizerModel:
     """Train on the first `patients` of each simulated library, and choose epoch and confidence threshold on a tenth of
     them.
 
-    `work_folder` keeps the checkpoints; a training that was interrupted resumes from there. Raises ACNetError for a
+    A training that was interrupted resumes from its work folder. Raises ACNetError for a
     library that is not simulated, or when the folder holds another training; TrainingStopped like `fit`.
     """
     splits = [
@@ -198,7 +193,7 @@ def train_localizer(
     training_cases = [case for _, cases, _ in splits for case in cases]
     validation_cases = [case for _, _, cases in splits for case in cases]
     names = [case.case for case in (*training_cases, *validation_cases)]
-    claim_folder(work_folder, {"optimization": asdict(optimization), "cases": names})
+    claim_folder(place.work_folder, {"optimization": asdict(optimization), "cases": names})
 
     training = [section for library, cases, _ in splits for section in read_labelled_sections(library, cases)]
     validation = [section for library, _, cases in splits for section in read_labelled_sections(library, cases)]
@@ -223,7 +218,7 @@ def train_localizer(
     torch.manual_seed(optimization.seed)
     network = LocalizerNetwork()
     task = LocalizerTask(network, optimization)
-    fitted = fit(task, batches, InOrder(validation_set, optimization.batch_size), work_folder, device, watch)
+    fitted = fit(task, batches, InOrder(validation_set, optimization.batch_size), place)
 
     network.eval()
     card = LocalizerCard(
@@ -241,7 +236,7 @@ def train_localizer(
             "sections_of_other_hearts": other_count * len(fields),
         },
     )
-    threshold = _confidence_threshold(Localizer(LocalizerModel(network, card), device), validation)
+    threshold = _confidence_threshold(Localizer(LocalizerModel(network, card), place.device), validation)
     return LocalizerModel(network, replace(card, confidence_threshold=threshold))
 
 

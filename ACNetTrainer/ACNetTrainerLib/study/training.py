@@ -25,9 +25,8 @@ from ..training.augmentation import random_grid, vary_t1
 from ..training.batches import Batch, EpochBatches, InOrder
 from ..training.checkpoints import TRAIN_ANEW
 from ..training.dataset import CaseDataset, EpochSampler, SampleKey
-from ..training.loop import fit
+from ..training.loop import Place, fit
 from ..training.network import build_network
-from ..training.progress import UNWATCHED
 from ..training.recipe import Augmentation, Recipe
 from ..training.task import TrainingTask
 from ..training.train import predict, train
@@ -113,7 +112,7 @@ def train_and_test(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome
     """
     if run.selection == "test":
         return _as_the_paper(run, work_folder, device)
-    model = train(CaseLibrary(run.training_folder, run.training), run.recipe, run.name, work_folder, device)
+    model = train(CaseLibrary(run.training_folder, run.training), run.recipe, run.name, Place(work_folder, device))
     card = model.card
     library = CaseLibrary(run.test_folder, run.test)
     test_set = CaseDataset(library, run.test, card.intensity)
@@ -138,7 +137,7 @@ def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
     batches = EpochBatches(training_set, settings.batch_size, sampler)
     torch.manual_seed(settings.seed)
     network = build_network(**asdict(run.recipe.network))
-    fitted = fit(PaperTask(network, settings), batches, InOrder(test_set), work_folder, device, UNWATCHED)
+    fitted = fit(PaperTask(network, settings), batches, InOrder(test_set), Place(work_folder, device))
     network.eval()
     return Outcome(
         log_odds=predict(network, test_set, device).log_odds,

@@ -30,7 +30,7 @@ from .checkpoints import (
 )
 from .normalization import STATISTICS_SLICES, recompute_statistics
 from .precision import Precision, PrecisionChoice, choose_precision
-from .progress import StopSignals, TrainingStopped, Watch, Watcher
+from .progress import UNWATCHED, StopSignals, TrainingStopped, Watch, Watcher
 from .recipe import Optimization
 from .work_folder import METRICS_FILE, only_process, write_row
 
@@ -66,6 +66,16 @@ def learning_rate_factor(settings: Optimization, steps_per_epoch: int, step: int
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a training is done and who follows it. work_folder: keeps its checkpoints and metrics.csv, from which it is
+    resumed."""
+
+    work_folder: Path
+    device: DeviceChoice
+    watch: Watch = UNWATCHED
+
+
+@dataclass(frozen=True)
 class Fitted:
     """best_epoch: counted from 1. precision: that of the last process that trained."""
 
@@ -73,25 +83,18 @@ class Fitted:
     precision: Precision
 
 
-def fit(
-    task: FittingTask,
-    training: EpochBatches,
-    validation: InOrder,
-    work_folder: Path,
-    device: DeviceChoice,
-    watch: Watch,
-) -> Fitted:
-    """Train until the last epoch or early stopping, from the last checkpoint in `work_folder` if there is one.
+def fit(task: FittingTask, training: EpochBatches, validation: InOrder, place: Place) -> Fitted:
+    """Train until the last epoch or early stopping, from the last checkpoint in the work folder if there is one.
 
     The network has the weights of the epoch with the lowest validation loss then. Raises ACNetError when a loss is no
     number, a file can't be written, or another process trains in the folder, and TrainingStopped at the wish of
-    `watch`, after Ctrl-C and after SIGTERM.
+    the watch, after Ctrl-C and after SIGTERM.
     """
-    signals = StopSignals()
+    signals, work_folder, device = StopSignals(), place.work_folder, torch.device(place.device.device)
     with only_process(work_folder), _one_thread_a_slice(), signals.listening():
-        precision = choose_precision(task.optimization.precision, device.device)
-        loop = _Loop(task, training, work_folder, torch.device(device.device), precision)
-        with Watcher(watch, signals, task.optimization.epochs, len(training)) as watcher:
+        precision = choose_precision(task.optimization.precision, device.type)
+        loop = _Loop(task, training, work_folder, device, precision)
+        with Watcher(place.watch, signals, task.optimization.epochs, len(training)) as watcher:
             loop.run(validation, watcher)
         best = read_checkpoint(work_folder / BEST_CHECKPOINT)
         task.network.load_state_dict(best["network"])

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,11 +27,10 @@ from ..evaluation.metrics import youden_threshold
 from .batches import EpochBatches, InOrder
 from .dataset import CaseDataset, EpochSampler
 from .fine_tuning import FineTuning, check_parent, start_from_parent
-from .loop import fit
+from .loop import Place, fit
 from .network import build_network
 from .patients import patients_record
 from .predictions import Predictions, fit_temperatures
-from .progress import UNWATCHED, Watch
 from .recipe import ACNET, Recipe
 from .site_scale import cost_of_unknown_reference, normal_t1_ms
 from .split import split_patients
@@ -44,21 +42,15 @@ ATTENTION_SECTIONS = 400
 
 
 def train(
-    library: CaseLibrary,
-    recipe: Recipe,
-    name: str,
-    work_folder: Path,
-    device: DeviceChoice,
-    watch: Watch = UNWATCHED,
-    fine_tuning: FineTuning | None = None,
+    library: CaseLibrary, recipe: Recipe, name: str, place: Place, fine_tuning: FineTuning | None = None
 ) -> Model:
     """Train by `recipe` and choose epoch, temperatures and threshold on held-back patients.
 
-    `work_folder` keeps checkpoints and metrics.csv; a training that was interrupted resumes from there. Raises
-    ACNetError when it holds a training of something else, when the loss is no number, or when a parent or masks don't
-    go with the recipe; TrainingStopped at the wish of `watch`.
+    A training that was interrupted resumes from its work folder. Raises ACNetError when that holds a training of
+    something else, when the loss is no number, or when a parent or masks don't go with the recipe; TrainingStopped at
+    the wish of the watch.
     """
-    settings = recipe.optimization
+    settings, device = recipe.optimization, place.device
     field_strength = only_field_strength(library)
     if fine_tuning is not None:
         check_parent(fine_tuning, recipe)
@@ -71,7 +63,7 @@ def train(
     with_walls = settings.mask_loss_weight > 0
     if with_walls:
         _check_masks(network, CaseLibrary(library.folder, training_cases), recipe)
-    claim_folder(work_folder, {"recipe": asdict(recipe), **cases_record(library.cases), **lineage})
+    claim_folder(place.work_folder, {"recipe": asdict(recipe), **cases_record(library.cases), **lineage})
 
     training_set = CaseDataset(
         library, training_cases, recipe.intensity, recipe.augmentation, settings.seed, with_walls=with_walls
@@ -80,7 +72,7 @@ def train(
     sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)
     batches = EpochBatches(training_set, settings.batch_size, sampler)
     task = TrainingTask(network, settings, frozen)
-    fitted = fit(task, batches, InOrder(validation_set), work_folder, device, watch)
+    fitted = fit(task, batches, InOrder(validation_set), place)
 
     network.eval()
     validation = predict(network, validation_set, device)

@@ -287,7 +287,7 @@ def test_a_parent_that_has_seen_the_patients_is_refused(library: CaseLibrary, re
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        (["--recipe", "recommended"], "ward: holds an unfinished training of other cases or another recipe"),
+        (["--recipe", "recommended"], "from-scratch: holds an unfinished training of other cases or another recipe"),
         (["--folds", "1"], "--folds: found 1; expected at least 2"),
         (["--folds", "7"], "6 patients labelled normal; expected at least 7"),
         (["--repeats", "0"], "--repeats: found 0; expected at least 1"),

@@ -31,6 +31,7 @@ from ACNetTrainerLib.localization.sections import (
     sections_without_heart,
 )
 from ACNetTrainerLib.localization.training import OPTIMIZATION, LocalizerDataset, augmented, train_localizer
+from ACNetTrainerLib.training.loop import Place
 from conftest import acnet_train
 
 CPU = DeviceChoice("cpu", "asked for")
@@ -129,7 +130,7 @@ def test_dice_counts_the_overlap() -> None:
 @pytest.fixture(scope="module")
 def trained(simulated_library: CaseLibrary, tmp_path_factory: pytest.TempPathFactory) -> LocalizerModel:
     folder = tmp_path_factory.mktemp("localizer")
-    return train_localizer([simulated_library], 12, "quick", folder, CPU, optimization=QUICK)
+    return train_localizer([simulated_library], 12, "quick", Place(folder, CPU), optimization=QUICK)
 
 
 def test_a_training_gives_a_localizer_with_a_complete_card(trained: LocalizerModel) -> None:
@@ -145,7 +146,7 @@ def test_a_training_of_other_cases_does_not_go_on_in_the_same_folder(
 ) -> None:
     (tmp_path / "settings.json").write_text("{}")
     with pytest.raises(ACNetError, match="unfinished training of other cases"):
-        train_localizer([simulated_library], 12, "quick", tmp_path, CPU, optimization=QUICK)
+        train_localizer([simulated_library], 12, "quick", Place(tmp_path, CPU), optimization=QUICK)
 
 
 def test_an_evaluation_holds_errors_regions_measures_and_odd_images(

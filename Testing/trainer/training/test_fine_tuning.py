@@ -15,6 +15,7 @@ from ACNetLib.t1map.section import IntensityScaling
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands import main as cli
 from ACNetTrainerLib.training.fine_tuning import FineTuning, check_parent
+from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.patients import known_patients
 from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe, read_recipe, with_network
 from ACNetTrainerLib.training.train import train
@@ -43,7 +44,11 @@ def test_a_child_starts_from_its_parent_keeps_what_is_frozen_and_names_it(
     shipped: Model, recipe: Recipe, simulated_library: CaseLibrary, tmp_path: Path, freeze: bool
 ) -> None:
     child = train(
-        few_cases(simulated_library), recipe, "child", tmp_path / "work", CPU, fine_tuning=FineTuning(shipped, freeze)
+        few_cases(simulated_library),
+        recipe,
+        "child",
+        Place(tmp_path / "work", CPU),
+        fine_tuning=FineTuning(shipped, freeze),
     )
     assert child.card.training["parent"] == {
         "name": "acnet-simulated-1.5T",
@@ -65,13 +70,13 @@ def test_a_child_knows_the_patients_of_its_parent(
 ) -> None:
     first = few_cases(simulated_library)
     others = few_cases(simulate_library(tmp_path / "cases", patients=8, seed=5, levels=("mid",)))
-    parent = train(first, recipe, "parent", tmp_path / "parent", CPU, fine_tuning=FineTuning(shipped))
+    parent = train(first, recipe, "parent", Place(tmp_path / "parent", CPU), fine_tuning=FineTuning(shipped))
     assert known_patients(parent.card, first) == (set(first.patients), True), (
         "its own parent, the shipped model, names all"
     )
     open_record = {"patients": {**parent.card.training["patients"], "complete": True}}
     parent = Model(parent.network, replace(parent.card, training={**parent.card.training, **open_record}))
-    child = train(others, recipe, "child", tmp_path / "child", CPU, fine_tuning=FineTuning(parent))
+    child = train(others, recipe, "child", Place(tmp_path / "child", CPU), fine_tuning=FineTuning(parent))
     for library in (first, others):
         assert known_patients(child.card, library) == (set(library.patients), True)
 

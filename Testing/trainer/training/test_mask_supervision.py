@@ -14,6 +14,7 @@ from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import LABELS, CaseLibrary, read_case_library
 from ACNetTrainerLib.evaluation.attention import judge_attention
 from ACNetTrainerLib.training.dataset import CaseDataset
+from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe
 from ACNetTrainerLib.training.task import wall_attention_loss
 from ACNetTrainerLib.training.train import train
@@ -44,7 +45,7 @@ def test_supervision_moves_attention_onto_the_wall(
     """In twenty steps; without it, attention is as high on the wall as anywhere after fifty."""
     middle = tuple(case for case in simulated_library.cases if case.case.endswith("-mid"))
     library = replace(simulated_library, cases=middle)
-    model = train(library, changed(recipe, mask_loss_weight=2.0), "taught", tmp_path / "work", CPU)
+    model = train(library, changed(recipe, mask_loss_weight=2.0), "taught", Place(tmp_path / "work", CPU))
     model.network.load_state_dict(torch.load(tmp_path / "work" / "last.ckpt", weights_only=True)["network"])
     enrichment = judge_attention(model, library, CPU)["enrichment"]["combined"]
     for label in LABELS:
@@ -55,18 +56,18 @@ def test_supervision_moves_attention_onto_the_wall(
 
 def test_masks_change_nothing_at_weight_zero(library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
     one_epoch = changed(recipe, epochs=1)
-    first = file_bytes(train(few_cases(library), one_epoch, "tiny", tmp_path / "with", CPU), tmp_path)
+    first = file_bytes(train(few_cases(library), one_epoch, "tiny", Place(tmp_path / "with", CPU)), tmp_path)
     for case in library.cases:
         path = library.masks_path(case)
         assert path is not None
         path.unlink()
-    assert file_bytes(train(few_cases(library), one_epoch, "tiny", tmp_path / "without", CPU), tmp_path) == first
+    assert file_bytes(train(few_cases(library), one_epoch, "tiny", Place(tmp_path / "without", CPU)), tmp_path) == first
 
 
 def test_a_library_without_any_masks_can_not_supervise(library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
     shutil.rmtree(library.folder / "truth")
     with pytest.raises(ACNetError, match=r"has masks; expected some, for mask_loss_weight is 0\.5 in the recipe"):
-        train(few_cases(library), changed(recipe, mask_loss_weight=0.5), "tiny", tmp_path / "work", CPU)
+        train(few_cases(library), changed(recipe, mask_loss_weight=0.5), "tiny", Place(tmp_path / "work", CPU))
     assert not (tmp_path / "work").exists(), "the recipe can be changed and the same output given"
 
 
@@ -75,7 +76,12 @@ def test_a_network_without_attention_can_not_be_supervised(
 ) -> None:
     no_attention = replace(recipe, network=ACNetSettings(attention="none"))
     with pytest.raises(ACNetError, match=r"recipe tiny: mask_loss_weight is 0\.5, but its network has no attention"):
-        train(few_cases(simulated_library), changed(no_attention, mask_loss_weight=0.5), "tiny", tmp_path / "work", CPU)
+        train(
+            few_cases(simulated_library),
+            changed(no_attention, mask_loss_weight=0.5),
+            "tiny",
+            Place(tmp_path / "work", CPU),
+        )
     assert not (tmp_path / "work").exists()
 
 
@@ -84,7 +90,7 @@ def test_the_card_counts_the_sections_that_supervised(library: CaseLibrary, reci
     path = library.masks_path(few.cases[0])
     assert path is not None
     path.unlink()
-    model = train(few, changed(recipe, epochs=1, mask_loss_weight=0.5), "tiny", tmp_path / "work", CPU)
+    model = train(few, changed(recipe, epochs=1, mask_loss_weight=0.5), "tiny", Place(tmp_path / "work", CPU))
     assert model.card.training["sections_with_masks"] in (3, 4), "two of six are held back"
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from ACNetTrainerLib.evaluation.metrics import auroc
 from ACNetTrainerLib.training.dataset import CaseDataset
+from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.network import NETWORKS, build_network
 from ACNetTrainerLib.training.normalization import recompute_statistics, statistics_layers
 from ACNetTrainerLib.training.split import split_patients
@@ -25,7 +26,7 @@ def test_after_a_short_training_validation_says_the_same_as_in_training_mode(tmp
     """Twenty patients, 60 cases, 5 epochs, 15 steps: a running mean of Keras' momentum has only begun to move."""
     library = simulate_library(tmp_path / "cases", patients=20, seed=11)
     recipe = changed(tiny_recipe(tmp_path), epochs=5, batch_size=16, validation_fraction=0.3)
-    model = train(library, recipe, "short", tmp_path / "work", CPU)
+    model = train(library, recipe, "short", Place(tmp_path / "work", CPU))
     _, cases = split_patients(library, 0.3, recipe.optimization.seed)
     dataset = CaseDataset(library, cases, recipe.intensity)
     samples = [dataset[0, index, 0] for index in range(len(dataset))]

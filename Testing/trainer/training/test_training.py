@@ -16,7 +16,7 @@ from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetTrainerLib.cases.library import CaseLibrary
-from ACNetTrainerLib.training.loop import learning_rate_factor
+from ACNetTrainerLib.training.loop import Place, learning_rate_factor
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
 from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe
 from ACNetTrainerLib.training.task import balanced_log_loss
@@ -42,7 +42,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 def training(simulated_library: CaseLibrary, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Training:
     """One that nobody interrupted."""
     folder = tmp_path_factory.mktemp("training") / "tiny.training"
-    return Training(train(simulated_library, recipe, "tiny", folder, CPU), folder)
+    return Training(train(simulated_library, recipe, "tiny", Place(folder, CPU)), folder)
 
 
 def test_a_training_gives_a_model_with_a_complete_card(training: Training, recipe: Recipe) -> None:
@@ -148,9 +148,9 @@ def test_a_training_that_was_stopped_early_is_not_trained_on_when_it_is_taken_up
     still = changed(recipe, learning_rate=0.0, weight_decay=0.0, early_stopping_epochs=1, epochs=6)
     still = replace(still, network=ACNetSettings(normalization="group", attention_modules=0))
     cases = few_cases(simulated_library)
-    first = train(cases, still, "still", tmp_path / "work", CPU)
+    first = train(cases, still, "still", Place(tmp_path / "work", CPU))
     assert [row["epoch"] for row in rows_of(tmp_path / "work")] == ["1", "2"]
-    again = train(cases, still, "still", tmp_path / "work", CPU)
+    again = train(cases, still, "still", Place(tmp_path / "work", CPU))
     assert [row["epoch"] for row in rows_of(tmp_path / "work")] == ["1", "2"]
     assert again.card == first.card
     assert first.card.attention_thresholds == {}, "a network without attention has no scale for it"
@@ -171,7 +171,7 @@ def test_a_folder_with_another_training_is_refused(
     with pytest.raises(
         ACNetError, match=r"tiny\.training: holds an unfinished training of other cases or another recipe"
     ):
-        train(simulated_library, recipe, "tiny", training.work_folder, CPU)
+        train(simulated_library, recipe, "tiny", Place(training.work_folder, CPU))
     assert rows_of(training.work_folder) == before
 
 
@@ -182,8 +182,8 @@ def test_a_training_goes_on_in_the_precision_of_another_device(
     report, stop = after_steps(1)
     elsewhere = changed(recipe, precision="bf16-mixed")
     with pytest.raises(TrainingStopped):
-        train(cases, elsewhere, "moved", tmp_path / "work", CPU, Watch(False, report, stop))
-    model = train(cases, recipe, "moved", tmp_path / "work", CPU)
+        train(cases, elsewhere, "moved", Place(tmp_path / "work", CPU, Watch(False, report, stop)))
+    model = train(cases, recipe, "moved", Place(tmp_path / "work", CPU))
     assert [row["epoch"] for row in rows_of(tmp_path / "work")] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
     assert model.card.training["precision"] == "32-true"
 
@@ -192,7 +192,7 @@ def test_mixed_field_strengths_are_refused(simulated_library: CaseLibrary, recip
     first, *others = simulated_library.cases
     mixed = replace(simulated_library, cases=(replace(first, field_strength_tesla=3.0), *others))
     with pytest.raises(ACNetError, match=r"found cases of 1\.5 T, 3 T; expected one field strength"):
-        train(mixed, recipe, "mixed", tmp_path / "work", CPU)
+        train(mixed, recipe, "mixed", Place(tmp_path / "work", CPU))
     assert not (tmp_path / "work").exists()
 
 

@@ -18,6 +18,7 @@ from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import available_models, import_model, stored_models
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.evaluation.scores import score_patients
+from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.network import build_network
 from ACNetTrainerLib.training.recipe import read_recipe, with_network
 from ACNetTrainerLib.training.train import train
@@ -42,7 +43,7 @@ def test_another_network_is_trained_saved_loaded_and_judged(simulated_library: C
     name = "residual-attention-56"
     recipe = with_network(changed(read_recipe("recommended"), epochs=1, batch_size=2, precision="32-true"), name)
     library = few_cases(simulated_library)
-    model = train(library, recipe, name, tmp_path / "work", CPU)
+    model = train(library, recipe, name, Place(tmp_path / "work", CPU))
     shutil.rmtree(tmp_path / "work")  # hundreds of MB
     assert (model.card.kind, model.card.network) == (COMPARISON, {"name": name})
     assert model.card.attention_thresholds == {}

@@ -23,6 +23,7 @@ from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import CaseLibrary, write_case_table
 from ACNetTrainerLib.commands import main as cli
 from ACNetTrainerLib.training.background import LOCK_FILE
+from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
 from ACNetTrainerLib.training.recipe import Recipe, read_recipe
 from ACNetTrainerLib.training.train import train
@@ -68,7 +69,7 @@ def recipe(recipe_file: Path) -> Recipe:
 def untouched(simulated_library: CaseLibrary, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The model file of a training that nobody touched."""
     folder = tmp_path_factory.mktemp("untouched")
-    return file_bytes(train(simulated_library, recipe, "tiny", folder / "tiny.training", CPU), folder)
+    return file_bytes(train(simulated_library, recipe, "tiny", Place(folder / "tiny.training", CPU)), folder)
 
 
 def command(library: CaseLibrary, recipe_file: Path, folder: Path) -> list[str]:
@@ -100,9 +101,9 @@ def test_a_training_that_was_stopped_after_any_step_goes_on_to_the_same_bytes(
     for done in range(steps, STEPS * EPOCHS, steps):
         report, stop = after_steps(steps)
         with pytest.raises(TrainingStopped) as stopped:
-            train(simulated_library, recipe, "tiny", work_folder, CPU, Watch(False, report, stop))
+            train(simulated_library, recipe, "tiny", Place(work_folder, CPU, Watch(False, report, stop)))
         assert (stopped.value.epoch - 1) * STEPS + stopped.value.step == done
-    model = train(simulated_library, recipe, "tiny", work_folder, CPU)
+    model = train(simulated_library, recipe, "tiny", Place(work_folder, CPU))
     assert file_bytes(model, tmp_path) == untouched
     assert [int(row["epoch"]) for row in rows_of(work_folder)] == list(range(1, EPOCHS + 1))
 
@@ -217,7 +218,7 @@ def test_ctrl_c_and_sigterm_finish_the_step_and_say_how_to_go_on(
     assert said.startswith("Stopped after step ")
     assert said.endswith("Run the same command again to resume from there.\n")
     assert "Stopping after this step" in error
-    model = train(simulated_library, recipe, "tiny", tmp_path / "tiny.training", CPU)
+    model = train(simulated_library, recipe, "tiny", Place(tmp_path / "tiny.training", CPU))
     assert file_bytes(model, tmp_path) == untouched
 
 
@@ -226,23 +227,23 @@ def test_a_damaged_checkpoint_is_named_and_what_to_do(
 ) -> None:
     few, work_folder = few_cases(simulated_library), tmp_path / "work"
     with pytest.raises(TrainingStopped):
-        train(few, recipe, "tiny", work_folder, CPU, Watch(stop=lambda: True))
+        train(few, recipe, "tiny", Place(work_folder, CPU, Watch(stop=lambda: True)))
     for file in ("last.ckpt", "settings.json"):
         (work_folder / file).write_bytes(b"no such thing")
         with pytest.raises(ACNetError, match=rf"{file}: .* Remove the folder of this training") as error:
-            train(few, recipe, "tiny", work_folder, CPU)
+            train(few, recipe, "tiny", Place(work_folder, CPU))
         assert "\n" not in str(error.value)
     torch.save({"state_dict": {}}, work_folder / "last.ckpt")
     (work_folder / "settings.json").unlink()
     with pytest.raises(ACNetError, match=r"last\.ckpt: found no checkpoint of this version\. Remove the folder"):
-        train(few, recipe, "tiny", work_folder, CPU)
+        train(few, recipe, "tiny", Place(work_folder, CPU))
 
 
 def test_a_stop_that_was_asked_for_before_the_first_step_is_obeyed(
     simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingStopped, match="Stopped after step 0 of 1 in epoch 1"):
-        train(few_cases(simulated_library), recipe, "tiny", tmp_path / "work", CPU, Watch(stop=lambda: True))
+        train(few_cases(simulated_library), recipe, "tiny", Place(tmp_path / "work", CPU, Watch(stop=lambda: True)))
 
 
 @contextmanager
@@ -270,7 +271,7 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_the_training_goes_on_when_
     work_folder = tmp_path / "tiny.training"
     report, stop = after_steps(STEPS)
     with pytest.raises(TrainingStopped):
-        train(simulated_library, recipe, "tiny", work_folder, CPU, Watch(False, report, stop))
+        train(simulated_library, recipe, "tiny", Place(work_folder, CPU, Watch(False, report, stop)))
     before = (work_folder / "last.ckpt").read_bytes()
     arguments = command(simulated_library, recipe_file, tmp_path)
     with files_of_at_most(len(before) // 2):
@@ -295,7 +296,7 @@ def test_a_vanished_image_is_named_and_the_training_goes_on_when_it_is_back(
 ) -> None:
     report, stop = after_steps(STEPS + 1)
     with pytest.raises(TrainingStopped):
-        train(simulated_library, recipe, "tiny", tmp_path / "tiny.training", CPU, Watch(False, report, stop))
+        train(simulated_library, recipe, "tiny", Place(tmp_path / "tiny.training", CPU, Watch(False, report, stop)))
     image = simulated_library.path(simulated_library.cases[4])
     hidden = image.rename(image.with_suffix(".hidden"))
     try:
@@ -303,7 +304,7 @@ def test_a_vanished_image_is_named_and_the_training_goes_on_when_it_is_back(
         assert f"'{simulated_library.cases[4].file}' does not exist" in capsys.readouterr().err
     finally:
         hidden.rename(image)
-    model = train(simulated_library, recipe, "tiny", tmp_path / "tiny.training", CPU)
+    model = train(simulated_library, recipe, "tiny", Place(tmp_path / "tiny.training", CPU))
     assert file_bytes(model, tmp_path) == untouched
 
 
@@ -321,7 +322,7 @@ def test_a_training_that_bursts_says_where_and_what_to_do_and_keeps_no_such_weig
 ) -> None:
     burst = changed(recipe, learning_rate=1e30, warmup_epochs=0, batch_size=batch_size)
     with pytest.raises(ACNetError, match=f"the loss is no number in {place}"):
-        train(few_cases(simulated_library), burst, "burst", tmp_path / "work", CPU)
+        train(few_cases(simulated_library), burst, "burst", Place(tmp_path / "work", CPU))
     assert not list((tmp_path / "work").glob("*.ckpt"))
 
 
@@ -349,4 +350,4 @@ def test_a_folder_in_which_another_process_trains_is_refused(
         FileLock(tmp_path / "work" / LOCK_FILE),
         pytest.raises(ACNetError, match="another process trains in this folder"),
     ):
-        train(few_cases(simulated_library), recipe, "tiny", tmp_path / "work", CPU)
+        train(few_cases(simulated_library), recipe, "tiny", Place(tmp_path / "work", CPU))

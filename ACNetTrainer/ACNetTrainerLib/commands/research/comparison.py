@@ -36,6 +36,7 @@ def add_comparison_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
     tables = commands.add_parser("compare-tables", help="make a comparison's tables, figures and report once more")
     tables.add_argument("folder", type=Path, help="output folder of compare")
+    tables.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard, too")
     tables.set_defaults(run=_tables)
 
 
@@ -106,10 +107,14 @@ def _library(folder: Path) -> Any:
 
 
 def _tables(options: argparse.Namespace) -> None:
-    _write_tables(options.folder)
+    summary = _write_tables(options.folder)
+    if options.tensorboard:
+        from ...study.tensorboard import write_events
+
+        print(f"tensorboard --logdir {write_events(summary, options.folder)}")
 
 
-def _write_tables(folder: Path) -> None:
+def _write_tables(folder: Path) -> dict[str, Any]:
     from ...study.report import write_report
     from ...study.summary import summarize, write_summary
     from ...study.tables import text_table
@@ -118,3 +123,4 @@ def _write_tables(folder: Path) -> None:
     write_summary(summary, folder)
     write_report(summary, folder)
     print(f"{text_table(summary)}\nall in {folder / 'report.html'}")
+    return summary

@@ -55,6 +55,7 @@ def _train_localizer(options: argparse.Namespace) -> None:
 
     from ...cases.library import read_case_library
     from ...localization.training import FEWEST_PATIENTS, train_localizer
+    from ...training.loop import Place
     from ...training.progress import Watch, print_ends
 
     check_count("--patients", options.patients, FEWEST_PATIENTS)
@@ -66,9 +67,7 @@ def _train_localizer(options: argparse.Namespace) -> None:
             [read_case_library(folder) for folder in options.cases],
             options.patients,
             options.output.stem,
-            work_folder,
-            choose_device(options.device),
-            watch,
+            Place(work_folder, choose_device(options.device), watch),
         )
     save_localizer(model, options.output)
     print(f"localizer {options.output}; metrics of each epoch in {work_folder / 'metrics.csv'}")
