@@ -17,6 +17,8 @@ ARGUMENTS = {
     "acnet classify": [SAMPLE],
     "acnet demo": [],
     "acnet triage": ["no folder"],
+    "acnet fit": ["no folder"],
+    "acnet ecv": [SAMPLE, SAMPLE, "--hematocrit", "0.42"],
     "acnet-train simulate": ["--patients", "5000"],
     "acnet-train validate-simulation": [],
     "acnet-train gallery": ["no library"],
@@ -35,6 +37,7 @@ ARGUMENTS = {
     "acnet-train coverage": ["no model", "no library", "--abroad", "no library"],
     "acnet-train explanations": ["no model", "no library"],
     "acnet-train facts": ["no localizer", "no library"],
+    "acnet-train quality": [],
     "acnet-train third-answer": ["no model", "no library"],
     "acnet-train compare": ["no library", "--protocol", "honest"],
     "acnet-train simulate-abroad": ["--patients", "5000"],
@@ -66,7 +69,8 @@ def test_an_output_beneath_a_file_is_refused_in_one_line_before_anything_else(
     (tmp_path / "file").write_text("old")
     program, *name = command.split()
     main = acnet.main if program == "acnet" else acnet_train.main
-    assert main([*name, *ARGUMENTS[command], "--output", str(tmp_path / "file" / "output.safetensors")]) == 2
+    output = tmp_path / "file" / ("map.nrrd" if command == "acnet fit" else "output.safetensors")
+    assert main([*name, *ARGUMENTS[command], "--output", str(output)]) == 2
     error = capsys.readouterr().err
     assert "it can't be written (" in error
     assert error.endswith("Make room, or give another output.\n")
