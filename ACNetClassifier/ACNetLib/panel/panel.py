@@ -19,6 +19,7 @@ from ACNetLib.inference.attention import ATTENTION_MAPS, SHOWN_MAP
 from ACNetLib.inference.record import Slice
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.display_view import DisplayView
+from ACNetLib.panel.fitting_view import FittingView
 from ACNetLib.panel.input_view import InputView
 from ACNetLib.panel.list_view import ListView
 from ACNetLib.panel.logic import ACNetClassifierLogic, Run
@@ -64,7 +65,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._gui_tag: int | None = None
         self._volumes: tuple[vtkMRMLScalarVolumeNode, ...] = ()  # observed
         self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()  # observed
-        self._running_volume_id: str | None = None
+        self._running_volume_id: str | None = None  # "" for work on no volume, None once its scene is gone
         self._looked_at: tuple[str, str] | None = None  # of the exam of the first volume the second, by their IDs
         self._is_warm = False
 
@@ -74,6 +75,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._display_view = DisplayView(self.ui, self._update)
         self._outputs_view = OutputsView(self.ui, self._start, self._say)
         self._list_view = ListView(self.ui, self._open_study)
+        self._fitting_view = FittingView(self.ui, self._start, self._choose, self._say)
         self._box_timer = qt.QTimer()
         self._box_timer.setSingleShot(True)
         self._box_timer.setInterval(MOVE_PAUSE_MS)
@@ -149,6 +151,9 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             parameters.t1_volume = first
             parameters.other_slices = others
 
+    def _choose(self, volume: vtkMRMLScalarVolumeNode) -> None:
+        self.logic.getParameterNode().t1_volume = volume  # the user may be in another module by now
+
     def _apply_or_cancel(self, _checked: bool = False) -> None:
         if self._worker.running:
             self._worker.cancel()
@@ -168,13 +173,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
                 return
             self._start(work, volume, self._show_run)
 
-    def _start(
-        self, work: Work, volume: vtkMRMLScalarVolumeNode, on_result: Callable[[vtkMRMLScalarVolumeNode, Any], None]
-    ) -> None:
-        """Do long work on a volume, then hand on its result if the volume is still there."""
+    def _start(self, work: Work, volume: vtkMRMLScalarVolumeNode | None, on_result: Callable[[Any, Any], None]) -> None:
+        """Do long work on a volume, or on none, then hand on its result if volume and scene are still there."""
         self._say("")
         self.ui.progressBar.value = 0
-        self._running_volume_id = volume.GetID()
+        self._running_volume_id = "" if volume is None else volume.GetID()
         self._worker.start(work, lambda future: self._finished(future, on_result))
         self._update()
 
@@ -183,13 +186,13 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             self._say(step_text(step))
             self.ui.progressBar.value = round(100 * fraction)
 
-    def _finished(self, future: Future, on_result: Callable[[vtkMRMLScalarVolumeNode, Any], None]) -> None:
+    def _finished(self, future: Future, on_result: Callable[[Any, Any], None]) -> None:
         volume_id, self._running_volume_id = self._running_volume_id, None
         volume = slicer.mrmlScene.GetNodeByID(volume_id) if volume_id else None
         self._say("")
         with slicer.util.tryWithErrorDisplay(_("The classification failed.")):
             try:
-                if volume is not None:
+                if volume is not None or volume_id == "":
                     on_result(volume, future.result())
             except CancelledByUser:
                 self._say(_("Cancelled: nothing was changed."))
@@ -275,6 +278,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._display_view.show(self._shown_volume(), nodes, self._input_view.t1_map_of(self._shown_volume()), can_move)
         self._outputs_view.show(nodes, running)
         self._list_view.show()
+        self._fitting_view.show(running)
         self._observe(nodes)
         self._show_notice()
 

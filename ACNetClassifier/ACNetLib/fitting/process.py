@@ -1,0 +1,75 @@
+"""The fit of a folder in a process of its own, which can be watched and stopped at any moment.
+
+python -m ACNetLib.fitting.process FOLDER MAP.nrrd
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.settings import Progress
+
+LIBRARY_FOLDER = Path(__file__).resolve().parents[2]
+MODULE = "ACNetLib.fitting.process"
+REFUSED = 2
+LOOK_SECONDS = 0.1
+
+
+def fit_in_process(folder: Path, map_file: Path, progress: Progress) -> None:
+    """Write the map of a folder's recovery images and what lies beside it, see `maps.write_maps`.
+
+    Raises ACNetError for what a user can put right. What `progress` raises ends the process.
+    """
+    python = shutil.which("PythonSlicer") or sys.executable  # Slicer's own executable is no Python
+    paths = os.pathsep.join([str(LIBRARY_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
+    said, refused = map_file.with_suffix(".progress"), map_file.with_suffix(".errors")
+    with said.open("wb") as output, refused.open("wb") as errors:
+        process = subprocess.Popen(
+            [python, "-m", MODULE, str(folder.absolute()), str(map_file)],
+            env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    try:
+        while process.poll() is None:
+            progress("fit", _fraction_in(said))
+            time.sleep(LOOK_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    text = refused.read_text(encoding="utf-8", errors="replace").strip()
+    if process.returncode == REFUSED:
+        raise ACNetError(text)
+    if process.returncode != 0:
+        raise RuntimeError(text or f"the fit ended with {process.returncode}")
+
+
+def _fraction_in(said: Path) -> float:
+    """The last whole line of what the process says."""
+    lines = said.read_text(encoding="utf-8").split("\n")[:-1]
+    return float(lines[-1]) if lines else 0.0
+
+
+def main(folder: str, map_file: str) -> int:
+    from ACNetLib.fitting.images import read_recovery_images
+    from ACNetLib.fitting.maps import fit_maps, write_maps
+
+    try:
+        recovery = read_recovery_images(Path(folder))
+        write_maps(fit_maps(recovery, progress=lambda _step, part: print(part, flush=True)), Path(map_file))
+    except ACNetError as error:
+        print(error.shown, file=sys.stderr)
+        return REFUSED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

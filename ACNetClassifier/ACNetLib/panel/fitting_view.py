@@ -1,0 +1,72 @@
+"""The button that makes a T1 map from a folder with a scanner's inversion images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import qt
+import slicer
+import slicer.util
+from slicer import vtkMRMLScalarVolumeNode
+from slicer.i18n import tr as _
+
+from ACNetLib.fitting.process import fit_in_process
+from ACNetLib.inference.settings import Progress
+from ACNetLib.panel.worker import Work
+from ACNetLib.scene.output import add_t1_map
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetLib.volumes.header import FITTED_KEY
+from ACNetLib.volumes.volume import read_volume_header
+
+Fitted = tuple[T1Map, str]
+"""A map, and from what it was fitted."""
+Start = Callable[[Work, None, Callable[[None, Fitted], None]], None]
+
+
+class FittingView:
+    """`start` does long work and hands on its result; `choose` takes the new volume as the one to classify; `say`
+    shows a sentence in the panel.
+    """
+
+    def __init__(
+        self, ui: Any, start: Start, choose: Callable[[vtkMRMLScalarVolumeNode], None], say: Callable[[str], None]
+    ) -> None:
+        self.ui = ui
+        self._start, self._choose, self._say = start, choose, say
+        self.ui.fitButton.connect("clicked(bool)", self._fit)
+
+    def show(self, running: bool) -> None:
+        self.ui.fitButton.enabled = not running
+
+    def _fit(self, _checked: bool = False) -> None:
+        title = _("Folder with the inversion images (DICOM)")
+        chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
+        if chosen:
+            self._start(fitting_work(Path(chosen)), None, self._load)
+
+    def _load(self, _volume: None, fitted: Fitted) -> None:
+        t1_map, source = fitted
+        volume = add_t1_map(t1_map, slicer.mrmlScene)
+        volume.SetAttribute(FITTED_KEY, source)
+        self._choose(volume)
+        self._say(_("T1 map made: {source}.").format(source=source))
+
+
+def fitting_work(folder: Path) -> Work:
+    """The fit of a folder's images in a process, which ends where the work is cancelled.
+
+    The work raises ACNetError for images that can't be fitted and for a map that is no native one.
+    """
+
+    def work(progress: Progress) -> Fitted:
+        with TemporaryDirectory(prefix="acnet-fit-") as room:
+            map_file = Path(room) / "map.nrrd"
+            fit_in_process(folder, map_file, progress)
+            source = read_volume_header(map_file).keys[FITTED_KEY]
+            return replace(read_t1_map(map_file), name=f"T1 fitted from {folder.name}"), source
+
+    return work
