@@ -16,7 +16,7 @@ from ACNetLib.files import read_json
 from ACNetLib.models.store import user_models_folder
 from ACNetLib.processes import last_error, python_for_processes, run_module
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
-from ACNetTrainerLib.panel.texts import failure_text, judged_text, result_header, result_texts
+from ACNetTrainerLib.panel.texts import failure_text, judged_text, result_header, result_texts, third_column_text
 from ACNetTrainerLib.training.background import COMMAND, Training
 
 POLL_MS = 300
@@ -91,6 +91,7 @@ class JudgingView:
         table = self.ui.metricsTable
         for column, text in enumerate(header):
             table.horizontalHeaderItem(column).setText(text)
+        table.horizontalHeaderItem(len(header) - 1).setToolTip(third_column_text(metrics))
         table.visible = bool(rows)
         table.setRowCount(len(rows))
         for row, texts in enumerate(rows):

@@ -134,6 +134,13 @@ def result_header(metrics: dict[str, Any]) -> tuple[str, str, str]:
     return _("Measure"), _("Patients"), _("Slices")
 
 
+def third_column_text(metrics: dict[str, Any]) -> str:
+    """What the table's last column is."""
+    if "cross_validated" in metrics:
+        return _("{present}, without retraining.").format(present=metrics["present_model"]["name"])
+    return _("Each slice by itself; intervals are in metrics.json in the folder.")
+
+
 def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Each measure, over patients with its 95 % interval and over sections; then how many were called what."""
     if not metrics:

@@ -51,6 +51,7 @@ class TrainingView:
         self._logs: dict[str, EventLog] = {}
         self._curves_of = ""  # the training whose curves the user wants to see
         self._drawn: tuple[object, ...] = ()
+        self._at_work: tuple[int, int] | None = None  # which training of the shown cross-validation
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -113,9 +114,10 @@ class TrainingView:
         events = self._logs.setdefault(training.name, event_log(training)).read()
         self.ui.progressLabel.text = self._progress_text(training, state, events)
         current = current_events(events)
+        self._at_work = _numbers(current)
         self.ui.trainingProgressBar.value = _percent_done(current)
         epochs = [event for event in current if event["event"] == "epoch"]
-        to_draw = (training.name, _numbers(current), len(epochs))
+        to_draw = (training.name, self._at_work, len(epochs))
         if epochs and training.name == self._curves_of and to_draw != self._drawn:
             self._drawn = to_draw
             last_of_epoch = {event["epoch"]: event for event in epochs}  # an epoch may have been begun twice
@@ -207,10 +209,10 @@ class TrainingView:
                 continue
             changed = changed or state != self._states.get(training.name)
             self._states[training.name] = state
-        if changed:
+        before = self._at_work
+        self.show()
+        if changed or self._at_work != before:  # the folds' outcome is there before the last training
             self._on_changed()
-        else:
-            self.show()
 
 
 def _request(parameters: ACNetTrainerParameters) -> Request:

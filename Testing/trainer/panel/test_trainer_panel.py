@@ -185,7 +185,10 @@ def test_a_library_goes_to_a_published_cross_validated_model_by_the_panel_alone(
     trainer_ui.goOnButton.click()
     wait_until(lambda: trainer_ui.progressLabel.text.startswith("Training 3 of 3"), TRAINING_SECONDS)
     assert 67 <= trainer_ui.trainingProgressBar.value <= 100
-    wait_until(lambda: trainer_ui.resultLabel.text.startswith("Cross-validated: 6 DCM and 6 normal simulated"))
+    wait_until(
+        lambda: trainer_ui.resultLabel.text.startswith("Cross-validated: 6 DCM and 6 normal simulated"),
+        TRAINING_SECONDS,
+    )
     wait_for_state(a_trainer, "finished")
     assert trainer_ui.progressLabel.text.startswith("Finished: every patient was judged by a model")
     assert "AUROC, from scratch less acnet-simulated-1.5T as it is: " in trainer_ui.resultLabel.text
