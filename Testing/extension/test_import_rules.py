@@ -24,12 +24,12 @@ MODULE_FILES = [
 
 DICOM_PLUGIN = REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py"
 
-BUNDLED = {"numpy", "scipy", "SimpleITK", "PIL", "pydicom", "vtk"}
+BUNDLED = {"numpy", "scipy", "SimpleITK", "PIL", "pydicom", "vtk", "vtkmodules"}
 """What Slicer brings along; its own packages are in the next two."""
-SCENE, APPLICATION = {"slicer", "vtk"}, {"qt", "ctk", "slicer"}
+SCENE, APPLICATION = {"slicer", "vtk", "vtkmodules"}, {"qt", "ctk", "slicer"}
 OTHER_MODULES = {"PyTorchUtils", "SampleData"}
 """Of Slicer and of the extension PyTorch: there when they are needed, not when a module is loaded."""
-CORE_PACKAGES = BUNDLED - {"vtk"} | {"torch", "filelock", "safetensors"}
+CORE_PACKAGES = BUNDLED - {"vtk", "vtkmodules"} | {"torch", "filelock", "safetensors"}
 """torch brings filelock along."""
 CLUSTER = CORE / "cluster.py"
 """Takes Dask, an extra, where a user names its scheduler."""
@@ -104,7 +104,10 @@ def test_the_trainer_touches_slicer_only_in_its_scene_and_panel() -> None:
     forbidden = {"scene.py": {"qt", "ctk"}}
     others = [file for file in files(TRAINER) if "panel" not in file.parts]
     assert not too_many(
-        {file: packages(file) & forbidden.get(file.name, {"qt", "ctk", "slicer", "vtk"}) for file in others}
+        {
+            file: packages(file) & forbidden.get(file.name, {"qt", "ctk", "slicer", "vtk", "vtkmodules"})
+            for file in others
+        }
     )
 
 
@@ -225,7 +228,7 @@ import os; os._exit(0)  # without the ceremony of ending a Qt application
 )
 def test_a_module_loads_and_shows_its_panel_without_torch(file: Path, reached: str) -> None:
     """In a process of its own that can import nothing but the standard library and what Slicer bundles."""
-    bundled = ",".join([*BUNDLED, "packaging", "SampleData", "vtkmodules", "ACNetLib", "ACNetTrainerLib", file.stem])
+    bundled = ",".join([*BUNDLED, "packaging", "SampleData", "ACNetLib", "ACNetTrainerLib", file.stem])
     paths = [file.parent, REPOSITORY / "ACNetClassifier", REPOSITORY / "Testing"]
     result = subprocess.run(
         [sys.executable, "-c", LOADING, str(file), bundled],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ from ACNetLib.inference.device import DEVICE_REQUESTS
 from ACNetLib.inference.pipeline import load_pipeline, model_for_map
 from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.settings import Settings
+from ACNetLib.inference.torch_libraries import wait_shortly
 from ACNetLib.interrupts import interrupts_wait
 from ACNetLib.report.wording import reference_text, share_text, study_septum_text, verdict_rule
 from ACNetLib.t1map.field_strength import field_strength_option
@@ -45,9 +47,14 @@ if TYPE_CHECKING:
 
 COMMAND = "acnet"
 CLASSIFIED = Path("acnet-result")
+OBJECTS_BETWEEN_SEARCHES = 100_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    # The imports of PyTorch and VTK make some hundred thousand objects that stay: looking for garbage among them again
+    # and again is a sixth of a classification from a cold start.
+    gc.set_threshold(OBJECTS_BETWEEN_SEARCHES)
+    wait_shortly()
     with interrupted_before_work(COMMAND):
         return run_command(_parser(), arguments)
 

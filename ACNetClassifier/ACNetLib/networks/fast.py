@@ -9,6 +9,10 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+_SAYS_NOTHING = (2, 2)
+"""The dilation of a 1 x 1 kernel changes nothing. But with one, PyTorch leaves the convolution to oneDNN; without, on
+one thread and for less than 16 slices, it takes a way of its own, which is half as fast for channels side by side."""
+
 
 def make_fast(network: nn.Module) -> None:
     """Change a network in evaluation mode: what normalizes a convolution's output goes into its weights, and the
@@ -22,6 +26,9 @@ def make_fast(network: nn.Module) -> None:
             if isinstance(layer, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
                 setattr(owner, name, fuse_conv_bn_eval(layer, following))
                 setattr(next_owner, next_name, nn.Identity())
+    for module in network.modules():
+        if torch.backends.mkldnn.is_available() and isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
+            module.dilation = _SAYS_NOTHING
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
 
 

@@ -21,8 +21,8 @@ from ACNetLib.inference.pipeline import load_pipeline
 from ACNetLib.inference.record import SectionRecord
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, Settings, unwatched
+from ACNetLib.inference.torch_libraries import import_torch
 from ACNetLib.panel.parameters import ACNetParameters
-from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.display import Display

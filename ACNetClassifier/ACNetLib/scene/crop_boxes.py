@@ -12,6 +12,7 @@ import slicer.util
 from slicer import vtkMRMLMarkupsDisplayNode, vtkMRMLMarkupsROINode, vtkMRMLScene
 
 from ACNetLib.inference.record import SectionRecord
+from ACNetLib.scene.arrays import matrix_of_array
 from ACNetLib.scene.input import LPS_RAS, flipped
 from ACNetLib.scene.views import OVERLAY_VIEW, PLAIN_VIEW, slice_view
 from ACNetLib.t1map.section import SectionGrid
@@ -61,7 +62,7 @@ def place_crop_box(box: vtkMRMLMarkupsROINode, section: SectionRecord, t1_map: T
     side = grid.size * grid.spacing_mm
     with slicer.util.NodeModify(box):
         box.SetSize(side, side, t1_map.image.GetSpacing()[2])
-        box.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(LPS_RAS @ box_to_lps))
+        box.SetAndObserveObjectToNodeMatrix(matrix_of_array(LPS_RAS @ box_to_lps))
 
 
 def crop_box_center(box: vtkMRMLMarkupsROINode) -> np.ndarray:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import slicer
-import slicer.util
 from slicer import vtkMRMLColorTableNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSliceCompositeNode
 
 from ACNetLib.inference.attention import ATTENTION_MAPS, Thresholds
 from ACNetLib.inference.evidence import EVIDENCE, EVIDENCE_LIMIT
+from ACNetLib.scene.arrays import array_of_volume
 from ACNetLib.scene.colors import INFERNO, LIPARI, NAVIA, make_color_table
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.views import PLAIN_VIEW, nodes_of_class, plain_view_name, slice_view
@@ -62,7 +62,7 @@ def show_volume(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> None:
 
 def is_in_ms(volume: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> bool:
     """Values in seconds, say, are classified as well, but neither window nor colour bar would fit them."""
-    return bool(np.isclose(slicer.util.arrayFromVolume(volume).max(), t1_map.array.max(), rtol=0.01))
+    return bool(np.isclose(array_of_volume(volume).max(), t1_map.array.max(), rtol=0.01))
 
 
 def show_t1_window(volume: vtkMRMLScalarVolumeNode, field_strength_tesla: float | None) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import slicer
-import slicer.util
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLTableNode
 
 from ACNetLib.errors import ACNetError
@@ -16,6 +14,7 @@ from ACNetLib.inference.attention import SHOWN_MAP
 from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.inference.record import MapRecord, Slice
 from ACNetLib.inference.result import MapImages, StudyResult
+from ACNetLib.scene.arrays import array_of_volume
 from ACNetLib.scene.display import OUTSIDE_EVIDENCE, VENTRICLE, Display
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
@@ -87,8 +86,8 @@ def _images(nodes: ResultNodes | None, of_map: MapRecord) -> MapImages:
     if nodes.maps.keys() - {EVIDENCE} != nodes.labels.keys() - {VENTRICLE}:
         raise _gone(of_map)
     t1_map = t1_map_from_volume_node(nodes.t1_volume, of_map.field_strength_tesla)
-    attention = {key: slicer.util.arrayFromVolume(node).copy() for key, node in nodes.maps.items()}
-    labels = {key: slicer.util.arrayFromVolume(node).copy() for key, node in nodes.labels.items()}
+    attention = {key: array_of_volume(node).copy() for key, node in nodes.maps.items()}
+    labels = {key: array_of_volume(node).copy() for key, node in nodes.labels.items()}
     shapes = {values.shape for values in (*attention.values(), *labels.values())}
     if SHOWN_MAP not in attention or shapes != {t1_map.array.shape}:
         raise _gone(of_map)

@@ -12,7 +12,6 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 import slicer.util
-import vtk
 from slicer import (
     vtkMRMLLabelMapVolumeNode,
     vtkMRMLMarkupsNode,
@@ -21,10 +20,13 @@ from slicer import (
     vtkMRMLSegmentationNode,
     vtkMRMLSliceNode,
 )
-from vtk.util.numpy_support import vtk_to_numpy
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkIntArray, vtkStringArray
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.scene.arrays import array_of_matrix
 from ACNetLib.scene.sources import check_spacing, check_values, is_told_simulated, told_field_strength, told_scanner
 from ACNetLib.t1map.t1_map import Reading, T1Map, t1_map_from_image
 from ACNetLib.ventricle.segments import labels_of_names
@@ -61,7 +63,7 @@ def t1_map_from_volume_node(
 
 def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:
     """The section of the volume in the middle of a slice view. Raises ACNetError when the view shows none."""
-    in_middle = slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())[:, 3]
+    in_middle = array_of_matrix(view.GetSliceToRAS())[:, 3]
     section = round(float((np.linalg.inv(ijk_to_world(node)) @ in_middle)[2]))
     count = node.GetImageData().GetDimensions()[2] if node.GetImageData() is not None else 0
     if not 0 <= section < count:
@@ -145,7 +147,7 @@ def _image_of_volume(node: vtkMRMLScalarVolumeNode) -> sitk.Image:
 
 def _image_of_segments(node: vtkMRMLSegmentationNode, t1_volume: vtkMRMLScalarVolumeNode) -> sitk.Image:
     labels = _labels_of_segments(node)
-    segments, values = vtk.vtkStringArray(), vtk.vtkIntArray()
+    segments, values = vtkStringArray(), vtkIntArray()
     for segment, label in labels.items():
         segments.InsertNextValue(segment)
         values.InsertNextValue(label)
@@ -187,9 +189,9 @@ def ijk_to_world(node: vtkMRMLScalarVolumeNode) -> np.ndarray:
 
     Raises ACNetError under a non-linear transform.
     """
-    matrix = vtk.vtkMatrix4x4()
+    matrix = vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
-    ijk_to_ras = slicer.util.arrayFromVTKMatrix(matrix)
+    ijk_to_ras = array_of_matrix(matrix)
     transform = node.GetParentTransformNode()
     if transform is None:
         return ijk_to_ras
@@ -199,4 +201,4 @@ def ijk_to_world(node: vtkMRMLScalarVolumeNode) -> np.ndarray:
             "expected a linear one or none. Harden the transform first."
         )
     transform.GetMatrixTransformToWorld(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix) @ ijk_to_ras
+    return array_of_matrix(matrix) @ ijk_to_ras

@@ -28,6 +28,7 @@ from ACNetLib.files import temporary_folder
 from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.scene.arrays import fill_volume, matrix_of_array
 from ACNetLib.scene.colors import DIVERGING, VIRIDIS, make_color_table
 from ACNetLib.scene.crop_boxes import draw_as_outline, place_crop_box
 from ACNetLib.scene.display import (
@@ -248,11 +249,11 @@ class _Outputs:
 
 def _fill_volume(node: vtkMRMLScalarVolumeNode, array: np.ndarray, t1_map: T1Map) -> None:
     """Give the node (section, row, column) values on the T1 map's grid."""
-    slicer.util.updateVolumeFromArray(node, array)
+    fill_volume(node, array)
     ijk_to_lps = np.eye(4)
     ijk_to_lps[:3, :3] = np.reshape(t1_map.image.GetDirection(), (3, 3)) * t1_map.image.GetSpacing()
     ijk_to_lps[:3, 3] = t1_map.image.GetOrigin()
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS_RAS @ ijk_to_lps))
+    node.SetIJKToRASMatrix(matrix_of_array(LPS_RAS @ ijk_to_lps))
 
 
 def _fill_colors(node: vtkMRMLColorTableNode, colors: Colors) -> vtkMRMLColorTableNode:

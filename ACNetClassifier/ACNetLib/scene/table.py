@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Collection
 from typing import Any
 
-import vtk
 from slicer import vtkMRMLTableNode
+from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkIntArray, vtkStringArray
 
 from ACNetLib.inference.record import FORMAT_VERSION, Slice, StudyRecord, record_from_values, record_values
 
@@ -18,21 +18,21 @@ from ACNetLib.inference.record import FORMAT_VERSION, Slice, StudyRecord, record
 RECORD = f"ACNet.record.{FORMAT_VERSION}"
 
 COLUMNS: dict[str, tuple[type, Callable[[Slice], Any]]] = {
-    "section": (vtk.vtkIntArray, lambda each: each.section.section),
-    "left_out": (vtk.vtkIntArray, lambda each: int(each.section.left_out)),
-    "probability_dcm": (vtk.vtkDoubleArray, lambda each: each.section.probability_dcm),
-    "verdict": (vtk.vtkStringArray, lambda each: each.section.verdict),
-    "confidence": (vtk.vtkDoubleArray, lambda each: each.section.confidence),
-    "septal_t1_ms": (vtk.vtkDoubleArray, lambda each: each.section.known_measures.septal_t1_ms),
-    "wall_attention": (vtk.vtkDoubleArray, lambda each: each.section.wall_attention),
-    "cavity_area_mm2": (vtk.vtkDoubleArray, lambda each: each.section.known_measures.cavity_area_mm2),
-    "wall_thickness_mm": (vtk.vtkDoubleArray, lambda each: each.section.known_measures.wall_thickness_mm),
-    "outside_fraction": (vtk.vtkDoubleArray, lambda each: each.section.outside_fraction),
-    "warnings": (vtk.vtkStringArray, lambda each: "; ".join(each.section.warnings)),
-    "left_mm": (vtk.vtkDoubleArray, lambda each: each.section.center_lps_mm[0]),
-    "posterior_mm": (vtk.vtkDoubleArray, lambda each: each.section.center_lps_mm[1]),
-    "superior_mm": (vtk.vtkDoubleArray, lambda each: each.section.center_lps_mm[2]),
-    "map_name": (vtk.vtkStringArray, lambda each: each.of_map.name),
+    "section": (vtkIntArray, lambda each: each.section.section),
+    "left_out": (vtkIntArray, lambda each: int(each.section.left_out)),
+    "probability_dcm": (vtkDoubleArray, lambda each: each.section.probability_dcm),
+    "verdict": (vtkStringArray, lambda each: each.section.verdict),
+    "confidence": (vtkDoubleArray, lambda each: each.section.confidence),
+    "septal_t1_ms": (vtkDoubleArray, lambda each: each.section.known_measures.septal_t1_ms),
+    "wall_attention": (vtkDoubleArray, lambda each: each.section.wall_attention),
+    "cavity_area_mm2": (vtkDoubleArray, lambda each: each.section.known_measures.cavity_area_mm2),
+    "wall_thickness_mm": (vtkDoubleArray, lambda each: each.section.known_measures.wall_thickness_mm),
+    "outside_fraction": (vtkDoubleArray, lambda each: each.section.outside_fraction),
+    "warnings": (vtkStringArray, lambda each: "; ".join(each.section.warnings)),
+    "left_mm": (vtkDoubleArray, lambda each: each.section.center_lps_mm[0]),
+    "posterior_mm": (vtkDoubleArray, lambda each: each.section.center_lps_mm[1]),
+    "superior_mm": (vtkDoubleArray, lambda each: each.section.center_lps_mm[2]),
+    "map_name": (vtkStringArray, lambda each: each.of_map.name),
 }
 """What each column holds, beside those of the study. Not measured is NaN, left_out is 0 or 1, the centre of the section
 grid is LPS mm."""

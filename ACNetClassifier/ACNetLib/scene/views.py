@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import slicer.util
 from slicer import vtkMRMLLayoutNode, vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLScene
 
+from ACNetLib.scene.arrays import array_of_matrix, matrix_of_array
 from ACNetLib.scene.input import flipped, ijk_to_world
 
 PLAIN_VIEW, OVERLAY_VIEW = "Red", "Yellow"
@@ -65,7 +65,7 @@ def is_shown_as_acquired(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -
     view = slice_view(PLAIN_VIEW, scene)
     if view is None:
         return True
-    ijk_to_ras, slice_to_ras = ijk_to_world(volume), slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())
+    ijk_to_ras, slice_to_ras = ijk_to_world(volume), array_of_matrix(view.GetSliceToRAS())
     normal = np.cross(ijk_to_ras[:3, 0], ijk_to_ras[:3, 1])
     in_plane = abs(slice_to_ras[:3, 2] @ normal) > IN_PLANE_COSINE * np.linalg.norm(normal)
     index = (np.linalg.inv(ijk_to_ras) @ slice_to_ras[:, 3])[:3]
@@ -93,7 +93,7 @@ def arrange_views(scene: vtkMRMLScene, side_by_side: bool) -> bool:
     if before is None:
         before = {
             "layout": layout.GetViewArrangement(),
-            "plane": slicer.util.arrayFromVTKMatrix(overlay_view.GetSliceToRAS()).tolist(),
+            "plane": array_of_matrix(overlay_view.GetSliceToRAS()).tolist(),
             "field_of_view": overlay_view.GetFieldOfView(),
         }
     both, one = vtkMRMLLayoutNode.SlicerLayoutSideBySideView, vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
@@ -102,7 +102,7 @@ def arrange_views(scene: vtkMRMLScene, side_by_side: bool) -> bool:
     layout.SetViewArrangement(before["ours"])
     if side_by_side:
         plain_view = slice_view(PLAIN_VIEW, scene)
-        _show_plane(overlay_view, slicer.util.arrayFromVTKMatrix(plain_view.GetSliceToRAS()))
+        _show_plane(overlay_view, array_of_matrix(plain_view.GetSliceToRAS()))
         overlay_view.SetFieldOfView(*plain_view.GetFieldOfView())
         _link(scene, True)
     else:
@@ -161,5 +161,5 @@ def _link(scene: vtkMRMLScene, linked: bool) -> None:
 
 def _show_plane(view: Any, slice_to_ras: np.ndarray) -> None:
     if view is not None:
-        view.GetSliceToRAS().DeepCopy(slicer.util.vtkMatrixFromArray(slice_to_ras))
+        view.GetSliceToRAS().DeepCopy(matrix_of_array(slice_to_ras))
         view.UpdateMatrices()

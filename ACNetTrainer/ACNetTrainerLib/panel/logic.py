@@ -12,8 +12,8 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference import load_finder
+from ACNetLib.inference.torch_libraries import import_torch
 from ACNetLib.panel.logic import Center
-from ACNetLib.panel.torch_libraries import import_torch
 from ACNetLib.panel.worker import Progress
 from ACNetLib.scene.input import place_from_node, t1_map_from_volume_node
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters

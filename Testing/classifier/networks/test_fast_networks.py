@@ -44,3 +44,14 @@ def test_a_normalization_of_something_else_than_a_convolution_stays() -> None:
     network = nn.Sequential(nn.BatchNorm2d(1), nn.ReLU(), nn.Conv2d(1, 2, 3), nn.ReLU(), nn.BatchNorm2d(2)).eval()
     make_fast(network)
     assert count(network, nn.BatchNorm2d) == 2
+
+
+def test_a_convolution_of_one_pixel_answers_as_before_on_one_thread() -> None:
+    """It is told a dilation, which chooses how PyTorch computes it and nothing else."""
+    network = nn.Sequential(nn.Conv2d(8, 16, 1, stride=2), nn.ReLU(), nn.Conv2d(16, 4, 3, padding=1)).eval()
+    images = torch.randn(3, 8, 9, 9, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before = network(images)
+        make_fast(network)
+        torch.testing.assert_close(network(images), before)
+    assert network[2].dilation == (1, 1), "of a larger kernel it would mean something"

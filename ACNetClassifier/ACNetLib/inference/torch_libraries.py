@@ -1,4 +1,4 @@
-"""PyTorch in a thread beside the application: imported without a pause, and on all cores without getting in its way."""
+"""PyTorch beside an application and others' work: imported without a pause, on all cores without getting in its way."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from ACNetLib.inference.torch_errors import torch_error
 SHORT_WAITS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 """For the libraries that share PyTorch's work among threads: how long a thread that waits for another keeps its core
 busy before it sleeps. They read it when they are loaded."""
+
+
+def wait_shortly() -> None:
+    """For a command, before anything loads PyTorch. What a user has set stays."""
+    for name, value in SHORT_WAITS.items():
+        os.environ.setdefault(name, value)
 
 
 def import_torch() -> None:

@@ -12,11 +12,9 @@ from repository import REPOSITORY
 CORE = REPOSITORY / "ACNetClassifier"
 
 STARTING = """
-import gc, os, sys, threading, time, types
+import gc, os, sys, threading, time
 sys.path.insert(0, sys.argv[1])
-sys.modules["ACNetLib.panel"] = package = types.ModuleType("ACNetLib.panel")  # its other files need Slicer
-package.__path__ = [sys.argv[1] + "/ACNetLib/panel"]
-from ACNetLib.panel import torch_libraries
+from ACNetLib.inference import torch_libraries
 """
 
 
@@ -67,3 +65,16 @@ print(torch.get_num_threads(), max(1, min(torch.get_num_threads(), os.cpu_count(
     before, after, expected = said_by(others)
     assert said_by(own) == ["True", before]
     assert after == expected
+
+
+def test_the_commands_threads_sleep_soon_too_unless_a_user_says_otherwise() -> None:
+    code = """
+from ACNetLib.commands.main import main
+os.environ.pop("GOMP_SPINCOUNT", None)
+os.environ["KMP_BLOCKTIME"] = "7"
+try:
+    main(["--version"])
+except SystemExit:
+    print(os.environ["GOMP_SPINCOUNT"], os.environ["KMP_BLOCKTIME"])
+"""
+    assert said_by(code)[-2:] == ["1000", "7"]
