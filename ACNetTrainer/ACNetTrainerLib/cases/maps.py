@@ -16,7 +16,7 @@ from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import Ventricle, ventricles_from_segmentation
 
 from .images import covered_field_strength, label_image, pixel_hash, section_image
-from .library import LABELS
+from .library import LABELS, is_label
 
 if TYPE_CHECKING:
     from ACNetLib.inference.classifier import Localizer
@@ -43,7 +43,7 @@ class NewMap:
 
     patient: a name or hospital number, of which only a pseudonym enters the library; or a patient that the library
     has, as it stands there. source: where it is from, such as the hospital. acquired: when it was. place: how messages
-    name it.
+    name it. sequence: such as "MOLLI 5(3)3", where it is known.
     """
 
     t1_map: T1Map
@@ -53,6 +53,7 @@ class NewMap:
     source: str = DEFAULT_SOURCE
     acquired: date | None = None
     place: str = ""
+    sequence: str = ""
 
     @property
     def name(self) -> str:
@@ -126,7 +127,7 @@ def _found(t1_map: T1Map, ventricles: tuple[Ventricle, ...], center_source: str)
 
 def new_sections(new: NewMap) -> list[NewSection]:
     """The sections with a ventricle, in order. Raises ACNetError for what can't be added, with the map's name."""
-    if new.label not in LABELS:
+    if not is_label(new.label):
         raise ACNetError(f"{new.name}: its label is '{new.label}'; expected one of {', '.join(LABELS)}.")
     sections = []
     for ventricle in new.located.ventricles:
