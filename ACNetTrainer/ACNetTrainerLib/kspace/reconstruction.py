@@ -18,7 +18,7 @@ LARGEST_CALIBRATION = 24
 FEWEST_CENTRAL_LINES = 8
 KERNEL_WIDTH = 6
 SINGULAR_VALUES_FROM = 0.02
-SENSITIVITY_STEPS, SENSE_STEPS = 100, 12
+SENSITIVITY_STEPS, SENSE_STEPS = 100, 16
 SMALLEST_COVER = 0.6
 """Of k-space by all images together. Where all lack the same lines, T1 of the myocardium comes out tens of ms wrong
 with 8 coils; where each image lacks others, within 15 ms: Documentation/real-data.md."""
