@@ -49,7 +49,7 @@ def fill_table(node: vtkMRMLTableNode, study: StudyRecord) -> None:
             column.InsertNextValue(value_of(each))
         node.AddColumn(column)
     for name, text in (("study_verdict", study.verdict), ("study_reason", study.reason)):
-        column = vtk.vtkStringArray()
+        column = vtkStringArray()
         column.SetName(name)
         for _each in study.slices:
             column.InsertNextValue(text)

@@ -114,7 +114,7 @@ def _read(library: CaseLibrary, case: Case) -> T1Map:
 
 def _unlisted_images(library: CaseLibrary) -> list[str]:
     """What a killed process or a person's change of the table leaves behind."""
-    named = {library.path(case).resolve() for case in library.cases}
+    named = {library.path(case).resolve() for case in library.every_case}
     unlisted = [path for path in sorted((library.folder / IMAGES_FOLDER).glob("*.nrrd")) if path.resolve() not in named]
     if not unlisted:
         return []

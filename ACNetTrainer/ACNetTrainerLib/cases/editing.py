@@ -53,8 +53,9 @@ def add_maps(folder: Path, maps: Sequence[NewMap]) -> tuple[Case, ...]:
     with locked(folder):
         table = read_case_table(folder)
         library = _with_every_hash(checked_library(folder, table, may_be_empty=True))
-        pseudonyms = _pseudonyms(folder, library.patients)
-        cases = [_new_case(section, library.patients, pseudonyms) for section in sections]
+        patients = {case.patient for case in library.every_case}
+        pseudonyms = _pseudonyms(folder, patients)
+        cases = [_new_case(section, patients, pseudonyms) for section in sections]
         _check_images_are_new(library, sections, cases)
         _check_labels_agree(library, sections, cases)
         written: list[str] = []
@@ -128,11 +129,14 @@ def remove_cases(folder: Path, names: Sequence[str]) -> None:
 
 
 def _with_every_hash(library: CaseLibrary) -> CaseLibrary:
-    cases = (
-        case if case.pixel_hash else with_pixel_hash(library, case, f"{library.folder}, case '{case.case}'")
-        for case in library.cases
+    cases, others = (
+        tuple(
+            case if case.pixel_hash else with_pixel_hash(library, case, f"{library.folder}, case '{case.case}'")
+            for case in some
+        )
+        for some in (library.cases, library.others)
     )
-    return replace(library, cases=tuple(cases))
+    return replace(library, cases=cases, others=others)
 
 
 def _pseudonyms(folder: Path, patients: Collection[str]) -> Pseudonyms:
@@ -173,9 +177,9 @@ def _new_case(section: NewSection, patients: Collection[str], pseudonyms: Pseudo
 
 def _check_images_are_new(library: CaseLibrary, sections: Sequence[NewSection], cases: Sequence[Case]) -> None:
     there = {
-        case.pixel_hash: (case.patient, f"in the library already, as case '{case.case}'") for case in library.cases
+        case.pixel_hash: (case.patient, f"in the library already, as case '{case.case}'") for case in library.every_case
     }
-    taken = {case.case for case in library.cases} | {os.path.normpath(case.file) for case in library.cases}
+    taken = {case.case for case in library.every_case} | {os.path.normpath(case.file) for case in library.every_case}
     for section, case in zip(sections, cases, strict=True):
         name = section.of.name
         if case.pixel_hash in there:
@@ -191,7 +195,7 @@ def _check_images_are_new(library: CaseLibrary, sections: Sequence[NewSection], 
 
 
 def _check_labels_agree(library: CaseLibrary, sections: Sequence[NewSection], cases: Sequence[Case]) -> None:
-    labels = {case.patient: (case.label, f"in the library (case '{case.case}')") for case in library.cases}
+    labels = {case.patient: (case.label, f"in the library (case '{case.case}')") for case in library.every_case}
     for section, case in zip(sections, cases, strict=True):
         label, where = labels.setdefault(case.patient, (case.label, f"by {section.of.name}"))
         if label != case.label:
@@ -229,7 +233,8 @@ def _row_named(table: Table, name: str) -> Row:
 def _write(table: Table, library: CaseLibrary, new: Sequence[Case] = ()) -> None:
     """The table with what it holds beyond our columns, the hashes of all its images, and new cases."""
     columns = (*table.columns, *(name for name in COLUMNS if name not in table.columns))
-    rows = [{**row.cells, "pixel_hash": case.pixel_hash} for row, case in zip(table.rows, library.cases, strict=True)]
+    hashes = {case.case: case.pixel_hash for case in library.every_case}
+    rows = [{**row.cells, "pixel_hash": hashes[row.cells["case"]]} for row in table.rows]
     write_table(table.path, columns, [*rows, *map(asdict, new)])
 
 

@@ -27,6 +27,8 @@ TABLE_NAME, TRUTH_TABLE_NAME = "cases.csv", "truth.csv"
 """The second: measures of each case, those of a simulation or what a site has made."""
 LABELS = ("normal", "dcm")
 """The index of a label is its class in the network's output."""
+OTHER = "other:"
+"""How the label of any other disease begins: such a case is never trained on, but a model can be evaluated on it."""
 CENTER_SOURCES = ("given", "segmentation", "localizer")
 SIMULATED = "simulated"
 
@@ -86,11 +88,19 @@ def masks_file(case: str) -> str:
 
 @dataclass(frozen=True)
 class CaseLibrary:
-    """Checked cases and the folder that their files are relative to. warnings: what a person should put right."""
+    """Checked cases and the folder that their files are relative to. warnings: what a person should put right.
+
+    others: cases of other diseases, to evaluate on alone.
+    """
 
     folder: Path
     cases: tuple[Case, ...]
     warnings: tuple[str, ...] = ()
+    others: tuple[Case, ...] = ()
+
+    @property
+    def every_case(self) -> tuple[Case, ...]:
+        return (*self.cases, *self.others)
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -148,13 +158,14 @@ def checked_library(folder: Path, table: Table, may_be_empty: bool = False) -> C
     if not table.rows and not may_be_empty:
         raise ACNetError(f"{table.path}: no cases; expected at least one row below the header.")
     places = [table.place(row) for row in table.rows]
-    library = CaseLibrary(folder, tuple(_case(row, place) for row, place in zip(table.rows, places, strict=True)))
-    _check_together(library, places)
-    cases = tuple(
-        case if case.pixel_hash or case.is_simulated else with_pixel_hash(library, case, place)
-        for case, place in zip(library.cases, places, strict=True)
+    whole = CaseLibrary(folder, tuple(_case(row, place) for row, place in zip(table.rows, places, strict=True)))
+    _check_together(whole, places)
+    every = tuple(
+        case if case.pixel_hash or case.is_simulated else with_pixel_hash(whole, case, place)
+        for case, place in zip(whole.cases, places, strict=True)
     )
-    return replace(library, cases=cases, warnings=same_images(cases, places))
+    cases, others = (tuple(case for case in every if (case.label in LABELS) is ours) for ours in (True, False))
+    return CaseLibrary(folder, cases, same_images(every, places), others)
 
 
 def _case(row: Row, place: str) -> Case:
@@ -167,7 +178,7 @@ def _case(row: Row, place: str) -> Case:
     field_strength = values["field_strength_tesla"] = nominal_field_strength(values["field_strength_tesla"])
     if field_strength not in FIELD_STRENGTHS_TESLA:
         raise ACNetError(f"{place}: column field_strength_tesla is {field_strength:g}; expected 1.5 or 3.")
-    if values["label"] not in LABELS:
+    if not is_label(values["label"]):
         raise ACNetError(f"{place}: column label is '{values['label']}'; expected one of {', '.join(LABELS)}.")
     require_plain_name(values["case"], f"{place}: column case")
     if not is_relative_name(values["file"]):
@@ -187,6 +198,11 @@ def _case(row: Row, place: str) -> Case:
         values["acquisition_quarter"] = int(number)
     values |= {name: row.cells.get(name, "") for name in ("pixel_hash", "scanner", "sequence")}
     return Case(**values)
+
+
+def is_label(text: str) -> bool:
+    """Whether it is one of LABELS or names another disease."""
+    return text in LABELS or (text.startswith(OTHER) and len(text) > len(OTHER))
 
 
 def number_in(text: str, place: str) -> float:

@@ -16,7 +16,7 @@ from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import Ventricle, ventricles_from_segmentation
 
 from .images import covered_field_strength, label_image, pixel_hash, section_image
-from .library import LABELS
+from .library import LABELS, is_label
 
 if TYPE_CHECKING:
     from ACNetLib.inference.classifier import Localizer
@@ -128,7 +128,7 @@ def _found(t1_map: T1Map, ventricles: tuple[Ventricle, ...], center_source: str)
 
 def new_sections(new: NewMap) -> list[NewSection]:
     """The sections with a ventricle, in order. Raises ACNetError for what can't be added, with the map's name."""
-    if new.label not in LABELS:
+    if not is_label(new.label):
         raise ACNetError(f"{new.name}: its label is '{new.label}'; expected one of {', '.join(LABELS)}.")
     sections = []
     for ventricle in new.located.ventricles:

@@ -14,7 +14,7 @@ from ACNetLib.files import require_writable
 from ACNetLib.inference import load_finder
 from ACNetLib.t1map.field_strength import field_strength_option
 
-from ..cases.library import LABELS, TABLE_NAME, Case, read_case_library, read_case_table
+from ..cases.library import LABELS, OTHER, TABLE_NAME, Case, read_case_library, read_case_table
 
 if TYPE_CHECKING:
     from ACNetLib.networks.localizer import Localizer
@@ -90,6 +90,24 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     )
     _add_source(dicom)
     dicom.set_defaults(run=_import_dicom)
+
+    k_space = actions.add_parser(
+        "import-cmrxrecon",
+        help="add T1 maps reconstructed from the k-space of a CMRxRecon challenge",
+        description="Reconstructs, fits and adds every T1 mapping scan whose patient the sheet names: see "
+        "Documentation/real-data.md. Stopped and run again, it goes on with the next patient.",
+    )
+    k_space.add_argument("folder", type=Path, help="of the challenge, such as ChallengeData/MultiCoil/Mapping")
+    k_space.add_argument(
+        "--labels", type=Path, required=True, help="CSV file: AnonPatientID, Disease1 to 4; Center and Manufacturer"
+    )
+    k_space.add_argument("--output", type=Path, required=True, help="case library, made if it is not there")
+    k_space.add_argument(
+        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where no folder is named after a scanner"
+    )
+    add_spacing_option(k_space)
+    k_space.add_argument("--times", type=Path, metavar="FILE", help="inversion times, for scans that have no T1map.csv")
+    k_space.set_defaults(run=_import_cmrxrecon)
 
     check = actions.add_parser("check", help="count the cases, read every image and say what is wrong")
     check.add_argument("library", type=Path)
@@ -212,6 +230,18 @@ def _import_dicom(options: argparse.Namespace) -> None:
     _print_imported(import_dicom(options.library, options.folder, options.labels, _load_localizer, options.source))
 
 
+def _import_cmrxrecon(options: argparse.Namespace) -> None:
+    from ..kspace.importing import import_cmrxrecon
+    from ..kspace.scans import read_times
+    from ..kspace.t1_slices import Told
+
+    told = Told(options.field, options.spacing, read_times(options.times) if options.times else None)
+    imported = import_cmrxrecon(options.folder, options.labels, options.output, _load_localizer, told)
+    _print_added(imported.cases, imported.notes)
+    if imported.there:
+        print(f"Scans that were there already: {imported.there}.")
+
+
 def _check(options: argparse.Namespace) -> None:
     from ..cases.checks import check_library
 
@@ -221,6 +251,9 @@ def _check(options: argparse.Namespace) -> None:
     print("field  label   patients  slices")
     for count in check.counts:
         print(f"{count.field_strength_tesla:<3g} T  {count.label:<6}  {count.patients:<8}  {count.sections}")
+    others = {case.patient: case.label.removeprefix(OTHER) for case in library.others}
+    for disease in sorted(set(others.values())):
+        print(one_line(f"To evaluate on alone: {list(others.values()).count(disease)} patients with {disease}"))
     for warning in check.warnings:
         print(one_line(f"Warning: {warning}"))
     if not check.warnings:

@@ -14,7 +14,7 @@ from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import Verdict, at_prevalence, sigmoid, verdict
 from ACNetLib.models.model import Model
 
-from ..cases.library import LABELS, Case, CaseLibrary
+from ..cases.library import LABELS, OTHER, Case, CaseLibrary
 from ..training.patients import known_patients
 from ..training.train import count_cases
 from .attention import judge_attention
@@ -67,6 +67,8 @@ def evaluate(
         "calibration": calibration(model, scores),
         "verdicts": verdict_shares(model, scores),
     }
+    if library.others:
+        result["other_diseases"] = other_diseases(model, library, device)
     if localizer is not None:
         result["with_localizer"] = _with_localizer(model, library, device, localizer)
     if has_truth_table(library.folder):
@@ -124,6 +126,22 @@ def verdict_shares(model: Model, scores: PatientScores) -> dict[str, dict[str, f
         label: {said: round(float(np.mean(verdicts[scores.is_dcm == is_dcm] == said)), 4) for said in BY_PROBABILITY}
         for label, is_dcm in (("normal", False), ("dcm", True))
     }
+
+
+def other_diseases(model: Model, library: CaseLibrary, device: DeviceChoice) -> dict[str, dict[str, Any]]:
+    """What the model says of patients with other diseases, by disease: the mean of its probabilities of DCM, and which
+    share gets which verdict by it. There is no right answer: it knows DCM and normal alone."""
+    result = {}
+    for label in sorted({case.label for case in library.others}):
+        of_disease = replace(library, cases=tuple(case for case in library.others if case.label == label))
+        probabilities = [sigmoid(value) for value in score_patients(model, of_disease, device).log_odds]
+        verdicts = [verdict(probability, model.card.uncertain_range) for probability in probabilities]
+        result[label.removeprefix(OTHER)] = {
+            "patients": len(probabilities),
+            "mean_probability_dcm": round(float(np.mean(probabilities)), 4),
+            "verdicts": {said: round(verdicts.count(said) / len(verdicts), 4) for said in BY_PROBABILITY},
+        }
+    return result
 
 
 def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, localizer: Localizer) -> dict[str, Any]:

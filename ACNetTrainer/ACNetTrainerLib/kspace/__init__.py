@@ -1,0 +1,1 @@
+"""From a challenge's k-space files to T1 maps and labelled cases."""

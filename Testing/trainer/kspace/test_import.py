@@ -1,0 +1,178 @@
+"""`acnet-train cases import-cmrxrecon`: simulated challenge folders to cases, stopped and gone on, with bad files among
+them; and the whole road to a fine-tuned model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.models.model import load_model
+from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetTrainerLib.cases.library import read_case_library
+from ACNetTrainerLib.commands import main as cli
+from ACNetTrainerLib.kspace import importing
+from ACNetTrainerLib.kspace.importing import import_cmrxrecon
+from ACNetTrainerLib.training.recipe import shipped_recipes
+from cmrxrecon_files import SimulatedScan, simulate_scan, write_k_space, write_scan
+from conftest import Finder
+from made_up_maps import content_of
+
+MAPPING = Path("MultiCoil", "Mapping", "TrainingSet", "FullSample")
+SCANNER = "Siemens_30T_Vida"
+
+
+@pytest.fixture(scope="module")
+def scans() -> tuple[SimulatedScan, SimulatedScan]:
+    normal = simulate_scan(0, "normal", coils=3, every=2)
+    return normal, simulate_scan(1, "dcm", levels=("base", "mid"), coils=3, every=2)
+
+
+@pytest.fixture
+def challenge(tmp_path: Path, scans: tuple[SimulatedScan, SimulatedScan]) -> Path:
+    """P001 healthy, P002 with DCM and two slices, P003 with another disease whose scan is P001's, turned round."""
+    folder = tmp_path / "ChallengeData"
+    normal, dcm = scans
+    place = folder / MAPPING / "Center001" / SCANNER
+    write_scan(place / "P001", normal)
+    write_scan(place / "P002", dcm)
+    write_scan(place / "P003", dcm)
+    write_k_space(place / "P003" / "T1map.mat", 2 * dcm.k_space[:, :, :, ::-1, :] + np.complex64(1e-3))
+    return folder
+
+
+def write_sheet(folder: Path, *rows: str) -> Path:
+    path = folder / "sheet.csv"
+    lines = ["Center,Manufacturer,AnonPatientID,Disease1", *(f"Center001,{SCANNER},{row}" for row in rows)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def nobody() -> Finder:
+    raise AssertionError("no map should have been made")
+
+
+def test_scans_become_cases_with_geometry_field_strength_sequence_and_label(
+    challenge: Path, scans: tuple[SimulatedScan, SimulatedScan], tmp_path: Path
+) -> None:
+    before = content_of(challenge)
+    sheet = write_sheet(tmp_path, "P001,Healthy", "P002,DCM", "P003,HCM")
+    imported = import_cmrxrecon(challenge, sheet, tmp_path / "cases", Finder)
+    assert imported.notes == ()
+    library = read_case_library(tmp_path / "cases")
+    assert [case.label for case in library.cases] == ["normal", "dcm", "dcm"]
+    assert [case.label for case in library.others] == ["other:hcm", "other:hcm"]
+    assert len(library.patients) == 2
+    for case in library.every_case:
+        assert case.sequence == "MOLLI 4(1)3(1)2"
+        assert case.field_strength_tesla == 3
+        assert case.source == f"Center001 {SCANNER}"
+        assert case.center_source == "localizer"
+    normal = read_t1_map(library.path(library.cases[0]))
+    assert normal.image.GetSpacing() == pytest.approx((scans[0].pixel_mm, scans[0].pixel_mm, 8))
+    muscle = scans[0].myocardium()
+    truth = scans[0].truth[0].truth.t1_ms[::2, ::2]
+    assert normal.array[0].shape == muscle.shape
+    assert np.median(normal.array[0][muscle]) == pytest.approx(np.median(truth[muscle]), rel=0.1)
+    assert content_of(challenge) == before
+
+
+def test_an_import_that_was_stopped_goes_on_with_the_next_patient(
+    challenge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet, library = write_sheet(tmp_path, "P001,Healthy", "P002,DCM", "P003,HCM"), tmp_path / "cases"
+    read_scan = importing.read_scan
+    read: list[str] = []
+
+    def stopped_at_the_second(scan: importing.Scan, told: importing.Told) -> object:
+        if read:
+            raise KeyboardInterrupt
+        read.append(scan.patient)
+        return read_scan(scan, told)
+
+    monkeypatch.setattr(importing, "read_scan", stopped_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        import_cmrxrecon(challenge, sheet, library, Finder)
+    assert len(read_case_library(library).cases) == 1
+    monkeypatch.setattr(importing, "read_scan", read_scan)
+    imported = import_cmrxrecon(challenge, sheet, library, Finder)
+    assert (imported.there, len(imported.cases)) == (1, 4)
+    again = import_cmrxrecon(challenge, sheet, library, nobody)
+    assert (again.there, again.cases) == (3, ())
+
+
+def without_times(folder: Path) -> None:
+    (folder / "T1map.csv").unlink()
+
+
+def too_few_times(folder: Path) -> None:
+    (folder / "T1map.csv").write_text(",Slice1\nTI1,100\nTI2,1100\n", encoding="utf-8")
+
+
+def without_pixel_size(folder: Path) -> None:
+    (folder / "T1map_info.csv").unlink()
+
+
+def damaged(folder: Path) -> None:
+    (folder / "T1map.mat").write_bytes(b"MATLAB 5.0")
+
+
+def at_5_tesla(folder: Path) -> None:
+    folder.parent.rename(folder.parent.with_name("UIH_50T_Jupiter"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (without_times, r"found no inversion times beside it .* Give them: --times FILE\."),
+        (too_few_times, "found 9 images and 2 inversion times; expected as many, and 3 or more"),
+        (without_pixel_size, r"its pixel size is not told .* Give it: --spacing COLUMN,ROW,SLICE in mm\."),
+        (damaged, "no MATLAB 7.3 file, or damaged"),
+        (at_5_tesla, r"names no disease of Center001 UIH_50T_Jupiter P001"),
+    ],
+)
+def test_a_scan_that_will_not_do_is_one_line(
+    challenge: Path, tmp_path: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    for patient in ("P002", "P003"):
+        (challenge / MAPPING / "Center001" / SCANNER / patient / "T1map.mat").unlink()
+    spoil(challenge / MAPPING / "Center001" / SCANNER / "P001")
+    with pytest.raises(ACNetError, match=r"no case was made of its 1 scans\.") as error:
+        import_cmrxrecon(challenge, write_sheet(tmp_path, "P001,DCM"), tmp_path / "cases", nobody)
+    assert len(error.value.lines) == 2
+    assert re.search(f"Left out: .*{reason}", error.value.lines[1])
+
+
+def test_the_whole_road_from_a_challenge_s_folder_to_a_fine_tuned_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the documented commands, with the shipped localizer and model: simulated k-space to an evaluation."""
+    folders = {}
+    for name, patients, first in (("learn", 3, 0), ("judge", 5, 20)):
+        rows, folders[name] = [], tmp_path / name
+        for number in range(2 * patients):
+            label = ("normal", "dcm")[number % 2]
+            scan = simulate_scan(first + number, label, coils=2, every=2)  # type: ignore[arg-type]
+            write_scan(folders[name] / MAPPING / "Center001" / SCANNER / f"P{number:03}", scan)
+            rows.append(f"P{number:03},{'Healthy' if label == 'normal' else 'DCM'}")
+        arguments = ["--labels", write_sheet(folders[name], *rows), "--output", tmp_path / f"{name}-cases"]
+        assert cli.main([str(part) for part in ("cases", "import-cmrxrecon", folders[name], *arguments)]) == 0
+    text = shipped_recipes()["fine-tune"].read_text(encoding="utf-8")
+    recipe = tmp_path / "recipe.toml"
+    epochs = next(line for line in text.splitlines() if line.startswith("epochs ="))
+    recipe.write_text(text.replace(epochs, "epochs = 1").replace('"auto"', '"32-true"'), encoding="utf-8")
+    model, metrics = tmp_path / "site.safetensors", tmp_path / "metrics.json"
+    train = ["train", tmp_path / "learn-cases", "--recipe", recipe, "--from", "acnet-simulated-3T", "--output", model]
+    assert cli.main([str(part) for part in train]) == 0, capsys.readouterr().err
+    judge = ["evaluate", model, tmp_path / "judge-cases", "--output", metrics]
+    assert cli.main([str(part) for part in judge]) == 0, capsys.readouterr().err
+    assert load_model(model).card.training["parent"]["name"] == "acnet-simulated-3T"
+    result = json.loads(metrics.read_text(encoding="utf-8"))
+    assert result["cases"]["patients_normal"] == result["cases"]["patients_dcm"] == 5
+    assert result["auroc"]["value"] > 0.5
