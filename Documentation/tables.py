@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import validation_tables
 from ACNetTrainerLib.evaluation.true_measures import CROSS_FITTED
 from ACNetTrainerLib.study import other_diseases, robustness
 from ACNetTrainerLib.study import tables as comparison_tables
@@ -457,6 +458,7 @@ TABLES: dict[str, Callable[[], str]] = {
             reading,
         )
     },
+    **validation_tables.TABLES,
     "simulation-classes": partial(simulation_checks, ["AUROC"]),
     "simulation-realism": partial(simulation_checks, ["realism", "placement"]),
     "simulation-hearts": partial(
