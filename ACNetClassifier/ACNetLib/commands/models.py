@@ -133,7 +133,7 @@ def _named(name: str) -> StoredModel:
 
 
 def _classifier_rows(card: ModelCard) -> Iterator[Row]:
-    from ACNetLib.report.wording import mean_text, verdict_rule
+    from ACNetLib.report.wording import coverage_text, mean_text, verdict_rule
 
     scaling = card.intensity
     yield "network", ", ".join(f"{name} {value}" for name, value in sorted(card.network.items())) or "the paper's"
@@ -147,6 +147,8 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     yield "verdict", verdict_rule(card.uncertain_range)
     if card.uncertain_range_without_reference is not None:
         yield "without reference", verdict_rule(card.uncertain_range_without_reference)
+    if told := coverage_text(card):
+        yield "coverage", told
     yield "threshold", f"{card.decision_threshold:.3f}, where two classes must be told apart"
 
 

@@ -1,4 +1,4 @@
-"""The ventricle's parts and the attention bands on a T1 map as a DICOM segmentation."""
+"""The ventricle's parts, the attention bands and the evidence on a T1 map as a DICOM segmentation."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ACNetLib.dicom_results.equipment import coded, identity
 from ACNetLib.dicom_results.sources import SourceImages
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
+from ACNetLib.inference.evidence import evidence_parts
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.report.files import SOFTWARE
 from ACNetLib.ventricle.labels import CAVITY_LABEL, LABEL_NAMES, MYOCARDIUM_LABEL, SEPTUM_LABEL
@@ -40,7 +41,9 @@ def segmentation_of(study: StudyResult, index: int, sources: SourceImages) -> Se
 
     Raises ACNetError where highdicom can't take the map's images as sources.
     """
-    segments = [each for each in (*_parts(study, index), *_bands(study, index)) if each.pixels.any()]
+    segments = [
+        each for each in (*_parts(study, index), *_bands(study, index), *_evidence(study, index)) if each.pixels.any()
+    ]
     try:
         segmentation = Segmentation(
             sources.as_one_stack(),
@@ -48,7 +51,7 @@ def segmentation_of(study: StudyResult, index: int, sources: SourceImages) -> Se
             SegmentationTypeValues.BINARY,
             [_description(number, each) for number, each in enumerate(segments, start=1)],
             content_label="ACNET",
-            content_description="Left ventricle and attention, research only",
+            content_description="Left ventricle, attention and evidence, research only",
             **identity(SERIES_NUMBER + index, 1, "ACNet segmentation, research only"),
         )
     except (AttributeError, LookupError, ValueError) as error:  # their text may hold values of the patient
@@ -72,6 +75,11 @@ def _bands(study: StudyResult, index: int) -> Iterator[Segment]:
     bands = study.images[index].bands[SHOWN_MAP]
     for band, name in enumerate(BAND_NAMES, start=1):
         yield Segment(f"attention, {name}", bands == band, ATTENTION, (study.model.name, study.model.weights_sha256))
+
+
+def _evidence(study: StudyResult, index: int) -> Iterator[Segment]:
+    for name, pixels in evidence_parts(study.images[index].evidence).items():
+        yield Segment(name, pixels, ATTENTION, (study.model.name, study.model.weights_sha256))
 
 
 def _description(number: int, segment: Segment) -> SegmentDescription:
