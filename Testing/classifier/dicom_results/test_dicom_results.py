@@ -304,7 +304,7 @@ def test_an_exam_has_a_segmentation_for_each_map_and_one_report(a_study: Study, 
     assert [file.name for file in files] == [*(f"segmentation-{n}.dcm" for n in (1, 2, 3)), "report.dcm"]
     for file, t1_map, images in zip(files, t1_maps, study.images, strict=False):
         found = masks_of(segread(file), t1_map)
-        assert_equal_masks(found, expected_masks(images.bands[SHOWN_MAP], images.ventricle))
+        assert_equal_masks(found, expected_masks(images.bands[SHOWN_MAP], images.evidence, images.ventricle))
     groups = groups_of(srread(tmp_path / "dicom" / "report.dcm"))
     assert [name for name in groups if name.startswith("map")] == [f"map {n}, slice 0" for n in (1, 2, 3)]
 
