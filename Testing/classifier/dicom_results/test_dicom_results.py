@@ -314,7 +314,7 @@ def assert_of_frames(file: Path, t1_map: T1Map, study: StudyResult, frames: list
     segmentation = segread(folder / "segmentation.dcm")
     images = study.images[0]
     masks = masks_by_position(segmentation, t1_map)
-    assert_equal_masks(masks, expected_masks(images.bands[SHOWN_MAP], images.ventricle))
+    assert_equal_masks(masks, expected_masks(images.bands[SHOWN_MAP], images.evidence, images.ventricle))
     referred = {
         int(groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber)
         for groups in segmentation.PerFrameFunctionalGroupsSequence
