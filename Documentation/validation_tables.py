@@ -204,9 +204,11 @@ def third_answer() -> str:
         record = found(f"third-answer-{field}-abroad") if suffix else None
         cells.append(cell(record and record["verdicts"], either(f"abroad-rv-{field}"), 0, at_most(40)))
     rows.append(["overloaded right ventricle", "<= 40", *cells])
-    for label, name in (("normal", "normal"), ("DCM", "dcm")):
-        get: Get = lambda record, key=name: 100 * record["verdicts"][key]["verdicts"]["outside"]["value"]  # noqa: E731
-        rows.append(row(f"{label}, called unlike the training's hearts", "<= 5", "third-answer", get, 0))
+    cells = []
+    for field, suffix in COLUMNS:
+        record, place = found(f"outside-{field}"), "abroad" if suffix else "judging"
+        cells.append(cell(record, lambda r, key=f"{place}-{field}": _percent(r["others"][key]), 0, at_most(5)))  # type: ignore[misc]
+    rows.append(["normal and DCM, called unlike the training's hearts", "<= 5", *cells])
     return markdown(["called DCM or normal [%]", *HEAD[1:]], rows)
 
 
