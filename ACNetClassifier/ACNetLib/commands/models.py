@@ -133,6 +133,7 @@ def _named(name: str) -> StoredModel:
 
 
 def _classifier_rows(card: ModelCard) -> Iterator[Row]:
+    from ACNetLib.models.attention_measures import attention_measures
     from ACNetLib.report.wording import coverage_text, mean_text, verdict_rule
 
     scaling = card.intensity
@@ -147,6 +148,9 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     yield "verdict", verdict_rule(card.uncertain_range)
     if card.uncertain_range_without_reference is not None:
         yield "without reference", verdict_rule(card.uncertain_range_without_reference)
+    met = [measure.met for measure in attention_measures(card)]
+    status = "validated" if all(met) else "not validated"
+    yield "attention", f"{status} as an explanation: {met.count(True)} of {len(met)} measures met"
     if told := coverage_text(card):
         yield "coverage", told
     yield "threshold", f"{card.decision_threshold:.3f}, where two classes must be told apart"
