@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test test-quick lint mypy format docs models attention reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital fuzz kills clean
+.PHONY: demo test test-quick lint mypy format docs models attention reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -111,6 +111,36 @@ attention: $(FIELDS:%=attention-%)
 
 attention-%: $(MODELS)/abroad-%/cases.csv
 	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* --output Documentation/results/attention-$*-abroad.json
+
+# Every goal of the overlay, the third answer and the facts, and what is reached: Documentation/validation.md. The models'
+# cards get what is measured of attention and coverage. Some hours on two cores.
+validation: $(FIELDS:%=validation-%)
+	$(BIN)/python Documentation/tables.py
+
+DISEASES_ABROAD := hcm infarct rv
+$(MODELS)/abroad-hcm-% $(MODELS)/abroad-infarct-% $(MODELS)/abroad-rv-%: | $(READY)
+	$(foreach disease,$(DISEASES_ABROAD),$(BIN)/acnet-train simulate-abroad --patients 16 --field $(*:T=) --seed 16 \
+		--scanner-factor 1 --disease $(disease) --output $(MODELS)/abroad-$(disease)-$* &&) true
+
+validation-%: $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv \
+		$(MODELS)/abroad-hcm-% $(MODELS)/abroad-infarct-% $(MODELS)/abroad-rv-%
+	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/judging-$* --patients 30 \
+		--output Documentation/results/attention-$*.json
+	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* \
+		--output Documentation/results/attention-$*-abroad.json --save-model $(SHIPPED)/acnet-simulated-$*.safetensors
+	$(BIN)/acnet-train explanations acnet-simulated-$* $(MODELS)/abroad-$* --patients 20 \
+		--output Documentation/results/explanations-$*-abroad.json
+	$(BIN)/acnet-train third-answer acnet-simulated-$* $(MODELS)/judging-$* --patients 40 \
+		--output Documentation/results/third-answer-$*.json
+	$(BIN)/acnet-train third-answer acnet-simulated-$* $(MODELS)/abroad-$* --patients 30 \
+		--others $(DISEASES_ABROAD:%=$(MODELS)/abroad-%-$*) --output Documentation/results/third-answer-$*-abroad.json
+	$(BIN)/acnet-train coverage acnet-simulated-$* $(MODELS)/judging-$* --abroad $(MODELS)/abroad-$* \
+		--output Documentation/results/coverage-$*.json --save-model $(SHIPPED)/acnet-simulated-$*.safetensors
+	$(BIN)/acnet-train facts $(SHIPPED)/localizer-simulated.safetensors $(MODELS)/judging-$* --patients 60 \
+		--output Documentation/results/facts-$*.json
+	$(BIN)/acnet-train facts $(SHIPPED)/localizer-simulated.safetensors $(MODELS)/abroad-$* --patients 60 \
+		--output Documentation/results/facts-$*-abroad.json
+	$(BIN)/acnet-train quality --patients 24 --field $(*:T=) --output Documentation/results/quality-$*.json
 
 # What the reading list is worth: Documentation/triage.md.
 reading-order: $(FIELDS:%=reading-order-%)

@@ -14,6 +14,7 @@ from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
+import validation_tables
 from ACNetTrainerLib.evaluation.true_measures import CROSS_FITTED
 from ACNetTrainerLib.study import other_diseases, robustness
 from ACNetTrainerLib.study import tables as comparison_tables
@@ -488,6 +489,7 @@ TABLES: dict[str, Callable[[], str]] = {
         )
     },
     "fitting-bias": fitting_bias,
+    **validation_tables.TABLES,
     "simulation-classes": partial(simulation_checks, ["AUROC"]),
     "simulation-realism": partial(simulation_checks, ["realism", "placement"]),
     "simulation-hearts": partial(

@@ -133,7 +133,8 @@ def _named(name: str) -> StoredModel:
 
 
 def _classifier_rows(card: ModelCard) -> Iterator[Row]:
-    from ACNetLib.report.wording import mean_text, verdict_rule
+    from ACNetLib.models.attention_measures import attention_measures
+    from ACNetLib.report.wording import coverage_text, mean_text, verdict_rule
 
     scaling = card.intensity
     yield "network", ", ".join(f"{name} {value}" for name, value in sorted(card.network.items())) or "the paper's"
@@ -147,6 +148,11 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     yield "verdict", verdict_rule(card.uncertain_range)
     if card.uncertain_range_without_reference is not None:
         yield "without reference", verdict_rule(card.uncertain_range_without_reference)
+    met = [measure.met for measure in attention_measures(card)]
+    status = "validated" if all(met) else "not validated"
+    yield "attention", f"{status} as an explanation: {met.count(True)} of {len(met)} measures met"
+    if told := coverage_text(card):
+        yield "coverage", told
     yield "threshold", f"{card.decision_threshold:.3f}, where two classes must be told apart"
 
 

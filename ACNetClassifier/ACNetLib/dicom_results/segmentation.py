@@ -1,4 +1,4 @@
-"""The ventricle's parts and the attention bands on a T1 map as DICOM segmentations."""
+"""The ventricle's parts, the attention bands and the evidence on a T1 map as DICOM segmentations."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from ACNetLib.dicom.terminology import ATTENTION, NO_CODE, PARTS_OF_THE_VENTRICL
 from ACNetLib.dicom_results.equipment import coded, identity
 from ACNetLib.dicom_results.sources import SOURCE_ERRORS, SourceImages
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
+from ACNetLib.inference.evidence import evidence_parts
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.ventricle.labels import CAVITY_LABEL, LABEL_NAMES, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
-SERIES_NUMBER, BANDS_SERIES_NUMBER = 9001, 9301
+SERIES_NUMBER, BANDS_SERIES_NUMBER, EVIDENCE_SERIES_NUMBER = 9001, 9301, 9401
 SegmentationKind = Literal["binary", "labelmap"]
 
 
@@ -40,16 +41,21 @@ def segmentations_of(
 ) -> dict[str, Segmentation]:
     """The segments that occur on one of the study's maps, on the map's own pixels, by the names of their files.
 
-    A label map has one segment a pixel, and the bands lie on the ventricle: as label maps they are two objects. Raises
-    ACNetError where highdicom can't take the map's images as sources.
+    A label map has one segment a pixel, and bands and evidence lie on the ventricle: as label maps they are three
+    objects. Raises ACNetError where highdicom can't take the map's images as sources.
     """
-    parts, bands = (
-        [each for each in segments if each.pixels.any()] for segments in (_parts(study, index), _bands(study, index))
+    parts, bands, evidence = (
+        [each for each in segments if each.pixels.any()]
+        for segments in (_parts(study, index), _bands(study, index), _evidence(study, index))
     )
     name = study.maps[index].name
     if kind == "binary":
-        return {"segmentation": _segmentation((*parts, *bands), kind, SERIES_NUMBER + index, sources, name)}
-    found = {"segmentation": (parts, SERIES_NUMBER), "attention-bands": (bands, BANDS_SERIES_NUMBER)}
+        return {"segmentation": _segmentation((*parts, *bands, *evidence), kind, SERIES_NUMBER + index, sources, name)}
+    found = {
+        "segmentation": (parts, SERIES_NUMBER),
+        "attention-bands": (bands, BANDS_SERIES_NUMBER),
+        "evidence-parts": (evidence, EVIDENCE_SERIES_NUMBER),
+    }
     return {
         file: _segmentation(segments, kind, number + index, sources, name)
         for file, (segments, number) in found.items()
@@ -67,7 +73,7 @@ def _segmentation(
             SegmentationTypeValues(kind.upper()),
             [_description(number, each) for number, each in enumerate(segments, start=1)],
             content_label="ACNET",
-            content_description="Left ventricle and attention, research only",
+            content_description="Left ventricle, attention and evidence, research only",
             **identity(number, 1, "ACNet segmentation, research only"),
         )
     except SOURCE_ERRORS as error:
@@ -87,6 +93,11 @@ def _bands(study: StudyResult, index: int) -> Iterator[Segment]:
     bands = study.images[index].bands[SHOWN_MAP]
     for band, name in enumerate(BAND_NAMES, start=1):
         yield Segment(f"attention, {name}", bands == band, ATTENTION, (study.model.name, study.model.weights_sha256))
+
+
+def _evidence(study: StudyResult, index: int) -> Iterator[Segment]:
+    for name, pixels in evidence_parts(study.images[index].evidence).items():
+        yield Segment(name, pixels, ATTENTION, (study.model.name, study.model.weights_sha256))
 
 
 def _description(number: int, segment: Segment) -> SegmentDescription:

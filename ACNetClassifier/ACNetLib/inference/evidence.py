@@ -12,6 +12,8 @@ from ACNetLib.t1map.section import SECTION_SIZE, SECTION_SPACING_MM
 EVIDENCE = "evidence"
 EVIDENCE_LIMIT = 0.3
 """The ends of the colour scale, log odds per cm²: the same for all slices and models, so that little looks little."""
+LEAST_SHOWN_EVIDENCE = EVIDENCE_LIMIT / 3
+"""Where labels are wanted, what is weaker speaks for neither."""
 PIXEL_CM2 = (SECTION_SPACING_MM / 10) ** 2
 
 
@@ -26,3 +28,11 @@ def evidence_maps(network_evidence: NDArray[np.float32], pooling: Pooling) -> ND
     places = network_evidence.shape[1] * network_evidence.shape[2]
     shares = factor * network_evidence.astype(np.float64) + offset / places
     return (enlarged(shares, (SECTION_SIZE, SECTION_SIZE)) * places / SECTION_SIZE**2 / PIXEL_CM2).astype(np.float32)
+
+
+def evidence_parts(evidence: NDArray[np.float32]) -> dict[str, NDArray[np.bool_]]:
+    """Where evidence, log odds per cm2, speaks for each class, by what that is called."""
+    return {
+        f"{EVIDENCE}, for DCM": evidence >= LEAST_SHOWN_EVIDENCE,
+        f"{EVIDENCE}, for normal": evidence <= -LEAST_SHOWN_EVIDENCE,
+    }

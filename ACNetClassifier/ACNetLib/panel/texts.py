@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.inference.record import Slice, StudyRecord
+from ACNetLib.models.attention_measures import is_validated
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.report.wording import reference_text
 from ACNetLib.scene.sources import FieldStrengthSource
@@ -274,6 +275,11 @@ def study_text(study: StudyRecord) -> str:
             model=study.model.name, device=study.device.device, reason=study.device.reason
         ),
     ]
+    lines.append(
+        _("Attention: every measure of an explanation is met.")
+        if is_validated(study.model)
+        else _("Attention: not validated as an explanation.")
+    )
     if study.model.simulated:
         lines.append(_("The model was trained on simulated data."))
     if any(each.simulated for each in study.maps):

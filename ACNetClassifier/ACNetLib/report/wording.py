@@ -126,6 +126,21 @@ def _enrichment_text(card: ModelCard) -> str:
     return "It has not been measured for this model."
 
 
+def coverage_text(card: ModelCard) -> str:
+    """How often sets of classes held the true one, of what was promised; empty where it was not measured."""
+    match card.metrics.get("coverage"):
+        case {
+            "level": int() | float() as level,
+            "home": {"coverage": {"value": int() | float() as home}, "one_class": {"value": int() | float() as one}},
+            "abroad": {"coverage": {"value": int() | float() as abroad}},
+        }:
+            return (
+                f"{100 * home:.1f} % of patients like the training's, {100 * abroad:.1f} % of others, of "
+                f"{100 * level:g} % promised; one class alone for {100 * one:.1f} %"
+            )
+    return ""
+
+
 def study_septum_text(study: StudyRecord) -> str:
     """Septal T1 of the study with its z-score; empty where it is not known."""
     if math.isnan(study.septal_t1_ms):

@@ -16,10 +16,11 @@ from ACNetLib.ventricle.measures import mid_wall
 
 FEWEST_SEPTAL_PIXELS = 25
 """For a septal T1 to rely on."""
-LARGEST_SCATTER_MS = 110.0
-LARGEST_EDGE_MM = 4.3
-LARGEST_DROP = 0.08
+LARGEST_SCATTER_MS, LARGEST_EDGE_MM, LARGEST_DROP = 140.0, 4.6, 0.10
+"""About one simulated slice in twenty as it is drawn lies beyond each."""
 SECTORS, EDGE_SECTORS = 6, 12
+QUARTILES_OF_NORMAL = 1.349
+"""How far apart they lie in standard deviations: a few pixels with blood in them do not count."""
 FEWEST_IN_SECTOR = 4
 EDGE_MM, INNER_MM = 3.5, 4.0
 """How near the inner edge is looked for, and from where on the cavity holds nothing but blood."""
@@ -36,7 +37,7 @@ def quality_marks(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tu
     if not middle.any():
         return {}
     septum = int((middle & (labels == SEPTUM_LABEL)).sum())
-    scatter_ms = float(t1_ms[middle].std())
+    scatter_ms = float(np.subtract(*np.percentile(t1_ms[middle], [75, 25]))) / QUARTILES_OF_NORMAL
     drop = _lowest_sector(t1_ms, middle, _sector(cavity, spacing_mm, SECTORS))
     edge_mm = _edge_width(t1_ms, middle, cavity, spacing_mm)
     marks = {

@@ -94,9 +94,10 @@ def masks_of(segmentation: Segmentation, t1_map: T1Map, sources: list[str] | Non
     return {name: pixels[..., place] > 0 for place, name in enumerate(names)}
 
 
-def expected_masks(bands: np.ndarray, ventricle: np.ndarray) -> dict[str, np.ndarray]:
+def expected_masks(bands: np.ndarray, evidence: np.ndarray, ventricle: np.ndarray) -> dict[str, np.ndarray]:
     masks = {name: ventricle == label for label, name in LABEL_NAMES.items()}
     masks |= {f"attention, {name}": bands == band for band, name in enumerate(BAND_NAMES, start=1)}
+    masks |= {"evidence, for DCM": evidence >= 0.1, "evidence, for normal": evidence <= -0.1}
     return {name: mask for name, mask in masks.items() if mask.any()}
 
 
@@ -124,11 +125,11 @@ def items_of(node: pydicom.Dataset, meaning: str) -> list[pydicom.Dataset]:
 def test_the_pixels_of_the_segments_are_those_of_the_label_volumes(
     a_result_folder: Path, a_segmentation: Segmentation
 ) -> None:
-    bands, ventricle = (
+    bands, evidence, ventricle = (
         sitk.GetArrayFromImage(sitk.ReadImage(str(a_result_folder / f"{name}.nrrd")))
-        for name in ("attention-label", "ventricle-label")
+        for name in ("attention-label", "evidence", "ventricle-label")
     )
-    expected = expected_masks(bands, ventricle)
+    expected = expected_masks(bands, evidence, ventricle)
     assert {"cavity", "non-septal wall", "septum"} < expected.keys()
     assert_equal_masks(masks_of(a_segmentation, read_t1_map(sample_cases()[1].folder)), expected)
 
@@ -280,7 +281,8 @@ def test_a_stack_of_several_series_is_one_segmentation_that_refers_to_each(
         for each in segmentation.ReferencedSeriesSequence
     } == {each.SeriesInstanceUID: each.SOPInstanceUID for each in headers}
     images = study.images[0]
-    assert_equal_masks(masks_of(segmentation, t1_map), expected_masks(images.bands[SHOWN_MAP], images.ventricle))
+    expected = expected_masks(images.bands[SHOWN_MAP], images.evidence, images.ventricle)
+    assert_equal_masks(masks_of(segmentation, t1_map), expected)
 
 
 def test_a_segment_that_occurs_nowhere_is_left_out(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
@@ -290,7 +292,7 @@ def test_a_segment_that_occurs_nowhere_is_left_out(a_study: Study, tmp_path: Pat
     write_dicom_results(study, tmp_path / "dicom")
     names = [each.SegmentLabel for each in segread(tmp_path / "dicom" / "segmentation.dcm").SegmentSequence]
     assert names
-    assert all(name.startswith("attention") for name in names)
+    assert all(name.startswith(("attention", "evidence")) for name in names)
 
 
 def test_an_exam_has_a_segmentation_for_each_map_and_one_report(a_study: Study, tmp_path: Path) -> None:
@@ -302,7 +304,7 @@ def test_an_exam_has_a_segmentation_for_each_map_and_one_report(a_study: Study, 
     assert [file.name for file in files] == [*names, "report.dcm"]
     for file, t1_map, images in zip(files[::3], t1_maps, study.images, strict=False):
         found = masks_of(segread(file), t1_map)
-        assert_equal_masks(found, expected_masks(images.bands[SHOWN_MAP], images.ventricle))
+        assert_equal_masks(found, expected_masks(images.bands[SHOWN_MAP], images.evidence, images.ventricle))
     groups = groups_of(srread(tmp_path / "dicom" / "report.dcm"))
     assert [name for name in groups if name.startswith("map")] == [f"map {n}, slice 0" for n in (1, 2, 3)]
 
@@ -312,7 +314,7 @@ def assert_of_frames(file: Path, t1_map: T1Map, study: StudyResult, frames: list
     segmentation = segread(folder / "segmentation.dcm")
     images = study.images[0]
     masks = masks_by_position(segmentation, t1_map)
-    assert_equal_masks(masks, expected_masks(images.bands[SHOWN_MAP], images.ventricle))
+    assert_equal_masks(masks, expected_masks(images.bands[SHOWN_MAP], images.evidence, images.ventricle))
     referred = {
         int(groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber)
         for groups in segmentation.PerFrameFunctionalGroupsSequence

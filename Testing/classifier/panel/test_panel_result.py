@@ -58,6 +58,7 @@ def test_the_panel_says_the_verdict_how_it_came_about_and_each_section(
         "acnet-made-up-1.5T",
         "cpu",
         "The map is odd.",
+        "Attention: not validated as an explanation.",
         "Slice 1: The crop reaches beyond the map.",
         "trained on simulated data",
         "Left ventricle: found by localizer-made-up.",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from ACNetLib.report.wording import probability_text, quantity_text, share_text, verdict_rule
+from ACNetLib.report.wording import coverage_text, probability_text, quantity_text, share_text, verdict_rule
+from conftest import a_card
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,11 @@ def test_a_small_share_is_not_rounded_to_nothing() -> None:
 
 def test_a_rule_without_an_uncertain_range_does_not_speak_of_one() -> None:
     assert verdict_rule((0.5, 0.5)) == "normal below a probability of 0.5, DCM from 0.5 on"
+
+
+def test_coverage_is_told_where_it_was_measured() -> None:
+    share = {"value": 0.912, "low": 0.87, "high": 0.94}
+    measured = {"level": 0.9, "home": {"coverage": share, "one_class": share}, "abroad": {"coverage": share}}
+    card = replace(a_card("covered"), metrics={"coverage": measured})
+    assert coverage_text(card).startswith("91.2 % of patients like the training's, 91.2 % of others, of 90 % promised")
+    assert coverage_text(a_card("unmeasured")) == ""

@@ -1,0 +1,311 @@
+"""The tables of validation.md: every row that an overlay and a third answer have to meet, and what was measured.
+
+A value that misses what is wanted is bold; "-" has not been measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.models import attention_measures as wanted
+from ACNetTrainerLib.study.other_diseases import GROUP_NAMES
+
+RESULTS = Path(__file__).parent / "results"
+COLUMNS = [(field, suffix) for field in ("1.5T", "3T") for suffix in ("", "-abroad")]
+HEAD = ["simulated patients", "wanted", "1.5 T, home", "1.5 T, abroad", "3 T, home", "3 T, abroad"]
+SHIFT_NAMES = {
+    "no_heart": "a slice without a heart",
+    "another_organ": "80 mm beside the ventricle",
+    "contrast": "after contrast",
+    "sequence": "a weighted image in the map's place",
+    "noise": "three times the noise",
+    "motion": "motion by 8 mm",
+    "mirrored": "mirrored storage done wrong",
+}
+GROSS = ("no_heart", "another_organ", "contrast", "sequence")
+MARK_NAMES = {"septum": "small septum", "scatter": "scatter", "blur": "blur", "off_resonance": "off resonance"}
+
+Record = dict[str, Any]
+Get = Callable[[Record], Any]
+Met = Callable[[float], bool]
+
+
+def found(name: str) -> Record | None:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def cell(record: Record | None, get: Get, digits: int, met: Met | None = None) -> str:
+    """A number, or one with its interval; bold where it misses."""
+    try:
+        value = None if record is None else get(record)
+    except (KeyError, IndexError):
+        value = None
+    if value is None:
+        return "-"
+    interval = isinstance(value, dict)
+    number = float(value.get("value", value.get("median"))) if interval else float(value)
+    text = f"{number:.{digits}f}"
+    if interval:
+        text += f" ({value['low']:.{digits}f} to {value['high']:.{digits}f})"
+    return text if met is None or met(number) else f"**{text}**"
+
+
+def row(name: str, words: str, stem: str, get: Get, digits: int, met: Met | None = None) -> list[str]:
+    """The four columns of the results `stem`-FIELD and `stem`-FIELD-abroad."""
+    cells = [cell(found(f"{stem}-{field}{suffix}"), get, digits, met) for field, suffix in COLUMNS]
+    return [name, words, *cells]
+
+
+def at_least(limit: float) -> Met:
+    return lambda value: value >= limit
+
+
+def at_most(limit: float) -> Met:
+    return lambda value: value <= limit
+
+
+def attention() -> str:
+    """Of the combined map."""
+
+    def combined(*keys: str) -> Get:
+        return lambda record: _within(record["maps"]["combined"], keys)
+
+    def within(*keys: str) -> Get:
+        return lambda record: _within(record, keys)
+
+    rows = [
+        row(
+            f"wall over slice, {label}",
+            f">= {wanted.LEAST_WALL_OVER_SLICE:g}",
+            "attention",
+            combined("where", key, "wall_over_slice"),
+            1,
+            at_least(wanted.LEAST_WALL_OVER_SLICE),
+        )
+        for label, key in (("normal", "normal"), ("DCM", "dcm"))
+    ]
+    rows += [
+        row(
+            f"the same of the mean map, {label}",
+            "lower",
+            "attention",
+            combined("where", key, "mean_map_wall_over_slice"),
+            1,
+        )
+        for label, key in (("normal", "normal"), ("DCM", "dcm"))
+    ]
+    rows += [
+        row(
+            f"wall over cavity, {label}",
+            f">= {wanted.LEAST_WALL_OVER_CAVITY:g}",
+            "attention",
+            combined("where", key, "wall_over_cavity"),
+            1,
+            at_least(wanted.LEAST_WALL_OVER_CAVITY),
+        )
+        for label, key in (("normal", "normal"), ("DCM", "dcm"))
+    ]
+    lost, follows = at_least(wanted.LEAST_AUROC_LOST), at_least(wanted.LEAST_FOLLOWING)
+    lost_words, follows_words = f">= {wanted.LEAST_AUROC_LOST:g}", f">= {wanted.LEAST_FOLLOWING:g}"
+    random = ("rank_correlation_after_randomising", "down_residual", "combined")
+    random_met: Met = lambda value: abs(value) < wanted.LARGEST_RANDOMISED  # noqa: E731
+    seeds: Get = lambda record: record["maps"]["combined"]["other_seeds"][0]  # noqa: E731
+    return markdown(
+        HEAD,
+        [
+            *rows,
+            row("pointing game, 4 mm", ">= 0.9", "attention", combined("pointing_game"), 2, at_least(0.9)),
+            row("AUROC lost, mean masks", lost_words, "attention", within("auroc_lost", "mean_masks"), 3, lost),
+            row("AUROC lost, no masks", lost_words, "attention", within("auroc_lost", "no_masks"), 3, lost),
+            row("deletion over the same area anywhere", ">= 3", "attention", combined("deletion"), 1, at_least(3)),
+            row("rank correlation, random weights", "< 0.3", "attention", within(*random), 2, random_met),
+            row("follows a shift by 8 mm", follows_words, "attention", combined("follows_a_shift"), 3, follows),
+            row("follows a turn by 20 degrees", follows_words, "attention", combined("follows_a_turn"), 3, follows),
+            row("other seeds: correlation of the maps", ">= 0.8", "attention", seeds, 2, at_least(0.8)),
+            row(
+                "AUROC, less that of the network without the teaching",
+                ">= -0.003",
+                "attention",
+                within("auroc_against_untaught"),
+                3,
+                at_least(-wanted.LARGEST_AUROC_PRICE),
+            ),
+        ],
+    )
+
+
+def _within(record: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        record = record[key]
+    return record
+
+
+def other_maps() -> str:
+    """Evidence and Grad-CAM abroad, beside attention."""
+    columns = [("1.5T", "evidence"), ("1.5T", "grad_cam"), ("3T", "evidence"), ("3T", "grad_cam")]
+    names = {"evidence": "evidence", "grad_cam": "Grad-CAM"}
+    measures: list[tuple[str, tuple[str, ...], int]] = [
+        ("wall over slice, normal", ("where", "normal", "wall_over_slice"), 1),
+        ("wall over slice, DCM", ("where", "dcm", "wall_over_slice"), 1),
+        ("wall over cavity, normal", ("where", "normal", "wall_over_cavity"), 1),
+        ("wall over cavity, DCM", ("where", "dcm", "wall_over_cavity"), 1),
+        ("pointing game, 4 mm", ("pointing_game",), 2),
+        ("deletion over the same area anywhere", ("deletion",), 1),
+        ("follows a shift by 8 mm", ("follows_a_shift",), 3),
+        ("follows a turn by 20 degrees", ("follows_a_turn",), 3),
+    ]
+
+    def of_map(field: str, name: str) -> Record | None:
+        record = found(f"explanations-{field}-abroad")
+        return record and record["maps"][name]
+
+    head = ["simulated patients, abroad", *(f"{field[:-1]} T, {names[name]}" for field, name in columns)]
+    return markdown(
+        head,
+        [
+            [label, *(cell(of_map(field, name), partial(_within, keys=keys), digits) for field, name in columns)]
+            for label, keys, digits in measures
+        ],
+    )
+
+
+def third_answer() -> str:
+    """Who is called DCM or normal though they are neither, in %."""
+
+    def either(group: str) -> Get:
+        return lambda record: 100 * sum(record[group]["verdicts"][said]["value"] for said in ("dcm", "normal"))
+
+    rows = []
+    for group, limit in (("hcm", 15), ("amyloidosis", 15), ("infarct", 40), ("athlete", None), ("myocarditis", None)):
+        words, met = ("-", None) if limit is None else (f"<= {limit}", at_most(limit))
+        cells = []
+        for field, suffix in COLUMNS:
+            if suffix:
+                record = found(f"third-answer-{field}-abroad")
+                groups = record and record["verdicts"]
+                name = f"abroad-{group}-{field}"
+            else:
+                record = found(f"other-diseases-{field}")
+                groups, name = record and record["groups"], group
+            cells.append(cell(groups, either(name), 0, met))
+        rows.append([GROUP_NAMES[group], words, *cells])  # type: ignore[index]
+    cells = []
+    for field, suffix in COLUMNS:
+        record = found(f"third-answer-{field}-abroad") if suffix else None
+        cells.append(cell(record and record["verdicts"], either(f"abroad-rv-{field}"), 0, at_most(40)))
+    rows.append(["overloaded right ventricle", "<= 40", *cells])
+    cells = []
+    for field, suffix in COLUMNS:
+        record, place = found(f"outside-{field}"), "abroad" if suffix else "judging"
+        cells.append(cell(record, lambda r, key=f"{place}-{field}": _percent(r["others"][key]), 0, at_most(5)))  # type: ignore[misc]
+    rows.append(["normal and DCM, called unlike the training's hearts", "<= 5", *cells])
+    return markdown(["called DCM or normal [%]", *HEAD[1:]], rows)
+
+
+def _auroc_of_shift(shift: str, record: dict[str, Any]) -> float:
+    auroc: float = record["shifts"][shift]["auroc"]
+    return auroc
+
+
+def images() -> str:
+    """The outside score of images that are no native T1 map of a heart, against the same patients' as they are."""
+    rows = []
+    for shift, name in SHIFT_NAMES.items():
+        gross = shift in GROSS
+        get = partial(_auroc_of_shift, shift)
+        rows.append(row(name, ">= 0.95" if gross else "-", "third-answer", get, 2, at_least(0.95) if gross else None))
+    return markdown(["AUROC of the outside score", *HEAD[1:]], rows)
+
+
+def coverage() -> str:
+    """How often the set of classes holds the true one, and how often a verdict is given and wrong, in %."""
+
+    def cells(*keys: str | int, met: Met | None = None) -> list[str]:
+        texts = []
+        for field, suffix in COLUMNS:
+            record = found(f"coverage-{field}")
+            of_place = record and record["abroad" if suffix else "home"]
+            texts.append(cell(of_place, lambda r: _percent(_within(r, keys)), 1, met))  # type: ignore[arg-type]
+        return texts
+
+    rows = [
+        ["the set holds the true class", "88 to 92", *cells("coverage", met=lambda value: 88 <= value <= 92)],
+        ["the same, normal", "-", *cells("coverage_normal")],
+        ["the same, DCM", "-", *cells("coverage_dcm")],
+        ["the set is one class", "-", *cells("one_class")],
+    ]
+    for place, cut_off in enumerate((0.5, 0.6, 0.7, 0.8, 0.9, 0.95)):
+        keys = ("verdict_given_and_wrong", place)
+        rows.append([f"verdict given, probability {cut_off:g} or more", "-", *cells(*keys, "given")])
+        rows.append(["wrong of these", "-", *cells(*keys, "wrong_of_these")])
+    return markdown(["[%]", *HEAD[1:]], rows)
+
+
+def _percent(share: Any) -> Any:
+    return None if share is None else {name: 100 * value for name, value in share.items()}
+
+
+def facts() -> str:
+    """Median absolute errors of what is found."""
+
+    def median(*keys: str) -> Get:
+        return lambda record: _within(record, keys)
+
+    return markdown(
+        ["median error", *HEAD[1:]],
+        [
+            row(
+                "mid-septal T1 [ms], by outlines",
+                "<= 12",
+                "facts",
+                median("septal_t1_ms", "outlines"),
+                1,
+                at_most(12),
+            ),
+            row("mid-septal T1 [ms], against the true T1", "-", "facts", median("septal_t1_ms", "truth"), 1),
+            row(
+                "wall at mid level [mm]",
+                "<= 0.8",
+                "facts",
+                median("wall_thickness_mm", "outlines"),
+                2,
+                at_most(0.8),
+            ),
+            row("T1 of the 16 segments [ms], by outlines", "-", "facts", median("segments_t1_ms", "outlines"), 1),
+        ],
+    )
+
+
+def quality() -> str:
+    """The share of mid slices with each mark, in %, at home."""
+    records = {field: found(f"quality-{field}") for field in ("1.5T", "3T")}
+    marked = {field: record["marked"] for field, record in records.items() if record}
+    columns = [(field, mark) for field in records for mark in MARK_NAMES]
+    head = ["simulated scans, home", *(f"{field[:-1]} T, {MARK_NAMES[mark]}" for field, mark in columns)]
+
+    def share(field: str, name: str, mark: str) -> str:
+        return f"{100 * marked[field][name][mark]['value']:.0f}" if field in marked else "-"
+
+    names = list(dict.fromkeys(name for conditions in marked.values() for name in conditions))
+    return markdown(head, [[name, *(share(field, name, mark) for field, mark in columns)] for name in names])
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "validation-attention": attention,
+    "validation-other-maps": other_maps,
+    "validation-third-answer": third_answer,
+    "validation-images": images,
+    "validation-coverage": coverage,
+    "validation-facts": facts,
+    "validation-quality": quality,
+}
