@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import validation_tables
+from ACNetLib.triage.rows import ANSWER_WORDS, ANSWERS
 from ACNetTrainerLib.evaluation.true_measures import CROSS_FITTED
 from ACNetTrainerLib.study import other_diseases, robustness
 from ACNetTrainerLib.study import tables as comparison_tables
@@ -369,6 +370,22 @@ def reading() -> str:
     return markdown(["prevalence of DCM and order; share of the list read [%]", *heads], rows)
 
 
+def hospital() -> str:
+    """Which studies of a mixed export got which answer."""
+    record = results("hospital")
+    given = [answer for answer in ANSWERS if any(answer in each for each in record["answers"].values())]
+    rows = []
+    for kind, answers in record["answers"].items():
+        count = record["studies"][kind]
+        no_row = count - sum(answers.values())
+        rows.append([kind, *(str(value or "") for value in (count, *map(answers.get, given), no_row))])
+    table = markdown(["what it is", "studies", *(ANSWER_WORDS[answer] for answer in given), "no row"], rows)
+    share = record["share_read_for_95_percent_of_dcm"]
+    return (
+        f"{table}\n95 % of the patients with DCM stand in the first {100 * share:.0f} % of the {record['rows']} rows.\n"
+    )
+
+
 def poor_images(field: str) -> str:
     return robustness.table(results(f"robustness-{field}")["degradations"]) + "\n"
 
@@ -486,6 +503,7 @@ TABLES: dict[str, Callable[[], str]] = {
             fitting,
             outside,
             reading,
+            hospital,
         )
     },
     "fitting-bias": fitting_bias,

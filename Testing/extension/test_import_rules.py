@@ -34,7 +34,8 @@ CORE_PACKAGES = BUNDLED - {"vtk", "vtkmodules"} | {"torch", "filelock", "safeten
 CLUSTER = CORE / "cluster.py"
 """Takes Dask, an extra, where a user names its scheduler."""
 DICOM_RESULTS = CORE / "dicom_results"
-"""Takes highdicom, an extra, where a user asks for DICOM results."""
+"""Takes highdicom and dicomweb-client, an extra, where a user asks for DICOM results."""
+DICOM_PACKAGES = {"highdicom", "dicomweb_client"}
 STANDARD = set(sys.stdlib_module_names)
 
 
@@ -83,7 +84,7 @@ def too_many(found: Mapping[Path, set[str]]) -> dict[str, set[str]]:
 
 def test_the_core_imports_nothing_beyond_torch_and_what_slicer_bundles() -> None:
     allowed = CORE_PACKAGES | {"ACNetLib"}
-    rooms = {"scene": SCENE, "panel": APPLICATION | {"vtk"} | OTHER_MODULES, DICOM_RESULTS.name: {"highdicom"}}
+    rooms = {"scene": SCENE, "panel": APPLICATION | {"vtk"} | OTHER_MODULES, DICOM_RESULTS.name: DICOM_PACKAGES}
     found = {file: packages(file) - allowed - rooms.get(file.parent.name, set()) for file in files(CORE)}
     found[CLUSTER] -= {"distributed"}
     assert not too_many(found)
@@ -93,11 +94,11 @@ def test_the_core_imports_nothing_beyond_torch_and_what_slicer_bundles() -> None
 
 
 def test_what_needs_highdicom_is_loaded_by_nothing_else() -> None:
-    """And the one file that others open imports it later: it says what to do where it is missing."""
+    """And the two files that others open import it later: they say what to do where it is missing."""
     others = [*MODULE_FILES, DICOM_PLUGIN, *(file for file in OURS.values() if file.parent != DICOM_RESULTS)]
     assert not {file for file in loaded_with(others) if file.parent == DICOM_RESULTS}
-    door = loaded_with([DICOM_RESULTS / "files.py"])
-    assert not too_many({file: packages(file, at_load=True) & {"highdicom"} for file in door})
+    doors = loaded_with([DICOM_RESULTS / "files.py", DICOM_RESULTS / "sending.py"])
+    assert not too_many({file: packages(file, at_load=True) & DICOM_PACKAGES for file in doors})
 
 
 def test_the_trainer_touches_slicer_only_in_its_scene_and_panel() -> None:

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ACNetLib.commands.dicom import add_dicom_options, segmentation_asked_for
 from ACNetLib.commands.ecv import add_ecv_command
 from ACNetLib.commands.fit import add_fit_command
 from ACNetLib.commands.models import add_model_commands
@@ -108,15 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         help="native septal T1 of healthy volunteers, same scanner and sequence, in ms (default: the remembered one)",
     )
     classify.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
-    classify.add_argument(
-        "--dicom", action="store_true", help="write the result of a DICOM folder as DICOM objects, too"
-    )
-    classify.add_argument(
-        "--dicom-segmentation",
-        choices=("binary", "labelmap"),
-        default="binary",
-        help="how the segments of --dicom are stored (default binary; few viewers read label maps)",
-    )
+    add_dicom_options(classify)
     classify.add_argument(
         "--json", action="store_true", help="print result.json alone; files are written where --output is given"
     )
@@ -154,7 +147,8 @@ def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.t1map.t1_map import Reading
     from ACNetLib.ventricle.segments import read_segmentation
 
-    output = options.output if options.output or (options.json and not options.dicom) else CLASSIFIED
+    segmentation = segmentation_asked_for(options)
+    output = options.output if options.output or (options.json and segmentation is None) else CLASSIFIED
     if output is not None:
         require_empty_folder(output)
     given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
@@ -164,7 +158,7 @@ def _classify(options: argparse.Namespace) -> None:
     t1_maps = read_exam(options.inputs, reading)
     if options.sections is not None and len(t1_maps) > 1:
         raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one whose slices are counted.")
-    if options.dicom:
+    if segmentation is not None:
         from ACNetLib.dicom_results.files import require_dicom_results
 
         require_dicom_results(t1_maps)
@@ -182,10 +176,16 @@ def _classify(options: argparse.Namespace) -> None:
         lambda t1_map, progress: classifier.classify(t1_map, settings, progress),
         t1_maps,
     )
-    files = [] if output is None else _write(exam, output, options.dicom_segmentation if options.dicom else None)
+    files = [] if output is None else _write(exam, output, segmentation)
     if options.json:
         _print_json(exam)
-        return
+    else:
+        _print_exam(exam, t1_maps, files)
+    if options.stow is not None:
+        _send([file for file in files if file.suffix == ".dcm"], options.stow, quietly=options.json)
+
+
+def _print_exam(exam: StudyResult, t1_maps: Sequence[T1Map], files: Sequence[Path]) -> None:
     _print_table([(one_line(exam.maps[0].name), None, exam)])
     print(f"{reference_text(exam)} {study_septum_text(exam)}".strip())
     evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
@@ -242,6 +242,14 @@ def _write_dicom(exam: StudyResult, segmentation: SegmentationKind, folder: Path
     from ACNetLib.dicom_results.files import write_dicom_results
 
     return write_dicom_results(exam, folder, segmentation)
+
+
+def _send(files: Sequence[Path], url: str, quietly: bool) -> None:
+    from ACNetLib.dicom_results.sending import send
+
+    send(files, url)
+    if not quietly:
+        print(f"Sent to {url}: {len(files)} DICOM objects.")
 
 
 def _save_scene(exam: StudyResult, path: Path) -> None:

@@ -40,7 +40,7 @@ class CommandParser(argparse.ArgumentParser):
 def _silence_libraries() -> None:
     """What pydicom and its kin print of unusual files, values of the patient among it, is not for the user, who gets
     our own line."""
-    for library in ("pydicom", "highdicom"):
+    for library in ("pydicom", "highdicom", "dicomweb_client"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", module=library)
 

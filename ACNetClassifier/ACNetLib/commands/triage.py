@@ -6,14 +6,19 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ACNetLib.errors import ACNetError
+from ACNetLib.commands.dicom import add_dicom_options, segmentation_asked_for
+from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import require_writable
 from ACNetLib.inference.device import DEVICE_REQUESTS
 from ACNetLib.t1map.field_strength import field_strength_option
 from ACNetLib.triage.studies import IDENTIFY
+
+if TYPE_CHECKING:
+    from ACNetLib.triage.rows import Row
 
 WHEN_STOPPED = "Stopped. Run the same command again: studies that are done are kept."
 LONGEST_WAIT_S = 86_400.0
@@ -41,6 +46,7 @@ def add_triage_command(commands: argparse._SubParsersAction[Any]) -> None:
     )
     triage.add_argument("--reference-t1", metavar="MEAN[,SD]", help="as of acnet classify")
     triage.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
+    add_dicom_options(triage)
     triage.add_argument(
         "--watch", type=_seconds, metavar="SECONDS", help="go on, and look for new studies every so many seconds"
     )
@@ -89,6 +95,7 @@ def _triage(options: argparse.Namespace) -> None:
         options.prevalence,
         options.field,
         None if options.reference_t1 is None else parse_reference(options.reference_t1),
+        segmentation_asked_for(options),
     )
     if options.scheduler:
         workers = cluster_workers(options.scheduler)
@@ -101,9 +108,29 @@ def _triage(options: argparse.Namespace) -> None:
         rows = update_reading_list(folder, output, choices, options.identify, workers, report)
         if not as_json:
             print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
+        if options.stow is not None:
+            sent = _send(rows, choices.studies, options.stow, goes_on=options.watch is not None)
+            if sent and not as_json:
+                print(f"Sent to {options.stow}: {sent} {'study' if sent == 1 else 'studies'}.", flush=True)
         if options.watch is None:
             return
         time.sleep(options.watch)
+
+
+def _send(rows: Sequence[Row], studies: Path, url: str, goes_on: bool) -> int:
+    """The studies that were not sent yet; returns how many were sent. What fails is told, and tried again with the next
+    look for new studies.
+
+    Raises ACNetError with all that failed where nothing goes on.
+    """
+    from ACNetLib.triage.sending import send_new
+
+    sent, failures = send_new(rows, studies, url)
+    if failures and not goes_on:
+        raise ACNetError(*failures)
+    for failure in failures:
+        print(f"Not sent, tried again later: {one_line(failure)}", file=sys.stderr, flush=True)
+    return sent
 
 
 def _counted(rows: list[Any]) -> str:

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
 
 
-def require_dicom_results(t1_maps: Sequence[T1Map]) -> None:
-    """Raises ACNetError, before long work, where the results of these maps can't be written as DICOM."""
+def require_highdicom() -> None:
+    """Raises ACNetError where the package that writes DICOM objects is not installed."""
     if find_spec("highdicom") is None:
         raise ACNetError(
             "--dicom: the Python package highdicom is not installed; expected it, for it writes the DICOM objects. "
             'Install it (pip install "SlicerACNet[dicom]"), or leave --dicom out.'
         )
+
+
+def require_dicom_results(t1_maps: Sequence[T1Map]) -> None:
+    """Raises ACNetError, before long work, where the results of these maps can't be written as DICOM."""
+    require_highdicom()
     for t1_map in t1_maps:
         read_sources(t1_map)
 

@@ -20,6 +20,7 @@ from ACNetLib.triage.rows import Row
 from ACNetLib.triage.studies import Study
 
 if TYPE_CHECKING:
+    from ACNetLib.dicom_results.segmentation import SegmentationKind
     from ACNetLib.inference.classifier import Classifier
     from ACNetLib.inference.result import StudyResult
     from ACNetLib.reference.t1 import ReferenceT1
@@ -34,7 +35,9 @@ AGAIN = "Remove it and run the command again."
 
 @dataclass(frozen=True)
 class Choices:
-    """What holds for all studies, as the options of `acnet classify`. studies: the folder that holds theirs."""
+    """What holds for all studies, as the options of `acnet classify`. studies: the folder that holds theirs. dicom: how
+    segments are stored in DICOM objects; None where none are asked for.
+    """
 
     studies: Path
     model: str | None = None
@@ -42,6 +45,7 @@ class Choices:
     prevalence_dcm: float | None = None
     field_strength_tesla: float | None = None
     reference: ReferenceT1 | None = None
+    dicom: SegmentationKind | None = None
 
 
 def kept_row(study: Study, name: str, studies: Path) -> Row | None:
@@ -78,7 +82,6 @@ def _answered(study: Study, name: str, choices: Choices) -> Row:
     from ACNetLib.inference.exam import classify_exam, exam_reference, one_that_tells_its_field
     from ACNetLib.inference.pipeline import model_for_map
     from ACNetLib.inference.settings import Settings
-    from ACNetLib.report.files import write_result
     from ACNetLib.triage.study_folder import write_t1_maps
 
     t1_maps = _read(study, name, choices.field_strength_tesla)
@@ -87,10 +90,30 @@ def _answered(study: Study, name: str, choices: Choices) -> Row:
     classifier = _classifier(model, choices.device)
     settings = Settings(prevalence_dcm=choices.prevalence_dcm, reference=reference)
     result = classify_exam(lambda t1_map, progress: classifier.classify(t1_map, settings, progress), t1_maps)
-    write_result(result, choices.studies / name)
+    note = _write(result, choices.studies / name, choices.dicom if study.is_dicom else None)
     write_t1_maps(result, choices.studies / name)
     _write_thumbnail(result, choices.studies / name / THUMBNAIL)
-    return _row(result, name)
+    row = _row(result, name)
+    return replace(row, warnings=(*row.warnings, _without_names(note, study))) if note else row
+
+
+def _write(result: StudyResult, folder: Path, dicom: SegmentationKind | None) -> str:
+    """The files of a study. A study whose images no DICOM object can refer to is answered all the same: returned is why
+    it has none.
+    """
+    from ACNetLib.report.files import write_result
+
+    if dicom is None:
+        write_result(result, folder)
+        return ""
+    from ACNetLib.dicom_results.files import write_dicom_results
+
+    try:
+        write_result(result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom))
+    except ACNetError as error:
+        write_result(result, folder)
+        return f"No DICOM objects: {error}"
+    return ""
 
 
 def _read(study: Study, name: str, field_strength_tesla: float | None) -> tuple[T1Map, ...]:

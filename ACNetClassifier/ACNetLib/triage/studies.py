@@ -13,12 +13,13 @@ from typing import Literal
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 
+from ACNetLib import SOFTWARE
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES
 from ACNetLib.errors import ACNetError
 from ACNetLib.volumes.header import is_volume_file
 
-STUDY_TAGS = ["PatientID", "StudyInstanceUID", "PatientName", "Modality"]
+STUDY_TAGS = ["PatientID", "StudyInstanceUID", "PatientName", "Modality", "Manufacturer"]
 MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
 Identify = Literal["none", "id", "name"]
 IDENTIFY: tuple[Identify, ...] = ("none", "id", "name")
@@ -92,16 +93,19 @@ def _files(folder: Path, without: Path) -> Iterator[Path]:
 
 
 def _told(file: Path) -> tuple[str, str, str] | None:
-    """PatientID, StudyInstanceUID and PatientName; None for what is no DICOM image of MR.
+    """PatientID, StudyInstanceUID and PatientName; None for what is no DICOM image of MR, or a result of ours that came
+    back from a server.
 
     A damaged file is a study of its own, so that the list tells what is wrong with it.
     """
     try:
         with disable_value_validation():
             header = read_dataset(file, stop_before_pixels=True, specific_tags=STUDY_TAGS)
-            patient, study, name, modality = (str(header.get(tag) or "") for tag in STUDY_TAGS)
+            patient, study, name, modality, manufacturer = (str(header.get(tag) or "") for tag in STUDY_TAGS)
     except (InvalidDicomError, OSError):
         return None
     except (ACNetError, *ODD_VALUES):
         return "", f"damaged: {file}", ""
-    return (patient, study or f"in {file.parent}", name) if modality in MODALITIES else None
+    if modality not in MODALITIES or manufacturer == SOFTWARE:
+        return None
+    return patient, study or f"in {file.parent}", name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ def python_of(page: str) -> str:
 
 @pytest.mark.parametrize("page", [PAGE, API_PAGE], ids=["scripting", "api"])
 def test_the_python_of_a_page_runs_as_it_stands(page: str, tmp_path: Path) -> None:
-    (tmp_path / "T1_MAP").symlink_to(DCM.folder)
+    shutil.copytree(DCM.folder, tmp_path / "T1_MAP")
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "ACNetClassifier")}
     command = [sys.executable, "-c", python_of(page)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
