@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint mypy format docs models attention reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures fuzz kills clean
+.PHONY: demo test test-quick lint mypy format docs models attention reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital fuzz kills clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,11 @@ demo: $(READY)
 test: export OMP_NUM_THREADS := 1
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# The tests of the Python files that were changed since the last commit: Testing/quick.py.
+test-quick: export OMP_NUM_THREADS := 1
+test-quick: $(READY)
+	PYTHONPATH=Testing $(BIN)/python Testing/quick.py
 
 lint: mypy
 	$(BIN)/ruff check .
@@ -163,6 +168,10 @@ simulation-results: $(READY)
 # What the shipped models get wrong on patients of the second simulation: Documentation/localizer.md. Look at it.
 failures: $(MODELS)/abroad-3T/cases.csv
 	$(BIN)/python Documentation/failures.py $(MODELS)/abroad-3T Documentation/images/failures.png
+
+# A hospital's export becomes a reading list: Documentation/triage.md. Look at the picture.
+hospital: $(READY)
+	$(BIN)/python Documentation/hospital.py build/hospital
 
 # Patients of the second simulation: Documentation/abroad.md. Look at the picture.
 abroad-results: $(READY)

@@ -125,6 +125,29 @@ def make_view_pictures(panel: Panel, plain: DrawnView, second: DrawnView) -> Non
     side_by_side(done, plain.picture().resize((done.height, done.height))).save(SCREENSHOT, optimize=True)
 
 
+def make_list_picture(panel: Panel) -> None:
+    """Twelve simulated patients; a study is opened from the list."""
+    import qt
+
+    with TemporaryDirectory() as folder:
+        studies = Path(folder) / "studies"
+        simulate_cohort(Cohort(12, 0.4, 1.5, seed=9), studies, levels=("mid",))
+        answers = [str(studies / "images"), str(Path(folder) / "list")]
+        ask, qt.QFileDialog.getExistingDirectory = qt.QFileDialog.getExistingDirectory, lambda *_: answers.pop(0)
+        panel.ui.studiesFolderButton.click()
+        panel.ui.listFolderButton.click()
+        qt.QFileDialog.getExistingDirectory = ask
+        panel.ui.listCollapsibleButton.click()
+        panel.ui.listButton.click()
+        wait_until(lambda: not panel.module.widget.panel.making_list, 600)
+        panel.ui.listTable.item(0, 0).setCheckState(qt.Qt.Checked)
+        panel.ui.listTable.cellClicked.emit(1, 1)
+        panel.ui.listTable.selectRow(1)
+        panel.ui.studiesLabel.text, panel.ui.listLabel.text = "C:/studies", "C:/reading list"
+        panel.whole_picture("list")
+        panel.ui.listCollapsibleButton.click()
+
+
 def make_failed_picture(panel: Panel) -> None:
     """A control point beside the heart, so that most of a section would lie outside the map."""
     point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "left ventricle")
@@ -191,6 +214,7 @@ def main() -> None:
     slicer.mrmlScene.Clear(0)
     panel.ui.sampleButton.click()
     make_failed_picture(panel)
+    make_list_picture(panel)
     panel.module.unload()
 
 

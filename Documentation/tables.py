@@ -7,9 +7,10 @@ typed. Testing/extension/test_documentation.py fails when a page and its results
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -437,6 +438,34 @@ def abroad_separation() -> str:
     return markdown(["AUROC, DCM above normal, and spread of T1", "aim", "1.5 T", "3 T"], [*shapes, *maps, *spread])
 
 
+def fitting() -> str:
+    measured: Record = results("fitting")["results"]
+    header = ["", *(f"{kind} images" for kind in measured)]
+
+    def row(label: str, text: str, *keys: str) -> list[str]:
+        found = [reduce(operator.getitem, keys, each) for each in measured.values()]
+        return [label, *(text.format(value) for value in found)]
+
+    rows = [
+        row("a slice of 192 x 256", "{:.3f} s", "seconds_a_slice"),
+        row("the same with curve_fit", "{:.1f} s", "curve_fit_seconds_a_slice"),
+        row("times as fast", "{:.0f}", "ratio"),
+        row("difference to curve_fit, median", "{:.0e} ms", "difference_to_curve_fit_ms", "median"),
+    ]
+    for tissue in ("myocardium", "blood"):
+        rows += [
+            row(f"{tissue}: bias", "{:z.1f} ms", "error_ms", tissue, "bias"),
+            row(f"{tissue}: SD", "{:.1f} ms", "error_ms", tissue, "sd"),
+            row(f"{tissue}: SD that the fit says, median", "{:.1f} ms", "error_ms", tissue, "sd by the fit, median"),
+        ]
+    return markdown(header, rows)
+
+
+def fitting_bias() -> str:
+    read: Record = results("fitting")["reads_myocardium_of_1150_ms_as"]
+    return markdown(["sequence", "T1"], [[name, f"{t1_ms:.0f} ms"] for name, t1_ms in read.items()])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "abroad-shapes": abroad_shapes,
     "abroad-separation": abroad_separation,
@@ -453,10 +482,12 @@ TABLES: dict[str, Callable[[], str]] = {
             attention,
             masks,
             explanation,
+            fitting,
             outside,
             reading,
         )
     },
+    "fitting-bias": fitting_bias,
     "simulation-classes": partial(simulation_checks, ["AUROC"]),
     "simulation-realism": partial(simulation_checks, ["realism", "placement"]),
     "simulation-hearts": partial(

@@ -79,6 +79,17 @@ def a_study() -> Callable[..., StudyResult]:
     return made_up_study
 
 
+@pytest.fixture
+def three_slices(an_oblique_t1_map: T1Map) -> T1Map:
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(an_oblique_t1_map.array[[0, 1, 0]])
+    image.SetSpacing(an_oblique_t1_map.image.GetSpacing())
+    image.SetDirection(an_oblique_t1_map.image.GetDirection())
+    image.SetOrigin(an_oblique_t1_map.image.GetOrigin())
+    return replace(an_oblique_t1_map, image=image)
+
+
 def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probability_dcm: float = 0.91) -> StudyResult:
     from ACNetLib.inference.device import DeviceChoice
     from ACNetLib.inference.record import MapRecord, SectionRecord

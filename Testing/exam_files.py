@@ -43,3 +43,13 @@ def write_slice(file: Path, index: int, tilt_degrees: float = 0.0, **attributes:
         (float(source.PixelSpacing[0]), float(source.PixelSpacing[1])),
         **{"series": SERIES[index], "ImageComments": "Simulated T1 map", **attributes},
     )
+
+
+def write_sample(folder: Path, sample: Path, patient: str) -> None:
+    """A sample's files as somebody else's, with names that say nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, file in enumerate(sorted(sample.iterdir())):
+        dataset = pydicom.dcmread(file)
+        dataset.PatientID, dataset.PatientName = patient, f"{patient}^Anna"
+        dataset.StudyInstanceUID = f"1.2.3.{sum(map(ord, patient))}"
+        dataset.save_as(folder / f"{patient[-1]}{number}")

@@ -11,6 +11,7 @@ are started again in the same folder each time; at last they must come to the by
 from __future__ import annotations
 
 import argparse
+import getpass
 import multiprocessing
 import os
 import random
@@ -120,11 +121,15 @@ def kill_once(command: Command, folder: Path, number: signal.Signals, after_s: f
             problems.append(f"exit code {process.exitcode}: {said.strip().splitlines()[-1:]}")
         if "Traceback" in said:
             problems.append(f"a traceback: {said.strip().splitlines()[-1]}")
-        left = [path for pattern in (".writing-*", ".acnet-*") for path in folder.rglob(pattern)]
-        left += (folder / "tmp").iterdir()
+        left = {*folder.rglob(".writing-*"), *(folder / "tmp").iterdir()} - {folder / "tmp" / own_cache_of_pytorch()}
         problems += [f"left behind: {path.relative_to(folder)}" for path in left]
     problems += command.problems(folder)
     return process.exitcode == 0, problems
+
+
+def own_cache_of_pytorch() -> str:
+    """PyTorch 2.13 makes it with the first optimizer of a process, one for all processes of a user, and keeps it."""
+    return f"torchinductor_{getpass.getuser()}"
 
 
 def is_group_left(group: int) -> bool:

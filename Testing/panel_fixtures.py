@@ -87,7 +87,8 @@ def a_module(host: None, a_classifier: StandInClassifier) -> Iterator[Any]:
     yield module
     a_classifier.may_answer.set()
     wait_until(lambda: not module.widget.panel.running)
-    module.unload()
+    if hasattr(slicer.modules, "acnetclassifier"):
+        module.unload()
     slicer.mrmlScene.Clear(0)
 
 

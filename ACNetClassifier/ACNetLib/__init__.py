@@ -2,3 +2,5 @@
 
 __version__ = "0.1.0"
 """Of the whole extension; pyproject.toml takes it from here, for in Slicer an extension is no Python package."""
+SOFTWARE = "SlicerACNet"
+"""How results, reports and DICOM objects name it."""

@@ -11,10 +11,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.interrupts import interrupts_wait
 
 UNFINISHED = ".writing-"
 """How the names of unfinished files and folders begin. They are left behind only by a process that was killed."""
@@ -91,7 +93,8 @@ def require_writable(*paths: Path | None) -> None:
     """Raise ACNetError unless each file can be written there: asked before long work. Nothing is left behind."""
     for path in paths:
         if path is not None:
-            _try_writing(path)
+            with interrupts_wait():
+                _try_writing(path)
 
 
 def _try_writing(path: Path) -> None:
@@ -142,7 +145,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with interrupts_wait():
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -157,15 +161,33 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     if is_there:
         for left in folder.iterdir():  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
+        temporary.mkdir(parents=True)
         yield temporary
         if is_there:
             _move_all(temporary, folder)
         else:
             temporary.replace(folder)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with interrupts_wait():
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def temporary_folder(place: Path | None = None) -> Iterator[Path]:
+    """A new folder, in `place` or among the system's temporary files, that goes with the block.
+
+    Python's own (3.11) stays when Ctrl-C or SIGTERM comes while it is made or removed.
+    """
+    made = None
+    try:
+        with interrupts_wait():
+            made = TemporaryDirectory(prefix=UNFINISHED, dir=place)
+        yield Path(made.name)
+    finally:
+        if made is not None:
+            with interrupts_wait():
+                made.cleanup()
 
 
 def _move_all(source: Path, target: Path) -> None:

@@ -95,6 +95,10 @@ class DicomDatabase:
     def fileForInstance(self, instance: str) -> str:
         return next((file for file in self._headers if self.fileValue(file, "0008,0018") == instance), "")
 
+    def seriesForStudy(self, study: str) -> list[str]:
+        files = [file for file in self._headers if self.fileValue(file, "0020,000D") == study]
+        return list(dict.fromkeys(self.fileValue(file, "0020,000E") for file in files))
+
     def filesForSeries(self, series: str, hits: int = -1) -> list[str]:
         files = [file for file in self._headers if self.fileValue(file, "0020,000E") == series]
         return files if hits < 0 else files[:hits]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -10,15 +11,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ACNetLib.commands.ecv import add_ecv_command
+from ACNetLib.commands.fit import add_fit_command
 from ACNetLib.commands.models import add_model_commands
 from ACNetLib.commands.parser import (
     CommandParser,
     add_spacing_option,
     add_version,
     interrupted_before_work,
-    interrupts_wait,
     point,
     run_command,
+    whole_numbers,
 )
 from ACNetLib.commands.reference import add_reference_commands
 from ACNetLib.commands.triage import add_triage_command
@@ -28,10 +31,12 @@ from ACNetLib.inference.device import DEVICE_REQUESTS
 from ACNetLib.inference.pipeline import load_pipeline, model_for_map
 from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.settings import Settings
+from ACNetLib.interrupts import interrupts_wait
 from ACNetLib.report.wording import reference_text, share_text, study_septum_text, verdict_rule
 from ACNetLib.t1map.field_strength import field_strength_option
 
 if TYPE_CHECKING:
+    from ACNetLib.dicom_results.segmentation import SegmentationKind
     from ACNetLib.inference.classifier import Classifier
     from ACNetLib.inference.record import StudyRecord
     from ACNetLib.inference.result import StudyResult
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from ACNetLib.t1map.t1_map import T1Map
 
 COMMAND = "acnet"
+CLASSIFIED = Path("acnet-result")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,13 +86,13 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-field-mismatch", action="store_true", help="accept a model for another field; marked as not valid"
     )
     classify.add_argument(
-        "--series", type=_numbers, default=(), metavar="N,N,...", help="DICOM series to classify, of one exam"
+        "--series", type=whole_numbers, default=(), metavar="N,N,...", help="DICOM series to classify, of one exam"
     )
     classify.add_argument(
         "--leave-out", type=_names, default=(), metavar="NAME,NAME,...", help="files of the DICOM folder not to read"
     )
     classify.add_argument(
-        "--sections", type=_numbers, metavar="N,N,...", help="only these of one T1 map, counted from 0"
+        "--sections", type=whole_numbers, metavar="N,N,...", help="only these of one T1 map, counted from 0"
     )
     classify.add_argument("--post-contrast", action="store_true", help="accept a map from after contrast")
     classify.add_argument(
@@ -96,34 +102,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     classify.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
     classify.add_argument(
-        "--dicom", action="store_true", help="write the result of a DICOM folder as DICOM SEG and SR, too"
+        "--dicom", action="store_true", help="write the result of a DICOM folder as DICOM objects, too"
     )
-    _add_common(classify, default_output="acnet-result")
-    classify.set_defaults(run=_classify)
+    classify.add_argument(
+        "--dicom-segmentation",
+        choices=("binary", "labelmap"),
+        default="binary",
+        help="how the segments of --dicom are stored (default binary; few viewers read label maps)",
+    )
+    classify.add_argument(
+        "--json", action="store_true", help="print result.json alone; files are written where --output is given"
+    )
+    _add_common(classify, CLASSIFIED)
+    classify.set_defaults(run=_classify, output=None)
 
     demo = commands.add_parser("demo", help="classify the shipped simulated patients")
-    _add_common(demo, default_output="acnet-demo")
+    _add_common(demo, Path("acnet-demo"))
     demo.set_defaults(run=_demo)
 
     add_triage_command(commands)
+    add_fit_command(commands)
+    add_ecv_command(commands)
     add_reference_commands(commands)
     add_model_commands(commands)
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser, default_output: str) -> None:
+def _add_common(parser: argparse.ArgumentParser, default_output: Path) -> None:
     parser.add_argument("--model", help="name of a model or a model file (default: the one for the field strength)")
     parser.add_argument("--device", default="auto", choices=DEVICE_REQUESTS)
     parser.add_argument(
-        "--output", type=Path, default=Path(default_output), help=f"new or empty folder (default {default_output})"
+        "--output", type=Path, default=default_output, help=f"new or empty folder (default {default_output})"
     )
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"found '{text}'; expected numbers, such as 3 or 3,5,7") from None
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -137,7 +147,9 @@ def _classify(options: argparse.Namespace) -> None:
     from ACNetLib.t1map.t1_map import Reading
     from ACNetLib.ventricle.segments import read_segmentation
 
-    require_empty_folder(options.output)
+    output = options.output if options.output or (options.json and not options.dicom) else CLASSIFIED
+    if output is not None:
+        require_empty_folder(output)
     given = parse_reference(options.reference_t1) if options.reference_t1 is not None else None
     reading = Reading(
         options.series, options.post_contrast, options.field, tuple(options.leave_out), tuple(options.spacing)
@@ -163,7 +175,10 @@ def _classify(options: argparse.Namespace) -> None:
         lambda t1_map, progress: classifier.classify(t1_map, settings, progress),
         t1_maps,
     )
-    files = _write(exam, options.output, with_dicom=options.dicom)
+    files = [] if output is None else _write(exam, output, options.dicom_segmentation if options.dicom else None)
+    if options.json:
+        _print_json(exam)
+        return
     _print_table([(one_line(exam.maps[0].name), None, exam)])
     print(f"{reference_text(exam)} {study_septum_text(exam)}".strip())
     evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
@@ -172,6 +187,12 @@ def _classify(options: argparse.Namespace) -> None:
     for warning in exam.warnings:
         print(one_line(f"Note: {warning}"))
     _print_files(files)
+
+
+def _print_json(exam: StudyResult) -> None:
+    from ACNetLib.report.files import result_values
+
+    print(json.dumps(result_values(exam), indent=2, allow_nan=False))
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -200,18 +221,20 @@ def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: Reference
     return load_pipeline(options.model or model_for_map(t1_map, reference), device=options.device)
 
 
-def _write(exam: StudyResult, folder: Path, with_dicom: bool = False) -> list[Path]:
-    """All files of the result; the scene only where Slicer's Python packages are installed."""
+def _write(exam: StudyResult, folder: Path, dicom: SegmentationKind | None = None) -> list[Path]:
+    """All files of the result; the scene only where Slicer's Python packages are installed. dicom: None for no DICOM
+    objects.
+    """
     from ACNetLib.report.files import write_result
 
     save_scene = partial(_save_scene, exam) if find_spec("slicer") else None
-    return write_result(exam, folder, save_scene, partial(_write_dicom, exam) if with_dicom else None)
+    return write_result(exam, folder, save_scene, partial(_write_dicom, exam, dicom) if dicom else None)
 
 
-def _write_dicom(exam: StudyResult, folder: Path) -> list[Path]:
+def _write_dicom(exam: StudyResult, segmentation: SegmentationKind, folder: Path) -> list[Path]:
     from ACNetLib.dicom_results.files import write_dicom_results
 
-    return write_dicom_results(exam, folder)
+    return write_dicom_results(exam, folder, segmentation)
 
 
 def _save_scene(exam: StudyResult, path: Path) -> None:

@@ -81,6 +81,14 @@ def point(text: str) -> tuple[float, float, float]:
     return x, y, z
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """An option's whole numbers with commas between."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected numbers, such as 3 or 3,5,7") from None
+
+
 def seed(text: str) -> int:
     """An option's seed of random numbers."""
     if not text.isascii() or not text.isdigit() or len(text) > 9:
@@ -119,20 +127,6 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
             print(f"{parser.prog}: {line}", file=sys.stderr)
         return USER_ERROR
     return 0
-
-
-@contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Ctrl-C and SIGTERM come after the block. Within the import of VTK's modules (slicer-core 5.13) they would end in
-    an ImportError or a crash."""
-    if os.name != "posix":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -16,11 +17,17 @@ from ACNetLib.triage.studies import IDENTIFY
 
 WHEN_STOPPED = "Stopped. Run the same command again: studies that are done are kept."
 LONGEST_WAIT_S = 86_400.0
+LIST_SUFFIX = ".txt"
 
 
 def add_triage_command(commands: argparse._SubParsersAction[Any]) -> None:
     triage = commands.add_parser("triage", help="classify the studies of a folder; the reading list has DCM first")
-    triage.add_argument("folder", type=Path, metavar="FOLDER", help="of DICOM images in any order, or of volume files")
+    triage.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="of DICOM images in any order, or of volume files; or a .txt file that lists DICOM images, a path a line",
+    )
     triage.add_argument(
         "--output", type=Path, required=True, metavar="LIST", help="new folder, or that of a list to bring up to date"
     )
@@ -37,6 +44,7 @@ def add_triage_command(commands: argparse._SubParsersAction[Any]) -> None:
     triage.add_argument(
         "--watch", type=_seconds, metavar="SECONDS", help="go on, and look for new studies every so many seconds"
     )
+    triage.add_argument("--progress", choices=("text", "json"), default="text", help="json: one event a line")
     where = triage.add_mutually_exclusive_group()
     where.add_argument("--processes", type=_count, metavar="N", help="on this computer (default: one a core)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster, such as tcp://host:8786")
@@ -70,7 +78,7 @@ def _triage(options: argparse.Namespace) -> None:
 
     folder, output = options.folder.resolve(), options.output.resolve()
     require_writable(output / LIST_FILE)
-    if not folder.is_dir():
+    if not (folder.is_dir() or (folder.is_file() and folder.suffix.lower() == LIST_SUFFIX)):
         raise ACNetError(f"{options.folder}: there is no such folder; expected one with studies.")
     if options.prevalence is not None:
         check_prevalence(options.prevalence)
@@ -87,9 +95,12 @@ def _triage(options: argparse.Namespace) -> None:
     else:
         on_gpu = choose_device(options.device).device != "cpu"
         workers = local_workers(1 if on_gpu else options.processes)
+    as_json = options.progress == "json"
     while True:
-        rows = update_reading_list(folder, output, choices, options.identify, workers, _Progress())
-        print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
+        report = _print_event if as_json else _Progress()
+        rows = update_reading_list(folder, output, choices, options.identify, workers, report)
+        if not as_json:
+            print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
         if options.watch is None:
             return
         time.sleep(options.watch)
@@ -100,6 +111,10 @@ def _counted(rows: list[Any]) -> str:
     for row in rows:
         counts[row.answer] = counts.get(row.answer, 0) + 1
     return ", ".join(f"{count} {answer}" for answer, count in counts.items()) or "no study found"
+
+
+def _print_event(done: int, of: int, seconds_left: float | None) -> None:
+    print(json.dumps({"event": "studies", "done": done, "of": of, "seconds_left": seconds_left}), flush=True)
 
 
 class _Progress:

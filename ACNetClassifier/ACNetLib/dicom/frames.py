@@ -28,6 +28,7 @@ FUNCTIONAL_GROUPS = {
     "ParametricMapFrameTypeSequence": ("FrameType",),
     "MREchoSequence": ("EffectiveEchoTime",),
     "MRModifierSequence": ("InversionTimes",),
+    "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime",),
     "ContrastBolusUsageSequence": ("ContrastBolusAgentAdministered",),
     "SegmentIdentificationSequence": ("ReferencedSegmentNumber",),
 }
@@ -133,16 +134,21 @@ def stack_sections(sections: list[Section], name: str) -> tuple[list[Section], f
 def build_image(sections: list[Section], distance_mm: float) -> tuple[sitk.Image, tuple[str, ...]]:
     """The stacked sections as one 3-D float32 image in ms, or in the unit of their stored values, and warnings."""
     pixels, padded = read_sections(sections)
-    first = sections[0]
-    row_axis, column_axis = first.orientation[:3], first.orientation[3:]
-    between_rows, between_columns = first.pixel_spacing.tolist()
-    image = sitk.GetImageFromArray(np.stack(pixels))
-    image.SetOrigin(first.position.tolist())
-    image.SetSpacing((between_columns, between_rows, distance_mm))
-    image.SetDirection(np.column_stack([row_axis, column_axis, first.normal]).ravel().tolist())
+    image = placed_image(np.stack(pixels), sections[0], distance_mm)
     if not padded:
         return image, ()
     return image, (f"By its header (PixelPaddingValue), {padded} of its pixels have no value; they were set to 0.",)
+
+
+def placed_image(values: np.ndarray, first: Section, distance_mm: float) -> sitk.Image:
+    """Values (section, row, column) as a 3-D image in the place of stacked sections."""
+    row_axis, column_axis = first.orientation[:3], first.orientation[3:]
+    between_rows, between_columns = first.pixel_spacing.tolist()
+    image = sitk.GetImageFromArray(values)
+    image.SetOrigin(first.position.tolist())
+    image.SetSpacing((between_columns, between_rows, distance_mm))
+    image.SetDirection(np.column_stack([row_axis, column_axis, first.normal]).ravel().tolist())
+    return image
 
 
 def _check_geometry(section: Section) -> None:

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import temporary_folder
 
 LARGEST_FILE_BYTES = 1_000_000_000
 LARGEST_PIXEL_COUNT = 2**26  # 1024 x 1024 x 64
@@ -76,8 +76,8 @@ def decoded_in_child(file: Path, seconds: float = CHILD_SECONDS) -> np.ndarray:
 
     Raises ACNetError when it fails, ends by itself or takes too long.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "pixels.npy"
+    with temporary_folder() as folder:
+        target = folder / "pixels.npy"
         python = shutil.which("PythonSlicer") or sys.executable  # Slicer's own executable is no Python
         arguments = [python, "-m", CHILD, str(file.absolute()), str(target), str(CHILD_BYTES)]
         paths = os.pathsep.join([str(CHILD_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -28,7 +28,7 @@ from ACNetLib.dicom.frames import Section, frame_headers, read_section, stack_se
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.pixels import LOSSY_SYNTAXES, ODD_VALUES, odd_values_refused, require_decoder, unreadable
 from ACNetLib.dicom.score import HeaderScore, judge_header
-from ACNetLib.dicom.values import PADDING, PADDING_LIMITS, number_of, scale_of
+from ACNetLib.dicom.values import PADDING, PADDING_LIMITS, PHILIPS, number_of, scale_of
 
 HEADER_TAGS = [
     "ImageType",
@@ -51,6 +51,9 @@ HEADER_TAGS = [
     "MagneticFieldStrength",
     "EchoTime",
     "InversionTime",
+    "TriggerTime",
+    "ProtocolName",
+    "SequenceName",
     "PhotometricInterpretation",
     "BitsAllocated",
     "PixelRepresentation",
@@ -198,7 +201,7 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
     """
     try:
         with disable_value_validation():  # pydicom logs the values that it complains of
-            header = read_dataset(file, stop_before_pixels=True, specific_tags=HEADER_TAGS)
+            header = read_dataset(file, stop_before_pixels=True, specific_tags=[*HEADER_TAGS, *PHILIPS])
             kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
             is_image = "Rows" in header or kind is None or kind in IMAGE_STORAGE
     except InvalidDicomError:

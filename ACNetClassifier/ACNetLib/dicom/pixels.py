@@ -6,7 +6,6 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +31,7 @@ from pydicom.uid import (
 from ACNetLib.dicom.guard import pixels_of, read_dataset
 from ACNetLib.dicom.values import padding_in, scale_of
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import temporary_folder
 
 if TYPE_CHECKING:
     from ACNetLib.dicom.frames import Section
@@ -151,7 +151,7 @@ def _decoded_by_gdcm(dataset: FileDataset, syntax: UID) -> np.ndarray:
     plain.SOPClassUID, plain.SOPInstanceUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage, generate_uid()
     plain.file_meta = FileMetaDataset()
     plain.file_meta.TransferSyntaxUID = syntax
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "pixels.dcm"
+    with temporary_folder() as folder:
+        file = folder / "pixels.dcm"
         plain.save_as(file, enforce_file_format=True)
         return sitk.GetArrayFromImage(sitk.ReadImage(str(file), imageIO="GDCMImageIO"))

@@ -25,6 +25,8 @@ from ACNetLib.dicom.values import TIME_UNITS_MS, mapping_of, unit_of, values_of
 # A sign alone reaches it only where scanners give it to nothing but the map: raw MOLLI series too are called "T1Map".
 T1_MAP_SCORE = 3
 
+T1_MAP_TYPES = {"T1 MAP", "T1MAP", "T1_MAP"}
+"""Values of ImageType that scanners give to nothing else."""
 OTHER_QUANTITIES = {
     "T2": "T2",
     "T2STAR": "T2*",
@@ -87,7 +89,7 @@ def judge_header(header: pydicom.Dataset, post_contrast: bool = False) -> Header
 
     With `post_contrast`, contrast does not speak against the image.
     """
-    signs, others, contrast = _signs(header), _other_images(header), _contrast(header)
+    signs, others, contrast = _signs(header), _other_images(header), contrast_in(header)
     points = sum(points for points, _ in signs + others)
     reasons = [f"{reason} ({value:+d})" for value, reason in signs + others]
     after_contrast = contrast is not None and not others and points >= T1_MAP_SCORE
@@ -103,7 +105,7 @@ def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
     image_type = _image_type(header)
     description = str(header.get("SeriesDescription", "")).strip()
     signs = []
-    if {"T1 MAP", "T1MAP", "T1_MAP"}.intersection(image_type):
+    if T1_MAP_TYPES.intersection(image_type):
         signs.append((3, "ImageType T1 MAP"))
     if re.search(r"_MOCO_T1$", description, re.IGNORECASE):
         signs.append((3, "SeriesDescription ends in _MOCO_T1"))
@@ -155,7 +157,7 @@ def _other_images(header: pydicom.Dataset) -> list[tuple[int, str]]:
     return others
 
 
-def _contrast(header: pydicom.Dataset) -> str | None:
+def contrast_in(header: pydicom.Dataset) -> str | None:
     """What tells that the image is from after contrast."""
     administered = str(header.get("ContrastBolusAgentAdministered", "")).upper()
     if administered != "NO":

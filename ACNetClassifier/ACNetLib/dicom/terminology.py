@@ -16,6 +16,8 @@ ANATOMICAL_STRUCTURE: Code = ("SCT", "123037004", "Anatomical Structure")
 TISSUE: Code = ("SCT", "85756007", "Tissue")
 SALIENCY: Code = ("DCM", "130404", "Saliency")
 LEFT_VENTRICLE: Code = ("SCT", "87878005", "Left ventricle")
+HEART: Code = ("SCT", "80891009", "Heart")
+NO_UNITS: Code = ("UCUM", "1", "no units")
 
 
 @dataclass(frozen=True)

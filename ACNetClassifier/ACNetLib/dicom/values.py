@@ -16,6 +16,10 @@ TIME_UNITS_MS = {"ms": 1.0, "s": 1000.0}  # UCUM
 PADDING = ("PixelPaddingValue", "FloatPixelPaddingValue", "DoubleFloatPixelPaddingValue")
 PADDING_LIMITS = ("PixelPaddingRangeLimit", "FloatPixelPaddingRangeLimit", "DoubleFloatPixelPaddingRangeLimit")
 
+# Private attributes of Philips: the creators of their blocks, the delay after the prepulse (ms), the scale slope.
+PHILIPS_PREPULSE_DELAY, PHILIPS_SCALE_SLOPE = 0x2001101B, 0x2005100E
+PHILIPS = (0x20010010, 0x20050010, PHILIPS_PREPULSE_DELAY, PHILIPS_SCALE_SLOPE)
+
 
 @dataclass(frozen=True)
 class Scale:

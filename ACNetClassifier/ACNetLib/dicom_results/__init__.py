@@ -1,1 +1,1 @@
-"""A study's result as DICOM objects, a segmentation of each T1 map and a structured report, by the extra highdicom."""
+"""A study's result as DICOM objects, by the extra highdicom: segmentations, parametric maps, a structured report."""

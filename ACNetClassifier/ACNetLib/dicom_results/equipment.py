@@ -7,13 +7,14 @@ from typing import Any
 from highdicom.sr import CodedConcept
 from pydicom.uid import generate_uid
 
-from ACNetLib import __version__
+from ACNetLib import SOFTWARE, __version__
 from ACNetLib.dicom.terminology import Code
-from ACNetLib.report.files import SOFTWARE
 
 DEVICE_UID = generate_uid(entropy_srcs=[SOFTWARE, __version__])
 """The same wherever this version runs."""
 UTF_8 = "ISO_IR 192"
+OUR_SCHEME = "99ACNET"
+"""For what the standard has no code for."""
 
 
 def coded(code: Code) -> CodedConcept:

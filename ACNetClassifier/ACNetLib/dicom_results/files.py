@@ -1,4 +1,4 @@
-"""A study's result as DICOM files: a segmentation of each T1 map and one structured report.
+"""A study's result as DICOM files: segmentation and parametric maps of each T1 map, and one structured report.
 
 What they hold is told in Documentation/dicom-results.md.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
@@ -17,6 +18,9 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.t1map.t1_map import T1Map
+
+if TYPE_CHECKING:
+    from ACNetLib.dicom_results.segmentation import SegmentationKind
 
 
 def require_dicom_results(t1_maps: Sequence[T1Map]) -> None:
@@ -30,23 +34,25 @@ def require_dicom_results(t1_maps: Sequence[T1Map]) -> None:
         read_sources(t1_map)
 
 
-def write_dicom_results(study: StudyResult, folder: Path) -> list[Path]:
+def write_dicom_results(study: StudyResult, folder: Path, kind: SegmentationKind = "binary") -> list[Path]:
     """Write the DICOM objects of a study into `folder`, with new UIDs, and return the files.
 
-    Patient and study are those of the images that the T1 maps were read from, values as they stand there. Raises
-    ACNetError when these can't be taken over, and when `folder` holds anything already.
+    kind: how segments are stored. Patient and study are those of the images that the T1 maps were read from, values as
+    they stand there. Raises ACNetError when these can't be taken over, and when `folder` holds anything already.
     """
     from ACNetLib.dicom_results.measurement_report import report_of
-    from ACNetLib.dicom_results.segmentation import segmentation_of
+    from ACNetLib.dicom_results.parametric_maps import QUANTITIES, parametric_map_of
+    from ACNetLib.dicom_results.segmentation import segmentations_of
 
     with disable_value_validation(), atomic_folder(folder) as room:
         sources = [read_sources(images.t1_map) for images in study.images]
-        segmentations = [segmentation_of(study, index, each) for index, each in enumerate(sources)]
-        numbers = [""] if len(segmentations) == 1 else [f"-{number}" for number in range(1, len(segmentations) + 1)]
-        objects: dict[str, Dataset] = {
-            f"segmentation{number}.dcm": each for number, each in zip(numbers, segmentations, strict=True)
-        }
-        objects["report.dcm"] = report_of(study, sources, segmentations)
+        objects: dict[str, Dataset] = {}
+        for index, each in enumerate(sources):
+            of_map: dict[str, Dataset] = dict(segmentations_of(study, index, each, kind))
+            of_map |= {quantity.name: parametric_map_of(study, index, quantity, each) for quantity in QUANTITIES}
+            number = "" if len(sources) == 1 else f"-{index + 1}"
+            objects |= {f"{name}{number}.dcm": dataset for name, dataset in of_map.items()}
+        objects["report.dcm"] = report_of(study, sources, list(objects.values()))
         for name, dataset in objects.items():
             dataset.save_as(room / name, enforce_file_format=True, overwrite=False)
     return [folder / name for name in objects]

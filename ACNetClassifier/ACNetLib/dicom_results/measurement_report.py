@@ -27,22 +27,19 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
-from ACNetLib import __version__
+from ACNetLib import SOFTWARE, __version__
 from ACNetLib.dicom.terminology import LEFT_VENTRICLE, PARTS_OF_THE_VENTRICLE, Code
-from ACNetLib.dicom_results.equipment import DEVICE_UID, coded, identity
+from ACNetLib.dicom_results.equipment import DEVICE_UID, OUR_SCHEME, coded, identity
 from ACNetLib.dicom_results.sources import SourceImages
 from ACNetLib.inference.probability import SCOPE, Verdict
 from ACNetLib.inference.record import Slice, StudyRecord
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.models.card import INTENDED_USE
-from ACNetLib.report.files import SOFTWARE
 from ACNetLib.report.wording import reference_text, share_text, verdict_rule
 from ACNetLib.ventricle.aha import Segment
 from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL
 
 SERIES_NUMBER = 9000
-OUR_SCHEME = "99ACNET"
-"""DICOM has no code for these two."""
 PROBABILITY: Code = (OUR_SCHEME, "PROBABILITY_DCM", "Probability of dilated cardiomyopathy")
 VERDICT: Code = (OUR_SCHEME, "VERDICT", "Verdict of ACNet")
 VERDICTS: dict[Verdict, Code] = {
@@ -55,8 +52,10 @@ MYOCARDIUM, SEPTUM = (PARTS_OF_THE_VENTRICLE[label].kind for label in (MYOCARDIU
 TRAINED_ON_SIMULATION = "The models were trained on simulated T1 maps only and have never seen a patient."
 
 
-def report_of(study: StudyResult, sources: Sequence[SourceImages], segmentations: Sequence[Dataset]) -> Dataset:
-    """The report of a study. sources, segmentations: of each of its maps. A slice that was left out is not in it."""
+def report_of(study: StudyResult, sources: Sequence[SourceImages], others: Sequence[Dataset]) -> Dataset:
+    """The report of a study. sources: of each of its maps. others: the objects of the result beside it, which it names
+    as evidence. A slice that was left out is not in it.
+    """
     device = DeviceObserverIdentifyingAttributes(
         DEVICE_UID, name=SOFTWARE, manufacturer_name=SOFTWARE, model_name=f"{SOFTWARE} {__version__}"
     )
@@ -72,7 +71,7 @@ def report_of(study: StudyResult, sources: Sequence[SourceImages], segmentations
     headers = [header for each in sources for header in each.headers]
     scheme = CodingSchemeIdentificationItem(OUR_SCHEME, name=SOFTWARE, responsible_organization=SOFTWARE)
     return Comprehensive3DSR(
-        [*headers, *segmentations],
+        [*headers, *others],
         content[0],
         is_complete=True,
         coding_schemes=[scheme],

@@ -1,9 +1,10 @@
-"""The ventricle's parts and the attention bands on a T1 map as a DICOM segmentation."""
+"""The ventricle's parts and the attention bands on a T1 map as DICOM segmentations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
@@ -11,17 +12,16 @@ from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, Segmentation
 from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
 
-from ACNetLib import __version__
+from ACNetLib import SOFTWARE, __version__
 from ACNetLib.dicom.terminology import ATTENTION, NO_CODE, PARTS_OF_THE_VENTRICLE, Terminology
 from ACNetLib.dicom_results.equipment import coded, identity
-from ACNetLib.dicom_results.sources import SourceImages
-from ACNetLib.errors import ACNetError
+from ACNetLib.dicom_results.sources import SOURCE_ERRORS, SourceImages
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.report.files import SOFTWARE
 from ACNetLib.ventricle.labels import CAVITY_LABEL, LABEL_NAMES, MYOCARDIUM_LABEL, SEPTUM_LABEL
 
-SERIES_NUMBER = 9001
+SERIES_NUMBER, BANDS_SERIES_NUMBER = 9001, 9301
+SegmentationKind = Literal["binary", "labelmap"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,28 +35,43 @@ class Segment:
     with_a_person: bool = False
 
 
-def segmentation_of(study: StudyResult, index: int, sources: SourceImages) -> Segmentation:
-    """The segments that occur on one of the study's maps, on the map's own pixels.
+def segmentations_of(
+    study: StudyResult, index: int, sources: SourceImages, kind: SegmentationKind
+) -> dict[str, Segmentation]:
+    """The segments that occur on one of the study's maps, on the map's own pixels, by the names of their files.
 
-    Raises ACNetError where highdicom can't take the map's images as sources.
+    A label map has one segment a pixel, and the bands lie on the ventricle: as label maps they are two objects. Raises
+    ACNetError where highdicom can't take the map's images as sources.
     """
-    segments = [each for each in (*_parts(study, index), *_bands(study, index)) if each.pixels.any()]
+    parts, bands = (
+        [each for each in segments if each.pixels.any()] for segments in (_parts(study, index), _bands(study, index))
+    )
+    name = study.maps[index].name
+    if kind == "binary":
+        return {"segmentation": _segmentation((*parts, *bands), kind, SERIES_NUMBER + index, sources, name)}
+    found = {"segmentation": (parts, SERIES_NUMBER), "attention-bands": (bands, BANDS_SERIES_NUMBER)}
+    return {
+        file: _segmentation(segments, kind, number + index, sources, name)
+        for file, (segments, number) in found.items()
+        if segments
+    }
+
+
+def _segmentation(
+    segments: Sequence[Segment], kind: SegmentationKind, number: int, sources: SourceImages, map_name: str
+) -> Segmentation:
     try:
         segmentation = Segmentation(
             sources.as_one_stack(),
             np.stack([each.pixels for each in segments], axis=-1).astype(np.uint8),
-            SegmentationTypeValues.BINARY,
+            SegmentationTypeValues(kind.upper()),
             [_description(number, each) for number, each in enumerate(segments, start=1)],
             content_label="ACNET",
             content_description="Left ventricle and attention, research only",
-            **identity(SERIES_NUMBER + index, 1, "ACNet segmentation, research only"),
+            **identity(number, 1, "ACNet segmentation, research only"),
         )
-    except (AttributeError, LookupError, ValueError) as error:  # their text may hold values of the patient
-        raise ACNetError(
-            f"--dicom: a DICOM segmentation can't refer to the images of {study.maps[index].name}; expected MR images "
-            "of one frame, or one Enhanced MR or Parametric Map object, whose attributes are complete and valid. "
-            "Export them again from their source, or leave --dicom out."
-        ) from error
+    except SOURCE_ERRORS as error:
+        raise sources.refused(map_name, "segmentation") from error
     sources.refer(segmentation)
     return segmentation
 

@@ -26,6 +26,8 @@ MAY_BE_EMPTY = (
     "StudyTime",
 )
 """The standard wants these in every object, if without a value; pseudonymized images often lack them."""
+SOURCE_ERRORS = (AttributeError, LookupError, ValueError)
+"""What highdicom raises of images that it can't take as sources; the text may hold values of the patient."""
 ORIENTATION_AND_SPACING = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 
 
@@ -70,15 +72,23 @@ class SourceImages:
             each.ImageOrientationPatient = first.ImageOrientationPatient
         return copies
 
-    def refer(self, segmentation: Dataset) -> None:
-        """Lets a segmentation of `as_one_stack` refer to the series and the frames as they are."""
+    def refused(self, map_name: str, kind: str) -> ACNetError:
+        """That no object of this kind can be made of the images of a map."""
+        return ACNetError(
+            f"--dicom: a DICOM {kind} can't refer to the images of {map_name}; expected MR images of one frame, or one "
+            "Enhanced MR or Parametric Map object, whose attributes are complete and valid. Export them again from "
+            "their source, or leave --dicom out."
+        )
+
+    def refer(self, derived: Dataset) -> None:
+        """Lets an object made of `as_one_stack` refer to the series and the frames as they are."""
         by_series: dict[str, list[Dataset]] = {}
-        for header, reference in zip(self.headers, segmentation.SourceImageSequence, strict=True):
+        for header, reference in zip(self.headers, derived.SourceImageSequence, strict=True):
             by_series.setdefault(str(header.SeriesInstanceUID), []).append(reference)
-        segmentation.ReferencedSeriesSequence = [_series(uid, references) for uid, references in by_series.items()]
+        derived.ReferencedSeriesSequence = [_series(uid, references) for uid, references in by_series.items()]
         if self.is_multi_frame:
             # The frames of several segments may share one reference.
-            for reference in {id(each): each for each in _frame_references(segmentation)}.values():
+            for reference in {id(each): each for each in _frame_references(derived)}.values():
                 reference.ReferencedFrameNumber = self.frames[int(reference.ReferencedFrameNumber) - 1] + 1
 
 
@@ -128,7 +138,7 @@ def _series(uid: str, references: list[Dataset]) -> Dataset:
     return series
 
 
-def _frame_references(segmentation: Dataset) -> Iterator[Dataset]:
-    for groups in segmentation.PerFrameFunctionalGroupsSequence:
+def _frame_references(derived: Dataset) -> Iterator[Dataset]:
+    for groups in derived.PerFrameFunctionalGroupsSequence:
         for derivation in groups.DerivationImageSequence:
             yield from derivation.SourceImageSequence

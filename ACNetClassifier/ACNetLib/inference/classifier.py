@@ -35,6 +35,7 @@ from ACNetLib.ventricle.labels import (
     ventricles_at_point,
     ventricles_from_segmentation,
 )
+from ACNetLib.ventricle.quality import quality_marks
 
 FloatArray = NDArray[np.float64]
 MapArray = NDArray[np.float32]
@@ -329,7 +330,7 @@ class Classifier:
                 outside_score=float(outside[index]),
                 measures=measure_ventricle(t1_map, ventricle),
                 wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
-                warnings=_section_warnings(crop),
+                warnings=_section_warnings(crop, t1_map, ventricle),
             )
             judged.append(_Judged(record, attention, grid.restore(evidence[index], t1_map), inside))
         return judged
@@ -389,10 +390,14 @@ def _listed(sections: Collection[int]) -> str:
     return ", ".join(map(str, sorted(sections)))
 
 
-def _section_warnings(crop: Crop) -> tuple[str, ...]:
-    if crop.outside_fraction > WARN_OUTSIDE_FRACTION:
-        return (f"{crop.outside_fraction:.0%} of the crop lies outside the map",)
-    return ()
+def _section_warnings(crop: Crop, t1_map: T1Map, ventricle: Ventricle) -> tuple[str, ...]:
+    outside = crop.outside_fraction
+    warnings = [f"{outside:.0%} of the crop lies outside the map"] if outside > WARN_OUTSIDE_FRACTION else []
+    if ventricle.labels is not None and ventricle.has_wall:
+        column_mm, row_mm, _ = t1_map.image.GetSpacing()
+        marks = quality_marks(t1_map.array[ventricle.section], ventricle.labels, (row_mm, column_mm))
+        warnings += marks.values()
+    return tuple(warnings)
 
 
 def _wall_attention(attention: MapArray, inside: NDArray[np.bool_], ventricle: Ventricle) -> float:

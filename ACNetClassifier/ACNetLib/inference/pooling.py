@@ -66,7 +66,12 @@ def is_outside(scores: Sequence[float], limits: Sequence[float]) -> bool:
     """
     if not limits or any(map(math.isnan, scores)):
         return False
-    return fmean(scores) > limits[min(len(scores), len(limits)) - 1]
+    return fmean(scores) > outside_limit(len(scores), limits)
+
+
+def outside_limit(count: int, limits: Sequence[float]) -> float:
+    """For the mean of so many scores."""
+    return limits[min(count, len(limits)) - 1]
 
 
 def pooling_of(card: ModelCard, prevalence_dcm: float, reference: ReferenceT1 | None) -> Pooling:

@@ -10,13 +10,23 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from itertools import count
+from statistics import fmean
 from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.pooling import is_outside, median_of_known, pool, pooling_of, t1_factor, uncertain_range_of
+from ACNetLib.inference.physiology import disagreement
+from ACNetLib.inference.pooling import (
+    is_outside,
+    median_of_known,
+    outside_limit,
+    pool,
+    pooling_of,
+    t1_factor,
+    uncertain_range_of,
+)
 from ACNetLib.inference.probability import Verdict
 from ACNetLib.models.card import ModelCard, card_from_values
 from ACNetLib.reference.t1 import ReferenceT1
@@ -148,9 +158,30 @@ class StudyRecord:
         return median_of_known(each.known_measures.septal_t1_ms for each in self.sections if not each.left_out)
 
     @property
+    def largest_cavity_mm2(self) -> float:
+        """Among the sections that count, NaN where none is known."""
+        known = (each.known_measures.cavity_area_mm2 for each in self.sections if not each.left_out)
+        return max((area for area in known if not math.isnan(area)), default=math.nan)
+
+    @property
+    def reason(self) -> str:
+        """Why the answer is neither DCM nor normal; empty where it is one of them."""
+        if self.verdict == "outside":
+            scores = [each.outside_score for each in self.sections if not each.left_out]
+            limit = outside_limit(len(scores), self.outside_limits)
+            return f"{OUTSIDE} Its score is {fmean(scores):.2f}, above the limit of {limit:.2f}."
+        if self.verdict == "uncertain":
+            low, high = self.uncertain_range
+            return f"Uncertain: its probability lies from {low:g} to below {high:g}, where neither is said."
+        return ""
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Of the exam and of its maps; what holds for all maps is said once."""
-        warnings = [*([OUTSIDE] if self.verdict == "outside" else []), *self.exam_warnings]
+        outside = self.reason if self.verdict == "outside" else ""
+        septal_z = self.septal_z(self.septal_t1_ms)
+        disagrees = disagreement(self.verdict, self.largest_cavity_mm2, septal_z)
+        warnings = [*filter(None, [outside, disagrees]), *self.exam_warnings]
         for warning in dict.fromkeys(warning for each in self.maps for warning in each.warnings):
             having = [each.name for each in self.maps if warning in each.warnings]
             warnings.append(warning if len(having) == len(self.maps) else f"{', '.join(having)}: {warning}")

@@ -7,10 +7,9 @@ import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import LONGEST_NAME, atomic_path, is_plain_name
+from ACNetLib.files import LONGEST_NAME, atomic_path, is_plain_name, temporary_folder
 from ACNetLib.models.header import CLASSIFIER, LARGEST_FILE_BYTES, LOCALIZER, WEIGHTS_SUFFIX, read_card_values
 from ACNetLib.resources import resources_folder
 from ACNetLib.t1map.field_strength import nominal_field_strength
@@ -136,8 +135,8 @@ def import_model(file: Path, *, replace: bool = False) -> Path:
 
     file = Path(file)
     content = _read_plain_file(file)
-    with TemporaryDirectory() as room:
-        copy = Path(room) / file.name  # errors name it as the user does
+    with temporary_folder() as room:
+        copy = room / file.name  # errors name it as the user does
         copy.write_bytes(content)
         name = check_model(copy).name
     _check_name(name, file.name)

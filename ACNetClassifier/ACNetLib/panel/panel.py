@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -14,20 +15,24 @@ from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.attention import ATTENTION_MAPS, SHOWN_MAP
 from ACNetLib.inference.record import Slice
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.display_view import DisplayView
 from ACNetLib.panel.input_view import InputView
+from ACNetLib.panel.list_view import ListView
 from ACNetLib.panel.logic import ACNetClassifierLogic, Run
 from ACNetLib.panel.needed_modules import disabled_modules_sentence
 from ACNetLib.panel.outputs_view import OutputsView
 from ACNetLib.panel.parameters import ACNetParameters, display_of, volumes_of
 from ACNetLib.panel.result_view import ResultView
 from ACNetLib.panel.sample_data import load_sample
+from ACNetLib.panel.segments_view import SegmentsView
 from ACNetLib.panel.texts import other_copy_text, refusal_text, step_text
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.scene.copies import better_copy, volumes_of_our_plugin
 from ACNetLib.scene.exam import volume_of
+from ACNetLib.scene.list_study import open_study
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
 from ACNetLib.scene.table import read_record
@@ -65,8 +70,10 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
 
         self._input_view = InputView(self.ui, logic)
         self._result_view = ResultView(self.ui, self._leave_out, self._show_section)
+        self._segments_view = SegmentsView(self.ui)
         self._display_view = DisplayView(self.ui, self._update)
         self._outputs_view = OutputsView(self.ui, self._start, self._say)
+        self._list_view = ListView(self.ui, self._open_study)
         self._box_timer = qt.QTimer()
         self._box_timer.setSingleShot(True)
         self._box_timer.setInterval(MOVE_PAUSE_MS)
@@ -80,6 +87,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
     def running(self) -> bool:
         """Whether work goes on in the thread."""
         return self._worker.running
+
+    @property
+    def making_list(self) -> bool:
+        """Whether a process makes a reading list."""
+        return self._list_view.running
 
     def set_parameters(self, parameters: ACNetParameters | None) -> None:
         """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
@@ -96,6 +108,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
         self._display_view.follow(parameters)
         self._outputs_view.follow(parameters)
+        self._list_view.follow(parameters)
         self._update()
         if parameters is not None and not self._is_warm:
             self._is_warm = True
@@ -113,6 +126,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._worker.close()
         self._box_timer.stop()
         self._display_view.close()
+        self._list_view.close()
         self.removeObservers()
         self._parameters = None
 
@@ -121,6 +135,19 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             volume = load_sample()
             if self._parameters is not None:
                 self._parameters.t1_volume = volume
+
+    def _open_study(self, folder: Path) -> None:
+        """Of a reading list, by its folder. Raises ACNetError where a file of it is missing or damaged."""
+        parameters = self._parameters
+        if parameters is None:
+            return
+        self._say("")
+        with slicer.util.RenderBlocker():
+            first, *others = open_study(folder, slicer.mrmlScene, display_of(parameters))
+            if parameters.overlay in ATTENTION_MAPS:  # the list has the combined one
+                parameters.overlay = SHOWN_MAP
+            parameters.t1_volume = first
+            parameters.other_slices = others
 
     def _apply_or_cancel(self, _checked: bool = False) -> None:
         if self._worker.running:
@@ -243,9 +270,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._show_apply_button(running)
         self.ui.progressBar.visible = running
         self._result_view.show(None if nodes is None else read_record(nodes.table), can_change=not running)
+        self._segments_view.show(nodes)
         can_move = nodes is not None and not running and self.logic.run(nodes.t1_volume) is not None
         self._display_view.show(self._shown_volume(), nodes, self._input_view.t1_map_of(self._shown_volume()), can_move)
         self._outputs_view.show(nodes, running)
+        self._list_view.show()
         self._observe(nodes)
         self._show_notice()
 

@@ -47,6 +47,7 @@ class ACNetParameters:
     side_by_side - the T1 map alone beside the one with the overlay, in place of one view.
     crop_boxes - whether the outlines of what the network sees are shown.
     t1_colors - one of ACNetLib.scene.display.T1_COLORS.
+    identify - what a reading list shows of the patient, one of ACNetLib.triage.studies.IDENTIFY.
     """
 
     t1_volume: vtkMRMLScalarVolumeNode
@@ -66,6 +67,7 @@ class ACNetParameters:
     side_by_side: bool = False
     crop_boxes: bool = False
     t1_colors: str = "gray"
+    identify: str = "none"
 
     if TYPE_CHECKING:  # some of what the decorator adds
 
@@ -87,6 +89,21 @@ def reference_of(parameters: ACNetParameters) -> ReferenceT1 | None:
     if not parameters.reference_t1_mean:
         return None
     return ReferenceT1(parameters.reference_t1_mean, parameters.reference_t1_sd or None)
+
+
+def triage_options(parameters: ACNetParameters) -> list[str]:
+    """The options of `acnet triage` that say the same. Raises ACNetError for a reference T1 that is none."""
+    reference = reference_of(parameters)
+    sd = "" if reference is None or reference.sd_ms is None else f",{reference.sd_ms:g}"
+    options = {
+        "--identify": parameters.identify,
+        "--device": parameters.device,
+        "--model": parameters.model_name,
+        "--field": parameters.field_strength,
+        "--prevalence": f"{parameters.prevalence:g}" if parameters.prevalence else "",
+        "--reference-t1": "" if reference is None else f"{reference.mean_ms:g}{sd}",
+    }
+    return [part for option, value in options.items() if value for part in (option, value)]
 
 
 def display_of(parameters: ACNetParameters) -> Display:

@@ -88,7 +88,8 @@ def style_text(style: str) -> str:
 
 
 def t1_colors_text(colors: str) -> str:
-    return {"gray": _("Grey"), "perceptual": _("Perceptual")}[colors]
+    texts = {"gray": _("Grey"), "lipari": _("Lipari"), "navia": _("Navia"), "perceptual": _("Inferno")}
+    return texts[colors]
 
 
 def step_text(step: str) -> str:
@@ -100,6 +101,16 @@ def step_text(step: str) -> str:
         "report": _("Writing the report..."),
     }
     return texts[step]
+
+
+def duration_text(seconds: float) -> str:
+    """How long something will still take."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return _("less than a minute")
+    if minutes < 120:
+        return _("{minutes} min").format(minutes=minutes)
+    return _("{hours} h").format(hours=f"{minutes / 60:.1f}")
 
 
 def disabled_modules_text(names: list[str]) -> str:
@@ -244,6 +255,7 @@ def study_text(study: StudyRecord) -> str:
     low, high = study.uncertain_range
     left_out = ", ".join(slice_text(each, study) for each in study.slices if each.section.left_out)
     lines = [
+        *([study.reason] if study.verdict == "uncertain" else []),  # that of an outside one is among the warnings
         *study.warnings,
         *(
             _("Slice {number}: {note}.").format(number=slice_text(each, study), note="; ".join(each.section.warnings))

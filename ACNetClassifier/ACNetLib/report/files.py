@@ -15,7 +15,7 @@ from typing import Any
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ACNetLib import __version__
+from ACNetLib import SOFTWARE, __version__
 from ACNetLib.files import atomic_folder, without_nan, write_json, write_text_atomically
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
@@ -28,7 +28,6 @@ from ACNetLib.report.picture import section_picture
 from ACNetLib.report.wording import attention_text, reference_text, verdict_rule
 from ACNetLib.ventricle.aha import Segment
 
-SOFTWARE = "SlicerACNet"
 SEGMENT_COLUMNS = (*(field.name for field in fields(Segment)), "z")
 
 
@@ -116,6 +115,7 @@ def result_values(study: StudyResult) -> dict[str, Any]:
         "reference_words": reference_text(study),
         "uncertain_range": list(study.uncertain_range),
         "verdict_words": verdict_rule(study.uncertain_range),
+        "reason": study.reason,
         "moved_by": {"shift_mm": RANGE_SHIFT_MM, "turn_degrees": RANGE_TURN_DEGREES},
         "attention": {
             "map": SHOWN_MAP,

@@ -86,6 +86,7 @@ def report_page(study: StudyResult, pictures: Sequence[bytes]) -> str:
         verdict=study.verdict,
         verdict_words=VERDICT_WORDS[study.verdict],
         mismatch=_mismatch(study),
+        reason=filled("<p><strong>$reason</strong></p>\n", reason=study.reason) if study.reason else Html(),
         probability=probability_text(study.probability_dcm),
         low=probability_text(low),
         high=probability_text(high),

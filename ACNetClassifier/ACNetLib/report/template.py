@@ -25,8 +25,8 @@ $head<header>
 $maps</header>
 <section class="verdict $verdict" aria-labelledby="verdict">
 <h2 id="verdict">Verdict: $verdict_words</h2>
-$mismatch<p class="probability">Probability of DCM <strong>$probability</strong>; stability: $low to $high when the
-slices are moved by $shift mm and turned by $turn degrees. That is no confidence interval.</p>
+$mismatch$reason<p class="probability">Probability of DCM <strong>$probability</strong>; stability: $low to $high when
+the slices are moved by $shift mm and turned by $turn degrees. That is no confidence interval.</p>
 $scale
 <p>It is the probability where $prevalence of those examined have DCM (the model was trained at $prior).
 Rule: $rule.</p>

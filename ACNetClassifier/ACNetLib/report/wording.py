@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ACNetLib.inference.probability import Verdict
+from ACNetLib.models.attention_measures import attention_measures, is_validated
 from ACNetLib.models.card import ModelCard
 
 if TYPE_CHECKING:
@@ -77,7 +78,34 @@ def reference_text(study: StudyRecord) -> str:
 
 def attention_text(card: ModelCard) -> str:
     """What the model's attention is worth, by the measurements in its card."""
-    status = "Attention is not validated as an explanation: it is a weight, neither an outline nor the reason."
+    if is_validated(card):
+        status = "Attention passed every measure of an explanation: it lies on the wall, and the answer needs it."
+    else:
+        status = "Attention is not validated as an explanation: it is a weight, neither an outline nor the reason."
+    return " ".join(filter(None, [status, _measures_text(card), _enrichment_text(card)]))
+
+
+def _taught_where_to_look(card: ModelCard) -> bool:
+    match card.training.get("recipe"):
+        case {"optimization": {"mask_loss_weight": int() | float() as weight}}:
+            return weight > 0
+    return False
+
+
+def _measures_text(card: ModelCard) -> str:
+    """How many of the measures are met, and which are not; empty where all are, or none has been taken."""
+    measures = attention_measures(card)
+    met = [measure for measure in measures if measure.met]
+    if len(met) == len(measures) or all(measure.met is None for measure in measures):
+        return ""
+    parts = [f"Of {len(measures)} measures of an explanation it meets {len(met)}"]
+    for words, kind in (("misses", False), ("not measured", None)):
+        if names := [measure.name for measure in measures if measure.met is kind]:
+            parts.append(f"{words}: {', '.join(names)}")
+    return f"{'; '.join(parts)}."
+
+
+def _enrichment_text(card: ModelCard) -> str:
     match card.metrics.get("attention"):
         case {
             "enrichment": {
@@ -89,12 +117,13 @@ def attention_text(card: ModelCard) -> str:
             "auroc": {"own_masks": int() | float() as own, "mean_masks": int() | float() as mean},
         }:
             simulated = "simulated " if card.metrics.get("simulated") else ""
+            taught = " It was taught to lie on the wall." if _taught_where_to_look(card) else ""
             return (
-                f"{status} In {simulated}patients whom the model had not seen, attention in the wall was {normal:.1f} "
+                f"In {simulated}patients whom the model had not seen, attention in the wall was {normal:.1f} "
                 f"(normal) and {dcm:.1f} (DCM) times that of the whole crop, and without masks of their own the AUROC "
-                f"fell from {own:.3f} to {mean:.3f}."
+                f"fell from {own:.3f} to {mean:.3f}.{taught}"
             )
-    return f"{status} It has not been measured for this model."
+    return "It has not been measured for this model."
 
 
 def study_septum_text(study: StudyRecord) -> str:

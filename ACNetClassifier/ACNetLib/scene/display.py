@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from slicer import vtkMRMLColorTableNode, vtkMRMLScalarVolumeNode, vtkMRMLScene,
 
 from ACNetLib.inference.attention import ATTENTION_MAPS, Thresholds
 from ACNetLib.inference.evidence import EVIDENCE, EVIDENCE_LIMIT
+from ACNetLib.scene.colors import INFERNO, LIPARI, NAVIA, make_color_table
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.views import PLAIN_VIEW, nodes_of_class, plain_view_name, slice_view
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS, T1Map
@@ -20,52 +20,19 @@ VENTRICLE = "ventricle"
 OVERLAYS = (*ATTENTION_MAPS, EVIDENCE, VENTRICLE)
 """What can lie over the T1 map: where the network looked, what spoke for its answer, or the left ventricle."""
 STYLES = ("bands", "heat")
-T1_COLORS = ("gray", "perceptual")
+T1_STEPS = {"lipari": LIPARI, "navia": NAVIA, "perceptual": INFERNO}
+T1_COLORS = ("gray", *T1_STEPS)
 
 WINDOWS_MS = {1.5: (700.0, 1300.0), 3.0: (800.0, 1600.0)}
 """By field strength in tesla: myocardium, normal and diseased, lies within, and a T1 looks alike in all patients."""
 
-# The colour tables inferno and viridis, in nine steps: as bright as the value, also for those who see few colours.
-INFERNO = (
-    (0.001, 0.000, 0.014),
-    (0.129, 0.047, 0.291),
-    (0.342, 0.062, 0.429),
-    (0.541, 0.135, 0.415),
-    (0.736, 0.216, 0.330),
-    (0.894, 0.353, 0.194),
-    (0.978, 0.558, 0.035),
-    (0.975, 0.798, 0.206),
-    (0.988, 0.998, 0.645),
-)
-VIRIDIS = (
-    (0.267, 0.005, 0.329),
-    (0.279, 0.175, 0.483),
-    (0.230, 0.322, 0.546),
-    (0.173, 0.449, 0.558),
-    (0.128, 0.567, 0.551),
-    (0.158, 0.684, 0.502),
-    (0.369, 0.789, 0.383),
-    (0.678, 0.864, 0.190),
-    (0.993, 0.906, 0.144),
-)
-# Blue over light grey to red, after Moreland 2009: as dark on both sides.
-DIVERGING = (
-    (0.230, 0.299, 0.754),
-    (0.484, 0.616, 0.974),
-    (0.754, 0.830, 0.961),
-    (0.865, 0.865, 0.865),
-    (0.969, 0.720, 0.612),
-    (0.887, 0.413, 0.324),
-    (0.706, 0.016, 0.150),
-)
-COLOR_COUNT = 256
 OUTSIDE_EVIDENCE = -1000.0
 """In a node, where there is no section grid: no evidence comes near, and what lies below the scale is see-through."""
 SMALLEST_ATTENTION = 1e-6
 """Attention is above it within the section grids, and 0 outside."""
 
 GRAY_TABLE = "vtkMRMLColorTableNodeGrey"
-T1_TABLE_TAG = "ACNetT1Colors"
+T1_TABLE_TAG = "ACNetT1Colors."
 
 
 @dataclass(frozen=True)
@@ -112,7 +79,7 @@ def show_t1_colors(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, colors:
     display = volume.GetDisplayNode()
     if display is None:
         return
-    display.SetAndObserveColorNodeID(_t1_table(scene).GetID() if colors == "perceptual" else GRAY_TABLE)
+    display.SetAndObserveColorNodeID(_t1_table(scene, colors).GetID() if colors in T1_STEPS else GRAY_TABLE)
     logic = slicer.vtkSlicerColorLogic
     legend = logic.GetColorLegendDisplayNode(volume) or logic.AddDefaultColorLegendDisplayNode(volume)
     view = slice_view(PLAIN_VIEW, scene)
@@ -124,20 +91,6 @@ def show_t1_colors(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, colors:
             text.SetBackgroundOpacity(0.7)
         legend.SetViewNodeIDs([view.GetID()])
         legend.SetVisibility(True)
-
-
-def make_color_table(
-    node: vtkMRMLColorTableNode, name: str, steps: Sequence[tuple[float, float, float]]
-) -> vtkMRMLColorTableNode:
-    """Fill the node with a continuous colour table through equally spaced steps."""
-    places, position = np.linspace(0, 1, len(steps)), np.linspace(0, 1, COLOR_COUNT)
-    channels = [np.interp(position, places, channel) for channel in zip(*steps, strict=True)]
-    with slicer.util.NodeModify(node):  # one event in place of one a colour
-        node.SetTypeToUser()
-        node.SetNumberOfColors(COLOR_COUNT)
-        for index, rgb in enumerate(zip(*channels, strict=True)):
-            node.SetColor(index, f"{name} {index}", *rgb, 1.0)
-    return node
 
 
 def scale_heat(volume: vtkMRMLScalarVolumeNode, thresholds: Thresholds, colors: vtkMRMLColorTableNode) -> None:
@@ -181,12 +134,12 @@ def _lay_over(composite: vtkMRMLSliceCompositeNode, nodes: ResultNodes, display:
         composite.SetForegroundVolumeID(None)
 
 
-def _t1_table(scene: vtkMRMLScene) -> vtkMRMLColorTableNode:
-    """One in a scene."""
-    table = scene.GetSingletonNode(T1_TABLE_TAG, "vtkMRMLColorTableNode")
-    if table is None:
+def _t1_table(scene: vtkMRMLScene, colors: str) -> vtkMRMLColorTableNode:
+    """One of each in a scene."""
+    tag = f"{T1_TABLE_TAG}{colors}"
+    if scene.GetSingletonNode(tag, "vtkMRMLColorTableNode") is None:
         table = vtkMRMLColorTableNode()
-        table.SetSingletonTag(T1_TABLE_TAG)
-        table.SetName("T1")
-        scene.AddNode(make_color_table(table, "T1", INFERNO))
-    return scene.GetSingletonNode(T1_TABLE_TAG, "vtkMRMLColorTableNode")
+        table.SetSingletonTag(tag)
+        table.SetName(f"T1 {colors}")
+        scene.AddNode(make_color_table(table, "T1", T1_STEPS[colors]))
+    return scene.GetSingletonNode(tag, "vtkMRMLColorTableNode")

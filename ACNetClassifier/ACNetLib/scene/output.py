@@ -7,7 +7,6 @@ application, so commands and tests use it on `slicer-core`.
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +24,18 @@ from slicer import (
     vtkMRMLTableNode,
 )
 
+from ACNetLib.files import temporary_folder
 from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.scene.colors import DIVERGING, VIRIDIS, make_color_table
 from ACNetLib.scene.crop_boxes import draw_as_outline, place_crop_box
 from ACNetLib.scene.display import (
-    DIVERGING,
     OUTSIDE_EVIDENCE,
     OVERLAYS,
     VENTRICLE,
-    VIRIDIS,
     Display,
     is_in_ms,
-    make_color_table,
     scale_evidence,
     scale_heat,
     show_display,
@@ -156,8 +154,8 @@ def save_scene(scene: vtkMRMLScene, path: Path) -> None:
     """Write the scene as a Slicer bundle (.mrb). Raises OSError, and leaves what is there, when it can't be written."""
     path = Path(path).absolute()
     # A folder of its own: the scene inside a bundle is named after the file. Beside the target: the move is atomic.
-    with tempfile.TemporaryDirectory(prefix=".acnet-", dir=path.parent) as folder:
-        bundle = Path(folder) / path.name
+    with temporary_folder(path.parent) as folder:
+        bundle = folder / path.name
         if not scene.WriteToMRB(str(bundle)):
             raise OSError(f"{path}: the scene could not be written.")
         with bundle.open("rb+") as file:

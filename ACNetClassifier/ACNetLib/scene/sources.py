@@ -16,8 +16,8 @@ from ACNetLib.dicom.images import scanner_name
 from ACNetLib.dicom.volumes import read_dicom_files
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
-from ACNetLib.t1map.t1_map import T1Map, check_values_by_header, parse_field_strength
-from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
+from ACNetLib.t1map.t1_map import T1Map, check_values_by_header, fitted_here, parse_field_strength
+from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
 from ACNetLib.volumes.volume import read_volume_header
 
 # Slicer's DICOM reader notes there which files a volume was made of; its database knows their headers.
@@ -110,6 +110,8 @@ def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> tuple[str, ...
     if header is not None:
         check_values_by_header(header, node.GetName())
     warnings = () if header is None else header.warnings
+    if fitted := _header_value(node, FITTED_KEY):
+        warnings = (*warnings, fitted_here(fitted))
     return (*warnings, *_check_against_dicom(node, t1_map))
 
 

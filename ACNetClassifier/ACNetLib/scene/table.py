@@ -34,7 +34,8 @@ COLUMNS: dict[str, tuple[type, Callable[[Slice], Any]]] = {
     "superior_mm": (vtk.vtkDoubleArray, lambda each: each.section.center_lps_mm[2]),
     "map_name": (vtk.vtkStringArray, lambda each: each.of_map.name),
 }
-"""What each column holds. Not measured is NaN, left_out is 0 or 1, the centre of the section grid is LPS mm."""
+"""What each column holds, beside those of the study. Not measured is NaN, left_out is 0 or 1, the centre of the section
+grid is LPS mm."""
 
 
 def fill_table(node: vtkMRMLTableNode, study: StudyRecord) -> None:
@@ -46,6 +47,12 @@ def fill_table(node: vtkMRMLTableNode, study: StudyRecord) -> None:
         column.SetName(name)
         for each in study.slices:
             column.InsertNextValue(value_of(each))
+        node.AddColumn(column)
+    for name, text in (("study_verdict", study.verdict), ("study_reason", study.reason)):
+        column = vtk.vtkStringArray()
+        column.SetName(name)
+        for _each in study.slices:
+            column.InsertNextValue(text)
         node.AddColumn(column)
     node.SetAttribute(RECORD, json.dumps(record_values(study)))
 

@@ -16,7 +16,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import check_short_axis, check_t1_image
 from ACNetLib.t1map.field_strength import agreed_field_strength
 from ACNetLib.volumes.dcm2niix import DIVIDED, REMEDY
-from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
+from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
 from ACNetLib.volumes.volume import read_volume, read_volume_header, with_spacing
 
 # How a T1 map is shown, in the scene and in pictures.
@@ -212,8 +212,15 @@ def _read_volume_file(path: Path, name: str, reading: Reading) -> T1Map:
     warnings = (*doubts, *header.warnings, *checked.warnings)
     if header.spacing_mm[2] is None:
         warnings = (*warnings, UNKNOWN_THICKNESS)
+    if fitted := header.keys.get(FITTED_KEY):
+        warnings = (*warnings, fitted_here(fitted))
     is_simulated = header.keys.get(SIMULATED_KEY) == "1"
     return T1Map(checked.image, name, field_strength_tesla, is_simulated, warnings, scanner=header.scanner)
+
+
+def fitted_here(source: str) -> str:
+    """What a user should know of a map whose header has FITTED_KEY."""
+    return f"The scanner did not make this T1 map: it was fitted by ACNet ({source})."
 
 
 def check_values_by_header(header: VolumeHeader, name: str) -> None:

@@ -79,6 +79,7 @@ def _answered(study: Study, name: str, choices: Choices) -> Row:
     from ACNetLib.inference.pipeline import model_for_map
     from ACNetLib.inference.settings import Settings
     from ACNetLib.report.files import write_result
+    from ACNetLib.triage.study_folder import write_t1_maps
 
     t1_maps = _read(study, name, choices.field_strength_tesla)
     reference = exam_reference(t1_maps, choices.reference)
@@ -87,6 +88,7 @@ def _answered(study: Study, name: str, choices: Choices) -> Row:
     settings = Settings(prevalence_dcm=choices.prevalence_dcm, reference=reference)
     result = classify_exam(lambda t1_map, progress: classifier.classify(t1_map, settings, progress), t1_maps)
     write_result(result, choices.studies / name)
+    write_t1_maps(result, choices.studies / name)
     _write_thumbnail(result, choices.studies / name / THUMBNAIL)
     return _row(result, name)
 
@@ -132,6 +134,7 @@ def _row(result: StudyResult, name: str) -> Row:
         len(result.sections),
         any(each.simulated for each in result.maps),
         tuple(result.all_warnings),
+        reason=result.reason if result.verdict == "uncertain" else "",
     )
 
 

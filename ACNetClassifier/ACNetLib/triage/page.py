@@ -40,14 +40,14 @@ def _button(answer: Answer, count: int) -> Html:
 
 def _row(rank: int, row: Row, studies: str) -> Html:
     is_answered = row.probability_dcm is not None
-    notes = row.reason or " ".join(row.warnings)
+    notes = " ".join(filter(None, [row.reason, *row.warnings]))
     place = Path(studies, row.study).as_posix()
     return filled(
         ROW,
         rank=rank,
         answer=row.answer,
         answer_class=row.answer.replace(" ", "-"),
-        words=ANSWER_WORDS[row.answer],
+        words=ANSWER_WORDS[row.answer] + (", read" if row.read else ""),
         thumbnail=filled(THUMBNAIL_CELL, place=place, thumbnail=THUMBNAIL, report=REPORT) if is_answered else Html(),
         probability_order=-1 if row.probability_dcm is None else f"{row.probability_dcm:.6f}",
         probability=UNKNOWN if row.probability_dcm is None else probability_text(row.probability_dcm),

@@ -24,6 +24,7 @@ from ACNetLib.triage.answer import Choices, answer, kept_row
 from ACNetLib.triage.page import worklist_page
 from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
 from ACNetLib.triage.studies import Identify, Study, find_studies
+from ACNetLib.triage.study_folder import is_read
 
 LIST_FILE, TABLE_FILE, PAGE_FILE, STUDIES_FOLDER = "list.json", "worklist.csv", "worklist.html", "studies"
 SECONDS_BETWEEN_PAGES = 5.0
@@ -48,14 +49,15 @@ class Workers:
 
 
 def update_reading_list(
-    folder: Path, output: Path, choices: Choices, identify: Identify, workers: Workers, report: Report
+    source: Path, output: Path, choices: Choices, identify: Identify, workers: Workers, report: Report
 ) -> list[Row]:
-    """Answer the studies of `folder` that `output` has no row of, and write the list. Returns its rows in their order.
+    """Answer the studies that `output` has no row of, and write the list. Returns its rows in their order.
 
+    source: as of `find_studies`.
     A study is answered again when its files have changed. Raises ACNetError where `output` holds something else.
     """
     secret = _secret(output)
-    studies = find_studies(folder, output)
+    studies = find_studies(source, output)
     names = {_name(study, secret): study for study in studies}
     rows = {name: row for name, study in names.items() if (row := kept_row(study, name, choices.studies)) is not None}
     waiting = [name for name in names if name not in rows]
@@ -92,10 +94,16 @@ def _name(study: Study, secret: bytes) -> str:
 
 
 def _write_list(output: Path, rows: Iterable[Row], studies: dict[str, Study], identify: Identify) -> list[Row]:
-    ordered = [replace(row, patient=studies[row.study].patient(identify)) for row in in_reading_order(rows)]
-    write_text_atomically(output / TABLE_FILE, worklist_csv(ordered))
-    write_text_atomically(output / PAGE_FILE, worklist_page(ordered, STUDIES_FOLDER))
-    return ordered
+    named = (replace(row, patient=studies[row.study].patient(identify)) for row in rows)
+    return write_rows(output, in_reading_order(named))
+
+
+def write_rows(output: Path, rows: Iterable[Row]) -> list[Row]:
+    """The list's table and page of rows in their order, which get the readers' marks. Returns them."""
+    marked = [replace(row, read=is_read(output / STUDIES_FOLDER / row.study)) for row in rows]
+    write_text_atomically(output / TABLE_FILE, worklist_csv(marked))
+    write_text_atomically(output / PAGE_FILE, worklist_page(marked, STUDIES_FOLDER))
+    return marked
 
 
 def _answers(waiting: Iterable[Waiting], choices: Choices, workers: Workers) -> Iterator[Row]:

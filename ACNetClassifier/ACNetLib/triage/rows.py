@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
+from ACNetLib.errors import ACNetError
 from ACNetLib.files import harmless_cell
 
 Answer = Literal["dcm", "outside", "uncertain", "no answer", "normal", "no T1 map"]
@@ -22,14 +24,17 @@ ANSWER_WORDS: dict[Answer, str] = {
     "no T1 map": "no T1 map",
 }
 
+NUMBERS = ("probability_dcm", "low", "high", "septal_t1_ms", "septal_z")
+"""Of a row, where they are known."""
+
 
 @dataclass(frozen=True)
 class Row:
     """One study of the list.
 
     study: the name of its folder in the list. patient: what the user chose to show. low, high: the probability's
-    stability. slices: how many were classified. septal_z: None without a reference. reason: why there is no answer.
-    seconds: that it took.
+    stability. slices: how many were classified. septal_z: None without a reference. reason: why there is no answer,
+    or why it is uncertain. seconds: that it took. read: whether a reader has marked it so.
     """
 
     study: str
@@ -45,10 +50,11 @@ class Row:
     reason: str = ""
     seconds: float = 0.0
     patient: str = ""
+    read: bool = False
 
     def values(self) -> dict[str, Any]:
-        """As plain values for the study's folder: without the patient."""
-        return {name: value for name, value in asdict(self).items() if name != "patient"}
+        """As plain values for the study's folder: without the patient and the reader's mark, which is a file there."""
+        return {name: value for name, value in asdict(self).items() if name not in {"patient", "read"}}
 
     @staticmethod
     def of(values: dict[str, Any]) -> Row:
@@ -75,3 +81,27 @@ def worklist_csv(rows: Sequence[Row]) -> str:
 
 def _cell(value: object) -> object:
     return round(value, 4) if isinstance(value, float) else harmless_cell(value)
+
+
+def read_worklist_csv(path: Path) -> list[Row]:
+    """The rows of `worklist_csv`, numbers rounded and warnings as one text. Raises ACNetError for another table."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [_row_of(cells) for cells in csv.DictReader(file)]
+    except OSError as error:
+        raise ACNetError(f"{path}: it can't be read ({error.strerror}).") from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ACNetError(
+            f"{path}: it is damaged ({type(error).__name__}: {error}); expected the table of a reading list. Bring the "
+            "list up to date."
+        ) from error
+
+
+def _row_of(cells: dict[str, str]) -> Row:
+    """Raises KeyError, TypeError or ValueError for cells that are no row's."""
+    values: dict[str, Any] = {name: cells[name] for name in ("study", "reason", "patient")}
+    values |= {name: float(cells[name]) if cells[name] else None for name in NUMBERS}
+    values |= {name: cells[name] == "True" for name in ("simulated", "read")}
+    values["warnings"] = (cells["warnings"],) if cells["warnings"] else ()
+    values["answer"] = ANSWERS[ANSWERS.index(cells["answer"])]
+    return Row(**values, slices=int(cells["slices"]), seconds=float(cells["seconds"]))

@@ -48,8 +48,9 @@ class Study:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def find_studies(folder: Path, without: Path) -> list[Study]:
-    """The studies in a folder and its subfolders, in the order of their first files' paths.
+def find_studies(source: Path, without: Path) -> list[Study]:
+    """The studies in a folder and its subfolders, or among the DICOM images that a text file lists, a path a line; in
+    the order of their first files' paths. Raises ACNetError for a file that is no such list.
 
     DICOM images are one study by PatientID and StudyInstanceUID; other modalities than MR are passed over. The volume
     files of a subfolder are the slices of one exam, a volume file in the folder itself is an exam of its own. without:
@@ -58,9 +59,11 @@ def find_studies(folder: Path, without: Path) -> list[Study]:
     dicom: dict[tuple[str, str], list[Path]] = {}
     names: dict[tuple[str, str], str] = {}
     volumes: dict[Path, list[Path]] = {}
-    for file in _files(folder, without):
+    is_list = source.is_file()
+    for file in _listed(source) if is_list else _files(source, without):
         if is_volume_file(file.name):
-            volumes.setdefault(file if file.parent == folder else file.parent, []).append(file)
+            if not is_list:
+                volumes.setdefault(file if file.parent == source else file.parent, []).append(file)
         elif (told := _told(file)) is not None:
             patient, study, name = told
             dicom.setdefault((patient, study), []).append(file)
@@ -70,9 +73,16 @@ def find_studies(folder: Path, without: Path) -> list[Study]:
         for (patient, study), files in dicom.items()
     ]
     for place, files in volumes.items():
-        name = place.relative_to(folder).as_posix()
+        name = place.relative_to(source).as_posix()
         found.append(Study(name, tuple(files), False, name, name))
     return sorted(found, key=lambda study: study.files[0])
+
+
+def _listed(file: Path) -> list[Path]:
+    try:
+        return [Path(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, ValueError) as error:
+        raise ACNetError(f"{file}: it can't be read as a list; expected the path of an image in each line.") from error
 
 
 def _files(folder: Path, without: Path) -> Iterator[Path]:

@@ -22,6 +22,8 @@ VOLUME_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 # Header keys of the volume files that this project writes.
 FIELD_STRENGTH_KEY = "ACNet_field_strength_tesla"
 SIMULATED_KEY = "ACNet_simulated"
+FITTED_KEY = "ACNet_fitted"
+"""Of a T1 map that was fitted here and not by the scanner: from what."""
 
 LARGEST_HEADER_BYTES = 1_000_000  # headers have 1 to 10 kB, with many segments 100 kB
 MOST_DIMENSIONS = 7

@@ -97,6 +97,11 @@ class CaseLibrary:
         """Every patient once, in the order of the table."""
         return tuple(dict.fromkeys(case.patient for case in self.cases))
 
+    def first(self, patients: int) -> CaseLibrary:
+        """Those of the first patients of the table."""
+        chosen = set(self.patients[:patients])
+        return replace(self, cases=tuple(case for case in self.cases if case.patient in chosen))
+
     def t1_map(self, case: Case) -> T1Map:
         """The map of a case. Raises ACNetError when it can't be read.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,10 @@ def _cross_validate(options: argparse.Namespace, watch: Watch) -> None:
     made_by = provenance(options.command_line)
 
     def validated_on(device: DeviceChoice) -> dict[str, Any]:
-        return cross_validate(library, request, options.output, Work(device, watch, say, options.scheduler), made_by)
+        work = Work(device, watch, scheduler=options.scheduler)
+        if options.progress == "text":  # else the events say it, and standard error is for errors
+            work = replace(work, say=say)
+        return cross_validate(library, request, options.output, work, made_by)
 
     metrics = work_on(choose_device(options.device), validated_on, say)
     metrics_file = options.output / METRICS_FILE

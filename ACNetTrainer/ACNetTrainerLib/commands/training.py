@@ -18,6 +18,7 @@ from ACNetLib.inference import load_finder
 if TYPE_CHECKING:
     from ACNetLib.models.model import Model
 
+    from ..cases.library import CaseLibrary
     from ..training.fine_tuning import FineTuning
     from ..training.progress import Watch
     from ..training.recipe import Recipe
@@ -28,6 +29,7 @@ FINE_TUNE = "fine-tune"
 """The shipped recipe that trains a model on; it needs one."""
 WHEN_STOPPED = "Stopped. Run the same command again to resume from the last checkpoint."
 DEVICES = "auto, cuda, mps or cpu"
+FIRST_PATIENTS = "the first of the library (default all)"
 MODELS = "name of a model of the classifier's, or a model file"
 
 
@@ -183,6 +185,14 @@ def load_any_model(name_or_path: str) -> Model:
     from ..training.network import build_network
 
     return load_model(find_model(name_or_path), build_network)
+
+
+def first_patients(library: CaseLibrary, count: int | None) -> CaseLibrary:
+    """What the option --patients asks for, all without it. Raises ACNetError for none."""
+    if count is None:
+        return library
+    check_count("--patients", count, 1)
+    return library.first(count)
 
 
 def check_count(option: str, count: int, fewest: int) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -29,7 +30,7 @@ from ACNetLib.t1map.section import SECTION_SIZE, SectionGrid, to_intensity
 from ..cases.library import LABELS, CaseLibrary
 from .attention import with_masks
 from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, regions_of
-from .metrics import BOOTSTRAP_SAMPLES, Estimate, bootstrap_difference
+from .over_patients import SEED, OverPatients
 
 POINTING_MM = 4
 """A map points at the wall when its highest pixel lies within so much of it."""
@@ -39,7 +40,6 @@ SURROUNDINGS_MM = 10.0
 SHIFT_MM, TURN_DEGREES = 8, 20.0
 RANDOMISED_SLICES = 200
 BATCH_SIZE = 32
-SEED = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,81 +50,91 @@ class Seen:
     maps: dict[str, FloatArray]
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The slices on which maps are measured, all (n, 128, 128): as they are, shifted and turned, and which pixel lies
+    in which of REGIONS."""
+
+    slices: FloatArray
+    shifted: FloatArray
+    turned: FloatArray
+    where: NDArray[np.uint8]
+    over_patients: OverPatients
+
+
+Run = Callable[[FloatArray], Seen]
+
+
 def validate_attention(
-    model: Model, library: CaseLibrary, device: DeviceChoice, others: Sequence[Model] = ()
+    model: Model,
+    library: CaseLibrary,
+    device: DeviceChoice,
+    others: Sequence[Model] = (),
+    untaught: Model | None = None,
 ) -> dict[str, Any]:
     """Every measure of each attention map, with 95 % intervals over patients.
 
-    others: the same network trained with other seeds; their maps should be alike. Raises ACNetError for a network
-    without attention, and for cases without the true outlines of a simulated library.
+    others: the same network trained with other seeds; their maps should be alike. untaught: the same network whose
+    attention was not taught where to lie; its AUROC should not be higher. Raises ACNetError for a network without
+    attention, and for cases without the true outlines of a simulated library.
     """
     if not model.card.attention_thresholds:
         raise ACNetError(f"model {model.card.name}: it has no attention; expected one with an attention module.")
-    cases = library.cases
-    regions = [regions_of(library, case) for case in cases]
-    if any(region is None for region in regions):
-        raise ACNetError(f"{library.folder}: some cases have no outlines; expected those of a simulated library.")
-    over_patients = _OverPatients([case.patient for case in cases], np.array([case.is_dcm for case in cases]))
-    slices = _slices(library, model)
-    network = model.network.to(device.device).eval()
-    seen = _run(network, slices, device)
-    moved = _run(network, _slices(library, model, shift_mm=SHIFT_MM), device)
-    turned = _run(network, _slices(library, model, turn_degrees=TURN_DEGREES), device)
-    other_runs = [_run(other.network.to(device.device).eval(), slices, device) for other in others]
-    where = np.stack([region for region in regions if region is not None])
+    measured = measured_slices(model, library)
+    network = cast(ACNet, model.network.to(device.device).eval())
+    seen = _run(network, measured.slices, device)
+    runs = [partial(_run, other.network.to(device.device).eval(), device=device) for other in others]
+    compared = {} if untaught is None else {"auroc_against_untaught": _against(untaught, seen, measured, device)}
     return {
         "wall_margin_mm": WALL_MARGIN_MM,
-        "maps": {
-            name: {
-                "where": _where(values, where, over_patients),
-                "pointing_game": over_patients.mean(_pointing(values, where)),
-                "deletion": _deletion(network, slices, seen, values, device, over_patients),
-                "follows_a_shift": over_patients.mean(_after_shift(values, moved.maps[name])),
-                "follows_a_turn": over_patients.mean(_after_turn(values, turned.maps[name])),
-                "other_seeds": [over_patients.mean(_correlations(values, each.maps[name])) for each in other_runs],
-            }
-            for name, values in seen.maps.items()
-        },
-        "auroc_lost": _auroc_lost(cast(ACNet, network), slices, seen, device, over_patients),
-        "rank_correlation_after_randomising": _randomised(model, slices[:RANDOMISED_SLICES], seen, device),
+        "maps": measure_maps(network, partial(_run, network, device=device), measured, device, runs),
+        "auroc_lost": _auroc_lost(network, measured.slices, seen, device, measured.over_patients),
+        **compared,
+        "rank_correlation_after_randomising": _randomised(model, measured.slices[:RANDOMISED_SLICES], seen, device),
     }
 
 
-class _OverPatients:
-    """Means over slices, and measures of log odds over patients, with 95 % intervals over resampled patients; each
-    class is resampled by itself, once for all measures.
-    """
+def measured_slices(model: Model, library: CaseLibrary) -> Measured:
+    """Raises ACNetError for cases of one class, and without the true outlines of a simulated library."""
+    cases = library.cases
+    for label in LABELS:
+        if not any(case.label == label for case in cases):
+            raise ACNetError(f"{library.folder}: no case labelled {label}; expected some of each class.")
+    regions = [regions_of(library, case) for case in cases]
+    if any(region is None for region in regions):
+        raise ACNetError(f"{library.folder}: some cases have no outlines; expected those of a simulated library.")
+    return Measured(
+        _slices(library, model),
+        _slices(library, model, shift_mm=SHIFT_MM),
+        _slices(library, model, turn_degrees=TURN_DEGREES),
+        np.stack([region for region in regions if region is not None]),
+        OverPatients([case.patient for case in cases], np.array([case.is_dcm for case in cases])),
+    )
 
-    def __init__(self, patients: Sequence[str], is_dcm: NDArray[np.bool_]) -> None:
-        _, self._number = np.unique(patients, return_inverse=True)
-        self.is_dcm = is_dcm
-        self._patient_is_dcm = np.bincount(self._number, is_dcm) > 0
-        rng = np.random.default_rng(SEED)
-        self._drawn = np.zeros((BOOTSTRAP_SAMPLES, len(self._patient_is_dcm)))
-        for of_class in (self._patient_is_dcm, ~self._patient_is_dcm):
-            count = int(of_class.sum())
-            if count:
-                self._drawn[:, of_class] = rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAP_SAMPLES)
 
-    def mean(self, values: NDArray[np.floating], chosen: NDArray[np.bool_] | None = None) -> dict[str, float]:
-        """Of the slices that are chosen and whose value is known."""
-        known = np.isfinite(values) if chosen is None else np.isfinite(values) & chosen
-        return self.ratio(np.stack([np.where(known, values, 0), known], axis=1))
+def measure_maps(
+    network: nn.Module, run: Run, measured: Measured, device: DeviceChoice, others: Sequence[Run] = ()
+) -> dict[str, Any]:
+    """Every measure of each map that `run` makes of slices, of none below 0. others: should make the same maps."""
+    over_patients, where = measured.over_patients, measured.where
+    seen, shifted, turned = (run(slices) for slices in (measured.slices, measured.shifted, measured.turned))
+    other_runs = [other(measured.slices) for other in others]
+    return {
+        name: {
+            "where": _where(values, where, over_patients),
+            "pointing_game": over_patients.mean(_pointing(values, where)),
+            "deletion": _deletion(network, measured, seen, values, device),
+            "follows_a_shift": over_patients.mean(_after_shift(values, shifted.maps[name])),
+            "follows_a_turn": over_patients.mean(_after_turn(values, turned.maps[name])),
+            "other_seeds": [over_patients.mean(_correlations(values, each.maps[name])) for each in other_runs],
+        }
+        for name, values in seen.maps.items()
+    }
 
-    def ratio(self, values: NDArray[np.floating]) -> dict[str, float]:
-        """Of the sums of the two columns (n, 2)."""
-        above, below = (np.bincount(self._number, column.astype(np.float64)) for column in values.T)
-        drawn_below = self._drawn @ below
-        drawn = (self._drawn @ above)[drawn_below > 0] / drawn_below[drawn_below > 0]
-        low, high = np.percentile(drawn, [2.5, 97.5])
-        return asdict(Estimate(float(above.sum() / below.sum()), float(low), float(high)).rounded())
 
-    def auroc_difference(self, log_odds: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float]:
-        def of_patients(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.bincount(self._number, values) / np.bincount(self._number)
-
-        found = bootstrap_difference(of_patients(log_odds), of_patients(other), self._patient_is_dcm, SEED)
-        return asdict(found.rounded())
+def _against(untaught: Model, seen: Seen, measured: Measured, device: DeviceChoice) -> dict[str, float]:
+    other = _run(untaught.network.to(device.device).eval(), measured.slices, device)
+    return measured.over_patients.auroc_difference(seen.log_odds, other.log_odds)
 
 
 def _slices(library: CaseLibrary, model: Model, turn_degrees: float = 0.0, shift_mm: float = 0.0) -> FloatArray:
@@ -150,7 +160,7 @@ def _run(network: nn.Module, slices: FloatArray, device: DeviceChoice) -> Seen:
     return Seen(torch.cat(log_odds).numpy(), maps)
 
 
-def _where(maps: FloatArray, regions: NDArray[np.uint8], over_patients: _OverPatients) -> dict[str, Any]:
+def _where(maps: FloatArray, regions: NDArray[np.uint8], over_patients: OverPatients) -> dict[str, Any]:
     """Mean on the wall over the slice's and over the cavity's, by class; "mean_map": of the mean over all slices, which
     knows where hearts usually are but nothing of the case."""
     own, usual = (_in_regions(values, regions) for values in (maps, np.broadcast_to(maps.mean(axis=0), maps.shape)))
@@ -183,16 +193,11 @@ def _pointing(maps: FloatArray, regions: NDArray[np.uint8]) -> NDArray[np.float6
 
 
 def _deletion(
-    network: nn.Module,
-    slices: FloatArray,
-    seen: Seen,
-    maps: FloatArray,
-    device: DeviceChoice,
-    over_patients: _OverPatients,
+    network: nn.Module, measured: Measured, seen: Seen, maps: FloatArray, device: DeviceChoice
 ) -> dict[str, float]:
     """How far the log odds move when the highest tenth of the map gives way to its surroundings, relative to an area of
     the same shape anywhere."""
-    rng = np.random.default_rng(SEED)
+    rng, slices = np.random.default_rng(SEED), measured.slices
     surroundings = np.stack([gaussian_filter(values, SURROUNDINGS_MM) for values in slices])
     highest = maps >= np.quantile(maps, 1 - DELETED_SHARE, axis=(1, 2), keepdims=True)
     anywhere = np.stack([np.roll(mask, rng.integers(SECTION_SIZE, size=2), axis=(0, 1)) for mask in highest])
@@ -200,7 +205,7 @@ def _deletion(
         np.abs(_run(network, np.where(mask, surroundings, slices), device).log_odds - seen.log_odds)
         for mask in (highest, anywhere)
     ]
-    return over_patients.ratio(np.stack(changes, axis=1))
+    return measured.over_patients.ratio(np.stack(changes, axis=1))
 
 
 def _after_shift(maps: FloatArray, moved: FloatArray) -> NDArray[np.float64]:
@@ -228,7 +233,7 @@ def _correlations(maps: FloatArray, others: FloatArray) -> NDArray[np.float64]:
 
 
 def _auroc_lost(
-    network: ACNet, slices: FloatArray, seen: Seen, device: DeviceChoice, over_patients: _OverPatients
+    network: ACNet, slices: FloatArray, seen: Seen, device: DeviceChoice, over_patients: OverPatients
 ) -> dict[str, dict[str, float]]:
     """When each mask is set to its mean over all slices, and to zero."""
     found = {}

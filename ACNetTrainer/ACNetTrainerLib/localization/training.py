@@ -186,7 +186,7 @@ def train_localizer(
     splits = [
         (
             library,
-            *split_patients(_first_patients(library, patients), optimization.validation_fraction, optimization.seed),
+            *split_patients(library.first(patients), optimization.validation_fraction, optimization.seed),
         )
         for library in libraries
     ]
@@ -238,11 +238,6 @@ def train_localizer(
     )
     threshold = _confidence_threshold(Localizer(LocalizerModel(network, card), place.device), validation)
     return LocalizerModel(network, replace(card, confidence_threshold=threshold))
-
-
-def _first_patients(library: CaseLibrary, patients: int) -> CaseLibrary:
-    chosen = set(library.patients[:patients])
-    return CaseLibrary(library.folder, tuple(case for case in library.cases if case.patient in chosen))
 
 
 def _confidence_threshold(localizer: Localizer, sections: Sequence[LabelledSection]) -> float:

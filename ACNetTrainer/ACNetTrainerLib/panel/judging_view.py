@@ -14,10 +14,10 @@ from slicer.i18n import tr as _
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import read_json
 from ACNetLib.models.store import user_models_folder
-from ACNetTrainerLib.panel.logic import python_for_processes
+from ACNetLib.processes import last_error, python_for_processes, run_module
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
-from ACNetTrainerLib.panel.texts import failure_text, judged_text, result_texts
-from ACNetTrainerLib.training.background import Training, last_error, run_command
+from ACNetTrainerLib.panel.texts import failure_text, judged_text, result_header, result_texts
+from ACNetTrainerLib.training.background import COMMAND, Training
 
 POLL_MS = 300
 METRICS_FILE, FIGURES_FOLDER, JUDGED_MODEL = "metrics.json", "figures", "judged"
@@ -26,7 +26,10 @@ FIGURE_WIDTH = 380
 
 
 class JudgingView:
-    """Evaluates the shown training's model on other patients and publishes it, each by a process of `acnet-train`."""
+    """Evaluates the shown training's model on other patients and publishes it, each by a process of `acnet-train`.
+
+    A model that is cross-validated can be published as it is.
+    """
 
     def __init__(
         self, ui: Any, shown_training: Callable[[], Training | None], on_published: Callable[[], None]
@@ -59,20 +62,23 @@ class JudgingView:
         metrics = _metrics(training) if training is not None else {}
         library = self._parameters.judging_library if self._parameters is not None else ""
         self.ui.judgeButton.enabled = has_model and bool(library) and not self.running
-        self.ui.publishButton.enabled = bool(metrics) and not self.running
+        self.ui.publishButton.enabled = has_model and bool(metrics) and not self.running
         self.ui.folderButton.visible = training is not None
+        folders = () if training is None else (training.folder / FIGURES_FOLDER, training.cross_validation_folder)
         message = self._message if training is not None and training.name == self._message_of else ""
         self.ui.resultLabel.text = "\n".join(filter(None, [judged_text(metrics), message]))
         self.ui.resultLabel.visible = bool(self.ui.resultLabel.text)
         self._show_measures(metrics)
         for label, figure in (
+            (self.ui.learningCurveLabel, "learning-curve.png"),
+            (self.ui.mistakesLabel, "mistakes.png"),
             (self.ui.rocLabel, "roc.png"),
             (self.ui.reliabilityLabel, "reliability.png"),
             (self.ui.attentionLabel, "attention.png"),
         ):
-            file = None if training is None else training.folder / FIGURES_FOLDER / figure
-            label.visible = file is not None and file.is_file()
-            if file is not None and file.is_file():
+            file = next((folder / figure for folder in folders if (folder / figure).is_file()), None)
+            label.visible = file is not None
+            if file is not None:
                 label.setPixmap(qt.QPixmap(str(file)).scaledToWidth(FIGURE_WIDTH, qt.Qt.SmoothTransformation))
 
     def close(self) -> None:
@@ -81,8 +87,10 @@ class JudgingView:
             self._process.kill()
 
     def _show_measures(self, metrics: dict[str, Any]) -> None:
-        rows = result_texts(metrics)
+        header, rows = result_header(metrics), result_texts(metrics)
         table = self.ui.metricsTable
+        for column, text in enumerate(header):
+            table.horizontalHeaderItem(column).setText(text)
         table.visible = bool(rows)
         table.setRowCount(len(rows))
         for row, texts in enumerate(rows):
@@ -105,7 +113,8 @@ class JudgingView:
         training = self._shown_training()
         if training is None:
             return
-        arguments = ["publish", str(_judged_model(training))]
+        is_judged = (training.folder / METRICS_FILE).is_file()
+        arguments = ["publish", str(_judged_model(training) if is_judged else training.model_file)]
         if (user_models_folder() / training.model_file.name).exists():
             question = _("The classifier has your model {name} already. Put this one in its place?")
             if not slicer.util.confirmOkCancelDisplay(question.format(name=training.name)):
@@ -127,7 +136,9 @@ class JudgingView:
         self._message, self._message_of, self._on_end = text, training.name, on_end
         self._errors_file = training.folder / ERRORS_FILE
         with self._errors_file.open("wb") as errors:  # a pipe that nobody reads would hold up the process
-            self._process = run_command(arguments, python_for_processes(), stdout=subprocess.DEVNULL, stderr=errors)
+            self._process = run_module(
+                COMMAND, arguments, python_for_processes(), stdout=subprocess.DEVNULL, stderr=errors
+            )
         self._timer.start()
         self.show()
 
@@ -147,8 +158,10 @@ def _judged_model(training: Training) -> Path:
 
 
 def _metrics(training: Training) -> dict[str, Any]:
-    file = training.folder / METRICS_FILE
-    if not file.is_file():
+    """Of its evaluation on other patients, else of its cross-validation; none where there is neither."""
+    files = (folder / METRICS_FILE for folder in (training.folder, training.cross_validation_folder))
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
         return {}
     try:
         return read_json(file, "Evaluate the model again.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,11 +83,6 @@ def remove_cases(folder: Path, names: Sequence[str]) -> None:
     from ACNetTrainerLib.cases import editing as case_editing
 
     case_editing.remove_cases(folder, names)
-
-
-def python_for_processes() -> str:
-    """Slicer's own Python without the application; outside it the one that runs."""
-    return shutil.which("PythonSlicer") or sys.executable
 
 
 def shipped_localizer() -> Any:

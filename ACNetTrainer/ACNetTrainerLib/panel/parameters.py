@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from slicer import vtkMRMLScalarVolumeNode
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from ACNetLib.panel.parameters import CenterParameter
 
@@ -19,6 +19,7 @@ class ACNetTrainerParameters:
     recipe - how a model is trained.
     parent - the published model that the recipe "fine-tune" trains on.
     model_name - of the model that a new training makes.
+    folds, repeats, compare_fine_tuning, learning_curve - see ACNetTrainerLib.training.background.CrossValidation.
     training - the name of the training that is shown.
     judging_library - the folder of the case library that a model is evaluated on.
     """
@@ -30,6 +31,10 @@ class ACNetTrainerParameters:
     recipe: str = "recommended"
     parent: str = ""
     model_name: str = "my-model"
+    folds: Annotated[int, WithinRange(2, 20)] = 5
+    repeats: Annotated[int, WithinRange(1, 20)] = 1
+    compare_fine_tuning: bool = True
+    learning_curve: bool = True
     training: str = ""
     judging_library: str = ""
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ACNetLib.panel.texts import duration_text
+
 CHANCE = 0.5
 """The area under the ROC curve of one who guesses."""
 
@@ -30,14 +32,32 @@ def training_text(name: str, state: str) -> str:
     return texts[state].format(name=name)
 
 
-def progress_text(event: dict[str, Any] | None) -> str:
-    """What the last event of a training says: where it is, and how long it will take."""
+def progress_text(event: dict[str, Any] | None, numbers: tuple[int, int] | None = None) -> str:
+    """What the last event of a training says: where it is, and how long it will take.
+
+    numbers: of a cross-validation which training of how many is at work.
+    """
+    text = _progress_text(event)
+    match event, numbers:
+        case {"event": "start" | "step" | "epoch"}, (number, of):
+            return _("Training {number} of {of}. {progress}").format(number=number, of=of, progress=text)
+        case {"event": "training"}, (number, of):
+            return _("Training {number} of {of} begins...").format(number=number, of=of)
+        case {"event": "finished"}, (_number, _of):
+            return _("Finished: every patient was judged by a model that had not seen it. The model can be published.")
+    return text
+
+
+def _progress_text(event: dict[str, Any] | None) -> str:
+    if event is None:
+        return _("Loading the training's packages...")
     match event:
         case {"event": "step", "epoch": epoch, "step": step, "seconds_left": seconds}:
-            text = _("Epoch {epoch}, step {step}; {left} left.")
-            return text.format(epoch=epoch, step=step, left=duration_text(seconds))
+            left = duration_text(event.get("all_seconds_left", seconds))
+            return _("Epoch {epoch}, step {step}; {left} left.").format(epoch=epoch, step=step, left=left)
         case {"event": "epoch", "epoch": epoch, "seconds_left": seconds}:
-            return _("Epoch {epoch} done; {left} left.").format(epoch=epoch, left=duration_text(seconds))
+            left = duration_text(event.get("all_seconds_left", seconds))
+            return _("Epoch {epoch} done; {left} left.").format(epoch=epoch, left=left)
         case {"event": "error", "message": str(message)}:
             return message
         case {"event": "stopped"}:
@@ -49,15 +69,6 @@ def progress_text(event: dict[str, Any] | None) -> str:
     return _("Loading the training's packages...")
 
 
-def duration_text(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return _("less than a minute")
-    if minutes < 120:
-        return _("{minutes} min").format(minutes=minutes)
-    return _("{hours} h").format(hours=f"{minutes / 60:.1f}")
-
-
 def failure_text(last_error: str, errors_file: str) -> str:
     return last_error or _("The process stopped without a message; see {file}.").format(file=errors_file)
 
@@ -66,6 +77,8 @@ def judged_text(metrics: dict[str, Any]) -> str:
     """On whom a model was evaluated, and a warning where that speaks against it; "" without an evaluation."""
     if not metrics:
         return ""
+    if "cross_validated" in metrics:
+        return _cross_validated_text(metrics)
     texts = [_("Evaluated on {dcm} DCM and {normal} normal simulated patients.")]
     if not metrics["simulated"]:
         texts = [_("Evaluated on {dcm} DCM and {normal} normal patients.")]
@@ -75,6 +88,50 @@ def judged_text(metrics: dict[str, Any]) -> str:
         texts.append(_("It may be no better than chance: do not use it."))
     cases = metrics["cases"]
     return " ".join(texts).format(dcm=cases["patients_dcm"], normal=cases["patients_normal"])
+
+
+def _cross_validated_text(metrics: dict[str, Any]) -> str:
+    """Who was judged by whom, whether retraining helped, and whether more cases would."""
+    done, present, cases = metrics["cross_validated"], metrics["present_model"], metrics["cases"]
+    text = _("Cross-validated: {dcm} DCM and {normal} normal patients, each by a model that had not seen it.")
+    if metrics["simulated"]:
+        text = _("Cross-validated: {dcm} DCM and {normal} normal simulated patients, each by a model without it.")
+    texts = [text.format(dcm=cases["patients_dcm"], normal=cases["patients_normal"])]
+    if metrics["auroc"]["low"] <= CHANCE:
+        texts.append(_("It may be no better than chance: do not use it."))
+    texts.append(
+        _("AUROC, {start} less {present} as it is: {difference}.").format(
+            start=_start_text(done["start"]),
+            present=present["name"],
+            difference=_estimate_text(metrics["starts"][done["start"]]["minus_present"]["auroc"]),
+        )
+    )
+    if (both := metrics.get("fine_tuned_minus_from_scratch")) is not None:
+        text = _("AUROC, fine-tuned less from scratch: {difference}.")
+        texts.append(text.format(difference=_estimate_text(both["auroc"])))
+    match metrics.get("learning_curve", {}).get(done["start"]):
+        case {"more_cases": str(answer)}:
+            texts.append(_more_cases_text(answer))
+    return "\n".join(texts)
+
+
+def _more_cases_text(answer: str) -> str:
+    texts = {
+        "would help": _("More cases would help: see the learning curve."),
+        "would hardly help": _("More cases would hardly help: see the learning curve."),
+    }
+    return texts.get(answer, _("Whether more cases would help can't be told by these patients."))
+
+
+def _start_text(start: str) -> str:
+    return {"from-scratch": _("from scratch"), "fine-tuned": _("fine-tuned")}[start]
+
+
+def result_header(metrics: dict[str, Any]) -> tuple[str, str, str]:
+    """Of the table of measures."""
+    if "cross_validated" in metrics:
+        return _("Measure"), _start_text(metrics["cross_validated"]["start"]), _("as it is")
+    return _("Measure"), _("Patients"), _("Slices")
 
 
 def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -91,6 +148,13 @@ def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
         "brier": _("Brier score"),
         "ece": _("Calibration error"),
     }
+    if "cross_validated" in metrics:
+        present = metrics["present_model"]
+        return [
+            (text, _estimate_text(metrics[name]), f"{present[name]['value']:.3f}")
+            for name, text in measures.items()
+            if name in present
+        ]
     sections = metrics["sections"]
     rows = [(text, _estimate_text(metrics[name]), f"{sections[name]['value']:.3f}") for name, text in measures.items()]
     for truth in ("dcm", "normal"):

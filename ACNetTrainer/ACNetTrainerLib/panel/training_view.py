@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import qt
@@ -12,20 +13,21 @@ from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.models.store import available_models
+from ACNetLib.processes import EventLog, last_error, python_for_processes
 from ACNetTrainerLib.commands.training import FINE_TUNE
-from ACNetTrainerLib.panel.logic import python_for_processes
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 from ACNetTrainerLib.panel.texts import failure_text, progress_text, training_text
 from ACNetTrainerLib.scene import draw_curves, show_plot_view
 from ACNetTrainerLib.training.background import (
     ERRORS_FILE,
-    EventLog,
+    CrossValidation,
     Request,
     State,
     Training,
+    current_events,
+    event_log,
     find_trainings,
     is_running,
-    last_error,
     new_training,
     read_events,
     request_stop,
@@ -52,7 +54,8 @@ class TrainingView:
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
-        self.ui.trainButton.connect("clicked(bool)", self._start_new)
+        self.ui.trainButton.connect("clicked(bool)", lambda _checked: self._start_new(_request))
+        self.ui.crossValidateButton.connect("clicked(bool)", lambda _checked: self._start_new(_cross_validation))
         self.ui.goOnButton.connect("clicked(bool)", self._go_on)
         self.ui.stopButton.connect("clicked(bool)", self._stop)
         self.ui.curvesButton.connect("clicked(bool)", self._show_curves)
@@ -97,19 +100,24 @@ class TrainingView:
         state = self.state(training) if training is not None else None
         self.ui.stopButton.enabled = state == "running"
         self.ui.goOnButton.enabled = state in {"stopped", "failed"}
-        self.ui.trainButton.enabled = bool(self._parameters is not None and self._parameters.library)
-        self.ui.parentComboBox.enabled = self._parameters is not None and self._parameters.recipe == FINE_TUNE
+        has_library = self._parameters is not None and bool(self._parameters.library)
+        self.ui.trainButton.enabled = self.ui.crossValidateButton.enabled = has_library
+        fine_tunes = self._parameters is not None and self._parameters.recipe == FINE_TUNE
+        self.ui.parentComboBox.enabled = fine_tunes
+        self.ui.compareCheckBox.enabled = not fine_tunes
         self.ui.trainingProgressBar.visible = state == "running"
         self.ui.progressLabel.visible = training is not None
         self.ui.curvesButton.enabled = training is not None
         if training is None:
             return
-        events = self._logs.setdefault(training.name, EventLog(training)).read()
-        epochs = [event for event in events if event["event"] == "epoch"]
+        events = self._logs.setdefault(training.name, event_log(training)).read()
         self.ui.progressLabel.text = self._progress_text(training, state, events)
-        self.ui.trainingProgressBar.value = _percent_done(events)
-        if epochs and training.name == self._curves_of and (training.name, len(epochs)) != self._drawn:
-            self._drawn = (training.name, len(epochs))
+        current = current_events(events)
+        self.ui.trainingProgressBar.value = _percent_done(current)
+        epochs = [event for event in current if event["event"] == "epoch"]
+        to_draw = (training.name, _numbers(current), len(epochs))
+        if epochs and training.name == self._curves_of and to_draw != self._drawn:
+            self._drawn = to_draw
             last_of_epoch = {event["epoch"]: event for event in epochs}  # an epoch may have been begun twice
             draw_curves(list(last_of_epoch.values()), training.name, slicer.mrmlScene)
 
@@ -132,15 +140,15 @@ class TrainingView:
             return _("Stopping after this step...")
         if state == "stopped":
             return progress_text({"event": "stopped"})
-        return progress_text(events[-1] if events else None)
+        return progress_text(events[-1] if events else None, _numbers(events))
 
-    def _start_new(self, _checked: bool = False) -> None:
+    def _start_new(self, request: Callable[[ACNetTrainerParameters], Request]) -> None:
         parameters = self._parameters
         if parameters is None:
             return
         try:
             self._ensure_packages()
-            training = new_training(parameters.model_name.strip(), _request(parameters))
+            training = new_training(parameters.model_name.strip(), request(parameters))
             self._run(training)
         except ACNetError as error:
             self._refuse(error.shown)
@@ -210,16 +218,36 @@ def _request(parameters: ACNetTrainerParameters) -> Request:
     return Request(parameters.library, parameters.recipe, parent)
 
 
+def _cross_validation(parameters: ACNetTrainerParameters) -> Request:
+    asked = CrossValidation(
+        parameters.folds, parameters.repeats, parameters.compare_fine_tuning, parameters.learning_curve
+    )
+    return replace(_request(parameters), cross_validation=asked)
+
+
 def _was_stopped(training: Training) -> bool:
     events = read_events(training)
     return bool(events) and events[-1]["event"] == "stopped"
 
 
 def _percent_done(events: list[dict[str, Any]]) -> int:
-    """From the last start, and the last step or epoch after it."""
+    """Of the events of one training: from the last start, and the last step or epoch after it. Of a cross-validation by
+    the trainings before, too.
+    """
+    number, of = _numbers(events) or (1, 1)
+    return round(100 * (number - 1 + _part_done(events)) / of)
+
+
+def _numbers(events: list[dict[str, Any]]) -> tuple[int, int] | None:
+    """Of a cross-validation which training of how many is at work; None for one training."""
+    begun = [event for event in events if event["event"] == "training"]
+    return (begun[-1]["number"], begun[-1]["of"]) if begun else None
+
+
+def _part_done(events: list[dict[str, Any]]) -> float:
     starts = [event for event in events if event["event"] == "start"]
     if not starts:
-        return 0
+        return 0.0
     epochs, steps = starts[-1]["epochs"], starts[-1]["steps_per_epoch"]
     match events[-1]:
         case {"event": "step", "epoch": int(epoch), "step": int(step)}:
@@ -228,4 +256,4 @@ def _percent_done(events: list[dict[str, Any]]) -> int:
             done = epoch * steps
         case _:
             done = starts[-1]["epochs_done"] * steps
-    return round(100 * done / max(1, epochs * steps))
+    return float(done / max(1, epochs * steps))

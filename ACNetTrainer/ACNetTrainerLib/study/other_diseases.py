@@ -46,14 +46,14 @@ def judge_other_diseases(model: Model, patients: int, seed: int, device: DeviceC
     ]
     with worker_pool() as pool:
         studies = tqdm(pool.map(_crops, drawn, chunksize=2), total=len(drawn), unit="patient", disable=None)
-        answers = [_answer(model, crops, device) for crops in studies]
+        answers = [answer(model, crops, device) for crops in studies]
     by_group = {group: answers[number * patients : (number + 1) * patients] for number, group in enumerate(GROUP_NAMES)}
     return {
         "simulated": True,
         "field_strength_tesla": model.card.field_strength_tesla,
         "uncertain_range": list(model.card.uncertain_range),
         "training_prior_dcm": model.card.training_prior_dcm,
-        "groups": {group: _summary(of_group) for group, of_group in by_group.items()},
+        "groups": {group: summary(of_group) for group, of_group in by_group.items()},
     }
 
 
@@ -88,7 +88,7 @@ def _crops(patient: Patient) -> MapArray:
         return np.stack([crop_around_truth(simulate_section(patient, level)) for level in LEVEL_NAMES])
 
 
-def _answer(model: Model, crops: MapArray, device: DeviceChoice) -> tuple[float, Verdict]:
+def answer(model: Model, crops: MapArray, device: DeviceChoice) -> tuple[float, Verdict]:
     """The study's probability of DCM and its verdict, as the classifier comes to them."""
     card, log_odds = model.card, float(log_odds_dcm(model, crops, device).mean())
     probability = sigmoid(calibrated(log_odds, len(crops), card.temperatures, card.training_prior_dcm))
@@ -96,7 +96,8 @@ def _answer(model: Model, crops: MapArray, device: DeviceChoice) -> tuple[float,
     return probability, "outside" if is_outside(scores, limits) else verdict(probability, card.uncertain_range)
 
 
-def _summary(answers: Sequence[tuple[float, Verdict]]) -> dict[str, Any]:
+def summary(answers: Sequence[tuple[float, Verdict]]) -> dict[str, Any]:
+    """Of the patients of a group: their probabilities, and which share gets which verdict."""
     probabilities, verdicts = np.array([each[0] for each in answers]), [each[1] for each in answers]
     lower, median, upper = np.percentile(probabilities, [25, 50, 75])
     return {

@@ -1,28 +1,30 @@
 """Trainings in processes of their own: started, followed, stopped and found again after a restart.
 
 A training has a folder: `training.json` says what was asked for, `events.jsonl` what the process has said, `errors.txt`
-what went wrong; the model and its checkpoints lie beside them. The process goes on when the one that started it ends.
+what went wrong; the model and its checkpoints lie beside them. A cross-validation is a training whose model lies in a
+folder within it, with the outcome. The process goes on when the one that started it ends.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import damage_named, read_json, write_text_atomically
 from ACNetLib.models.header import WEIGHTS_SUFFIX
 from ACNetLib.models.store import MODEL_NAMES, is_model_name, user_models_folder
+from ACNetLib.processes import Event, EventLog, Fields, run_module
 
 State = Literal["running", "stopped", "failed", "finished"]
 REQUEST_FILE, EVENTS_FILE, ERRORS_FILE, STOP_FILE = "training.json", "events.jsonl", "errors.txt", "stop"
-EVENT_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+EVENT_FIELDS: Fields = {
+    "training": {"number": int, "of": int},
     "start": dict.fromkeys(("epochs", "steps_per_epoch", "epochs_done", "steps_done"), int),
     "step": {"epoch": int, "step": int, "seconds_left": (int, float)},
     "epoch": {"epoch": int, "losses": dict, "metrics": dict, "seconds_left": (int, float)},
@@ -34,19 +36,30 @@ EVENT_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
 BEGIN_ANOTHER = "Remove the folder of this training, or begin another one."
 LOCK_FILE = "training.lock"
 """In the folder of the checkpoints; held while a process trains there."""
-LIBRARIES = [str(Path(__file__).resolve().parents[2]), str(Path(sys.modules["ACNetLib"].__path__[0]).parent)]
+COMMAND = "ACNetTrainerLib.commands.main"
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """How the patients are shared out, and what is trained beside: the shipped model on, and on fewer patients."""
+
+    folds: int = 5
+    repeats: int = 1
+    compare_fine_tuning: bool = True
+    learning_curve: bool = True
 
 
 @dataclass(frozen=True)
 class Request:
     """What was asked for. cases: the library's folder. recipe: its name or file. parent: name or file of the
-    model that is trained on; "" for none.
+    model that is trained on; "" for none. cross_validation: None for one training.
     """
 
     cases: str
     recipe: str
     parent: str = ""
     device: str = "auto"
+    cross_validation: CrossValidation | None = None
 
 
 @dataclass(frozen=True)
@@ -60,8 +73,23 @@ class Training:
         return self.folder.name
 
     @property
+    def cross_validation_folder(self) -> Path:
+        """It is there for a cross-validation alone. The model is named after it."""
+        return self.folder / "cross-validation" / self.name
+
+    @property
+    def is_cross_validation(self) -> bool:
+        return self.cross_validation_folder.is_dir()
+
+    @property
     def model_file(self) -> Path:
-        return self.folder / f"{self.name}{WEIGHTS_SUFFIX}"
+        folder = self.cross_validation_folder if self.is_cross_validation else self.folder
+        return folder / f"{self.name}{WEIGHTS_SUFFIX}"
+
+    @property
+    def work_folder(self) -> Path:
+        """Where its lock is."""
+        return self.cross_validation_folder if self.is_cross_validation else self.folder / f"{self.name}.training"
 
     @property
     def request(self) -> Request:
@@ -69,9 +97,10 @@ class Training:
         path = self.folder / REQUEST_FILE
         values = read_json(path, BEGIN_ANOTHER)
         with damage_named(path, BEGIN_ANOTHER):
+            asked = values.pop("cross_validation", None)
             if not all(isinstance(value, str) for value in values.values()):
                 raise TypeError("expected texts")
-            return Request(**values)
+            return Request(**values, cross_validation=None if asked is None else CrossValidation(**asked))
 
 
 def trainings_folder() -> Path:
@@ -92,6 +121,8 @@ def new_training(name: str, request: Request) -> Training:
     if folder.exists():
         raise ACNetError(f"training: there is one named '{name}' already. Resume it, or give another name.")
     folder.mkdir(parents=True)
+    if request.cross_validation is not None:
+        Training(folder).cross_validation_folder.mkdir(parents=True)
     write_text_atomically(folder / REQUEST_FILE, json.dumps(asdict(request), indent=1) + "\n")
     return Training(folder)
 
@@ -100,30 +131,24 @@ def start(training: Training, python: str = sys.executable) -> subprocess.Popen[
     """Start the process, or resume it from its last checkpoint. `python`: one with the trainer's packages."""
     request = training.request
     (training.folder / STOP_FILE).unlink(missing_ok=True)
-    arguments = ["train", request.cases, "--recipe", request.recipe]
-    arguments += ["--from", request.parent] if request.parent else []
-    arguments += ["--device", request.device, "--output", str(training.model_file)]
-    arguments += ["--progress", "json", "--stop-file", str(training.folder / STOP_FILE)]
+    if request.cross_validation is None:
+        arguments = ["train", request.cases, "--recipe", request.recipe, "--output", str(training.model_file)]
+        arguments += ["--from", request.parent] if request.parent else []
+    else:
+        arguments = ["cross-validate", request.cases, *_cross_validation_options(request, request.cross_validation)]
+        arguments += ["--output", str(training.cross_validation_folder)]
+    arguments += ["--device", request.device, "--progress", "json", "--stop-file", str(training.folder / STOP_FILE)]
     with (training.folder / EVENTS_FILE).open("ab") as events, (training.folder / ERRORS_FILE).open("wb") as errors:
-        return run_command(arguments, python, stdout=events, stderr=errors)
+        return run_module(COMMAND, arguments, python, stdout=events, stderr=errors)
 
 
-def run_command(arguments: Sequence[str], python: str = sys.executable, **streams: Any) -> subprocess.Popen[bytes]:
-    """`acnet-train` in a process of its own, without a window, on the libraries that this process uses."""
-    paths = os.pathsep.join([*LIBRARIES, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.Popen(
-        [python, "-m", "ACNetTrainerLib.commands.main", *arguments],
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        **streams,
-    )
-
-
-def last_error(errors_file: Path) -> str:
-    """What a command said last on standard error, without its name; "" if nothing."""
-    lines = errors_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("acnet-train: ") if lines else ""
+def _cross_validation_options(request: Request, asked: CrossValidation) -> list[str]:
+    if request.parent:
+        options = ["--start", "fine-tuned", "--fine-tuning-recipe", request.recipe, "--from", request.parent]
+    else:
+        options = ["--start", "both" if asked.compare_fine_tuning else "scratch", "--recipe", request.recipe]
+    options += ["--folds", str(asked.folds), "--repeats", str(asked.repeats)]
+    return [*options, "--learning-curve" if asked.learning_curve else "--no-learning-curve"]
 
 
 def request_stop(training: Training) -> None:
@@ -142,7 +167,7 @@ def is_running(training: Training) -> bool:
     """
     from filelock import FileLock, Timeout
 
-    lock = training.folder / f"{training.name}.training" / LOCK_FILE
+    lock = training.work_folder / LOCK_FILE
     if not lock.is_file():
         return False
     try:
@@ -152,48 +177,33 @@ def is_running(training: Training) -> bool:
         return True
 
 
-class EventLog:
-    """What the process of a training has said since it was first started; each `read` takes in what is new."""
-
-    def __init__(self, training: Training) -> None:
-        self._file = training.folder / EVENTS_FILE
-        self._read_bytes = 0
-        self._events: list[dict[str, Any]] = []
-
-    def read(self) -> list[dict[str, Any]]:
-        if not self._file.is_file():
-            return self._events
-        with self._file.open("rb") as file:
-            file.seek(self._read_bytes)
-            *lines, unfinished = file.read().split(b"\n")
-            self._read_bytes = file.tell() - len(unfinished)
-        for line in lines:
-            if (event := _event_in(line)) is not None:
-                self._events.append(event)
-        return self._events
+def event_log(training: Training) -> EventLog:
+    """What the process of a training has said since it was first started."""
+    return EventLog(training.folder / EVENTS_FILE, EVENT_FIELDS)
 
 
-def _event_in(line: bytes) -> dict[str, Any] | None:
-    """None for a line that is cut off where the process was killed, or damaged."""
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    fields = EVENT_FIELDS.get(str(event.get("event"))) if isinstance(event, dict) else None
-    if fields is None:
-        return None
-    return event if all(isinstance(event.get(name), kind) for name, kind in fields.items()) else None
+def read_events(training: Training) -> list[Event]:
+    return event_log(training).read()
 
 
-def read_events(training: Training) -> list[dict[str, Any]]:
-    return EventLog(training).read()
+def current_events(events: Sequence[Event]) -> list[Event]:
+    """Of a cross-validation those of the training that is at work, of earlier sessions too; of one training all."""
+    of_training: dict[object, list[Event]] = {}
+    key: object = None
+    for event in events:
+        if event["event"] == "training":
+            key = event.get("start"), event.get("name")
+        of_training.setdefault(key, []).append(event)
+    return of_training.get(key, [])
 
 
 def state_of(training: Training, running: bool) -> State:
     """`running`: whether its process is."""
     if running:
         return "running"
-    if training.model_file.is_file():
-        return "finished"
     events = read_events(training)
-    return "failed" if events and events[-1]["event"] == "error" else "stopped"
+    last = events[-1]["event"] if events else ""
+    # Of a cross-validation the model is there before the learning curve is.
+    if training.model_file.is_file() and (last == "finished" or not training.is_cross_validation):
+        return "finished"
+    return "failed" if last == "error" else "stopped"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import temporary_folder
 from ACNetLib.models.card import ModelCard
 from ACNetLib.models.header import CLASSIFIER, WEIGHTS_SUFFIX
 from ACNetLib.models.model import Model, load_model, save_model
@@ -28,8 +28,8 @@ def publish(file: Path, name: str | None = None, replace_own: bool = False) -> P
     _check_complete(model.card, file.name)
     if name is None or name == model.card.name:
         return import_model(file, replace=replace_own)
-    with TemporaryDirectory() as room:
-        renamed = Path(room) / f"renamed{WEIGHTS_SUFFIX}"
+    with temporary_folder() as room:
+        renamed = room / f"renamed{WEIGHTS_SUFFIX}"
         save_model(Model(model.network, replace(model.card, name=name)), renamed)
         return import_model(renamed, replace=replace_own)
 

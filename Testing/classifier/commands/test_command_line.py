@@ -17,7 +17,6 @@ from ACNetLib.commands.main import main
 from ACNetLib.commands.parser import (
     NOTHING_LEFT,
     interrupted_before_work,
-    interrupts_wait,
     point,
     run_command,
     seed,
@@ -189,22 +188,3 @@ def test_ctrl_c_while_the_options_are_parsed_is_three_and_one_line(
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", interrupted)
     assert run_command(command, ["x"]) == 3
     assert capsys.readouterr().err == f"a-command: {NOTHING_LEFT}\n"
-
-
-@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_comes_after_what_must_not_be_interrupted(number: signal.Signals) -> None:
-    done = []
-
-    def interrupted() -> None:
-        with interrupts_wait():
-            os.kill(os.getpid(), number)
-            done.append("all of it")
-
-    handler = signal.signal(number, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            interrupted()
-    finally:
-        signal.signal(number, handler)
-    assert done == ["all of it"]

@@ -219,9 +219,7 @@ def test_the_report_says_which_software_and_weights_and_that_it_is_research_on_s
     assert "trained on simulated T1 maps only" in purpose
 
 
-def test_each_slice_refers_to_its_image_and_the_report_to_all_objects(
-    a_report: Any, a_segmentation: Segmentation
-) -> None:
+def test_each_slice_refers_to_its_image_and_the_report_to_all_objects(a_report: Any, a_result_folder: Path) -> None:
     t1_map = read_t1_map(sample_cases()[1].folder)
     images = [pydicom.dcmread(each.file).SOPInstanceUID for each in t1_map.sources]
     groups = groups_of(a_report)
@@ -232,7 +230,8 @@ def test_each_slice_refers_to_its_image_and_the_report_to_all_objects(
         for series in evidence.ReferencedSeriesSequence
         for each in series.ReferencedSOPSequence
     }
-    assert found == {*images, a_segmentation.SOPInstanceUID}
+    others = [a_result_folder / "dicom" / f"{name}.dcm" for name in ("segmentation", "attention", "evidence")]
+    assert found == {*images, *(pydicom.dcmread(file).SOPInstanceUID for file in others)}
 
 
 def test_patient_and_study_are_the_sources_in_any_script(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
@@ -258,7 +257,7 @@ def test_uids_are_new_each_time_and_nothing_is_overwritten(a_study: Study, tmp_p
         for file in write_dicom_results(a_study(t1_map), tmp_path / name):
             dataset = pydicom.dcmread(file)
             uids |= {str(dataset.SOPInstanceUID), str(dataset.SeriesInstanceUID)}
-    assert len(uids) == 1 + 2 * 2 * 2
+    assert len(uids) == 1 + 2 * 2 * 4
     before = (tmp_path / "once" / "report.dcm").read_bytes()
     with pytest.raises(ACNetError, match="nothing is overwritten"):
         write_dicom_results(a_study(t1_map), tmp_path / "once")
@@ -299,8 +298,9 @@ def test_an_exam_has_a_segmentation_for_each_map_and_one_report(a_study: Study, 
     t1_maps = read_exam([folder])
     study = pool_exam([a_study(t1_map) for t1_map in t1_maps])
     files = write_dicom_results(study, tmp_path / "dicom")
-    assert [file.name for file in files] == [*(f"segmentation-{n}.dcm" for n in (1, 2, 3)), "report.dcm"]
-    for file, t1_map, images in zip(files, t1_maps, study.images, strict=False):
+    names = [f"{name}-{n}.dcm" for n in (1, 2, 3) for name in ("segmentation", "attention", "evidence")]
+    assert [file.name for file in files] == [*names, "report.dcm"]
+    for file, t1_map, images in zip(files[::3], t1_maps, study.images, strict=False):
         found = masks_of(segread(file), t1_map)
         assert_equal_masks(found, expected_masks(images.bands[SHOWN_MAP], images.ventricle))
     groups = groups_of(srread(tmp_path / "dicom" / "report.dcm"))
@@ -439,15 +439,23 @@ def test_no_path_of_a_source_is_in_any_file(a_result_folder: Path) -> None:
         assert file.is_dir() or folder.encode() not in file.read_bytes(), file.name
 
 
-@pytest.mark.parametrize(
-    ("tool", "file"), [("dciodvfy", "segmentation"), ("dciodvfy", "report"), ("dsrdump", "report")]
-)
-def test_the_tools_of_others_find_no_error(a_result_folder: Path, tool: str, file: str) -> None:
+def run_tool(tool: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Of the DCMTK (Debian's dcmtk), of dicom3tools (Debian's dicom3tools) or of dcmqi (pip install dcmqi)."""
     program = shutil.which(tool)
     if program is None:
         pytest.skip(f"{tool} is not installed")
-    done = subprocess.run(
-        [program, str(a_result_folder / "dicom" / f"{file}.dcm")], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("tool", "file"),
+    [
+        *(("dciodvfy", name) for name in ("segmentation", "attention", "evidence", "report")),
+        *(("dcmdump", name) for name in ("segmentation", "attention", "evidence", "report")),
+        ("dsrdump", "report"),
+    ],
+)
+def test_the_tools_of_others_find_no_error(a_result_folder: Path, tool: str, file: str) -> None:
+    done = run_tool(tool, a_result_folder / "dicom" / f"{file}.dcm")
     errors = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("Error", "E: "))]
     assert (done.returncode, errors) == (0, [])

@@ -49,9 +49,12 @@ def a_study_outside(an_oblique_t1_map: T1Map, a_study: Callable) -> StudyRecord:
 def test_the_slices_that_count_decide_and_the_study_says_why(a_study_outside: StudyRecord) -> None:
     both = a_study_outside.pooled()
     assert both.verdict == "dcm"
-    assert OUTSIDE not in both.warnings
+    assert not any(OUTSIDE in warning for warning in both.warnings)
+    assert both.reason == ""
     first = both.leaving_out([1])
-    assert (first.verdict, first.warnings[0]) == ("outside", OUTSIDE)
+    assert first.verdict == "outside"
+    assert first.reason == f"{OUTSIDE} Its score is 9.00, above the limit of 3.00."
+    assert first.warnings[0] == first.reason
     assert first.probability_dcm == pytest.approx(both.sections[0].probability_dcm, abs=0.05)
     assert first.leaving_out([]).verdict == "dcm"
     assert record_from_values(record_values(first)).verdict == "outside"

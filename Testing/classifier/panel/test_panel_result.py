@@ -16,6 +16,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import add_t1_map
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
 from conftest import with_map
@@ -277,9 +278,27 @@ def test_crop_boxes_are_hidden_at_first_outlines_when_asked_for_and_have_a_handl
     assert not ui.moveCropButton.checked
 
 
+def test_the_polar_map_is_shown_where_the_wall_is_known_on_three_slices(
+    a_module: Any, ui: Any, a_volume: Volume, three_slices: T1Map
+) -> None:
+    classify(a_module, a_volume)  # two slices
+    assert ui.segmentsLabel.isHidden()
+    volume = add_t1_map(three_slices, slicer.mrmlScene)
+    classify(a_module, volume)
+    assert not ui.segmentsLabel.isHidden()
+    assert ui.segmentsLabel.pixmap.width() == 240
+    tick(ui, 0)
+    assert ui.segmentsLabel.isHidden()
+    tick(ui, 0, ticked=False)
+    assert not ui.segmentsLabel.isHidden()
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert ui.segmentsLabel.isHidden()
+
+
 def test_t1_colours_are_shown_by_a_click(ui: Any, a_result: ResultNodes) -> None:
-    choose(ui.t1ColorsComboBox, "perceptual")
-    assert a_result.t1_volume.GetDisplayNode().GetColorNode().GetName() == "T1"
+    for colors in ("lipari", "navia"):
+        choose(ui.t1ColorsComboBox, colors)
+        assert a_result.t1_volume.GetDisplayNode().GetColorNode().GetName() == f"T1 {colors}"
     choose(ui.t1ColorsComboBox, "gray")
     assert a_result.t1_volume.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
 

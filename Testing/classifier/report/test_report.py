@@ -55,15 +55,6 @@ def test_volumes_lie_on_the_grid_of_the_t1_map(a_folder: Path, an_oblique_t1_map
         np.testing.assert_array_equal(sitk.GetArrayFromImage(image), expected)
 
 
-@pytest.fixture
-def three_slices(an_oblique_t1_map: T1Map) -> T1Map:
-    image = sitk.GetImageFromArray(an_oblique_t1_map.array[[0, 1, 0]])
-    image.SetSpacing(an_oblique_t1_map.image.GetSpacing())
-    image.SetDirection(an_oblique_t1_map.image.GetDirection())
-    image.SetOrigin(an_oblique_t1_map.image.GetOrigin())
-    return replace(an_oblique_t1_map, image=image)
-
-
 def test_a_result_has_exactly_the_documented_files(tmp_path: Path, three_slices: T1Map, a_study: Callable) -> None:
     write_result(a_study(three_slices), tmp_path / "result", Path.touch)
     written = {re.sub(r"\d+", "N", path.name) for path in (tmp_path / "result").iterdir()}

@@ -18,6 +18,7 @@ from ACNetLib.scene.display import (
     OVERLAYS,
     STYLES,
     T1_COLORS,
+    T1_STEPS,
     Display,
     show_display,
     show_t1_colors,
@@ -165,11 +166,12 @@ def brightness(volume: Volume) -> np.ndarray:
     return rgba[:, :3] @ (0.2126, 0.7152, 0.0722)
 
 
-def test_the_perceptual_colours_grow_brighter_with_t1(a_volume_node: Volume, a_scene: Scene) -> None:
+@pytest.mark.parametrize("colors", T1_STEPS)
+def test_the_colours_of_t1_grow_brighter_with_it(a_volume_node: Volume, a_scene: Scene, colors: str) -> None:
     for _ in range(2):
-        show_t1_colors(a_volume_node, a_scene, "perceptual")
-    assert (np.diff(brightness(a_volume_node)) >= 0).all()
-    assert a_scene.GetNumberOfNodesByClass("vtkMRMLColorTableNode") == 1
+        show_t1_colors(a_volume_node, a_scene, colors)
+    assert (np.diff(brightness(a_volume_node)[::4]) > 0).all()  # neighbours are rounded to 8 bits
+    assert a_scene.GetNodesByName(f"T1 {colors}").GetNumberOfItems() == 1
     show_t1_colors(a_volume_node, a_scene, "gray")
     assert a_volume_node.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
 

@@ -14,34 +14,25 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK as sitk
 
 from ACNetLib.commands.main import main
+from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.triage import reading_list, workers
 from ACNetLib.triage.answer import Choices
 from ACNetLib.triage.reading_list import Workers, update_reading_list
-from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
+from ACNetLib.triage.rows import Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.studies import Study, find_studies
+from ACNetLib.triage.study_folder import mark_read, read_study
 from ACNetLib.triage.template import SCRIPT
 from ACNetLib.worker_pool import worker_pool
 from dicom_files import PATIENT_ID, RAMP, RAW_TYPE, write_section, write_study
-from exam_files import write_exam
+from exam_files import write_exam, write_sample
 
 NORMAL, DCM = sample_cases()
-
-
-def write_sample(folder: Path, sample: Path, patient: str) -> None:
-    """A sample's files as somebody else's, with names that say nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, file in enumerate(sorted(sample.iterdir())):
-        dataset = pydicom.dcmread(file)
-        dataset.PatientID, dataset.PatientName = patient, f"{patient}^Anna"
-        dataset.StudyInstanceUID = f"1.2.3.{sum(map(ord, patient))}"
-        dataset.save_as(folder / f"{patient[-1]}{number}")
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +111,56 @@ def test_a_study_has_the_answer_of_acnet_classify_and_its_files(a_list: Path, ho
     assert result["probability_dcm"] == pytest.approx(alone["probability_dcm"], abs=1e-4)
     assert float(row["septal_t1_ms"]) == pytest.approx(alone["septal_t1_ms"], abs=0.5)
     assert {"report.html", "thumbnail.png", "attention-label.nrrd"} <= {file.name for file in folder.iterdir()}
+
+
+def test_a_study_opens_from_its_folder_as_it_was_classified(a_list: Path) -> None:
+    folders = {patient: a_list / "studies" / row["study"] for patient, row in rows_of(a_list).items()}
+    study = read_study(folders["patient-2"])
+    (images,) = study.images
+    assert np.array_equal(images.t1_map.array, read_t1_map(DCM.folder).array)
+    assert images.t1_map.row_axis == pytest.approx(read_t1_map(DCM.folder).row_axis)
+    assert (images.t1_map.simulated, images.t1_map.field_strength_tesla) == (True, 1.5)
+    assert set(np.unique(images.bands["combined"])) <= set(range(6))
+    assert len(read_study(folders["patient-3"]).images) == 3  # slices planned one by one
+    (folders["patient-1"] / "attention.nrrd").rename(folders["patient-1"] / "away.nrrd")
+    with pytest.raises(ACNetError, match=r"attention\.nrrd: there is no such file.*bring the list up to date"):
+        read_study(folders["patient-1"])
+    (folders["patient-1"] / "away.nrrd").rename(folders["patient-1"] / "attention.nrrd")
+
+
+def test_a_study_that_is_marked_as_read_stays_so_until_it_is_answered_anew(hospital: Path, tmp_path: Path) -> None:
+    folder, output = Path(shutil.copytree(hospital / "cine", tmp_path / "hospital")), tmp_path / "list"
+    (row,) = triage(folder, output)
+    assert row["read"] == "False"
+    mark_read(output / "studies" / row["study"], True)
+    assert [each["read"] for each in triage(folder, output)] == ["True"]
+    assert "no T1 map, read" in (output / "worklist.html").read_text(encoding="utf-8")
+    write_section(folder / "b.dcm", RAMP, PatientID="p4", ImageType=RAW_TYPE, SeriesDescription="cine")
+    assert [each["read"] for each in triage(folder, output)] == ["False"]
+
+
+def test_the_table_is_read_as_it_was_written(a_list: Path, tmp_path: Path) -> None:
+    rows = read_worklist_csv(a_list / "worklist.csv")
+    assert worklist_csv(rows) == (a_list / "worklist.csv").read_text(encoding="utf-8")
+    for text in ("rank,study\n1,a\n", (a_list / "worklist.csv").read_text("utf-8").replace("dcm", "what", 1)):
+        (tmp_path / "worklist.csv").write_text(text)
+        with pytest.raises(ACNetError, match=r"worklist\.csv: it is damaged"):
+            read_worklist_csv(tmp_path / "worklist.csv")
+
+
+def test_the_images_of_a_text_file_are_listed_wherever_they_lie_and_progress_is_told_as_events(
+    hospital: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = [*sorted((hospital / "cine").iterdir()), hospital / "torn" / "a.dcm", hospital / "Anna Other.nrrd"]
+    (tmp_path / "images.txt").write_text("\n".join(map(str, images)), encoding="utf-8")
+    rows = triage(tmp_path / "images.txt", tmp_path / "list", "--identify", "id", "--progress", "json")
+    assert {row["patient"] for row in rows} == {"p4", "p6"}
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(event["event"], event["done"], event["of"]) for event in events] == [("studies", n, 2) for n in range(3)]
+    (tmp_path / "images.txt").write_bytes(b"\xff")
+    arguments = ["triage", str(tmp_path / "images.txt"), "--output", str(tmp_path / "list"), "--device", "cpu"]
+    assert main(arguments) == 2
+    assert "images.txt: it can't be read as a list" in capsys.readouterr().err
 
 
 def test_no_file_of_the_list_names_a_patient_unless_the_user_wants_it(hospital: Path, a_list: Path) -> None:

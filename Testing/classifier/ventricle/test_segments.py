@@ -134,8 +134,6 @@ def test_another_dicom_object_and_another_kind_of_seg_are_refused(an_oblique_t1_
     image = write_section(tmp_path / "image.dcm", np.ones((20, 20), np.uint16), SOPClassUID=MRImageStorage)
     with pytest.raises(ACNetError, match=r"image\.dcm: it is a DICOM object of another kind; expected a segmentation"):
         read_segmentation(image)
-    seg = write_dicom_segments(
-        tmp_path / "seg.dcm", an_oblique_t1_map, [(0, 1, CAVITY[0])], SegmentationType="LABELMAP"
-    )
-    with pytest.raises(ACNetError, match=r"seg\.dcm: its SegmentationType is 'LABELMAP'; expected BINARY"):
+    seg = write_dicom_segments(tmp_path / "seg.dcm", an_oblique_t1_map, [(0, 1, CAVITY[0])], SegmentationType="SURFACE")
+    with pytest.raises(ACNetError, match=r"seg\.dcm: its SegmentationType is 'SURFACE'; expected BINARY"):
         read_segmentation(seg)

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.attention_measures import attention_measures, is_validated
+from ACNetLib.models.card import read_card
 from ACNetLib.models.model import Model, save_model
 from ACNetLib.networks.acnet import ACNet
 from ACNetTrainerLib.cases.library import LABELS, CaseLibrary
@@ -144,3 +146,20 @@ def test_the_command_writes_the_measures_with_their_provenance(
     assert record["command"].startswith("acnet-train ")
     assert set(record["auroc_lost"]) == {"mean_masks", "no_masks"}
     assert "times the slice's mean on the wall" in capsys.readouterr().out
+
+
+def test_what_was_measured_travels_in_the_models_card(
+    an_untrained_network: ACNet, library: CaseLibrary, tmp_path: Path
+) -> None:
+    model, saved = tmp_path / "untrained.safetensors", tmp_path / "saved.safetensors"
+    save_model(Model(an_untrained_network, a_card("untrained")), model)
+    asked = ["attention", str(model), str(library.folder), "--patients", "4", "--untaught", str(model)]
+    assert main([*asked, "--output", str(tmp_path / "attention.json"), "--save-model", str(saved)]) == 0
+    record = json.loads((tmp_path / "attention.json").read_text())
+    assert record["patients"] == 4
+    card = read_card(saved)
+    assert card.metrics["attention"]["measured"]["pointing_game"] == record["maps"]["combined"]["pointing_game"]
+    met = {measure.name: measure.met for measure in attention_measures(card)}
+    assert met["other trainings make the same"] is None
+    assert met["it costs no accuracy"] is True  # beside itself
+    assert not is_validated(card)

@@ -18,6 +18,7 @@ import slicer
 import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
+from ACNetLib.models.card import read_card
 from ACNetLib.models.store import available_models
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.training.background import (
@@ -162,6 +163,38 @@ def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(
     assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode").GetTitle() == "interrupted"
     assert training.model_file.is_file()
     again.unload()
+
+
+def test_a_library_goes_to_a_published_cross_validated_model_by_the_panel_alone(
+    a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], two_epochs: Path
+) -> None:
+    from slicer_host import wait_until
+
+    open_library(a_trainer, two_libraries[0].folder)
+    a_trainer.widget.panel.logic.getParameterNode().recipe = str(two_epochs)
+    trainer_ui.nameLineEdit.text = "ward"
+    trainer_ui.foldsSpinBox.value = 2
+    trainer_ui.compareCheckBox.click()
+    trainer_ui.learningCurveCheckBox.click()
+    trainer_ui.crossValidateButton.click()
+    wait_until(lambda: trainer_ui.progressLabel.text.startswith("Training 1 of 3. Epoch"), TRAINING_SECONDS)
+    assert trainer_ui.progressLabel.text.endswith("left.")
+    trainer_ui.stopButton.click()
+    wait_for_state(a_trainer, "stopped")
+    assert not trainer_ui.publishButton.enabled
+    trainer_ui.goOnButton.click()
+    wait_until(lambda: trainer_ui.progressLabel.text.startswith("Training 3 of 3"), TRAINING_SECONDS)
+    assert 67 <= trainer_ui.trainingProgressBar.value <= 100
+    wait_until(lambda: trainer_ui.resultLabel.text.startswith("Cross-validated: 6 DCM and 6 normal simulated"))
+    wait_for_state(a_trainer, "finished")
+    assert trainer_ui.progressLabel.text.startswith("Finished: every patient was judged by a model")
+    assert "AUROC, from scratch less acnet-simulated-1.5T as it is: " in trainer_ui.resultLabel.text
+    assert trainer_ui.metricsTable.horizontalHeaderItem(1).text() == "from scratch"
+    assert len(texts_of(trainer_ui.metricsTable, 0)) == 4
+    assert not trainer_ui.mistakesLabel.pixmap.isNull()
+    trainer_ui.publishButton.click()
+    wait_until(lambda: "Published" in trainer_ui.resultLabel.text, TRAINING_SECONDS)
+    assert read_card(available_models()["ward"]).metrics["cross_validated"]["folds"] == 2
 
 
 def test_a_training_that_another_slicer_runs_is_found_and_can_be_stopped(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ACNetLib.errors import ACNetError
+from ACNetTrainerLib.training import background
 from ACNetTrainerLib.training.background import (
     EVENTS_FILE,
     REQUEST_FILE,
-    EventLog,
+    CrossValidation,
     Request,
     Training,
+    current_events,
+    event_log,
     find_trainings,
     new_training,
     read_events,
@@ -47,7 +52,38 @@ def test_a_name_is_not_taken_twice(a_training: Training) -> None:
         new_training("mine", A_REQUEST)
 
 
-START = {"event": "start", "epochs": 3, "steps_per_epoch": 2, "epochs_done": 0, "steps_done": 0}
+FINE_TUNING = replace(A_REQUEST, recipe="fine-tune", parent="theirs")
+COMMANDS = {
+    "train cases --recipe recommended --output MODEL": A_REQUEST,
+    "train cases --recipe fine-tune --output MODEL --from theirs": FINE_TUNING,
+    (
+        "cross-validate cases --start both --recipe recommended --folds 5 --repeats 1 --learning-curve --output FOLDER"
+    ): replace(A_REQUEST, cross_validation=CrossValidation()),
+    (
+        "cross-validate cases --start scratch --recipe recommended --folds 3 --repeats 2 --no-learning-curve "
+        "--output FOLDER"
+    ): replace(A_REQUEST, cross_validation=CrossValidation(3, 2, compare_fine_tuning=False, learning_curve=False)),
+    (
+        "cross-validate cases --start fine-tuned --fine-tuning-recipe fine-tune --from theirs --folds 5 --repeats 1 "
+        "--learning-curve --output FOLDER"
+    ): replace(FINE_TUNING, cross_validation=CrossValidation()),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_was_asked_for_is_kept_and_given_to_the_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(background, "run_module", lambda _module, arguments, *_, **__: commands.append(arguments))
+    training = new_training("mine", COMMANDS[command])
+    assert training.request == COMMANDS[command]
+    background.start(training)
+    places = {"MODEL": str(training.model_file), "FOLDER": str(training.cross_validation_folder)}
+    expected = [places.get(word, word) for word in command.split()]
+    assert commands[0][: len(expected)] == expected
+    assert commands[0][len(expected) :][:2] == ["--device", "auto"]
+
+
+START: dict[str, Any] = {"event": "start", "epochs": 3, "steps_per_epoch": 2, "epochs_done": 0, "steps_done": 0}
 STEP = {"event": "step", "epoch": 1, "step": 1, "seconds_left": 9.5}
 
 
@@ -56,7 +92,7 @@ def line(event: object) -> bytes:
 
 
 def test_an_event_is_read_when_its_line_is_complete_and_only_once(a_training: Training) -> None:
-    log, file = EventLog(a_training), a_training.folder / EVENTS_FILE
+    log, file = event_log(a_training), a_training.folder / EVENTS_FILE
     assert log.read() == []
     file.write_bytes(line(START) + line(STEP)[:15])
     assert log.read() == [START]
@@ -87,12 +123,42 @@ def test_a_damaged_event_is_passed_over(a_training: Training, damaged: bytes) ->
     assert read_events(a_training) == [START, STEP]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"cases": "x"}', '{"cases": 1, "recipe": "a"}', "\0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"cases": "x", "recipe": "a", "cross_validation": {"x": 1}}',
+        '{"cases": "x"}',
+        '{"cases": 1, "recipe": "a"}',
+        "\0",
+    ],
+)
 def test_a_damaged_request_is_one_line(a_training: Training, text: str) -> None:
     (a_training.folder / REQUEST_FILE).write_text(text)
     with pytest.raises(ACNetError, match=r"training\.json: .* Remove the folder of this training") as error:
         _ = a_training.request
     assert "\n" not in str(error.value)
+
+
+def test_of_a_cross_validation_the_events_of_the_training_at_work_are_put_together() -> None:
+    first, second = ({"event": "training", "number": n, "of": 3, "start": "s", "name": f"fold{n}"} for n in (1, 2))
+    epochs: list[dict[str, Any]] = [{"event": "epoch", "epoch": n} for n in (1, 2, 3)]
+    events = [first, START, epochs[0], second, START, epochs[1], {"event": "stopped"}, second, START, epochs[2]]
+    assert current_events(events) == [second, START, epochs[1], {"event": "stopped"}, second, START, epochs[2]]
+    assert current_events([START, STEP]) == [START, STEP]
+    assert current_events([]) == []
+
+
+def test_a_cross_validation_is_finished_when_it_says_so_for_its_model_comes_before_the_learning_curve() -> None:
+    training = new_training("mine", replace(A_REQUEST, cross_validation=CrossValidation()))
+    training.model_file.touch()
+    (training.folder / EVENTS_FILE).write_bytes(line(START) + line({"event": "stopped"}))
+    assert state_of(training, running=False) == "stopped"
+    with (training.folder / EVENTS_FILE).open("ab") as file:
+        file.write(line({"event": "finished"}))
+    assert state_of(training, running=False) == "finished"
 
 
 def test_the_state_follows_from_the_process_the_model_and_the_last_event(a_training: Training) -> None:

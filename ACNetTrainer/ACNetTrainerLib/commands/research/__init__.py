@@ -7,11 +7,14 @@ from typing import Any
 
 from .abroad import add_abroad_commands
 from .comparison import add_comparison_commands
+from .coverage import add_coverage_command
+from .explanations import add_explanations_command
 from .localizer import add_localizer_commands
 from .outside import add_outside_command
 from .reading_order import add_reading_order_command
 from .robustness import add_robustness_commands
 from .simulation import add_simulation_commands
+from .third_answer import add_third_answer_command
 
 
 def add_research_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -22,4 +25,7 @@ def add_research_commands(commands: argparse._SubParsersAction[Any]) -> None:
     add_localizer_commands(commands)
     add_abroad_commands(commands)
     add_outside_command(commands)
+    add_coverage_command(commands)
+    add_third_answer_command(commands)
+    add_explanations_command(commands)
     add_reading_order_command(commands)

@@ -10,7 +10,15 @@ from typing import Any
 
 from ACNetLib.files import require_writable, write_json
 
-from ..training import DEVICES, WHEN_STOPPED, check_count, check_new_model, exit_when_stopped
+from ..training import (
+    DEVICES,
+    FIRST_PATIENTS,
+    WHEN_STOPPED,
+    check_count,
+    check_new_model,
+    exit_when_stopped,
+    first_patients,
+)
 
 
 def add_localizer_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -31,6 +39,14 @@ def add_localizer_commands(commands: argparse._SubParsersAction[Any]) -> None:
     evaluating.add_argument("--save-model", type=Path, help="write the localizer with these metrics to this file")
     evaluating.add_argument("--device", default="auto", help=DEVICES)
     evaluating.set_defaults(run=_evaluate_localizer)
+
+    facts = commands.add_parser("facts", help="measure how right septal T1, wall and segments are, on simulated cases")
+    facts.add_argument("localizer", type=Path, help="localizer file")
+    facts.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
+    facts.add_argument("--patients", type=int, help=FIRST_PATIENTS)
+    facts.add_argument("--output", type=Path, required=True, help="errors to write (.json)")
+    facts.add_argument("--device", default="auto", help=DEVICES)
+    facts.set_defaults(run=_facts)
 
 
 def _train_localizer(options: argparse.Namespace) -> None:
@@ -81,3 +97,29 @@ def _evaluate_localizer(options: argparse.Namespace) -> None:
             f"patients; centre error median {values['center_error_median_mm']} mm, 99th percentile "
             f"{values['center_error_p99_mm']} mm; all in {options.output}"
         )
+
+
+def _facts(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.networks.localizer import load_localizer
+
+    from ...cases.library import read_case_library
+    from ...evaluation.provenance import provenance
+    from ...localization.facts import judge_facts
+
+    require_writable(options.output)
+    model = load_localizer(options.localizer)
+    library = first_patients(read_case_library(options.cases), options.patients)
+    found = judge_facts(model, library, choose_device(options.device))
+    record = {
+        **provenance(options.command_line, model.card),
+        "simulated": all(case.is_simulated for case in library.cases),
+        "field_strength_tesla": library.cases[0].field_strength_tesla,
+        **found,
+    }
+    write_json(options.output, record)
+    septum, wall = found["septal_t1_ms"]["outlines"], found["wall_thickness_mm"]["outlines"]
+    print(
+        f"Median errors on simulated patients: septal T1 {septum['median']:.1f} ms, wall {wall['median']:.2f} mm; all "
+        f"in {options.output}"
+    )

@@ -1,4 +1,4 @@
-"""`acnet-train other-diseases` and `robustness`: unknown hearts, and worse and worse scans."""
+"""`acnet-train other-diseases`, `robustness` and `quality`: unknown hearts, and worse and worse scans."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ACNetLib.commands.parser import seed
 from ACNetLib.files import require_writable, write_json
+from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA
 
 from ..training import DEVICES, check_count, load_any_model
 
@@ -30,6 +31,13 @@ def add_robustness_commands(commands: argparse._SubParsersAction[Any]) -> None:
     robustness.add_argument("--figure", type=Path, required=True, help="picture to write (.png)")
     robustness.add_argument("--device", default="auto", help=DEVICES)
     robustness.set_defaults(run=_robustness)
+
+    quality = commands.add_parser("quality", help="how often slices of good and of worse simulated scans are marked")
+    quality.add_argument("--patients", type=int, default=100, help="half of them with DCM (default 100)")
+    quality.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, default=1.5, help="in tesla")
+    quality.add_argument("--seed", type=seed, default=17)
+    quality.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
+    quality.set_defaults(run=_quality)
 
 
 def _other_diseases(options: argparse.Namespace) -> None:
@@ -62,3 +70,22 @@ def _robustness(options: argparse.Namespace) -> None:
     write_json(options.output, record)
     robustness_figure(result, options.figure)
     print(f"{table(result['degradations'])}\nall in {options.output} and {options.figure}")
+
+
+def _quality(options: argparse.Namespace) -> None:
+    from ...evaluation.provenance import provenance
+    from ...study.quality import AS_DRAWN, judge_quality
+
+    require_writable(options.output)
+    check_count("--patients", options.patients, 1)
+    marked = judge_quality(options.patients, options.field, options.seed)
+    record = {
+        **provenance(options.command_line),
+        "simulated": True,
+        "patients": options.patients,
+        "field_strength_tesla": options.field,
+        "seed": options.seed,
+        "marked": marked,
+    }
+    write_json(options.output, record)
+    print(f"Of simulated slices as drawn {marked[AS_DRAWN]['any']['value']:.0%} are marked; all in {options.output}")

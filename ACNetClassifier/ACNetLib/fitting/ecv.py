@@ -1,0 +1,164 @@
+"""The extracellular volume (ECV) from a native and a post-contrast T1 map and the haematocrit. Shown, never classified.
+
+ECV = (1 - haematocrit) (1 / T1 post - 1 / T1 native) of the wall, over the same of blood (Arheden 1999; Haaf 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.fitting.motion import LARGEST_SHIFT_MM, moved, shift_mm
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.aha import Segment, WallSlice, aha_segments
+from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, Ventricle, is_myocardium
+from ACNetLib.ventricle.measures import mid_wall
+
+HEMATOCRITS = (0.1, 0.75)
+SHORTEST_T1_MS, LONGEST_T1_MS = 50.0, 4000.0
+"""Outside of these a map holds no T1, but noise and pixels without a fit."""
+BLOOD_MARGIN_PX = 2
+FEWEST_BLOOD_PIXELS = 20
+SEEN_MS = 2500.0
+"""Longer T1 is noise, which a registration should not look at."""
+
+
+@dataclass(frozen=True)
+class SliceEcv:
+    """ECV in percent over the mid-wall pixels of a slice and over those of its septum, NaN without any.
+
+    shift_mm: how far the post-contrast map was moved in the slice's plane.
+    """
+
+    section: int
+    wall: float
+    septum: float
+    shift_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ecv:
+    """image: ECV in percent in the place of the native map, 0 where it is not known. segments: `aha_segments` with
+    percent in place of ms, none where fewer than three slices have a known wall. blood_ms: of the native and the
+    post-contrast map.
+    """
+
+    image: sitk.Image
+    slices: tuple[SliceEcv, ...]
+    segments: tuple[Segment, ...]
+    blood_ms: tuple[float, float]
+    hematocrit: float
+    warnings: tuple[str, ...]
+
+
+def measure_ecv(native: T1Map, post: T1Map, ventricles: Sequence[Ventricle], hematocrit: float) -> Ecv:
+    """The ECV of the slices of the native map whose wall is known.
+
+    The post-contrast map is taken where it lies in space, then moved in each slice's plane onto the native one. Raises
+    ACNetError for a haematocrit that is none, where no wall is known, where the post-contrast map reaches no such slice
+    and where its blood is not shorter.
+    """
+    low, high = HEMATOCRITS
+    if not low <= hematocrit <= high:
+        raise ACNetError(f"hematocrit: found {hematocrit:g}; expected a fraction of {low:g} to {high:g}, such as 0.42.")
+    known = [each for each in ventricles if each.has_wall]
+    if not known:
+        raise ACNetError(
+            f"{native.name}: on none of its slices the wall and cavity are known; expected them for the T1 of blood.",
+            cli="Give them with --segmentation.",
+        )
+    on_native = sitk.GetArrayFromImage(
+        sitk.Resample(post.image, native.image, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+    )
+    shifts = {each.section: _register(native, on_native, each) for each in known}
+    known = [each for each in known if on_native[each.section].any()]
+    if not known:
+        raise ACNetError(
+            f"{post.name}: none of its slices lies where {native.name} has the ventricle; expected maps of one exam "
+            "and the same slices."
+        )
+    blood = _blood_ms(native, on_native, known)
+    if blood[1] >= blood[0]:
+        raise ACNetError(
+            f"{post.name}: T1 of its blood is {blood[1]:.0f} ms, that of {native.name} {blood[0]:.0f} ms; expected it "
+            "shorter after contrast. Are the two exchanged?"
+        )
+    percent = _percent(native.array, on_native, blood, hematocrit)
+    image = sitk.GetImageFromArray(percent)
+    image.CopyInformation(native.image)
+    ecv_map = replace(native, image=image, warnings=())
+    slices = tuple(_slice(ecv_map, each, float(np.linalg.norm(shifts[each.section]))) for each in known)
+    walls = [WallSlice(ecv_map, each.section, each.labels) for each in known if each.labels is not None]
+    warnings = [
+        f"Slice {each.section}: the registration lost its way, the post-contrast map was left where it lies."
+        for each in known
+        if not shifts[each.section].any()
+    ]
+    return Ecv(image, slices, aha_segments(walls), blood, hematocrit, tuple(warnings))
+
+
+def _register(native: T1Map, on_native: NDArray[np.float32], ventricle: Ventricle) -> NDArray[np.float64]:
+    """Move the slice of the post-contrast map onto the native one, in place; by how much, (2,)."""
+    section = ventricle.section
+    column_mm, row_mm, _ = native.image.GetSpacing()
+    assert ventricle.labels is not None
+    row, column = (float(index.mean()) for index in np.nonzero(ventricle.labels))
+    fixed, moving = (np.clip(each[section], 0, SEEN_MS) for each in (native.array, on_native))
+    shift = shift_mm(fixed, moving, spacing_mm=(column_mm, row_mm), by_information=True, middle=(row, column))
+    if np.linalg.norm(shift) > LARGEST_SHIFT_MM:
+        return np.zeros(2)
+    on_native[section] = moved(on_native[section], shift, (column_mm, row_mm))
+    return shift
+
+
+def _blood_ms(native: T1Map, on_native: NDArray[np.float32], known: Sequence[Ventricle]) -> tuple[float, float]:
+    """The median of all cavities' pixels away from the wall, in both maps."""
+    inner = {each.section: _inner_cavity(each) for each in known}
+    values = [
+        np.concatenate([t1_ms[section][mask] for section, mask in inner.items()]) for t1_ms in (native.array, on_native)
+    ]
+    valid = _is_t1(values[0]) & _is_t1(values[1])
+    if np.count_nonzero(valid) < FEWEST_BLOOD_PIXELS:
+        raise ACNetError(
+            f"{native.name}: found {np.count_nonzero(valid)} pixels of blood in both maps; expected "
+            f"{FEWEST_BLOOD_PIXELS} or more in the left ventricle's cavity."
+        )
+    return float(np.median(values[0][valid])), float(np.median(values[1][valid]))
+
+
+def _inner_cavity(ventricle: Ventricle) -> NDArray[np.bool_]:
+    cavity = ventricle.labels == CAVITY_LABEL
+    inner: NDArray[np.bool_] = binary_erosion(cavity, iterations=BLOOD_MARGIN_PX)
+    return inner
+
+
+def _is_t1(t1_ms: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return (t1_ms > SHORTEST_T1_MS) & (t1_ms < LONGEST_T1_MS)
+
+
+def _percent(
+    native_ms: NDArray[np.float32], post_ms: NDArray[np.float32], blood_ms: tuple[float, float], hematocrit: float
+) -> NDArray[np.float32]:
+    valid = _is_t1(native_ms) & _is_t1(post_ms)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        partition = (1 / post_ms - 1 / native_ms) / (1 / blood_ms[1] - 1 / blood_ms[0])
+    return np.where(valid, np.clip(100 * (1 - hematocrit) * partition, 0, 100), 0).astype(np.float32)
+
+
+def _slice(ecv_map: T1Map, ventricle: Ventricle, shift: float) -> SliceEcv:
+    labels = ventricle.labels
+    assert labels is not None
+    column_mm, row_mm, _ = ecv_map.image.GetSpacing()
+    values = ecv_map.array[ventricle.section]
+    middle = mid_wall(is_myocardium(labels), labels == CAVITY_LABEL, (row_mm, column_mm)) & (values > 0)
+
+    def mean(mask: NDArray[np.bool_]) -> float:
+        return float(values[mask].mean()) if mask.any() else float("nan")
+
+    return SliceEcv(ventricle.section, mean(middle), mean(middle & (labels == SEPTUM_LABEL)), shift)

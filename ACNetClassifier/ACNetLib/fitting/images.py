@@ -1,0 +1,310 @@
+"""The inversion or saturation recovery images in a DICOM folder, slice by slice.
+
+Only technical attributes are read from the headers, so that no patient identifier can reach a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from ACNetLib.dicom.frames import Section, read_section, stack_sections
+from ACNetLib.dicom.images import DicomImage, read_images, scanner_name
+from ACNetLib.dicom.pixels import odd_values_refused, read_sections, require_decoder
+from ACNetLib.dicom.score import T1_MAP_TYPES, contrast_in
+from ACNetLib.dicom.values import PHILIPS_SCALE_SLOPE, number_of, scale_of, values_of
+from ACNetLib.errors import ACNetError
+from ACNetLib.fitting.recovery import signed_by_phase
+from ACNetLib.fitting.sequences import Sequence as MappingSequence
+from ACNetLib.fitting.sequences import scheme_name
+from ACNetLib.fitting.times import FEWEST_TIMES, lacks_preparation, sequence_of, times_of
+
+Component = Literal["magnitude", "phase", "signed"]
+OTHERS = {"T2", "T2STAR", "ECV", "ERR", "SD", "R2", "FITPARAMS", "CINE", "LOCALIZER", "MOSAIC"}
+"""Words of maps and images that show no recovery."""
+PICTURE_BITS = 8
+POSITION_STEP_MM = 0.5
+"""Images whose positions are closer than this are of one slice."""
+SIEMENS_PHASE = 2048.0
+"""Half a turn, in stored values of 12 bits without an intercept."""
+
+
+@dataclass(frozen=True, eq=False)
+class RecoverySlice:
+    """The images of one slice, by time: (images, rows, columns) float32, and their times in ms.
+
+    registered: whether the scanner has corrected motion. place: the attribute that tells the times.
+    """
+
+    section: Section
+    images: NDArray[np.float32]
+    times_ms: NDArray[np.float64]
+    registered: bool
+    place: str
+
+
+@dataclass(frozen=True, eq=False)
+class RecoveryImages:
+    """Parallel slices of one sequence. distance_mm: between slices. signed: whether the images have their sign."""
+
+    slices: tuple[RecoverySlice, ...]
+    distance_mm: float
+    sequence: MappingSequence
+    signed: bool
+    series: tuple[int, ...]
+    field_strength_tesla: float | None
+    scanner: str
+    simulated: bool
+    post_contrast: bool
+
+    @property
+    def scheme(self) -> str:
+        return scheme_name(self.sequence, self.slices[0].times_ms)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """Images of one place and series that may be a slice's recovery."""
+
+    images: list[DicomImage]
+    component: Component
+    place: str
+    times_ms: NDArray[np.float64]
+    sequence: MappingSequence | None
+
+    @property
+    def registered(self) -> bool:
+        return all("MOCO" in _words(image.header) for image in self.images)
+
+    @property
+    def series(self) -> tuple[int, ...]:
+        return tuple(sorted({image.series_number for image in self.images if image.series_number is not None}))
+
+
+def read_recovery_images(
+    path: Path, series: Sequence[int] = (), sequence: MappingSequence | None = None
+) -> RecoveryImages:
+    """The recovery images among the DICOM images of a folder and its subfolders.
+
+    Of one slice's series that the scanner has registered (MOCO) is taken, signed images (PSIR) before magnitude, whose
+    sign a phase series restores if there is one. `series` are the numbers of the only series to look at. `sequence` is
+    given where the headers don't tell it. Raises ACNetError when there are none, when the choice or the sequence is
+    open, and when the slices form no stack.
+    """
+    name = path.absolute().name
+    if not path.is_dir():
+        raise ACNetError(f"{path}: it is no folder; expected one with the DICOM images of a T1 mapping sequence.")
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    images, _ = read_images(files, post_contrast=True)
+    if series:
+        missing = [number for number in series if not any(image.series_number == number for image in images)]
+        if missing:
+            raise ACNetError(f"{name}: there is no series {missing[0]}; found {_listed_series(images)}.")
+        images = [image for image in images if image.series_number in series]
+    places = _by_place([image for image in images if _may_be_recovery(image)])
+    found = {place: candidates for place, each in places.items() if (candidates := _candidates(each, sequence))}
+    if not found:
+        raise ACNetError(
+            f"{name}: none of its {len(images)} DICOM images belong to a recovery ({_listed_series(images)}); expected "
+            f"for each slice images at {FEWEST_TIMES} or more times after an inversion or saturation, told by "
+            "InversionTime, ImageComments or TriggerTime."
+        )
+    known = {place: [each for each in candidates if each.sequence] for place, candidates in found.items()}
+    if not any(known.values()):
+        raise ACNetError(
+            f"{name}: its headers do not tell which sequence its images are of; expected MOLLI, SASHA or another T1 "
+            "mapping sequence in SeriesDescription.",
+            cli="Give it with --sequence.",
+        )
+    chosen = [_chosen(candidates, name) for candidates in known.values() if candidates]
+    return _study(chosen, _phases(found), name)
+
+
+def _study(chosen: list[_Candidate], phases: dict[object, _Candidate], name: str) -> RecoveryImages:
+    first = chosen[0]
+    for each in chosen[1:]:
+        if each.sequence != first.sequence or each.component != first.component:
+            raise ACNetError(
+                f"{name}: its slices are of two kinds: {first.sequence}, {first.component} (series "
+                f"{_numbers(first.series)}) and {each.sequence}, {each.component} (series {_numbers(each.series)}); "
+                "expected one.",
+                cli="Choose with --series.",
+            )
+    assert first.sequence is not None
+    sections = [_section(each.images[0]) for each in chosen]
+    ordered, distance_mm = stack_sections(sections, name)
+    by_section = {id(section): each for section, each in zip(sections, chosen, strict=True)}
+    slices, signed = [], set[bool]()
+    for section in ordered:
+        candidate = by_section[id(section)]
+        read, is_signed = _read_slice(section, candidate, phases.get(_place_of(candidate.images[0])))
+        slices.append(read)
+        signed.add(is_signed)
+    if len(signed) > 1:
+        raise ACNetError(f"{name}: some of its slices have phase images, others have none; expected both or none.")
+    headers = [image.header for each in chosen for image in each.images]
+    header = headers[0]
+    return RecoveryImages(
+        tuple(slices),
+        distance_mm,
+        first.sequence,
+        signed.pop(),
+        tuple(sorted({number for each in chosen for number in each.series})),
+        number_of(header, "MagneticFieldStrength"),
+        scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
+        any("simulated" in str(each.get("ImageComments", "")).lower() for each in headers),
+        any(contrast_in(each) is not None for each in headers),
+    )
+
+
+def _read_slice(section: Section, candidate: _Candidate, phase: _Candidate | None) -> tuple[RecoverySlice, bool]:
+    """The slice, and whether its images have their sign."""
+    order = np.argsort(candidate.times_ms, kind="stable")
+    times = candidate.times_ms[order]
+    pixels = _pixels([candidate.images[place] for place in order])
+    name = section.file.name
+    if candidate.component == "signed":
+        if pixels.min() >= 0:
+            raise ACNetError(
+                f"{name}: its PSIR images hold no values below zero; expected a recovery from below zero, by "
+                "RescaleIntercept. Give the magnitude images."
+            )
+        return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), True
+    if phase is None or candidate.registered or sorted(phase.times_ms) != sorted(candidate.times_ms):
+        return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), False
+    phases = [phase.images[place] for place in np.argsort(phase.times_ms, kind="stable")]
+    radians = np.stack([_phase_rad(image) for image in phases])
+    signed = signed_by_phase(pixels, radians, times).astype(np.float32)
+    return RecoverySlice(section, signed, times, candidate.registered, candidate.place), True
+
+
+def _candidates(images: list[DicomImage], sequence: MappingSequence | None) -> list[_Candidate]:
+    """The series of a place with images at enough times; all together where each series has one time."""
+    groups = defaultdict[tuple[Component, str], list[DicomImage]](list)
+    for image in images:
+        groups[_component(image.header), str(image.header.SeriesInstanceUID)].append(image)
+    found = [candidate for (part, _), each in groups.items() if (candidate := _candidate(each, part, sequence))]
+    if not found and len(groups) >= FEWEST_TIMES and all(len(each) == 1 for each in groups.values()):
+        parts = {part for part, _ in groups}
+        if len(parts) == 1 and (candidate := _candidate(images, parts.pop(), sequence)):
+            return [candidate]
+    return found
+
+
+def _candidate(images: list[DicomImage], component: Component, sequence: MappingSequence | None) -> _Candidate | None:
+    headers = [image.header for image in images]
+    with odd_values_refused(images[0].file):
+        place, times = times_of(headers)
+        if not place:
+            return None
+        is_of = sequence or sequence_of(headers, times)
+    if is_of is not None and lacks_preparation(times, is_of):
+        return None
+    return _Candidate(images, component, place, times, is_of)
+
+
+def _chosen(candidates: list[_Candidate], name: str) -> _Candidate:
+    """The best of a place's candidates: signed before magnitude, registered before not. Raises ACNetError for two."""
+    others = [each for each in candidates if each.component != "phase"]
+    if not others:
+        raise ACNetError(f"{name}: found phase images alone; expected their magnitude images, too.")
+    ranks = [(each.component == "signed", each.registered) for each in others]
+    best = [each for each, rank in zip(others, ranks, strict=True) if rank == max(ranks)]
+    if len(best) > 1:
+        listed = " and ".join(f"series {_numbers(each.series)}" for each in best)
+        raise ACNetError(
+            f"{name}: found the images of one slice twice ({listed}), as after a repeated breath-hold; expected one.",
+            cli="Choose with --series.",
+        )
+    return best[0]
+
+
+def _phases(found: dict[object, list[_Candidate]]) -> dict[object, _Candidate]:
+    """The phase images of each place that has one series of them."""
+    phases = {place: [each for each in some if each.component == "phase"] for place, some in found.items()}
+    return {place: each[0] for place, each in phases.items() if len(each) == 1}
+
+
+def _by_place(images: Iterable[DicomImage]) -> dict[object, list[DicomImage]]:
+    places = defaultdict[object, list[DicomImage]](list)
+    for image in images:
+        places[_place_of(image)].append(image)
+    return dict(places)
+
+
+def _place_of(image: DicomImage) -> object:
+    """What the images of one slice have in common: study, matrix, direction and position in steps."""
+    section = _section(image)
+    study = str(image.header.get("StudyInstanceUID", ""))
+    position = tuple(np.rint(section.position / POSITION_STEP_MM).astype(int).tolist())
+    return study, section.matrix, tuple(np.rint(section.orientation * 100).astype(int).tolist()), position
+
+
+def _section(image: DicomImage) -> Section:
+    return read_section(image.file, image.frame, image.header)
+
+
+def _may_be_recovery(image: DicomImage) -> bool:
+    """Whether nothing in the header says that it is a map, a picture or another kind of image."""
+    header = image.header
+    if image.score.is_t1_map or T1_MAP_TYPES.intersection(map(str.upper, map(str, values_of(header, "ImageType")))):
+        return False
+    if header.get("BitsAllocated") == PICTURE_BITS or "MONOCHROME" not in str(header.get("PhotometricInterpretation")):
+        return False
+    return str(header.get("Modality", "MR")) == "MR" and not OTHERS & _words(header)
+
+
+def _words(header: pydicom.Dataset) -> set[str]:
+    named = [*map(str, values_of(header, "ImageType")), str(header.get("SeriesDescription", ""))]
+    return set(re.split(r"[^A-Z0-9]+", " ".join(named).upper()))
+
+
+def _component(header: pydicom.Dataset) -> Component:
+    words = _words(header)
+    if "PSIR" in words:
+        return "signed"
+    return "phase" if {"P", "PHASE"} & {str(value).upper() for value in values_of(header, "ImageType")} else "magnitude"
+
+
+def _pixels(images: list[DicomImage]) -> NDArray[np.float32]:
+    """(images, rows, columns), of Philips as they were measured: its display values differ in scale by image."""
+    for image in images:
+        require_decoder(image.file, image.syntax)
+    stack, _ = read_sections([_section(image) for image in images])
+    pixels = np.stack(stack)
+    factors = [_measured_factor(image) for image in images]
+    if len(set(factors)) > 1 and None not in factors:
+        pixels *= (np.array(factors) / factors[0]).astype(np.float32)[:, None, None]
+    return pixels
+
+
+def _measured_factor(image: DicomImage) -> float | None:
+    """Of Philips, what makes the measured signal of a displayed value: 1 / (RS SS) (Chenevert 2014); None of others."""
+    element = image.header.get(PHILIPS_SCALE_SLOPE)
+    with odd_values_refused(image.file):
+        factor = 0.0 if element is None else scale_of(image.header, image.file.name).slope * float(element.value)
+    return 1 / factor if factor > 0 else None
+
+
+def _phase_rad(image: DicomImage) -> NDArray[np.float64]:
+    """Half a turn is as much as the rescale's intercept lies below zero: 4096 of Siemens, 3142 of Philips."""
+    values = _pixels([image])[0].astype(np.float64)
+    intercept = scale_of(image.header, image.file.name).intercept
+    return values * np.pi / -intercept if intercept < 0 else (values - SIEMENS_PHASE) * np.pi / SIEMENS_PHASE
+
+
+def _listed_series(images: list[DicomImage]) -> str:
+    numbers = sorted({image.series_number for image in images if image.series_number is not None})
+    return f"series {_numbers(numbers)}" if numbers else "no series"
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,150 @@
+"""From recovery images to the T1 map, its standard deviation and R2, as volume files that say what they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from ACNetLib.dicom.frames import placed_image
+from ACNetLib.errors import ACNetError
+from ACNetLib.files import require_writable
+from ACNetLib.fitting.images import RecoveryImages, RecoverySlice
+from ACNetLib.fitting.motion import Motion, correct_motion, measure_motion
+from ACNetLib.fitting.recovery import RecoveryFit
+from ACNetLib.fitting.sequences import LOOK_LOCKER, fit_sequence
+from ACNetLib.image_files import write_image
+from ACNetLib.inference.settings import Progress, unwatched
+from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY
+
+SUFFIX = ".nrrd"
+MAPS = {"t1_ms": "", "sd_ms": "-sd", "r2": "-r2"}
+"""What is written, and how the names of its files end."""
+LARGE_RESIDUAL_MM = 1.0
+"""About a pixel: more blurs the border of blood and wall, which reads too long."""
+FEWEST_GOOD = 0.5
+GOOD_R2 = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMaps:
+    """The maps of a study, by the names of MAPS: 3-D float32 images in the place of its slices.
+
+    motions: of each slice. source: one line, from what the map was fitted. warnings: what a user should know.
+    """
+
+    images: Mapping[str, sitk.Image]
+    motions: tuple[Motion, ...]
+    source: str
+    warnings: tuple[str, ...]
+    keys: Mapping[str, str]
+
+
+def fit_maps(
+    recovery: RecoveryImages, parameters: int = 3, correct: bool = True, progress: Progress = unwatched
+) -> FittedMaps:
+    """The maps of all slices. correct: whether motion is corrected where the scanner has not done so.
+
+    Raises ACNetError for fewer images than parameters, and what `progress` raises.
+    """
+    fits, motions = [], []
+    for index, each in enumerate(recovery.slices):
+        progress("motion", index / len(recovery.slices))
+        motion = _still(each, recovery, parameters, correct)
+        progress("fit", (index + 0.9) / len(recovery.slices))
+        fits.append(_fit(motion.images, each, recovery, parameters))
+        motions.append(motion)
+    first, distance_mm = recovery.slices[0].section, recovery.distance_mm
+    images = {
+        name: placed_image(np.stack([getattr(fit, name) for fit in fits]).astype(np.float32), first, distance_mm)
+        for name in MAPS
+    }
+    source = source_line(recovery, parameters, motions)
+    keys = {FITTED_KEY: source}
+    if recovery.field_strength_tesla is not None:
+        keys[FIELD_STRENGTH_KEY] = f"{recovery.field_strength_tesla:g}"
+    if recovery.simulated:
+        keys[SIMULATED_KEY] = "1"
+    return FittedMaps(images, tuple(motions), source, _warnings(recovery, fits, motions), keys)
+
+
+def write_maps(maps: FittedMaps, path: Path) -> list[Path]:
+    """Write the T1 map to this file and the others beside it; the paths. The T1 map comes last, when all is there."""
+    written = []
+    for name, image in reversed([*maps.images.items()]):
+        for key, value in maps.keys.items():
+            image.SetMetaData(key, value)
+        written.append(_path_of(name, path))
+        write_image(image, written[-1])
+    return written[::-1]
+
+
+def require_map_path(path: Path) -> None:
+    """Raises ACNetError unless the maps can be written there: new files that end in .nrrd."""
+    if path.suffix.lower() != SUFFIX:
+        raise ACNetError(f"{path}: found the ending {path.suffix or 'none'}; expected a file to write as {SUFFIX}.")
+    for name in MAPS:
+        if _path_of(name, path).exists():
+            raise ACNetError(f"{_path_of(name, path)}: it exists already; nothing is overwritten. Give another output.")
+    require_writable(path)
+
+
+def source_line(recovery: RecoveryImages, parameters: int, motions: list[Motion]) -> str:
+    """From what a map was fitted: kept in its file and shown wherever the map is."""
+    series = ", ".join(map(str, recovery.series))
+    kind = "signed" if recovery.signed else "magnitude"
+    residual = max(motion.residual_mm for motion in motions)
+    return (
+        f"{recovery.scheme}, {kind} images of series {series or 'unknown'}, {parameters} parameters; motion left "
+        f"between them up to {residual:.1f} mm"
+    )
+
+
+def _path_of(name: str, path: Path) -> Path:
+    return path.with_name(f"{path.stem}{MAPS[name]}{path.suffix}")
+
+
+def _still(each: RecoverySlice, recovery: RecoveryImages, parameters: int, correct: bool) -> Motion:
+    between_rows, between_columns = each.section.pixel_spacing.tolist()
+    spacing_mm = (between_columns, between_rows)
+
+    def modelled(images: NDArray[np.float32]) -> NDArray[np.float64]:
+        return _fit(images, each, recovery, parameters).signals(each.times_ms)
+
+    if each.registered or not correct:
+        return measure_motion(each.images, spacing_mm, modelled)
+    return correct_motion(each.images, spacing_mm, int(each.times_ms.argmax()), modelled)
+
+
+def _fit(images: NDArray[np.float32], each: RecoverySlice, recovery: RecoveryImages, parameters: int) -> RecoveryFit:
+    return fit_sequence(images, each.times_ms, recovery.sequence, signed=recovery.signed, parameters=parameters)
+
+
+def _warnings(recovery: RecoveryImages, fits: list[RecoveryFit], motions: list[Motion]) -> tuple[str, ...]:
+    warnings = []
+    moving = [str(index) for index, motion in enumerate(motions) if motion.residual_mm > LARGE_RESIDUAL_MM]
+    if moving:
+        warnings.append(
+            f"The images of slice {', '.join(moving)} still lie up to "
+            f"{max(motion.residual_mm for motion in motions):.1f} mm from their fit: borders are blurred there."
+        )
+    if recovery.post_contrast:
+        warnings.append("The images are from after contrast: the map is for ECV, the classifier takes native maps.")
+    if recovery.sequence in LOOK_LOCKER and not recovery.signed:
+        doubtful = _doubtful(recovery, fits)
+        if doubtful > 1 - FEWEST_GOOD:
+            warnings.append(f"The recovery explains {doubtful:.0%} of the bright pixels poorly (R2 below {GOOD_R2}).")
+    return tuple(warnings)
+
+
+def _doubtful(recovery: RecoveryImages, fits: list[RecoveryFit]) -> float:
+    """The share of the brighter half of the pixels, which lie in tissue, whose R2 is below GOOD_R2."""
+    poor = []
+    for each, fit in zip(recovery.slices, fits, strict=True):
+        brightness = np.abs(each.images).max(axis=0)
+        poor.append(fit.r2[brightness > np.median(brightness)] < GOOD_R2)
+    return float(np.mean(np.concatenate(poor)))

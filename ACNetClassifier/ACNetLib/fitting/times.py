@@ -1,0 +1,91 @@
+"""When an image was taken after its preparation, where each manufacturer writes it, and which sequence it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import chain
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from ACNetLib.dicom.values import PHILIPS_PREPULSE_DELAY, number_of
+from ACNetLib.fitting.recovery import UNPREPARED_MS
+from ACNetLib.fitting.sequences import SATURATION, SCHEMES, inversion_groups
+from ACNetLib.fitting.sequences import Sequence as MappingSequence
+
+FEWEST_TIMES = 3
+LONGEST_TIME_MS = 30_000.0
+"""Philips fills InversionTimes up with 1.8e308 (dcm2niix, issue 385)."""
+COMMENT_TIME = re.compile(r"(?<![A-Z])T[IS]\s*[=:]?\s*([0-9]+(?:\.[0-9]+)?)", re.IGNORECASE)
+
+NAMED: tuple[tuple[MappingSequence, re.Pattern[str]], ...] = (
+    ("ShMOLLI", re.compile(r"SHMOLLI", re.IGNORECASE)),
+    ("MOLLI", re.compile(r"MOLLI", re.IGNORECASE)),
+    ("SASHA", re.compile(r"SASHA", re.IGNORECASE)),
+    ("saturation recovery", re.compile(r"SMART ?1|SAT(URATION)?[ _-]?REC", re.IGNORECASE)),
+    ("Look-Locker", re.compile(r"LOOK[ _-]?LOCKER", re.IGNORECASE)),
+)
+"""SMART1Map: GE's saturation recovery in single shots."""
+
+
+def _comment_time(header: pydicom.Dataset) -> float | None:
+    found = COMMENT_TIME.search(str(header.get("ImageComments", "")))
+    return None if found is None else float(found[1])
+
+
+def _prepulse_delay(header: pydicom.Dataset) -> float | None:
+    element = header.get(PHILIPS_PREPULSE_DELAY)
+    try:
+        return None if element is None else float(element.value)
+    except (TypeError, ValueError):  # read without knowing its kind
+        return None
+
+
+PLACES: dict[str, Callable[[pydicom.Dataset], float | None]] = {
+    "InversionTime": lambda header: number_of(header, "InversionTime"),
+    "InversionTimes": lambda header: number_of(header, "InversionTimes"),
+    "Philips (2001,101B), prepulse delay": _prepulse_delay,
+    "ImageComments": _comment_time,
+    "TriggerTime": lambda header: number_of(header, "TriggerTime"),
+    "NominalCardiacTriggerDelayTime": lambda header: number_of(header, "NominalCardiacTriggerDelayTime"),
+}
+"""Attributes of a time after preparation in ms, the best first. MOLLI by Siemens and GE has it in the first, by older
+versions of Siemens in the comments ("TI 120"), by Philips also in the prepulse delay or the trigger time; the package
+sh-molli looks at the same three public ones."""
+
+
+def times_of(headers: Sequence[pydicom.Dataset]) -> tuple[str, NDArray[np.float64]]:
+    """The attribute that tells the images' times, and these in ms; "" and no times where none does.
+
+    It is the first of PLACES that all images but one have (SASHA's without saturation may lack it), with three
+    different ones among them. A missing time and 0 become UNPREPARED_MS.
+    """
+    for place, read in PLACES.items():
+        found = [read(header) for header in headers]
+        told = [time for time in found if time is not None and 0 < time < LONGEST_TIME_MS]
+        if len(told) >= len(found) - 1 and len(set(told)) >= FEWEST_TIMES:
+            return place, np.array([time if time in told else UNPREPARED_MS for time in found], np.float64)
+    return "", np.array([])
+
+
+def sequence_of(headers: Sequence[pydicom.Dataset], times_ms: NDArray[np.float64]) -> MappingSequence | None:
+    """By the names in the headers, else by times that are those of a MOLLI; None where nothing tells.
+
+    An image without preparation among those of an unnamed sequence tells nothing: it may be an unreadable time.
+    """
+    keywords = ("SeriesDescription", "ProtocolName", "SequenceName", "ImageComments")
+    text = " ".join(chain.from_iterable((str(header.get(key, "")) for key in keywords) for header in headers))
+    for sequence, pattern in NAMED:
+        if pattern.search(text):
+            return sequence
+    sizes = tuple(map(len, inversion_groups(times_ms)))
+    if sizes not in SCHEMES or times_ms.max() >= LONGEST_TIME_MS:
+        return None
+    return "ShMOLLI" if SCHEMES[sizes].startswith("ShMOLLI") else "MOLLI"
+
+
+def lacks_preparation(times_ms: NDArray[np.float64], sequence: MappingSequence) -> bool:
+    """Whether an image has no time though its sequence prepares all of them."""
+    return sequence not in SATURATION and bool((times_ms >= LONGEST_TIME_MS).any())

@@ -1,0 +1,35 @@
+"""Where the verdict and what was measured beside it point different ways: said in one sentence, so that a reader looks.
+
+Upper limits of a normal cavity's diameter at the end of diastole: 52 mm in women, 58 mm in men (Lang et al., J Am Soc
+Echocardiogr 2015; 28:1, table 2: 52.2 and 58.4). A cavity is called small or enlarged only where it is so for both.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ACNetLib.inference.probability import Verdict
+
+LARGEST_IN_WOMEN_MM, LARGEST_IN_MEN_MM = 52.2, 58.4
+RAISED_Z = 2.0
+
+
+def disagreement(verdict: Verdict, cavity_mm2: float, septal_z: float) -> str:
+    """The sentence; empty where verdict and measures agree, and where one of these is not known (NaN).
+
+    cavity_mm2: area of the largest cavity among the slices. septal_z: of the study's septal T1.
+    """
+    if math.isnan(cavity_mm2) or math.isnan(septal_z):
+        return ""
+    across_mm = 2 * math.sqrt(cavity_mm2 / math.pi)
+    if verdict == "dcm" and across_mm <= LARGEST_IN_WOMEN_MM and septal_z < RAISED_Z:
+        return (
+            f"Verdict and measures disagree: DCM, but the cavity is not enlarged ({across_mm:.0f} mm across) and "
+            f"septal T1 is not raised (z-score {septal_z:+.1f})."
+        )
+    if verdict == "normal" and across_mm > LARGEST_IN_MEN_MM and septal_z >= RAISED_Z:
+        return (
+            f"Verdict and measures disagree: normal, but the cavity is enlarged ({across_mm:.0f} mm across) and "
+            f"septal T1 is raised (z-score {septal_z:+.1f})."
+        )
+    return ""

@@ -1,0 +1,76 @@
+"""Commands in processes of their own, for panels: started, followed by what they say, and why they failed.
+
+A process writes its events, a JSON line each, and its errors into files: a pipe that nobody reads would hold it up, and
+a file is still there when it is looked for again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+Fields = Mapping[str, Mapping[str, type | tuple[type, ...]]]
+"""What is read of each event, by its name: its fields and their types."""
+
+
+def python_for_processes() -> str:
+    """Slicer's own Python without the application; outside it the one that runs."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def run_module(
+    module: str, arguments: Sequence[str], python: str = sys.executable, **streams: Any
+) -> subprocess.Popen[bytes]:
+    """Run a command's module without a window, on the libraries that this process uses; `streams` as of Popen."""
+    libraries = [str(Path(sys.modules[name].__path__[0]).parent) for name in {"ACNetLib", module.partition(".")[0]}]
+    paths = os.pathsep.join([*libraries, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [python, "-m", module, *arguments],
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
+        stdin=subprocess.DEVNULL,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        **streams,
+    )
+
+
+def last_error(errors_file: Path) -> str:
+    """What a command said last on standard error, without its name; "" if nothing."""
+    lines = errors_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("acnet-train: ").removeprefix("acnet: ") if lines else ""
+
+
+class EventLog:
+    """What a process has said since its file was begun; each `read` takes in what is new."""
+
+    def __init__(self, file: Path, fields: Fields) -> None:
+        self._file, self._fields = file, fields
+        self._read_bytes = 0
+        self._events: list[Event] = []
+
+    def read(self) -> list[Event]:
+        if not self._file.is_file():
+            return self._events
+        with self._file.open("rb") as file:
+            file.seek(self._read_bytes)
+            *lines, unfinished = file.read().split(b"\n")
+            self._read_bytes = file.tell() - len(unfinished)
+        self._events += filter(None, map(self._event_in, lines))
+        return self._events
+
+    def _event_in(self, line: bytes) -> Event | None:
+        """None for a line that is cut off where the process was killed, or damaged."""
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        fields = self._fields.get(str(event.get("event"))) if isinstance(event, dict) else None
+        if fields is None:
+            return None
+        return event if all(isinstance(event.get(name), kind) for name, kind in fields.items()) else None

@@ -1,0 +1,85 @@
+"""What a reader would mark on a slice before trusting its numbers: too small a septum, scatter, blur, off resonance.
+
+The limits lie beyond what slices without such a fault show; how often each is found, and found for nothing, is measured
+by `acnet-train quality`: Documentation/validation.md. Folding is not marked: on a T1 map alone no sign of it was found
+that tells it from arms and lungs at the image's edge.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
+from ACNetLib.ventricle.measures import mid_wall
+
+FEWEST_SEPTAL_PIXELS = 25
+"""For a septal T1 to rely on."""
+LARGEST_SCATTER_MS = 110.0
+LARGEST_EDGE_MM = 4.3
+LARGEST_DROP = 0.08
+SECTORS, EDGE_SECTORS = 6, 12
+FEWEST_IN_SECTOR = 4
+EDGE_MM, INNER_MM = 3.5, 4.0
+"""How near the inner edge is looked for, and from where on the cavity holds nothing but blood."""
+EDGE_SMOOTHING_PIXELS = 0.5
+
+
+def quality_marks(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tuple[float, float]) -> dict[str, str]:
+    """What is to be marked, by its name, in words; nothing where the wall is not known.
+
+    t1_ms, labels: (rows, columns). spacing_mm: of rows, of columns.
+    """
+    wall, cavity = is_myocardium(labels), labels == CAVITY_LABEL
+    middle = mid_wall(wall, cavity, spacing_mm) if wall.any() and cavity.any() else wall & False
+    if not middle.any():
+        return {}
+    septum = int((middle & (labels == SEPTUM_LABEL)).sum())
+    scatter_ms = float(t1_ms[middle].std())
+    drop = _lowest_sector(t1_ms, middle, _sector(cavity, spacing_mm, SECTORS))
+    edge_mm = _edge_width(t1_ms, middle, cavity, spacing_mm)
+    marks = {
+        "septum": septum < FEWEST_SEPTAL_PIXELS
+        and f"the septum has only {septum} mid-wall pixels; {FEWEST_SEPTAL_PIXELS} make a T1 to rely on",
+        "scatter": scatter_ms > LARGEST_SCATTER_MS
+        and f"T1 scatters by {scatter_ms:.0f} ms within the wall: noise or motion",
+        "blur": edge_mm > LARGEST_EDGE_MM and f"the wall's inner edge is blurred over {edge_mm:.1f} mm",
+        "off_resonance": scatter_ms <= LARGEST_SCATTER_MS
+        and drop > LARGEST_DROP
+        and f"T1 is {drop:.0%} lower in one part of the wall: off resonance",
+    }
+    return {name: words for name, words in marks.items() if words}
+
+
+def _sector(cavity: NDArray[np.bool_], spacing_mm: tuple[float, float], count: int) -> NDArray[np.intp]:
+    """In which of so many equal sectors around the cavity's centre each pixel lies."""
+    rows, columns = np.indices(cavity.shape)
+    row, column = (float(index.mean()) for index in np.nonzero(cavity))
+    turn = np.arctan2((rows - row) * spacing_mm[0], (columns - column) * spacing_mm[1]) / (2 * np.pi) + 0.5
+    return np.minimum((turn * count).astype(np.intp), count - 1)
+
+
+def _lowest_sector(t1_ms: NDArray[np.float32], middle: NDArray[np.bool_], sector: NDArray[np.intp]) -> float:
+    """How far T1 of the lowest sector lies below that of the others, as a share."""
+    inside = [t1_ms[middle & (sector == number)] for number in range(SECTORS)]
+    medians = [float(np.median(values)) for values in inside if values.size >= FEWEST_IN_SECTOR]
+    return 1 - min(medians) / float(np.median(medians)) if len(medians) > 2 else 0.0
+
+
+def _edge_width(
+    t1_ms: NDArray[np.float32], middle: NDArray[np.bool_], cavity: NDArray[np.bool_], spacing_mm: tuple[float, float]
+) -> float:
+    """Over how many mm T1 falls from blood to muscle: their difference by the steepest slope, the median of twelve
+    sectors. 0 where the cavity holds no blood free of partial volume, or none longer than muscle."""
+    within = distance_transform_edt(cavity, sampling=spacing_mm)
+    blood = within > INNER_MM
+    if not blood.any():
+        return 0.0
+    contrast_ms = float(np.median(t1_ms[blood]) - np.median(t1_ms[middle]))
+    near = (within < EDGE_MM) & (distance_transform_edt(~cavity, sampling=spacing_mm) < EDGE_MM)
+    slope = np.hypot(*np.gradient(gaussian_filter(t1_ms, EDGE_SMOOTHING_PIXELS), *spacing_mm))
+    sector = _sector(cavity, spacing_mm, EDGE_SECTORS)
+    steepest = [slope[near & (sector == number)] for number in range(EDGE_SECTORS)]
+    steepest_ms_mm = float(np.median([values.max() for values in steepest if values.size]))
+    return max(contrast_ms, 0.0) / steepest_ms_mm if steepest_ms_mm > 0 else 0.0

@@ -1,0 +1,51 @@
+"""`acnet-train third-answer`: who is called unlike the training's hearts, and which images are."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ACNetLib.commands.parser import seed
+from ACNetLib.files import require_writable, write_json
+
+from ..training import DEVICES, FIRST_PATIENTS, MODELS, first_patients
+
+
+def add_third_answer_command(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add it to the subcommands of `acnet-train`."""
+    third = commands.add_parser("third-answer", help="measure a model's third answer on simulated patients and images")
+    third.add_argument("model", help=MODELS)
+    third.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
+    third.add_argument("--patients", type=int, help=FIRST_PATIENTS)
+    third.add_argument("--others", type=Path, nargs="+", default=[], help="libraries of other diseases")
+    third.add_argument("--seed", type=seed, default=14)
+    third.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
+    third.add_argument("--device", default="auto", help=DEVICES)
+    third.set_defaults(run=_third_answer)
+
+
+def _third_answer(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.device import choose_device
+    from ACNetLib.models.model import load_model
+    from ACNetLib.models.store import find_model
+
+    from ...cases.library import read_case_library
+    from ...evaluation.provenance import provenance
+    from ...study.third_answer import judge_third_answer
+
+    require_writable(options.output)
+    model = load_model(find_model(options.model))
+    library = first_patients(read_case_library(options.cases), options.patients)
+    others = [read_case_library(folder) for folder in options.others]
+    found = judge_third_answer(model, library, others, options.seed, choose_device(options.device))
+    record = {
+        **provenance(options.command_line, model.card),
+        "simulated": all(case.is_simulated for case in library.cases),
+        "field_strength_tesla": model.card.field_strength_tesla,
+        "seed": options.seed,
+        **found,
+    }
+    write_json(options.output, record)
+    told = ", ".join(f"{name} {shift['auroc']['value']:.2f}" for name, shift in found["shifts"].items())
+    print(f"AUROC of the outside score, simulated images: {told}; all in {options.output}")

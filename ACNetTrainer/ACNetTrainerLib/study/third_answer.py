@@ -1,0 +1,97 @@
+"""The third answer on patients whom no training knows: who gets it, and what the score makes of images that are none.
+
+Each slice of a library is changed in one respect at a time. The outside score has to be higher than that of the same
+patients' slices as they are; it was fitted on none of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.pooling import is_outside
+from ACNetLib.models.model import Model
+from ACNetLib.networks.acnet import ACNet
+from ACNetLib.t1map.section import SectionGrid
+
+from ..cases.library import LABELS, CaseLibrary
+from ..evaluation.metrics import auroc, bootstrap
+from ..localization.sections import LabelledSection, sections_without_heart
+from .image_shifts import SHIFTS, Shift, as_it_is
+from .other_diseases import answer, summary
+from .simulated_crops import MapArray, outside_scores
+
+NO_HEART = "no_heart"
+LEVELS = 3
+"""Slices of a study without a heart."""
+
+Studies = dict[str, MapArray]
+"""The crops (slices, 128, 128) in ms of each patient."""
+
+
+def judge_third_answer(
+    model: Model, library: CaseLibrary, others: Sequence[CaseLibrary], seed: int, device: DeviceChoice
+) -> dict[str, Any]:
+    """Verdicts of the library's patients and of those of others, such as of other diseases; the score by image shift.
+
+    AUROC: of the study's score, shifted studies against the same ones as they are, with its interval over patients.
+    Raises ACNetError for a model without an outside score.
+    """
+    if not isinstance(model.network, ACNet) or model.network.outside_score is None:
+        raise ACNetError(f"model {model.card.name}: it has no outside score; expected one (acnet-train fit-outside).")
+    usual = _studies(library, as_it_is, seed)
+    label_of = {case.patient: case.label for case in library.cases}
+    of_others = {other.folder.name: list(_studies(other, as_it_is, seed).values()) for other in others}
+    of_labels = {label: [usual[patient] for patient in usual if label_of[patient] == label] for label in LABELS}
+    shifted = {name: list(_studies(library, shift, seed).values()) for name, shift in SHIFTS.items()}
+    field = library.cases[0].field_strength_tesla
+    shifted[NO_HEART] = _without_heart(sections_without_heart(LEVELS * len(usual), field, seed))
+    usual_scores = [outside_scores(model, crops, device)[0] for crops in usual.values()]
+    return {
+        "patients": len(usual),
+        "verdicts": {
+            name: summary([answer(model, crops, device) for crops in studies])
+            for name, studies in {**of_labels, **of_others}.items()
+        },
+        "shifts": {name: _shift_values(model, usual_scores, studies, device) for name, studies in shifted.items()},
+    }
+
+
+def _studies(library: CaseLibrary, shift: Shift, seed: int) -> Studies:
+    crops: dict[str, list[MapArray]] = {}
+    for index, case in enumerate(library.cases):
+        t1_map = library.t1_map(case)
+        grid = SectionGrid.around(t1_map, 0, case.center_mm)
+        crops.setdefault(case.patient, []).append(shift(t1_map, grid, np.random.default_rng([seed, index])))
+    return {patient: np.stack(slices) for patient, slices in crops.items()}
+
+
+def _without_heart(sections: Sequence[LabelledSection]) -> list[MapArray]:
+    """Around the image's centre, near which hearts lie."""
+    maps = [section.t1_map for section in sections]
+    crops = [SectionGrid.around(each, 0, tuple(each.section_center(0).tolist())).crop(each).t1_ms for each in maps]
+    return [np.stack(crops[start : start + LEVELS]) for start in range(0, len(crops), LEVELS)]
+
+
+def _shift_values(
+    model: Model, usual: Sequence[Sequence[float]], studies: Sequence[MapArray], device: DeviceChoice
+) -> dict[str, Any]:
+    answers = [outside_scores(model, crops, device) for crops in studies]
+    scores = np.array([np.mean(each) for each in (*usual, *(scores for scores, _ in answers))])
+    is_shifted = np.repeat([False, True], [len(usual), len(studies)])
+    called = sum(is_outside(scores, limits) for scores, limits in answers)
+    low, high = binomtest(called, len(studies)).proportion_ci(method="wilson")
+    return {
+        "auroc": asdict(bootstrap(auroc, scores, is_shifted).rounded()),
+        "called_outside": {
+            "value": round(called / len(studies), 4),
+            "low": round(float(low), 4),
+            "high": round(float(high), 4),
+        },
+    }

@@ -1,0 +1,127 @@
+"""ECV: against the truth that the maps were made of, whatever has moved between them, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from scipy import ndimage
+
+from ACNetLib.commands.main import main
+from ACNetLib.errors import ACNetError
+from ACNetLib.fitting.ecv import measure_ecv
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_array
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
+from recovery_files import COLUMNS, PIXEL_MM, ROWS, a_phantom
+
+HEMATOCRIT, BLOOD_POST_MS = 0.4, 420.0
+TRUE_PERCENT = {"wall": 27.0, "muscle": 15.0, "liver": 33.0}
+SPACING = (PIXEL_MM, PIXEL_MM, 10.0)
+SHORT_AXIS = np.array([[0.6, 0.64, 0.48], [-0.8, 0.48, 0.36], [0.0, -0.6, 0.8]])
+
+
+def post_ms(native_ms: np.ndarray, percent: np.ndarray, blood_ms: float) -> np.ndarray:
+    """T1 after contrast of tissue with this ECV."""
+    blood = 1 / BLOOD_POST_MS - 1 / blood_ms
+    return 1 / (1 / native_ms + percent / 100 / (1 - HEMATOCRIT) * blood)
+
+
+def maps(shift_px: tuple[float, float] = (0.0, 0.0)) -> tuple[T1Map, T1Map, tuple[Ventricle, ...]]:
+    """Native map, post-contrast map that is moved, and the ventricle of three slices."""
+    phantom, rng = a_phantom(), np.random.default_rng(3)
+    blood = phantom.tissue == 4
+    percent = np.select([phantom.tissue == 3, phantom.tissue == 1, phantom.tissue == 2], [27.0, 15.0, 33.0], 0.0)
+    after = np.where(blood, BLOOD_POST_MS, post_ms(phantom.t1_ms, percent, 1750.0))
+    air = phantom.tissue == 0
+    stacks = []
+    for t1_ms, shift in ((phantom.t1_ms, (0.0, 0.0)), (after, shift_px)):
+        shown = ndimage.shift(t1_ms, shift, order=1, mode="nearest")
+        noisy = shown + rng.normal(0, 15, (3, ROWS, COLUMNS))
+        stacks.append(np.where(air, rng.uniform(200, 3500, noisy.shape), np.maximum(noisy, 1)))
+    native, post = (
+        t1_map_from_array(stack, SPACING, (-80.0, 35.0, 410.0), SHORT_AXIS, name=name, post_contrast=name == "post")
+        for stack, name in zip(stacks, ("native", "post"), strict=True)
+    )
+    inside = np.hypot(*(np.indices((ROWS, COLUMNS)) - np.array([58, 66])[:, None, None])) < 16
+    labels = np.where(phantom.tissue == 3, MYOCARDIUM_LABEL, np.where(blood & inside, CAVITY_LABEL, 0)).astype(np.uint8)
+    labels[(labels == MYOCARDIUM_LABEL) & (np.indices(labels.shape)[1] < 56)] = SEPTUM_LABEL
+    ventricles = tuple(Ventricle(section, native.section_center(section), labels=labels) for section in range(3))
+    return native, post, ventricles
+
+
+@pytest.mark.parametrize("shift_px", [(0.0, 0.0), (3.0, -4.0)])
+def test_ecv_is_the_true_one_wherever_the_post_contrast_map_lies(shift_px: tuple[float, float]) -> None:
+    native, post, ventricles = maps(shift_px)
+    ecv = measure_ecv(native, post, ventricles, HEMATOCRIT)
+    for each in ecv.slices:
+        assert each.wall == pytest.approx(27.0, abs=0.7)
+        assert each.shift_mm == pytest.approx(np.hypot(*shift_px) * PIXEL_MM, abs=0.6)
+    assert ecv.blood_ms == pytest.approx((1750.0, BLOOD_POST_MS), abs=8)
+    assert [segment.number for segment in ecv.segments] == [*range(1, 17)]
+    known = [segment.t1_ms for segment in ecv.segments if segment.pixels]
+    assert len(known) > 12
+    assert np.allclose(known, 27.0, atol=2.0)
+
+
+def test_the_map_lies_where_the_native_one_does_in_percent() -> None:
+    native, post, ventricles = maps()
+    ecv = measure_ecv(native, post, ventricles, HEMATOCRIT)
+    assert ecv.image.GetOrigin() == native.image.GetOrigin()
+    values = sitk.GetArrayFromImage(ecv.image)
+    phantom = a_phantom()
+    for name, expected in TRUE_PERCENT.items():
+        assert np.median(values[:, phantom.of(name)]) == pytest.approx(expected, abs=0.7)
+    assert np.median(values[:, phantom.of("blood")]) == pytest.approx(100 * (1 - HEMATOCRIT), abs=1)
+
+
+def test_a_post_contrast_map_on_another_grid_is_taken_where_it_lies() -> None:
+    native, post, ventricles = maps()
+    finer = sitk.Resample(
+        post.image,
+        [COLUMNS * 2, ROWS * 2, 3],
+        sitk.Transform(),
+        sitk.sitkLinear,
+        post.image.GetOrigin(),
+        (PIXEL_MM / 2, PIXEL_MM / 2, 10.0),
+        post.image.GetDirection(),
+    )
+    ecv = measure_ecv(native, T1Map(finer, "finer"), ventricles, HEMATOCRIT)
+    assert ecv.slices[1].wall == pytest.approx(27.0, abs=0.7)
+
+
+def test_what_gives_no_ecv_is_refused() -> None:
+    native, post, ventricles = maps()
+    with pytest.raises(ACNetError, match=r"hematocrit: found 42; expected a fraction of 0\.1 to 0\.75"):
+        measure_ecv(native, post, ventricles, 42)
+    with pytest.raises(ACNetError, match="Are the two exchanged"):
+        measure_ecv(post, native, ventricles, HEMATOCRIT)
+    with pytest.raises(ACNetError, match="on none of its slices the wall and cavity are known"):
+        measure_ecv(native, post, (Ventricle(0, native.section_center(0)),), HEMATOCRIT)
+    elsewhere = sitk.Image(post.image)
+    elsewhere.SetOrigin((900.0, 0.0, 0.0))
+    with pytest.raises(ACNetError, match="none of its slices lies where native has the ventricle"):
+        measure_ecv(native, T1Map(elsewhere, "post"), ventricles, HEMATOCRIT)
+
+
+def test_the_command_finds_the_ventricle_and_writes_map_and_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    native = read_t1_map(sample_cases()[0].folder)
+    percent = np.where(native.array > 1400, 60.0, 28.0)  # blood and all else
+    post = sitk.GetImageFromArray(post_ms(np.maximum(native.array, 1), percent, 1700.0).astype(np.float32))
+    post.CopyInformation(native.image)
+    sitk.WriteImage(post, str(tmp_path / "post.nrrd"))
+    arguments = ["ecv", str(sample_cases()[0].folder), str(tmp_path / "post.nrrd"), "--hematocrit", str(HEMATOCRIT)]
+    assert main([*arguments, "--output", str(tmp_path / "ecv")]) == 0
+    said = capsys.readouterr().out
+    assert "ECV with haematocrit 0.4" in said
+    assert "inferoseptal" in said
+    table = (tmp_path / "ecv" / "ecv.csv").read_text(encoding="utf-8").splitlines()
+    septum = next(line for line in table if line.startswith("slice 1 septum"))
+    assert 22 < float(septum.split(",")[1]) < 34
+    assert main(["classify", str(tmp_path / "ecv" / "ecv.nrrd"), "--output", str(tmp_path / "no")]) == 2
+    assert main([*arguments[:-1], "42", "--output", str(tmp_path / "none")]) == 2
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,154 @@
+"""Recovery images read from DICOM folders as scanners write them, fitted, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.fitting.images import read_recovery_images
+from ACNetLib.fitting.maps import fit_maps
+from ACNetLib.fitting.sequences import fit_sequence
+from ACNetTrainerLib.simulation.sequences import Timing, sequence_signals
+from dicom_files import GAP_MM, NORMAL, POSITION, write_section
+from recovery_files import (
+    COLUMNS,
+    PIXEL_MM,
+    ROWS,
+    a_phantom,
+    recovery_images,
+    write_phase,
+    write_recovery,
+    write_study_of_slices,
+)
+
+MOLLI = Timing(heart_rate_bpm=70)
+
+
+def expected_t1(name: str, timing: Timing = MOLLI, sequence: str = "MOLLI") -> float:
+    """What the sequence reads of a tissue of the phantom without noise."""
+    phantom = a_phantom()
+    t1 = np.array([phantom.t1_ms[phantom.of(name)][0]], np.float32)
+    signals = sequence_signals(t1, 48.0, timing)
+    return float(fit_sequence(signals, timing.inversion_times_ms, sequence, signed=True).t1_ms[0])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("flavour", "place"),
+    [
+        ("siemens", "InversionTime"),
+        ("siemens-comments", "ImageComments"),
+        ("philips", "TriggerTime"),
+        ("philips-prepulse", "Philips (2001,101B), prepulse delay"),
+        ("ge", "InversionTime"),
+    ],
+)
+def test_the_times_are_found_where_each_manufacturer_keeps_them(flavour: str, place: str, tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    recovery = read_recovery_images(write_recovery(tmp_path, images, times_ms, flavour))
+    assert (recovery.scheme, recovery.signed, recovery.series) == ("MOLLI 5(3)3", False, (3,))
+    assert recovery.slices[0].place == place
+    np.testing.assert_allclose(recovery.slices[0].times_ms, np.sort(times_ms), atol=0.6)
+    t1_ms = sitk.GetArrayFromImage(fit_maps(recovery, correct=False).images["t1_ms"])[0]
+    phantom = a_phantom()
+    for name in ("wall", "liver", "blood"):
+        assert np.median(t1_ms[phantom.of(name)]) == pytest.approx(expected_t1(name), abs=6), name
+
+
+@pytest.mark.parametrize(
+    ("timing", "description", "scheme"),
+    [
+        (Timing(60, sequence="ShMOLLI"), "ShMOLLI_192i_SAX", "ShMOLLI 5(1)1(1)1"),
+        (Timing(60, sequence="SASHA"), "SASHA_SAX", "SASHA, 10 images"),
+        (Timing(60, sequence="MOLLI 4(1)3(1)2"), "t1map", "MOLLI 4(1)3(1)2"),
+    ],
+)
+def test_the_sequence_is_known_by_its_name_or_its_times(
+    timing: Timing, description: str, scheme: str, tmp_path: Path
+) -> None:
+    images, times_ms = recovery_images(timing)
+    told = np.where(times_ms > 1e4, 0, times_ms)  # SASHA's image without saturation
+    recovery = read_recovery_images(write_recovery(tmp_path, images, told, SeriesDescription=description))
+    assert recovery.scheme == scheme
+    t1_ms = sitk.GetArrayFromImage(fit_maps(recovery, correct=False).images["t1_ms"])[0]
+    wall = np.median(t1_ms[a_phantom().of("wall")])
+    assert wall == pytest.approx(expected_t1("wall", timing, recovery.sequence), abs=8)
+
+
+def test_slices_are_stacked_in_the_place_that_the_headers_tell(tmp_path: Path) -> None:
+    recovery = read_recovery_images(write_study_of_slices(tmp_path, MOLLI))
+    image = fit_maps(recovery, correct=False).images["t1_ms"]
+    assert image.GetSize() == (COLUMNS, ROWS, 3)
+    np.testing.assert_allclose(image.GetSpacing(), (PIXEL_MM, PIXEL_MM, GAP_MM))
+    np.testing.assert_allclose(image.GetOrigin(), POSITION)
+    np.testing.assert_allclose(np.reshape(image.GetDirection(), (3, 3))[:, 2], NORMAL, atol=1e-9)
+
+
+def test_of_raw_and_registered_images_and_the_map_the_registered_ones_are_taken(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_recovery(tmp_path, images, times_ms, series=3)
+    registered = ["DERIVED", "PRIMARY", "M", "ND", "MOCO"]
+    write_recovery(tmp_path, images, times_ms, series=4, ImageType=registered, SeriesDescription="t1map_MOCO")
+    write_section(
+        tmp_path / "map.dcm", np.full((ROWS, COLUMNS), 1100, np.uint16), series=5, spacing=(PIXEL_MM, PIXEL_MM)
+    )
+    recovery = read_recovery_images(tmp_path)
+    assert recovery.series == (4,)
+    assert recovery.slices[0].registered
+    assert read_recovery_images(tmp_path, series=[3]).series == (3,)
+
+
+def test_phase_images_restore_the_sign(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_recovery(tmp_path, images, times_ms)
+    write_phase(tmp_path, images, times_ms)
+    recovery = read_recovery_images(tmp_path)
+    assert recovery.signed
+    wall = a_phantom().of("wall")
+    assert recovery.slices[0].images[0][wall].max() < 0
+    assert recovery.slices[0].images[-1][wall].min() > 0
+
+
+def test_each_time_may_be_a_series_of_its_own(tmp_path: Path) -> None:
+    images, _ = recovery_images(MOLLI)
+    times_ms = np.array([100.0, 300.0, 600.0, 1200.0])
+    for index in range(4):
+        write_recovery(tmp_path, images[index : index + 1], times_ms[index : index + 1], series=10 + index)
+    with pytest.raises(ACNetError, match=r"do not tell which sequence .* Give it with --sequence"):
+        read_recovery_images(tmp_path)
+    recovery = read_recovery_images(tmp_path, sequence="inversion recovery")
+    assert recovery.scheme == "inversion recovery, 4 images"
+    assert recovery.series == (10, 11, 12, 13)
+
+
+def test_what_is_no_recovery_is_refused_in_one_line(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    with pytest.raises(ACNetError, match="it is no folder"):
+        read_recovery_images(tmp_path / "missing")
+    one_time = np.full(8, 300.0)
+    write_recovery(tmp_path / "one", images, one_time)
+    with pytest.raises(ACNetError, match="none of its 8 DICOM images belong to a recovery"):
+        read_recovery_images(tmp_path / "one")
+    with pytest.raises(ACNetError, match="there is no series 9; found series 3"):
+        read_recovery_images(tmp_path / "one", series=[9])
+    twice = tmp_path / "twice"
+    for series in (3, 4):
+        write_recovery(twice, images, times_ms, series=series)
+    with pytest.raises(ACNetError, match=r"twice \(series 3 and series 4\).*--series"):
+        read_recovery_images(twice)
+    psir = write_recovery(tmp_path / "psir", images, times_ms, SeriesDescription="MOLLI_PSIR")
+    with pytest.raises(ACNetError, match="its PSIR images hold no values below zero"):
+        read_recovery_images(psir)
+
+
+def test_psir_images_are_taken_with_their_sign(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    signed = images * np.exp(-1j * np.linspace(-1, 1, COLUMNS))
+    shifted = signed.real + 2048
+    write_recovery(tmp_path, shifted, times_ms, SeriesDescription="MOLLI_PSIR", RescaleSlope=1, RescaleIntercept=-2048)
+    recovery = read_recovery_images(tmp_path)
+    assert recovery.signed
+    np.testing.assert_allclose(recovery.slices[0].images[-1], signed.real[np.argmax(times_ms)], atol=0.6)

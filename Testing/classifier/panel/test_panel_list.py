@@ -1,0 +1,223 @@
+"""The reading list in the panel: made by a real process, followed, opened study by study, marked, found again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+import slicer.util
+
+from ACNetLib.commands.main import main
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.scene.list_study import STUDY
+from ACNetLib.t1map.t1_map import read_t1_map
+from dicom_files import RAMP, RAW_TYPE, write_section
+from exam_files import write_exam, write_sample
+from panel_fixtures import MODULE_FILE, choose, composites, result_of
+from trainer_panel_fixtures import texts_of
+
+NORMAL, DCM = sample_cases()
+LIST_SECONDS = 300.0
+READ, ANSWER, PROBABILITY, T1, PATIENT, NOTES = range(6)
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A normal patient, one with DCM, an exam planned slice by slice, and images that are no T1 map."""
+    root = tmp_path_factory.mktemp("hospital")
+    write_sample(root / "inbox", NORMAL.folder, "patient-1")
+    write_sample(root / "inbox", DCM.folder, "patient-2")
+    write_exam(root / "by slices", PatientID="patient-3")
+    write_section(root / "cine" / "a.dcm", RAMP, PatientID="p4", ImageType=RAW_TYPE, SeriesDescription="cine")
+    return root
+
+
+@pytest.fixture(scope="module")
+def a_made_list(hospital: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("lists") / "list"
+    arguments = ["triage", str(hospital), "--output", str(output), "--device", "cpu", "--identify", "id"]
+    assert main(arguments) == 0
+    return output
+
+
+@pytest.fixture
+def a_list(a_made_list: Path, tmp_path: Path, ui: Any, chosen_folders: list[Path]) -> Path:
+    """A list of its own for the test, chosen in the panel."""
+    folder = Path(shutil.copytree(a_made_list, tmp_path / "list"))
+    chosen_folders.append(folder)
+    ui.listFolderButton.click()
+    return folder
+
+
+@pytest.fixture
+def a_database(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Slicer's DICOM database with all of the hospital, and its browser with nothing selected."""
+    from slicer_host.dicom_lib import DicomDatabase
+
+    database = DicomDatabase()
+    database.add(file for file in sorted(hospital.rglob("*")) if file.is_file())
+    browser = SimpleNamespace(fileLists=[])
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    monkeypatch.setattr(slicer.modules, "DICOMWidget", SimpleNamespace(browserWidget=browser), raising=False)
+    return browser
+
+
+def wait_for_list(module: Any) -> None:
+    from slicer_host import wait_until
+
+    wait_until(lambda: not module.widget.panel.making_list, LIST_SECONDS)
+
+
+def row_of(ui: Any, patient: str) -> int:
+    return texts_of(ui.listTable, PATIENT).index(patient)
+
+
+def test_selected_dicom_studies_become_a_list_that_is_opened_read_and_found_again(
+    a_module: Any, ui: Any, hospital: Path, a_database: SimpleNamespace, tmp_path: Path, chosen_folders: list[Path]
+) -> None:
+    import qt
+
+    from slicer_host import load_module, wait_until
+
+    ui.selectedStudiesButton.click()
+    assert "No study is selected" in ui.listStatusLabel.text
+    assert ui.listButton.toolTip == "Choose the studies"
+    a_database.fileLists = [[str(file)] for file in sorted((hospital / "inbox").iterdir())]  # two studies' images
+    ui.selectedStudiesButton.click()
+    assert ui.studiesLabel.text == "2 studies of the DICOM database"
+    assert not ui.listButton.enabled
+    chosen_folders.append(tmp_path / "list")
+    ui.listFolderButton.click()
+    choose(ui.identifyComboBox, "id")
+    assert (ui.listButton.text, ui.listButton.enabled) == ("Make the list", True)
+    ui.listButton.click()
+    assert (ui.listButton.text, ui.listStatusLabel.text) == ("Stop", "Looking for studies...")
+    slicer.mrmlScene.Clear(0)  # the list is of no scene
+    a_module.enter()
+    wait_until(lambda: ui.listTable.rowCount > 0, LIST_SECONDS)
+    wait_for_list(a_module)
+    assert texts_of(ui.listTable, ANSWER) == ["DCM", "Normal"]
+    assert texts_of(ui.listTable, PATIENT) == ["patient-2", "patient-1"]
+    assert ui.listTable.item(0, PROBABILITY).text() == "> 99 %"
+    assert 900 < int(ui.listTable.item(0, T1).text().split()[0]) < 1200
+    assert ui.listStatusLabel.text == "1 DCM, 1 Normal; read: 0 of 2."
+
+    ui.listTable.cellClicked.emit(0, ANSWER)
+    volume = ui.volumeSelector.currentNode()
+    assert np.array_equal(slicer.util.arrayFromVolume(volume), read_t1_map(DCM.folder).array)
+    assert "DCM" in ui.verdictLabel.text
+    labels = {composite.GetLabelVolumeID() for composite in composites()}
+    assert labels == {result_of(volume).labels["combined"].GetID()}
+    ui.listTable.item(0, READ).setCheckState(qt.Qt.Checked)
+    assert "read: 1 of 2" in ui.listStatusLabel.text
+    assert "DCM, read" in (tmp_path / "list" / "worklist.html").read_text(encoding="utf-8")
+
+    a_module.unload()  # Slicer is started again
+    again = load_module(MODULE_FILE)
+    again.enter()
+    chosen_folders.append(tmp_path / "list")
+    again.widget.panel.ui.listFolderButton.click()
+    table = again.widget.panel.ui.listTable
+    assert [bool(table.item(row, READ).checkState()) for row in range(table.rowCount)] == [True, False]
+    again.unload()
+
+
+def test_a_study_opens_by_click_and_by_enter_and_once(ui: Any, a_list: Path) -> None:
+    ui.listTable.cellActivated.emit(row_of(ui, "patient-1"), READ)
+    first = ui.volumeSelector.currentNode()
+    assert "Normal" in ui.verdictLabel.text
+    ui.listTable.cellClicked.emit(row_of(ui, "patient-2"), READ)  # that is the tick
+    assert ui.volumeSelector.currentNode() is first
+    ui.listTable.cellClicked.emit(row_of(ui, "patient-2"), NOTES)
+    assert "DCM" in ui.verdictLabel.text
+    ui.listTable.cellClicked.emit(row_of(ui, "patient-1"), NOTES)
+    assert ui.volumeSelector.currentNode() is first
+
+
+def test_an_exam_of_several_maps_opens_as_one_and_its_report_is_whole(
+    a_module: Any, ui: Any, a_list: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen_folders: list[Path]
+) -> None:
+    import qt
+
+    from slicer_host import wait_until
+
+    choose(ui.overlayComboBox, "module_1")  # which the list does not have
+    ui.listTable.cellClicked.emit(row_of(ui, "patient-3"), ANSWER)
+    assert ui.overlayComboBox.itemData(ui.overlayComboBox.currentIndex) == "combined"
+    opened = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetAttribute(STUDY)]
+    assert len(opened) == 3
+    assert ui.sectionTable.rowCount == 3
+    assert ui.applyButton.enabled, "it can be classified anew"
+    ui.sectionTable.cellClicked.emit(2, 1)
+    assert {composite.GetBackgroundVolumeID() for composite in composites()} == {opened[2].GetID()}
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda _url: None)
+    chosen_folders.append(tmp_path)
+    ui.reportButton.click()
+    wait_until(lambda: "Report written" in ui.statusLabel.text)
+    assert (tmp_path / "acnet-report" / "map-3" / "attention.nrrd").is_file()
+
+
+def test_a_study_without_answer_or_with_damaged_files_says_why(ui: Any, a_list: Path) -> None:
+    ui.listTable.cellClicked.emit(row_of(ui, "p4"), ANSWER)
+    assert ui.listStatusLabel.text.startswith("No T1 map: ")
+    row = row_of(ui, "patient-1")
+    for file in a_list.glob("studies/*/t1-map.nrrd"):
+        file.unlink()
+    ui.listTable.cellClicked.emit(row, ANSWER)
+    assert "t1-map.nrrd: there is no such file" in ui.listStatusLabel.text
+    assert ui.volumeSelector.currentNode() is None
+    (a_list / "worklist.csv").write_text("rank\n1\n")
+    ui.listTable.cellClicked.emit(row, ANSWER)
+    assert ui.listTable.rowCount == 4, "it is looked at again when the list is made on"
+
+
+def test_a_list_that_is_stopped_goes_on_and_what_it_refuses_is_shown(
+    a_module: Any, ui: Any, hospital: Path, tmp_path: Path, chosen_folders: list[Path]
+) -> None:
+    chosen_folders += [hospital / "cine", tmp_path / "list"]
+    ui.studiesFolderButton.click()
+    ui.listFolderButton.click()
+    ui.listButton.click()
+    assert not ui.studiesFolderButton.enabled
+    ui.listButton.click()
+    assert (ui.listButton.enabled, ui.listStatusLabel.text) == (False, "Stopping...")
+    wait_for_list(a_module)
+    assert ui.listStatusLabel.text == "Stopped: studies that are done are kept."
+    ui.listButton.click()
+    wait_for_list(a_module)
+    assert texts_of(ui.listTable, ANSWER) == ["No T1 map"]
+    assert (ui.listButton.text, ui.studiesFolderButton.enabled) == ("Bring up to date", True)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine").touch()
+    chosen_folders.append(tmp_path / "taken")
+    ui.listFolderButton.click()
+    assert ui.listTable.rowCount == 0
+    ui.listButton.click()
+    wait_for_list(a_module)
+    assert "holds no reading list" in ui.listStatusLabel.text
+
+
+def test_the_list_is_made_as_the_options_say(a_module: Any, ui: Any) -> None:
+    from ACNetLib.panel.parameters import triage_options
+
+    parameters = a_module.widget.panel.logic.getParameterNode()
+    assert triage_options(parameters) == ["--identify", "none", "--device", "auto"]
+    choose(ui.modelComboBox, "acnet-b")
+    choose(ui.fieldComboBox, "3")
+    ui.prevalenceSpinBox.value = 20
+    ui.referenceMeanSpinBox.value = 1210
+    ui.referenceSdSpinBox.value = 30
+    options = dict(zip(*[iter(triage_options(parameters))] * 2, strict=True))
+    assert options == {
+        "--identify": "none",
+        "--device": "auto",
+        "--model": "acnet-b",
+        "--field": "3",
+        "--prevalence": "0.2",
+        "--reference-t1": "1210,30",
+    }

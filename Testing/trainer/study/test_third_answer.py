@@ -1,0 +1,58 @@
+"""Images that are no native T1 map of a heart, and what the outside score makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.model import Model, save_model
+from ACNetLib.networks.acnet import ACNet
+from ACNetLib.t1map.section import SectionGrid
+from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.commands.main import main
+from ACNetTrainerLib.study.image_shifts import SHIFTS, as_it_is
+from ACNetTrainerLib.study.third_answer import judge_third_answer
+from conftest import a_card
+
+CPU = DeviceChoice("cpu", "asked for")
+
+
+def test_every_shift_changes_the_slice_in_its_own_way(simulated_library: CaseLibrary) -> None:
+    case = simulated_library.cases[0]
+    t1_map = simulated_library.t1_map(case)
+    grid = SectionGrid.around(t1_map, 0, case.center_mm)
+    plain = as_it_is(t1_map, grid, np.random.default_rng(1))
+    crops = {name: shift(t1_map, grid, np.random.default_rng(1)) for name, shift in SHIFTS.items()}
+    assert {crop.shape for crop in crops.values()} == {(128, 128)}
+    np.testing.assert_array_equal(crops["mirrored"][:, ::-1], plain)
+    assert np.percentile(crops["contrast"], 90) < 700 < np.median(plain[plain > 0])
+    assert np.std(crops["noise"] - plain) == pytest.approx(140, rel=0.1)
+    assert np.abs(np.diff(crops["motion"], axis=0)).mean() < np.abs(np.diff(plain, axis=0)).mean()
+    assert all(np.abs(crop - plain).mean() > 20 for crop in crops.values())
+
+
+def test_verdicts_and_an_auroc_for_each_shift_are_told(simulated_library: CaseLibrary) -> None:
+    torch.manual_seed(2)
+    model = Model(ACNet(outside=True).eval(), replace(a_card("outside"), network={"outside": True}))
+    one_of_each = {case.label: case.patient for case in simulated_library.cases}.values()
+    library = replace(simulated_library, cases=tuple(c for c in simulated_library.cases if c.patient in one_of_each))
+    found = judge_third_answer(model, library, [library], 1, CPU)
+    assert set(found["verdicts"]) == {"normal", "dcm", "cases"}
+    assert found["verdicts"]["cases"]["patients"] == found["patients"] == 2
+    assert set(found["shifts"]) == {*SHIFTS, "no_heart"}
+    assert all(shift["auroc"]["value"] == 0.5 for shift in found["shifts"].values())  # a score of zeros tells nothing
+
+
+def test_the_command_refuses_a_model_without_the_score(
+    an_untrained_network: ACNet, simulated_library: CaseLibrary, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, output = tmp_path / "plain.safetensors", tmp_path / "third.json"
+    save_model(Model(an_untrained_network, a_card("plain")), model)
+    assert main(["third-answer", str(model), str(simulated_library.folder), "--output", str(output)]) == 2
+    assert "it has no outside score" in capsys.readouterr().err
+    assert not output.exists()
