@@ -31,11 +31,11 @@ from ACNetTrainerLib.evaluation.provenance import provenance
 from ACNetTrainerLib.localization.training import with_other_contrast
 from ACNetTrainerLib.training.augmentation import random_grid, vary_t1
 from ACNetTrainerLib.training.batches import EpochBatches, InOrder
-from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, SampleKey
+from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, RandomChanges, SampleKey
 from ACNetTrainerLib.training.loop import Place, fit
 from ACNetTrainerLib.training.network import build_network
 from ACNetTrainerLib.training.progress import UNWATCHED
-from ACNetTrainerLib.training.recipe import Augmentation, read_recipe
+from ACNetTrainerLib.training.recipe import read_recipe
 from ACNetTrainerLib.training.split import split_patients
 from ACNetTrainerLib.training.task import TrainingTask
 from ACNetTrainerLib.training.train import predict
@@ -53,10 +53,9 @@ class TurnedDataset(CaseDataset):
         library: CaseLibrary,
         cases: Sequence[Case],
         intensity: IntensityScaling,
-        augmentation: Augmentation | None = None,
-        seed: int = 0,
+        changes: RandomChanges | None = None,
     ) -> None:
-        super().__init__(library, cases, intensity, augmentation, seed)
+        super().__init__(library, cases, intensity, changes)
         with (library.folder / TRUTH_TABLE_NAME).open(encoding="utf-8", newline="") as file:
             truth = {row["case"]: row for row in csv.DictReader(file)}
         self._septum_mm = [
@@ -71,12 +70,12 @@ class TurnedDataset(CaseDataset):
         towards = self._septum_mm[index] - np.array(grid.center_mm)
         angle = np.arctan2(towards @ np.array(grid.column_axis), towards @ np.array(grid.row_axis))
         grid = grid.turned(float(np.rad2deg(angle)) - 180.0)
-        rng = np.random.default_rng([self._seed, epoch, index, draw])
-        if self._augmentation is not None:
-            grid = random_grid(grid, self._augmentation, rng)
-        t1_ms = grid.crop(t1_map).t1_ms
-        if self._augmentation is not None:
-            t1_ms = vary_t1(t1_ms, self._augmentation, rng)
+        if self._changes is None:
+            t1_ms = grid.crop(t1_map).t1_ms
+        else:
+            rng = np.random.default_rng([self._changes.seed, epoch, index, draw])
+            grid = random_grid(grid, self._changes.largest, rng)
+            t1_ms = vary_t1(grid.crop(t1_map).t1_ms, self._changes.largest, rng)
         return torch.from_numpy(to_intensity(self._t1_factor * t1_ms, self._intensity))[None], torch.tensor(
             int(case.is_dcm)
         )
@@ -87,8 +86,10 @@ class FreeContrastDataset(CaseDataset):
 
     def __getitem__(self, key: SampleKey) -> tuple[Tensor, ...]:
         section, *rest = super().__getitem__(key)
-        rng = np.random.default_rng([self._seed, *key, 1])
-        if self._augmentation is not None and rng.random() < FREE_CONTRAST_SHARE:
+        if self._changes is None:
+            return section, *rest
+        rng = np.random.default_rng([self._changes.seed, *key, 1])
+        if rng.random() < FREE_CONTRAST_SHARE:
             scale = np.float32(self._intensity.high_ms / INTENSITY_MAX)
             exchanged = with_other_contrast(scale * section[0].numpy(), rng)
             section = torch.from_numpy(to_intensity(exchanged, self._intensity))[None]
@@ -115,7 +116,7 @@ def main() -> None:
         ("free contrast in a third", FreeContrastDataset, every_turn),
         ("bias of sites, SD 4 %", CaseDataset, replace(every_turn, t1_scale=SITE_SD)),
     ):
-        training = kind(library, training_cases, recipe.intensity, augmentation, settings.seed)
+        training = kind(library, training_cases, recipe.intensity, RandomChanges(augmentation, settings.seed))
         sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, balanced=True)
         batches = EpochBatches(training, settings.batch_size, sampler)
         torch.manual_seed(settings.seed)

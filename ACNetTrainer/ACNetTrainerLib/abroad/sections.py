@@ -13,7 +13,7 @@ from .outlines import ANGLES, Outlines
 from .patients import Patient
 from .scan import SLICE_THICKNESS_MM
 from .signals import SMOOTH_TEXTURE, acquire, fit_t1, with_noise
-from .surroundings import LabelMap, Tissue
+from .surroundings import LabelMap, Plane, Tissue
 
 PARTS = 2
 """Squares of a pixel each way, and the planes of a slice, that are painted."""
@@ -85,7 +85,7 @@ def _paint(patient: Patient, level: int, x: FloatArray, y: FloatArray, outlines:
     middle, part_mm = parts[len(parts) // 2], patient.scan.pixel_mm / PARTS
     to_heart = distance_transform_edt(~(middle.rv | middle.rv_wall | (middle.radius < middle.epicardium))) * part_mm
     inferior_mm = float(np.interp(-np.pi / 2, ANGLES, outlines[len(parts) // 2].epicardium))
-    surroundings = patient.body.paint(x, y, z_mm, level, to_heart, inferior_mm)
+    surroundings = patient.body.paint(Plane(x, y, z_mm, level), to_heart, inferior_mm)
     planes = []
     for heart in parts:
         tissues = surroundings.copy()

@@ -63,6 +63,16 @@ class Field:
         return np.asarray(zoom(values, coarse, order=1, mode="nearest"))[:rows, :columns]
 
 
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Positions in the heart's frame (see `outlines`), mm: x and y of each pixel, z along the heart's axis."""
+
+    x: FloatArray
+    y: FloatArray
+    z_mm: float
+    level: int
+
+
 @dataclass(frozen=True)
 class Body:
     """One patient's body around the heart. Lengths in mm; seeds: (n, 2) positions of the organs' Voronoi cells."""
@@ -90,13 +100,12 @@ class Body:
     coarse_field: Field
     fine_field: Field
 
-    def paint(
-        self, x: FloatArray, y: FloatArray, z_mm: float, level: int, heart_distance: FloatArray, inferior_mm: float
-    ) -> LabelMap:
-        """Tissue of each position of the heart's frame (see `outlines`), the heart itself left out.
+    def paint(self, plane: Plane, heart_distance: FloatArray, inferior_mm: float) -> LabelMap:
+        """Tissue of each position of a plane, the heart itself left out.
 
-        z_mm: along the heart's axis. heart_distance: mm to the heart. inferior_mm: how far the heart reaches down.
+        heart_distance: mm to the heart. inferior_mm: how far the heart reaches down.
         """
+        x, y, z_mm = plane.x, plane.y, plane.z_mm
         cosine, sine = np.cos(self.turn), np.sin(self.turn)
         left, down = -cosine * x + sine * y, -sine * x - cosine * y
         coarse, fine = self.coarse_field.at(x, y, z_mm), self.fine_field.at(x, y, z_mm, coarse=3)
@@ -114,7 +123,7 @@ class Body:
         for (center_left, center_down, radius), shown, tissue in zip(
             self.balls[:, :3], self.balls[:, 3:], self.ball_tissues, strict=True
         ):
-            if shown[level] > 0:
+            if shown[plane.level] > 0:
                 distance = np.hypot(left - center_left, down - inferior_mm - self.diaphragm_gap - center_down)
                 tissues[distance < radius + 2 + coarse] = Tissue.FAT
                 tissues[distance < radius + coarse] = tissue

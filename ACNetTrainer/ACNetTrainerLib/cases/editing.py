@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -74,26 +74,29 @@ def add_maps(folder: Path, maps: Sequence[NewMap]) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def edit_case(
-    folder: Path,
-    name: str,
-    *,
-    label: str | None = None,
-    patient: str | None = None,
-    center_mm: Point | None = None,
-    segmentation: sitk.Image | None = None,
-) -> CaseLibrary:
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """What is changed. label, patient: of all cases of the case's patient. center_mm: LPS; this and the segmentation
+    are of the case alone."""
+
+    label: str | None = None
+    patient: str | None = None
+    center_mm: Point | None = None
+    segmentation: sitk.Image | None = None
+
+
+def edit_case(folder: Path, name: str, edit: Edit) -> CaseLibrary:
     """Change what is given; returns the library as it is then.
 
-    Label and patient hold for all cases of the case's patient, centre (LPS mm) or segmentation for the case alone. A
-    library that is refused can be put right by it. Raises ACNetError when the library would be refused afterwards.
+    A library that is refused can be put right by it. Raises ACNetError when the library would be refused afterwards.
     """
+    label, patient = edit.label, edit.patient
     if label is not None and label not in LABELS:
         raise ACNetError(f"case '{name}': the label is '{label}'; expected one of {', '.join(LABELS)}.")
     with locked(folder):
         table = read_case_table(folder)
         edited = _row_named(table, name)
-        place, masks = _place(folder, edited, center_mm, segmentation)
+        place, masks = _place(folder, edited, edit.center_mm, edit.segmentation)
         of_patient = {} if label is None else {"label": label}
         if patient is not None:
             patients = [row.cells["patient"] for row in table.rows]

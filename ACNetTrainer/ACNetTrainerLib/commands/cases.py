@@ -192,18 +192,13 @@ def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
 def _edit(options: argparse.Namespace) -> None:
     from ACNetLib.ventricle.segments import read_segmentation
 
-    from ..cases.editing import edit_case
+    from ..cases.editing import Edit, edit_case
 
     if all(value is None for value in (options.label, options.patient, options.center, options.segmentation)):
         raise ACNetError("edit: nothing to change; give --label, --patient, --center or --segmentation.")
-    library = edit_case(
-        options.library,
-        options.case,
-        label=options.label,
-        patient=options.patient,
-        center_mm=options.center,
-        segmentation=read_segmentation(options.segmentation) if options.segmentation else None,
-    )
+    segmentation = read_segmentation(options.segmentation) if options.segmentation else None
+    edit = Edit(options.label, options.patient, options.center, segmentation)
+    library = edit_case(options.library, options.case, edit)
     (edited,) = (case for case in library.cases if case.case == options.case)
     center = ", ".join(f"{value:g}" for value in edited.center_mm)
     print(f"{edited.case}: {edited.label}, patient {edited.patient}, centre {center} mm ({edited.center_source}).")

@@ -217,7 +217,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from ACNetLib.models.model import Model, save_model
 
     from ..cases.library import read_case_library
-    from ..evaluation.evaluate import evaluate
+    from ..evaluation.evaluate import Beside, evaluate
     from ..evaluation.provenance import provenance
 
     figures = None if options.figures is None else options.figures / "figure.png"
@@ -228,7 +228,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     def evaluated_on(device: DeviceChoice) -> dict[str, Any]:
         localizer = load_finder(device="cpu" if device.device == "cpu" else options.device)
-        return evaluate(model, library, device, localizer, options.figures, training_cases)
+        return evaluate(model, library, device, Beside(localizer, options.figures, training_cases))
 
     metrics = work_on(choose_device(options.device), evaluated_on, say)
     record = {**provenance(options.command_line, model.card), **metrics}

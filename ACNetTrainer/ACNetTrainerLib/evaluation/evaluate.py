@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,29 +34,32 @@ BY_PROBABILITY: tuple[Verdict, ...] = ("normal", "dcm", "uncertain")
 """Who is unlike the training's hearts is measured apart: `acnet-train fit-outside`."""
 
 
-def evaluate(
-    model: Model,
-    library: CaseLibrary,
-    device: DeviceChoice,
-    localizer: Localizer | None = None,
-    figures: Path | None = None,
-    training_library: CaseLibrary | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Beside:
+    """What else an evaluation does. localizer: sections are also cut where it finds the ventricle. figures: a folder
+    for pictures. training_library: what the model was trained on, for the regression on the true measures to learn from
+    as much; without it each patient is predicted by a fit to four fifths of the others.
+    """
+
+    localizer: Localizer | None = None
+    figures: Path | None = None
+    training_library: CaseLibrary | None = None
+
+
+def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice, beside: Beside = Beside()) -> dict[str, Any]:
     """Metrics over patients and sections with bootstrap intervals, the calibration of the probabilities, the verdicts.
 
-    Sections are cut around the library's centres; with a `localizer` also where that finds the ventricle, which is what
+    Sections are cut around the library's centres; with a localizer also where that finds the ventricle, which is what
     a user gets. Beside them, where the library is simulated, what the true measures say of the same patients, how the
-    model does where one of them is matched between the classes, and what its attention is worth. `figures` is a folder
-    for pictures. `training_library`: what the model was trained on, for the regression on the true measures to learn
-    from as much; without it each patient is predicted by a fit to four fifths of the others.
+    model does where one of them is matched between the classes, and what its attention is worth.
 
     Raises ACNetError when a class has too few patients, the field strength is not the model's, the model has learned
-    from some of the patients, or they are in the `training_library`.
+    from some of the patients, or they are in the training library.
     """
     _check_counts(library)
     unseen = check_unseen(model, library)
-    if training_library is not None:
-        _check_apart(training_library, library)
+    if beside.training_library is not None:
+        _check_apart(beside.training_library, library)
     scores = score_patients(model, library, device)
     result: dict[str, Any] = {
         "simulated": any(case.is_simulated for case in library.cases),
@@ -69,16 +72,16 @@ def evaluate(
     }
     if library.others:
         result["other_diseases"] = other_diseases(model, library, device)
-    if localizer is not None:
-        result["with_localizer"] = _with_localizer(model, library, device, localizer)
+    if beside.localizer is not None:
+        result["with_localizer"] = _with_localizer(model, library, device, beside.localizer)
     if has_truth_table(library.folder):
-        result["true_measures"] = against_measures(scores, library, training_library)
+        result["true_measures"] = against_measures(scores, library, beside.training_library)
         if model.card.attention_thresholds:
             result["attention"] = judge_attention(model, library, device)
-    if figures is not None:
-        draw_evaluation(model.card, scores, result, figures)
+    if beside.figures is not None:
+        draw_evaluation(model.card, scores, result, beside.figures)
         if model.card.attention_thresholds:
-            draw_attention_gallery(model, library, scores, device, figures)
+            draw_attention_gallery(model, library, scores, device, beside.figures)
     return result
 
 

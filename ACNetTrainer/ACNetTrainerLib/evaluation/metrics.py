@@ -21,6 +21,14 @@ CALIBRATION_BINS = 10
 
 
 @dataclass(frozen=True)
+class Resampling:
+    """How an interval is drawn."""
+
+    seed: int = BOOTSTRAP_SEED
+    samples: int = BOOTSTRAP_SAMPLES
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A value and its 95 % interval."""
 
@@ -130,7 +138,7 @@ def bootstrap(
     metric: Metric, scores: FloatArray, truth: BoolArray, seed: int = BOOTSTRAP_SEED, samples: int = BOOTSTRAP_SAMPLES
 ) -> Estimate:
     """A measure with its interval over resampled patients, of one score and one truth a patient."""
-    return bootstrap_all({"": metric}, scores, truth, seed=seed, samples=samples)[""]
+    return bootstrap_all({"": metric}, scores, truth, resampling=Resampling(seed, samples))[""]
 
 
 def bootstrap_difference(
@@ -149,22 +157,21 @@ def bootstrap_all(
     scores: FloatArray,
     truth: BoolArray,
     patients: IndexArray | None = None,
-    seed: int = BOOTSTRAP_SEED,
-    samples: int = BOOTSTRAP_SAMPLES,
+    resampling: Resampling = Resampling(),
 ) -> dict[str, Estimate]:
     """Measures with their percentile intervals over the same resampled patients; each class is resampled by itself.
 
     scores: (n,), or (n, k) for measures of several. truth: (n,). One row a patient or, with `patients` (n,), the number
     of the patient of each row: all rows of a patient are drawn together.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(resampling.seed)
     groups = [np.array([index]) for index in range(len(truth))]
     if patients is not None:
         groups = [np.flatnonzero(patients == number) for number in range(patients.max() + 1)]
     is_dcm = np.array([truth[group[0]] for group in groups])
     dcm, normal = np.flatnonzero(is_dcm), np.flatnonzero(~is_dcm)
     values = []
-    for _ in range(samples):
+    for _ in range(resampling.samples):
         drawn = np.concatenate([rng.choice(dcm, len(dcm)), rng.choice(normal, len(normal))])
         if patients is not None:
             drawn = np.concatenate([groups[number] for number in drawn])

@@ -75,7 +75,7 @@ def give_other_label(folder: Path, cases: Sequence[Case]) -> None:
     from ACNetTrainerLib.cases import editing as case_editing
 
     for case in cases:
-        case_editing.edit_case(folder, case.case, label="normal" if case.is_dcm else "dcm")
+        case_editing.edit_case(folder, case.case, case_editing.Edit(label="normal" if case.is_dcm else "dcm"))
 
 
 def remove_cases(folder: Path, names: Sequence[str]) -> None:

@@ -139,9 +139,8 @@ def _median(values: NDArray[np.float32]) -> float:
 def _tissues(section: SimulatedSection) -> LabelArray:
     """What lies at each pixel's centre, drawn from the patient's anatomy."""
     patient, scan = section.patient, section.patient.scan
-    rows, columns = section.t1_ms.shape
-    lv_x, lv_y = _lv_offset_mm(section)
-    x, y = heart_coordinates(rows, columns, scan.acquisition.pixel_mm, lv_x, lv_y, scan.rotation_rad)
+    pixel_mm = scan.acquisition.pixel_mm
+    x, y = heart_coordinates(section.t1_ms.shape, pixel_mm, _lv_offset_mm(section), scan.rotation_rad)
     cos, sin = np.float32(np.cos(scan.heart_turn_rad)), np.float32(np.sin(scan.heart_turn_rad))
     body = draw_surroundings(scan.surroundings, x * cos - y * sin, x * sin + y * cos)
     return heart_section(patient.heart, x, y, patient.mid_level, body).tissue

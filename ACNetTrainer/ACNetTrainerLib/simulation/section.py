@@ -155,16 +155,16 @@ class _Plane:
 def _draw_plane(patient: Patient, level: str, rng: np.random.Generator) -> _Plane:
     scan, acquisition = patient.scan, patient.scan.acquisition
     drift_mm = np.array(patient.heart.tilt) * patient.distance_mm(LEVEL_NAMES.index(level))
-    lv_x, lv_y = np.array(scan.lv_offset_mm) + drift_mm + rng.normal(0, 0.7, 2)
-    size = (2 * acquisition.rows, 2 * acquisition.columns, acquisition.pixel_mm / 2)
-    x, y = heart_coordinates(*size, lv_x, lv_y, scan.rotation_rad)
+    lv_mm = np.array(scan.lv_offset_mm) + drift_mm + rng.normal(0, 0.7, 2)
+    shape = (2 * acquisition.rows, 2 * acquisition.columns)
+    x, y = heart_coordinates(shape, acquisition.pixel_mm / 2, lv_mm, scan.rotation_rad)
     cos, sin = np.float32(np.cos(scan.heart_turn_rad)), np.float32(np.sin(scan.heart_turn_rad))
     body_x, body_y = x * cos - y * sin, x * sin + y * cos
     body = draw_surroundings(scan.surroundings, body_x, body_y)
     implant = scan.surroundings.implant
     texture = 1 + np.float32(scan.texture) * _smooth_noise(rng, body.shape, 7)
     no_signal = None if implant is None else implant.contains(body_x, body_y)
-    return _Plane((lv_x, lv_y), x, y, body, texture, no_signal)
+    return _Plane((lv_mm[0], lv_mm[1]), x, y, body, texture, no_signal)
 
 
 def _acquired_t1(signals: FloatArray, plane: _Plane, patient: Patient, rng: np.random.Generator) -> FloatArray:
@@ -194,9 +194,10 @@ def measure_with_truth(section: SimulatedSection) -> SectionMeasures:
 
 
 def heart_coordinates(
-    rows: int, columns: int, pixel_mm: float, lv_x: float, lv_y: float, rotation_rad: float
+    shape: tuple[int, ...], pixel_mm: float, lv_mm: NDArray[np.float64], rotation_rad: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Position of each pixel from the LV centre, mm, in the heart's own axes."""
+    """Position of each pixel from the LV centre, mm, in the heart's own axes. lv_mm: (2,) from the picture's middle."""
+    (rows, columns), (lv_x, lv_y) = shape, lv_mm
     image_x = ((np.arange(columns) - (columns - 1) / 2) * pixel_mm - lv_x).astype(np.float32)
     image_y = ((np.arange(rows) - (rows - 1) / 2) * pixel_mm - lv_y).astype(np.float32)[:, None]
     cos, sin = np.float32(np.cos(rotation_rad)), np.float32(np.sin(rotation_rad))

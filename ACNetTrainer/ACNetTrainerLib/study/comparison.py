@@ -6,7 +6,7 @@ these: `comparison.json`, pictures and `report.html`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import numpy as np
 from scipy.special import logit
 
 from ACNetLib.files import write_json
-from ACNetLib.inference.device import DeviceChoice
 
 from ..cases.library import Case, CaseLibrary
 from ..evaluation.baselines import BASELINES, baseline_probabilities
@@ -29,21 +28,18 @@ from .cache import run_folder
 from .files import RUNS_FILE, RUNS_FOLDER, is_done, write_outcome
 from .protocols import Request, leaks, plan
 from .training import Outcome, Run
-from .workers import complete_all
+from .workers import Workers, complete_all
 
 BASELINE = "baseline"
 SMALLEST_PROBABILITY = 1e-6
-Say = Callable[[str], None]
 
 
 def compare(
     library: CaseLibrary,
     request: Request,
     output: Path,
-    device: DeviceChoice,
+    workers: Workers,
     made_by: Mapping[str, Any],
-    scheduler: str | None = None,
-    say: Say = print,
 ) -> None:
     """Do the trainings that are not done and write `runs.json`. made_by: of `provenance`.
 
@@ -52,11 +48,9 @@ def compare(
     runs = plan(library, request)
     runs_folder = output / RUNS_FOLDER
     to_do = [run for run in runs if not is_done(run_folder(runs_folder, run))]
-    say(f"{len(runs)} trainings, {len(runs) - len(to_do)} of them done before")
+    workers.say(f"{len(runs)} trainings, {len(runs) - len(to_do)} of them done before")
     if to_do:
-        complete_all(
-            to_do, runs_folder, device, lambda run, seconds: say(f"{run.name}: {seconds:.0f} s"), scheduler=scheduler
-        )
+        complete_all(to_do, runs_folder, workers)
     entries = [
         {"network": run.network, "number": run.number, "folder": run_folder(runs_folder, run).name} for run in runs
     ]

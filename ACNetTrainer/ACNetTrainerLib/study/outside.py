@@ -61,19 +61,26 @@ class Group:
         return [scores[names == name] for name in dict.fromkeys(self.patients)]
 
 
+@dataclass(frozen=True)
+class Simulated:
+    """Patients who are simulated to fit a score on: so many of each of SHOWN."""
+
+    patients: int
+    seed: int
+
+
 def fit_outside(
     model: Model,
     library: CaseLibrary,
-    patients: int,
-    seed: int,
+    simulated: Simulated,
     device: DeviceChoice,
     others: Sequence[CaseLibrary] = (),
 ) -> tuple[Model, dict[str, Any]]:
     """The model with an outside score, and what that is worth.
 
-    library: what the model was trained on; the patients whom that training held back set the limits. patients: so many
-    of each of SHOWN are simulated to fit it; it is measured on others, of every disease. others: libraries in which the
-    share of patients called unlike is measured. Raises ACNetError for a network that is not ACNet.
+    library: what the model was trained on; the patients whom that training held back set the limits. It is measured on
+    other simulated patients than it is fitted on, of every disease. others: libraries in which the share of patients
+    called unlike is measured. Raises ACNetError for a network that is not ACNet.
     """
     if not isinstance(model.network, ACNet):
         raise ACNetError(f"model {model.card.name}: it is no ACNet; expected one, whose features are described.")
@@ -92,9 +99,10 @@ def fit_outside(
     field = model.card.field_strength_tesla
 
     def diseased(disease: Disease, indices: range) -> Group:
-        drawn = [draw_diseased_patient(seed, index, disease, field) for index in indices]
+        drawn = [draw_diseased_patient(simulated.seed, index, disease, field) for index in indices]
         return _simulated(network, model, drawn, device)
 
+    patients = simulated.patients
     shown = {disease: diseased(disease, range(patients)) for disease in SHOWN}
     measured = {disease: diseased(disease, range(patients, patients + MEASURED_PATIENTS)) for disease in DISEASES}
     score = fit_score(seen, is_dcm, shown, unseen)

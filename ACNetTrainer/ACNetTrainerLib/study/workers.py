@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ACNetLib.cluster import cluster_client
@@ -18,21 +18,27 @@ from ..training.progress import TrainingStopped
 from .cache import complete, run_folder
 from .training import Run
 
-Report = Callable[[Run, float], None]
+
+@dataclass(frozen=True)
+class Workers:
+    """Where trainings are done, and who hears of them. scheduler: the address of a Dask scheduler; None: here."""
+
+    device: DeviceChoice
+    scheduler: str | None = None
+    say: Callable[[str], None] = print
 
 
-def complete_all(
-    runs: Sequence[Run], runs_folder: Path, device: DeviceChoice, report: Report, scheduler: str | None = None
-) -> None:
-    """Do every training that is not done. `report` hears of each when it is, with the seconds that it took.
+def complete_all(runs: Sequence[Run], runs_folder: Path, workers: Workers) -> None:
+    """Do every training that is not done, and say of each when it is, with the seconds that it took.
 
-    Without a `scheduler` there is one process a training, as many at a time as there are cores, or one on a GPU. With
+    Without a scheduler there is one process a training, as many at a time as there are cores, or one on a GPU. With
     the address of a Dask scheduler its workers train; all of them must see the cases and `runs_folder` at the same
     paths. The training of a worker that is lost resumes at another one, from the last epoch that was written.
     """
+    device, scheduler = workers.device, workers.scheduler
     results = _on_cluster(runs, runs_folder, device, scheduler) if scheduler else _here(runs, runs_folder, device)
     for run, seconds in results:
-        report(run, seconds)
+        workers.say(f"{run.name}: {seconds:.0f} s")
 
 
 def _complete(run: Run, folder: Path, device: DeviceChoice) -> float:

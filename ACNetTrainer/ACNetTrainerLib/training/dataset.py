@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -25,10 +26,18 @@ SampleKey = tuple[int, int, int]
 """Epoch, index of a case, and draw: how often the epoch has drawn that case before, to balance the classes."""
 
 
+@dataclass(frozen=True)
+class RandomChanges:
+    """What differs between the draws of a training section; the draws follow from the seed."""
+
+    largest: Augmentation
+    seed: int
+
+
 class CaseDataset:
     """Sections (1, 128, 128) in [0, 255] and their class, 0 normal or 1 DCM. The T1 maps are kept in memory.
 
-    Without `augmentation` the epoch does not matter. with_walls: each sample has a third part, (128, 128): 1 on the
+    Without `changes` the epoch does not matter. with_walls: each sample has a third part, (128, 128): 1 on the
     myocardium, 0 elsewhere, NaN where the library has no masks of the case. Raises ACNetError for a T1 map that can't
     be read, that holds more than one section or that the case's centre lies outside of, and for masks that can't be
     read.
@@ -39,16 +48,14 @@ class CaseDataset:
         library: CaseLibrary,
         cases: Sequence[Case],
         intensity: IntensityScaling,
-        augmentation: Augmentation | None = None,
-        seed: int = 0,
+        changes: RandomChanges | None = None,
         with_walls: bool = False,
     ) -> None:
         self.cases = tuple(cases)
         self._maps: list[T1Map] = [_read_section(library, case) for case in self.cases]
         self._masks = [library.masks(case) for case in self.cases] if with_walls else None
         self._intensity = intensity
-        self._augmentation = augmentation
-        self._seed = seed
+        self._changes = changes
         self._t1_factor = 1.0
 
     @property
@@ -59,7 +66,7 @@ class CaseDataset:
         """One in so many of the cases, without augmentation and walls; their T1 maps are not read again."""
         other = copy.copy(self)
         other.cases, other._maps = self.cases[::every], self._maps[::every]
-        other._augmentation = other._masks = None
+        other._changes = other._masks = None
         return other
 
     def with_t1_times(self, factor: float) -> CaseDataset:
@@ -75,12 +82,12 @@ class CaseDataset:
         epoch, index, draw = key
         case, t1_map = self.cases[index], self._maps[index]
         grid = SectionGrid.around(t1_map, 0, case.center_mm)
-        if self._augmentation is None:
+        if self._changes is None:
             t1_ms = grid.crop(t1_map).t1_ms
         else:
-            rng = np.random.default_rng([self._seed, epoch, index, draw])
-            grid = random_grid(grid, self._augmentation, rng)
-            t1_ms = vary_t1(grid.crop(t1_map).t1_ms, self._augmentation, rng)
+            rng = np.random.default_rng([self._changes.seed, epoch, index, draw])
+            grid = random_grid(grid, self._changes.largest, rng)
+            t1_ms = vary_t1(grid.crop(t1_map).t1_ms, self._changes.largest, rng)
         section = torch.from_numpy(to_intensity(self._t1_factor * t1_ms, self._intensity))[None]
         label = torch.tensor(int(case.is_dcm))
         return (section, label) if self._masks is None else (section, label, _wall(self._masks[index], grid))

@@ -25,7 +25,7 @@ from ACNetLib.t1map.section import SECTION_SIZE
 from ..cases.library import Case, CaseLibrary
 from ..evaluation.metrics import youden_threshold
 from .batches import EpochBatches, InOrder
-from .dataset import CaseDataset, EpochSampler
+from .dataset import CaseDataset, EpochSampler, RandomChanges
 from .fine_tuning import FineTuning, check_parent, start_from_parent
 from .loop import Place, fit
 from .network import build_network
@@ -66,7 +66,7 @@ def train(
     claim_folder(place.work_folder, {"recipe": asdict(recipe), **cases_record(library.cases), **lineage})
 
     training_set = CaseDataset(
-        library, training_cases, recipe.intensity, recipe.augmentation, settings.seed, with_walls=with_walls
+        library, training_cases, recipe.intensity, RandomChanges(recipe.augmentation, settings.seed), with_walls
     )
     validation_set = CaseDataset(library, validation_cases, recipe.intensity)
     sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)

@@ -16,7 +16,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.section import IntensityScaling
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
 from ACNetLib.ventricle.labels import Ventricle
-from ACNetTrainerLib.cases.editing import add_maps, create_case_library, edit_case
+from ACNetTrainerLib.cases.editing import Edit, add_maps, create_case_library, edit_case
 from ACNetTrainerLib.cases.library import read_case_library
 from ACNetTrainerLib.cases.maps import at_point, by_localizer, in_segmentation
 from ACNetTrainerLib.training.dataset import CaseDataset
@@ -129,7 +129,7 @@ def test_no_byte_of_the_library_tells_name_number_or_date(library: Path) -> None
     new = replace(new_map(1, name), acquired=date.fromisoformat(day))
     new.t1_map.image.SetMetaData("0010|0020", number)
     (case,) = add_maps(library, [new])
-    edit_case(library, case.case, patient=number)
+    edit_case(library, case.case, Edit(patient=number))
     add_maps(library, [new_map(2, f" {number} ")])
     content = content_of(library)
     assert set(content) == {"cases.csv", "patient-salt", *(c.file for c in read_case_library(library).cases)}

@@ -11,7 +11,7 @@ import pytest
 from ACNetLib.errors import ACNetError
 from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL
 from ACNetTrainerLib.cases import editing as case_editing
-from ACNetTrainerLib.cases.editing import add_maps, create_case_library, edit_case, remove_cases
+from ACNetTrainerLib.cases.editing import Edit, add_maps, create_case_library, edit_case, remove_cases
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from ACNetTrainerLib.cases.maps import in_segmentation
 from made_up_maps import content_of, made_up_map, made_up_ring, new_map
@@ -85,7 +85,7 @@ def test_a_table_that_another_program_holds_leaves_the_library_as_it_was(
     segmentation[0, 0, 1] = MYOCARDIUM_LABEL
     for change in (
         lambda: add_maps(library, [new_map(2, "Joan")]),
-        lambda: edit_case(library, case.case, segmentation=segmentation),
+        lambda: edit_case(library, case.case, Edit(segmentation=segmentation)),
         lambda: remove_cases(library, [case.case]),
     ):
         with pytest.raises(ACNetError, match=r"can't be changed \(Permission denied\); close cases\.csv where it is"):
@@ -98,9 +98,9 @@ def test_a_table_that_another_program_holds_leaves_the_library_as_it_was(
 
 def test_label_and_patient_are_edited_for_all_sections_of_the_patient(library: Path) -> None:
     jane, *_ = add_maps(library, [new_map(1, "Jane", "dcm", sections=2), new_map(2, "Joan", "normal")])
-    assert [case.label for case in edit_case(library, jane.case, label="normal").cases] == ["normal"] * 3
+    assert [case.label for case in edit_case(library, jane.case, Edit(label="normal")).cases] == ["normal"] * 3
     joan = read_case_library(library).cases[2]
-    assert len(edit_case(library, jane.case, patient="JOAN").patients) == 1
+    assert len(edit_case(library, jane.case, Edit(patient="JOAN")).patients) == 1
     assert {case.patient for case in read_case_library(library).cases} == {joan.patient}
 
 
@@ -108,24 +108,24 @@ def test_an_edit_that_would_give_a_patient_both_labels_is_refused(library: Path)
     jane, _ = add_maps(library, [new_map(1, "Jane", "dcm"), new_map(2, "Joan", "normal")])
     before = content_of(library)
     with pytest.raises(ACNetError, match=r"cases\.csv, row 3: column label: patient"):
-        edit_case(library, jane.case, patient="Joan")
+        edit_case(library, jane.case, Edit(patient="Joan"))
     assert content_of(library) == before
 
 
 def test_centre_and_segmentation_are_edited_for_the_case_alone(library: Path) -> None:
     first, second = add_maps(library, [new_map(1, "Jane", sections=2)])
     t1_map = made_up_map(1, sections=2)
-    edit_case(library, first.case, center_mm=t1_map.section_center(1) + 3.0 * t1_map.row_axis)
-    library_now = edit_case(library, second.case, segmentation=made_up_ring(section=1))
+    edit_case(library, first.case, Edit(center_mm=t1_map.section_center(1) + 3.0 * t1_map.row_axis))
+    library_now = edit_case(library, second.case, Edit(segmentation=made_up_ring(section=1)))
     moved, drawn = library_now.cases
     assert moved.center_mm == pytest.approx(t1_map.section_center(0) + 3.0 * t1_map.row_axis, abs=1e-3)
     assert (moved.center_source, drawn.center_source) == ("given", "segmentation")
     assert [library_now.masks_path(case) is None for case in library_now.cases] == [True, False]
     assert read_case_library(library) == library_now
     with pytest.raises(ACNetError, match="lies outside of the map"):
-        edit_case(library, first.case, center_mm=(500.0, 0.0, 0.0))
+        edit_case(library, first.case, Edit(center_mm=(500.0, 0.0, 0.0)))
     with pytest.raises(ACNetError, match="found 0 cases named 'nobody'"):
-        edit_case(library, "nobody", label="dcm")
+        edit_case(library, "nobody", Edit(label="dcm"))
 
 
 def test_what_a_person_wrote_into_the_table_is_kept(library: Path) -> None:
@@ -134,7 +134,7 @@ def test_what_a_person_wrote_into_the_table_is_kept(library: Path) -> None:
     header, row = table.read_text(encoding="utf-8").splitlines()
     table.write_text(f'{header},remark\n{row},"good, sharp"\n', encoding="utf-8")
     add_maps(library, [new_map(2, "Joan")])
-    edit_case(library, case.case, label="normal")
+    edit_case(library, case.case, Edit(label="normal"))
     assert [cells["remark"] for cells in cells_of(library)] == ["good, sharp", ""]
 
 
@@ -143,7 +143,7 @@ def test_a_refused_library_is_put_right_by_editing_or_removing(library: Path) ->
     table = library / "cases.csv"
     text = table.read_text(encoding="utf-8")
     table.write_text(text.replace(f"{second.file},dcm", f"{second.file},DCM"), encoding="utf-8")
-    assert len(edit_case(library, second.case, label="dcm").cases) == 2
+    assert len(edit_case(library, second.case, Edit(label="dcm")).cases) == 2
     (library / second.file).unlink()
     with pytest.raises(ACNetError, match="row 3: column file"):
         read_case_library(library)

@@ -30,6 +30,7 @@ from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.evaluation import evaluate as evaluation_module
 from ACNetTrainerLib.evaluation.attention_gallery import sections_by_outcome
 from ACNetTrainerLib.evaluation.evaluate import (
+    Beside,
     check_unseen,
     evaluate,
     located_library,
@@ -62,7 +63,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def evaluation(an_untrained_network: ACNet, simulated_library: CaseLibrary, figures: Path) -> dict[str, Any]:
-    return evaluate(Model(an_untrained_network, a_card("untrained")), simulated_library, CPU, figures=figures)
+    return evaluate(Model(an_untrained_network, a_card("untrained")), simulated_library, CPU, Beside(figures=figures))
 
 
 def test_an_evaluation_holds_every_measure_with_its_interval(evaluation: dict[str, Any]) -> None:
@@ -196,7 +197,7 @@ def test_a_regression_that_learns_from_the_trainings_patients_says_so_and_is_a_f
     simulated_library: CaseLibrary, a_model: Model, tmp_path: Path
 ) -> None:
     training = simulate_library(tmp_path / "training", patients=12, seed=33, levels=("mid",))
-    result = evaluate(a_model, simulated_library, CPU, training_library=training)["true_measures"]
+    result = evaluate(a_model, simulated_library, CPU, Beside(training_library=training))["true_measures"]
     assert result["regression_fitted_to"] == "the 12 patients of the training"
     truth = known_measures(simulated_library, simulated_library.patients)[0]
     is_dcm = np.array([case.is_dcm for case in simulated_library.cases if case.case.endswith("-mid")])
@@ -208,13 +209,13 @@ def test_a_regression_that_learns_from_the_trainings_patients_says_so_and_is_a_f
 
 def test_the_judged_patients_are_refused_as_training_cases(simulated_library: CaseLibrary, a_model: Model) -> None:
     with pytest.raises(ACNetError, match="12 of its patients are among those to evaluate with"):
-        evaluate(a_model, simulated_library, CPU, training_library=simulated_library)
+        evaluate(a_model, simulated_library, CPU, Beside(training_library=simulated_library))
     other_field = replace(
         simulated_library,
         cases=tuple(replace(c, patient=f"x{c.patient}", field_strength_tesla=3.0) for c in simulated_library.cases),
     )
     with pytest.raises(ACNetError, match="it is of another field strength than"):
-        evaluate(a_model, simulated_library, CPU, training_library=other_field)
+        evaluate(a_model, simulated_library, CPU, Beside(training_library=other_field))
 
 
 def test_a_patient_has_the_mean_calibrated_log_odds_of_its_sections(
@@ -269,7 +270,7 @@ def test_where_the_localizer_finds_no_patient_of_a_class_the_counts_and_the_reas
     finder = Finder(confidence=0.5)
     cases = tuple(case for case in simulated_library.cases if case.label in found)
     monkeypatch.setattr(evaluation_module, "located_library", lambda library, _: replace(library, cases=cases))
-    result = evaluate(a_model, simulated_library, CPU, finder)["with_localizer"]
+    result = evaluate(a_model, simulated_library, CPU, Beside(finder))["with_localizer"]
     assert result["auroc"] is None
     assert result["sections_not_found"] == 36 - len(cases)
     assert result["patients_without_a_section"] == (6 if found else 12)

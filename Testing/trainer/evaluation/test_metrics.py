@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, matthews_corrcoef, recall_score, roc_auc_score
 
 from ACNetTrainerLib.evaluation.metrics import (
+    Resampling,
     auprc,
     auroc,
     bootstrap,
@@ -119,7 +120,7 @@ def test_all_sections_of_a_patient_are_drawn_together() -> None:
         drawn.append(sorted(values.tolist()))
         return float(values.mean())
 
-    estimate = bootstrap_all({"": collect}, scores, truth, patients, seed=1, samples=60)[""]
+    estimate = bootstrap_all({"": collect}, scores, truth, patients, Resampling(seed=1, samples=60))[""]
     assert estimate.value == scores.mean()
     dcm = ([1, 1, 2, 2], [1, 2, 30], [30, 30])
     normal = ([10, 10], [10, 20, 21, 22], [20, 20, 21, 21, 22, 22])
@@ -128,7 +129,7 @@ def test_all_sections_of_a_patient_are_drawn_together() -> None:
 
 def test_one_section_a_patient_gives_the_interval_of_patients() -> None:
     alone = bootstrap(auroc, SCORES, IS_DCM, seed=3, samples=50)
-    both = bootstrap_all({"auroc": auroc, "auprc": auprc}, SCORES, IS_DCM, np.arange(8), seed=3, samples=50)
+    both = bootstrap_all({"auroc": auroc, "auprc": auprc}, SCORES, IS_DCM, np.arange(8), Resampling(seed=3, samples=50))
     assert both == {"auroc": alone, "auprc": bootstrap(auprc, SCORES, IS_DCM, seed=3, samples=50)}
 
 

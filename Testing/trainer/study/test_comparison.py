@@ -28,6 +28,7 @@ from ACNetTrainerLib.study.comparison import compare
 from ACNetTrainerLib.study.protocols import Request, plan
 from ACNetTrainerLib.study.summary import DECISIONS, read_tested, summarize
 from ACNetTrainerLib.study.training import CopiedCase, PaperDataset, Run, train_and_test
+from ACNetTrainerLib.study.workers import Workers
 from ACNetTrainerLib.training.dataset import CaseDataset
 from conftest import acnet_train, simulate_library
 from repository import REPOSITORY
@@ -250,7 +251,7 @@ def test_a_scheduler_that_does_not_answer_is_named(
 ) -> None:
     request = Request(HONEST, ("acnet",), (1,), test_library=fresh)
     with pytest.raises(ACNetError, match=r"--scheduler: no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
-        compare(simulated_library, request, tmp_path, CPU, {}, scheduler="tcp://127.0.0.1:9")
+        compare(simulated_library, request, tmp_path, Workers(CPU, "tcp://127.0.0.1:9"), {})
 
 
 def test_a_cluster_that_loses_a_worker_gives_the_same_table(
@@ -258,7 +259,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_table(
 ) -> None:
     request = Request(HONEST, ("acnet",), (1, 2), epochs=3, middle_sections=True, test_library=fresh)
     here, there = tmp_path / "here", tmp_path / "there"
-    compare(simulated_library, request, here, CPU, {})
+    compare(simulated_library, request, here, Workers(CPU), {})
     finished_at_the_loss: list[int] = []
 
     def kill_a_worker_in_the_middle(cluster: distributed.LocalCluster) -> None:
@@ -270,7 +271,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_table(
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         killer = threading.Thread(target=kill_a_worker_in_the_middle, args=(cluster,), daemon=True)
         killer.start()
-        compare(simulated_library, request, there, CPU, {}, cluster.scheduler_address)
+        compare(simulated_library, request, there, Workers(CPU, cluster.scheduler_address), {})
         killer.join()
     assert finished_at_the_loss == [0]
     assert summarize(there) == summarize(here)

@@ -16,7 +16,7 @@ from ACNetLib.t1map.section import TOWARDS_BASE, IntensityScaling, SectionGrid, 
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.training.batches import InOrder
-from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler
+from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, RandomChanges
 from ACNetTrainerLib.training.recipe import Augmentation
 
 SCALING = IntensityScaling("fixed_window", 0.0, 2550.0)  # 10 ms an intensity step
@@ -45,7 +45,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
 
 
 def a_dataset(library: CaseLibrary, augmentation: Augmentation | None, seed: int = 1) -> CaseDataset:
-    return CaseDataset(library, library.cases, SCALING, augmentation, seed)
+    return CaseDataset(library, library.cases, SCALING, RandomChanges(augmentation, seed) if augmentation else None)
 
 
 def sample_ms(dataset: CaseDataset, epoch: int, index: int, draw: int = 0) -> np.ndarray:

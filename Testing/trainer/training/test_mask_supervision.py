@@ -13,7 +13,7 @@ import torch
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import LABELS, CaseLibrary, read_case_library
 from ACNetTrainerLib.evaluation.attention import judge_attention
-from ACNetTrainerLib.training.dataset import CaseDataset
+from ACNetTrainerLib.training.dataset import CaseDataset, RandomChanges
 from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe
 from ACNetTrainerLib.training.task import wall_attention_loss
@@ -99,7 +99,8 @@ def test_walls_follow_the_section_and_are_unknown_without_masks(library: CaseLib
     assert path is not None
     path.unlink()
     plain = CaseDataset(library, library.cases[:2], recipe.intensity, with_walls=True)
-    turned = CaseDataset(library, library.cases[:2], recipe.intensity, recipe.augmentation, with_walls=True)
+    changes = RandomChanges(recipe.augmentation, seed=0)
+    turned = CaseDataset(library, library.cases[:2], recipe.intensity, changes, with_walls=True)
     section, _, wall = plain[0, 0, 0]
     assert wall.shape == (128, 128)
     assert 0.02 < float(wall.mean()) < 0.2

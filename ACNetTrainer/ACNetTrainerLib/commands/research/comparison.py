@@ -46,6 +46,7 @@ def _compare(options: argparse.Namespace) -> None:
     from ...evaluation.provenance import provenance
     from ...study.comparison import compare
     from ...study.files import RUNS_FILE
+    from ...study.workers import Workers
 
     require_writable(options.output / RUNS_FILE)
     request = _request(options)
@@ -53,10 +54,8 @@ def _compare(options: argparse.Namespace) -> None:
         _library(options.cases),
         request,
         options.output,
-        choose_device(options.device),
+        Workers(choose_device(options.device), options.scheduler, lambda text: print(text, flush=True)),
         provenance(options.command_line),
-        options.scheduler,
-        lambda text: print(text, flush=True),
     )
     _write_tables(options.output)
 

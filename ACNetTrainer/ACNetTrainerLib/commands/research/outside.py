@@ -36,7 +36,7 @@ def _fit_outside(options: argparse.Namespace) -> None:
 
     from ...cases.library import read_case_library
     from ...evaluation.provenance import provenance
-    from ...study.outside import fit_outside
+    from ...study.outside import Simulated, fit_outside
 
     require_writable(options.output)
     check_new_model(options.save_model)
@@ -44,7 +44,8 @@ def _fit_outside(options: argparse.Namespace) -> None:
     model = load_any_model(options.model)
     library, others = read_case_library(options.cases), [read_case_library(folder) for folder in options.others]
     device = choose_device(options.device)
-    taught, found = fit_outside(model, library, options.patients, options.seed, device, others)
+    simulated = Simulated(options.patients, options.seed)
+    taught, found = fit_outside(model, library, simulated, device, others)
     save_model(taught, options.save_model)
     record = {
         **provenance(options.command_line, model.card),

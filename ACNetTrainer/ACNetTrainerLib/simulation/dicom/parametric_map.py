@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,21 @@ from ..section import SimulatedSection
 from .dataset import OTHER_NOTE, decimal_strings, general_dataset, orientation
 
 MILLISECOND = ("ms", "UCUM", "millisecond")
-T1_CODE, T2_CODE = ("113063", "DCM", "T1"), ("113065", "DCM", "T2")
 QUANTITY_CODE = ("246205007", "SCT", "Quantity")
 INTEGER_SLOPE_MS = 0.1
 T2_OF_T1 = 0.055
 """Makes some T2 map from a T1 map, to lie beside it."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a map shows, as DICOM codes it, and the number of its series."""
+
+    code: tuple[str, str, str]
+    series: int
+
+
+T1, T2 = Quantity(("113063", "DCM", "T1"), 30), Quantity(("113065", "DCM", "T2"), 31)
 
 
 def parametric_maps(
@@ -29,15 +40,14 @@ def parametric_maps(
     t1_ms = np.concatenate([sitk.GetArrayFromImage(image) for image in images])
     yield "t1-map.dcm", parametric_map(sections, images, t1_ms.astype(np.float32))
     if with_other_images:
-        yield "t2-map.dcm", parametric_map(sections, images, (t1_ms * T2_OF_T1).astype(np.float32), T2_CODE, series=31)
+        yield "t2-map.dcm", parametric_map(sections, images, (t1_ms * T2_OF_T1).astype(np.float32), T2)
 
 
 def parametric_map(
     sections: list[SimulatedSection],
     images: list[sitk.Image],
     values_ms: np.ndarray,
-    quantity: tuple[str, str, str] = T1_CODE,
-    series: int = 30,
+    quantity: Quantity = T1,
     integers: bool = False,
 ) -> FileDataset:
     """One object with a frame a section. values_ms: (sections, rows, columns).
@@ -45,12 +55,13 @@ def parametric_map(
     Stored as floats in ms or, with `integers`, as uint16 in tenths of ms.
     """
     first = images[0]
-    dataset = general_dataset(sections[0], ParametricMapStorage, f"parametric-map {quantity[2]}", 1, series)
+    name = f"parametric-map {quantity.code[2]}"
+    dataset = general_dataset(sections[0], ParametricMapStorage, name, 1, quantity.series)
     dataset.ImageComments = OTHER_NOTE
     dataset.SeriesDescription = "Quantitative maps"
     dataset.ImageType = ["DERIVED", "PRIMARY", "QUANTITY", "NONE"]
     dataset.ContentLabel = "MAP"
-    dataset.ContentDescription = f"{quantity[2]} map"
+    dataset.ContentDescription = f"{quantity.code[2]} map"
     dataset.ContentCreatorName = ""
     dataset.ContentDate, dataset.ContentTime = "19700101", "000000"
     dataset.AcquisitionContextSequence = Sequence()
@@ -65,13 +76,13 @@ def parametric_map(
         SliceThickness=first.GetSpacing()[2],
     )
     quantity_item = _item(
-        ValueType="CODE", ConceptNameCodeSequence=_code(*QUANTITY_CODE), ConceptCodeSequence=_code(*quantity)
+        ValueType="CODE", ConceptNameCodeSequence=_code(*QUANTITY_CODE), ConceptCodeSequence=_code(*quantity.code)
     )
     mapping = _item(
         RealWorldValueSlope=slope,
         RealWorldValueIntercept=0.0,
-        LUTExplanation=f"{quantity[2]} in ms",
-        LUTLabel=quantity[2],
+        LUTExplanation=f"{quantity.code[2]} in ms",
+        LUTLabel=quantity.code[2],
         MeasurementUnitsCodeSequence=_code(*MILLISECOND),
         QuantityDefinitionSequence=Sequence([quantity_item]),
         **_mapped_range(values_ms, slope, integers),
