@@ -205,7 +205,10 @@ COMMANDS = {
         ),
         Command(
             *("publish", acnet_train.main, _publish_arguments, _nothing, _store_problems),
-            *(_exists(f"own/models/{KEY}.safetensors"), lambda folder: _digests(folder, "own/models/[!.]*.safetensors")),
+            *(
+                _exists(f"own/models/{KEY}.safetensors"),
+                lambda folder: _digests(folder, "own/models/[!.]*.safetensors"),
+            ),
         ),
         Command(
             *("train", acnet_train.main, _train_arguments, _train_prepare, _no_problems),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import require_writable
 
 from ..cases.editing import add_maps, create_case_library
 from ..cases.library import TABLE_NAME, Case, checked_library, read_case_table
@@ -41,6 +42,7 @@ def import_cmrxrecon(
     read again. A scan that won't do is a note, and the others go on. Raises ACNetError where no scan is found, the
     sheet or the library is none, or no scan would do.
     """
+    require_writable(library / TABLE_NAME)
     require_k_space_packages()
     scans, labels = find_scans(folder), read_disease_sheet(sheet)
     if not (library / TABLE_NAME).is_file():
