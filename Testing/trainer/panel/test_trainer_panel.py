@@ -32,6 +32,9 @@ from ACNetTrainerLib.training.background import (
 from panel_fixtures import choose
 from trainer_panel_fixtures import TRAINER_FILE, TRAINING_SECONDS, open_library, texts_of, wait_for_state
 
+VALIDATION_SECONDS = 3 * TRAINING_SECONDS
+"""Of three trainings."""
+
 
 def test_the_module_says_what_it_is_for(a_trainer: Any) -> None:
     assert a_trainer.description.title == "ACNet: retrain on your own cases"
@@ -183,7 +186,7 @@ def test_a_library_goes_to_a_published_cross_validated_model_by_the_panel_alone(
     wait_for_state(a_trainer, "stopped")
     assert not trainer_ui.publishButton.enabled
     trainer_ui.goOnButton.click()
-    wait_until(lambda: trainer_ui.progressLabel.text.startswith("Training 3 of 3"), TRAINING_SECONDS)
+    wait_until(lambda: trainer_ui.progressLabel.text.startswith("Training 3 of 3"), VALIDATION_SECONDS)
     assert 67 <= trainer_ui.trainingProgressBar.value <= 100
     wait_until(
         lambda: trainer_ui.resultLabel.text.startswith("Cross-validated: 6 DCM and 6 normal simulated"),
