@@ -470,6 +470,8 @@ def fitting() -> str:
         row("times as fast", "{:.0f}", "ratio"),
         row("difference to curve_fit, median", "{:.0e} ms", "difference_to_curve_fit_ms", "median"),
     ]
+    compared: Record = results("fitting")["difference_to_qmrpy"]
+    rows.append(["difference to qmrpy, median", *(f"{compared[kind]['median, ms']:.3f} ms" for kind in measured)])
     for tissue in ("myocardium", "blood"):
         rows += [
             row(f"{tissue}: bias", "{:z.1f} ms", "error_ms", tissue, "bias"),
@@ -477,6 +479,21 @@ def fitting() -> str:
             row(f"{tissue}: SD that the fit says, median", "{:.1f} ms", "error_ms", tissue, "sd by the fit, median"),
         ]
     return markdown(header, rows)
+
+
+def fitting_motion() -> str:
+    measured: Record = results("fitting-motion")["results"]
+    error = measured["error_of_the_shift_mm"]
+    rows = [
+        ["error of the shift found: mean", f"{error['mean']:.2f} mm"],
+        ["error of the shift found: 95th percentile", f"{error['95th percentile']:.2f} mm"],
+        ["error of the shift found: largest", f"{error['largest']:.2f} mm"],
+    ]
+    for when, place in measured["residual_mm"].items():
+        rows.append([f"distance from the fit, {when}", f"{place:.2f} mm"])
+    for when, part in measured["heart_off_by_100_ms"].items():
+        rows.append([f"heart off by more than 100 ms, {when}", share(part)])
+    return markdown(["", "moving heart"], rows)
 
 
 def fitting_bias() -> str:
@@ -507,6 +524,7 @@ TABLES: dict[str, Callable[[], str]] = {
         )
     },
     "fitting-bias": fitting_bias,
+    "fitting-motion": fitting_motion,
     **validation_tables.TABLES,
     "simulation-classes": partial(simulation_checks, ["AUROC"]),
     "simulation-realism": partial(simulation_checks, ["realism", "placement"]),
