@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,8 @@ def third_answer() -> str:
     cells = []
     for field, suffix in COLUMNS:
         record, place = found(f"outside-{field}"), "abroad" if suffix else "judging"
-        cells.append(cell(record, lambda r, key=f"{place}-{field}": _percent(r["others"][key]), 0, at_most(5)))  # type: ignore[misc]
+        shares = record and {name: _percent(share) for name, share in record["others"].items()}
+        cells.append(cell(shares, itemgetter(f"{place}-{field}"), 0, at_most(5)))
     rows.append(["normal and DCM, called unlike the training's hearts", "<= 5", *cells])
     return markdown(["called DCM or normal [%]", *HEAD[1:]], rows)
 
