@@ -219,7 +219,7 @@ def images() -> str:
     rows = []
     for shift, name in SHIFT_NAMES.items():
         gross = shift in GROSS
-        get: Get = lambda record, key=shift: record["shifts"][key]["auroc"]  # noqa: E731
+        get = partial(_within, keys=("shifts", shift, "auroc"))
         rows.append(row(name, ">= 0.95" if gross else "-", "third-answer", get, 2, at_least(0.95) if gross else None))
     return markdown(["AUROC of the outside score", *HEAD[1:]], rows)
 
