@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -207,14 +208,10 @@ def third_answer() -> str:
     cells = []
     for field, suffix in COLUMNS:
         record, place = found(f"outside-{field}"), "abroad" if suffix else "judging"
-        cells.append(cell(record, lambda r, key=f"{place}-{field}": _percent(r["others"][key]), 0, at_most(5)))  # type: ignore[misc]
+        shares = record and {name: _percent(share) for name, share in record["others"].items()}
+        cells.append(cell(shares, itemgetter(f"{place}-{field}"), 0, at_most(5)))
     rows.append(["normal and DCM, called unlike the training's hearts", "<= 5", *cells])
     return markdown(["called DCM or normal [%]", *HEAD[1:]], rows)
-
-
-def _auroc_of_shift(shift: str, record: dict[str, Any]) -> float:
-    auroc: float = record["shifts"][shift]["auroc"]
-    return auroc
 
 
 def images() -> str:
@@ -222,7 +219,7 @@ def images() -> str:
     rows = []
     for shift, name in SHIFT_NAMES.items():
         gross = shift in GROSS
-        get = partial(_auroc_of_shift, shift)
+        get = partial(_within, keys=("shifts", shift, "auroc"))
         rows.append(row(name, ">= 0.95" if gross else "-", "third-answer", get, 2, at_least(0.95) if gross else None))
     return markdown(["AUROC of the outside score", *HEAD[1:]], rows)
 
