@@ -71,7 +71,10 @@ NETWORK_PACKAGES = {
     "asyncio",
     "xmlrpc",
     "webbrowser",
+    "dicomweb_client",
 }
+SENDER = REPOSITORY / "ACNetClassifier" / "ACNetLib" / "dicom_results" / "sending.py"
+"""Sends a result to the server that a user names (--stow), and is loaded then alone: test_import_rules.py."""
 
 
 def described(name: str) -> str:
@@ -274,7 +277,7 @@ def test_the_licence_has_a_name_that_the_index_knows() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_that_ships_can_send_anything_by_itself(module: str) -> None:
-    for file in (REPOSITORY / module).rglob("*.py"):
+    for file in set((REPOSITORY / module).rglob("*.py")) - {SENDER}:
         imported = re.findall(r"^\s*(?:import|from) +(\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
         assert not NETWORK_PACKAGES & set(imported), file
 
