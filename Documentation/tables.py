@@ -380,10 +380,8 @@ def hospital() -> str:
         no_row = count - sum(answers.values())
         rows.append([kind, *(str(value or "") for value in (count, *map(answers.get, given), no_row))])
     table = markdown(["what it is", "studies", *(ANSWER_WORDS[answer] for answer in given), "no row"], rows)
-    share = record["share_read_for_95_percent_of_dcm"]
-    return (
-        f"{table}\n95 % of the patients with DCM stand in the first {100 * share:.0f} % of the {record['rows']} rows.\n"
-    )
+    share = f"{100 * record['share_read_for_95_percent_of_dcm']:.0f} %"
+    return f"{table}\n95 % of the patients with DCM stand in the first {share} of the {record['rows']} rows.\n"
 
 
 def poor_images(field: str) -> str:
