@@ -78,3 +78,16 @@ except SystemExit:
     print(os.environ["GOMP_SPINCOUNT"], os.environ["KMP_BLOCKTIME"])
 """
     assert said_by(code)[-2:] == ["1000", "7"]
+
+
+def test_a_command_looks_for_no_garbage_among_what_ends_with_it() -> None:
+    code = """
+import atexit
+atexit.register(lambda: print(gc.get_freeze_count() > 10_000))  # runs after what is registered later
+from ACNetLib.commands.main import main
+try:
+    main(["--version"])
+except SystemExit:
+    pass
+"""
+    assert said_by(code)[-1] == "True"
