@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -26,6 +27,28 @@ K_SPACE_TYPE = np.dtype([("real", "<f4"), ("imag", "<f4")])
 MATLAB_HEADER = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: Mon Jan  6 12:00:00 2025 HDF5 schema 1.00 ."
 
 
+@dataclass(frozen=True)
+class View:
+    """What of a simulated section is scanned, to save time. every: how many of its pixels are one here. around: pixels
+    a side around the heart; 0 for all."""
+
+    every: int = 1
+    around: int = 0
+
+    def of(self, values: NDArray[Any], section: SimulatedSection) -> NDArray[Any]:
+        if self.around:
+            middle = [int(at) - self.around // 2 for at in section.truth.lv_center]
+            first_column, first_row = (
+                min(max(first, 0), length - self.around)
+                for first, length in zip(middle, values.shape[::-1], strict=True)
+            )
+            values = values[first_row : first_row + self.around, first_column : first_column + self.around]
+        return values[:: self.every, :: self.every]
+
+
+WHOLE, COARSE, HEART = View(), View(every=2), View(around=112)
+
+
 @dataclass(frozen=True, eq=False)
 class SimulatedScan:
     """k_space: (inversions, slices, coils, phase, readout). truth: the section whose scan it is, of each slice."""
@@ -33,35 +56,43 @@ class SimulatedScan:
     k_space: NDArray[np.complex64]
     times_ms: NDArray[np.float64]
     pixel_mm: float
-    every: int
+    view: View
     truth: tuple[SimulatedSection, ...] = field(repr=False)
 
     def myocardium(self, number: int = 0) -> NDArray[np.bool_]:
-        return self.truth[number].truth.myocardium[:: self.every, :: self.every]
+        return self.view.of(self.truth[number].truth.myocardium, self.truth[number])
+
+    def true_t1_ms(self, number: int = 0) -> NDArray[np.float32]:
+        return self.view.of(self.truth[number].truth.t1_ms, self.truth[number])
 
 
 def simulate_scan(
-    index: int, label: Label, *, levels: Sequence[str] = ("mid",), coils: int = 8, noise: float = 0.004, every: int = 1
+    index: int,
+    label: Label,
+    *,
+    levels: Sequence[str] = ("mid",),
+    coils: int = 8,
+    noise: float = 0.004,
+    view: View = WHOLE,
 ) -> SimulatedScan:
-    """A patient of the simulation at 3 T. noise: SD of real and imaginary part, of the fully relaxed signal. every: how
-    many pixels of the simulation are one here, to save time."""
+    """A patient of the simulation at 3 T. noise: SD of real and imaginary part, of the fully relaxed signal."""
     patient = draw_patient(SEED, index, label, 3.0)
     sections = tuple(simulate_section(patient, level) for level in levels)
     rng = np.random.default_rng([SEED, index])
-    slices = [_k_space(section, coils, noise, every, rng) for section in sections]
-    pixel_mm = patient.scan.acquisition.pixel_mm * every
-    return SimulatedScan(np.stack(slices, axis=1), TIMING.inversion_times_ms, pixel_mm, every, sections)
+    slices = [_k_space(section, coils, noise, view, rng) for section in sections]
+    pixel_mm = patient.scan.acquisition.pixel_mm * view.every
+    return SimulatedScan(np.stack(slices, axis=1), TIMING.inversion_times_ms, pixel_mm, view, sections)
 
 
 def _k_space(
-    section: SimulatedSection, coils: int, noise: float, every: int, rng: np.random.Generator
+    section: SimulatedSection, coils: int, noise: float, view: View, rng: np.random.Generator
 ) -> NDArray[np.complex64]:
     truth = section.truth
     tissues = section.patient.scan.tissues.values()
     nearest = np.abs(truth.t1_ms[..., None] - np.array([tissue.t1_ms for tissue in tissues])).argmin(axis=-1)
     density = np.array([tissue.relative_signal for tissue in tissues], np.float32)[nearest]
     density[truth.myocardium | truth.cavity] = 1  # lung has a like T1
-    t1_ms, density = truth.t1_ms[::every, ::every], density[::every, ::every]
+    t1_ms, density = view.of(truth.t1_ms, section), view.of(density, section)
     signals = sequence_signals(np.maximum(true_t1_ms(t1_ms, T2_MS), 100), T2_MS, TIMING) * density
     rows, columns = t1_ms.shape
     wide = (rows, OVERSAMPLING * columns)

@@ -19,9 +19,8 @@ FEWEST_CENTRAL_LINES = 8
 KERNEL_WIDTH = 6
 SINGULAR_VALUES_FROM = 0.02
 SENSITIVITY_STEPS = 100
-SENSE_STEPS_BY_SHARE = 4.4
-"""Steps times the share of k-space that was measured: with fewer T1 is blurred with that of blood, with more noise
-wins."""
+SENSE_STEPS_BY_SHARE = 3.0
+"""Steps times the share of k-space that was measured: fewer blur T1 of muscle and blood, more let noise win."""
 SMALLEST_COVER = 0.6
 """Of k-space by all images together. Where all lack the same lines, T1 of the myocardium comes out tens of ms wrong
 with 8 coils; where each image lacks others, within 15 ms: Documentation/real-data.md."""
@@ -47,15 +46,14 @@ def reconstruct(
     if is_by_line:  # the readout is whole: fewer columns to reconstruct
         k_space = sigpy.fft(_cut(sigpy.ifft(k_space, axes=(-1,)), columns), axes=(-1,)).astype(np.complex64)
         sampled = sampled[:, :, :columns]
-    brightest = int(np.square(np.abs(k_space)).sum(axis=(1, 2, 3)).argmax())
-    width = _central_width(sampled[brightest])
+    width = _central_width(sampled.all(axis=0))
     if width < FEWEST_CENTRAL_LINES:
         raise ACNetError(
             f"{name}: {width} central lines were measured without a gap; expected {FEWEST_CENTRAL_LINES} or more, for "
             "the sensitivities of the coils."
         )
     if _is_one_block(sampled):
-        blurred = _blurred(k_space[brightest], width)
+        blurred = _blurred(_middle(k_space, width), k_space.shape[2:])
         images = np.sum(sigpy.ifft(k_space, axes=(-2, -1)) * blurred.conj(), axis=1)
     elif (cover := sampled.any(axis=0).mean()) < SMALLEST_COVER:
         raise ACNetError(
@@ -63,7 +61,7 @@ def reconstruct(
             "lines, or others from image to image (ktUniform, ktGaussian, ktRadial)."
         )
     else:
-        sensitivities = _sensitivities(k_space[brightest], width)
+        sensitivities = _sensitivities(_middle(k_space, width), k_space.shape[2:])
         images = _sense(k_space, sampled, sensitivities, _recoveries(times_ms))
     return np.asarray(_cut(images, columns), np.complex64)
 
@@ -80,23 +78,33 @@ def _is_one_block(sampled: NDArray[np.bool_]) -> bool:
     return bool(np.array_equal(lines, sampled.any(axis=2)) and (np.abs(np.diff(lines, axis=1)).sum(axis=1) <= 1).all())
 
 
-def _blurred(k_space: KSpaceArray, width: int) -> KSpaceArray:
+def _middle(k_space: KSpaceArray, width: int) -> KSpaceArray:
+    """(coils, width, width) in the middle: the sum over all images that has the most signal for its noise."""
+    import sigpy
+
+    middle = sigpy.resize(k_space, (*k_space.shape[:2], width, width)).reshape(len(k_space), -1)
+    _, vectors = np.linalg.eigh(middle @ middle.conj().T)
+    return (vectors[:, -1].conj() @ middle).reshape(k_space.shape[1], width, width)
+
+
+def _blurred(middle: KSpaceArray, plane: tuple[int, ...]) -> KSpaceArray:
     """Coil images of the middle of k-space, their squares' sum 1: enough to add up images whose lines are all there."""
     import sigpy
 
-    window = np.hanning(width + 2)[1:-1]
-    middle = sigpy.resize(k_space, (len(k_space), width, width)) * (window[:, None] * window)
-    images = sigpy.ifft(sigpy.resize(middle, k_space.shape), axes=(-2, -1))
+    window = np.hanning(middle.shape[-1] + 2)[1:-1]
+    images = sigpy.ifft(sigpy.resize(middle * (window[:, None] * window), (len(middle), *plane)), axes=(-2, -1))
     total = np.sqrt(np.square(np.abs(images)).sum(axis=0))
     return np.asarray(images / np.maximum(total, np.finfo(np.float32).tiny), np.complex64)
 
 
-def _sensitivities(k_space: KSpaceArray, width: int) -> KSpaceArray:
-    """By ESPIRiT, everywhere: (coils, phase, readout)."""
+def _sensitivities(middle: KSpaceArray, plane: tuple[int, ...]) -> KSpaceArray:
+    """By ESPIRiT, everywhere in the plane: (coils, phase, readout)."""
+    import sigpy
     from sigpy.mri.app import EspiritCalib
 
+    width = middle.shape[-1]
     calibration = EspiritCalib(
-        k_space,
+        sigpy.resize(middle, (len(middle), *plane)),
         calib_width=width,
         thresh=SINGULAR_VALUES_FROM,
         kernel_width=min(KERNEL_WIDTH, width // 2),
@@ -108,7 +116,7 @@ def _sensitivities(k_space: KSpaceArray, width: int) -> KSpaceArray:
 
 
 def _central_width(sampled: NDArray[np.bool_]) -> int:
-    """Of the largest square in the middle of k-space that was measured as a whole, up to LARGEST_CALIBRATION."""
+    """Of the largest square in the middle of k-space that all images have, up to LARGEST_CALIBRATION."""
     phase, readout = (length // 2 for length in sampled.shape)
     width = 0
     for half in range(1, min(LARGEST_CALIBRATION // 2, phase, readout) + 1):

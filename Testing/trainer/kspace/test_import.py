@@ -20,7 +20,7 @@ from ACNetTrainerLib.commands import main as cli
 from ACNetTrainerLib.kspace import importing
 from ACNetTrainerLib.kspace.importing import import_cmrxrecon
 from ACNetTrainerLib.training.recipe import shipped_recipes
-from cmrxrecon_files import SimulatedScan, simulate_scan, write_k_space, write_scan
+from cmrxrecon_files import COARSE, SimulatedScan, simulate_scan, write_k_space, write_scan
 from conftest import Finder
 from made_up_maps import content_of
 
@@ -30,8 +30,8 @@ SCANNER = "Siemens_30T_Vida"
 
 @pytest.fixture(scope="module")
 def scans() -> tuple[SimulatedScan, SimulatedScan]:
-    normal = simulate_scan(0, "normal", coils=3, every=2)
-    return normal, simulate_scan(1, "dcm", levels=("base", "mid"), coils=3, every=2)
+    normal = simulate_scan(0, "normal", coils=3, view=COARSE)
+    return normal, simulate_scan(1, "dcm", levels=("base", "mid"), coils=3, view=COARSE)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_scans_become_cases_with_geometry_field_strength_sequence_and_label(
     normal = read_t1_map(library.path(library.cases[0]))
     assert normal.image.GetSpacing() == pytest.approx((scans[0].pixel_mm, scans[0].pixel_mm, 8))
     muscle = scans[0].myocardium()
-    truth = scans[0].truth[0].truth.t1_ms[::2, ::2]
+    truth = scans[0].true_t1_ms()
     assert normal.array[0].shape == muscle.shape
     assert np.median(normal.array[0][muscle]) == pytest.approx(np.median(truth[muscle]), rel=0.1)
     assert content_of(challenge) == before
@@ -158,7 +158,7 @@ def test_the_whole_road_from_a_challenge_s_folder_to_a_fine_tuned_model(
         rows, folders[name] = [], tmp_path / name
         for number in range(2 * patients):
             label = ("normal", "dcm")[number % 2]
-            scan = simulate_scan(first + number, label, coils=2, every=2)  # type: ignore[arg-type]
+            scan = simulate_scan(first + number, label, coils=2, view=COARSE)  # type: ignore[arg-type]
             write_scan(folders[name] / MAPPING / "Center001" / SCANNER / f"P{number:03}", scan)
             rows.append(f"P{number:03},{'Healthy' if label == 'normal' else 'DCM'}")
         arguments = ["--labels", write_sheet(folders[name], *rows), "--output", tmp_path / f"{name}-cases"]

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.kspace.reconstruction import reconstruct
 from ACNetTrainerLib.kspace.t1_slices import fit_t1
-from cmrxrecon_files import CENTRAL_LINES, OVERSAMPLING, SimulatedScan, lines_of, simulate_scan, undersampled
+from cmrxrecon_files import CENTRAL_LINES, HEART, OVERSAMPLING, SimulatedScan, lines_of, simulate_scan, undersampled
 
 LARGEST_DIFFERENCE_MS = 15.0
 
 
 @pytest.fixture(scope="module")
 def scan() -> SimulatedScan:
-    """8 coils, noise, twice as coarse as scanners measure."""
-    return simulate_scan(0, "normal", every=2)
+    """8 coils and noise, the heart and what lies around it."""
+    return simulate_scan(0, "normal", view=HEART)
 
 
 def t1_of(scan: SimulatedScan, k_space: NDArray[np.complex64]) -> NDArray[np.float32]:
@@ -26,7 +26,7 @@ def t1_of(scan: SimulatedScan, k_space: NDArray[np.complex64]) -> NDArray[np.flo
 
 def test_whole_k_space_gives_the_t1_that_the_images_have(scan: SimulatedScan) -> None:
     """Against the fit of noiseless images: the sum over coils changes no T1."""
-    noiseless = simulate_scan(0, "normal", coils=1, noise=0.0, every=2)
+    noiseless = simulate_scan(0, "normal", coils=1, noise=0.0, view=HEART)
     muscle = scan.myocardium()
     expected, found = t1_of(noiseless, noiseless.k_space), t1_of(scan, scan.k_space)
     assert found.shape == muscle.shape, "without what the readout covers beyond the field of view"
