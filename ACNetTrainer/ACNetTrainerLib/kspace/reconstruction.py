@@ -22,8 +22,8 @@ SENSITIVITY_STEPS = 100
 SENSE_STEPS_BY_SHARE = 3.0
 """Steps times the share of k-space that was measured: fewer blur T1 of muscle and blood, more let noise win."""
 SMALLEST_COVER = 0.6
-"""Of k-space by all images together. Where all lack the same lines, T1 of the myocardium comes out tens of ms wrong
-with 8 coils; where each image lacks others, within 15 ms: Documentation/real-data.md."""
+"""Of k-space by all images together. Where all lack the same lines, T1 of the myocardium comes out tens of ms too long
+with 8 coils, which would look like DCM: Documentation/real-data.md."""
 T1_STAR_MS = (50.0, 3000.0)
 RECOVERIES = 5
 """The singular values beyond are less than 0.002 of the first for the challenges' inversion times."""

@@ -59,7 +59,10 @@ def nobody() -> Finder:
 
 
 def test_scans_become_cases_with_geometry_field_strength_sequence_and_label(
-    challenge: Path, scans: tuple[SimulatedScan, SimulatedScan], tmp_path: Path
+    challenge: Path,
+    scans: tuple[SimulatedScan, SimulatedScan],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = content_of(challenge)
     sheet = write_sheet(tmp_path, "P001,Healthy", "P002,DCM", "P003,HCM")
@@ -69,6 +72,10 @@ def test_scans_become_cases_with_geometry_field_strength_sequence_and_label(
     assert [case.label for case in library.cases] == ["normal", "dcm", "dcm"]
     assert [case.label for case in library.others] == ["other:hcm", "other:hcm"]
     assert len(library.patients) == 2
+    assert cli.main(["cases", "check", str(tmp_path / "cases")]) == 0
+    said = capsys.readouterr().out
+    assert "2 patients, 3 slices\n" in said
+    assert "To evaluate on alone: 1 patients with hcm\n" in said
     for case in library.every_case:
         assert case.sequence == "MOLLI 4(1)3(1)2"
         assert case.field_strength_tesla == 3
@@ -154,13 +161,15 @@ def test_the_whole_road_from_a_challenge_s_folder_to_a_fine_tuned_model(
 ) -> None:
     """By the documented commands, with the shipped localizer and model: simulated k-space to an evaluation."""
     folders = {}
-    for name, patients, first in (("learn", 3, 0), ("judge", 5, 20)):
+    for name, patients, first in (("learn", 3, 0), ("judge", 6, 20)):
         rows, folders[name] = [], tmp_path / name
         for number in range(2 * patients):
             label = ("normal", "dcm")[number % 2]
+            disease = {"normal": "Healthy", "dcm": "DCM"}[label]
             scan = simulate_scan(first + number, label, coils=2, view=COARSE)  # type: ignore[arg-type]
             write_scan(folders[name] / MAPPING / "Center001" / SCANNER / f"P{number:03}", scan)
-            rows.append(f"P{number:03},{'Healthy' if label == 'normal' else 'DCM'}")
+            rows.append(f"P{number:03},{disease}")
+        rows[-1] = rows[-1].replace("DCM", "HCM") if name == "judge" else rows[-1]
         arguments = ["--labels", write_sheet(folders[name], *rows), "--output", tmp_path / f"{name}-cases"]
         assert cli.main([str(part) for part in ("cases", "import-cmrxrecon", folders[name], *arguments)]) == 0
     text = shipped_recipes()["fine-tune"].read_text(encoding="utf-8")
@@ -174,5 +183,8 @@ def test_the_whole_road_from_a_challenge_s_folder_to_a_fine_tuned_model(
     assert cli.main([str(part) for part in judge]) == 0, capsys.readouterr().err
     assert load_model(model).card.training["parent"]["name"] == "acnet-simulated-3T"
     result = json.loads(metrics.read_text(encoding="utf-8"))
-    assert result["cases"]["patients_normal"] == result["cases"]["patients_dcm"] == 5
+    assert (result["cases"]["patients_normal"], result["cases"]["patients_dcm"]) == (6, 5)
+    other = result["other_diseases"]["hcm"]
+    assert other["patients"] == 1
+    assert sum(other["verdicts"].values()) == 1
     assert result["auroc"]["value"] > 0.5
