@@ -201,11 +201,10 @@ def _candidates(images: list[DicomImage], sequence: MappingSequence | None) -> l
 
 def _candidate(images: list[DicomImage], component: Component, sequence: MappingSequence | None) -> _Candidate | None:
     headers = [image.header for image in images]
-    with odd_values_refused(images[0].file):
-        place, times = times_of(headers)
-        if not place:
-            return None
-        is_of = sequence or sequence_of(headers, times)
+    place, times = times_of(headers)
+    if not place:
+        return None
+    is_of = sequence or sequence_of(headers, times)
     if is_of is not None and lacks_preparation(times, is_of):
         return None
     return _Candidate(images, component, place, times, is_of)
@@ -254,6 +253,13 @@ def _section(image: DicomImage) -> Section:
 
 def _may_be_recovery(image: DicomImage) -> bool:
     """Whether nothing in the header says that it is a map, a picture or another kind of image."""
+    with odd_values_refused(image.file):  # values are converted on access: an odd one shall show with its own file
+        number_of(image.header, "MagneticFieldStrength")
+        times_of([image.header])
+        return _is_plain_mr(image)
+
+
+def _is_plain_mr(image: DicomImage) -> bool:
     header = image.header
     if image.score.is_t1_map or T1_MAP_TYPES.intersection(map(str.upper, map(str, values_of(header, "ImageType")))):
         return False

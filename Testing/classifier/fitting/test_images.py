@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
@@ -142,6 +143,23 @@ def test_what_is_no_recovery_is_refused_in_one_line(tmp_path: Path) -> None:
     psir = write_recovery(tmp_path / "psir", images, times_ms, SeriesDescription="MOLLI_PSIR")
     with pytest.raises(ACNetError, match="its PSIR images hold no values below zero"):
         read_recovery_images(psir)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"InversionTime": "later"}, {"MagneticFieldStrength": "strong"}, {"BitsAllocated": None, "PixelData": None}]
+)
+def test_values_of_another_kind_are_refused_in_one_line(odd: dict[str, object], tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_recovery(tmp_path, images, times_ms)
+    file = next(tmp_path.glob("*-7.dcm"))
+    dataset = pydicom.dcmread(file)
+    for keyword, value in odd.items():
+        delattr(dataset, keyword)
+        if value is not None:
+            dataset.add_new(keyword, "LO", value)
+    dataset.save_as(file)
+    with pytest.raises(ACNetError, match=r"^3-0-7\.dcm: it can't be read"):
+        read_recovery_images(tmp_path)
 
 
 def test_psir_images_are_taken_with_their_sign(tmp_path: Path) -> None:
