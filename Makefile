@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test test-quick lint mypy format docs models attention reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills clean
+.PHONY: demo test test-quick lint mypy format docs models attention reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -216,6 +216,22 @@ kills: $(READY)
 # Damaged files for every reader, and the table of Documentation/reliability.md. About ten minutes.
 fuzz: $(READY)
 	PYTHONPATH=Testing $(BIN)/python Testing/fuzz.py --inputs 10000 --seed 1 --page
+
+# What is fast and what is not, beside another checkout: Documentation/performance.md. Some ten minutes; the numbers mean
+# something where nobody else uses the machine. `make benchmarks BASELINE=../older`, BASELINE_PYTHON where it needs
+# other packages.
+BASELINE_PYTHON ?= $(BIN)/python
+BENCHMARK := $(BIN)/python Testing/benchmarks
+RESULTS := Documentation/results
+benchmarks: $(READY)
+	$(BENCHMARK)/classify.py $(BASELINE) --python $(BASELINE_PYTHON) --output $(RESULTS)/performance-classify.json
+	$(BENCHMARK)/networks.py --inference --output $(RESULTS)/performance-networks.json
+	$(BENCHMARK)/triage.py --older $(BASELINE) --python $(BASELINE_PYTHON) --output $(RESULTS)/performance-triage.json
+
+# The same on a GPU, under five minutes; skipped with a reason where there is none.
+benchmarks-cuda: $(READY)
+	$(BIN)/python -m pytest -q -m cuda Testing/gpu
+	$(BENCHMARK)/gpu.py --output $(RESULTS)/performance-cuda.json
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('build', '$(VENV)')]"

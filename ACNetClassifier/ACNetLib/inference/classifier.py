@@ -20,6 +20,7 @@ from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, Center
 from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.inference.settings import Progress, Settings, unwatched
 from ACNetLib.models.model import Model
+from ACNetLib.networks.acnet import ACNetOutput
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_native_blood
 from ACNetLib.t1map.field_strength import nominal_field_strength, require_field_strength
@@ -307,18 +308,20 @@ class Classifier:
         _check_crops(grids, crops, t1_map)
         passes = 1 + len(_CHANGES)
         progress("sections", 1 / (1 + passes))
-        log_odds, maps, evidence, outside = self._run(np.stack([crop.t1_ms for crop in crops]))
+        output = self._run([crop.t1_ms for crop in crops])
+        log_odds, maps, evidence, outside = _log_odds(output), _attention(output), _evidence(output), _outside(output)
         evidence = evidence_maps(evidence, pooling)
         around = []
         for index, change in enumerate(_CHANGES):
             progress("range", (2 + index) / (1 + passes))
-            changed = np.stack([grid.turned(*change).crop(seen).t1_ms for grid in grids])
-            around.append(self._run(changed)[0])
+            around.append(_log_odds(self._run([grid.turned(*change).crop(seen).t1_ms for grid in grids])))
         every_log_odds = np.stack([log_odds, *around], axis=1)
         judged = []
         for index, (ventricle, grid, crop) in enumerate(zip(ventricles, grids, crops, strict=True)):
-            attention = {name: grid.restore(values[index], t1_map) for name, values in maps.items()}
-            inside = grid.restore(np.ones((grid.size, grid.size), np.float32), t1_map) > 0
+            everywhere = np.ones((grid.size, grid.size), np.float32)
+            images = [everywhere, evidence[index], *(values[index] for values in maps.values())]
+            covered, evidence_there, *attention_there = grid.restore(np.stack(images), t1_map)
+            attention, inside = dict(zip(maps, attention_there, strict=True)), covered > 0
             record = SectionRecord(
                 section=grid.section,
                 left_out=False,
@@ -332,24 +335,44 @@ class Classifier:
                 wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
                 warnings=_section_warnings(crop, t1_map, ventricle),
             )
-            judged.append(_Judged(record, attention, grid.restore(evidence[index], t1_map), inside))
+            judged.append(_Judged(record, attention, evidence_there, inside))
         return judged
 
-    def _run(self, t1_ms: MapArray) -> tuple[FloatArray, dict[str, MapArray], MapArray, MapArray]:
-        """Uncalibrated log odds (S,), attention maps (S, 128, 128), evidence (S, 32, 32) and outside scores (S,) of
-        sections (S, 128, 128) in ms."""
-        intensity = torch.from_numpy(to_intensity(t1_ms, self._card.intensity))[:, None]
+    def _run(self, t1_ms: Sequence[MapArray]) -> ACNetOutput:
+        """What the network says of sections, each (128, 128) in ms."""
+        intensity = torch.from_numpy(to_intensity(np.stack(t1_ms), self._card.intensity))[:, None]
         # In 32 bit, as where temperatures and threshold were chosen.
+        output: ACNetOutput
         output, self._device = infer(self._network, intensity, self._device)
-        logits = output.logits.double().cpu()
-        masks = [mask.float().cpu().numpy() for mask in output.masks]
-        maps = {name: enlarged(values) for name, values in attention_maps(masks).items()}
-        unknown = np.full(len(logits), np.nan, np.float32)
-        outside = unknown if output.outside is None else output.outside.float().cpu().numpy()
-        return (logits[:, 1] - logits[:, 0]).numpy(), maps, output.evidence.float().cpu().numpy(), outside
+        return output
 
     def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return to_bands(values, inside, self._card.attention_thresholds[name])
+
+
+def _log_odds(output: ACNetOutput) -> FloatArray:
+    """Uncalibrated, (S,)."""
+    logits = output.logits.double().cpu()
+    return (logits[:, 1] - logits[:, 0]).numpy()
+
+
+def _attention(output: ACNetOutput) -> dict[str, MapArray]:
+    """Attention maps (S, 128, 128)."""
+    masks = [mask.float().cpu().numpy() for mask in output.masks]
+    return {name: enlarged(values) for name, values in attention_maps(masks).items()}
+
+
+def _evidence(output: ACNetOutput) -> MapArray:
+    """(S, 32, 32)."""
+    assert output.evidence is not None, "of an ACNet that is not trained"
+    return output.evidence.float().cpu().numpy()
+
+
+def _outside(output: ACNetOutput) -> MapArray:
+    """Scores (S,), NaN where the model has none."""
+    if output.outside is None:
+        return np.full(len(output.logits), np.nan, np.float32)
+    return output.outside.float().cpu().numpy()
 
 
 def _probability(network_log_odds: float, pooling: Pooling) -> dict[str, Any]:

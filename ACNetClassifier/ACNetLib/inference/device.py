@@ -91,7 +91,7 @@ def infer(network: nn.Module, inputs: Tensor, choice: DeviceChoice, half: bool =
     try:
         autocast = inference_autocast(choice.device) if half else nullcontext()
         with torch.inference_mode(), autocast:
-            return network.to(choice.device)(inputs.to(choice.device)), choice
+            return _on(choice.device, network)(inputs.to(choice.device)), choice
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -99,7 +99,14 @@ def infer(network: nn.Module, inputs: Tensor, choice: DeviceChoice, half: bool =
             raise torch_error(error) or error from error
     # Only here: the error held on to what filled the memory.
     with torch.inference_mode():
-        return network.to("cpu")(inputs), _processor_instead_of(choice)
+        return _on("cpu", network)(inputs), _processor_instead_of(choice)
+
+
+def _on(device: str, network: nn.Module) -> nn.Module:
+    """The network moved there. Where it is there already, going through its hundreds of modules would cost as much as a
+    slice."""
+    there = all(weights.device.type == device for weights in network.parameters())
+    return network if there else network.to(device)
 
 
 def work_on(choice: DeviceChoice, work: Callable[[DeviceChoice], Outcome], say: Callable[[str], None]) -> Outcome:

@@ -180,7 +180,7 @@ class Localizer:
             [self._run(t1_ms[start : start + BATCH_SIZE]) for start in range(0, len(t1_ms), BATCH_SIZE)]
         )
         return tuple(
-            find_ventricle(np.stack([grid.restore(values, t1_map) for values in classes]), t1_map, grid.section)
+            find_ventricle(grid.restore(classes, t1_map), t1_map, grid.section)
             for grid, classes in zip(grids, probabilities, strict=True)
         )
 

@@ -122,39 +122,42 @@ class SectionGrid:
         return self._resample(image[:, :, self.section : self.section + 1], interpolator, padding=0.0)
 
     def restore(self, values: np.ndarray, t1_map: T1Map) -> np.ndarray:
-        """Values (128, 128) of this grid on the section's own pixels: (rows, columns) float32, 0 outside the grid.
+        """Values (..., 128, 128) of this grid on the section's own pixels: (..., rows, columns) float32, 0 outside it.
 
         Each pixel gets the mean of the (linearly interpolated) values over the part of it that the grid covers. So a
         peak of one grid pixel is not lost between larger pixels of the map, and a constant stays that constant.
+        Several maps at once are several times as fast as one after the other.
         """
         section = t1_map.planes[self.section]
-        restored = np.zeros(section.GetSize()[1::-1], np.float32)
+        maps = np.asarray(values, dtype=np.float32).reshape(-1, self.size, self.size)
+        restored = np.zeros((len(maps), *section.GetSize()[1::-1]), np.float32)
         (left, right), (top, bottom) = self._reached(section)
         columns, rows = right - left, bottom - top
-        if columns <= 0 or rows <= 0:
-            return restored
-        width, height, depth = section.GetSpacing()
-        across, down = (max(1, math.ceil(length / self.spacing_mm)) for length in (width, height))
-        image = sitk.GetImageFromArray(np.asarray(values, dtype=np.float32)[np.newaxis])
-        origin, spacing, direction = self._geometry()
-        image.SetOrigin(origin)
-        image.SetSpacing(spacing)
-        image.SetDirection(direction)
-        parts = sitk.Resample(
-            image,
-            (columns * across, rows * down, 1),
-            sitk.Transform(),
-            sitk.sitkLinear,
-            section.TransformContinuousIndexToPhysicalPoint((left + 0.5 / across - 0.5, top + 0.5 / down - 0.5, 0.0)),
-            (width / across, height / down, depth),
-            section.GetDirection(),
-            math.nan,
-        )
-        pixels = sitk.GetArrayFromImage(parts).reshape(rows, down, columns, across).astype(np.float64)
-        covered = ~np.isnan(pixels)
-        total = np.where(covered, pixels, 0.0).sum(axis=(1, 3))
-        restored[top:bottom, left:right] = total / np.maximum(covered.sum(axis=(1, 3)), 1)
-        return restored
+        if columns > 0 and rows > 0:
+            width, height, depth = section.GetSpacing()
+            across, down = (max(1, math.ceil(length / self.spacing_mm)) for length in (width, height))
+            image = sitk.GetImageFromArray(np.moveaxis(maps, 0, -1)[np.newaxis], isVector=True)
+            origin, spacing, direction = self._geometry()
+            image.SetOrigin(origin)
+            image.SetSpacing(spacing)
+            image.SetDirection(direction)
+            first = (left + 0.5 / across - 0.5, top + 0.5 / down - 0.5, 0.0)
+            parts = sitk.Resample(
+                image,
+                (columns * across, rows * down, 1),
+                sitk.Transform(),
+                sitk.sitkLinear,
+                section.TransformContinuousIndexToPhysicalPoint(first),
+                (width / across, height / down, depth),
+                section.GetDirection(),
+                math.nan,
+            )
+            pixels = sitk.GetArrayViewFromImage(parts).reshape(rows, down, columns, across, len(maps))
+            covered = ~np.isnan(pixels)
+            total = np.where(covered, pixels, 0.0).sum(axis=(1, 3), dtype=np.float64)
+            mean = total / np.maximum(covered.sum(axis=(1, 3)), 1)
+            restored[:, top:bottom, left:right] = np.moveaxis(mean, -1, 0)
+        return restored.reshape(*np.shape(values)[:-2], *restored.shape[1:])
 
     def _reached(self, section: sitk.Image) -> list[tuple[int, int]]:
         """First and last (exclusive) column and row of the section that the grid reaches: no others are computed."""

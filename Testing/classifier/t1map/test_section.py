@@ -108,6 +108,13 @@ def test_a_peak_planted_in_a_turned_and_scaled_grid_comes_back_within_one_voxel(
         assert np.abs(found[::-1] - expected[:2]).max() <= 1.0, (row, column)
 
 
+def test_several_maps_come_back_as_each_of_them_alone(t1_map: T1Map, grid: SectionGrid) -> None:
+    maps = np.random.default_rng(1).uniform(0, 1, (3, 128, 128)).astype(np.float32)
+    together = grid.restore(maps, t1_map)
+    np.testing.assert_array_equal(together, [grid.restore(values, t1_map) for values in maps])
+    assert together.shape == (3, *t1_map.array.shape[1:])
+
+
 def test_a_peak_keeps_its_integral_over_the_plane(t1_map: T1Map, grid: SectionGrid) -> None:
     values = np.zeros((128, 128), dtype=np.float32)
     values[31, 100] = 1.0
