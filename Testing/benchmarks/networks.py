@@ -77,7 +77,7 @@ def step_seconds(name: str, bfloat16: bool, steps: int) -> float:
 def made_fast(name: str) -> nn.Module:
     """What `make_fast` does to ACNet, also where a network is not put together of sequences, such as MONAI's ResNet."""
     torch.manual_seed(SEED)
-    network = build_network(name).eval()
+    network: Any = build_network(name).eval()
     if name != "acnet":
         network.network = fuse(network.network)
     make_fast(network)
