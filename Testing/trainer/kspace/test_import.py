@@ -94,7 +94,8 @@ def test_an_import_that_was_stopped_goes_on_with_the_next_patient(
     challenge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet, library = write_sheet(tmp_path, "P001,Healthy", "P002,DCM", "P003,HCM"), tmp_path / "cases"
-    read_scan, read = importing.read_scan, []
+    read_scan = importing.read_scan
+    read: list[str] = []
 
     def stopped_at_the_second(scan: importing.Scan, told: importing.Told) -> object:
         if read:
