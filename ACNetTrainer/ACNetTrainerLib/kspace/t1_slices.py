@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.fitting.sequences import fit_sequence, scheme_name
+from ACNetLib.fitting.sequences import Sequence, fit_sequence, scheme_name
 from ACNetLib.t1map.t1_map import Reading, T1Map, t1_map_from_image
 
 from .k_space_file import KSpaceArray, open_k_space
 from .reconstruction import reconstruct
 from .scans import USUAL_THICKNESS_MM, Scan, ScanTables, oversampling, read_tables, spacing_mm
 
-SEQUENCE: Final = "MOLLI"
+SEQUENCE: Sequence = "MOLLI"
 """What the challenges' mapping is, or a FLASH Look-Locker, whose correction is the same."""
 
 

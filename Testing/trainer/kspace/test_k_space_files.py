@@ -97,7 +97,7 @@ def test_pixels_are_what_was_acquired_and_not_the_scanner_s_grid(
     assert oversampling(tables) == 2
     assert spacing_mm(tables, readout, 150) == pytest.approx((pixel_mm, 2.0, 8.0))
     assert tables.times_ms is not None
-    assert np.array_equal(tables.times_ms, [[100, 110], [900, 910]])
+    assert tables.times_ms.tolist() == [[100, 110], [900, 910]]
 
 
 def test_a_sheet_gives_labels_by_centre_scanner_and_patient(tmp_path: Path) -> None:
