@@ -403,6 +403,14 @@ def retraining() -> str:
     return markdown([head, "on 300 fresh patients", *ways, "fine-tuned less shipped"], rows)
 
 
+def training_choices() -> str:
+    """What choices of the classifier's training gain in a small one."""
+    choices = results("training-choices-3T")["choices"]
+    places = ("at home", "at home, T1 6 % too long", "abroad", "abroad, T1 6 % too long")
+    rows = [[name, *(estimate(found[place]["auroc"]) for place in places)] for name, found in choices.items()]
+    return markdown(["AUROC over patients", *places], rows)
+
+
 def poor_images(field: str) -> str:
     return robustness.table(results(f"robustness-{field}")["degradations"]) + "\n"
 
@@ -542,6 +550,7 @@ TABLES: dict[str, Callable[[], str]] = {
         )
     },
     "fitting-bias": fitting_bias,
+    "training-choices": training_choices,
     "fitting-motion": fitting_motion,
     **validation_tables.TABLES,
     "simulation-classes": partial(simulation_checks, ["AUROC"]),
