@@ -60,6 +60,11 @@ def read_table(path: Path, expected: Sequence[str] = ()) -> Table:
             f"{path}, line {reader.line_num}: no CSV ({error}). A quote before it is not closed, or stands within a "
             "cell; correct it in a text editor."
         ) from error
+    return table_of(path, lines, expected)
+
+
+def table_of(path: Path, lines: Sequence[Sequence[str]], expected: Sequence[str] = ()) -> Table:
+    """The table of these lines, the first of which is the header. Raises ACNetError as `read_table` does."""
     columns = tuple(name.strip() for name in lines[0]) if lines else ()
     missing = [name for name in expected if name not in columns]
     if missing:

@@ -44,10 +44,10 @@ LARGEST_CHUNK_BYTES = 1 << 30
 
 def require_k_space_packages() -> None:
     """Raises ACNetError, before any work, where h5py or SigPy is missing."""
-    missing = [name for name in ("h5py", "sigpy") if find_spec(name) is None]
+    missing = [name for name in ("h5py", "openpyxl", "sigpy") if find_spec(name) is None]
     if missing:
         raise ACNetError(
-            f"import-cmrxrecon: the Python packages {' and '.join(missing)} are not installed; expected them for "
+            f"import-cmrxrecon: the Python packages {', '.join(missing)} are not installed; expected them for "
             'k-space. Install them: pip install "SlicerACNet[kspace]".'
         )
 

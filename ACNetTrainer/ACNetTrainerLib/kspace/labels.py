@@ -17,6 +17,7 @@ from ACNetLib.errors import ACNetError
 from ..cases.library import OTHER
 from ..cases.table import Row, Table, read_table
 from .scans import Scan
+from .workbook import read_workbook
 
 PATIENT, CENTER, SCANNER = "AnonPatientID", "Center", "Manufacturer"
 DISEASE = re.compile(r"Disease ?\d*")
@@ -53,9 +54,7 @@ class DiseaseSheet:
 
 def read_disease_sheet(path: Path) -> DiseaseSheet:
     """Raises ACNetError for what is no such sheet, and where two rows of a patient contradict each other."""
-    if path.suffix.lower() in {".xlsx", ".xls"}:
-        raise ACNetError(f"{path}: a workbook; expected CSV. Save its sheet as 'CSV UTF-8'.")
-    table = read_table(path, [PATIENT])
+    table = (read_workbook if path.suffix.lower() == ".xlsx" else read_table)(path, [PATIENT])
     diseases = [column for column in table.columns if DISEASE.fullmatch(column)]
     if not diseases:
         raise ACNetError(f"{path}: it has no column of diseases; expected Disease1 and, if need be, Disease2 to 4.")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from openpyxl import Workbook
 
 from ACNetLib.errors import ACNetError
+from ACNetTrainerLib.kspace import workbook
 from ACNetTrainerLib.kspace.k_space_file import open_k_space
 from ACNetTrainerLib.kspace.labels import read_disease_sheet
 from ACNetTrainerLib.kspace.scans import find_scans, oversampling, read_tables, read_times, spacing_mm
@@ -217,3 +220,44 @@ def test_what_is_no_k_space_of_the_challenge_is_refused_in_one_sentence(
     write(path)
     with pytest.raises(ACNetError, match=rf"T1map\.mat: .*{reason}"), open_k_space(path) as file:
         file.read_slice(0)
+
+
+# Workbooks
+
+
+def test_a_workbook_gives_the_labels_that_its_sheet_as_csv_does(tmp_path: Path) -> None:
+    rows = [
+        ["AnonPatientID", "Disease1", "Disease2", None],
+        ["P001", "DCM", "HCM"],
+        [2, "Healthy"],
+        [],
+        ["P003", "HCM"],
+    ]
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "sheet.xlsx")
+    found = read_disease_sheet(tmp_path / "sheet.xlsx")
+    assert dict(found.labels) == {("p001",): "dcm", ("2",): "normal", ("p003",): "other:hcm"}
+
+
+def test_what_is_no_workbook_is_refused_in_one_line(tmp_path: Path) -> None:
+    book = tmp_path / "sheet.xlsx"
+    book.write_text("AnonPatientID,Disease1\n", encoding="utf-8")
+    with pytest.raises(ACNetError, match=r"sheet\.xlsx: no workbook that can be read; expected \.xlsx"):
+        read_disease_sheet(book)
+    with zipfile.ZipFile(book, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    with pytest.raises(ACNetError, match=r"sheet\.xlsx: no workbook that can be read"):
+        read_disease_sheet(book)
+
+
+def test_a_workbook_that_is_larger_than_a_table_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Workbook()
+    book.active.append(["AnonPatientID", "Disease1"])
+    book.save(tmp_path / "sheet.xlsx")
+    monkeypatch.setattr(workbook, "LARGEST_UNPACKED_BYTES", 1000)
+    with pytest.raises(ACNetError, match=r"sheet\.xlsx: unpacked it has \d+ bytes; expected a table of at most 50 MB"):
+        read_disease_sheet(tmp_path / "sheet.xlsx")
