@@ -6,7 +6,7 @@ In one run on this machine, copies of the simulated samples as studies of three 
 - the networks alone on all cores, a process a core: localizer and ACNet's five passes, no file read or written;
 - `acnet triage`, its rate against that, the time to its first row, and the memory of its processes after 50 studies
   and at the end;
-- with --older, `acnet classify` of that checkout called once a study (of ten studies), and how many times as many
+- with --older, `acnet classify` of that checkout called once a study (of four studies), and how many times as many
   studies a minute the list has. It may be as old as the builds whose command was in `ACNetLib.cli`, and need a Python
   of its own.
 
@@ -35,8 +35,8 @@ from ACNetLib.sample_data import sample_cases
 from ACNetTrainerLib.evaluation.provenance import provenance
 
 HERE = Path(__file__).resolve().parents[2]
-BARE_SECONDS = 20.0
-CLASSIFIED_ONE_BY_ONE = 10
+BARE_SECONDS = 10.0
+CLASSIFIED_ONE_BY_ONE = 4
 PASSES = 5
 
 
