@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -77,11 +77,11 @@ def step_seconds(name: str, bfloat16: bool, steps: int) -> float:
 def made_fast(name: str) -> nn.Module:
     """What `make_fast` does to ACNet, also where a network is not put together of sequences, such as MONAI's ResNet."""
     torch.manual_seed(SEED)
-    network = build_network(name).eval()
+    network: Any = build_network(name).eval()
     if name != "acnet":
         network.network = fuse(network.network)
     make_fast(network)
-    return network
+    return cast(nn.Module, network)
 
 
 def processor_seconds(work: Callable[[], object]) -> float:
