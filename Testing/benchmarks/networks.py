@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -81,7 +81,7 @@ def made_fast(name: str) -> nn.Module:
     if name != "acnet":
         network.network = fuse(network.network)
     make_fast(network)
-    return network
+    return cast(nn.Module, network)
 
 
 def processor_seconds(work: Callable[[], object]) -> float:
