@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test test-quick lint mypy format docs models attention reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
+.PHONY: demo test test-quick lint mypy format docs models reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -105,12 +105,6 @@ $(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/outside/acnet-simulated-%.saf
 	$(BIN)/acnet-train evaluate $< $(MODELS)/abroad-$* --training-cases $(MODELS)/training-$* \
 		--output Documentation/results/acnet-simulated-$*-abroad.json
 	$(BIN)/python -c "import shutil; shutil.copy('Documentation/results/acnet-simulated-$*.json', '$@')"
-
-# What the shipped models' attention is worth: Documentation/attention.md.
-attention: $(FIELDS:%=attention-%)
-
-attention-%: $(MODELS)/abroad-%/cases.csv
-	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* --output Documentation/results/attention-$*-abroad.json
 
 # Every goal of the overlay, the third answer and the facts, and what is reached: Documentation/validation.md. The models'
 # cards get what is measured of attention and coverage. Some hours on two cores.
@@ -217,9 +211,9 @@ kills: $(READY)
 fuzz: $(READY)
 	PYTHONPATH=Testing $(BIN)/python Testing/fuzz.py --inputs 10000 --seed 1 --page
 
-# What is fast and what is not, beside another checkout: Documentation/performance.md. Some ten minutes; the numbers mean
-# something where nobody else uses the machine. `make benchmarks BASELINE=../older`, BASELINE_PYTHON where it needs
-# other packages.
+# What is fast and what is not, beside another checkout: Documentation/performance.md. An hour or more for the list of
+# 1000 studies; the numbers mean something where nobody else uses the machine. `make benchmarks BASELINE=../older`, and
+# BASELINE_PYTHON where it needs other packages.
 BASELINE_PYTHON ?= $(BIN)/python
 BENCHMARK := $(BIN)/python Testing/benchmarks
 RESULTS := Documentation/results
