@@ -77,4 +77,9 @@ def _new_map(scan: Scan, labels: DiseaseSheet, load_localizer: LoadLocalizer, to
     fitted = read_scan(scan, told)
     located = by_localizer(fitted.t1_map, load_localizer())
     source = f"{scan.center or scan.group} {scan.scanner}".strip() or "CMRxRecon"
-    return NewMap(fitted.t1_map, label, scan.name, located, source, None, str(scan.file), fitted.sequence)
+    return NewMap(
+        *(fitted.t1_map, label, scan.name, located, source),
+        place=str(scan.file),
+        scanner=scan.scanner.replace("_", " "),
+        sequence=fitted.sequence,
+    )

@@ -78,6 +78,7 @@ def test_scans_become_cases_with_geometry_field_strength_sequence_and_label(
     assert "To evaluate on alone: 1 patients with hcm\n" in said
     for case in library.every_case:
         assert case.sequence == "MOLLI 4(1)3(1)2"
+        assert case.manufacturer == "SIEMENS"
         assert case.field_strength_tesla == 3
         assert case.source == f"Center001 {SCANNER}"
         assert case.center_source == "localizer"
