@@ -197,8 +197,14 @@ def make_trainer_pictures() -> None:
         parameters.recipe, parameters.model_name, parameters.folds = str(recipe), "ward-1.5T", 2
         parameters.compare_fine_tuning = parameters.learning_curve = False
         panel.ui.crossValidateButton.click()
-        wait_until(lambda: panel.ui.progressLabel.text.startswith("Finished: every patient"), 900)
+        wait_until(
+            lambda: (
+                panel.ui.progressLabel.text.startswith("Finished: every patient") and not panel.ui.stopButton.enabled
+            ),
+            900,
+        )
         panel.choose(panel.ui.recipeComboBox, "recommended")
+        panel.ui.judgingLibraryLabel.text = "C:/other patients"
         panel.whole_picture("cross-validated")
         panel.module.unload()
 

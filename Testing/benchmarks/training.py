@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,7 @@ def network_step(precision: str, batch_size: int) -> Callable[[], None]:
     import torch
     from torch.nn import functional as F
 
-    from ACNetTrainerLib.training.network import build_network
-
+    build_network = of_either_build("build_network", "ACNetTrainerLib.training.network", "ACNetTrainerLib.networks")
     torch.manual_seed(1)
     network: Any = build_network("acnet", dropout=0.2)
     network.to(memory_format=torch.channels_last)
@@ -72,10 +72,17 @@ def took(work: Callable[[], None]) -> Clocks:
     return since(start)
 
 
+def of_either_build(name: str, module: str, older_module: str) -> Any:
+    """What has this name in the build that runs: the baseline's files lie flat in their library."""
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError:
+        return getattr(import_module(older_module), name)
+
+
 def recommended() -> tuple[Any, str]:
     """The recipe of the build that runs, and the precision that it means on this processor."""
-    from ACNetTrainerLib.training.recipe import read_recipe
-
+    read_recipe = of_either_build("read_recipe", "ACNetTrainerLib.training.recipe", "ACNetTrainerLib.recipe")
     recipe = read_recipe("recommended")
     precision = recipe.optimization.precision
     if precision == "auto":
@@ -103,11 +110,10 @@ def in_place(*place: Any) -> tuple[Any, ...]:
 
 def measure_epoch(slices: int) -> dict[str, Any]:
     """The second of two epochs of a training, and as many bare steps just before and after it."""
-    from ACNetLib.inference.device import DeviceChoice
-    from ACNetTrainerLib.cases.library import CaseLibrary
-    from ACNetTrainerLib.training.progress import Watch
-    from ACNetTrainerLib.training.train import train
-
+    device_choice = of_either_build("DeviceChoice", "ACNetLib.inference.device", "ACNetLib.device")
+    case_library = of_either_build("CaseLibrary", "ACNetTrainerLib.cases.library", "ACNetTrainerLib.cases")
+    watch = of_either_build("Watch", "ACNetTrainerLib.training.progress", "ACNetTrainerLib.progress")
+    train = of_either_build("train", "ACNetTrainerLib.training.train", "ACNetTrainerLib.training")
     recipe, precision = recommended()
     recipe = replace(recipe, optimization=replace(recipe.optimization, epochs=2))
     step = network_step(precision, recipe.optimization.batch_size)
@@ -124,9 +130,9 @@ def measure_epoch(slices: int) -> dict[str, Any]:
             starts[:] = [clocks()]
 
     with tempfile.TemporaryDirectory() as folder:
-        library = CaseLibrary(Path(folder), cases_of_noise(Path(folder), slices))
+        library = case_library(Path(folder), cases_of_noise(Path(folder), slices))
         bare = [took(step) for _ in range(1 + STEPS)][1:]
-        place = Path(folder) / "work", DeviceChoice("cpu", "asked for"), Watch(report=report)
+        place = Path(folder) / "work", device_choice("cpu", "asked for"), watch(report=report)
         train(library, recipe, "benchmark", *in_place(*place))
         bare += [took(step) for _ in range(STEPS)]
     (second,) = epochs
@@ -142,9 +148,8 @@ def cases_of_noise(folder: Path, slices: int) -> tuple[Any, ...]:
     import numpy as np
     import SimpleITK as sitk
 
-    from ACNetLib.t1map.t1_map import t1_map_from_array
-    from ACNetTrainerLib.cases.library import Case
-
+    t1_map_from_array = of_either_build("t1_map_from_array", "ACNetLib.t1map.t1_map", "ACNetLib.t1map")
+    case = of_either_build("Case", "ACNetTrainerLib.cases.library", "ACNetTrainerLib.cases")
     rng = np.random.default_rng(1)
     t1_ms = 1000 + 100 * rng.standard_normal((1, *MAP_SIZE))
     t1_map = t1_map_from_array(
@@ -153,7 +158,7 @@ def cases_of_noise(folder: Path, slices: int) -> tuple[Any, ...]:
     sitk.WriteImage(t1_map.image, str(folder / "noise.nrrd"))
     left, posterior, superior = t1_map.center.tolist()
     return tuple(
-        Case(
+        case(
             f"c{i}", f"p{i // 3}", "noise.nrrd", ("normal", "dcm")[i // 3 % 2], left, posterior, superior, 1.5, "noise"
         )
         for i in range(slices)
