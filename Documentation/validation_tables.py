@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ACNetLib.models import attention_measures as wanted
-from ACNetTrainerLib.study.other_diseases import GROUP_NAMES
+from ACNetTrainerLib.study.other_diseases import GROUP_NAMES, Group
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = [(field, suffix) for field in ("1.5T", "3T") for suffix in ("", "-abroad")]
@@ -78,7 +78,10 @@ def at_most(limit: float) -> Met:
 def attention() -> str:
     """Of the combined map."""
 
-    def combined(*keys: str) -> Get:
+    def near_zero(value: float) -> bool:
+        return abs(value) < wanted.LARGEST_RANDOMISED
+
+    def combined(*keys: str | int) -> Get:
         return lambda record: _within(record["maps"]["combined"], keys)
 
     def within(*keys: str) -> Get:
@@ -118,9 +121,8 @@ def attention() -> str:
     ]
     lost, follows = at_least(wanted.LEAST_AUROC_LOST), at_least(wanted.LEAST_FOLLOWING)
     lost_words, follows_words = f">= {wanted.LEAST_AUROC_LOST:g}", f">= {wanted.LEAST_FOLLOWING:g}"
+    seeds = combined("other_seeds", 0)
     random = ("rank_correlation_after_randomising", "down_residual", "combined")
-    random_met: Met = lambda value: abs(value) < wanted.LARGEST_RANDOMISED  # noqa: E731
-    seeds: Get = lambda record: record["maps"]["combined"]["other_seeds"][0]  # noqa: E731
     return markdown(
         HEAD,
         [
@@ -129,10 +131,17 @@ def attention() -> str:
             row("AUROC lost, mean masks", lost_words, "attention", within("auroc_lost", "mean_masks"), 3, lost),
             row("AUROC lost, no masks", lost_words, "attention", within("auroc_lost", "no_masks"), 3, lost),
             row("deletion over the same area anywhere", ">= 3", "attention", combined("deletion"), 1, at_least(3)),
-            row("rank correlation, random weights", "< 0.3", "attention", within(*random), 2, random_met),
+            row("rank correlation, random weights", "< 0.3", "attention", within(*random), 2, near_zero),
             row("follows a shift by 8 mm", follows_words, "attention", combined("follows_a_shift"), 3, follows),
             row("follows a turn by 20 degrees", follows_words, "attention", combined("follows_a_turn"), 3, follows),
-            row("other seeds: correlation of the maps", ">= 0.8", "attention", seeds, 2, at_least(0.8)),
+            row(
+                "other seeds: correlation of the maps",
+                ">= 0.8",
+                "attention",
+                seeds,
+                2,
+                at_least(0.8),
+            ),
             row(
                 "AUROC, less that of the network without the teaching",
                 ">= -0.003",
@@ -145,7 +154,7 @@ def attention() -> str:
     )
 
 
-def _within(record: Any, keys: Sequence[str]) -> Any:
+def _within(record: Any, keys: Sequence[str | int]) -> Any:
     for key in keys:
         record = record[key]
     return record
@@ -187,7 +196,11 @@ def third_answer() -> str:
         return lambda record: 100 * sum(record[group]["verdicts"][said]["value"] for said in ("dcm", "normal"))
 
     rows = []
-    for group, limit in (("hcm", 15), ("amyloidosis", 15), ("infarct", 40), ("athlete", None), ("myocarditis", None)):
+    limits: dict[Group, int | None] = {
+        **{"hcm": 15, "amyloidosis": 15, "infarct": 40},
+        **{"athlete": None, "myocarditis": None},
+    }
+    for group, limit in limits.items():
         words, met = ("-", None) if limit is None else (f"<= {limit}", at_most(limit))
         cells = []
         for field, suffix in COLUMNS:
@@ -199,7 +212,7 @@ def third_answer() -> str:
                 record = found(f"other-diseases-{field}")
                 groups, name = record and record["groups"], group
             cells.append(cell(groups, either(name), 0, met))
-        rows.append([GROUP_NAMES[group], words, *cells])  # type: ignore[index]
+        rows.append([GROUP_NAMES[group], words, *cells])
     cells = []
     for field, suffix in COLUMNS:
         record = found(f"third-answer-{field}-abroad") if suffix else None
@@ -232,7 +245,7 @@ def coverage() -> str:
         for field, suffix in COLUMNS:
             record = found(f"coverage-{field}")
             of_place = record and record["abroad" if suffix else "home"]
-            texts.append(cell(of_place, lambda r: _percent(_within(r, keys)), 1, met))  # type: ignore[arg-type]
+            texts.append(cell(of_place, lambda r: _percent(_within(r, keys)), 1, met))
         return texts
 
     rows = [

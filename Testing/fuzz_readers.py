@@ -284,6 +284,55 @@ def read_training_events(path: Path) -> object:
     return read_events(training), state_of(training, running=False)
 
 
+def _recovery(folder: Path) -> Path:
+    from recovery_files import write_recovery
+
+    times_ms = np.array([100.0, 180.0, 260.0, 1000.0, 1900.0])
+    write_recovery(folder, T1_MS[0] * np.abs(1 - 2 * np.exp(-times_ms / 1000))[:, None, None], times_ms)
+    return sorted(folder.glob("*.dcm"))[1]
+
+
+def read_recovery(path: Path) -> object:
+    from ACNetLib.fitting.images import read_recovery_images
+
+    return read_recovery_images(path.parent, sequence="MOLLI")
+
+
+def _k_space(folder: Path) -> Path:
+    from cmrxrecon_files import write_k_space
+
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal((2, 4, 1, 2, 20, 24)).astype(np.float32)
+    return write_k_space(folder / "T1map.mat", (values[0] + 1j * values[1]).astype(np.complex64))
+
+
+def read_k_space(path: Path) -> object:
+    from ACNetTrainerLib.kspace.k_space_file import open_k_space
+
+    with open_k_space(path) as file:
+        return file.read_slice(0)
+
+
+def _diseases(folder: Path) -> Path:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (
+        ["Center", "AnonPatientID", "Disease1"],
+        ["Center001", "P001", "DCM"],
+        ["Center001", "P002", "Healthy"],
+    ):
+        book.worksheets[0].append(row)
+    book.save(folder / "sheet.xlsx")
+    return folder / "sheet.xlsx"
+
+
+def read_diseases(path: Path) -> object:
+    from ACNetTrainerLib.kspace.labels import read_disease_sheet
+
+    return read_disease_sheet(path)
+
+
 def read_comparison(path: Path) -> object:
     from ACNetTrainerLib.study.summary import read_runs
 
@@ -318,4 +367,7 @@ READERS = {
     "training.json": Reader(_request, read_request),
     "events.jsonl": Reader(_events, read_training_events),
     "runs.json": Reader(_runs, read_comparison),
+    "inversion images": Reader(_recovery, read_recovery, 1200),
+    "k-space (MATLAB 7.3)": Reader(_k_space, read_k_space, 4000),
+    "sheet of diseases (.xlsx)": Reader(_diseases, read_diseases, 6000),
 }

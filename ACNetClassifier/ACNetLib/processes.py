@@ -21,7 +21,7 @@ Fields = Mapping[str, Mapping[str, type | tuple[type, ...]]]
 
 
 def python_for_processes() -> str:
-    """Slicer's own Python without the application; outside it the one that runs."""
+    """Slicer's own Python, for its executable is the application; outside it the one that runs."""
     return shutil.which("PythonSlicer") or sys.executable
 
 

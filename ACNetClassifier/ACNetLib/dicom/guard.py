@@ -8,9 +8,7 @@ C and C++ code, which a damaged image can crash, hang or fill the memory with.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import temporary_folder
+from ACNetLib.processes import python_for_processes
 
 LARGEST_FILE_BYTES = 1_000_000_000
 LARGEST_PIXEL_COUNT = 2**26  # 1024 x 1024 x 64
@@ -78,8 +77,7 @@ def decoded_in_child(file: Path, seconds: float = CHILD_SECONDS) -> np.ndarray:
     """
     with temporary_folder() as folder:
         target = folder / "pixels.npy"
-        python = shutil.which("PythonSlicer") or sys.executable  # Slicer's own executable is no Python
-        arguments = [python, "-m", CHILD, str(file.absolute()), str(target), str(CHILD_BYTES)]
+        arguments = [python_for_processes(), "-m", CHILD, str(file.absolute()), str(target), str(CHILD_BYTES)]
         paths = os.pathsep.join([str(CHILD_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
         try:
             done = subprocess.run(

@@ -5,17 +5,14 @@ python -m ACNetLib.fitting.process FOLDER MAP.nrrd
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.settings import Progress
+from ACNetLib.processes import python_for_processes, run_module
 
-LIBRARY_FOLDER = Path(__file__).resolve().parents[2]
 MODULE = "ACNetLib.fitting.process"
 REFUSED = 2
 LOOK_SECONDS = 0.1
@@ -26,18 +23,10 @@ def fit_in_process(folder: Path, map_file: Path, progress: Progress) -> None:
 
     Raises ACNetError for what a user can put right. What `progress` raises ends the process.
     """
-    python = shutil.which("PythonSlicer") or sys.executable  # Slicer's own executable is no Python
-    paths = os.pathsep.join([str(LIBRARY_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
     said, refused = map_file.with_suffix(".progress"), map_file.with_suffix(".errors")
     with said.open("wb") as output, refused.open("wb") as errors:
-        process = subprocess.Popen(
-            [python, "-m", MODULE, str(folder.absolute()), str(map_file)],
-            env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        arguments = [str(folder.absolute()), str(map_file)]
+        process = run_module(MODULE, arguments, python_for_processes(), stdout=output, stderr=errors)
     try:
         while process.poll() is None:
             progress("fit", _fraction_in(said))

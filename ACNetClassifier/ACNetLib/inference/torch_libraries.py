@@ -31,7 +31,7 @@ def import_torch() -> None:
         try:
             with _without_garbage_collection():
                 _load_libraries()
-                import torch  # noqa: F401
+                import torch  # noqa: F401  # loading it is what is wanted
         except Exception as error:
             if (known := torch_error(error)) is None:
                 raise

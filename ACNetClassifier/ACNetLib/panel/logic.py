@@ -164,7 +164,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         if importlib.util.find_spec("torch") is not None:
             import_torch()
             import ACNetLib.inference.classifier
-            import ACNetLib.networks.fast  # noqa: F401
+            import ACNetLib.networks.fast  # noqa: F401  # loading it is what is wanted
 
     def run(self, volume: vtkMRMLScalarVolumeNode) -> Run | None:
         """The volume's last run of this session, if there was one."""

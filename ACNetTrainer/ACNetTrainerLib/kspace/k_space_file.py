@@ -37,6 +37,8 @@ LIMITS = {
     "phase encodings": (16, 2048),
     "readout samples": (16, 4096),
 }
+DAMAGE = (OSError, RuntimeError, LookupError, TypeError, ValueError)
+"""What h5py (3.16) raises for damaged files, by where the damage is."""
 LARGEST_SLICE_BYTES = 1 << 30
 LARGEST_CHUNK_BYTES = 1 << 30
 """HDF5 decompresses a whole chunk to read a part of it."""
@@ -71,7 +73,7 @@ class KSpaceFile:
         """(inversions, coils, phase, readout) of one slice. Raises ACNetError when it can't be read or is empty."""
         try:
             pairs = self.dataset[:, number]
-        except (OSError, RuntimeError, ValueError) as error:
+        except DAMAGE as error:
             raise ACNetError(
                 f"{self.path}: its slice {number} can't be read; expected it whole. Copy it again."
             ) from error
@@ -90,10 +92,19 @@ def open_k_space(path: Path) -> Iterator[KSpaceFile]:
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
-            yield KSpaceFile(path, _checked(_dataset(file, path), path))
-    except OSError as error:
-        raise ACNetError(f"{path}: no MATLAB 7.3 file, or damaged; expected k-space of the challenge.") from error
+        file = h5py.File(path, "r")
+    except DAMAGE as error:
+        raise _damaged(path) from error
+    with file:
+        try:
+            dataset = _checked(_dataset(file, path), path)
+        except DAMAGE as error:
+            raise _damaged(path) from error
+        yield KSpaceFile(path, dataset)
+
+
+def _damaged(path: Path) -> ACNetError:
+    return ACNetError(f"{path}: no MATLAB 7.3 file, or damaged; expected k-space of the challenge.")
 
 
 def _dataset(file: h5py.File, path: Path) -> Any:

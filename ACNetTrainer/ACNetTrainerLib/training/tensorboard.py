@@ -16,7 +16,7 @@ from .progress import Event, Watch
 def check_tensorboard() -> None:
     """Raises ACNetError when the extra is missing."""
     try:
-        import torch.utils.tensorboard  # noqa: F401
+        import torch.utils.tensorboard  # noqa: F401  # whether it can be is the question
     except ImportError as error:
         raise ACNetError(
             "--tensorboard: the package 'tensorboard' is missing; install it with pip install "

@@ -62,6 +62,15 @@ def test_the_folders_of_three_years_are_found_and_each_patient_is_taken_once(tmp
         find_scans(tmp_path / "2024" / "MultiCoil" / "Mapping" / "ValidationSet" / "Mask_Task1")
 
 
+def test_a_file_whose_table_of_variables_is_damaged_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = write_k_space(tmp_path / "T1map.mat", np.ones((4, 1, 2, 20, 24), np.complex64))
+    content = path.read_bytes()
+    assert b"SNOD" in content
+    path.write_bytes(content.replace(b"SNOD", b"odds"))
+    with pytest.raises(ACNetError, match=r"T1map\.mat: no MATLAB 7\.3 file, or damaged"), open_k_space(path):
+        pass
+
+
 # Tables
 
 
