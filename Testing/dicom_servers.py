@@ -22,6 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 import pydicom
 import pytest
 
+from ACNetLib.dicom_results.sending import PASSWORD, TOKEN, USER
+
 ORTHANC_PLUGIN = "libOrthancDicomWeb.so"
 ORTHANC_PLUGIN_FOLDERS = ("/usr/share/orthanc/plugins", "/usr/local/share/orthanc/plugins")
 
@@ -97,6 +99,19 @@ def a_stand_in() -> Iterator[StandIn]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The developer's own are not sent."""
+    for name in (USER, PASSWORD, TOKEN):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server(no_credentials: None) -> Iterator[StandIn]:
+    with a_stand_in() as running:
+        yield running
 
 
 class Orthanc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -166,10 +166,10 @@ def _references(folder: Path) -> Path:
 
 
 def _request(folder: Path) -> Path:
-    from ACNetTrainerLib.training.background import REQUEST_FILE, Request
+    from ACNetTrainerLib.training.background import REQUEST_FILE, CrossValidation, Request
 
-    texts = {each.name: f"the {each.name}" for each in fields(Request)}
-    (folder / REQUEST_FILE).write_text(json.dumps(texts), encoding="utf-8")
+    request = Request("the cases", "the recipe", "the parent", "cpu", CrossValidation())
+    (folder / REQUEST_FILE).write_text(json.dumps(asdict(request)), encoding="utf-8")
     return folder / REQUEST_FILE
 
 

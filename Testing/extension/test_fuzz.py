@@ -20,6 +20,12 @@ def test_damaged_files_are_read_or_refused_in_one_line() -> None:
     assert sum(tally.inputs for tally in tallies.values()) == INPUTS * len(FAST)
 
 
+def test_every_reader_reads_its_valid_file_and_a_damaged_one_without_harm() -> None:
+    tallies = fuzz.fuzz(fuzz.READERS, 1, SEED)
+    assert tallies.keys() == fuzz.READERS.keys()
+    assert [example for tally in tallies.values() for example in tally.examples] == []
+
+
 def test_the_same_seed_gives_the_same_damage() -> None:
     content = bytes(range(256)) * 4
     first = [mutated(content, f"1 x {number}", 500) for number in range(50)]

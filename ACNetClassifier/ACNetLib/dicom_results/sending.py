@@ -81,7 +81,7 @@ def _client(url: str) -> DICOMwebClient:
     from dicomweb_client import DICOMwebClient
 
     client = DICOMwebClient(url.rstrip("/"), headers=_authorization(os.environ), timeout=SECONDS_TO_ANSWER)
-    client.set_http_retry_params(retry=False)  # it would send nothing the second time (0.61)
+    client.set_http_retry_params(retry=False)  # it would send nothing the second time (0.61, findings/)
     return client
 
 

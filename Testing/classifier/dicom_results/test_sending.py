@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +20,12 @@ from ACNetLib.inference.result import StudyResult
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from dicom_files import GAP_MM, write_section
-from dicom_servers import StandIn, a_stand_in, an_orthanc
+from dicom_servers import StandIn, an_orthanc
 
 SAMPLE = sample_cases()[1].folder
 
 
-@pytest.fixture(autouse=True)
-def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (USER, PASSWORD, TOKEN):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[StandIn]:
-    with a_stand_in() as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("no_credentials")
 
 
 @pytest.fixture

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
 import pytest
 
 from ACNetLib.commands.main import main
-from ACNetLib.dicom_results.sending import PASSWORD, TOKEN, USER
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.triage.rows import Row
 from ACNetLib.triage.sending import send_new
 from ACNetLib.triage.studies import find_studies
-from dicom_servers import StandIn, a_stand_in
+from dicom_servers import StandIn
 from exam_files import write_exam
 
 DCM = sample_cases()[1]
-
-
-@pytest.fixture(autouse=True)
-def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (USER, PASSWORD, TOKEN):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[StandIn]:
-    with a_stand_in() as running:
-        yield running
 
 
 def triage(folder: Path, output: Path, server: StandIn) -> int:
