@@ -106,6 +106,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
             section=grid.section,
             left_out=False,
             center_lps_mm=grid.center_mm,
+            turn_degrees=0.0,
             probability_dcm=probability_dcm - 0.1 * grid.section,
             verdict=verdict(probability_dcm - 0.1 * grid.section, UNCERTAIN_RANGE),
             log_odds_dcm=1.0,

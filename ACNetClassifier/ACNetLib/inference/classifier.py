@@ -176,7 +176,12 @@ class Classifier:
         section, images = moved_slice.section.section, result.images[moved_slice.map_index]
         t1_map = images.t1_map
         seen = t1_map.scaled(result.t1_factor)
-        known = Ventricle(section, t1_map.section_center(section), labels=images.ventricle[section])
+        known = Ventricle(
+            section,
+            t1_map.section_center(section),
+            labels=images.ventricle[section],
+            turn_degrees=moved_slice.section.turn_degrees,
+        )
         if not known.has_wall:
             (known,) = self._localizer.locate(seen, [section])
         (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
@@ -303,7 +308,10 @@ class Classifier:
 
         seen: the map in the scale of the model's training. What a reader measures is taken from the map itself.
         """
-        grids = [SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm) for ventricle in ventricles]
+        grids = [
+            SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm, ventricle.turn_degrees)
+            for ventricle in ventricles
+        ]
         crops = [grid.crop(seen) for grid in grids]
         _check_crops(grids, crops, t1_map)
         passes = 1 + len(_CHANGES)
@@ -326,6 +334,7 @@ class Classifier:
                 section=grid.section,
                 left_out=False,
                 center_lps_mm=grid.center_mm,
+                turn_degrees=ventricle.turn_degrees,
                 **_probability(float(log_odds[index]), pooling),
                 network_log_odds=tuple(every_log_odds[index].tolist()),
                 outside_fraction=crop.outside_fraction,

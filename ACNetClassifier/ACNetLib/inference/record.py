@@ -30,9 +30,11 @@ from ACNetLib.inference.pooling import (
 from ACNetLib.inference.probability import Verdict
 from ACNetLib.models.card import ModelCard, card_from_values
 from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.t1map.section import SectionGrid
+from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.measures import SectionMeasures
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Goes up with the fields below: a record of another version is not read."""
 OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
@@ -50,7 +52,8 @@ class SectionRecord:
     localizer, 1 where a person gave the centre. outside_score: how unlike the training's hearts the slice is, NaN where
     the model can't tell. measures: None where the wall is not known. wall_attention: mean
     combined attention in the myocardium relative to that in the whole section; NaN where the wall is not known.
-    center_lps_mm: the middle of the section grid.
+    center_lps_mm: the middle of the section grid. turn_degrees: how far that is turned from the anatomical axes for the
+    septum to lie to the left; 0 where the septum is not known.
     """
 
     section: int
@@ -64,6 +67,7 @@ class SectionRecord:
     measures: SectionMeasures | None
     wall_attention: float
     center_lps_mm: tuple[float, float, float]
+    turn_degrees: float
     outside_fraction: float
     warnings: tuple[str, ...]
 
@@ -71,6 +75,10 @@ class SectionRecord:
     def known_measures(self) -> SectionMeasures:
         """All NaN where the wall is not known."""
         return self.measures or SectionMeasures(*[math.nan] * 4)
+
+    def grid(self, t1_map: T1Map) -> SectionGrid:
+        """What the network saw of the map."""
+        return SectionGrid.around(t1_map, self.section, self.center_lps_mm, self.turn_degrees)
 
 
 @dataclass(frozen=True)

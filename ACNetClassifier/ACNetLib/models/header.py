@@ -14,7 +14,9 @@ from ACNetLib.errors import ACNetError
 
 WEIGHTS_SUFFIX = ".safetensors"
 METADATA_KEY = "acnet"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+READABLE_FORMATS = (2, FORMAT_VERSION)
+"""In format 2 a model was trained with every turn of the heart, of which the septum to the left is one."""
 OLDER_FORMATS = {1: "was trained on slices as they are stored, not along the anatomical axes"}
 """What makes a file of an older format unfit for this version."""
 CLASSIFIER, LOCALIZER, COMPARISON = "classifier", "localizer", "comparison"
@@ -127,7 +129,7 @@ def _card_values(header: dict[str, Any], name: str) -> CardValues:
         raise ACNetError(f"{name}: its model card is damaged ({error}). Copy the file again.") from error
     if version in OLDER_FORMATS:
         raise ACNetError(f"{name}: model format {version}: it {OLDER_FORMATS[version]}. Train it again.")
-    if version != FORMAT_VERSION:
+    if version not in READABLE_FORMATS:
         raise ACNetError(f"{name}: model format {version}; this version reads format {FORMAT_VERSION}. Update ACNet.")
     _check_fields(card, name)
     return card

@@ -27,7 +27,14 @@ from ACNetLib.models.weights import load_weights, read_weights, write_weights
 from ACNetLib.networks.acnet import MAXIMUM_INTENSITY, ResidualUnit, convolution_unit, preactivated_convolution
 from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import CAVITY_LABEL, LabelArray, Ventricle, center_of_labels, is_myocardium
+from ACNetLib.ventricle.labels import (
+    CAVITY_LABEL,
+    LabelArray,
+    Ventricle,
+    center_of_labels,
+    is_myocardium,
+    septum_turn_degrees,
+)
 
 GRID_SIZE, GRID_SPACING_MM = 192, 2.0
 """Wide enough for a whole section: 384 mm."""
@@ -209,7 +216,8 @@ def find_ventricle(probabilities: NDArray[np.float32], t1_map: T1Map, section: i
         return Ventricle(section, t1_map.section_center(section), confidence=0.0)
     sure = np.take_along_axis(probabilities, labels[np.newaxis].astype(np.intp), axis=0)[0][labels != 0].mean()
     confidence = float(sure) * closed_fraction(labels)
-    return Ventricle(section, center_of_labels(labels, t1_map, section), confidence, labels)
+    center_mm, turn_degrees = center_of_labels(labels, t1_map, section), septum_turn_degrees(labels, t1_map) or 0.0
+    return Ventricle(section, center_mm, confidence, labels, turn_degrees)
 
 
 def closed_fraction(labels: LabelArray) -> float:

@@ -35,7 +35,7 @@ Mask = NDArray[np.bool_]
 def section_picture(study: StudyResult, map_index: int, section: SectionRecord) -> Image.Image:
     """Both panels of a section of a map, under the verdict, the probability and the T1 facts, above their scales."""
     images = study.images[map_index]
-    grid = SectionGrid.around(images.t1_map, section.section, section.center_lps_mm)
+    grid = section.grid(images.t1_map)
     whole = _whole_section(images, grid)
     crop = crop_picture(images, grid)
     left, right = _MARGIN, whole.width + 2 * _MARGIN

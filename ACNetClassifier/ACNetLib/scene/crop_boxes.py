@@ -15,7 +15,6 @@ from ACNetLib.inference.record import SectionRecord
 from ACNetLib.scene.arrays import matrix_of_array
 from ACNetLib.scene.input import LPS_RAS, flipped
 from ACNetLib.scene.views import OVERLAY_VIEW, PLAIN_VIEW, slice_view
-from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import T1Map
 
 COLOR = (1.0, 0.85, 0.1)
@@ -55,7 +54,7 @@ def draw_as_outline(box: vtkMRMLMarkupsROINode, scene: vtkMRMLScene) -> None:
 
 def place_crop_box(box: vtkMRMLMarkupsROINode, section: SectionRecord, t1_map: T1Map) -> None:
     """Around what is cut out, and as thick as a slice, so that only its own slice shows it."""
-    grid = SectionGrid.around(t1_map, section.section, section.center_lps_mm)
+    grid = section.grid(t1_map)
     box_to_lps = np.eye(4)
     box_to_lps[:3, :3] = np.column_stack([grid.row_axis, grid.column_axis, np.cross(grid.row_axis, grid.column_axis)])
     box_to_lps[:3, 3] = grid.center_mm

@@ -76,14 +76,16 @@ class SectionGrid:
     size: int = SECTION_SIZE
 
     @classmethod
-    def around(cls, t1_map: T1Map, section: int, point_mm: Sequence[float] | np.ndarray) -> SectionGrid:
-        """The grid along the anatomical axes around a point (LPS), which is moved onto the plane of the section.
+    def around(
+        cls, t1_map: T1Map, section: int, point_mm: Sequence[float] | np.ndarray, turn_degrees: float = 0.0
+    ) -> SectionGrid:
+        """The grid around a point (LPS), which is moved onto the plane of the section, turned from the anatomical axes.
 
         Raises ACNetError when the map has no such section.
         """
         center = t1_map.project(point_mm, section)
         row, column = anatomical_axes(t1_map.normal)
-        return cls(section, _vector(center), _vector(row), _vector(column))
+        return cls(section, _vector(center), _vector(row), _vector(column)).turned(turn_degrees)
 
     def turned(
         self, angle_degrees: float, shift_mm: tuple[float, float] = (0.0, 0.0), scale: float = 1.0

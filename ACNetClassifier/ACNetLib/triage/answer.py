@@ -181,11 +181,10 @@ def _write_thumbnail(result: StudyResult, path: Path) -> None:
     from PIL import Image
 
     from ACNetLib.report.picture import crop_picture
-    from ACNetLib.t1map.section import SectionGrid
 
     slices = tuple(result.slices)
     middle = slices[len(slices) // 2]
     images, section = result.images[middle.map_index], middle.section
-    grid = SectionGrid.around(images.t1_map, section.section, section.center_lps_mm)
+    grid = section.grid(images.t1_map)
     size = (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)
     crop_picture(images, grid).resize(size, Image.Resampling.LANCZOS).save(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
+from ACNetLib.t1map.section import anatomical_axes
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.measures import SectionMeasures, measure_section
+from ACNetLib.ventricle.measures import SectionMeasures, measure_section, septal_arc
 
 LabelArray = NDArray[np.uint8]
 Point = Sequence[float] | NDArray[np.float64]
@@ -30,13 +32,14 @@ class Ventricle:
     """The left ventricle on one section.
 
     center_mm: LPS (3,). confidence: 0 to 1, 1 where a person said where it is. labels: (rows, columns) on the map's
-    grid, 0 outside; None where only the centre is known.
+    grid, 0 outside; None where only the centre is known. turn_degrees: see `septum_turn_degrees`.
     """
 
     section: int
     center_mm: NDArray[np.float64]
     confidence: float = 1.0
     labels: LabelArray | None = None
+    turn_degrees: float = 0.0
 
     @property
     def has_wall(self) -> bool:
@@ -96,13 +99,14 @@ def odd_centers(centers_mm: Sequence[NDArray[np.float64]], confidences: Sequence
 def ventricles_at_point(t1_map: T1Map, point_mm: Point, found: Sequence[Ventricle]) -> tuple[Ventricle, ...]:
     """The ventricle of each section of `found` around a person's point (LPS), moved onto the section's plane.
 
-    Of what was found by itself only the labels are taken, and only where the point lies within them.
+    Of what was found by itself only labels and turn are taken, and only where the point lies within the labels.
     """
     ventricles = []
     for other in found:
         center = t1_map.project(point_mm, other.section)
-        labels = other.labels if other.labels is not None and _encloses(other.labels, center, t1_map) else None
-        ventricles.append(Ventricle(other.section, center, labels=labels))
+        inside = other.labels is not None and _encloses(other.labels, center, t1_map)
+        labels, turn_degrees = (other.labels, other.turn_degrees) if inside else (None, 0.0)
+        ventricles.append(Ventricle(other.section, center, labels=labels, turn_degrees=turn_degrees))
     return tuple(ventricles)
 
 
@@ -112,7 +116,8 @@ def ventricles_from_segmentation(
     """The ventricle of every section that a person's segmentation (integer labels on any grid) reaches.
 
     With the labels 1 (myocardium) and 2 (cavity) the section can be measured; which part is septum, if none is labelled
-    so (3), is taken from what was found by itself. With any other labels only the centre of what they enclose is used.
+    so (3), is taken from what was found by itself. With any other labels only the centre of what they enclose is used,
+    with the turn of what was found around it.
     Raises ACNetError when the segmentation reaches no section, and when its cavity encloses its myocardium.
     """
     if segmentation.GetDimension() != 3 or segmentation.GetNumberOfComponentsPerPixel() != 1:
@@ -128,12 +133,16 @@ def ventricles_from_segmentation(
         if not labels.any():
             continue
         known = np.isin(labels, (MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL))
-        ventricle = Ventricle(section, center_of_labels(labels, t1_map, section))
+        center_mm = center_of_labels(labels, t1_map, section)
+        at_center = ventricles_at_point(t1_map, center_mm, [each for each in found if each.section == section])
+        ventricle = Ventricle(section, center_mm, turn_degrees=at_center[0].turn_degrees if at_center else 0.0)
         if np.array_equal(known, labels != 0):
             _check_cavity_within(labels, section)
             ventricle = replace(ventricle, labels=labels.astype(np.uint8))
             if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and section in by_itself:
                 ventricle = _with_septum_of(ventricle, by_itself[section])
+            drawn_degrees = septum_turn_degrees(ventricle.labels, t1_map)
+            ventricle = ventricle if drawn_degrees is None else replace(ventricle, turn_degrees=drawn_degrees)
         ventricles.append(ventricle if ventricle.has_wall else replace(ventricle, labels=None))
     if not ventricles:
         raise VentricleNotFound(
@@ -159,6 +168,33 @@ def center_of_labels(labels: LabelArray, t1_map: T1Map, section: int) -> NDArray
     """LPS centre of everything that the labels (rows, columns) of a section mark and enclose, (3,)."""
     row, column = (float(index.mean()) for index in np.nonzero(binary_fill_holes(labels != 0)))
     return np.array(t1_map.image.TransformContinuousIndexToPhysicalPoint((column, row, float(section))))
+
+
+def ventricle_labels(
+    myocardium: NDArray[np.bool_], cavity: NDArray[np.bool_], insertion_points: NDArray[np.float64]
+) -> LabelArray:
+    """The labels of masks (rows, columns); septum is the middle part of the arc between the right ventricle's two
+    insertion points (column, row)."""
+    labels = np.where(cavity, CAVITY_LABEL, MYOCARDIUM_LABEL * myocardium).astype(np.uint8)
+    labels[myocardium & ~cavity & septal_arc(cavity, insertion_points)] = SEPTUM_LABEL
+    return labels
+
+
+def septum_turn_degrees(labels: LabelArray | None, t1_map: T1Map) -> float | None:
+    """How far a slice has to be turned from the anatomical axes to have its septum to the left of its cavity.
+
+    From the row axis towards the column axis, above -180 to 180. labels: (rows, columns), or None. None where cavity
+    or septum is not known.
+    """
+    if labels is None or not ((labels == CAVITY_LABEL).any() and (labels == SEPTUM_LABEL).any()):
+        return None
+    cavity, septum = (np.argwhere(labels == label).mean(axis=0) for label in (CAVITY_LABEL, SEPTUM_LABEL))
+    column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    down, right = (septum - cavity) * (row_mm, column_mm)
+    towards_septum = right * t1_map.row_axis + down * t1_map.column_axis
+    row, column = anatomical_axes(t1_map.normal)
+    degrees = math.degrees(math.atan2(float(towards_septum @ column), float(towards_septum @ row)))
+    return degrees - 180.0 if degrees > 0 else degrees + 180.0
 
 
 def _encloses(labels: LabelArray, point_mm: NDArray[np.float64], t1_map: T1Map) -> bool:

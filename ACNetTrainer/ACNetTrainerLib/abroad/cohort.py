@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ACNetLib.files import require_empty_folder
 from ACNetLib.image_files import write_image
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetLib.ventricle.labels import ventricle_labels
 from ACNetLib.ventricle.measures import measure_section, septal_arc
 from ACNetLib.worker_pool import worker_pool
 
@@ -87,10 +87,10 @@ def _write_patient(cohort: Cohort, index: int, folder: Path) -> tuple[list[Case]
             section = draw_section(patient, level)
         case = f"{patient.name}-{level_name}"
         file = f"images/{case}.nrrd"
-        masks = MYOCARDIUM_LABEL * section.myocardium + CAVITY_LABEL * section.cavity
+        masks = ventricle_labels(section.myocardium, section.cavity, section.insertion_points)
         for path, values in (
             (file, whole_ms(section.t1_ms)),
-            (masks_file(case), masks.astype(np.uint8)),
+            (masks_file(case), masks),
             (f"truth/{case}-t1.nrrd", whole_ms(section.true_t1_ms)),
         ):
             image = stored(patient.scan.place(values, level), patient.scan.storage)

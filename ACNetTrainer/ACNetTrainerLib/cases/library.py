@@ -17,7 +17,9 @@ import SimpleITK as sitk
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import is_relative_name, require_plain_name
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
+from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import septum_turn_degrees
 from ACNetLib.ventricle.segments import read_segmentation
 
 from .images import pixel_hash, read_section
@@ -37,9 +39,9 @@ SIMULATED = "simulated"
 class Case:
     """One section of one patient. file: its T1 map, relative to the library. center_*_mm: of the LV, LPS.
 
-    A table may lack the last five, or leave them empty. center_source: one of CENTER_SOURCES. acquisition_quarter: see
+    A table may lack the last six, or leave them empty. center_source: one of CENTER_SOURCES. acquisition_quarter: see
     `Pseudonyms.quarter_of`. pixel_hash: see `case_images.pixel_hash`. scanner: manufacturer and model. sequence: that
-    of T1 mapping, such as MOLLI.
+    of T1 mapping, such as MOLLI. turn_degrees: see ACNetLib.ventricle.labels.septum_turn_degrees.
     """
 
     case: str
@@ -56,6 +58,7 @@ class Case:
     pixel_hash: str = ""
     scanner: str = ""
     sequence: str = ""
+    turn_degrees: float | None = None
 
     @property
     def manufacturer(self) -> str:
@@ -119,6 +122,17 @@ class CaseLibrary:
         liver around the heart can look like contrast.
         """
         return read_section(self.path(case), post_contrast=True)
+
+    def grid(self, case: Case, t1_map: T1Map) -> SectionGrid:
+        """What the network sees of the case's map: around its centre, with the septum to the left.
+
+        How the septum lies says the table, else the case's masks; where neither does, the slice is seen along the
+        anatomical axes. Raises ACNetError when the masks can't be read.
+        """
+        turn_degrees = case.turn_degrees
+        if turn_degrees is None and (masks := self.masks(case)) is not None:
+            turn_degrees = septum_turn_degrees(sitk.GetArrayViewFromImage(masks)[0], t1_map)
+        return SectionGrid.around(t1_map, 0, case.center_mm, turn_degrees or 0.0)
 
     def path(self, case: Case) -> Path:
         return self.folder / case.file
@@ -196,6 +210,8 @@ def _case(row: Row, place: str) -> Case:
                 f"{place}: column acquisition_quarter is '{quarter}'; expected a whole number, or nothing."
             )
         values["acquisition_quarter"] = int(number)
+    if degrees := row.cells.get("turn_degrees"):
+        values["turn_degrees"] = number_in(degrees, f"{place}: column turn_degrees")
     values |= {name: row.cells.get(name, "") for name in ("pixel_hash", "scanner", "sequence")}
     return Case(**values)
 

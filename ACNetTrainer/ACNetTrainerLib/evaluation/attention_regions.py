@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.ventricle.labels import CAVITY_LABEL, is_myocardium
 
 from ..cases.library import Case, CaseLibrary
@@ -22,8 +21,7 @@ def regions_of(library: CaseLibrary, case: Case) -> NDArray[np.uint8] | None:
     masks = library.masks(case)
     if masks is None:
         return None
-    grid = SectionGrid.around(library.t1_map(case), 0, case.center_mm)
-    labels = grid.sample(masks)
+    labels = library.grid(case, library.t1_map(case)).sample(masks)
     wall = binary_dilation(is_myocardium(labels), iterations=WALL_MARGIN_MM)
     return np.where(wall, 0, np.where(labels == CAVITY_LABEL, 1, 2)).astype(np.uint8)
 

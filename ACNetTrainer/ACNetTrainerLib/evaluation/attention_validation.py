@@ -25,7 +25,7 @@ from ACNetLib.inference.attention import attention_maps, enlarged
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
-from ACNetLib.t1map.section import SECTION_SIZE, SectionGrid, to_intensity
+from ACNetLib.t1map.section import SECTION_SIZE, to_intensity
 
 from ..cases.library import LABELS, CaseLibrary
 from .attention import with_masks
@@ -142,7 +142,7 @@ def _slices(library: CaseLibrary, model: Model, turn_degrees: float = 0.0, shift
     found = []
     for case in library.cases:
         t1_map = library.t1_map(case)
-        grid = SectionGrid.around(t1_map, 0, case.center_mm).turned(turn_degrees, (shift_mm, 0.0))
+        grid = library.grid(case, t1_map).turned(turn_degrees, (shift_mm, 0.0))
         found.append(to_intensity(grid.crop(t1_map).t1_ms, model.card.intensity))
     return np.stack(found)
 

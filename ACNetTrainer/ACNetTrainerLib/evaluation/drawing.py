@@ -16,7 +16,6 @@ from PIL import Image
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
-from ACNetLib.t1map.section import SectionGrid
 
 from ..cases.library import LABELS, Case, CaseLibrary
 
@@ -80,7 +79,7 @@ def _choose(library: CaseLibrary, label: str, count: int) -> list[Case]:
 def draw_section(axes: Axes, library: CaseLibrary, case: Case, window: Normalize) -> None:
     """A case's crop, under its name."""
     t1_map = library.t1_map(case)
-    crop = SectionGrid.around(t1_map, 0, case.center_mm).crop(t1_map)
+    crop = library.grid(case, t1_map).crop(t1_map)
     axes.imshow(crop.t1_ms, cmap="gray", norm=window)
     axes.set_title(case.case, fontsize=7, pad=2)
 

@@ -12,34 +12,25 @@ from threadpoolctl import threadpool_limits
 
 from ACNetLib.t1map.t1_map import Reading, T1Map, t1_map_from_image
 from ACNetLib.ventricle.labels import (
-    CAVITY_LABEL,
-    MYOCARDIUM_LABEL,
-    SEPTUM_LABEL,
     LabelArray,
-    is_myocardium,
 )
-from ACNetLib.ventricle.measures import septal_arc
 from ACNetLib.ventricle.segments import read_segmentation
 from ACNetLib.worker_pool import worker_pool
 
 from ..cases.library import Case, CaseLibrary, masks_file
 from ..cases.table import Row, Table
-from ..evaluation.truth_table import measure_in, read_truth_table, rows_of_cases
+from ..evaluation.truth_table import read_truth_table, rows_of_cases
 from ..simulation.cohort import map_image, placed_map
 from ..simulation.diseases import DISEASES, draw_diseased_patient
 from ..simulation.patient import Patient, draw_patient
 from ..simulation.section import LEVEL_NAMES, simulate_section, simulate_section_without_heart
 
-INSERTIONS = ("anterior", "inferior")
-INSERTION_COLUMNS = tuple(f"{point}_insertion_{axis}_mm" for point in INSERTIONS for axis in "lps")
 THROUGH_HEART_MM = (-10.0, 15.0)
 """Where an edge cuts a heart so that its ventricle must not count as found, see `cut_by_edge`."""
 HEARTLESS_SEED_OFFSET, OTHER_HEARTS_SEED_OFFSET = 1_000_003, 2_000_003
 """Keep the bodies without a heart, and those with another disease, apart from every cohort's patients."""
 LARGE_RIGHT_VENTRICLE = 1.35
 """How much wider an overloaded right ventricle is: measured 46.7 against 35.0 mm."""
-
-INSERTION_COLUMNS = tuple(f"{point}_insertion_{axis}_mm" for point in ("anterior", "inferior") for axis in "lps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +55,7 @@ class LabelledSection:
 
 def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[LabelledSection]:
     """Sections of a simulated library with its true masks. Raises ACNetError when the library has none."""
-    table = read_truth_table(library.folder, ("case", "level", *INSERTION_COLUMNS))
+    table = read_truth_table(library.folder, ("case", "level"))
     rows = rows_of_cases(table, cases)
     return [_read(library, case, table, row) for case, row in zip(cases, rows, strict=True)]
 
@@ -72,20 +63,7 @@ def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[
 def _read(library: CaseLibrary, case: Case, table: Table, truth: Row) -> LabelledSection:
     t1_map = library.t1_map(case)
     labels = sitk.GetArrayFromImage(read_segmentation(library.folder / masks_file(case.case)))[0]
-    points = np.array(
-        [
-            t1_map.image.TransformPhysicalPointToContinuousIndex(
-                [measure_in(table, truth, f"{point}_insertion_{axis}_mm") for axis in "lps"]
-            )[:2]
-            for point in INSERTIONS
-        ]
-    )
-    return LabelledSection(t1_map, _with_septum(labels, points), np.array(case.center_mm), truth.cells["level"])
-
-
-def _with_septum(labels: LabelArray, insertion_points: NDArray[np.float64]) -> LabelArray:
-    septum = is_myocardium(labels) & septal_arc(labels == CAVITY_LABEL, insertion_points)
-    return np.where(septum, SEPTUM_LABEL, labels).astype(np.uint8)
+    return LabelledSection(t1_map, labels, np.array(case.center_mm), truth.cells["level"])
 
 
 def sections_of_other_hearts(count: int, field_strength_tesla: float, seed: int) -> list[LabelledSection]:
@@ -108,9 +86,8 @@ def _section_of_other_heart(index: int, field_strength_tesla: float, seed: int) 
         section = simulate_section(patient, level)
     image, truth = map_image(section), section.truth
     t1_map = _map(image, f"{patient.name}-{patient.label}", field_strength_tesla)
-    labels = (MYOCARDIUM_LABEL * truth.myocardium + CAVITY_LABEL * truth.cavity).astype(np.uint8)
     center_mm = np.array(image.TransformContinuousIndexToPhysicalPoint((*truth.lv_center.tolist(), 0.0)))
-    return LabelledSection(t1_map, _with_septum(labels, truth.insertion_points), center_mm, level)
+    return LabelledSection(t1_map, truth.labels, center_mm, level)
 
 
 def _map(image: sitk.Image, name: str, field_strength_tesla: float) -> T1Map:

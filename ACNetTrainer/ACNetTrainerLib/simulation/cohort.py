@@ -14,7 +14,6 @@ from tqdm import tqdm
 from ACNetLib.files import require_empty_folder
 from ACNetLib.image_files import write_image
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
 from ACNetLib.worker_pool import worker_pool
 
 from ..cases.library import TRUTH_TABLE_NAME, Case, masks_file, write_case_table, write_table
@@ -81,8 +80,7 @@ def _write_patient(
         image = map_image(section)
         file = f"images/{case}.nrrd"
         write_image(image, folder / file)
-        masks = MYOCARDIUM_LABEL * section.truth.myocardium + CAVITY_LABEL * section.truth.cavity
-        write_image(_image_like(image, masks.astype(np.uint8)), folder / masks_file(case))
+        write_image(_image_like(image, section.truth.labels), folder / masks_file(case))
         write_image(_image_like(image, _stored(section.truth.t1_ms)), folder / "truth" / f"{case}-t1.nrrd")
         cases.append(_case(section, case, file, image))
         rows.append(_truth_row(section, case, image))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ACNetLib.ventricle.labels import ventricle_labels
 from ACNetLib.ventricle.measures import SectionMeasures, measure_section, septal_arc
 
 from .anatomy import (
@@ -52,6 +53,10 @@ class SectionTruth:
     cavity: BoolArray
     insertion_points: NDArray[np.float64]
     t1_ms: FloatArray
+
+    @property
+    def labels(self) -> LabelArray:
+        return ventricle_labels(self.myocardium, self.cavity, self.insertion_points)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ def _moved(t1_map: T1Map, grid: SectionGrid, random: np.random.Generator) -> Map
 
 
 def _mirrored(t1_map: T1Map, grid: SectionGrid, _random: np.random.Generator) -> MapArray:
-    return np.ascontiguousarray(grid.crop(t1_map).t1_ms[:, ::-1])
+    """Upside down, since its septum too is turned to the left."""
+    return np.ascontiguousarray(grid.crop(t1_map).t1_ms[::-1])
 
 
 SHIFTS: dict[str, Shift] = {

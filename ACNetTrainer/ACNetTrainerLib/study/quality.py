@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from scipy.stats import binomtest
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
-from ACNetLib.ventricle.measures import septal_arc
 from ACNetLib.ventricle.quality import quality_marks
 from ACNetLib.worker_pool import worker_pool
 
@@ -55,10 +52,8 @@ def _marks(patient: Patient) -> dict[str, set[str]]:
 
 
 def _marked(section: SimulatedSection) -> set[str]:
-    truth, pixel_mm = section.truth, section.patient.scan.acquisition.pixel_mm
-    labels = (MYOCARDIUM_LABEL * truth.myocardium + CAVITY_LABEL * truth.cavity).astype(np.uint8)
-    labels[truth.myocardium & septal_arc(truth.cavity, truth.insertion_points)] = SEPTUM_LABEL
-    return set(quality_marks(section.t1_ms, labels, (pixel_mm, pixel_mm)))
+    pixel_mm = section.patient.scan.acquisition.pixel_mm
+    return set(quality_marks(section.t1_ms, section.truth.labels, (pixel_mm, pixel_mm)))
 
 
 def _shares(marks: list[set[str]]) -> dict[str, dict[str, float]]:

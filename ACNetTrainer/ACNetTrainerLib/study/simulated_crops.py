@@ -12,6 +12,7 @@ from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import septum_turn_degrees
 
 from ..simulation.cohort import placed_map
 from ..simulation.section import SimulatedSection
@@ -20,16 +21,17 @@ MapArray = NDArray[np.float32]
 
 
 def crop_around_truth(section: SimulatedSection, t1_ms: MapArray | None = None) -> MapArray:
-    """The section's map, or another map of its plane, around the true LV centre: (128, 128) in ms.
+    """The section's map, or another map of its plane, around the true LV centre, (128, 128) in ms.
 
-    Unlike a map from a file it is not checked: that it is a poor map may be the point.
+    Its septum lies to the left. Unlike a map from a file it is not checked: that it is a poor map may be the point.
     """
     patient = section.patient
     placed = placed_map(section.t1_ms if t1_ms is None else t1_ms, patient, section.level)
     center_mm = placed.TransformContinuousIndexToPhysicalPoint((*section.truth.lv_center.tolist(), 0.0))
     image = sitk.Cast(placed, sitk.sitkFloat32)
     t1_map = T1Map(image, f"{patient.name}-{section.level}", patient.field_strength_tesla, simulated=True)
-    return SectionGrid.around(t1_map, 0, center_mm).crop(t1_map).t1_ms
+    turn_degrees = septum_turn_degrees(section.truth.labels, t1_map) or 0.0
+    return SectionGrid.around(t1_map, 0, center_mm, turn_degrees).crop(t1_map).t1_ms
 
 
 def log_odds_dcm(model: Model, crops_ms: MapArray, device: DeviceChoice) -> NDArray[np.float64]:

@@ -67,7 +67,7 @@ def _studies(library: CaseLibrary, shift: Shift, seed: int) -> Studies:
     crops: dict[str, list[MapArray]] = {}
     for index, case in enumerate(library.cases):
         t1_map = library.t1_map(case)
-        grid = SectionGrid.around(t1_map, 0, case.center_mm)
+        grid = library.grid(case, t1_map)
         crops.setdefault(case.patient, []).append(shift(t1_map, grid, np.random.default_rng([seed, index])))
     return {patient: np.stack(slices) for patient, slices in crops.items()}
 

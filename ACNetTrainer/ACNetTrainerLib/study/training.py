@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ACNetLib.files import damage_named
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.t1map.section import SectionGrid, to_intensity
+from ACNetLib.t1map.section import to_intensity
 
 from ..cases.library import Case, CaseLibrary
 from ..cases.table import read_table
@@ -83,11 +83,11 @@ class PaperDataset(CaseDataset):
 
     def __getitem__(self, key: SampleKey) -> tuple[Tensor, ...]:
         _, index, _ = key
-        case, t1_map = self.cases[index], self._maps[index]
+        case, t1_map, grid = self.cases[index], self._maps[index], self._grids[index]
         if not isinstance(case, CopiedCase):
             return super().__getitem__(key)
         rng = np.random.default_rng(list(case.case.encode()))
-        grid = random_grid(SectionGrid.around(t1_map, 0, case.center_mm), COPY, rng)
+        grid = random_grid(grid, COPY, rng)
         t1_ms = vary_t1(grid.crop(t1_map).t1_ms, COPY, rng)
         return torch.from_numpy(to_intensity(t1_ms, self._intensity))[None], torch.tensor(int(case.is_dcm))
 

@@ -20,6 +20,7 @@ MOST_SD = 3.0
 
 
 def random_grid(grid: SectionGrid, augmentation: Augmentation, rng: np.random.Generator) -> SectionGrid:
+    """A mirrored one is upside down: its septum stays to the left, as at inference."""
     angle, shift_x, shift_y, scale = rng.uniform(-1, 1, 4)
     turned = grid.turned(
         angle * augmentation.rotation_degrees,
@@ -28,8 +29,8 @@ def random_grid(grid: SectionGrid, augmentation: Augmentation, rng: np.random.Ge
     )
     if rng.random() >= augmentation.mirror:
         return turned
-    x, y, z = turned.row_axis
-    return replace(turned, row_axis=(-x, -y, -z))
+    x, y, z = turned.column_axis
+    return replace(turned, column_axis=(-x, -y, -z))
 
 
 def vary_t1(t1_ms: NDArray[np.float32], augmentation: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -53,6 +53,7 @@ class CaseDataset:
     ) -> None:
         self.cases = tuple(cases)
         self._maps: list[T1Map] = [_read_section(library, case) for case in self.cases]
+        self._grids = [library.grid(case, t1_map) for case, t1_map in zip(self.cases, self._maps, strict=True)]
         self._masks = [library.masks(case) for case in self.cases] if with_walls else None
         self._intensity = intensity
         self._changes = changes
@@ -65,7 +66,7 @@ class CaseDataset:
     def as_inference_sees_them(self, every: int) -> CaseDataset:
         """One in so many of the cases, without augmentation and walls; their T1 maps are not read again."""
         other = copy.copy(self)
-        other.cases, other._maps = self.cases[::every], self._maps[::every]
+        other.cases, other._maps, other._grids = self.cases[::every], self._maps[::every], self._grids[::every]
         other._changes = other._masks = None
         return other
 
@@ -80,8 +81,7 @@ class CaseDataset:
 
     def __getitem__(self, key: SampleKey) -> tuple[Tensor, ...]:
         epoch, index, draw = key
-        case, t1_map = self.cases[index], self._maps[index]
-        grid = SectionGrid.around(t1_map, 0, case.center_mm)
+        case, t1_map, grid = self.cases[index], self._maps[index], self._grids[index]
         if self._changes is None:
             t1_ms = grid.crop(t1_map).t1_ms
         else:
