@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
-from ACNetTrainerLib.cases.maps import NewMap, at_point
+from ACNetTrainerLib.cases.maps import NewMap, at_point, nothing_found
 from conftest import SHORT_AXIS
 
 SPACING_MM = (1.4, 2.1, 8.0)
@@ -57,7 +57,7 @@ def made_up_map(seed: int, sections: int = 1, field_strength_tesla: float | None
 def new_map(seed: int, patient: str, label: str = "dcm", sections: int = 1) -> NewMap:
     """A made-up map whose ventricle is in its middle."""
     t1_map = made_up_map(seed, sections)
-    return NewMap(t1_map, label, patient, at_point(t1_map, t1_map.center))
+    return NewMap(t1_map, label, patient, at_point(t1_map, t1_map.center, nothing_found(t1_map)))
 
 
 def made_up_ring(section: int) -> sitk.Image:

@@ -155,10 +155,12 @@ def _spacing(row: _NamedRow) -> list[float]:
 def _located(row: _NamedRow, t1_map: T1Map, load_localizer: LoadLocalizer) -> Located:
     if row["segmentation"]:
         with errors_at(row.place("segmentation")):
-            return in_segmentation(t1_map, read_segmentation(row.table.path.parent / row["segmentation"]))
+            segmentation = read_segmentation(row.table.path.parent / row["segmentation"])
+            return in_segmentation(t1_map, segmentation, load_localizer().locate(t1_map))
     if any(row[field] for field in CENTER):
         with errors_at(row.place(CENTER[0])):
-            return at_point(t1_map, [row.number(field) for field in CENTER])
+            center_mm = [row.number(field) for field in CENTER]
+            return at_point(t1_map, center_mm, load_localizer().locate(t1_map))
     with errors_at(row.place("file")):
         return by_localizer(t1_map, load_localizer())
 

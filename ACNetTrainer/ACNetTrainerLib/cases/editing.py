@@ -28,7 +28,7 @@ from .library import (
     with_pixel_hash,
 )
 from .locking import locked, not_writable
-from .maps import NewMap, NewSection, Point, at_point, in_segmentation, new_sections, rounded_point
+from .maps import NewMap, NewSection, Point, at_point, in_segmentation, new_sections, nothing_found, rounded_point
 from .pseudonyms import SALT_NAME, Pseudonyms, create_pseudonyms, is_pseudonym, read_pseudonyms
 from .table import Row, Table, write_table
 
@@ -175,6 +175,7 @@ def _new_case(section: NewSection, patients: Collection[str], pseudonyms: Pseudo
         section.pixel_hash,
         new.scanner or new.t1_map.scanner,
         new.sequence,
+        section.turn_degrees,
     )
 
 
@@ -213,10 +214,11 @@ def _place(
 ) -> tuple[dict[str, str], sitk.Image | None]:
     """The cells of another centre, and a person's masks if there are any."""
     t1_map = read_section(folder / row.cells["file"])
+    found = nothing_found(t1_map)  # how the septum lies the table says already
     if segmentation is not None:
-        located = in_segmentation(t1_map, segmentation)
+        located = in_segmentation(t1_map, segmentation, found)
     elif center_mm is not None:
-        located = at_point(t1_map, center_mm)
+        located = at_point(t1_map, center_mm, found)
     else:
         return {}, None
     (ventricle,) = located.ventricles

@@ -126,12 +126,13 @@ class CaseLibrary:
     def grid(self, case: Case, t1_map: T1Map) -> SectionGrid:
         """What the network sees of the case's map: around its centre, with the septum to the left.
 
-        How the septum lies says the table, else the case's masks; where neither does, the slice is seen along the
-        anatomical axes. Raises ACNetError when the masks can't be read.
+        How that lies tell the case's masks, else the table; where neither does, the slice is seen along the anatomical
+        axes. Raises ACNetError when the masks can't be read.
         """
-        turn_degrees = case.turn_degrees
-        if turn_degrees is None and (masks := self.masks(case)) is not None:
-            turn_degrees = septum_turn_degrees(sitk.GetArrayViewFromImage(masks)[0], t1_map)
+        masks = self.masks(case)
+        labels = None if masks is None else sitk.GetArrayViewFromImage(masks)[0]
+        drawn_degrees = septum_turn_degrees(labels, t1_map)
+        turn_degrees = case.turn_degrees if drawn_degrees is None else drawn_degrees
         return SectionGrid.around(t1_map, 0, case.center_mm, turn_degrees or 0.0)
 
     def path(self, case: Case) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import Ventricle, ventricles_from_segmentation
+from ACNetLib.ventricle.labels import Ventricle, ventricles_at_point, ventricles_from_segmentation
 
 from .images import covered_field_strength, label_image, pixel_hash, section_image
 from .library import LABELS, is_label
@@ -72,19 +72,31 @@ class NewMap:
 
 @dataclass(frozen=True, eq=False)
 class NewSection:
-    """A section as the library will hold it. center_mm: LPS. masks: a person's labels, if there are any."""
+    """A section as the library will hold it. center_mm: LPS. turn_degrees: see `septum_turn_degrees`. masks: a person's
+    labels, if there are any."""
 
     of: NewMap
     image: sitk.Image
     pixel_hash: str
     center_mm: tuple[float, float, float]
+    turn_degrees: float
     field_strength_tesla: float
     masks: sitk.Image | None
 
 
-def at_point(t1_map: T1Map, center_mm: Point) -> Located:
-    """A person's point (LPS mm) on every section. Raises ACNetError when it lies outside of the map."""
-    located = tuple(Ventricle(section, t1_map.project(center_mm, section)) for section in range(t1_map.section_count))
+def nothing_found(t1_map: T1Map) -> list[Ventricle]:
+    """In place of what a localizer found."""
+    return [
+        Ventricle(section, t1_map.section_center(section), confidence=0.0) for section in range(t1_map.section_count)
+    ]
+
+
+def at_point(t1_map: T1Map, center_mm: Point, found: Sequence[Ventricle]) -> Located:
+    """A person's point (LPS mm) on every section. Raises ACNetError when it lies outside of the map.
+
+    found: what the localizer found on each section; it tells how the septum lies.
+    """
+    located = tuple(map(_without_labels, ventricles_at_point(t1_map, center_mm, found)))
     index = t1_map.image.TransformPhysicalPointToIndex(located[0].center_mm.tolist())
     if not all(0 <= position < size for position, size in zip(index[:2], t1_map.image.GetSize()[:2], strict=True)):
         point = ", ".join(f"{value:g}" for value in center_mm)
@@ -94,12 +106,12 @@ def at_point(t1_map: T1Map, center_mm: Point) -> Located:
     return Located(located, "given")
 
 
-def in_segmentation(t1_map: T1Map, segmentation: sitk.Image) -> Located:
-    """The sections that a person's segmentation reaches, see `ventricles_from_segmentation`."""
-    unknown = [
-        Ventricle(section, t1_map.section_center(section), confidence=0.0) for section in range(t1_map.section_count)
-    ]
-    return _found(t1_map, ventricles_from_segmentation(t1_map, segmentation, unknown), "segmentation")
+def in_segmentation(t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ventricle]) -> Located:
+    """The sections that a person's segmentation reaches, see `ventricles_from_segmentation`.
+
+    found: what the localizer found on each section; it tells how the septum lies, where that is not drawn.
+    """
+    return _found(t1_map, ventricles_from_segmentation(t1_map, segmentation, found), "segmentation")
 
 
 def by_localizer(t1_map: T1Map, localizer: Localizer) -> Located:
@@ -108,7 +120,7 @@ def by_localizer(t1_map: T1Map, localizer: Localizer) -> Located:
     Its labels are left behind: a library's masks are a person's.
     """
     found = tuple(
-        Ventricle(ventricle.section, ventricle.center_mm, ventricle.confidence)
+        _without_labels(ventricle)
         for ventricle in localizer.locate(t1_map)
         if ventricle.confidence >= localizer.confidence_threshold
     )
@@ -118,6 +130,10 @@ def by_localizer(t1_map: T1Map, localizer: Localizer) -> Located:
             "centre or a segmentation."
         )
     return _found(t1_map, found, "localizer")
+
+
+def _without_labels(ventricle: Ventricle) -> Ventricle:
+    return replace(ventricle, labels=None)
 
 
 def _found(t1_map: T1Map, ventricles: tuple[Ventricle, ...], center_source: str) -> Located:
@@ -139,6 +155,7 @@ def new_sections(new: NewMap) -> list[NewSection]:
                 image,
                 pixel_hash(new.t1_map.array[ventricle.section]),
                 rounded_point(ventricle.center_mm),
+                round(ventricle.turn_degrees, 1),
                 covered_field_strength(new.t1_map),
                 None if ventricle.labels is None else label_image(ventricle.labels, image),
             )

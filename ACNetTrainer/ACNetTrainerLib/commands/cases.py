@@ -183,9 +183,9 @@ def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
     from ..cases.maps import at_point, by_localizer, in_segmentation
 
     if options.segmentation:
-        return in_segmentation(t1_map, read_segmentation(options.segmentation))
+        return in_segmentation(t1_map, read_segmentation(options.segmentation), _load_localizer().locate(t1_map))
     if options.center:
-        return at_point(t1_map, options.center)
+        return at_point(t1_map, options.center, _load_localizer().locate(t1_map))
     return by_localizer(t1_map, _load_localizer())
 
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.networks.localizer import Localizer, LocalizerModel
-from ACNetLib.ventricle.labels import CAVITY_LABEL, LabelArray, Ventricle, is_myocardium, measure_ventricle
+from ACNetLib.ventricle.labels import (
+    CAVITY_LABEL,
+    LabelArray,
+    Ventricle,
+    is_myocardium,
+    measure_ventricle,
+    septum_turn_degrees,
+)
 
 from ..cases.library import CaseLibrary
 from .sections import (
@@ -57,6 +64,7 @@ def evaluate_localizer(model: LocalizerModel, libraries: Sequence[CaseLibrary], 
             "studies_answered_fraction": _answered(library, located, localizer.confidence_threshold),
             **_center_errors(located, localizer.confidence_threshold),
             "dice_median": _dice_of(located, average=np.median),
+            "septum_error_degrees": _septum_errors(located, localizer.confidence_threshold),
             "mean_position": _mean_position_errors(sections),
             "dice": {level: _dice_of(located, level) for level in dict.fromkeys(s.level for s in sections)},
             "measures": _measure_errors(located, localizer.confidence_threshold),
@@ -149,6 +157,17 @@ def _measure_errors(located: Sequence[Located], threshold: float) -> dict[str, d
         name: {"mean": round(float(np.nanmean(values)), 2), "sd": round(float(np.nanstd(values)), 2)}
         for name, values in differences.items()
     }
+
+
+def _septum_errors(located: Sequence[Located], threshold: float) -> dict[str, float]:
+    """By how much the slices are turned wrongly, where the localizer's septum is to turn them."""
+    errors = []
+    for one in located:
+        truth = septum_turn_degrees(one.section.labels, one.section.t1_map)
+        if one.ventricle.confidence >= threshold and truth is not None:
+            errors.append(abs((one.ventricle.turn_degrees - truth + 180) % 360 - 180))
+    median, p90, p99 = np.percentile(errors, [50, 90, 99]).round(1).tolist()
+    return {"median": median, "p90": p90, "p99": p99}
 
 
 def _odd_images(

@@ -53,9 +53,9 @@ class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
             from ACNetTrainerLib.cases.maps import NewMap, at_point, by_localizer, in_segmentation
 
             if center_mm is not None:
-                located = at_point(t1_map, center_mm)
+                located = at_point(t1_map, center_mm, self.load_localizer().locate(t1_map))
             elif segmentation is not None:
-                located = in_segmentation(t1_map, segmentation)
+                located = in_segmentation(t1_map, segmentation, self.load_localizer().locate(t1_map))
             else:
                 located = by_localizer(t1_map, self.load_localizer())
             return add_maps(library, [NewMap(t1_map, label, patient.strip(), located)])

@@ -18,7 +18,7 @@ from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
 from ACNetLib.ventricle.labels import Ventricle
 from ACNetTrainerLib.cases.editing import Edit, add_maps, create_case_library, edit_case
 from ACNetTrainerLib.cases.library import read_case_library
-from ACNetTrainerLib.cases.maps import at_point, by_localizer, in_segmentation
+from ACNetTrainerLib.cases.maps import at_point, by_localizer, in_segmentation, nothing_found
 from ACNetTrainerLib.training.dataset import CaseDataset
 from conftest import Finder
 from made_up_maps import content_of, made_up_map, made_up_ring, new_map
@@ -81,7 +81,7 @@ def test_the_field_strength_that_a_scanner_writes_becomes_the_models(library: Pa
 
 def test_a_segmentation_gives_the_centre_and_stays_beside_the_section_that_it_reaches(library: Path) -> None:
     new = new_map(1, "Jane", sections=2)
-    new = replace(new, located=in_segmentation(new.t1_map, made_up_ring(section=1)))
+    new = replace(new, located=in_segmentation(new.t1_map, made_up_ring(section=1), nothing_found(new.t1_map)))
     (case,) = add_maps(library, [new])
     assert case.center_source == "segmentation"
     assert case.center_mm == pytest.approx(
@@ -117,8 +117,9 @@ def test_a_map_without_patient_or_with_another_label_is_refused(library: Path) -
 
 
 def test_a_centre_outside_of_the_map_is_refused() -> None:
+    t1_map = made_up_map(1)
     with pytest.raises(ACNetError, match="map-1: the centre 500, 0, 0 lies outside of the map"):
-        at_point(made_up_map(1), (500.0, 0.0, 0.0))
+        at_point(t1_map, (500.0, 0.0, 0.0), nothing_found(t1_map))
 
 
 # Nothing names the patient

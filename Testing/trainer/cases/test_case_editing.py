@@ -13,7 +13,7 @@ from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL
 from ACNetTrainerLib.cases import editing as case_editing
 from ACNetTrainerLib.cases.editing import Edit, add_maps, create_case_library, edit_case, remove_cases
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
-from ACNetTrainerLib.cases.maps import in_segmentation
+from ACNetTrainerLib.cases.maps import in_segmentation, nothing_found
 from made_up_maps import content_of, made_up_map, made_up_ring, new_map
 
 
@@ -74,7 +74,9 @@ def test_a_table_that_another_program_holds_leaves_the_library_as_it_was(
 ) -> None:
     """On Windows a spreadsheet keeps its file from being replaced."""
     new = new_map(1, "Jane", sections=2)
-    (case,) = add_maps(library, [replace(new, located=in_segmentation(new.t1_map, made_up_ring(1)))])
+    (case,) = add_maps(
+        library, [replace(new, located=in_segmentation(new.t1_map, made_up_ring(1), nothing_found(new.t1_map)))]
+    )
     before = content_of(library)
 
     def refuse(*_: object) -> None:
@@ -154,7 +156,12 @@ def test_a_refused_library_is_put_right_by_editing_or_removing(library: Path) ->
 def test_removed_cases_take_their_files_along_and_no_others(library: Path, tmp_path: Path) -> None:
     new = new_map(1, "Jane", sections=2)
     first, second = add_maps(
-        library, [replace(new, located=in_segmentation(new.t1_map, made_up_ring(0) + made_up_ring(1)))]
+        library,
+        [
+            replace(
+                new, located=in_segmentation(new.t1_map, made_up_ring(0) + made_up_ring(1), nothing_found(new.t1_map))
+            )
+        ],
     )
     someones = tmp_path / "someones.nrrd"
     someones.write_bytes(b"precious")
