@@ -15,9 +15,8 @@ from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
-from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL
+from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL, is_myocardium
 from ACNetTrainerLib.cases.library import LABELS, CaseLibrary, masks_file
 from ACNetTrainerLib.evaluation.attention import FixedMask, judge_attention
 from ACNetTrainerLib.evaluation.attention_regions import REGIONS, regions_of
@@ -54,9 +53,9 @@ def test_a_mask_around_the_usual_place_of_the_wall_is_enriched_there(
 ) -> None:
     walls = []
     for case in simulated_library.cases:
-        grid = SectionGrid.around(read_t1_map(simulated_library.path(case)), 0, case.center_mm)
+        grid = simulated_library.grid(case, read_t1_map(simulated_library.path(case)))
         masks = sitk.ReadImage(str(simulated_library.folder / masks_file(case.case)))
-        walls.append(grid.sample(masks) == MYOCARDIUM_LABEL)
+        walls.append(is_myocardium(grid.sample(masks)))
     usual = np.mean(walls, axis=0).reshape(32, 4, 32, 4).mean(axis=(1, 3))
     result = judged(with_mask(an_untrained_network, torch.from_numpy(usual).float()), simulated_library)
     for label in LABELS:
