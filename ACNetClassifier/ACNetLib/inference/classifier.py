@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ACNetLib.errors import ACNetError, VentricleNotFound
+from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import SHOWN_MAP, attention_maps, enlarged, to_bands
 from ACNetLib.inference.device import DeviceChoice, infer
 from ACNetLib.inference.evidence import evidence_maps
 from ACNetLib.inference.pooling import Pooling, pool, pooling_of, t1_factor
 from ACNetLib.inference.probability import check_prevalence, sigmoid, verdict
-from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, CenterSource, MapRecord, SectionRecord
+from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, MapRecord, SectionRecord
 from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.inference.settings import Progress, Settings, unwatched
+from ACNetLib.inference.ventricle_choice import Localizer, choose_ventricles
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNetOutput
 from ACNetLib.reference.t1 import ReferenceT1
-from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_native_blood
 from ACNetLib.t1map.field_strength import nominal_field_strength, require_field_strength
 from ACNetLib.t1map.section import Crop, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import (
-    CAVITY_LABEL,
-    Point,
-    Ventricle,
-    agreeing_ventricles,
-    is_myocardium,
-    measure_ventricle,
-    ventricles_at_point,
-    ventricles_from_segmentation,
-)
+from ACNetLib.ventricle.labels import Point, Ventricle, is_myocardium, measure_ventricle, ventricles_at_point
 from ACNetLib.ventricle.quality import quality_marks
 
 FloatArray = NDArray[np.float64]
@@ -45,8 +36,6 @@ LARGEST_OUTSIDE_FRACTION = 0.5
 """A crop of which more than half lies outside the map shows no whole ventricle."""
 WARN_OUTSIDE_FRACTION = 0.1
 MOVED_BY_HAND = "the crop was moved by hand"
-FARTHEST_FROM_HEART_MM = 30.0
-"""A centre given by hand that lies farther from the ventricle that was found is not in it."""
 
 
 # How the slices are turned and moved to see how much the probability depends on it: degrees, and mm along both axes.
@@ -57,18 +46,6 @@ _CHANGES = (
     (_TURN, (-_SHIFT, 0.0)),
     (-_TURN, (0.0, -_SHIFT)),
 )
-
-
-class Localizer(Protocol):
-    """Finds the left ventricle on every slice of a map: ACNetLib.networks.localizer.Localizer, or a test's own."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def confidence_threshold(self) -> float: ...
-
-    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,18 +89,15 @@ class Classifier:
         check_prevalence(prevalence)
         field_mismatch = self._check_field_strength(t1_map, reference, settings.allow_field_mismatch)
         seen = t1_map.scaled(t1_factor(self._card, reference))
-        chosen = _chosen_sections(t1_map, settings.sections)
         progress("ventricle", 0.0)
-        ventricles, source, doubts = self._ventricles(seen, settings, chosen)
-        if source != "point":  # around a given point the cavity is only what the localizer guesses
-            _check_blood(seen, ventricles)
+        chosen = choose_ventricles(self._localizer, seen, settings)
         pooling = pooling_of(self._card, prevalence, reference)
-        judged = self._judge(t1_map, seen, ventricles, pooling, progress)
+        judged = self._judge(t1_map, seen, chosen.ventricles, pooling, progress)
         inside = np.zeros(t1_map.array.shape, bool)
         attention = {name: np.zeros(inside.shape, np.float32) for name in judged[0].attention}
         evidence = np.zeros(inside.shape, np.float32)
         labels = np.zeros(inside.shape, np.uint8)
-        for ventricle, each in zip(ventricles, judged, strict=True):
+        for ventricle, each in zip(chosen.ventricles, judged, strict=True):
             inside[ventricle.section] = each.inside
             evidence[ventricle.section] = each.evidence
             for name, values in each.attention.items():
@@ -136,7 +110,7 @@ class Classifier:
             field_strength_tesla=t1_map.field_strength_tesla,
             scanner=t1_map.scanner,
             simulated=t1_map.simulated,
-            center_source=source,
+            center_source=chosen.source,
             field_mismatch=field_mismatch,
             sections=tuple(each.record for each in judged),
             warnings=(
@@ -144,7 +118,7 @@ class Classifier:
                 *self._field_warnings(t1_map, field_mismatch),
                 *self._reference_warnings(reference),
                 *self._device_warnings(),
-                *doubts,
+                *chosen.doubts,
             ),
         )
         bands = {name: self._bands(name, values, inside) for name, values in attention.items()}
@@ -243,59 +217,6 @@ class Classifier:
             return []
         return [f"The processor went on in place of {self._chosen_device.device}, whose memory was full."]
 
-    def _ventricles(
-        self, t1_map: T1Map, settings: Settings, chosen: Sequence[int]
-    ) -> tuple[tuple[Ventricle, ...], CenterSource, list[str]]:
-        """The ventricles to classify, where they come from, and what is to be said of the choice."""
-        found, center_mm = self._localizer.locate(t1_map, chosen), settings.center_mm
-        if settings.segmentation is not None:
-            drawn_by_person = ventricles_from_segmentation(t1_map, settings.segmentation, found)
-            reached = {each.section: each for each in drawn_by_person}
-            drawn = tuple(reached[section] for section in chosen if section in reached)
-            if not drawn:
-                raise ACNetError(
-                    f"segmentation: it reaches the slices {_listed(reached)} of {t1_map.name}; expected one of those "
-                    f"to classify, {_listed(chosen)}."
-                )
-            left_out = [section for section in chosen if section not in reached]
-            return drawn, "segmentation", [f"Slice {n} was left out: it is not segmented." for n in left_out]
-        if center_mm is not None:
-            return ventricles_at_point(t1_map, center_mm, found), "point", self._doubts_of(center_mm, found, t1_map)
-        threshold = self._localizer.confidence_threshold
-        confident = tuple(ventricle for ventricle in found if ventricle.confidence >= threshold)
-        if not confident:
-            best = max(ventricle.confidence for ventricle in found)
-            raise VentricleNotFound(
-                f"{t1_map.name}: the left ventricle was not found on any slice (highest confidence {best:.2f}, "
-                f"expected {threshold:.2f} or more).",
-                cli="Give its centre: --center=L,P,S.",
-                panel="centre",
-            )
-        doubts = [
-            f"Slice {ventricle.section} was left out: the left ventricle was not found on it (confidence "
-            f"{ventricle.confidence:.2f}, expected {threshold:.2f}); give its centre to have it classified."
-            for ventricle in found
-            if ventricle.confidence < threshold
-        ]
-        agreeing, odd_ones_mm = agreeing_ventricles(confident, t1_map)
-        doubts += [
-            f"Slice {section} was left out: its ventricle lies {distance_mm:.0f} mm from that of the other slices."
-            for section, distance_mm in odd_ones_mm.items()
-        ]
-        return agreeing, "localizer", doubts
-
-    def _doubts_of(self, center_mm: Point, found: Sequence[Ventricle], t1_map: T1Map) -> list[str]:
-        """A sentence about a person's centre where the localizer sees no heart, if that is on any slice."""
-        without_heart = [
-            each.section
-            for each in found
-            if each.confidence < self._localizer.confidence_threshold
-            or np.linalg.norm(each.center_mm - t1_map.project(center_mm, each.section)) > FARTHEST_FROM_HEART_MM
-        ]
-        sections = _listed(without_heart)
-        sentence = f"The localizer sees no heart at the given centre on slice {sections}: does it lie in the ventricle?"
-        return [sentence] if without_heart else []
-
     def _judge(
         self,
         t1_map: T1Map,
@@ -393,33 +314,6 @@ def _probability(network_log_odds: float, pooling: Pooling) -> dict[str, Any]:
         "probability_dcm": probability,
         "verdict": verdict(probability, pooling.uncertain_range),
     }
-
-
-def _chosen_sections(t1_map: T1Map, sections: Collection[int] | None) -> list[int]:
-    """The sections to classify, in order. Raises ACNetError for one that the map does not have, and for none."""
-    if sections is None:
-        return list(range(t1_map.section_count))
-    unknown = sorted(set(sections) - set(range(t1_map.section_count)))
-    if unknown or not sections:
-        raise ACNetError(
-            f"{t1_map.name}: found {_listed(unknown) or 'none'} among the slices to classify; expected some of "
-            f"0 to {t1_map.section_count - 1}."
-        )
-    return sorted(set(sections))
-
-
-def _check_blood(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
-    """Raises ACNetError when the ventricles are filled with blood after contrast, unless a person insisted on it."""
-    if POST_CONTRAST_WARNING in seen.warnings:
-        return
-    t1_ms = seen.array
-    cavities = [t1_ms[each.section][each.labels == CAVITY_LABEL] for each in ventricles if each.labels is not None]
-    if cavities:
-        check_native_blood(np.concatenate(cavities), seen.name)
-
-
-def _listed(sections: Collection[int]) -> str:
-    return ", ".join(map(str, sorted(sections)))
 
 
 def _section_warnings(crop: Crop, t1_map: T1Map, ventricle: Ventricle) -> tuple[str, ...]:
