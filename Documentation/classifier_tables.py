@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ACNetTrainerLib.evaluation.true_measures import CROSS_FITTED
+from ACNetTrainerLib.evaluation.wording import estimate_text, percent_text
 from ACNetTrainerLib.study import other_diseases, robustness
-from table_cells import FIELDS, PLACES, Record, estimate, markdown, results, share
+from table_cells import FIELDS, PLACES, Record, markdown, results, share
 
 
 def classifiers() -> list[Record]:
@@ -26,24 +27,27 @@ def models() -> str:
     columns = at_home_and_abroad()
     records = [record for _, record in columns]
     rows: list[tuple[str, Callable[[Record], str]]] = [
-        ("AUROC of ACNet, cut around the true centre", lambda r: estimate(r["auroc"])),
-        ("AUROC of ACNet, cut where the localizer finds the heart", lambda r: estimate(r["with_localizer"]["auroc"])),
+        ("AUROC of ACNet, cut around the true centre", lambda r: estimate_text(r["auroc"])),
+        (
+            "AUROC of ACNet, cut where the localizer finds the heart",
+            lambda r: estimate_text(r["with_localizer"]["auroc"]),
+        ),
         (
             "AUROC of a logistic regression on the *true* septal T1, cavity area and wall thickness, fitted to "
             + records[0]["true_measures"].get("regression_fitted_to", CROSS_FITTED),
-            lambda r: estimate(r["true_measures"]["auroc_logistic_regression"]),
+            lambda r: estimate_text(r["true_measures"]["auroc_logistic_regression"]),
         ),
-        ("ACNet less regression", lambda r: estimate(r["true_measures"]["auroc_model_minus_regression"])),
-        ("sensitivity for DCM (recall_dcm), two-way", lambda r: estimate(r["recall_dcm"])),
-        ("specificity for DCM (recall_normal), two-way", lambda r: estimate(r["recall_normal"])),
-        ("balanced accuracy, two-way", lambda r: estimate(r["balanced_accuracy"])),
+        ("ACNet less regression", lambda r: estimate_text(r["true_measures"]["auroc_model_minus_regression"])),
+        ("sensitivity for DCM (recall_dcm), two-way", lambda r: estimate_text(r["recall_dcm"])),
+        ("specificity for DCM (recall_normal), two-way", lambda r: estimate_text(r["recall_normal"])),
+        ("balanced accuracy, two-way", lambda r: estimate_text(r["balanced_accuracy"])),
         (
             "AUROC among patients matched for cavity area (does it use T1?)",
-            lambda r: estimate(r["true_measures"]["size_matched"]["auroc"]),
+            lambda r: estimate_text(r["true_measures"]["size_matched"]["auroc"]),
         ),
         (
             "AUROC among patients matched for septal T1 (does it use the shape?)",
-            lambda r: estimate(r["true_measures"]["t1_matched"]["auroc"]),
+            lambda r: estimate_text(r["true_measures"]["t1_matched"]["auroc"]),
         ),
     ]
     return markdown(["", *(name for name, _ in columns)], [[name, *map(value, records)] for name, value in rows])
@@ -159,8 +163,7 @@ def outside() -> str:
     records = [results(f"outside-{field}") for field in FIELDS]
 
     def row(name: str, shares: Sequence[Record]) -> list[str]:
-        told = ("{value:.0f} ({low:.0f} to {high:.0f})", ("value", "low", "high"))
-        return [name, *(told[0].format(**{key: 100 * share[key] for key in told[1]}) for share in shares)]
+        return [name, *map(percent_text, shares)]
 
     held_back = [record["false_alarms_held_back"] for record in records]
     rows = [row("normal and DCM, held back by the training", held_back)]

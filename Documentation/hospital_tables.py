@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ACNetLib.triage.rows import ANSWER_WORDS, ANSWERS
-from table_cells import FIELDS, PLACES, Record, estimate, markdown, results
+from ACNetTrainerLib.evaluation.wording import estimate_text
+from table_cells import FIELDS, PLACES, Record, markdown, results
 
 
 def reading() -> str:
@@ -49,8 +50,8 @@ def retraining() -> str:
         [
             f"{slices} ({found['training']['normal']} normal), {number}, {found['scanner_factor']:.3f}",
             name,
-            *(estimate(found[way][measure]) for way in ways),
-            estimate(found["AUROC, fine-tuned less shipped as it is"]) if measure == "auroc" else "",
+            *(estimate_text(found[way][measure]) for way in ways),
+            estimate_text(found["AUROC, fine-tuned less shipped as it is"]) if measure == "auroc" else "",
         ]
         for slices, of_size in results("retraining")["slices"].items()
         for number, found in of_size.items()
@@ -64,7 +65,7 @@ def training_choices() -> str:
     """What choices of the classifier's training gain in a small one."""
     choices = results("training-choices-3T")["choices"]
     places = ("at home", "at home, T1 6 % too long", "abroad", "abroad, T1 6 % too long")
-    rows = [[name, *(estimate(found[place]["auroc"]) for place in places)] for name, found in choices.items()]
+    rows = [[name, *(estimate_text(found[place]["auroc"]) for place in places)] for name, found in choices.items()]
     return markdown(["AUROC over patients", *places], rows)
 
 

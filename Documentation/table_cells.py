@@ -24,10 +24,6 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def estimate(values: Record) -> str:
-    return f"{values['value']:.3f} ({values['low']:.3f} to {values['high']:.3f})"
-
-
 def mm(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} mm"
 
