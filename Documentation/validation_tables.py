@@ -5,17 +5,15 @@ A value that misses what is wanted is bold; "-" has not been measured.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 from ACNetLib.models import attention_measures as wanted
 from ACNetTrainerLib.study.other_diseases import GROUP_NAMES, Group
+from table_cells import RESULTS, Record, markdown, results
 
-RESULTS = Path(__file__).parent / "results"
 COLUMNS = [(field, suffix) for field in ("1.5T", "3T") for suffix in ("", "-abroad")]
 HEAD = ["simulated patients", "wanted", "1.5 T, home", "1.5 T, abroad", "3 T, home", "3 T, abroad"]
 SHIFT_NAMES = {
@@ -30,19 +28,12 @@ SHIFT_NAMES = {
 GROSS = ("no_heart", "another_organ", "contrast", "sequence")
 MARK_NAMES = {"septum": "small septum", "scatter": "scatter", "blur": "blur", "off_resonance": "off resonance"}
 
-Record = dict[str, Any]
 Get = Callable[[Record], Any]
 Met = Callable[[float], bool]
 
 
 def found(name: str) -> Record | None:
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return results(name) if (RESULTS / f"{name}.json").is_file() else None
 
 
 def cell(record: Record | None, get: Get, digits: int, met: Met | None = None) -> str:

@@ -18,7 +18,7 @@ import pytest
 from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.probability import log_odds_of, verdict
 from ACNetLib.t1map.section import SectionGrid
-from ACNetLib.t1map.t1_map import T1Map, t1_map_from_array
+from ACNetLib.t1map.t1_map import Geometry, T1Map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 from ACNetLib.ventricle.measures import SectionMeasures
 
@@ -69,7 +69,10 @@ def an_oblique_t1_map() -> T1Map:
     heart = np.hypot(rows - 80, columns - 60) < 20
     t1_ms = np.where(heart, 1600.0, 900.0) + np.random.default_rng(1).normal(0.0, 30.0, (2, 150, 170))
     return t1_map_from_array(
-        t1_ms, (1.4, 1.6, 8.0), (-80.5, 35.25, 410.125), SHORT_AXIS, name="short axis", field_strength_tesla=1.5
+        t1_ms,
+        Geometry((1.4, 1.6, 8.0), (-80.5, 35.25, 410.125), SHORT_AXIS),
+        name="short axis",
+        field_strength_tesla=1.5,
     )
 
 

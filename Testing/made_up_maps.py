@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, Geometry, T1Map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
 from ACNetTrainerLib.cases.maps import NewMap, at_point, nothing_found
 from conftest import SHORT_AXIS
@@ -50,7 +50,10 @@ def made_up_map(seed: int, sections: int = 1, field_strength_tesla: float | None
     """Oblique, anisotropic, 40 x 30 pixels; every seed gives other pixels."""
     t1_ms = np.random.default_rng(seed).integers(200, 1900, (sections, 40, 30))
     return t1_map_from_array(
-        t1_ms, SPACING_MM, ORIGIN_MM, SHORT_AXIS, name=f"map-{seed}", field_strength_tesla=field_strength_tesla
+        t1_ms,
+        Geometry(SPACING_MM, ORIGIN_MM, SHORT_AXIS),
+        name=f"map-{seed}",
+        field_strength_tesla=field_strength_tesla,
     )
 
 

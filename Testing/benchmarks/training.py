@@ -148,15 +148,14 @@ def cases_of_noise(folder: Path, slices: int) -> tuple[Any, ...]:
     import numpy as np
     import SimpleITK as sitk
 
-    t1_map_from_array = of_either_build("t1_map_from_array", "ACNetLib.t1map.t1_map", "ACNetLib.t1map")
     case = of_either_build("Case", "ACNetTrainerLib.cases.library", "ACNetTrainerLib.cases")
     rng = np.random.default_rng(1)
     t1_ms = 1000 + 100 * rng.standard_normal((1, *MAP_SIZE))
-    t1_map = t1_map_from_array(
-        t1_ms, (1.4, 1.4, 8.0), (0.0, 0.0, 0.0), np.eye(3), field_strength_tesla=1.5, name="noise"
-    )
-    sitk.WriteImage(t1_map.image, str(folder / "noise.nrrd"))
-    left, posterior, superior = t1_map.center.tolist()
+    image = sitk.GetImageFromArray(t1_ms.astype(np.float32))
+    image.SetSpacing((1.4, 1.4, 8.0))
+    sitk.WriteImage(image, str(folder / "noise.nrrd"))
+    middle = [(size - 1) / 2 for size in image.GetSize()]
+    left, posterior, superior = image.TransformContinuousIndexToPhysicalPoint(middle)
     return tuple(
         case(
             f"c{i}", f"p{i // 3}", "noise.nrrd", ("normal", "dcm")[i // 3 % 2], left, posterior, superior, 1.5, "noise"

@@ -9,8 +9,6 @@ from repository import REPOSITORY
 
 MOST = 5
 LIBRARIES = ("ACNetClassifier/ACNetLib", "ACNetTrainer/ACNetTrainerLib")
-STILL = {"t1_map.t1_map_from_array", "reading_list.update_reading_list"}
-"""Have more: give them fewer, and strike them out here."""
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -39,4 +37,4 @@ def test_no_public_function_takes_more_than_five_parameters() -> None:
     }
     assert parameters(ast.parse("def f(a, /, b, *, c): ...").body[0]) == ["a", "b", "c"]  # type: ignore[arg-type]
     assert len(found) > 500
-    assert {name for name, names in found.items() if len(names) > MOST} == STILL
+    assert not {name for name, names in found.items() if len(names) > MOST}

@@ -79,7 +79,7 @@ def _triage(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
     from ACNetLib.reference.t1 import parse_reference
     from ACNetLib.triage.answer import Choices
-    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, update_reading_list
+    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, ReadingList
     from ACNetLib.triage.workers import cluster_workers, local_workers
 
     folder, output = options.folder.resolve(), options.output.resolve()
@@ -102,10 +102,11 @@ def _triage(options: argparse.Namespace) -> None:
     else:
         on_gpu = choose_device(options.device).device != "cpu"
         workers = local_workers(1 if on_gpu else options.processes)
+    reading_list = ReadingList(folder, output, options.identify)
     as_json = options.progress == "json"
     while True:
         report = _print_event if as_json else _Progress()
-        rows = update_reading_list(folder, output, choices, options.identify, workers, report)
+        rows = reading_list.update(choices, workers, report)
         if not as_json:
             print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
         if options.stow is not None:

@@ -2,84 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from ACNetLib.errors import ACNetError, VentricleNotFound
-from ACNetLib.inference.attention import SHOWN_MAP, attention_maps, enlarged, to_bands
-from ACNetLib.inference.device import DeviceChoice, infer
-from ACNetLib.inference.evidence import evidence_maps
-from ACNetLib.inference.pooling import Pooling, pool, pooling_of, t1_factor
-from ACNetLib.inference.probability import check_prevalence, sigmoid, verdict
-from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, CenterSource, MapRecord, SectionRecord
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.pooling import pool, pooling_of, t1_factor
+from ACNetLib.inference.probability import check_prevalence
+from ACNetLib.inference.record import MapRecord
 from ACNetLib.inference.result import MapImages, StudyResult
+from ACNetLib.inference.sections import SectionClassifier
 from ACNetLib.inference.settings import Progress, Settings, unwatched
+from ACNetLib.inference.ventricle_choice import Localizer, choose_ventricles
 from ACNetLib.models.model import Model
-from ACNetLib.networks.acnet import ACNetOutput
 from ACNetLib.reference.t1 import ReferenceT1
-from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_native_blood
 from ACNetLib.t1map.field_strength import nominal_field_strength, require_field_strength
-from ACNetLib.t1map.section import Crop, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import (
-    CAVITY_LABEL,
-    Point,
-    Ventricle,
-    agreeing_ventricles,
-    is_myocardium,
-    measure_ventricle,
-    ventricles_at_point,
-    ventricles_from_segmentation,
-)
-from ACNetLib.ventricle.quality import quality_marks
+from ACNetLib.ventricle.labels import Point, Ventricle, ventricles_at_point
 
-FloatArray = NDArray[np.float64]
-MapArray = NDArray[np.float32]
-
-LARGEST_OUTSIDE_FRACTION = 0.5
-"""A crop of which more than half lies outside the map shows no whole ventricle."""
-WARN_OUTSIDE_FRACTION = 0.1
 MOVED_BY_HAND = "the crop was moved by hand"
-FARTHEST_FROM_HEART_MM = 30.0
-"""A centre given by hand that lies farther from the ventricle that was found is not in it."""
-
-
-# How the slices are turned and moved to see how much the probability depends on it: degrees, and mm along both axes.
-_SHIFT, _TURN = RANGE_SHIFT_MM, RANGE_TURN_DEGREES
-_CHANGES = (
-    (_TURN, (_SHIFT, 0.0)),
-    (-_TURN, (0.0, _SHIFT)),
-    (_TURN, (-_SHIFT, 0.0)),
-    (-_TURN, (0.0, -_SHIFT)),
-)
-
-
-class Localizer(Protocol):
-    """Finds the left ventricle on every slice of a map: ACNetLib.networks.localizer.Localizer, or a test's own."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def confidence_threshold(self) -> float: ...
-
-    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]: ...
-
-
-@dataclass(frozen=True, eq=False)
-class _Judged:
-    """One section's record, its attention maps and its evidence (rows, columns) on the T1 map's pixels, and which of
-    these it covers."""
-
-    record: SectionRecord
-    attention: dict[str, MapArray]
-    evidence: MapArray
-    inside: NDArray[np.bool_]
 
 
 class Classifier:
@@ -91,12 +31,12 @@ class Classifier:
     def __init__(self, model: Model, localizer: Localizer, device: DeviceChoice) -> None:
         if not model.card.attention_thresholds:
             raise ACNetError(f"model {model.card.name}: it has no attention; expected one with an attention module.")
-        self._network = model.network.eval()
         score = getattr(model.network, "outside_score", None)
         self._outside_limits: tuple[float, ...] = () if score is None else tuple(score.limits.tolist())
         self._card = model.card.without_patients()
         self._localizer = localizer
-        self._chosen_device = self._device = device
+        self._chosen_device = device
+        self._sections = SectionClassifier(model, device)
 
     def classify(self, t1_map: T1Map, settings: Settings | None = None, progress: Progress = unwatched) -> StudyResult:
         """Classify every section, or the chosen ones, on which the left ventricle is known.
@@ -112,53 +52,39 @@ class Classifier:
         check_prevalence(prevalence)
         field_mismatch = self._check_field_strength(t1_map, reference, settings.allow_field_mismatch)
         seen = t1_map.scaled(t1_factor(self._card, reference))
-        chosen = _chosen_sections(t1_map, settings.sections)
         progress("ventricle", 0.0)
-        ventricles, source, doubts = self._ventricles(seen, settings, chosen)
-        if source != "point":  # around a given point the cavity is only what the localizer guesses
-            _check_blood(seen, ventricles)
+        chosen = choose_ventricles(self._localizer, seen, settings)
         pooling = pooling_of(self._card, prevalence, reference)
-        judged = self._judge(t1_map, seen, ventricles, pooling, progress)
-        inside = np.zeros(t1_map.array.shape, bool)
-        attention = {name: np.zeros(inside.shape, np.float32) for name in judged[0].attention}
-        evidence = np.zeros(inside.shape, np.float32)
-        labels = np.zeros(inside.shape, np.uint8)
-        for ventricle, each in zip(ventricles, judged, strict=True):
-            inside[ventricle.section] = each.inside
-            evidence[ventricle.section] = each.evidence
-            for name, values in each.attention.items():
-                attention[name][ventricle.section] = values
-            if ventricle.labels is not None:
-                labels[ventricle.section] = ventricle.labels
+        classified = self._sections.classify(t1_map, seen, chosen.ventricles, pooling, progress)
+        images = MapImages.of_slices(t1_map, {each.record.section: each.images for each in classified})
         of_map = MapRecord(
             name=t1_map.name,
             section_count=t1_map.section_count,
             field_strength_tesla=t1_map.field_strength_tesla,
             scanner=t1_map.scanner,
             simulated=t1_map.simulated,
-            center_source=source,
+            center_source=chosen.source,
             field_mismatch=field_mismatch,
-            sections=tuple(each.record for each in judged),
+            sections=tuple(each.record for each in classified),
             warnings=(
                 *t1_map.warnings,
                 *self._field_warnings(t1_map, field_mismatch),
                 *self._reference_warnings(reference),
                 *self._device_warnings(),
-                *doubts,
+                *chosen.doubts,
             ),
         )
-        bands = {name: self._bands(name, values, inside) for name, values in attention.items()}
         return StudyResult(
             maps=(of_map,),
-            **vars(pool([each.record.network_log_odds for each in judged], pooling)),
+            **vars(pool([each.record.network_log_odds for each in classified], pooling)),
             prevalence_dcm=prevalence,
             reference=reference,
             model=self._card,
             localizer=self._localizer.name,
-            device=self._device,
+            device=self._sections.device,
             outside_limits=self._outside_limits,
             exam_warnings=(),
-            images=(MapImages(t1_map, attention, bands, evidence, labels),),
+            images=(images,),
         ).pooled()
 
     def move_section(
@@ -185,30 +111,14 @@ class Classifier:
         if not known.has_wall:
             (known,) = self._localizer.locate(seen, [section])
         (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
-        labels = np.zeros_like(images.ventricle[section]) if ventricle.labels is None else ventricle.labels
         pooling = pooling_of(self._card, result.prevalence_dcm, result.reference)
-        (judged,) = self._judge(t1_map, seen, [ventricle], pooling, progress)
-        left_out, warnings = moved_slice.section.left_out, (*judged.record.warnings, MOVED_BY_HAND)
-        moved = replace(judged.record, left_out=left_out, warnings=warnings)
+        (anew,) = self._sections.classify(t1_map, seen, [ventricle], pooling, progress)
+        left_out, warnings = moved_slice.section.left_out, (*anew.record.warnings, MOVED_BY_HAND)
+        moved = replace(anew.record, left_out=left_out, warnings=warnings)
         sections = [moved if each is moved_slice.section else each for each in moved_slice.of_map.sections]
-
-        def with_plane(volume: NDArray, plane: NDArray) -> NDArray:
-            volume = volume.copy()
-            volume[section] = plane
-            return volume
-
         maps, every = list(result.maps), list(result.images)
         maps[moved_slice.map_index] = replace(moved_slice.of_map, sections=tuple(sections))
-        every[moved_slice.map_index] = replace(
-            images,
-            attention={name: with_plane(values, judged.attention[name]) for name, values in images.attention.items()},
-            bands={
-                name: with_plane(values, self._bands(name, judged.attention[name], judged.inside))
-                for name, values in images.bands.items()
-            },
-            evidence=with_plane(images.evidence, judged.evidence),
-            ventricle=with_plane(images.ventricle, labels),
-        )
+        every[moved_slice.map_index] = images.with_slices({section: anew.images})
         return replace(result, maps=tuple(maps), images=tuple(every)).pooled()
 
     def _check_field_strength(self, t1_map: T1Map, reference: ReferenceT1 | None, allow_mismatch: bool) -> bool:
@@ -239,212 +149,6 @@ class Classifier:
         return [f"The model {self._card.name} does not know its own normal T1, so the networks saw T1 as it is."]
 
     def _device_warnings(self) -> list[str]:
-        if self._device == self._chosen_device:
+        if self._sections.device == self._chosen_device:
             return []
         return [f"The processor went on in place of {self._chosen_device.device}, whose memory was full."]
-
-    def _ventricles(
-        self, t1_map: T1Map, settings: Settings, chosen: Sequence[int]
-    ) -> tuple[tuple[Ventricle, ...], CenterSource, list[str]]:
-        """The ventricles to classify, where they come from, and what is to be said of the choice."""
-        found, center_mm = self._localizer.locate(t1_map, chosen), settings.center_mm
-        if settings.segmentation is not None:
-            drawn_by_person = ventricles_from_segmentation(t1_map, settings.segmentation, found)
-            reached = {each.section: each for each in drawn_by_person}
-            drawn = tuple(reached[section] for section in chosen if section in reached)
-            if not drawn:
-                raise ACNetError(
-                    f"segmentation: it reaches the slices {_listed(reached)} of {t1_map.name}; expected one of those "
-                    f"to classify, {_listed(chosen)}."
-                )
-            left_out = [section for section in chosen if section not in reached]
-            return drawn, "segmentation", [f"Slice {n} was left out: it is not segmented." for n in left_out]
-        if center_mm is not None:
-            return ventricles_at_point(t1_map, center_mm, found), "point", self._doubts_of(center_mm, found, t1_map)
-        threshold = self._localizer.confidence_threshold
-        confident = tuple(ventricle for ventricle in found if ventricle.confidence >= threshold)
-        if not confident:
-            best = max(ventricle.confidence for ventricle in found)
-            raise VentricleNotFound(
-                f"{t1_map.name}: the left ventricle was not found on any slice (highest confidence {best:.2f}, "
-                f"expected {threshold:.2f} or more).",
-                cli="Give its centre: --center=L,P,S.",
-                panel="centre",
-            )
-        doubts = [
-            f"Slice {ventricle.section} was left out: the left ventricle was not found on it (confidence "
-            f"{ventricle.confidence:.2f}, expected {threshold:.2f}); give its centre to have it classified."
-            for ventricle in found
-            if ventricle.confidence < threshold
-        ]
-        agreeing, odd_ones_mm = agreeing_ventricles(confident, t1_map)
-        doubts += [
-            f"Slice {section} was left out: its ventricle lies {distance_mm:.0f} mm from that of the other slices."
-            for section, distance_mm in odd_ones_mm.items()
-        ]
-        return agreeing, "localizer", doubts
-
-    def _doubts_of(self, center_mm: Point, found: Sequence[Ventricle], t1_map: T1Map) -> list[str]:
-        """A sentence about a person's centre where the localizer sees no heart, if that is on any slice."""
-        without_heart = [
-            each.section
-            for each in found
-            if each.confidence < self._localizer.confidence_threshold
-            or np.linalg.norm(each.center_mm - t1_map.project(center_mm, each.section)) > FARTHEST_FROM_HEART_MM
-        ]
-        sections = _listed(without_heart)
-        sentence = f"The localizer sees no heart at the given centre on slice {sections}: does it lie in the ventricle?"
-        return [sentence] if without_heart else []
-
-    def _judge(
-        self,
-        t1_map: T1Map,
-        seen: T1Map,
-        ventricles: Sequence[Ventricle],
-        pooling: Pooling,
-        progress: Progress,
-    ) -> list[_Judged]:
-        """The network's answer for the sections around these ventricles, all of them in one batch.
-
-        seen: the map in the scale of the model's training. What a reader measures is taken from the map itself.
-        """
-        grids = [
-            SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm, ventricle.turn_degrees)
-            for ventricle in ventricles
-        ]
-        crops = [grid.crop(seen) for grid in grids]
-        _check_crops(grids, crops, t1_map)
-        passes = 1 + len(_CHANGES)
-        progress("sections", 1 / (1 + passes))
-        output = self._run([crop.t1_ms for crop in crops])
-        log_odds, maps, evidence, outside = _log_odds(output), _attention(output), _evidence(output), _outside(output)
-        evidence = evidence_maps(evidence, pooling)
-        around = []
-        for index, change in enumerate(_CHANGES):
-            progress("range", (2 + index) / (1 + passes))
-            around.append(_log_odds(self._run([grid.turned(*change).crop(seen).t1_ms for grid in grids])))
-        every_log_odds = np.stack([log_odds, *around], axis=1)
-        judged = []
-        for index, (ventricle, grid, crop) in enumerate(zip(ventricles, grids, crops, strict=True)):
-            everywhere = np.ones((grid.size, grid.size), np.float32)
-            images = [everywhere, evidence[index], *(values[index] for values in maps.values())]
-            covered, evidence_there, *attention_there = grid.restore(np.stack(images), t1_map)
-            attention, inside = dict(zip(maps, attention_there, strict=True)), covered > 0
-            record = SectionRecord(
-                section=grid.section,
-                left_out=False,
-                center_lps_mm=grid.center_mm,
-                turn_degrees=ventricle.turn_degrees,
-                **_probability(float(log_odds[index]), pooling),
-                network_log_odds=tuple(every_log_odds[index].tolist()),
-                outside_fraction=crop.outside_fraction,
-                confidence=ventricle.confidence,
-                outside_score=float(outside[index]),
-                measures=measure_ventricle(t1_map, ventricle),
-                wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
-                warnings=_section_warnings(crop, t1_map, ventricle),
-            )
-            judged.append(_Judged(record, attention, evidence_there, inside))
-        return judged
-
-    def _run(self, t1_ms: Sequence[MapArray]) -> ACNetOutput:
-        """What the network says of sections, each (128, 128) in ms."""
-        intensity = torch.from_numpy(to_intensity(np.stack(t1_ms), self._card.intensity))[:, None]
-        # In 32 bit, as where temperatures and threshold were chosen.
-        output: ACNetOutput
-        output, self._device = infer(self._network, intensity, self._device)
-        return output
-
-    def _bands(self, name: str, values: MapArray, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        return to_bands(values, inside, self._card.attention_thresholds[name])
-
-
-def _log_odds(output: ACNetOutput) -> FloatArray:
-    """Uncalibrated, (S,)."""
-    logits = output.logits.double().cpu()
-    return (logits[:, 1] - logits[:, 0]).numpy()
-
-
-def _attention(output: ACNetOutput) -> dict[str, MapArray]:
-    """Attention maps (S, 128, 128)."""
-    masks = [mask.float().cpu().numpy() for mask in output.masks]
-    return {name: enlarged(values) for name, values in attention_maps(masks).items()}
-
-
-def _evidence(output: ACNetOutput) -> MapArray:
-    """(S, 32, 32)."""
-    assert output.evidence is not None, "of an ACNet that is not trained"
-    return output.evidence.float().cpu().numpy()
-
-
-def _outside(output: ACNetOutput) -> MapArray:
-    """Scores (S,), NaN where the model has none."""
-    if output.outside is None:
-        return np.full(len(output.logits), np.nan, np.float32)
-    return output.outside.float().cpu().numpy()
-
-
-def _probability(network_log_odds: float, pooling: Pooling) -> dict[str, Any]:
-    """The fields of SectionRecord that calibration and prevalence make of the network's log odds."""
-    log_odds = pooling.log_odds([network_log_odds])
-    probability = sigmoid(log_odds)
-    return {
-        "log_odds_dcm": log_odds,
-        "probability_dcm": probability,
-        "verdict": verdict(probability, pooling.uncertain_range),
-    }
-
-
-def _chosen_sections(t1_map: T1Map, sections: Collection[int] | None) -> list[int]:
-    """The sections to classify, in order. Raises ACNetError for one that the map does not have, and for none."""
-    if sections is None:
-        return list(range(t1_map.section_count))
-    unknown = sorted(set(sections) - set(range(t1_map.section_count)))
-    if unknown or not sections:
-        raise ACNetError(
-            f"{t1_map.name}: found {_listed(unknown) or 'none'} among the slices to classify; expected some of "
-            f"0 to {t1_map.section_count - 1}."
-        )
-    return sorted(set(sections))
-
-
-def _check_blood(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
-    """Raises ACNetError when the ventricles are filled with blood after contrast, unless a person insisted on it."""
-    if POST_CONTRAST_WARNING in seen.warnings:
-        return
-    t1_ms = seen.array
-    cavities = [t1_ms[each.section][each.labels == CAVITY_LABEL] for each in ventricles if each.labels is not None]
-    if cavities:
-        check_native_blood(np.concatenate(cavities), seen.name)
-
-
-def _listed(sections: Collection[int]) -> str:
-    return ", ".join(map(str, sorted(sections)))
-
-
-def _section_warnings(crop: Crop, t1_map: T1Map, ventricle: Ventricle) -> tuple[str, ...]:
-    outside = crop.outside_fraction
-    warnings = [f"{outside:.0%} of the crop lies outside the map"] if outside > WARN_OUTSIDE_FRACTION else []
-    if ventricle.labels is not None and ventricle.has_wall:
-        column_mm, row_mm, _ = t1_map.image.GetSpacing()
-        marks = quality_marks(t1_map.array[ventricle.section], ventricle.labels, (row_mm, column_mm))
-        warnings += marks.values()
-    return tuple(warnings)
-
-
-def _wall_attention(attention: MapArray, inside: NDArray[np.bool_], ventricle: Ventricle) -> float:
-    """Mean attention in the myocardium relative to that in the whole section, NaN where the wall is not known."""
-    if ventricle.labels is None or not ventricle.has_wall:
-        return float("nan")
-    wall = is_myocardium(ventricle.labels) & inside
-    return float(attention[wall].mean() / attention[inside].mean()) if wall.any() else float("nan")
-
-
-def _check_crops(grids: Sequence[SectionGrid], crops: Sequence[Crop], t1_map: T1Map) -> None:
-    for grid, crop in zip(grids, crops, strict=True):
-        if crop.outside_fraction > LARGEST_OUTSIDE_FRACTION:
-            place = ", ".join(f"{value:g}" for value in grid.center_mm)
-            raise ACNetError(
-                f"{t1_map.name}: {crop.outside_fraction:.0%} of the crop of slice {grid.section} around {place} "
-                "(LPS mm) lies outside the map; expected a centre in the left ventricle."
-            )

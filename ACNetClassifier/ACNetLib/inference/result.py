@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,16 @@ from ACNetLib.inference.record import StudyRecord
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.aha import Segment, WallSlice, aha_segments
 from ACNetLib.ventricle.labels import LabelArray
+
+
+@dataclass(frozen=True, eq=False)
+class SliceImages:
+    """What was found on one slice of a T1 map, (rows, columns); see MapImages."""
+
+    attention: dict[str, NDArray[np.float32]]
+    bands: dict[str, NDArray[np.uint8]]
+    evidence: NDArray[np.float32]
+    ventricle: LabelArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +38,28 @@ class MapImages:
     bands: dict[str, NDArray[np.uint8]]
     evidence: NDArray[np.float32]
     ventricle: LabelArray
+
+    @classmethod
+    def of_slices(cls, t1_map: T1Map, slices: Mapping[int, SliceImages]) -> MapImages:
+        """From what was found on one or more of its slices, by their numbers; 0 on the others."""
+
+        def blank(dtype: type) -> NDArray:
+            return np.zeros(t1_map.array.shape, dtype)
+
+        names = next(iter(slices.values())).attention
+        attention, bands = ({name: blank(dtype) for name in names} for dtype in (np.float32, np.uint8))
+        return cls(t1_map, attention, bands, blank(np.float32), blank(np.uint8)).with_slices(slices)
+
+    def with_slices(self, slices: Mapping[int, SliceImages]) -> MapImages:
+        """The same with what was found on some slices, by their numbers, in place of what is there."""
+        attention = {name: values.copy() for name, values in self.attention.items()}
+        bands = {name: values.copy() for name, values in self.bands.items()}
+        evidence, ventricle = self.evidence.copy(), self.ventricle.copy()
+        for section, found in slices.items():
+            evidence[section], ventricle[section] = found.evidence, found.ventricle
+            for name in attention:
+                attention[name][section], bands[name][section] = found.attention[name], found.bands[name]
+        return MapImages(self.t1_map, attention, bands, evidence, ventricle)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from ACNetLib.models.header import (
     FORMAT_VERSION,
     CardValues,
     check_card_fields,
+    check_field_values,
     read_card_values,
 )
 from ACNetLib.t1map.section import SECTION_SIZE, SECTION_SPACING_MM, IntensityScaling
@@ -114,9 +115,7 @@ def _check_card(card: ModelCard, name: str) -> None:
         "training_prior_dcm": not 0 < card.training_prior_dcm < 1,
         "attention_thresholds": not all(_is_scale(limits) for limits in card.attention_thresholds.values()),
     }
-    for field_name, wrong in problems.items():
-        if wrong:
-            raise ACNetError(f"{name}: field {field_name} of its model card is {getattr(card, field_name)!r}.")
+    check_field_values(card, problems, name)
 
 
 def _is_range(limits: tuple[float, ...]) -> bool:

@@ -6,7 +6,7 @@ So models can be listed where torch is not installed, and what is no model file 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,13 @@ def check_card_fields(card: CardValues, kind: str, expected: Iterable[str], name
     odd = sorted(set(card) ^ set(expected))
     if odd:
         raise ACNetError(f"{name}: its model card lacks or adds these fields: {', '.join(odd)}.")
+
+
+def check_field_values(card: object, problems: Mapping[str, bool], name: str) -> None:
+    """Raises ACNetError for the first field of the card that is wrong."""
+    for field_name, wrong in problems.items():
+        if wrong:
+            raise ACNetError(f"{name}: field {field_name} of its model card is {getattr(card, field_name)!r}.")
 
 
 def _read_header(path: Path, size: int, may_be_cut: bool) -> dict[str, Any]:

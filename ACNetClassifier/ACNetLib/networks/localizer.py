@@ -22,7 +22,14 @@ from torch.nn import functional as F
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice, infer
 from ACNetLib.models.card import INTENDED_USE
-from ACNetLib.models.header import FORMAT_VERSION, LOCALIZER, CardValues, check_card_fields, read_card_values
+from ACNetLib.models.header import (
+    FORMAT_VERSION,
+    LOCALIZER,
+    CardValues,
+    check_card_fields,
+    check_field_values,
+    read_card_values,
+)
 from ACNetLib.models.weights import load_weights, read_weights, write_weights
 from ACNetLib.networks.acnet import MAXIMUM_INTENSITY, ResidualUnit, convolution_unit, preactivated_convolution
 from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
@@ -152,9 +159,7 @@ def _card(values: CardValues, name: str) -> LocalizerCard:
         raise ACNetError(
             f"{name}: a field of its model card has the wrong type ({error}). Copy the file again."
         ) from error
-    for field_name, wrong in problems.items():
-        if wrong:
-            raise ACNetError(f"{name}: field {field_name} of its model card is {getattr(card, field_name)!r}.")
+    check_field_values(card, problems, name)
     return card
 
 

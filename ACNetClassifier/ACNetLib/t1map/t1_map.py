@@ -155,29 +155,42 @@ def t1_map_from_dicom(volume: DicomVolume, name: str, reading: Reading = AS_IT_I
     return replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, warnings=warnings, sources=volume.sources)
 
 
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """How an image lies in space, in LPS mm.
+
+    spacing_mm: (columns, rows, slices). origin_mm: the centre of its first pixel. The columns of `direction` (3, 3) are
+    the axes of increasing column, row and section index.
+    """
+
+    spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
+    origin_mm: Sequence[float] = (0.0, 0.0, 0.0)
+    direction: np.ndarray = field(default_factory=lambda: np.eye(3))
+
+
+AXIAL_1_MM = Geometry()
+
+
 def t1_map_from_array(
     t1_ms: np.ndarray,
-    spacing_mm: Sequence[float] = (1.0, 1.0, 1.0),
-    origin_mm: Sequence[float] = (0.0, 0.0, 0.0),
-    direction: np.ndarray | None = None,
+    geometry: Geometry = AXIAL_1_MM,
     *,
     name: str,
     field_strength_tesla: float | None = None,
     post_contrast: bool = False,
 ) -> T1Map:
-    """A T1 map from (row, column) or (section, row, column) values in ms and its LPS geometry.
+    """A T1 map from (row, column) or (section, row, column) values in ms.
 
-    The columns of `direction` (3, 3) are the axes of increasing column, row and section index; the default is the
-    identity. Raises ACNetError for an array that is no T1 map.
+    Raises ACNetError for an array that is no T1 map.
     """
     t1_ms = np.asarray(t1_ms)
     if t1_ms.ndim not in {2, 3}:
         raise ACNetError(f"{name}: found an array of shape {t1_ms.shape}; expected one slice (2-D) or a stack (3-D).")
     stack = t1_ms.reshape(-1, *t1_ms.shape[-2:])
     image = sitk.GetImageFromArray(stack.astype(np.float32))
-    image.SetSpacing([float(value) for value in spacing_mm])
-    image.SetOrigin([float(value) for value in origin_mm])
-    image.SetDirection(np.eye(3).ravel() if direction is None else np.asarray(direction, dtype=float).ravel())
+    image.SetSpacing([float(value) for value in geometry.spacing_mm])
+    image.SetOrigin([float(value) for value in geometry.origin_mm])
+    image.SetDirection(np.asarray(geometry.direction, dtype=float).ravel())
     return t1_map_from_image(image, name, field_strength_tesla, reading=Reading(post_contrast=post_contrast))
 
 

@@ -48,30 +48,39 @@ class Workers:
     at_once: int
 
 
-def update_reading_list(
-    source: Path, output: Path, choices: Choices, identify: Identify, workers: Workers, report: Report
-) -> list[Row]:
-    """Answer the studies that `output` has no row of, and write the list. Returns its rows in their order.
+@dataclass(frozen=True)
+class ReadingList:
+    """The list of the studies of `source`, see `find_studies`, in a folder of its own. identify: how a row names its
+    patient."""
 
-    source: as of `find_studies`.
-    A study is answered again when its files have changed. Raises ACNetError where `output` holds something else.
-    """
-    secret = _secret(output)
-    studies = find_studies(source, output)
-    names = {_name(study, secret): study for study in studies}
-    rows = {name: row for name, study in names.items() if (row := kept_row(study, name, choices.studies)) is not None}
-    waiting = [name for name in names if name not in rows]
-    written = start = time.monotonic()
-    report(len(rows), len(names), None)
-    for row in _answers([(names[name], name) for name in waiting], choices, workers):
-        rows[row.study] = row
-        done = len(rows) - (len(names) - len(waiting))
-        now = time.monotonic()
-        report(len(rows), len(names), (now - start) / done * (len(waiting) - done))
-        if done == 1 or now - written > SECONDS_BETWEEN_PAGES:
-            _write_list(output, rows.values(), names, identify)
-            written = time.monotonic()
-    return _write_list(output, rows.values(), names, identify)
+    source: Path
+    folder: Path
+    identify: Identify
+
+    def update(self, choices: Choices, workers: Workers, report: Report) -> list[Row]:
+        """Answer the studies that the list has no row of, and write it. Returns its rows in their order.
+
+        A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else.
+        """
+        secret = _secret(self.folder)
+        studies = {_name(study, secret): study for study in find_studies(self.source, self.folder)}
+        kept = {name: kept_row(study, name, choices.studies) for name, study in studies.items()}
+        rows = {name: row for name, row in kept.items() if row is not None}
+        waiting = [(study, name) for name, study in studies.items() if name not in rows]
+        written = start = time.monotonic()
+        report(len(rows), len(studies), None)
+        for done, row in enumerate(_answers(waiting, choices, workers), start=1):
+            rows[row.study] = row
+            now = time.monotonic()
+            report(len(rows), len(studies), (now - start) / done * (len(waiting) - done))
+            if done == 1 or now - written > SECONDS_BETWEEN_PAGES:
+                self._write(rows.values(), studies)
+                written = time.monotonic()
+        return self._write(rows.values(), studies)
+
+    def _write(self, rows: Iterable[Row], studies: dict[str, Study]) -> list[Row]:
+        named = (replace(row, patient=studies[row.study].patient(self.identify)) for row in rows)
+        return write_rows(self.folder, in_reading_order(named))
 
 
 def _secret(output: Path) -> bytes:
@@ -91,11 +100,6 @@ def _secret(output: Path) -> bytes:
 
 def _name(study: Study, secret: bytes) -> str:
     return f"study-{hmac.new(secret, os.fsencode(study.key), hashlib.sha256).hexdigest()[:12]}"
-
-
-def _write_list(output: Path, rows: Iterable[Row], studies: dict[str, Study], identify: Identify) -> list[Row]:
-    named = (replace(row, patient=studies[row.study].patient(identify)) for row in rows)
-    return write_rows(output, in_reading_order(named))
 
 
 def write_rows(output: Path, rows: Iterable[Row]) -> list[Row]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from ACNetLib.files import require_empty_folder
 from ACNetLib.image_files import write_image
@@ -16,8 +15,8 @@ from ACNetLib.ventricle.labels import ventricle_labels
 from ACNetLib.ventricle.measures import measure_section, septal_arc
 from ACNetLib.worker_pool import worker_pool
 
-from ..cases.library import SIMULATED, TRUTH_TABLE_NAME, Case, masks_file, write_case_table
-from ..cases.table import write_table
+from ..cases.library import SIMULATED, Case, masks_file
+from ..simulation.cohort import write_tables
 from ..simulation.truth import TruthRow
 from .hearts import LEVEL_NAMES, FloatArray, Kind
 from .mesh import read_mesh
@@ -72,17 +71,10 @@ def simulate_abroad(cohort: Cohort, folder: Path) -> None:
     require_empty_folder(folder)
     for name in ("images", "truth"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    cases: list[Case] = []
-    truth: list[TruthRow] = []
     with worker_pool() as pool:
         count = cohort.patients
-        results = pool.map(_write_patient, [cohort] * count, range(count), [folder] * count, chunksize=2)
-        for patient_cases, patient_truth in tqdm(results, total=count, unit="patient", disable=None):
-            cases += patient_cases
-            truth += patient_truth
-    write_table(folder / TRUTH_TABLE_NAME, [field.name for field in fields(TruthRow)], map(asdict, truth))
-    # Last: a library without its table is recognized as unfinished.
-    write_case_table(folder, cases)
+        written = pool.map(_write_patient, [cohort] * count, range(count), [folder] * count, chunksize=2)
+        write_tables(folder, written, count)
 
 
 def _write_patient(cohort: Cohort, index: int, folder: Path) -> tuple[list[Case], list[TruthRow]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable
 
+from ..evaluation.wording import estimate_text
 from .training import (
     DEVICES,
     FINE_TUNE,
@@ -150,7 +151,7 @@ def _print_outcome(metrics: dict[str, Any]) -> None:
     for key, name in MEASURES.items():
         print(name)
         for row, found in rows.items():
-            print(f"  {row:<{width}}  {_interval(found[key])}")
+            print(f"  {row:<{width}}  {estimate_text(found[key])}")
     if len(metrics["starts"]) > 1:
         print(f"The model is {_spoken(done['start'])}, for it has the higher AUROC on these patients.")
     _print_learning_curve(metrics.get("learning_curve", {}))
@@ -161,14 +162,12 @@ def _print_outcome(metrics: dict[str, Any]) -> None:
 def _print_learning_curve(curve: dict[str, Any]) -> None:
     for start, found in curve.items():
         for point in found["points"]:
-            print(f"{_spoken(start)}, {point['patients']} patients in a training: AUROC {_interval(point['auroc'])}")
+            print(
+                f"{_spoken(start)}, {point['patients']} patients in a training: AUROC {estimate_text(point['auroc'])}"
+            )
         if (rise := found.get("rise_from_half")) is not None:
-            print(f"  from half of them to all: {_interval(rise)}. More cases {found['more_cases']}.")
+            print(f"  from half of them to all: {estimate_text(rise)}. More cases {found['more_cases']}.")
 
 
 def _spoken(start: str) -> str:
     return start.replace("from-scratch", "from scratch")
-
-
-def _interval(estimate: dict[str, float]) -> str:
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"

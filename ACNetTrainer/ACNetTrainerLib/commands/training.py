@@ -15,6 +15,8 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable, write_json
 from ACNetLib.inference import load_finder
 
+from ..evaluation.wording import estimate_text
+
 if TYPE_CHECKING:
     from ACNetLib.models.model import Model
 
@@ -236,8 +238,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.save_model:
         save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)
     simulated = " (simulated patients)" if metrics["simulated"] else ""
-    auroc = metrics["auroc"]
-    print(f"AUROC {auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){simulated}; all in {options.output}")
+    print(f"AUROC {estimate_text(metrics['auroc'])}{simulated}; all in {options.output}")
     if metrics["patients_unseen"] != "checked":
         print(f"Whether the model has seen these patients in training {metrics['patients_unseen']}.")
 

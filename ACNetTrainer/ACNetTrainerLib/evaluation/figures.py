@@ -15,6 +15,7 @@ from ACNetLib.models.card import ModelCard
 from .drawing import DOTS_PER_INCH, save_figure
 from .metrics import BoolArray, FloatArray, prevalence_weights, reliability
 from .scores import PatientScores
+from .wording import estimate_text
 
 FIGURE_INCHES = (5.4, 5.6)
 COLOURS = {"patients": "tab:blue", "sections": "tab:orange"}
@@ -32,7 +33,7 @@ def draw_evaluation(card: ModelCard, scores: PatientScores, result: dict[str, An
     figure, axes = _square(title, "1 - specificity (recall of normal)", "sensitivity (recall of DCM)")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance")
     for name, (log_odds, is_dcm, values) in levels.items():
-        _draw_roc(axes, log_odds, is_dcm, f"{name}: AUROC {_text(values['auroc'])}", COLOURS[name])
+        _draw_roc(axes, log_odds, is_dcm, f"{name}: AUROC {estimate_text(values['auroc'])}", COLOURS[name])
         recalls = 1 - values["recall_normal"]["value"], values["recall_dcm"]["value"]
         axes.plot(*recalls, "o", color=COLOURS[name])
     axes.plot([], [], "o", color="grey", label=f"at the threshold of {card.decision_threshold:.2f}")
@@ -44,7 +45,7 @@ def draw_evaluation(card: ModelCard, scores: PatientScores, result: dict[str, An
     for name, (log_odds, is_dcm, values) in levels.items():
         weights = prevalence_weights(is_dcm, card.training_prior_dcm)
         found = reliability(expit(log_odds), is_dcm, weights)
-        label = f"{name}: calibration error {_text(values['ece'])}"
+        label = f"{name}: calibration error {estimate_text(values['ece'])}"
         axes.plot(found.said, found.true, "o-", color=COLOURS[name], label=label)
     axes.legend(loc="lower right", fontsize="small")
     save_figure(figure, folder / "reliability.png")
@@ -61,7 +62,3 @@ def _square(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
 def _draw_roc(axes: Axes, log_odds: FloatArray, is_dcm: BoolArray, label: str, colour: str) -> None:
     false_dcm, true_dcm, _ = roc_curve(is_dcm, log_odds)
     axes.plot(false_dcm, true_dcm, color=colour, label=label)
-
-
-def _text(estimate: dict[str, float]) -> str:
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_curve
 
 FloatArray = NDArray[np.float64]
@@ -38,6 +38,12 @@ class Estimate:
 
     def rounded(self) -> Estimate:
         return Estimate(*(round(value, 4) for value in asdict(self).values()))
+
+
+def share_estimate(count: int, of: int) -> Estimate:
+    """A share with its Wilson 95 % interval."""
+    interval = binomtest(count, of).proportion_ci(method="wilson")
+    return Estimate(count / of, float(interval.low), float(interval.high)).rounded()
 
 
 def youden_threshold(log_odds: FloatArray, is_dcm: BoolArray) -> float:

@@ -8,6 +8,8 @@ from slicer.i18n import tr as _
 
 from ACNetLib.panel.texts import duration_text
 
+from ..evaluation.wording import estimate_text
+
 CHANCE = 0.5
 """The area under the ROC curve of one who guesses."""
 
@@ -103,12 +105,12 @@ def _cross_validated_text(metrics: dict[str, Any]) -> str:
         _("AUROC, {start} less {present} as it is: {difference}.").format(
             start=_start_text(done["start"]),
             present=present["name"],
-            difference=_estimate_text(metrics["starts"][done["start"]]["minus_present"]["auroc"]),
+            difference=estimate_text(metrics["starts"][done["start"]]["minus_present"]["auroc"]),
         )
     )
     if (both := metrics.get("fine_tuned_minus_from_scratch")) is not None:
         text = _("AUROC, fine-tuned less from scratch: {difference}.")
-        texts.append(text.format(difference=_estimate_text(both["auroc"])))
+        texts.append(text.format(difference=estimate_text(both["auroc"])))
     match metrics.get("learning_curve", {}).get(done["start"]):
         case {"more_cases": str(answer)}:
             texts.append(_more_cases_text(answer))
@@ -158,19 +160,15 @@ def result_texts(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
     if "cross_validated" in metrics:
         present = metrics["present_model"]
         return [
-            (text, _estimate_text(metrics[name]), f"{present[name]['value']:.3f}")
+            (text, estimate_text(metrics[name]), f"{present[name]['value']:.3f}")
             for name, text in measures.items()
             if name in present
         ]
     sections = metrics["sections"]
-    rows = [(text, _estimate_text(metrics[name]), f"{sections[name]['value']:.3f}") for name, text in measures.items()]
+    rows = [(text, estimate_text(metrics[name]), f"{sections[name]['value']:.3f}") for name, text in measures.items()]
     for truth in ("dcm", "normal"):
         for said in ("dcm", "normal"):
             text = _("{truth}, called {said}").format(truth=label_text(truth), said=label_text(said))
             patients, of_sections = (level["confusion_matrix"][truth][said] for level in (metrics, sections))
             rows.append((text, str(patients), str(of_sections)))
     return rows
-
-
-def _estimate_text(estimate: dict[str, float]) -> str:
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"

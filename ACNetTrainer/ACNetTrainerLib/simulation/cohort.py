@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -54,14 +54,18 @@ def simulate_cohort(
     require_empty_folder(folder)
     for name in ("images", "truth", *(("dicom",) if dicom else ())):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    cases: list[Case] = []
-    truth: list[TruthRow] = []
     with worker_pool() as pool:
         jobs = ((patient, folder, dicom, levels) for patient in cohort.draw())
-        results = pool.map(_write_patient, *zip(*jobs, strict=True), chunksize=2)
-        for patient_cases, patient_truth in tqdm(results, total=cohort.patients, unit="patient", disable=None):
-            cases += patient_cases
-            truth += patient_truth
+        write_tables(folder, pool.map(_write_patient, *zip(*jobs, strict=True), chunksize=2), cohort.patients)
+
+
+def write_tables(folder: Path, written: Iterable[tuple[list[Case], list[TruthRow]]], patients: int) -> None:
+    """The tables of so many patients, whose images are written meanwhile."""
+    cases: list[Case] = []
+    truth: list[TruthRow] = []
+    for patient_cases, patient_truth in tqdm(written, total=patients, unit="patient", disable=None):
+        cases += patient_cases
+        truth += patient_truth
     write_table(folder / TRUTH_TABLE_NAME, [field.name for field in fields(TruthRow)], map(asdict, truth))
     # Last: a library without its table is recognized as unfinished.
     write_case_table(folder, cases)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import binomtest
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
 
 from ..cases.library import LABELS, CaseLibrary
-from ..evaluation.metrics import BoolArray, FloatArray
+from ..evaluation.metrics import BoolArray, FloatArray, share_estimate
 from ..evaluation.scores import score_patients
 
 LEVEL = 0.9
@@ -100,5 +100,4 @@ def _share(chosen: BoolArray) -> dict[str, float] | None:
     """With the Wilson 95 % interval; None of nobody."""
     if not len(chosen):
         return None
-    low, high = binomtest(int(chosen.sum()), len(chosen)).proportion_ci(method="wilson")
-    return {name: round(float(value), 4) for name, value in (("value", chosen.mean()), ("low", low), ("high", high))}
+    return asdict(share_estimate(int(chosen.sum()), len(chosen)))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from ..evaluation.drawing import CLASS_NAMES, DOTS_PER_INCH, save_figure
+from ..evaluation.wording import estimate_text
 from .files import RUNS_FOLDER, read_attention, read_predictions
 from .summary import Tested
 from .tables import NAMES, PAPER_TABLES, Summary
@@ -78,7 +79,7 @@ def _roc(summary: Summary, tested: Mapping[str, Tested], path: Path) -> None:
     for name in (name for name in NAMES if name in tested and np.ptp(tested[name].margins) > 0):
         one, area = tested[name], summary["networks"][name]["auroc"]
         style = "--" if name.startswith("baseline") else "-"
-        label = f"{NAMES[name]}: {area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f})"
+        label = f"{NAMES[name]}: {estimate_text(area)}"
         for number, row in enumerate(one.margins):  # a line a seed, a label a network
             false_dcm, true_dcm, _ = roc_curve(one.truth, row)
             axes.plot(false_dcm, true_dcm, style, color=COLOURS[name], label="" if number else label, linewidth=1.3)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ACNetLib.inference.device import DeviceChoice
@@ -16,10 +15,11 @@ from ACNetLib.inference.probability import Verdict, calibrated, sigmoid, verdict
 from ACNetLib.models.model import Model
 from ACNetLib.worker_pool import worker_pool
 
+from ..evaluation.metrics import share_estimate
+from ..evaluation.wording import percent_text
 from ..simulation.diseases import draw_diseased_patient
 from ..simulation.patient import Disease, Label, Patient, draw_patient
-from ..simulation.section import LEVEL_NAMES, simulate_section
-from .simulated_crops import MapArray, crop_around_truth, log_odds_dcm, outside_scores
+from .simulated_crops import MapArray, log_odds_dcm, outside_scores, patient_crops
 
 Group = Label | Disease
 GROUP_NAMES: dict[Group, str] = {
@@ -45,7 +45,7 @@ def judge_other_diseases(model: Model, patients: int, seed: int, device: DeviceC
         _draw(seed, index, group, model.card.field_strength_tesla) for group in GROUP_NAMES for index in range(patients)
     ]
     with worker_pool() as pool:
-        studies = tqdm(pool.map(_crops, drawn, chunksize=2), total=len(drawn), unit="patient", disable=None)
+        studies = tqdm(pool.map(patient_crops, drawn, chunksize=2), total=len(drawn), unit="patient", disable=None)
         answers = [answer(model, crops, device) for crops in studies]
     by_group = {group: answers[number * patients : (number + 1) * patients] for number, group in enumerate(GROUP_NAMES)}
     return {
@@ -69,10 +69,7 @@ def table(groups: dict[str, Any]) -> str:
 def _row(group: Group, summary: dict[str, Any]) -> str:
     probability, shares = summary["probability_dcm"], summary["verdicts"]
     quartiles = " / ".join(f"{probability[name]:.2f}" for name in ("lower_quartile", "median", "upper_quartile"))
-    percentages = [
-        "{value:.0f} ({low:.0f} to {high:.0f})".format(**{name: 100 * part for name, part in shares[said].items()})
-        for said in VERDICTS
-    ]
+    percentages = [percent_text(shares[said]) for said in VERDICTS]
     cells = [GROUP_NAMES[group], str(summary["patients"]), f"{probability['mean']:.2f}", quartiles, *percentages]
     return f"| {' | '.join(cells)} |"
 
@@ -81,11 +78,6 @@ def _draw(seed: int, index: int, group: Group, field_strength_tesla: float) -> P
     if group == "normal" or group == "dcm":
         return draw_patient(seed, index, group, field_strength_tesla)
     return draw_diseased_patient(seed, index, group, field_strength_tesla)
-
-
-def _crops(patient: Patient) -> MapArray:
-    with threadpool_limits(1):
-        return np.stack([crop_around_truth(simulate_section(patient, level)) for level in LEVEL_NAMES])
 
 
 def answer(model: Model, crops: MapArray, device: DeviceChoice) -> tuple[float, Verdict]:
@@ -108,16 +100,5 @@ def summary(answers: Sequence[tuple[float, Verdict]]) -> dict[str, Any]:
             "median": round(float(median), 4),
             "upper_quartile": round(float(upper), 4),
         },
-        "verdicts": {said: _share(verdicts, said) for said in VERDICTS},
-    }
-
-
-def _share(verdicts: Sequence[Verdict], said: Verdict) -> dict[str, float]:
-    """How many were told so, with the Wilson 95 % interval."""
-    result = binomtest(verdicts.count(said), len(verdicts))
-    interval = result.proportion_ci(method="wilson")
-    return {
-        "value": round(float(result.statistic), 4),
-        "low": round(float(interval.low), 4),
-        "high": round(float(interval.high), 4),
+        "verdicts": {said: asdict(share_estimate(verdicts.count(said), len(verdicts))) for said in VERDICTS},
     }

@@ -7,18 +7,16 @@ What it is worth on a disease that nobody showed it is measured by leaving each 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
@@ -29,13 +27,14 @@ from ACNetLib.t1map.section import to_intensity
 from ACNetLib.worker_pool import worker_pool
 
 from ..cases.library import CaseLibrary
+from ..evaluation.metrics import share_estimate
 from ..simulation.diseases import DISEASES, draw_diseased_patient
 from ..simulation.patient import Disease, Patient
-from ..simulation.section import LEVEL_NAMES, simulate_section
+from ..simulation.section import LEVEL_NAMES
 from ..training.batches import InOrder
 from ..training.dataset import CaseDataset
 from ..training.split import split_patients
-from .simulated_crops import MapArray, crop_around_truth
+from .simulated_crops import patient_crops
 
 FALSE_ALARMS = 0.05
 """Of held-back patients, normal and DCM alike, so many are called unlike the training's hearts."""
@@ -134,16 +133,11 @@ def _features(network: ACNet, sections: torch.Tensor, device: DeviceChoice) -> N
 
 def _simulated(network: ACNet, model: Model, drawn: Sequence[Patient], device: DeviceChoice) -> Group:
     with worker_pool() as pool:
-        crops = np.concatenate(list(pool.map(_crops, drawn, chunksize=2)))
+        crops = np.concatenate(list(pool.map(patient_crops, drawn, chunksize=2)))
     intensity = torch.from_numpy(to_intensity(crops, model.card.intensity))[:, None]
     features = [_features(network, batch, device) for batch in intensity.split(BATCH_SIZE)]
     names = tuple(patient.name for patient in drawn for _ in LEVEL_NAMES)
     return Group(np.concatenate(features), names)
-
-
-def _crops(patient: Patient) -> MapArray:
-    with threadpool_limits(1):
-        return np.stack([crop_around_truth(simulate_section(patient, level)) for level in LEVEL_NAMES])
 
 
 def fit_score(seen: Group, is_dcm: NDArray[np.bool_], diseases: Mapping[Disease, Group], unseen: Group) -> OutsideScore:
@@ -207,11 +201,4 @@ def share_outside(score: OutsideScore, group: Group) -> dict[str, float]:
     limits = score.limits.tolist()
     patients = group.by_patient(_scores(score, group))
     called = sum(float(each.mean()) > limits[min(len(each), MOST_SLICES) - 1] for each in patients)
-    result = binomtest(called, len(patients))
-    low, high = result.proportion_ci(method="wilson")
-    return {
-        "value": round(called / len(patients), 4),
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
-        "patients": len(patients),
-    }
+    return {**asdict(share_estimate(called, len(patients))), "patients": len(patients)}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
-from scipy.stats import binomtest
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ACNetLib.ventricle.quality import quality_marks
 from ACNetLib.worker_pool import worker_pool
 
+from ..evaluation.metrics import share_estimate
 from ..simulation.cohort import Cohort
 from ..simulation.patient import Patient, Scan
 from ..simulation.section import SimulatedSection, simulate_section
@@ -60,7 +60,5 @@ def _shares(marks: list[set[str]]) -> dict[str, dict[str, float]]:
     shares = {}
     for name in (*MARKS, "any"):
         count = sum(bool(found) if name == "any" else name in found for found in marks)
-        low, high = binomtest(count, len(marks)).proportion_ci(method="wilson")
-        values = {"value": count / len(marks), "low": low, "high": high}
-        shares[name] = {key: round(float(value), 4) for key, value in values.items()}
+        shares[name] = asdict(share_estimate(count, len(marks)))
     return shares

@@ -22,6 +22,7 @@ from ACNetLib.worker_pool import worker_pool
 from ..evaluation.baselines import MEASURES, measures_regression
 from ..evaluation.metrics import BoolArray, FloatArray, auroc, bootstrap, bootstrap_difference
 from ..evaluation.true_measures import FOLDS
+from ..evaluation.wording import estimate_text
 from ..simulation.cohort import Cohort
 from ..simulation.patient import Patient, Scan
 from ..simulation.section import measure_with_truth, simulate_section
@@ -244,7 +245,7 @@ def table(degradations: dict[str, Any]) -> str:
 
 def _row(name: str, unit: str, step: dict[str, Any]) -> str:
     estimates = [
-        "{value:.3f} ({low:.3f} to {high:.3f})".format(**step[estimate])
+        estimate_text(step[estimate])
         for estimate in ("auroc_model", "auroc_regression", "auroc_model_minus_regression")
     ]
     numbers = ("psnr_crop_db", "psnr_middle_db", "mean_log_odds_normal", "mean_log_odds_dcm")

@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
@@ -15,7 +16,8 @@ from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import septum_turn_degrees
 
 from ..simulation.cohort import placed_map
-from ..simulation.section import SimulatedSection
+from ..simulation.patient import Patient
+from ..simulation.section import LEVEL_NAMES, SimulatedSection, simulate_section
 
 MapArray = NDArray[np.float32]
 
@@ -32,6 +34,12 @@ def crop_around_truth(section: SimulatedSection, t1_ms: MapArray | None = None) 
     t1_map = T1Map(image, f"{patient.name}-{section.level}", patient.field_strength_tesla, simulated=True)
     turn_degrees = septum_turn_degrees(section.truth.labels, t1_map) or 0.0
     return SectionGrid.around(t1_map, 0, center_mm, turn_degrees).crop(t1_map).t1_ms
+
+
+def patient_crops(patient: Patient) -> MapArray:
+    """The patient's slices, each around the true LV centre, (3, 128, 128) in ms."""
+    with threadpool_limits(1):
+        return np.stack([crop_around_truth(simulate_section(patient, level)) for level in LEVEL_NAMES])
 
 
 def log_odds_dcm(model: Model, crops_ms: MapArray, device: DeviceChoice) -> NDArray[np.float64]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..evaluation.wording import estimate_text
+
 Summary = dict[str, Any]
 
 NAMES = {
@@ -231,9 +233,7 @@ def _simulated(summary: Summary) -> str:
 
 
 def _interval(values: dict[str, float] | None) -> str:
-    if values is None:
-        return "-"
-    return f"{values['value']:.3f} ({values['low']:.3f} to {values['high']:.3f})"
+    return "-" if values is None else estimate_text(values)
 
 
 def _p_value(value: float) -> str:

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
@@ -21,7 +20,7 @@ from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid
 
 from ..cases.library import LABELS, CaseLibrary
-from ..evaluation.metrics import auroc, bootstrap
+from ..evaluation.metrics import auroc, bootstrap, share_estimate
 from ..localization.sections import LabelledSection, sections_without_heart
 from .image_shifts import SHIFTS, Shift, as_it_is
 from .other_diseases import answer, summary
@@ -86,12 +85,7 @@ def _shift_values(
     scores = np.array([np.mean(each) for each in (*usual, *(scores for scores, _ in answers))])
     is_shifted = np.repeat([False, True], [len(usual), len(studies)])
     called = sum(is_outside(scores, limits) for scores, limits in answers)
-    low, high = binomtest(called, len(studies)).proportion_ci(method="wilson")
     return {
         "auroc": asdict(bootstrap(auroc, scores, is_shifted).rounded()),
-        "called_outside": {
-            "value": round(called / len(studies), 4),
-            "low": round(float(low), 4),
-            "high": round(float(high), 4),
-        },
+        "called_outside": asdict(share_estimate(called, len(studies))),
     }

@@ -13,7 +13,7 @@ from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.ecv import measure_ecv
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_array
+from ACNetLib.t1map.t1_map import Geometry, T1Map, read_t1_map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 from recovery_files import COLUMNS, PIXEL_MM, ROWS, a_phantom
 
@@ -41,8 +41,9 @@ def maps(shift_px: tuple[float, float] = (0.0, 0.0)) -> tuple[T1Map, T1Map, tupl
         shown = ndimage.shift(t1_ms, shift, order=1, mode="nearest")
         noisy = shown + rng.normal(0, 15, (3, ROWS, COLUMNS))
         stacks.append(np.where(air, rng.uniform(200, 3500, noisy.shape), np.maximum(noisy, 1)))
+    geometry = Geometry(SPACING, (-80.0, 35.0, 410.0), SHORT_AXIS)
     native, post = (
-        t1_map_from_array(stack, SPACING, (-80.0, 35.0, 410.0), SHORT_AXIS, name=name, post_contrast=name == "post")
+        t1_map_from_array(stack, geometry, name=name, post_contrast=name == "post")
         for stack, name in zip(stacks, ("native", "post"), strict=True)
     )
     inside = np.hypot(*(np.indices((ROWS, COLUMNS)) - np.array([58, 66])[:, None, None])) < 16

@@ -21,7 +21,7 @@ from ACNetLib.scene.display import VENTRICLE
 from ACNetLib.scene.input import center_from_node, segmentation_from_node, t1_map_from_volume_node
 from ACNetLib.scene.output import add_t1_map, show_result
 from ACNetLib.scene.sources import NOT_CHECKED, field_strength_source
-from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map, t1_map_from_array
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, Geometry, T1Map, t1_map_from_array
 from ACNetLib.ventricle.segments import WHOLE_LABEL
 
 
@@ -80,9 +80,7 @@ def test_a_t1_map_comes_back_from_its_node_with_the_same_pixels_and_geometry(
     direction = np.reshape(an_oblique_t1_map.image.GetDirection(), (3, 3)) * flip
     t1_map = t1_map_from_array(
         an_oblique_t1_map.array,
-        (1.4, 1.6, 8.0),
-        (-80.5, 35.25, 410.125),
-        direction,
+        Geometry((1.4, 1.6, 8.0), (-80.5, 35.25, 410.125), direction),
         name="T1",
         field_strength_tesla=3.0,
     )

@@ -24,7 +24,7 @@ from ACNetLib.scene.views import (
     show_as_acquired,
     slice_view,
 )
-from ACNetLib.t1map.t1_map import T1Map, t1_map_from_array
+from ACNetLib.t1map.t1_map import Geometry, T1Map, t1_map_from_array
 from conftest import SHORT_AXIS
 
 TO_RAS = (-1, -1, 1)
@@ -74,7 +74,7 @@ def test_a_volume_is_shown_in_its_own_plane_in_full_and_the_other_views_stay(
 @pytest.mark.parametrize(("slices", "middle"), [(1, 0), (3, 1), (4, 2)])
 def test_the_middle_slice_comes_first(the_scene: Scene, slices: int, middle: int) -> None:
     t1_ms = np.random.default_rng(1).normal(1100.0, 200.0, (slices, 160, 160))
-    t1_map = t1_map_from_array(t1_ms, (1.4, 1.4, 8.0), (0, 0, 0), SHORT_AXIS, name="map")
+    t1_map = t1_map_from_array(t1_ms, Geometry((1.4, 1.4, 8.0), direction=SHORT_AXIS), name="map")
     volume = add_t1_map(t1_map, the_scene)
     show_as_acquired(volume, the_scene)
     assert section_in_view(volume, slice_view("Red", the_scene)) == middle

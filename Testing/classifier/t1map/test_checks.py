@@ -15,7 +15,7 @@ from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.checks import check_native_blood, check_short_axis
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_array
+from ACNetLib.t1map.t1_map import Geometry, T1Map, read_t1_map, t1_map_from_array
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom.series import magnitude_image
 from ACNetTrainerLib.simulation.patient import draw_patient
@@ -48,7 +48,7 @@ def native() -> np.ndarray:
 
 
 def as_map(t1_ms: np.ndarray, *, spacing_mm: tuple[float, float, float] = (1.40625, 1.40625, 8.0)) -> T1Map:
-    return t1_map_from_array(t1_ms, spacing_mm, name="node")
+    return t1_map_from_array(t1_ms, Geometry(spacing_mm), name="node")
 
 
 def after_contrast(monkeypatch: pytest.MonkeyPatch, field_strength_tesla: float, rise_per_ms: float) -> np.ndarray:

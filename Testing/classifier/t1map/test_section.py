@@ -15,7 +15,7 @@ from ACNetLib.t1map.section import (
     anatomical_axes,
     to_intensity,
 )
-from ACNetLib.t1map.t1_map import T1Map, t1_map_from_array
+from ACNetLib.t1map.t1_map import Geometry, T1Map, t1_map_from_array
 from made_up_maps import STORAGES, stored_otherwise
 
 ROTATION = np.array([[0.6, 0.64, 0.48], [-0.8, 0.48, 0.36], [0.0, -0.6, 0.8]])
@@ -43,7 +43,7 @@ PEAKS = [(0, 0), (63, 64), (127, 0), (31, 100), (90, 17), (127, 127)]  # row, co
 def t1_map(request: pytest.FixtureRequest) -> T1Map:
     shape, spacing, direction = GEOMETRIES[request.param]
     t1_ms = np.random.default_rng(2).uniform(300, 1900, shape)
-    return t1_map_from_array(t1_ms, spacing, ORIGIN, direction, name=request.param)
+    return t1_map_from_array(t1_ms, Geometry(spacing, ORIGIN, direction), name=request.param)
 
 
 @pytest.fixture(params=POINTS)
@@ -74,14 +74,19 @@ def map_index(t1_map: T1Map, point_mm: np.ndarray) -> np.ndarray:
     return np.array(t1_map.image.TransformPhysicalPointToContinuousIndex(point_mm.tolist()))
 
 
+def with_values(t1_map: T1Map, t1_ms: np.ndarray) -> T1Map:
+    """Another map of the same geometry."""
+    direction = np.reshape(t1_map.image.GetDirection(), (3, 3))
+    return t1_map_from_array(t1_ms, Geometry(t1_map.image.GetSpacing(), ORIGIN, direction), name="another")
+
+
 def ramp(t1_map: T1Map, gradient: np.ndarray) -> T1Map:
     """A map of the same geometry whose T1 rises linearly with physical position: 1200 ms at its centre."""
     columns, rows, sections = t1_map.image.GetSize()
     index = np.stack(np.meshgrid(range(sections), range(rows), range(columns), indexing="ij")[::-1], axis=-1)
     direction = np.reshape(t1_map.image.GetDirection(), (3, 3))
     points = index * t1_map.image.GetSpacing() @ direction.T + t1_map.image.GetOrigin()
-    t1_ms = 1200 + (points - t1_map.center) @ gradient
-    return t1_map_from_array(t1_ms, t1_map.image.GetSpacing(), ORIGIN, direction, name="ramp")
+    return with_values(t1_map, 1200 + (points - t1_map.center) @ gradient)
 
 
 def test_a_peak_planted_in_the_grid_comes_back_within_one_voxel_of_its_place(t1_map: T1Map, grid: SectionGrid) -> None:
@@ -128,9 +133,7 @@ def test_a_bright_pixel_of_the_map_appears_at_its_place_in_the_crop(t1_map: T1Ma
     row, column = rows // 2 + 9, columns // 2 - 13
     t1_ms = np.full(t1_map.array.shape, 1000.0)
     t1_ms[grid.section, row, column] = 4000.0
-    planted = t1_map_from_array(
-        t1_ms, t1_map.image.GetSpacing(), ORIGIN, np.reshape(t1_map.image.GetDirection(), (3, 3)), name="planted"
-    )
+    planted = with_values(t1_map, t1_ms)
     crop = grid.crop(planted)
     found = divmod(int(crop.t1_ms.argmax()), 128)
     place = np.array(planted.image.TransformIndexToPhysicalPoint((column, row, grid.section)))
@@ -151,9 +154,7 @@ def test_the_crop_reads_its_own_section_only(t1_map: T1Map) -> None:
     shape = t1_map.array.shape
     t1_ms = np.broadcast_to(np.arange(shape[0])[:, None, None] * 100.0 + 1000.0, shape).copy()
     t1_ms[:, 0, 0] += 1.0  # a single constant section would be refused
-    levels = t1_map_from_array(
-        t1_ms, t1_map.image.GetSpacing(), ORIGIN, np.reshape(t1_map.image.GetDirection(), (3, 3)), name="levels"
-    )
+    levels = with_values(t1_map, t1_ms)
     for section in range(levels.section_count):
         crop = SectionGrid.around(levels, section, levels.section_center(section)).crop(levels)
         inside = crop.t1_ms[~crop.outside]
@@ -206,7 +207,8 @@ def test_restoring_a_constant_gives_exactly_that_constant_in_the_grid_and_zero_e
 
 
 def test_restoring_averages_over_map_pixels_larger_than_those_of_the_grid() -> None:
-    t1_map = t1_map_from_array(np.random.default_rng(3).uniform(300, 1900, (60, 60)), (4.0, 4.0, 8.0), name="coarse")
+    t1_ms = np.random.default_rng(3).uniform(300, 1900, (60, 60))
+    t1_map = t1_map_from_array(t1_ms, Geometry((4.0, 4.0, 8.0)), name="coarse")
     grid = along_the_map(t1_map, 0, np.array(t1_map.image.TransformContinuousIndexToPhysicalPoint((29.5, 29.5, 0))))
     values = np.random.default_rng(4).uniform(0, 1, (128, 128)).astype(np.float32)
     blocks = values.reshape(32, 4, 32, 4).mean(axis=(1, 3))  # the grid's pixels tile those of the map

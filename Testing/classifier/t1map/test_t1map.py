@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import check_t1_image
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_array
+from ACNetLib.t1map.t1_map import Geometry, T1Map, read_t1_map, t1_map_from_array
 
 SPACING = (1.4, 2.1, 8.0)
 ORIGIN = (-123.4567891, 54.321, -7.25)
@@ -123,21 +123,21 @@ def test_an_array_with_its_geometry_equals_the_same_map_from_a_file(
     image: sitk.Image, t1_ms: np.ndarray, tmp_path: Path
 ) -> None:
     from_file = read_t1_map(written(image, tmp_path / "map.nrrd"))
-    from_array = t1_map_from_array(t1_ms, SPACING, ORIGIN, OBLIQUE, name="node", field_strength_tesla=3.0)
+    from_array = t1_map_from_array(t1_ms, Geometry(SPACING, ORIGIN, OBLIQUE), name="node", field_strength_tesla=3.0)
     np.testing.assert_array_equal(from_array.array, from_file.array)
     np.testing.assert_allclose(geometry(from_array.image), geometry(from_file.image), rtol=0, atol=1e-12)
     assert (from_array.name, from_array.field_strength_tesla) == ("node", 3.0)
 
 
 def test_a_two_dimensional_array_becomes_one_section(t1_ms: np.ndarray) -> None:
-    t1_map = t1_map_from_array(t1_ms[0], (1.4, 2.1, 8.0), name="node")
+    t1_map = t1_map_from_array(t1_ms[0], Geometry((1.4, 2.1, 8.0)), name="node")
     assert t1_map.image.GetSize() == (30, 40, 1)
     assert t1_map.image.GetSpacing() == (1.4, 2.1, 8.0)
 
 
 @pytest.fixture
 def oblique_map(t1_ms: np.ndarray) -> T1Map:
-    return t1_map_from_array(t1_ms, SPACING, ORIGIN, OBLIQUE, name="oblique")
+    return t1_map_from_array(t1_ms, Geometry(SPACING, ORIGIN, OBLIQUE), name="oblique")
 
 
 def test_the_axes_are_the_directions_of_column_row_and_section_index(oblique_map: T1Map) -> None:
@@ -259,7 +259,7 @@ def test_a_sheared_image_is_refused(t1_ms: np.ndarray) -> None:
     shear = np.eye(3)
     shear[:, 1] = (0.1, np.sqrt(0.99), 0)
     with pytest.raises(ACNetError, match=r"node: its axes are not perpendicular"):
-        t1_map_from_array(t1_ms, direction=shear, name="node")
+        t1_map_from_array(t1_ms, Geometry(direction=shear), name="node")
 
 
 @pytest.mark.parametrize("shape", [(40,), (2, 3, 40, 30)])

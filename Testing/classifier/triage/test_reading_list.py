@@ -23,7 +23,7 @@ from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.triage import reading_list, workers
 from ACNetLib.triage.answer import Choices
-from ACNetLib.triage.reading_list import Workers, update_reading_list
+from ACNetLib.triage.reading_list import ReadingList, Workers
 from ACNetLib.triage.rows import Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.studies import Study, find_studies
 from ACNetLib.triage.study_folder import mark_read, read_study
@@ -246,13 +246,8 @@ def test_a_study_that_ends_its_process_is_one_row_and_the_others_go_on(
         return worker_pool(2, "fork")
 
     seen: list[tuple[int, int]] = []
-    rows = update_reading_list(
-        tmp_path / "studies",
-        tmp_path / "list",
-        Choices(tmp_path / "list" / "studies"),
-        "id",
-        Workers(start, 4),
-        lambda done, of, _left: seen.append((done, of)),
+    rows = ReadingList(tmp_path / "studies", tmp_path / "list", "id").update(
+        Choices(tmp_path / "list" / "studies"), Workers(start, 4), lambda done, of, _left: seen.append((done, of))
     )
     reasons = {row.patient: row.reason for row in rows}
     assert {patient for patient, reason in reasons.items() if not reason} == {"a", "b", "c", "d", "e"}

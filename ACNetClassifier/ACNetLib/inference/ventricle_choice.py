@@ -1,0 +1,146 @@
+"""Which ventricles of a map are classified: those that are found, pointed at or drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import SimpleITK as sitk
+
+from ACNetLib.errors import ACNetError, VentricleNotFound
+from ACNetLib.inference.record import CenterSource
+from ACNetLib.inference.settings import Settings
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_native_blood
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import (
+    CAVITY_LABEL,
+    Point,
+    Ventricle,
+    agreeing_ventricles,
+    ventricles_at_point,
+    ventricles_from_segmentation,
+)
+
+FARTHEST_FROM_HEART_MM = 30.0
+"""A centre given by hand that lies farther from the ventricle that was found is not in it."""
+
+
+class Localizer(Protocol):
+    """Finds the left ventricle on every slice of a map: ACNetLib.networks.localizer.Localizer, or a test's own."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def confidence_threshold(self) -> float: ...
+
+    def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenVentricles:
+    """The ventricles to classify, in the order of their slices, where they come from, and what is to be said of it."""
+
+    ventricles: tuple[Ventricle, ...]
+    source: CenterSource
+    doubts: tuple[str, ...]
+
+
+def choose_ventricles(localizer: Localizer, t1_map: T1Map, settings: Settings) -> ChosenVentricles:
+    """The ventricles on the slices that a person wants to have classified.
+
+    t1_map: in the scale of the model's training. Raises ACNetError for a slice that the map does not have, and when
+    the ventricle is known on no slice or holds blood after contrast.
+    """
+    sections = _chosen_sections(t1_map, settings.sections)
+    found = localizer.locate(t1_map, sections)
+    if settings.segmentation is not None:
+        chosen = _drawn(t1_map, settings.segmentation, found)
+    elif settings.center_mm is not None:  # around it the cavity is only what the localizer guesses
+        ventricles = ventricles_at_point(t1_map, settings.center_mm, found)
+        doubts = _doubts_of(settings.center_mm, found, t1_map, localizer.confidence_threshold)
+        return ChosenVentricles(ventricles, "point", doubts)
+    else:
+        chosen = _found_with_confidence(t1_map, found, localizer.confidence_threshold)
+    _check_blood(t1_map, chosen.ventricles)
+    return chosen
+
+
+def _drawn(t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ventricle]) -> ChosenVentricles:
+    sections = [each.section for each in found]
+    reached = {each.section: each for each in ventricles_from_segmentation(t1_map, segmentation, found)}
+    drawn = tuple(reached[section] for section in sections if section in reached)
+    if not drawn:
+        raise ACNetError(
+            f"segmentation: it reaches the slices {_listed(reached)} of {t1_map.name}; expected one of those "
+            f"to classify, {_listed(sections)}."
+        )
+    left_out = [section for section in sections if section not in reached]
+    doubts = tuple(f"Slice {section} was left out: it is not segmented." for section in left_out)
+    return ChosenVentricles(drawn, "segmentation", doubts)
+
+
+def _found_with_confidence(t1_map: T1Map, found: Sequence[Ventricle], threshold: float) -> ChosenVentricles:
+    confident = tuple(ventricle for ventricle in found if ventricle.confidence >= threshold)
+    if not confident:
+        best = max(ventricle.confidence for ventricle in found)
+        raise VentricleNotFound(
+            f"{t1_map.name}: the left ventricle was not found on any slice (highest confidence {best:.2f}, "
+            f"expected {threshold:.2f} or more).",
+            cli="Give its centre: --center=L,P,S.",
+            panel="centre",
+        )
+    doubts = [
+        f"Slice {ventricle.section} was left out: the left ventricle was not found on it (confidence "
+        f"{ventricle.confidence:.2f}, expected {threshold:.2f}); give its centre to have it classified."
+        for ventricle in found
+        if ventricle.confidence < threshold
+    ]
+    agreeing, odd_ones_mm = agreeing_ventricles(confident, t1_map)
+    doubts += [
+        f"Slice {section} was left out: its ventricle lies {distance_mm:.0f} mm from that of the other slices."
+        for section, distance_mm in odd_ones_mm.items()
+    ]
+    return ChosenVentricles(agreeing, "localizer", tuple(doubts))
+
+
+def _doubts_of(center_mm: Point, found: Sequence[Ventricle], t1_map: T1Map, threshold: float) -> tuple[str, ...]:
+    """A sentence about a person's centre where the localizer sees no heart, if that is on any slice."""
+    without_heart = [
+        each.section
+        for each in found
+        if each.confidence < threshold
+        or np.linalg.norm(each.center_mm - t1_map.project(center_mm, each.section)) > FARTHEST_FROM_HEART_MM
+    ]
+    sections = _listed(without_heart)
+    sentence = f"The localizer sees no heart at the given centre on slice {sections}: does it lie in the ventricle?"
+    return (sentence,) if without_heart else ()
+
+
+def _chosen_sections(t1_map: T1Map, sections: Collection[int] | None) -> list[int]:
+    """The sections to classify, in order. Raises ACNetError for one that the map does not have, and for none."""
+    if sections is None:
+        return list(range(t1_map.section_count))
+    unknown = sorted(set(sections) - set(range(t1_map.section_count)))
+    if unknown or not sections:
+        raise ACNetError(
+            f"{t1_map.name}: found {_listed(unknown) or 'none'} among the slices to classify; expected some of "
+            f"0 to {t1_map.section_count - 1}."
+        )
+    return sorted(set(sections))
+
+
+def _check_blood(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
+    """Raises ACNetError when the ventricles are filled with blood after contrast, unless a person insisted on it."""
+    if POST_CONTRAST_WARNING in seen.warnings:
+        return
+    t1_ms = seen.array
+    cavities = [t1_ms[each.section][each.labels == CAVITY_LABEL] for each in ventricles if each.labels is not None]
+    if cavities:
+        check_native_blood(np.concatenate(cavities), seen.name)
+
+
+def _listed(sections: Collection[int]) -> str:
+    return ", ".join(map(str, sorted(sections)))

@@ -1,0 +1,200 @@
+"""How right the shipped classifiers are, and what they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from ACNetTrainerLib.evaluation.true_measures import CROSS_FITTED
+from ACNetTrainerLib.evaluation.wording import estimate_text, percent_text
+from ACNetTrainerLib.study import other_diseases, robustness
+from table_cells import FIELDS, PLACES, Record, markdown, results, share
+
+
+def classifiers() -> list[Record]:
+    return [results(f"acnet-simulated-{field}") for field in FIELDS]
+
+
+def at_home_and_abroad() -> list[tuple[str, Record]]:
+    return [
+        (f"{field.replace('T', ' T')}, {place}", results(f"acnet-simulated-{field}{suffix}"))
+        for field in FIELDS
+        for place, suffix in PLACES.items()
+    ]
+
+
+def models() -> str:
+    columns = at_home_and_abroad()
+    records = [record for _, record in columns]
+    rows: list[tuple[str, Callable[[Record], str]]] = [
+        ("AUROC of ACNet, cut around the true centre", lambda r: estimate_text(r["auroc"])),
+        (
+            "AUROC of ACNet, cut where the localizer finds the heart",
+            lambda r: estimate_text(r["with_localizer"]["auroc"]),
+        ),
+        (
+            "AUROC of a logistic regression on the *true* septal T1, cavity area and wall thickness, fitted to "
+            + records[0]["true_measures"].get("regression_fitted_to", CROSS_FITTED),
+            lambda r: estimate_text(r["true_measures"]["auroc_logistic_regression"]),
+        ),
+        ("ACNet less regression", lambda r: estimate_text(r["true_measures"]["auroc_model_minus_regression"])),
+        ("sensitivity for DCM (recall_dcm), two-way", lambda r: estimate_text(r["recall_dcm"])),
+        ("specificity for DCM (recall_normal), two-way", lambda r: estimate_text(r["recall_normal"])),
+        ("balanced accuracy, two-way", lambda r: estimate_text(r["balanced_accuracy"])),
+        (
+            "AUROC among patients matched for cavity area (does it use T1?)",
+            lambda r: estimate_text(r["true_measures"]["size_matched"]["auroc"]),
+        ),
+        (
+            "AUROC among patients matched for septal T1 (does it use the shape?)",
+            lambda r: estimate_text(r["true_measures"]["t1_matched"]["auroc"]),
+        ),
+    ]
+    return markdown(["", *(name for name, _ in columns)], [[name, *map(value, records)] for name, value in rows])
+
+
+def calibration() -> str:
+    return markdown(
+        ["model", "prevalence of DCM", "study: calibration error", "Brier", "slice: calibration error", "Brier"],
+        [
+            [
+                record["model"],
+                prevalence,
+                *(f"{row[key]:.3f}" for key in ("study_ece", "study_brier", "section_ece", "section_brier")),
+            ]
+            for record in classifiers()
+            for prevalence, row in record["calibration"].items()
+        ],
+    )
+
+
+def verdicts() -> str:
+    return markdown(
+        ["model", "class", "verdict normal", "verdict uncertain", "verdict dcm"],
+        [
+            [record["model"], label, *(share(row[said]) for said in ("normal", "uncertain", "dcm"))]
+            for record in classifiers()
+            for label, row in record["verdicts"].items()
+        ],
+    )
+
+
+def attention() -> str:
+    return markdown(
+        ["model", "class", "wall", "cavity", "elsewhere"],
+        [
+            [
+                record["model"],
+                label,
+                *(
+                    f"{row['own_map'][region]:.3f} (mean map {row['mean_map'][region]:.3f})"
+                    for region in ("wall", "cavity", "elsewhere")
+                ),
+            ]
+            for record in classifiers()
+            for label, row in record["attention"]["enrichment"]["combined"].items()
+        ],
+    )
+
+
+def masks() -> str:
+    return markdown(
+        ["AUROC", *(record["model"] for record in classifiers())],
+        [
+            [name, *(f"{record['attention']['auroc'][key]:.3f}" for record in classifiers())]
+            for name, key in (("with its own masks", "own_masks"), ("with mean masks", "mean_masks"))
+        ],
+    )
+
+
+def explanation() -> str:
+    """What an explanation would have to show, of each map, on patients whom no training knows."""
+    heads, maps = [], []
+    for field in FIELDS:
+        record = results(f"attention-{field}-abroad")
+        for key, name in (("module_1", "module 1"), ("module_2", "module 2"), ("combined", "combined")):
+            heads.append(f"{field[:-1]} T, {name}")
+            maps.append((key, record))
+
+    def told(estimate: Record, digits: int) -> str:
+        return "{value:.{d}f} ({low:.{d}f} to {high:.{d}f})".format(**estimate, d=digits)
+
+    def row(name: str, of: Callable[[str, Record], str]) -> list[str]:
+        return [name, *(of(key, record) for key, record in maps)]
+
+    def where(label: str, measure: str) -> Callable[[str, Record], str]:
+        return lambda key, record: told(record["maps"][key]["where"][label][measure], 1)
+
+    def of_map(measure: str, digits: int) -> Callable[[str, Record], str]:
+        return lambda key, record: told(record["maps"][key][measure], digits)
+
+    def of_network(measure: str) -> Callable[[str, Record], str]:
+        return lambda key, record: told(record["auroc_lost"][measure], 3) if key == "combined" else ""
+
+    def randomised(key: str, record: Record) -> str:
+        return f"{record['rank_correlation_after_randomising']['down_residual'][key]:.2f}"
+
+    rows = [
+        row(f"wall over slice, {name}; wanted 4", where(label, "wall_over_slice"))
+        for label, name in (("normal", "normal"), ("dcm", "DCM"))
+    ]
+    rows += [
+        row(f"the same of the mean map, {name}", where(label, "mean_map_wall_over_slice"))
+        for label, name in (("normal", "normal"), ("dcm", "DCM"))
+    ]
+    rows += [
+        row(f"wall over cavity, {name}; wanted 3", where(label, "wall_over_cavity"))
+        for label, name in (("normal", "normal"), ("dcm", "DCM"))
+    ]
+    rows += [
+        row("pointing game, 4 mm; wanted 0.9", of_map("pointing_game", 2)),
+        row("log odds moved, its highest tenth over the same area anywhere; wanted 3", of_map("deletion", 1)),
+        row("follows a shift by 8 mm (correlation); wanted 0.9", of_map("follows_a_shift", 3)),
+        row("follows a turn by 20 degrees; wanted 0.9", of_map("follows_a_turn", 3)),
+        row("rank correlation with random weights; wanted below 0.3", randomised),
+        row("AUROC lost with mean masks; wanted 0.02", of_network("mean_masks")),
+        row("AUROC lost without masks; wanted 0.02", of_network("no_masks")),
+    ]
+    return markdown(["simulated patients, abroad", *heads], rows)
+
+
+def outside() -> str:
+    """Who is called unlike the training's hearts."""
+    records = [results(f"outside-{field}") for field in FIELDS]
+
+    def row(name: str, shares: Sequence[Record]) -> list[str]:
+        return [name, *map(percent_text, shares)]
+
+    held_back = [record["false_alarms_held_back"] for record in records]
+    rows = [row("normal and DCM, held back by the training", held_back)]
+    for name, place in (("judging", "at home"), ("abroad", "abroad")):
+        shares = [record["others"][f"{name}-{field}"] for record, field in zip(records, FIELDS, strict=True)]
+        rows.append(row(f"normal and DCM, {place}", shares))
+    for disease in records[0]["diseases"]:
+        shown = " (shown)" if disease in records[0]["shown"] else ""
+        rows.append(row(f"{other_diseases.GROUP_NAMES[disease]}{shown}", [r["diseases"][disease] for r in records]))
+    for disease in records[0]["diseases_left_out"]:
+        shares = [record["diseases_left_out"][disease] for record in records]
+        rows.append(row(f"{other_diseases.GROUP_NAMES[disease]}, if it is not shown", shares))
+    return markdown(["simulated patients called unlike the training's hearts [%]", "1.5 T", "3 T"], rows)
+
+
+def diseases(field: str) -> str:
+    return other_diseases.table(results(f"other-diseases-{field}")["groups"]) + "\n"
+
+
+def poor_images(field: str) -> str:
+    return robustness.table(results(f"robustness-{field}")["degradations"]) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "models": models,
+    "calibration": calibration,
+    "verdicts": verdicts,
+    "attention": attention,
+    "masks": masks,
+    "explanation": explanation,
+    "outside": outside,
+    **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},
+    **{f"robustness-{field}": partial(poor_images, field) for field in FIELDS},
+}

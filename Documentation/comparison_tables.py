@@ -1,0 +1,38 @@
+"""The comparisons of the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from ACNetTrainerLib.study import tables
+from table_cells import Record, results
+
+COMPARED: dict[str, tuple[Callable[[Record], tables.Table], ...]] = {
+    "paper-1": (),
+    "paper-2": (tables.results,),
+    "paper-2-30-epochs": (tables.results, tables.paired),
+    "honest": (tables.results,),
+    "honest-18-epochs": (tables.results, tables.paired),
+}
+"""The comparisons whose results are kept, and the tables that the documentation shows of each."""
+
+
+def compared(name: str, make: Callable[[Record], tables.Table]) -> str:
+    table = make(results(f"comparison-{name}"))
+    return f"{table.title}:\n\n{table.markdown()}"
+
+
+def compared_scope(name: str) -> str:
+    record = results(f"comparison-{name}")
+    return f"{tables.scope(record)}\n\n{tables.leaks(record)}\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    **{f"comparison-{name}-scope": partial(compared_scope, name) for name in ("paper-1", "paper-2", "honest")},
+    **{
+        f"comparison-{name}-{make.__name__.replace('_', '-')}": partial(compared, name, make)
+        for name, makers in COMPARED.items()
+        for make in makers
+    },
+}
