@@ -458,7 +458,7 @@ def test_a_segmentation_that_reaches_none_of_the_chosen_sections_is_refused(
     labels[0, 70:90, 50:70] = CAVITY_LABEL
     segmentation = sitk.GetImageFromArray(labels)
     segmentation.CopyInformation(an_oblique_t1_map.image)
-    with pytest.raises(ACNetError, match="it reaches the slices 0 of short axis; expected one of those to classify, 1"):
+    with pytest.raises(ACNetError, match="it covers the slices 0 of short axis; expected one of those to classify, 1"):
         a_classifier(a_model).classify(an_oblique_t1_map, Settings(segmentation=segmentation, sections=[1]))
 
 
@@ -637,7 +637,7 @@ def test_a_model_that_does_not_know_its_own_normal_says_so_and_sees_t1_as_it_is(
         an_oblique_t1_map, Settings(reference=ReferenceT1(900.0, 20.0))
     )
     (warning,) = study.warnings
-    assert warning.startswith("The model untrained does not know its own normal T1")
+    assert warning.startswith("The model untrained holds no normal T1 of its training")
     assert study.t1_factor == 1
     np.testing.assert_array_equal(finder.shown.array, an_oblique_t1_map.array)
     assert np.isfinite(study.septal_z(study.septal_t1_ms))
