@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test test-quick lint mypy format docs models reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
+.PHONY: demo test test-quick lint mypy format docs models mean-heart reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -152,6 +152,19 @@ studies-%: $(READY)
 	$(BIN)/acnet-train other-diseases acnet-simulated-$* --output Documentation/results/other-diseases-$*.json
 	$(BIN)/acnet-train robustness acnet-simulated-$* --output Documentation/results/robustness-$*.json \
 		--figure Documentation/images/robustness-$*.png
+
+# Normal hearts of the mean shape of 1,093 real ones: Documentation/abroad.md says where its mesh is from.
+MESH := build/Both_ED_mean.vtk
+mean-heart: $(FIELDS:%=$(MODELS)/mean-heart-%/cases.csv)
+	$(BIN)/acnet-train evaluate-localizer $(SHIPPED)/localizer-simulated.safetensors $(FIELDS:%=$(MODELS)/mean-heart-%) \
+		--output Documentation/results/localizer-simulated-mean-heart.json
+	$(foreach field,$(FIELDS),$(BIN)/acnet-train evaluate acnet-simulated-$(field) $(MODELS)/mean-heart-$(field) \
+		--output Documentation/results/acnet-simulated-$(field)-mean-heart.json &&) true
+
+$(MODELS)/mean-heart-%/cases.csv: | $(READY)
+	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
+	$(BIN)/acnet-train simulate-abroad --patients 120 --field $(*:T=) --seed 31 --scanner-factor 1 --mesh $(MESH) \
+		--output $(@D)
 
 # The small comparison of the networks: Documentation/comparison.md. Some hours on two cores; an interrupted one resumes.
 COMPARE := $(BIN)/acnet-train compare $(MODELS)/training-1.5T

@@ -19,7 +19,8 @@ from ..cases.library import SIMULATED, Case, masks_file
 from ..simulation.cohort import write_tables
 from ..simulation.truth import TruthRow
 from .hearts import LEVEL_NAMES, FloatArray, Kind
-from .patients import Patient, draw_patient
+from .mesh import read_mesh
+from .patients import Patient, draw_patient, with_ventricles_of
 from .scan import stored
 from .sections import Section, draw_section
 
@@ -30,7 +31,8 @@ SCANNER_FACTOR_SD = 0.04
 class Cohort:
     """Which patients. disease: None for normal and DCM in equal numbers, or the one that all have.
 
-    scanner_factor: of every T1, the whole cohort is from one scanner; None draws it from the seed.
+    scanner_factor: of every T1, the whole cohort is from one scanner; None draws it from the seed. mesh: file whose
+    ventricles the normal hearts have.
     """
 
     patients: int
@@ -38,6 +40,7 @@ class Cohort:
     seed: int
     disease: Kind | None = None
     scanner_factor: float | None = None
+    mesh: Path | None = None
 
     @property
     def factor(self) -> float:
@@ -53,7 +56,10 @@ class Cohort:
         return "normal" if (index % 2 == 0) == first_is_normal else "dcm"
 
     def patient(self, index: int) -> Patient:
-        return draw_patient(self.seed, index, self.kind(index), self.field_strength_tesla, self.factor)
+        patient = draw_patient(self.seed, index, self.kind(index), self.field_strength_tesla, self.factor)
+        if self.mesh is None or patient.heart.kind != "normal":
+            return patient
+        return with_ventricles_of(read_mesh(self.mesh), patient)
 
 
 def simulate_abroad(cohort: Cohort, folder: Path) -> None:

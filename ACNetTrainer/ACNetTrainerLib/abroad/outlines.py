@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
@@ -51,6 +52,15 @@ class Outlines:
                 for angle in self.insertion_angles
             ]
         )
+
+
+class Surfaces(Protocol):
+    """A heart's surfaces: the drawn ones, or those of a mesh."""
+
+    @property
+    def levels(self) -> tuple[Outlines, ...]: ...
+
+    def at(self, level: int, towards_apex_mm: float = 0.0) -> Outlines: ...
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .hearts import FloatArray, Heart, Kind, draw_heart
-from .outlines import HeartSurfaces, draw_surfaces
+from .hearts import TABLES, FloatArray, Heart, Kind, draw_heart
+from .mesh import HeartMesh, MeshSurfaces
+from .outlines import Surfaces, draw_surfaces
 from .scan import Scan, draw_scan
 from .signals import APPARENT_T1_MS, MYOCARDIAL_T1_MS, Sequence, draw_sequence
 from .surroundings import Body, Field, Tissue, draw_body
@@ -31,7 +32,7 @@ class Patient:
     seed: tuple[int, int]
     field_strength_tesla: float
     heart: Heart
-    surfaces: HeartSurfaces
+    surfaces: Surfaces
     body: Body
     scan: Scan
     sequence: Sequence
@@ -46,6 +47,15 @@ class Patient:
     papillary: FloatArray
     trabeculae: float
     wall_field: Field
+
+
+def with_ventricles_of(mesh: HeartMesh, patient: Patient) -> Patient:
+    """The patient with the mesh's ventricles, as large as the drawn ones: all else stays."""
+    mean_mm = TABLES["normal"].diameter[0]
+    size = float(patient.heart.diameter[1]) / mean_mm
+    surfaces = MeshSurfaces(mesh, size, patient.heart.level_distance)
+    diameter = np.array([2 * outlines.endocardium.mean() for outlines in surfaces.levels])
+    return replace(patient, heart=replace(patient.heart, diameter=diameter), surfaces=surfaces)
 
 
 def draw_patient(seed: int, index: int, kind: Kind, field_strength_tesla: float, scanner_factor: float) -> Patient:

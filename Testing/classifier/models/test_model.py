@@ -144,7 +144,7 @@ def test_a_damaged_card_is_refused(model_file: Path, card: str) -> None:
 
 
 CARD_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
-    "other format": ({"format_version": 3}, "model format 3; this version reads format 2"),
+    "other format": ({"format_version": 4}, "model format 4; this version reads format 3"),
     "field added": ({"colour": "blue"}, "colour"),
     "unknown network setting": ({"network": {"depth": 50}}, "settings depth"),
     "unknown attention": ({"network": {"attention": "spatial"}}, "attention 'spatial'"),

@@ -84,7 +84,7 @@ def test_the_record_of_result_json_is_the_one_that_was_written(a_folder: Path, a
     assert record.leaving_out({1}) == record_from_values(record_values(record.leaving_out({1})))
 
 
-@pytest.mark.parametrize(("field", "value"), [("format_version", 2), ("maps", [{}]), ("model", {}), ("stability", [1])])
+@pytest.mark.parametrize(("field", "value"), [("format_version", 3), ("maps", [{}]), ("model", {}), ("stability", [1])])
 def test_what_is_no_record_is_refused(a_folder: Path, field: str, value: object) -> None:
     with pytest.raises(ACNetError, match=r"^result: .*"):
         record_from_values({**_read_strictly(a_folder / "result.json"), field: value})

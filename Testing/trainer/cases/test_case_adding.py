@@ -122,6 +122,17 @@ def test_a_centre_outside_of_the_map_is_refused() -> None:
         at_point(t1_map, (500.0, 0.0, 0.0), nothing_found(t1_map))
 
 
+def test_a_case_keeps_how_its_septum_lies(library: Path) -> None:
+    new = new_map(1, "Jane", sections=2)
+    found = [replace(each, turn_degrees=12.34 - 50 * each.section) for each in nothing_found(new.t1_map)]
+    finder = Finder(tuple(replace(each, confidence=0.9) for each in found))
+    add_maps(library, [replace(new, located=by_localizer(new.t1_map, finder))])
+    cases = read_case_library(library).cases
+    assert [case.turn_degrees for case in cases] == [12.3, -37.7]
+    edit_case(library, cases[0].case, Edit(center_mm=new.t1_map.section_center(0) + new.t1_map.row_axis))
+    assert read_case_library(library).cases[0].turn_degrees == 12.3
+
+
 # Nothing names the patient
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,8 @@ from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
-from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL
+from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL, is_myocardium, septum_turn_degrees
 from ACNetTrainerLib.cases.library import LABELS, CaseLibrary, masks_file
 from ACNetTrainerLib.evaluation.attention import FixedMask, judge_attention
 from ACNetTrainerLib.evaluation.attention_regions import REGIONS, regions_of
@@ -54,9 +54,9 @@ def test_a_mask_around_the_usual_place_of_the_wall_is_enriched_there(
 ) -> None:
     walls = []
     for case in simulated_library.cases:
-        grid = SectionGrid.around(read_t1_map(simulated_library.path(case)), 0, case.center_mm)
+        grid = simulated_library.grid(case, read_t1_map(simulated_library.path(case)))
         masks = sitk.ReadImage(str(simulated_library.folder / masks_file(case.case)))
-        walls.append(grid.sample(masks) == MYOCARDIUM_LABEL)
+        walls.append(is_myocardium(grid.sample(masks)))
     usual = np.mean(walls, axis=0).reshape(32, 4, 32, 4).mean(axis=(1, 3))
     result = judged(with_mask(an_untrained_network, torch.from_numpy(usual).float()), simulated_library)
     for label in LABELS:
@@ -72,14 +72,14 @@ def test_a_septum_with_its_own_label_counts_as_wall(simulated_library: CaseLibra
     for file in (case.file, masks_file(case.case)):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(simulated_library.folder / file, tmp_path / file)
-    without = regions_of(library, case)
-    assert without is not None
-    assert (without == REGIONS.index("wall")).any()
+    with_septum = regions_of(library, case)
+    assert with_septum is not None
+    assert (with_septum == REGIONS.index("wall")).any()
     masks = sitk.ReadImage(str(tmp_path / masks_file(case.case)))
     labels = sitk.GetArrayFromImage(masks)
-    rows, _ = np.mgrid[: labels.shape[1], : labels.shape[2]]
-    labels[(labels == MYOCARDIUM_LABEL) & (rows > rows[labels[0] == MYOCARDIUM_LABEL].mean())] = SEPTUM_LABEL
-    with_septum = sitk.GetImageFromArray(labels)
-    with_septum.CopyInformation(masks)
-    sitk.WriteImage(with_septum, str(tmp_path / masks_file(case.case)))
-    np.testing.assert_array_equal(regions_of(library, case), without)
+    turned = replace(case, turn_degrees=septum_turn_degrees(labels[0], library.t1_map(case)))
+    labels[labels == SEPTUM_LABEL] = MYOCARDIUM_LABEL
+    one_wall = sitk.GetImageFromArray(labels)
+    one_wall.CopyInformation(masks)
+    sitk.WriteImage(one_wall, str(tmp_path / masks_file(case.case)))
+    np.testing.assert_array_equal(regions_of(library, turned), with_septum)

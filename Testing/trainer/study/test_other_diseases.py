@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from ACNetLib.models.model import Model, save_model
-from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands.main import main
@@ -56,6 +55,6 @@ def test_a_section_simulated_on_the_spot_is_cropped_as_that_of_a_case_library(si
     t1_map = read_t1_map(simulated_library.path(case))
     patient = next(iter(Cohort(12, 0.5, 1.5, 21).draw()))
     assert case.case == f"{patient.name}-mid"
-    expected = SectionGrid.around(t1_map, 0, case.center_mm).crop(t1_map).t1_ms
+    expected = simulated_library.grid(case, t1_map).crop(t1_map).t1_ms
     # The library keeps centres to the micrometre.
     np.testing.assert_allclose(crop_around_truth(simulate_section(patient, "mid")), expected, atol=5)

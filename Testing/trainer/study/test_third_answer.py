@@ -12,7 +12,6 @@ import torch
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model, save_model
 from ACNetLib.networks.acnet import ACNet
-from ACNetLib.t1map.section import SectionGrid
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.study.image_shifts import SHIFTS, as_it_is
@@ -25,11 +24,11 @@ CPU = DeviceChoice("cpu", "asked for")
 def test_every_shift_changes_the_slice_in_its_own_way(simulated_library: CaseLibrary) -> None:
     case = simulated_library.cases[0]
     t1_map = simulated_library.t1_map(case)
-    grid = SectionGrid.around(t1_map, 0, case.center_mm)
+    grid = simulated_library.grid(case, t1_map)
     plain = as_it_is(t1_map, grid, np.random.default_rng(1))
     crops = {name: shift(t1_map, grid, np.random.default_rng(1)) for name, shift in SHIFTS.items()}
     assert {crop.shape for crop in crops.values()} == {(128, 128)}
-    np.testing.assert_array_equal(crops["mirrored"][:, ::-1], plain)
+    np.testing.assert_array_equal(crops["mirrored"][::-1], plain)
     assert np.percentile(crops["contrast"], 90) < 700 < np.median(plain[plain > 0])
     assert np.std(crops["noise"] - plain) == pytest.approx(140, rel=0.1)
     assert np.abs(np.diff(crops["motion"], axis=0)).mean() < np.abs(np.diff(plain, axis=0)).mean()

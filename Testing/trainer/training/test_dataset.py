@@ -72,6 +72,13 @@ def test_a_sample_is_the_crop_around_the_centre_and_its_class(library: CaseLibra
     assert label == 1
 
 
+def test_a_slice_is_turned_as_its_case_says(library: CaseLibrary) -> None:
+    turned = replace(library, cases=tuple(replace(case, turn_degrees=30.0) for case in library.cases))
+    for dataset in (a_dataset(turned, None), a_dataset(turned, None).as_inference_sees_them(2)):
+        _, across, down = plane_through(sample_ms(dataset, 0, 1))
+        assert np.degrees(np.arctan2(SLOPE[1], SLOPE[0]) - np.arctan2(down, across)) == pytest.approx(30.0, abs=0.1)
+
+
 def test_the_same_cases_can_be_seen_with_all_t1_times_a_factor(library: CaseLibrary) -> None:
     dataset = a_dataset(library, None)
     np.testing.assert_allclose(sample_ms(dataset.with_t1_times(1.1), 0, 3), 1.1 * sample_ms(dataset, 0, 3), rtol=1e-4)
@@ -136,13 +143,13 @@ def test_a_full_turn_takes_every_angle(library: CaseLibrary) -> None:
     np.testing.assert_allclose([np.hypot(*plane[1:]) for plane in planes], np.hypot(*SLOPE), rtol=1e-3)
 
 
-def test_a_share_of_the_sections_is_mirrored(library: CaseLibrary) -> None:
+def test_a_share_of_the_sections_is_seen_upside_down_their_septum_staying_to_the_left(library: CaseLibrary) -> None:
     dataset = a_dataset(library, replace(NOTHING, mirror=0.25))
     planes = np.array([plane_through(sample_ms(dataset, epoch, 0)) for epoch in range(80)])
-    is_mirrored = planes[:, 1] < 0
+    is_mirrored = planes[:, 2] < 0
     assert 10 <= is_mirrored.sum() <= 30
-    np.testing.assert_allclose(planes[:, 1], np.where(is_mirrored, -SLOPE[0], SLOPE[0]), rtol=1e-3)
-    np.testing.assert_allclose(planes[:, 2], SLOPE[1], rtol=1e-3)
+    np.testing.assert_allclose(planes[:, 1], SLOPE[0], rtol=1e-3)
+    np.testing.assert_allclose(planes[:, 2], np.where(is_mirrored, -SLOPE[1], SLOPE[1]), rtol=1e-3)
 
 
 def test_all_t1_of_a_section_changes_by_one_factor_of_the_given_standard_deviation(library: CaseLibrary) -> None:

@@ -29,6 +29,7 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
         type=float,
         help="what the scanner multiplies every T1 by; 1 is none (default: drawn from the seed, SD 0.04)",
     )
+    simulate.add_argument("--mesh", type=Path, help="normal hearts have the ventricles of this mesh (.vtk): abroad.md")
     simulate.add_argument("--output", type=Path, required=True, help="new or empty folder")
     simulate.set_defaults(run=_simulate)
 
@@ -51,11 +52,16 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _simulate(options: argparse.Namespace) -> None:
     from ...abroad.cohort import Cohort, simulate_abroad
+    from ...abroad.mesh import read_mesh
 
     check_count("--patients", options.patients, 1)
     if options.scanner_factor is not None and not 0.5 <= options.scanner_factor <= 2:
         raise ACNetError(f"--scanner-factor: found {options.scanner_factor:g}; expected 0.5 to 2.")
-    cohort = Cohort(options.patients, options.field, options.seed, options.disease, options.scanner_factor)
+    if options.mesh is not None:
+        read_mesh(options.mesh)
+    cohort = Cohort(
+        options.patients, options.field, options.seed, options.disease, options.scanner_factor, options.mesh
+    )
     with atomic_folder(options.output) as folder:
         simulate_abroad(cohort, folder)
     print(
