@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from table_cells import PLACES, Record, markdown, mm, results, share
+from ACNetTrainerLib.evaluation.wording import estimate_text
+from table_cells import FIELDS, PLACES, Record, markdown, mm, results, share
 
 
 def localizer() -> list[tuple[str, Record]]:
@@ -92,9 +93,45 @@ def odd() -> str:
     )
 
 
+def septum() -> str:
+    """How far off the septum's direction is, by which ACNet's slices are turned."""
+    return markdown(
+        ["", "error of the septum's direction, median", "90th percentile", "99th percentile"],
+        [
+            [field, *(f"{values['septum_error_degrees'][name]:.1f} degrees" for name in ("median", "p90", "p99"))]
+            for field, values in localizer()
+        ],
+    )
+
+
+def mean_heart() -> str:
+    """Localizer and classifiers on normal hearts of the mean shape of real ones, beside drawn hearts with DCM."""
+    heads, rows = [], dict[str, list[str]]()
+    for field in FIELDS:
+        heads.append(f"{field[:-1]} T")
+        found = results("localizer-simulated-mean-heart")[f"{field[:-1]} T"]
+        record = results(f"acnet-simulated-{field}-mean-heart")
+        for name, text in (
+            ("studies answered", share(found["studies_answered_fraction"])),
+            (
+                "centre error, median and 90th percentile",
+                f"{found['center_error_median_mm']:.1f}, {found['center_error_p90_mm']:.1f} mm",
+            ),
+            ("Dice of the myocardium, median", f"{found['dice_median']['myocardium']:.3f}"),
+            ("specificity for DCM (recall_normal): these hearts", estimate_text(record["recall_normal"])),
+            ("sensitivity for DCM (recall_dcm): drawn hearts", estimate_text(record["recall_dcm"])),
+            ("AUROC, true centre", estimate_text(record["auroc"])),
+            ("AUROC, localizer", estimate_text(record["with_localizer"]["auroc"])),
+        ):
+            rows.setdefault(name, []).append(text)
+    return markdown(["", *heads], [[name, *texts] for name, texts in rows.items()])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "centres": centres,
     "dice": dice,
     "measures": measures,
     "odd": odd,
+    "septum": septum,
+    "mean-heart": mean_heart,
 }

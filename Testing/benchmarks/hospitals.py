@@ -74,10 +74,11 @@ class Hospital:
                     kind: Kind = "dcm" if label == "dcm" else "normal"
                     cohort = Cohort(count, self._field, seed + number, kind, self.factor)
                     simulate_abroad(cohort, Path(room) / label)
-                    for case in read_case_library(Path(room) / label).cases:
+                    whole = read_case_library(Path(room) / label)
+                    for case in whole.cases:
                         if case.case.endswith("-mid"):
-                            shutil.copy(Path(room) / label / case.file, unfinished / case.file)
-                            cases.append(case)
+                            shutil.copy(whole.path(case), unfinished / case.file)
+                            cases.append(replace(case, turn_degrees=whole.turn_degrees(case, whole.t1_map(case))))
                 write_case_table(unfinished, cases)
         return read_case_library(folder)
 

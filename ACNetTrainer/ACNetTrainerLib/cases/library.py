@@ -124,16 +124,16 @@ class CaseLibrary:
         return read_section(self.path(case), post_contrast=True)
 
     def grid(self, case: Case, t1_map: T1Map) -> SectionGrid:
-        """What the network sees of the case's map: around its centre, with the septum to the left.
+        """What the network sees of the case's map: around its centre, with the septum to the left; where it is not known,
+        along the anatomical axes. Raises ACNetError when the case's masks can't be read."""
+        return SectionGrid.around(t1_map, 0, case.center_mm, self.turn_degrees(case, t1_map) or 0.0)
 
-        How that lies tell the case's masks, else the table; where neither does, the slice is seen along the anatomical
-        axes. Raises ACNetError when the masks can't be read.
-        """
+    def turn_degrees(self, case: Case, t1_map: T1Map) -> float | None:
+        """See `septum_turn_degrees`: of the case's masks, else of the table; None where neither tells."""
         masks = self.masks(case)
         labels = None if masks is None else sitk.GetArrayViewFromImage(masks)[0]
         drawn_degrees = septum_turn_degrees(labels, t1_map)
-        turn_degrees = case.turn_degrees if drawn_degrees is None else drawn_degrees
-        return SectionGrid.around(t1_map, 0, case.center_mm, turn_degrees or 0.0)
+        return case.turn_degrees if drawn_degrees is None else drawn_degrees
 
     def path(self, case: Case) -> Path:
         return self.folder / case.file

@@ -49,7 +49,7 @@ class EpochBatches:
         self._sampler = sampler
 
     def __len__(self) -> int:
-        return max(1, len(self._samples) // self.batch_size)
+        return max(1, len(self._sampler) // self.batch_size)
 
     def of_epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """From the batch of that number on, counted from 0. A thread makes the next one meanwhile: cutting slices lets

@@ -113,14 +113,18 @@ def _wall(masks: sitk.Image | None, grid: SectionGrid) -> Tensor:
 class EpochSampler:
     """The cases of each epoch in an order that follows from (seed, epoch).
 
-    balanced: as many samples as cases, half of them of each class; the smaller class is drawn again and again, each
-    draw with randomness of its own.
+    As many samples as cases, or `fewest`: a small library is then drawn again and again, each draw with randomness of
+    its own. balanced: half of the samples are of each class.
     """
 
-    def __init__(self, is_dcm: Sequence[bool] | NDArray[np.bool_], seed: int, balanced: bool) -> None:
+    def __init__(self, is_dcm: Sequence[bool] | NDArray[np.bool_], seed: int, balanced: bool, fewest: int = 0) -> None:
         self._is_dcm = np.asarray(is_dcm)
         self._seed = seed
         self._balanced = balanced
+        self._samples = max(len(self._is_dcm), fewest)
+
+    def __len__(self) -> int:
+        return self._samples
 
     def keys(self, epoch: int) -> list[SampleKey]:
         rng = np.random.default_rng([self._seed, epoch])
@@ -128,9 +132,11 @@ class EpochSampler:
         if self._balanced:
             halves = [
                 np.resize(order[self._is_dcm[order] == is_dcm], count)
-                for is_dcm, count in ((False, (len(order) + 1) // 2), (True, len(order) // 2))
+                for is_dcm, count in ((False, (self._samples + 1) // 2), (True, self._samples // 2))
             ]
             order = rng.permutation(np.concatenate(halves))
+        elif self._samples > len(order):
+            order = rng.permutation(np.resize(order, self._samples))
         drawn = Counter[int]()
         keys: list[SampleKey] = []
         for index in order.tolist():

@@ -16,8 +16,8 @@ from ACNetLib.t1map.section import IntensityScaling
 from .network import NETWORKS
 
 ACNET: Literal["acnet"] = "acnet"
-OPTIONAL_KEYS = {"name", "mask_loss_weight", "t1_scale", "mirror"}
-"""What a recipe may lack: it is then for ACNet, and without mask supervision and these changes of a section."""
+OPTIONAL_KEYS = {"name", "least_steps", "mask_loss_weight", "t1_scale", "mirror"}
+"""What a recipe may lack: it is then for ACNet, and 0 stands for the others."""
 LIMITS = {
     **dict.fromkeys(("epochs", "early_stopping_epochs", "batch_size"), (1.0, math.inf)),
     **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction", "scale", "t1_scale", "mirror"), (0.0, 1.0)),
@@ -50,6 +50,7 @@ class Optimization:
     """early_stopping_epochs: stop after so many epochs without a lower validation loss. precision: "auto" is what the
     device computes with natively, see `precision.choose_precision`. class_balance: draw both classes equally often.
     validation_fraction: of the training patients, held back to choose epoch, temperature and threshold.
+    least_steps: that an epoch has; a library that is too small for them is drawn again and again.
     mask_loss_weight: how much it counts, beside telling the classes apart, that attention lies on the myocardium where
     a case has its mask; 0: not at all.
     """
@@ -67,6 +68,7 @@ class Optimization:
     class_balance: bool
     validation_fraction: float
     seed: int
+    least_steps: int = 0
     mask_loss_weight: float = 0.0
 
 

@@ -69,7 +69,12 @@ def train(
         library, training_cases, recipe.intensity, RandomChanges(recipe.augmentation, settings.seed), with_walls
     )
     validation_set = CaseDataset(library, validation_cases, recipe.intensity)
-    sampler = EpochSampler([case.is_dcm for case in training_cases], settings.seed, settings.class_balance)
+    sampler = EpochSampler(
+        [case.is_dcm for case in training_cases],
+        settings.seed,
+        settings.class_balance,
+        fewest=settings.least_steps * settings.batch_size,
+    )
     batches = EpochBatches(training_set, settings.batch_size, sampler)
     task = TrainingTask(network, settings, frozen)
     fitted = fit(task, batches, InOrder(validation_set), place)

@@ -15,7 +15,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.section import TOWARDS_BASE, IntensityScaling, SectionGrid, anatomical_axes
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.library import Case, CaseLibrary
-from ACNetTrainerLib.training.batches import InOrder
+from ACNetTrainerLib.training.batches import EpochBatches, InOrder
 from ACNetTrainerLib.training.dataset import CaseDataset, EpochSampler, RandomChanges
 from ACNetTrainerLib.training.recipe import Augmentation
 
@@ -162,6 +162,20 @@ def test_all_t1_of_a_section_changes_by_one_factor_of_the_given_standard_deviati
     assert 0.7 <= min(factors) < 0.9
     assert 1.1 < max(factors) <= 1.3
     assert np.std(factors) == pytest.approx(0.1, abs=0.03)
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_a_small_library_is_drawn_until_an_epoch_has_its_least_steps(library: CaseLibrary, balanced: bool) -> None:
+    is_dcm = [case.is_dcm for case in library.cases]
+    sampler = EpochSampler(is_dcm, 1, balanced, fewest=40)
+    batches = EpochBatches(a_dataset(library, EVERYTHING), 4, sampler)
+    keys = sampler.keys(3)
+    assert (len(sampler), len(batches), len(set(keys))) == (40, 10, 40)
+    counts = np.bincount([index for _, index, _ in keys])
+    expected = np.where(is_dcm, 10, [3.33] * 8) if balanced else np.full(8, 5)
+    assert np.abs(counts - expected).max() < 1
+    drawn = [(index, draw) for _, index, draw in keys if index == 0]
+    assert sorted(drawn) == [(0, draw) for draw in range(counts[0])]
 
 
 def test_noise_is_added_in_ms_up_to_its_limit(library: CaseLibrary) -> None:
