@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ACNetLib.networks.acnet import ACNet
     from ACNetTrainerLib.cases.library import CaseLibrary
 
-pytest_plugins = ["dicom_servers", "panel_fixtures", "trainer_panel_fixtures"]
+pytest_plugins = ["dicom_servers", "model_files", "panel_fixtures", "trainer_panel_fixtures"]
 
 # Columns: the axes of increasing column, row and section index of a short-axis stack, in LPS.
 SHORT_AXIS = np.linalg.qr(np.array([[0.7, -0.3, 0.6], [0.6, 0.6, -0.5], [-0.2, 0.8, 0.6]]))[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, Settings
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import add_t1_map, find_result
+from ACNetLib.scene.sources import DICOM_INSTANCES
 from ACNetLib.scene.views import nodes_of_class
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map
 
@@ -149,6 +151,22 @@ def classify(module: Any, volume: Volume) -> None:
 
 def composites() -> list[slicer.vtkMRMLSliceCompositeNode]:
     return list(nodes_of_class(slicer.mrmlScene, "vtkMRMLSliceCompositeNode"))
+
+
+def say_it_is_from_dicom(volume: Volume, header: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if Slicer had loaded the volume from an image with this header, whose file is gone."""
+    database = SimpleNamespace(
+        instanceValue=lambda _instance, tag: header.get(tag, ""), fileForInstance=lambda _instance: ""
+    )
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    volume.SetAttribute(DICOM_INSTANCES, "1.2.3")
+
+
+def open_bundle(bundle: Path) -> None:
+    """In Slicer's scene. ReadFromMRB needs the application; a bundle is a zip with a scene file in it."""
+    zipfile.ZipFile(bundle).extractall(bundle.parent)
+    slicer.mrmlScene.SetURL(str(bundle.parent / "scene" / "scene.mrml"))
+    assert slicer.mrmlScene.Import()
 
 
 def result_of(volume: Volume) -> ResultNodes:

@@ -159,7 +159,7 @@ def _classify(options: argparse.Namespace) -> None:
     )
     t1_maps = read_exam(options.inputs, reading)
     if options.sections is not None and len(t1_maps) > 1:
-        raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one whose slices are counted.")
+        raise ACNetError(f"--sections: found {len(t1_maps)} T1 maps; expected one, whose slices are numbered.")
     if segmentation is not None:
         from ACNetLib.dicom_results.files import require_dicom_results
 

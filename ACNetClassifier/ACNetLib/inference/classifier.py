@@ -146,9 +146,9 @@ class Classifier:
     def _reference_warnings(self, reference: ReferenceT1 | None) -> list[str]:
         if reference is None or self._card.normal_t1_ms is not None:
             return []
-        return [f"The model {self._card.name} does not know its own normal T1, so the networks saw T1 as it is."]
+        return [f"The model {self._card.name} holds no normal T1 of its training: T1 is used as measured."]
 
     def _device_warnings(self) -> list[str]:
         if self._sections.device == self._chosen_device:
             return []
-        return [f"The processor went on in place of {self._chosen_device.device}, whose memory was full."]
+        return [f"The memory of {self._chosen_device.device} was full: the processor was used instead."]

@@ -180,7 +180,7 @@ class StudyRecord:
             return f"{OUTSIDE} Its score is {fmean(scores):.2f}, above the limit of {limit:.2f}."
         if self.verdict == "uncertain":
             low, high = self.uncertain_range
-            return f"Uncertain: its probability lies from {low:g} to below {high:g}, where neither is said."
+            return f"Uncertain: the probability of DCM lies from {low:g} to below {high:g}."
         return ""
 
     @property

@@ -74,7 +74,7 @@ def _drawn(t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ventricle]) 
     drawn = tuple(reached[section] for section in sections if section in reached)
     if not drawn:
         raise ACNetError(
-            f"segmentation: it reaches the slices {_listed(reached)} of {t1_map.name}; expected one of those "
+            f"segmentation: it covers the slices {_listed(reached)} of {t1_map.name}; expected one of those "
             f"to classify, {_listed(sections)}."
         )
     left_out = [section for section in sections if section not in reached]

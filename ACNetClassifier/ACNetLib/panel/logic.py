@@ -123,7 +123,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         check_one_exam(t1_maps)
         if choices.sections is not None and len(t1_maps) > 1:
             raise ACNetError(
-                _("Slices: found {count} T1 maps; expected one whose slices are counted.").format(count=len(t1_maps))
+                _("Slices: found {count} T1 maps; expected one, whose slices are numbered.").format(count=len(t1_maps))
             )
         reference = exam_reference(t1_maps, choices.reference)
         settings = Settings(sections=choices.sections, prevalence_dcm=choices.prevalence_dcm, reference=reference)

@@ -276,7 +276,7 @@ def study_text(study: StudyRecord) -> str:
         ),
     ]
     lines.append(
-        _("Attention: every measure of an explanation is met.")
+        _("Attention: validated as an explanation.")
         if is_validated(study.model)
         else _("Attention: not validated as an explanation.")
     )

@@ -62,8 +62,8 @@ def reference_text(study: StudyRecord) -> str:
     reference = study.reference
     if reference is None:
         return (
-            f"No reference T1 of this scanner{scanner} was given: T1 is read as if the scanner's were that of the "
-            f"model's training, and the verdict is uncertain from {low:g} to below {high:g}."
+            f"No reference T1 of this scanner{scanner} was given: T1 is read as if the scanner's normal were that of "
+            f"the model's training, and the verdict is uncertain from {low:g} to below {high:g}."
         )
     text = (
         f"Reference T1 of this scanner{scanner}, {reference.source}: {mean_text(reference.mean_ms, reference.sd_ms)}."
@@ -71,7 +71,7 @@ def reference_text(study: StudyRecord) -> str:
     if study.model.normal_t1_ms is None:
         return text
     return (
-        f"{text} The networks saw T1 times {study.t1_factor:.3f}, which brings it to the normal of the model's "
+        f"{text} For the networks T1 was multiplied by {study.t1_factor:.3f}, to match the normal T1 of the model's "
         f"training, {study.model.normal_t1_ms[0]:.0f} ms."
     )
 
@@ -79,7 +79,7 @@ def reference_text(study: StudyRecord) -> str:
 def attention_text(card: ModelCard) -> str:
     """What the model's attention is worth, by the measurements in its card."""
     if is_validated(card):
-        status = "Attention passed every measure of an explanation: it lies on the wall, and the answer needs it."
+        status = "Attention is validated as an explanation: it lies on the wall, and the answer depends on it."
     else:
         status = "Attention is not validated as an explanation: it is a weight, neither an outline nor the reason."
     return " ".join(filter(None, [status, _measures_text(card), _enrichment_text(card)]))
@@ -120,8 +120,8 @@ def _enrichment_text(card: ModelCard) -> str:
             taught = " It was taught to lie on the wall." if _taught_where_to_look(card) else ""
             return (
                 f"In {simulated}patients whom the model had not seen, attention in the wall was {normal:.1f} "
-                f"(normal) and {dcm:.1f} (DCM) times that of the whole crop, and without masks of their own the AUROC "
-                f"fell from {own:.3f} to {mean:.3f}.{taught}"
+                f"(normal) and {dcm:.1f} (DCM) times that of the whole crop, and with mean masks instead of their own "
+                f"the AUROC fell from {own:.3f} to {mean:.3f}.{taught}"
             )
     return "It has not been measured for this model."
 

@@ -16,8 +16,7 @@ from ACNetLib.ventricle.measures import measure_section, septal_arc
 from ACNetLib.worker_pool import worker_pool
 
 from ..cases.library import SIMULATED, Case, masks_file
-from ..simulation.cohort import write_tables
-from ..simulation.truth import TruthRow
+from ..simulation.truth import TruthRow, write_tables
 from .hearts import LEVEL_NAMES, FloatArray, Kind
 from .mesh import read_mesh
 from .patients import Patient, draw_patient, with_ventricles_of

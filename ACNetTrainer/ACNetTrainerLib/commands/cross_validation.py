@@ -46,7 +46,7 @@ def add_cross_validation_command(commands: argparse._SubParsersAction[Any]) -> N
         "all cases, its card says the outcome: see Documentation/cross-validation.md.",
     )
     command.add_argument("cases", type=Path, help="folder of the case library")
-    command.add_argument("--folds", type=int, default=5, help="parts that the patients are shared out to (default 5)")
+    command.add_argument("--folds", type=int, default=5, help="groups that the patients are divided into (default 5)")
     command.add_argument("--repeats", type=int, default=1, help="times all of it is done with other folds (default 1)")
     command.add_argument(
         "--start", choices=(BOTH, SCRATCH, FINE_TUNED), default=BOTH, help="train so; both are compared (default both)"

@@ -192,7 +192,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
     def _library_checked(self, future: Future) -> None:
         with slicer.util.tryWithErrorDisplay(_("The library could not be checked.")):
             try:
-                self._cases_view.show_warnings(future.result() or [_("Nothing to be warned of.")])
+                self._cases_view.show_warnings(future.result() or [_("No warnings.")])
             except CancelledByUser:
                 self._cases_view.show_warnings([])
             except ACNetError as error:

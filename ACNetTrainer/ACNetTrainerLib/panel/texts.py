@@ -46,7 +46,7 @@ def progress_text(event: dict[str, Any] | None, numbers: tuple[int, int] | None 
         case {"event": "training"}, (number, of):
             return _("Training {number} of {of} begins...").format(number=number, of=of)
         case {"event": "finished"}, (_number, _of):
-            return _("Finished: every patient was judged by a model that had not seen it. The model can be published.")
+            return _("Finished: every patient was evaluated by a model trained without that patient. Ready to publish.")
     return text
 
 
@@ -95,21 +95,23 @@ def judged_text(metrics: dict[str, Any]) -> str:
 def _cross_validated_text(metrics: dict[str, Any]) -> str:
     """Who was judged by whom, whether retraining helped, and whether more cases would."""
     done, present, cases = metrics["cross_validated"], metrics["present_model"], metrics["cases"]
-    text = _("Cross-validated: {dcm} DCM and {normal} normal patients, each by a model that had not seen it.")
+    text = _("Cross-validated: {dcm} DCM and {normal} normal patients, each by a model trained without that patient.")
     if metrics["simulated"]:
-        text = _("Cross-validated: {dcm} DCM and {normal} normal simulated patients, each by a model without it.")
+        text = _(
+            "Cross-validated: {dcm} DCM and {normal} normal simulated patients, each by a model without that patient."
+        )
     texts = [text.format(dcm=cases["patients_dcm"], normal=cases["patients_normal"])]
     if metrics["auroc"]["low"] <= CHANCE:
         texts.append(_("It may be no better than chance: do not use it."))
     texts.append(
-        _("AUROC, {start} less {present} as it is: {difference}.").format(
+        _("AUROC, {start} minus {present} without retraining: {difference}.").format(
             start=_start_text(done["start"]),
             present=present["name"],
             difference=estimate_text(metrics["starts"][done["start"]]["minus_present"]["auroc"]),
         )
     )
     if (both := metrics.get("fine_tuned_minus_from_scratch")) is not None:
-        text = _("AUROC, fine-tuned less from scratch: {difference}.")
+        text = _("AUROC, fine-tuned minus from scratch: {difference}.")
         texts.append(text.format(difference=estimate_text(both["auroc"])))
     match metrics.get("learning_curve", {}).get(done["start"]):
         case {"more_cases": str(answer)}:
@@ -122,7 +124,7 @@ def _more_cases_text(answer: str) -> str:
         "would help": _("More cases would help: see the learning curve."),
         "would hardly help": _("More cases would hardly help: see the learning curve."),
     }
-    return texts.get(answer, _("Whether more cases would help can't be told by these patients."))
+    return texts.get(answer, _("Whether more cases would help can't be told from these patients."))
 
 
 def _start_text(start: str) -> str:
@@ -132,7 +134,7 @@ def _start_text(start: str) -> str:
 def result_header(metrics: dict[str, Any]) -> tuple[str, str, str]:
     """Of the table of measures."""
     if "cross_validated" in metrics:
-        return _("Measure"), _start_text(metrics["cross_validated"]["start"]), _("as it is")
+        return _("Measure"), _start_text(metrics["cross_validated"]["start"]), _("not retrained")
     return _("Measure"), _("Patients"), _("Slices")
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from ACNetLib.files import require_empty_folder
 from ACNetLib.image_files import write_image
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
 from ACNetLib.worker_pool import worker_pool
 
-from ..cases.library import TRUTH_TABLE_NAME, Case, masks_file, write_case_table, write_table
+from ..cases.library import Case, masks_file
 from .anatomy import SLICE_THICKNESS_MM
 from .dicom.series import write_dicom_series
 from .patient import Label, Patient, draw_patient
 from .section import LEVEL_NAMES, SimulatedSection, measure_with_truth, simulate_section
-from .truth import TruthRow
+from .truth import TruthRow, write_tables
 
 
 @dataclass(frozen=True)
@@ -57,18 +56,6 @@ def simulate_cohort(
     with worker_pool() as pool:
         jobs = ((patient, folder, dicom, levels) for patient in cohort.draw())
         write_tables(folder, pool.map(_write_patient, *zip(*jobs, strict=True), chunksize=2), cohort.patients)
-
-
-def write_tables(folder: Path, written: Iterable[tuple[list[Case], list[TruthRow]]], patients: int) -> None:
-    """The tables of so many patients, whose images are written meanwhile."""
-    cases: list[Case] = []
-    truth: list[TruthRow] = []
-    for patient_cases, patient_truth in tqdm(written, total=patients, unit="patient", disable=None):
-        cases += patient_cases
-        truth += patient_truth
-    write_table(folder / TRUTH_TABLE_NAME, [field.name for field in fields(TruthRow)], map(asdict, truth))
-    # Last: a library without its table is recognized as unfinished.
-    write_case_table(folder, cases)
 
 
 def _write_patient(

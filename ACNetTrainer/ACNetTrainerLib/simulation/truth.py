@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..cases.library import TRUTH_TABLE_NAME, Case, write_case_table
+from ..cases.table import write_table
 
 
 @dataclass(frozen=True)
@@ -29,3 +36,15 @@ class TruthRow:
     inferior_insertion_l_mm: float
     inferior_insertion_p_mm: float
     inferior_insertion_s_mm: float
+
+
+def write_tables(folder: Path, written: Iterable[tuple[list[Case], list[TruthRow]]], patients: int) -> None:
+    """The tables of so many patients, whose images are written meanwhile."""
+    cases: list[Case] = []
+    truth: list[TruthRow] = []
+    for patient_cases, patient_truth in tqdm(written, total=patients, unit="patient", disable=None):
+        cases += patient_cases
+        truth += patient_truth
+    write_table(folder / TRUTH_TABLE_NAME, [field.name for field in fields(TruthRow)], map(asdict, truth))
+    # Last: a library without its table is recognized as unfinished.
+    write_case_table(folder, cases)

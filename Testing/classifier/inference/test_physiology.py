@@ -51,4 +51,4 @@ def test_a_study_says_it_among_its_warnings(an_oblique_t1_map: T1Map, a_study: C
 
 def test_an_uncertain_study_says_why(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
     study = replace(a_study(an_oblique_t1_map), verdict="uncertain")
-    assert study.reason == "Uncertain: its probability lies from 0.2 to below 0.8, where neither is said."
+    assert study.reason == "Uncertain: the probability of DCM lies from 0.2 to below 0.8."

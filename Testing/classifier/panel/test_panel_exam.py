@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.output import add_t1_map, find_result, save_scene
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
-from panel_fixtures import StandInClassifier, choose, classify, composites, result_of, wait_for_end
+from panel_fixtures import StandInClassifier, choose, classify, composites, open_bundle, result_of, wait_for_end
 
 
 @pytest.fixture
@@ -177,9 +176,7 @@ def test_a_saved_exam_is_there_again(a_module: Any, an_exam: tuple[Volume, Volum
     save_scene(slicer.mrmlScene, tmp_path / "scene.mrb")
     slicer.mrmlScene.Clear(0)
     assert ui.verdictLabel.text == "No result yet"
-    zipfile.ZipFile(tmp_path / "scene.mrb").extractall(tmp_path)
-    slicer.mrmlScene.SetURL(str(tmp_path / "scene" / "scene.mrml"))
-    assert slicer.mrmlScene.Import()
+    open_bundle(tmp_path / "scene.mrb")
     assert [node.GetName() for node in ui.otherSlicesSelector.checkedNodes()] == ["apex"]
     assert ui.verdictLabel.text == verdict
     ui.sectionTable.cellClicked.emit(2, 0)

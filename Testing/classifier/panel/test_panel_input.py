@@ -20,11 +20,10 @@ from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
 from ACNetLib.reference.store import remembered_references
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.sources import DICOM_INSTANCES
 from ACNetLib.scene.views import jump_to
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map
 from conftest import with_map
-from panel_fixtures import StandInClassifier, choose, classify
+from panel_fixtures import StandInClassifier, choose, classify, say_it_is_from_dicom
 
 
 def test_apply_waits_for_a_t1_map(ui: Any, a_volume: Volume) -> None:
@@ -54,15 +53,8 @@ def test_the_check_says_at_once_what_the_map_is(a_module: Any, ui: Any, a_volume
 def test_the_check_says_that_the_field_strength_is_the_dicom_headers(
     ui: Any, a_volume_without_field_strength: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Database:
-        def instanceValue(self, _instance: str, tag: str) -> str:
-            return {"0018,0087": "2.8936", "0020,4000": "SIMULATED T1 MAP"}.get(tag, "")
-
-        def fileForInstance(self, _instance: str) -> str:
-            return ""
-
-    monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
-    a_volume_without_field_strength.SetAttribute(DICOM_INSTANCES, "1.2.3")
+    header = {"0018,0087": "2.8936", "0020,4000": "SIMULATED T1 MAP"}
+    say_it_is_from_dicom(a_volume_without_field_strength, header, monkeypatch)
     ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
     assert "Field strength: 3 T, by the DICOM header." in ui.checkLabel.text
     assert "Simulated data." in ui.checkLabel.text
@@ -286,15 +278,8 @@ def test_a_reference_t1_is_used_said_and_remembered_for_its_scanner(
     a_classifier: StandInClassifier,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Database:
-        def instanceValue(self, _instance: str, tag: str) -> str:
-            return {"0018,0087": "1.5", "0008,0070": "SIEMENS", "0008,1090": "Avanto"}.get(tag, "")
-
-        def fileForInstance(self, _instance: str) -> str:
-            return ""
-
-    monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
-    a_volume_without_field_strength.SetAttribute(DICOM_INSTANCES, "1.2.3")
+    header = {"0018,0087": "1.5", "0008,0070": "SIEMENS", "0008,1090": "Avanto"}
+    say_it_is_from_dicom(a_volume_without_field_strength, header, monkeypatch)
     ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
     assert ui.referenceMeanSpinBox.text == "As remembered"
     assert not ui.rememberReferenceButton.enabled

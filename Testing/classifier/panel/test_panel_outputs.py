@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import save_scene
-from panel_fixtures import classify, wait_for_end
+from panel_fixtures import classify, open_bundle, wait_for_end
 from repository import REPOSITORY
 
 TRAINER_FILE = REPOSITORY / "ACNetTrainer" / "ACNetTrainer.py"
@@ -97,9 +96,7 @@ def test_a_scene_opened_from_a_file_gives_the_report_of_the_day_it_was_made(
     save_scene(slicer.mrmlScene, tmp_path / "scene.mrb")
     slicer.mrmlScene.Clear(0)
     assert not ui.reportButton.enabled
-    zipfile.ZipFile(tmp_path / "scene.mrb").extractall(tmp_path)
-    slicer.mrmlScene.SetURL(str(tmp_path / "scene" / "scene.mrml"))
-    assert slicer.mrmlScene.Import()
+    open_bundle(tmp_path / "scene.mrb")
     ui.reportButton.click()
     wait_for_end(a_module)
     assert len(opened) == 2

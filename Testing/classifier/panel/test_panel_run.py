@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 import unittest
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,16 @@ from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import add_t1_map, find_result, save_scene
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
-from panel_fixtures import MODULE_FILE, StandInClassifier, choose, classify, composites, result_of, wait_for_end
+from panel_fixtures import (
+    MODULE_FILE,
+    StandInClassifier,
+    choose,
+    classify,
+    composites,
+    open_bundle,
+    result_of,
+    wait_for_end,
+)
 
 
 def ijk_to_ras(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
@@ -226,9 +234,7 @@ def test_the_choices_and_the_result_are_saved_with_the_scene(
     assert (ui.sideBySideCheckBox.checked, ui.cropBoxesCheckBox.checked) == (False, False)
     assert (ui.prevalenceSpinBox.value, ui.centerSelector.currentNode()) == (0.0, None)
     assert ui.verdictLabel.text == "No result yet"
-    zipfile.ZipFile(tmp_path / "scene.mrb").extractall(tmp_path)
-    slicer.mrmlScene.SetURL(str(tmp_path / "scene" / "scene.mrml"))
-    assert slicer.mrmlScene.Import()
+    open_bundle(tmp_path / "scene.mrb")
 
     assert ui.volumeSelector.currentNode().GetName() == "short axis"
     assert ui.centerSelector.currentNode().GetName() == "heart"

@@ -193,8 +193,8 @@ def test_a_library_goes_to_a_published_cross_validated_model_by_the_panel_alone(
         TRAINING_SECONDS,
     )
     wait_for_state(a_trainer, "finished")
-    assert trainer_ui.progressLabel.text.startswith("Finished: every patient was judged by a model")
-    assert "AUROC, from scratch less acnet-simulated-1.5T as it is: " in trainer_ui.resultLabel.text
+    assert trainer_ui.progressLabel.text.startswith("Finished: every patient was evaluated by a model")
+    assert "AUROC, from scratch minus acnet-simulated-1.5T without retraining: " in trainer_ui.resultLabel.text
     assert trainer_ui.metricsTable.horizontalHeaderItem(1).text() == "from scratch"
     assert len(texts_of(trainer_ui.metricsTable, 0)) == 4
     assert not trainer_ui.mistakesLabel.pixmap.isNull()

@@ -1,0 +1,314 @@
+"""What a model file from elsewhere must pass before it may be imported."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ACNetLib.errors import ACNetError
+from ACNetLib.models import header as weights_header
+from ACNetLib.models.header import LARGEST_HEADER_BYTES, METADATA_KEY
+from ACNetLib.models.model import Model, load_model, save_model
+from ACNetLib.models.store import (
+    find_model,
+    import_model,
+    stored_models,
+)
+from model_files import SHIPPED, change_card, named, parts, write_parts
+
+NAMES = {
+    "a way up": "../untrained",
+    "a folder": "ward/untrained",
+    "a folder of Windows": "ward\\untrained",
+    "a drive": "C:untrained",
+    "the folder above": "..",
+    "hidden": ".untrained",
+    "an option": "-untrained",
+    "reserved on Windows": "con",
+    "reserved on Windows with an ending": "Aux.1",
+    "a line break": "un\ntrained",
+    "the terminal's own characters": "un\x1b[2Jtrained",
+    "turned reading direction": "un\u202etrained",
+    "other letters": "größe",
+    "a trailing dot": "untrained.",
+    "a trailing space": "untrained ",
+    "nothing": "",
+    "too long": "a" * 101,
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_a_name_that_is_no_plain_file_name_everywhere_is_refused(
+    a_model: Model, tmp_path: Path, own_folder: Path, name: str
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    file = named(a_model, name, tmp_path / "new.safetensors")
+    with pytest.raises(ACNetError, match=r"new\.safetensors: (its card names it|its model card is damaged)"):
+        import_model(file)
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, file])
+
+
+@pytest.mark.parametrize("name", ["A", "3T", "St. Mary 1", "acnet_2-b 1.5T", "a" * 100])
+def test_a_plain_name_is_accepted(a_model: Model, tmp_path: Path, name: str) -> None:
+    assert import_model(named(a_model, name, tmp_path / "new.safetensors")).stem == name
+
+
+def test_what_is_no_file_in_its_own_right_is_refused(model_file: Path, own_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.safetensors").mkdir()
+    refused = {
+        tmp_path / "folder.safetensors": "link, folder or device",
+        tmp_path / "gone.safetensors": "can't be read",
+    }
+    if sys.platform != "win32":  # where links need a right of their own
+        (tmp_path / "link.safetensors").symlink_to(model_file)
+        os.mkfifo(tmp_path / "pipe.safetensors")
+        refused |= dict.fromkeys((tmp_path / "link.safetensors", tmp_path / "pipe.safetensors"), "folder or device")
+    for path, reason in refused.items():
+        with pytest.raises(ACNetError, match=rf"{path.name}: .*{reason}"):
+            import_model(path)
+    assert not own_folder.exists()
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.pth", "model.ckpt", "model.pkl", "model", "model.safetensors.zip"])
+def test_a_file_of_another_suffix_is_refused_though_it_is_a_model(
+    model_file: Path, own_folder: Path, name: str
+) -> None:
+    with pytest.raises(ACNetError, match=rf"{name}: its name does not end in \.safetensors"):
+        import_model(model_file.rename(model_file.with_name(name)))
+    assert not own_folder.exists()
+
+
+def change_tensors(path: Path, change: Callable[[dict[str, Tensor]], object]) -> Path:
+    header, _ = parts(path)
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, metadata=header["__metadata__"])
+    return path
+
+
+def with_header_text(change: Callable[[str], str | bytes]) -> Callable[[Path], object]:
+    def apply(path: Path) -> None:
+        header, data = parts(path)
+        write_parts(path, change(json.dumps(header)), data)
+
+    return apply
+
+
+def with_card_text(change: Callable[[str], str]) -> Callable[[Path], object]:
+    def apply(path: Path) -> None:
+        header, data = parts(path)
+        header["__metadata__"][METADATA_KEY] = change(header["__metadata__"][METADATA_KEY])
+        write_parts(path, header, data)
+
+    return apply
+
+
+def with_entry(**values: Any) -> Callable[[Path], object]:
+    """Another entry of one weight in the header's table; the weights stay."""
+
+    def apply(path: Path) -> None:
+        header, data = parts(path)
+        header["head.5.bias"].update(values)
+        write_parts(path, header, data)
+
+    return apply
+
+
+def a_zip() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("model.safetensors", b"x" * 1000)
+    return content.getvalue()
+
+
+def with_nan(path: Path) -> None:
+    model = load_model(path)
+    with torch.no_grad():
+        model.network.get_parameter("head.5.bias")[0] = float("nan")
+    save_model(model, path)
+
+
+def with_huge_weights(path: Path) -> None:
+    """Each a number, but not what the network makes of them."""
+    model = load_model(path)
+    with torch.no_grad():
+        model.network.get_parameter("head.5.weight").fill_(3e38)
+    save_model(model, path)
+
+
+def flip_last_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+DEEP = "[" * 100_000
+
+
+REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "an empty file": (lambda path: path.write_bytes(b""), "it has 0 bytes"),
+    "a pickle": (lambda path: path.write_bytes(pickle.dumps({"weights": [1.0] * 99})), "it is a pickle"),
+    "a pickle of old": (lambda path: path.write_bytes(pickle.dumps([1.0] * 99, protocol=0)), "at most 1000000"),
+    "torch.save": (lambda path: torch.save({"weights": torch.zeros(3)}, path), "as torch.save writes"),
+    "a zip archive": (lambda path: path.write_bytes(a_zip()), "it is a zip archive"),
+    "a text": (lambda path: path.write_text("weights: none"), "at most 1000000"),
+    "a header of 2^60 bytes": (
+        lambda path: path.write_bytes((2**60).to_bytes(8, "little") + path.read_bytes()[8:]),
+        "a header of 1152921504606846976, of which at most 1000000",
+    ),
+    "a header longer than the file": (lambda path: path.write_bytes(path.read_bytes()[:9000]), "it has 9000 bytes"),
+    "a header of blanks": (with_header_text(lambda text: text + " " * LARGEST_HEADER_BYTES), "at most 1000000"),
+    "a header of length 0": (lambda path: path.write_bytes(bytes(100)), "a header of 0"),
+    "a header nested deep": (with_header_text(lambda text: f'{{"a":{DEEP}'), "recursion"),
+    "a header that is a list": (with_header_text(lambda _: "[1]"), "no table"),
+    "a header that is no UTF-8": (with_header_text(lambda text: text.encode("utf-16")), "utf-8"),
+    "a weight twice": (
+        with_header_text(lambda text: text[:-1] + ', "head.5.bias": {"dtype": "F32"}}'),
+        "it has 'head.5.bias' twice",
+    ),
+    "weights that overlap": (with_entry(data_offsets=[0, 8]), "not a readable"),
+    "weights beyond the end": (with_entry(data_offsets=[2**40, 2**40 + 8]), "cut off"),
+    "a weight before the start": (with_entry(data_offsets=[-8, 0]), "not a readable"),
+    "a shape that does not fill its bytes": (with_entry(shape=[2**40]), "not a readable"),
+    "an unknown number format": (with_entry(dtype="F128"), "not a readable"),
+    "a number format that torch has not": (with_entry(dtype="F4", shape=[16]), "not a readable"),
+    "a weight without a place": (with_header_text(lambda text: text[:-1] + ', "a": {}}'), "data_offsets"),
+    "something after the weights": (lambda path: path.write_bytes(path.read_bytes() + b"PK"), "something follows"),
+    "no card": (with_header_text(lambda text: text.replace("__metadata__", "acnet")), "not a readable|no model card"),
+    "a card nested deep": (with_card_text(lambda text: DEEP), "card is damaged .*recursion"),
+    "a card nested deeper than ours": (
+        lambda path: change_card(path, metrics={"a": json.loads("[" * 20 + "]" * 20)}),
+        "card is damaged .*nested more than 10 deep",
+    ),
+    "a card with a long text": (
+        lambda path: change_card(path, licence="x" * 60_000),
+        "card is damaged .*a text of 60000 characters, at most 2000",
+    ),
+    "a card with a long key": (lambda path: change_card(path, metrics={"x" * 60_000: 1}), "a name of 60000 characters"),
+    "a card with a field twice": (
+        with_card_text(lambda text: text[:-1] + ', "simulated": false}'),
+        "card is damaged .*'simulated' twice",
+    ),
+    "a card that would clear the screen": (
+        lambda path: change_card(path, licence="\x1b[2J"),
+        "card is damaged .*control characters",
+    ),
+    "an unknown kind": (lambda path: change_card(path, kind="oracle"), "of kind 'oracle'"),
+    "another kind": (lambda path: change_card(path, kind="localizer"), "lacks or adds these fields"),
+    "no kind": (lambda path: change_card(path, kind=None), "of kind None"),
+    "a name that is none": (lambda path: change_card(path, name=["a"]), "field name .* expected a text"),
+    "no word of simulation": (lambda path: change_card(path, simulated=0), "field simulated .* true or false"),
+    "an endless temperature": (lambda path: change_card(path, temperatures=[float("inf")]), "temperatures"),
+    "a field strength of another type": (
+        lambda path: change_card(path, field_strength_tesla="1.5"),
+        "expected a number",
+    ),
+    "an intensity window of another type": (
+        lambda path: change_card(path, intensity={"kind": "fixed_window", "low_ms": "0", "high_ms": "9"}),
+        "wrong type",
+    ),
+    "a dropout that is no number": (
+        lambda path: change_card(path, network={"dropout": float("nan")}),
+        "a network can't have the settings",
+    ),
+    "bands out of order": (
+        lambda path: change_card(path, attention_thresholds={"module_1": [0.2, 0.1, 0.3, 0.4]}),
+        "attention_thresholds",
+    ),
+    "a network that fills the memory": (
+        lambda path: change_card(path, network={"attention_modules": 10**9}),
+        "attention_modules 1000000000; expected one of 0, 1, 2",
+    ),
+    "a weight of another shape": (
+        lambda path: change_tensors(path, lambda weights: weights.update({"head.5.bias": torch.zeros(3)})),
+        r"head\.5\.bias is float32 \(3,\); its network has float32 \(2,\)",
+    ),
+    "a weight of another number format": (
+        lambda path: change_tensors(path, lambda weights: weights.update({"head.5.bias": torch.zeros(2).half()})),
+        r"head\.5\.bias is float16",
+    ),
+    "a weight too many": (
+        lambda path: change_tensors(path, lambda weights: weights.update({"extra": torch.zeros(1)})),
+        r"weight extra is float32 \(1,\); its network has none",
+    ),
+    "a weight too few": (
+        lambda path: change_tensors(path, lambda weights: weights.pop("head.5.bias")),
+        r"head\.5\.bias is missing",
+    ),
+    "a changed bit": (flip_last_bit, "checksum"),
+    "weights that are no numbers": (with_nan, "no numbers"),
+    "weights that give no numbers": (with_huge_weights, "on a trial slice its network gives no numbers"),
+}
+
+
+@pytest.mark.parametrize("field", ["licence", "intended_use", "training_prior_dcm", "weights_sha256", "metrics"])
+def test_a_card_without_a_field_that_the_panel_reads_is_refused_by_its_reader(model_file: Path, field: str) -> None:
+    change_card(model_file, **{field: None})
+    with pytest.raises(ACNetError, match=rf"field {field} of its model card is missing; expected"):
+        weights_header.read_card_values(model_file)
+
+
+@pytest.mark.parametrize(("spoil", "reason"), REFUSED.values(), ids=REFUSED)
+def test_a_file_from_elsewhere_is_refused_with_its_reason(
+    model_file: Path, own_folder: Path, spoil: Callable[[Path], object], reason: str
+) -> None:
+    spoil(model_file)
+    with pytest.raises(ACNetError, match=reason) as error:
+        import_model(model_file)
+    assert str(error.value).startswith(("from-a-friend.safetensors: ", "intensity scaling: "))
+    assert "\n" not in str(error.value), "one line on the terminal"
+    assert str(error.value).isprintable()
+    assert not own_folder.exists(), "nothing is written"
+
+
+def test_a_file_that_is_too_large_is_refused(
+    model_file: Path, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights_header, "LARGEST_FILE_BYTES", 1_000_000)
+    with pytest.raises(ACNetError, match=r"from-a-friend\.safetensors: .* bytes, at most 1000000 are expected"):
+        import_model(model_file)
+    assert not own_folder.exists()
+
+
+def test_the_limits_leave_room_around_the_files_that_there_are(model_file: Path, localizer_file: Path) -> None:
+    for path in (model_file, localizer_file, find_model(SHIPPED)):
+        content = path.read_bytes()
+        assert int.from_bytes(content[:8], "little") < LARGEST_HEADER_BYTES / 10
+        assert len(content) < weights_header.LARGEST_FILE_BYTES / 10
+
+
+class Trap:
+    """What a malicious pickle does: reading it makes a file."""
+
+    def __init__(self, sprung: Path) -> None:
+        self.sprung = sprung
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return Path.touch, (self.sprung,)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_nothing_is_unpickled(tmp_path: Path, own_folder: Path, protocol: int) -> None:
+    sprung, path = tmp_path / "sprung", tmp_path / "model.safetensors"
+    path.write_bytes(pickle.dumps(Trap(sprung), protocol))
+    pickle.loads(path.read_bytes())
+    assert sprung.exists(), "the trap works"
+    sprung.unlink()
+    own_folder.mkdir()
+    (own_folder / path.name).write_bytes(path.read_bytes())
+    assert stored_models()[-1].problem
+    with pytest.raises(ACNetError, match="not a readable"):
+        import_model(path)
+    assert not sprung.exists()
