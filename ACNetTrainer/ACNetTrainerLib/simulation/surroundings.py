@@ -128,6 +128,9 @@ def random_tissues(rng: np.random.Generator, field_strength_tesla: float) -> dic
     tissues = {}
     for tissue in Tissue:
         typical = TISSUES[field_strength_tesla][tissue]
+        if tissue is Tissue.FLUID:  # only an effusion has any, and it draws its own
+            tissues[tissue] = typical
+            continue
         factor, any_t1_ms = 1 + ORGAN_T1_SD * rng.standard_normal(), rng.uniform(*FREE_T1_MS)
         if tissue in (Tissue.LEFT_BLOOD, Tissue.RIGHT_BLOOD):
             t1_ms = typical.t1_ms * blood
