@@ -20,7 +20,12 @@ EPOCHS = 3
 def write_recipe(path: Path, changes: dict[str, str] | None = None) -> Path:
     """The recommended recipe with three epochs of small batches, and these changes of its text."""
     text = shipped_recipes()["recommended"].read_text(encoding="utf-8")
-    tiny = {"epochs = 10": f"epochs = {EPOCHS}", "batch_size = 32": "batch_size = 8", '"auto"': '"32-true"'}
+    tiny = {
+        "epochs = 10": f"epochs = {EPOCHS}",
+        "batch_size = 32": "batch_size = 8",
+        "least_steps = 100": "least_steps = 0",
+        '"auto"': '"32-true"',
+    }
     for old, new in {**tiny, **(changes or {})}.items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)

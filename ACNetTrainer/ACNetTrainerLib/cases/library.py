@@ -124,8 +124,10 @@ class CaseLibrary:
         return read_section(self.path(case), post_contrast=True)
 
     def grid(self, case: Case, t1_map: T1Map) -> SectionGrid:
-        """What the network sees of the case's map: around its centre, with the septum to the left; where it is not known,
-        along the anatomical axes. Raises ACNetError when the case's masks can't be read."""
+        """What the network sees of the case's map: around its centre, with the septum to the left.
+
+        Where that is not known, along the anatomical axes. Raises ACNetError when the case's masks can't be read.
+        """
         return SectionGrid.around(t1_map, 0, case.center_mm, self.turn_degrees(case, t1_map) or 0.0)
 
     def turn_degrees(self, case: Case, t1_map: T1Map) -> float | None:

@@ -61,6 +61,19 @@ class RegionalWall:
 
 
 @dataclass(frozen=True)
+class Effusion:
+    """Fluid around the whole heart: how thick where it has pooled most, in that direction, and opposite as a share."""
+
+    thickness_mm: float
+    pooled_at: float
+    least: float
+
+    def thickness_at(self, angle: RealArray) -> FloatArray:
+        share = self.least + (1 - self.least) * (1 + np.cos(angle - self.pooled_at)) / 2
+        return (self.thickness_mm * share).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class PapillaryMuscle:
     """An ellipse in the cavity: its direction, the gap to the wall, and its radial and other half axis in mm."""
 
@@ -131,7 +144,7 @@ class Heart:
     relative to mid level; wall_scales: the wall's. endocardium, epicardium: shape at mid level; turning along the axis
     by `twist` radians from base to apex. tilt: sideways drift (x, y) of the long axis in mm per mm. regional_wall:
     where one part of the wall differs from the rest; nowhere in normal hearts and DCM. outflow: the part of the ring
-    that is open in slices above the base, or None.
+    that is open in slices above the base, or None. effusion: fluid in the pericardium; in no normal heart and no DCM.
     """
 
     cavity_diameter_mm: float
@@ -154,6 +167,7 @@ class Heart:
     trabecula_phases: tuple[float, ...]
     regional_wall: RegionalWall | None = None
     outflow: Sector | None = None
+    effusion: Effusion | None = None
 
     def cavity_scale(self, level: float) -> float:
         """Cavity diameter relative to mid level at `level`: 0 base, 1 apex."""
@@ -212,7 +226,8 @@ class Outlines:
     """The heart's contours at one level, mm from the LV centre at DIRECTIONS angles (from x towards y).
 
     right: the right ventricle's cavity, not above `epicardium` where there is none; right_wall and fat: what covers it
-    and the whole heart. trabeculae: how far the cavity is free of them. in_ring: where the wall is muscle, not outflow.
+    and the whole heart; fluid: what lies around all of it, as far as `fat` where there is none. trabeculae: how far the
+    cavity is free of them. in_ring: where the wall is muscle, not outflow.
     """
 
     endocardium: FloatArray
@@ -220,6 +235,7 @@ class Outlines:
     right: FloatArray
     right_wall: FloatArray
     fat: FloatArray
+    fluid: FloatArray
     trabeculae: FloatArray
     in_ring: BoolArray
 
@@ -238,6 +254,7 @@ def outlines(heart: Heart, level: float) -> Outlines:
     for sector, more_mm in heart.fat_sectors:
         amount += (more_mm * sector.share(_ANGLES)).astype(np.float32)
     fat = maximum_filter1d(np.maximum(right_wall, epicardium), 2 * about + 1, mode="wrap") + amount
+    fluid = fat if heart.effusion is None else fat + heart.effusion.thickness_at(_ANGLES)
     open_ring = np.zeros(DIRECTIONS, bool) if heart.outflow is None else heart.outflow.share(_ANGLES) > 0.5
     return Outlines(
         endocardium,
@@ -245,6 +262,7 @@ def outlines(heart: Heart, level: float) -> Outlines:
         reach.astype(np.float32),
         right_wall.astype(np.float32),
         np.minimum(fat, HEART_REACH_MM).astype(np.float32),
+        np.minimum(fluid, HEART_REACH_MM).astype(np.float32),
         endocardium - heart.trabecular_depth_mm(_ANGLES, level),
         ~open_ring if level < BASE else np.ones(DIRECTIONS, bool),
     )
@@ -276,6 +294,7 @@ def heart_section(heart: Heart, x: FloatArray, y: FloatArray, level: float, back
     in_right = (radius < right) & (right > epicardium)
 
     tissue = background.copy()
+    tissue[radius < lines.fluid[direction]] = Tissue.FLUID
     tissue[radius < lines.fat[direction]] = Tissue.FAT
     tissue[radius < lines.right_wall[direction]] = Tissue.MYOCARDIUM
     tissue[in_right] = Tissue.RIGHT_BLOOD

@@ -21,7 +21,7 @@ from .sequences import SEQUENCES, Acquisition, Sequence, Timing
 from .surroundings import Surroundings, random_surroundings, random_tissues
 from .tissues import Tissue, TissueProperties
 
-Disease = Literal["hcm", "amyloidosis", "athlete", "infarct", "myocarditis"]
+Disease = Literal["hcm", "amyloidosis", "athlete", "infarct", "myocarditis", "rv", "effusion", "takotsubo"]
 """What no model is trained on and no case library holds: see `diseases`."""
 FloatMatrix = NDArray[np.float64]
 
@@ -76,19 +76,32 @@ class Lesion:
 
 
 @dataclass(frozen=True)
+class ApicalOedema:
+    """T1 that rises all around towards the apex: not at all above the level `begins`, by `rise_ms` from `full` on."""
+
+    begins: float
+    full: float
+    rise_ms: float
+
+    def rise_at(self, level: float) -> float:
+        return self.rise_ms * float(np.clip((level - self.begins) / (self.full - self.begins), 0, 1))
+
+
+@dataclass(frozen=True)
 class MyocardialT1:
     """Apparent T1 of one patient's myocardium, in ms.
 
     regional: amplitude and phase of the first three angular harmonics. fibrosis: extra T1 in the middle of the septal
-    wall (0 without fibrosis), its centre (rad) and half width (rad). lesion: none in normal hearts and DCM.
+    wall (0 without fibrosis), its centre (rad) and half width (rad). lesions and oedema: none in normal hearts and DCM.
     """
 
     mean: float
     regional: tuple[tuple[float, float], ...]
     fibrosis: tuple[float, float, float]
-    lesion: Lesion | None = None
+    lesions: tuple[Lesion, ...] = ()
+    oedema: ApicalOedema | None = None
 
-    def at(self, angle: FloatArray, depth: FloatArray) -> FloatArray:
+    def at(self, angle: FloatArray, depth: FloatArray, level: float) -> FloatArray:
         rise, centre, half_width = self.fibrosis
         t1 = np.full(angle.shape, self.mean, np.float32)
         for order, (amplitude, phase) in enumerate(self.regional, start=1):
@@ -96,8 +109,11 @@ class MyocardialT1:
         if rise > 0:
             along = np.angle(np.exp(1j * (angle - centre))) / half_width
             t1 += rise * np.exp(-(along**4)) * np.exp(-(((depth - 0.5) / 0.28) ** 2))
-        if self.lesion is not None:
-            t1 += self.lesion.rise_at(angle, depth)
+        for lesion in self.lesions:
+            t1 += lesion.rise_at(angle, depth)
+        if self.oedema is not None:
+            # The papillary muscles (below 0) swell with the wall, that of the right ventricle (above 1) does not.
+            t1 += np.float32(self.oedema.rise_at(level)) * (depth <= 1)
         return t1.astype(np.float32)
 
 

@@ -87,16 +87,18 @@ def simulate_section(patient: Patient, level: str) -> SimulatedSection:
     wall_texture = scan.wall_texture_ms * _smooth_noise(rng, heart_x.shape, 3)
     for position in (np.arange(SUBSLICES) - SUBSLICES // 2) / SUBSLICES:
         shift_mm = position * SLICE_THICKNESS_MM
+        cut_level = section_level + shift_mm / heart.length_mm
         cut = heart_section(
             heart,
             heart_x - heart.tilt[0] * shift_mm,
             heart_y - heart.tilt[1] * shift_mm,
-            section_level + shift_mm / heart.length_mm,
+            cut_level,
             plane.body[window],
         )
         muscle = cut.tissue == Tissue.MYOCARDIUM
         t1 = tables.t1_ms[cut.tissue] * np.where(muscle, 1, heart_texture)
-        t1[muscle] = patient.myocardium.at(cut.angle[muscle], cut.depth[muscle]) + wall_texture[muscle]
+        wall_t1 = patient.myocardium.at(cut.angle[muscle], cut.depth[muscle], cut_level)
+        t1[muscle] = wall_t1 + wall_texture[muscle]
         t1 *= reading
         heart_signals += _signals(t1, cut.tissue, tables, acquisition.timing) / SUBSLICES
         if position == 0:

@@ -2,7 +2,7 @@
 
 T1 is what a MOLLI 5(3)3 map shows, not the true relaxation time: the literature reports it and readers of maps know it.
 `sequences.true_t1_ms` finds the relaxation time behind it. Sources: Granitz 2019 and Dabir 2014 (myocardium),
-de Bazelaire 2004 (abdomen, fat, marrow), MyoMapNet 2022 (blood).
+de Bazelaire 2004 (abdomen, fat, marrow), MyoMapNet 2022 (blood); pericardial fluid: Documentation/other-diseases.md.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Tissue(IntEnum):
     LEFT_BLOOD = 8
     RIGHT_BLOOD = 9
     MYOCARDIUM = 10
+    FLUID = 11
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ TISSUES: dict[float, dict[Tissue, TissueProperties]] = {
         Tissue.LEFT_BLOOD: TissueProperties(1560, 200, 1.1),
         Tissue.RIGHT_BLOOD: TissueProperties(1535, 180, 1.1),
         Tissue.MYOCARDIUM: TissueProperties(996, 55.8, 1.0),
+        Tissue.FLUID: TissueProperties(3262, 1000, 1.1),
     },
     3.0: {
         Tissue.AIR: TissueProperties(1000, 40, 0.0),
@@ -65,5 +67,6 @@ TISSUES: dict[float, dict[Tissue, TissueProperties]] = {
         Tissue.LEFT_BLOOD: TissueProperties(1850, 150, 1.1),
         Tissue.RIGHT_BLOOD: TissueProperties(1815, 140, 1.1),
         Tissue.MYOCARDIUM: TissueProperties(1184, 51.6, 1.0),
+        Tissue.FLUID: TissueProperties(3262, 1000, 1.1),
     },
 }

@@ -30,6 +30,9 @@ GROUP_NAMES: dict[Group, str] = {
     "athlete": "athlete's heart",
     "infarct": "infarct scar",
     "myocarditis": "acute myocarditis",
+    "rv": "overloaded right ventricle",
+    "effusion": "pericardial effusion",
+    "takotsubo": "Takotsubo-like apex",
 }
 """Normal and DCM, which the model knows, are there for reference."""
 VERDICTS: tuple[Verdict, ...] = ("dcm", "outside", "uncertain", "normal")

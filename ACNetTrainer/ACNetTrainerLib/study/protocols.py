@@ -96,7 +96,7 @@ def recipe_for(protocol: str, network: str, seed: int, epochs: int | None) -> Re
     # No network may stop early: they have the same number of epochs.
     optimization = replace(recipe.optimization, seed=seed, epochs=count, early_stopping_epochs=count)
     if protocol == HONEST:
-        optimization = replace(optimization, batch_size=HONEST_BATCH_SIZE)
+        optimization = replace(optimization, batch_size=HONEST_BATCH_SIZE, least_steps=0)
     return replace(recipe, optimization=optimization)
 
 

@@ -190,7 +190,7 @@ def test_fibrosis_raises_t1_in_the_middle_of_the_septal_wall_of_a_third_of_dcm()
             continue
         with_fibrosis.append(index)
         angle = np.full(3, centre, np.float32)
-        endocardial, middle, epicardial = muscle.at(angle, np.array([0.0, 0.5, 1.0], np.float32))
+        endocardial, middle, epicardial = muscle.at(angle, np.array([0.0, 0.5, 1.0], np.float32), 0.5)
         assert middle - max(endocardial, epicardial) > 0.9 * rise
         assert 60 <= rise <= 90
         assert abs(np.angle(np.exp(1j * (centre - np.pi)))) < 1.2

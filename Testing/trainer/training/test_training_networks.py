@@ -41,7 +41,9 @@ def compared_card(network: str) -> Any:
 def test_another_network_is_trained_saved_loaded_and_judged(simulated_library: CaseLibrary, tmp_path: Path) -> None:
     """The one that has masks, too, of several sizes."""
     name = "residual-attention-56"
-    recipe = with_network(changed(read_recipe("recommended"), epochs=1, batch_size=2, precision="32-true"), name)
+    recipe = with_network(
+        changed(read_recipe("recommended"), epochs=1, batch_size=2, least_steps=0, precision="32-true"), name
+    )
     library = few_cases(simulated_library)
     model = train(library, recipe, name, Place(tmp_path / "work", CPU))
     shutil.rmtree(tmp_path / "work")  # hundreds of MB
