@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
         type=float,
         help="what the scanner multiplies every T1 by; 1 is none (default: drawn from the seed, SD 0.04)",
     )
-    simulate.add_argument("--mesh", type=Path, help="normal hearts have the ventricles of this mesh (.vtk): abroad.md")
     simulate.add_argument("--output", type=Path, required=True, help="new or empty folder")
     simulate.set_defaults(run=_simulate)
 
@@ -45,6 +45,8 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
     sheet.add_argument("--output", type=Path, required=True, help="picture to write (.png)")
     sheet.set_defaults(run=_sheet)
 
+    for command in (simulate, sheet):
+        command.add_argument("--mesh", type=Path, help="normal hearts have the ventricles of this mesh (.vtk): abroad.md")
     for command in (simulate, validate, sheet):
         command.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, default=1.5, help="in tesla")
         command.add_argument("--seed", type=seed, default=1)
@@ -84,8 +86,13 @@ def _validate(options: argparse.Namespace) -> None:
 
 def _sheet(options: argparse.Namespace) -> None:
     from ...abroad.cohort import Cohort
+    from ...abroad.mesh import read_mesh
     from ...abroad.picture import draw_sheet
 
     require_writable(options.output)
-    draw_sheet(Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0), options.output)
+    cohort = Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0)
+    if options.mesh is not None:
+        read_mesh(options.mesh)
+        cohort = replace(cohort, disease="normal", mesh=options.mesh)
+    draw_sheet(cohort, options.output)
     print(f"{SHEET_PATIENTS} slices in {options.output}")
