@@ -327,7 +327,8 @@ def test_nothing_is_unpickled(tmp_path: Path, own_folder: Path, protocol: Any) -
     sprung, path = tmp_path / "sprung", tmp_path / "model.safetensors"
     if protocol == "torch.save":
         torch.save(Trap(sprung), path)
-        torch.load(path, weights_only=False)
+        with path.open("rb") as file:  # of this suffix it takes a path to another reader
+            torch.load(file, weights_only=False)
     else:
         path.write_bytes(pickle.dumps(Trap(sprung), protocol))
         pickle.loads(path.read_bytes())
