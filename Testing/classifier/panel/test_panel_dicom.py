@@ -115,7 +115,8 @@ def test_the_numbers_and_pixels_are_those_that_the_panel_shows(
     )
     shown = array_of_volume(result_of(a_dicom_volume).labels["ventricle"])
     np.testing.assert_array_equal(found[..., 0] > 0, shown == CAVITY_LABEL)
-    groups = srread(chosen / "acnet-dicom" / "report.dcm").content.get_image_measurement_groups()
+    report: Any = srread(chosen / "acnet-dicom" / "report.dcm")
+    groups = report.content.get_image_measurement_groups()
     assert [each.tracking_identifier for each in groups] == ["study", "slice 1", "slice 2"]
 
 
