@@ -28,11 +28,13 @@ from ACNetLib.scene.segmentation import make_segmentation
 REPORT_FOLDER = "acnet-report"
 TRAINER = "ACNetTrainer"
 
-Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNode, Any], None]], None]
+Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNode, Any], None], str], None]
 
 
 class OutputsView:
-    """`start` does long work on a volume and hands on its result; `say` shows a sentence in the panel."""
+    """`start` does long work on a volume and hands on its result, or says what failed; `say` shows a sentence in the
+    panel.
+    """
 
     def __init__(self, ui: Any, start: Start, say: Callable[[str], None]) -> None:
         self.ui = ui
@@ -72,7 +74,8 @@ class OutputsView:
             return
         chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Where to write the report's folder"))
         if chosen:
-            self._start(report_work(study, _new_folder(Path(chosen))), volume, self._open_report)
+            work = report_work(study, _new_folder(Path(chosen)))
+            self._start(work, volume, self._open_report, _("The report could not be written."))
 
     def _open_report(self, _volume: vtkMRMLScalarVolumeNode, page: Path) -> None:
         self._say(_("Report written: {path}").format(path=page))
