@@ -125,7 +125,7 @@ def random_tissues(rng: np.random.Generator, field_strength_tesla: float) -> dic
     """A patient's tissues; in some patients every tissue around the heart has any T1 at all."""
     free = rng.random() < FREE_SURROUNDINGS_SHARE
     blood = 1 + BLOOD_T1_SD * rng.standard_normal()
-    tissues = {}
+    tissues: dict[Tissue, TissueProperties] = {}
     for tissue in Tissue:
         typical = TISSUES[field_strength_tesla][tissue]
         if tissue is Tissue.FLUID:  # only an effusion has any, and it draws its own
