@@ -190,8 +190,8 @@ def third_answer() -> str:
 
     rows = []
     limits: dict[Group, int | None] = {
-        **{"hcm": 15, "amyloidosis": 15, "infarct": 40},
-        **{"athlete": None, "myocarditis": None},
+        **{"hcm": 15, "amyloidosis": 15, "infarct": 40, "rv": 40},
+        **{"athlete": None, "myocarditis": None, "effusion": None, "takotsubo": None},
     }
     for group, limit in limits.items():
         words, met = ("-", None) if limit is None else (f"<= {limit}", at_most(limit))
@@ -206,11 +206,6 @@ def third_answer() -> str:
                 groups, name = record and record["groups"], group
             cells.append(cell(groups, either(name), 0, met))
         rows.append([GROUP_NAMES[group], words, *cells])
-    cells = []
-    for field, suffix in COLUMNS:
-        record = found(f"third-answer-{field}-abroad") if suffix else None
-        cells.append(cell(record and record["verdicts"], either(f"abroad-rv-{field}"), 0, at_most(40)))
-    rows.append(["overloaded right ventricle", "<= 40", *cells])
     cells = []
     for field, suffix in COLUMNS:
         record, place = found(f"outside-{field}"), "abroad" if suffix else "judging"

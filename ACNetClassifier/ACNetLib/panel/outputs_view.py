@@ -30,11 +30,13 @@ from ACNetLib.scene.sources import dicom_files
 REPORT_FOLDER, DICOM_FOLDER = "acnet-report", "acnet-dicom"
 TRAINER = "ACNetTrainer"
 
-Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNode, Any], None]], None]
+Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNode, Any], None], str], None]
 
 
 class OutputsView:
-    """`start` does long work on a volume and hands on its result; `say` shows a sentence in the panel."""
+    """`start` does long work on a volume and hands on its result, or says what failed; `say` shows a sentence in the
+    panel.
+    """
 
     def __init__(self, ui: Any, start: Start, say: Callable[[str], None]) -> None:
         self.ui = ui
@@ -85,7 +87,7 @@ class OutputsView:
             return
         folder = _chosen_folder(_("Where to write the report's folder"), REPORT_FOLDER)
         if folder is not None:
-            self._start(report_work(study, folder), volume, self._open_report)
+            self._start(report_work(study, folder), volume, self._open_report, _("The report could not be written."))
 
     def _open_report(self, _volume: vtkMRMLScalarVolumeNode, page: Path) -> None:
         self._say(_("Report written: {path}").format(path=page))
@@ -106,7 +108,8 @@ class OutputsView:
             files = [dicom_files(each.t1_volume) for each in results_of_exam(nodes, slicer.mrmlScene)]
             folder = _chosen_folder(_("Where to write the folder with the DICOM objects"), DICOM_FOLDER)
             if folder is not None:
-                self._start(dicom_work(study, files, folder), volume, self._offer_to_database)
+                failure = _("The DICOM objects could not be written.")
+                self._start(dicom_work(study, files, folder), volume, self._offer_to_database, failure)
 
     def _offer_to_database(self, _volume: vtkMRMLScalarVolumeNode, objects: list[Path]) -> None:
         folder = objects[0].parent
