@@ -75,8 +75,8 @@ def rings() -> tuple[T1Map, T1Map, tuple[Ventricle, ...]]:
     def stack(values: tuple[float, ...]) -> np.ndarray:
         return np.interp(radius, borders, np.repeat(values, [1, 2, 2, 1]))[np.newaxis]
 
-    native = t1_map_from_array(stack((1750.0, 1100.0, 700.0, 300.0)), SPACING, name="native")
-    after = t1_map_from_array(stack((420.0, 560.0, 450.0, 250.0)), SPACING, name="post", post_contrast=True)
+    native = t1_map_from_array(stack((1750.0, 1100.0, 700.0, 300.0)), Geometry(SPACING), name="native")
+    after = t1_map_from_array(stack((420.0, 560.0, 450.0, 250.0)), Geometry(SPACING), name="post", post_contrast=True)
     labels = np.where(radius < 12, CAVITY_LABEL, np.where(radius < 18, MYOCARDIUM_LABEL, 0)).astype(np.uint8)
     return native, after, (Ventricle(0, native.section_center(0), labels=labels),)
 
