@@ -25,9 +25,9 @@ _older = set[str]()
 
 def results(name: str) -> Record:
     values: Record = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    if not name.startswith(ELSEWHERE) and values.get("model") in _shipped_weights():
-        if values["weights_sha256"] != _shipped_weights()[values["model"]]:
-            _older.add(name)
+    present = _shipped_weights().get(values.get("model", ""))
+    if present is not None and values["weights_sha256"] != present and not name.startswith(ELSEWHERE):
+        _older.add(name)
     return values
 
 
