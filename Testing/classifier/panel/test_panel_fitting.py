@@ -70,7 +70,12 @@ def test_what_can_not_be_fitted_is_said_without_a_command_s_options(
 
 
 def test_an_error_that_nobody_foresaw_says_that_the_map_could_not_be_made(
-    a_module: Any, ui: Any, inversion_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    a_module: Any,
+    ui: Any,
+    inversion_images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: list[BaseException],
 ) -> None:
     broken = tmp_path / "bin" / "PythonSlicer"
     broken.parent.mkdir()
@@ -80,6 +85,7 @@ def test_an_error_that_nobody_foresaw_says_that_the_map_could_not_be_made(
     ui.fitButton.click()
     wait_for_end(a_module)
     assert ui.statusLabel.text == "The T1 map could not be made. See the error log."
+    assert [str(error) for error in raised] == ["its installation is broken"]
     assert ui.volumeSelector.currentNode() is None
 
 
