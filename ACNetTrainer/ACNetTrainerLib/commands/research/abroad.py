@@ -46,7 +46,9 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
     sheet.set_defaults(run=_sheet)
 
     for command in (simulate, sheet):
-        command.add_argument("--mesh", type=Path, help="normal hearts have the ventricles of this mesh (.vtk): abroad.md")
+        command.add_argument(
+            "--mesh", type=Path, help="normal hearts have the ventricles of this mesh (.vtk): abroad.md"
+        )
     for command in (simulate, validate, sheet):
         command.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, default=1.5, help="in tesla")
         command.add_argument("--seed", type=seed, default=1)
