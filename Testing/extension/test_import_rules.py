@@ -102,7 +102,8 @@ def test_what_needs_highdicom_is_loaded_by_nothing_else() -> None:
 
 
 def test_the_trainer_touches_slicer_only_in_its_scene_and_panel() -> None:
-    forbidden = {"scene.py": {"qt", "ctk"}}
+    """One file more reads a surface mesh by VTK."""
+    forbidden = {"scene.py": {"qt", "ctk"}, "mesh.py": {"qt", "ctk", "slicer"}}
     others = [file for file in files(TRAINER) if "panel" not in file.parts]
     assert not too_many(
         {
