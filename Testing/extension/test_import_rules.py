@@ -27,7 +27,7 @@ DICOM_PLUGIN = REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py"
 BUNDLED = {"numpy", "scipy", "SimpleITK", "PIL", "pydicom", "vtk", "vtkmodules"}
 """What Slicer brings along; its own packages are in the next two."""
 SCENE, APPLICATION = {"slicer", "vtk", "vtkmodules"}, {"qt", "ctk", "slicer"}
-OTHER_MODULES = {"PyTorchUtils", "SampleData"}
+OTHER_MODULES = {"PyTorchUtils", "SampleData", "DICOMLib"}
 """Of Slicer and of the extension PyTorch: there when they are needed, not when a module is loaded."""
 CORE_PACKAGES = BUNDLED - {"vtk", "vtkmodules"} | {"torch", "filelock", "safetensors"}
 """torch brings filelock along."""

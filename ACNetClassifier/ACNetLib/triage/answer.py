@@ -112,7 +112,7 @@ def _write(result: StudyResult, folder: Path, dicom: SegmentationKind | None) ->
         write_result(result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom))
     except ACNetError as error:
         write_result(result, folder)
-        return f"No DICOM objects: {error}"
+        return f"No DICOM objects: {error.shown}"
     return ""
 
 
