@@ -383,3 +383,12 @@ def test_the_page_is_sorted_and_filtered_in_the_browser() -> None:
         [sys.executable, "-c", SORTED_AND_FILTERED], input=program, capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "123 213 312 123 13 3"
+
+
+def test_on_the_processor_the_command_itself_imports_no_pytorch(tmp_path: Path) -> None:
+    """Its workers do, each for itself: the first row would wait for one more import."""
+    (tmp_path / "empty").mkdir()
+    arguments = ["triage", str(tmp_path / "empty"), "--output", str(tmp_path / "list"), "--device", "cpu"]
+    code = f"import sys; from ACNetLib.commands.main import main; print(main({arguments!r}), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False"
