@@ -75,10 +75,13 @@ class OutputsView:
     def _volume(self) -> vtkMRMLScalarVolumeNode | None:
         return None if self._parameters is None else self._parameters.t1_volume
 
-    def _write_report(self, _checked: bool = False) -> None:
+    def _nodes(self) -> ResultNodes | None:
         volume = self._volume()
-        nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
-        if volume is None or nodes is None:
+        return None if volume is None else find_result(volume, slicer.mrmlScene)
+
+    def _write_report(self, _checked: bool = False) -> None:
+        nodes = self._nodes()
+        if nodes is None:
             return
         try:
             study = study_from_scene(nodes, slicer.mrmlScene)
@@ -87,16 +90,17 @@ class OutputsView:
             return
         folder = _chosen_folder(_("Where to write the report's folder"), REPORT_FOLDER)
         if folder is not None:
-            self._start(report_work(study, folder), volume, self._open_report, _("The report could not be written."))
+            self._start(
+                report_work(study, folder), nodes.t1_volume, self._open_report, _("The report could not be written.")
+            )
 
     def _open_report(self, _volume: vtkMRMLScalarVolumeNode, page: Path) -> None:
         self._say(_("Report written: {path}").format(path=page))
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
 
     def _write_dicom(self, _checked: bool = False) -> None:
-        volume = self._volume()
-        nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
-        if volume is None or nodes is None:
+        nodes = self._nodes()
+        if nodes is None:
             return
         with slicer.util.tryWithErrorDisplay(_("The DICOM objects could not be written.")):
             try:
@@ -109,7 +113,7 @@ class OutputsView:
             folder = _chosen_folder(_("Where to write the folder with the DICOM objects"), DICOM_FOLDER)
             if folder is not None:
                 failure = _("The DICOM objects could not be written.")
-                self._start(dicom_work(study, files, folder), volume, self._offer_to_database, failure)
+                self._start(dicom_work(study, files, folder), nodes.t1_volume, self._offer_to_database, failure)
 
     def _offer_to_database(self, _volume: vtkMRMLScalarVolumeNode, objects: list[Path]) -> None:
         folder = objects[0].parent
@@ -125,8 +129,7 @@ class OutputsView:
                 self._say(_("{folder} can't be added to the DICOM database: see the error log.").format(folder=folder))
 
     def _make_segmentation(self, _checked: bool = False) -> None:
-        volume = self._volume()
-        nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
+        nodes = self._nodes()
         if self._parameters is not None and nodes is not None:
             scene, overlay = slicer.mrmlScene, self._parameters.overlay
             if overlay == EVIDENCE:  # it has no labels

@@ -12,7 +12,6 @@ import numpy as np
 import pydicom
 import pytest
 import slicer
-import slicer.util
 from highdicom.seg import segread
 from highdicom.sr import srread
 from slicer import vtkMRMLScalarVolumeNode as Volume
@@ -20,6 +19,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.scene.arrays import array_of_volume
 from ACNetLib.scene.output import save_scene
+from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.ventricle.labels import CAVITY_LABEL
 from exam_files import write_exam
 from panel_fixtures import classify, result_of, wait_for_end
@@ -108,8 +108,8 @@ def test_the_numbers_and_pixels_are_those_that_the_panel_shows(
     wait_for_end(a_module)
     segmentation = segread(chosen / "acnet-dicom" / "segmentation.dcm")
     (cavity,) = segmentation.get_segment_numbers(segment_label="cavity")
-    by_height = sorted(map(pydicom.dcmread, images), key=lambda image: height_in(a_dicom_volume, image))
-    uids = [image.SOPInstanceUID for image in by_height]
+    in_order = read_t1_map(images[0].parent).sources
+    uids = [pydicom.dcmread(each.file).SOPInstanceUID for each in in_order]
     found = segmentation.get_pixels_by_source_instance(
         uids, segment_numbers=[cavity], assert_missing_frames_are_empty=True
     )
@@ -118,21 +118,6 @@ def test_the_numbers_and_pixels_are_those_that_the_panel_shows(
     report: Any = srread(chosen / "acnet-dicom" / "report.dcm")
     groups = report.content.get_image_measurement_groups()
     assert [each.tracking_identifier for each in groups] == ["study", "slice 1", "slice 2"]
-
-
-def height_in(volume: Volume, image: pydicom.Dataset) -> float:
-    """The index of the volume's slice that an image is."""
-    left, posterior, superior = map(float, image.ImagePositionPatient)
-    ijk = np.linalg.inv(slicer.util.arrayFromVTKMatrix(matrix_of(volume))) @ (-left, -posterior, superior, 1)
-    return float(ijk[2])
-
-
-def matrix_of(volume: Volume) -> Any:
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-    matrix = vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    return matrix
 
 
 def test_they_enter_slicers_dicom_database_where_the_user_wants_it(
