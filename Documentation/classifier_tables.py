@@ -107,57 +107,6 @@ def masks() -> str:
     )
 
 
-def explanation() -> str:
-    """What an explanation would have to show, of each map, on patients whom no training knows."""
-    heads, maps = [], []
-    for field in FIELDS:
-        record = results(f"attention-{field}-abroad")
-        for key, name in (("module_1", "module 1"), ("module_2", "module 2"), ("combined", "combined")):
-            heads.append(f"{field[:-1]} T, {name}")
-            maps.append((key, record))
-
-    def told(estimate: Record, digits: int) -> str:
-        return "{value:.{d}f} ({low:.{d}f} to {high:.{d}f})".format(**estimate, d=digits)
-
-    def row(name: str, of: Callable[[str, Record], str]) -> list[str]:
-        return [name, *(of(key, record) for key, record in maps)]
-
-    def where(label: str, measure: str) -> Callable[[str, Record], str]:
-        return lambda key, record: told(record["maps"][key]["where"][label][measure], 1)
-
-    def of_map(measure: str, digits: int) -> Callable[[str, Record], str]:
-        return lambda key, record: told(record["maps"][key][measure], digits)
-
-    def of_network(measure: str) -> Callable[[str, Record], str]:
-        return lambda key, record: told(record["auroc_lost"][measure], 3) if key == "combined" else ""
-
-    def randomised(key: str, record: Record) -> str:
-        return f"{record['rank_correlation_after_randomising']['down_residual'][key]:.2f}"
-
-    rows = [
-        row(f"wall over slice, {name}; wanted 4", where(label, "wall_over_slice"))
-        for label, name in (("normal", "normal"), ("dcm", "DCM"))
-    ]
-    rows += [
-        row(f"the same of the mean map, {name}", where(label, "mean_map_wall_over_slice"))
-        for label, name in (("normal", "normal"), ("dcm", "DCM"))
-    ]
-    rows += [
-        row(f"wall over cavity, {name}; wanted 3", where(label, "wall_over_cavity"))
-        for label, name in (("normal", "normal"), ("dcm", "DCM"))
-    ]
-    rows += [
-        row("pointing game, 4 mm; wanted 0.9", of_map("pointing_game", 2)),
-        row("log odds moved, its highest tenth over the same area anywhere; wanted 3", of_map("deletion", 1)),
-        row("follows a shift by 8 mm (correlation); wanted 0.9", of_map("follows_a_shift", 3)),
-        row("follows a turn by 20 degrees; wanted 0.9", of_map("follows_a_turn", 3)),
-        row("rank correlation with random weights; wanted below 0.3", randomised),
-        row("AUROC lost with mean masks; wanted 0.02", of_network("mean_masks")),
-        row("AUROC lost without masks; wanted 0.02", of_network("no_masks")),
-    ]
-    return markdown(["simulated patients, abroad", *heads], rows)
-
-
 def outside() -> str:
     """Who is called unlike the training's hearts."""
     records = [results(f"outside-{field}") for field in FIELDS]
@@ -193,7 +142,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "verdicts": verdicts,
     "attention": attention,
     "masks": masks,
-    "explanation": explanation,
     "outside": outside,
     **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},
     **{f"robustness-{field}": partial(poor_images, field) for field in FIELDS},

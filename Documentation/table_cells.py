@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from ACNetLib.models.header import read_card_values
+from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
 
 Record = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
@@ -14,9 +18,32 @@ PLACES = {"at home": "", "abroad": "-abroad"}
 """Patients of the simulation that trained the models, and of the one that no training knows; the results' suffix."""
 
 
+ELSEWHERE = ("every-turn", "outside")
+"""Results of models that are not shipped, on purpose."""
+_older = set[str]()
+
+
 def results(name: str) -> Record:
     values: Record = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    present = _shipped_weights().get(values.get("model", ""))
+    if present is not None and values["weights_sha256"] != present and not name.startswith(ELSEWHERE):
+        _older.add(name)
     return values
+
+
+def with_note_of_older_models(make: Callable[[], str]) -> str:
+    """A table, and below it which of its results are of models that were shipped before."""
+    _older.clear()
+    table = make()
+    if not _older:
+        return table
+    names = ", ".join(f"`{name}.json`" for name in sorted(_older))
+    return f"{table}\nMeasured with the models before the present ones, not yet again: {names}.\n"
+
+
+@cache
+def _shipped_weights() -> dict[str, str]:
+    return {path.stem: read_card_values(path)["weights_sha256"] for path in SHIPPED_MODELS_FOLDER.glob("*.safetensors")}
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

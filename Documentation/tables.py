@@ -17,6 +17,7 @@ import hospital_tables
 import localizer_tables
 import simulation_tables
 import validation_tables
+from table_cells import with_note_of_older_models
 
 DOCUMENTATION = Path(__file__).parent
 PAGES = (DOCUMENTATION.parent / "README.md", *sorted(DOCUMENTATION.glob("*.md")))
@@ -34,7 +35,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(text: str) -> str:
     """A page with its tables as the results say."""
-    return BLOCK.sub(lambda block: f"{block[1]}{TABLES[block['name']]()}{block[3]}", text)
+    return BLOCK.sub(lambda block: f"{block[1]}{with_note_of_older_models(TABLES[block['name']])}{block[3]}", text)
 
 
 if __name__ == "__main__":

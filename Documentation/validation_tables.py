@@ -6,15 +6,16 @@ A value that misses what is wanted is bold; "-" has not been measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
 from ACNetLib.models import attention_measures as wanted
 from ACNetTrainerLib.study.other_diseases import GROUP_NAMES, Group
-from table_cells import RESULTS, Record, markdown, results
+from table_cells import FIELDS, RESULTS, Record, markdown, results
 
-COLUMNS = [(field, suffix) for field in ("1.5T", "3T") for suffix in ("", "-abroad")]
+COLUMNS = [(field, suffix) for field in FIELDS for suffix in ("", "-abroad")]
 HEAD = ["simulated patients", "wanted", "1.5 T, home", "1.5 T, abroad", "3 T, home", "3 T, abroad"]
 SHIFT_NAMES = {
     "no_heart": "a slice without a heart",
@@ -66,83 +67,99 @@ def at_most(limit: float) -> Met:
     return lambda value: value <= limit
 
 
+def _near_zero(value: float) -> bool:
+    return abs(value) < wanted.LARGEST_RANDOMISED
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A row of the tables of attention. keys: where its value lies in the record, or in that of a map."""
+
+    words: str
+    wanted: str
+    keys: tuple[str | int, ...]
+    digits: int
+    met: Met | None = None
+
+    def of(self, *keys: str) -> Get:
+        """Its value within a part of the record."""
+        return partial(_within, keys=(*keys, *self.keys))
+
+
+CLASSES = {"normal": "normal", "dcm": "DCM"}
+_SLICE, _CAVITY = wanted.LEAST_WALL_OVER_SLICE, wanted.LEAST_WALL_OVER_CAVITY
+_POINTING, _DELETION, _FOLLOWING = wanted.LEAST_POINTING, wanted.LEAST_DELETION, wanted.LEAST_FOLLOWING
+_LOST, _SEEDS, _PRICE = wanted.LEAST_AUROC_LOST, wanted.LEAST_OTHER_SEEDS, -wanted.LARGEST_AUROC_PRICE
+MAP_MEASURES = (
+    *(
+        Measure(f"wall over slice, {name}", f">= {_SLICE:g}", ("where", key, "wall_over_slice"), 1, at_least(_SLICE))
+        for key, name in CLASSES.items()
+    ),
+    *(
+        Measure(
+            f"wall over cavity, {name}", f">= {_CAVITY:g}", ("where", key, "wall_over_cavity"), 1, at_least(_CAVITY)
+        )
+        for key, name in CLASSES.items()
+    ),
+    Measure("pointing game, 4 mm", f">= {_POINTING:g}", ("pointing_game",), 2, at_least(_POINTING)),
+    Measure("deletion over the same area anywhere", f">= {_DELETION:g}", ("deletion",), 1, at_least(_DELETION)),
+    Measure("follows a shift by 8 mm", f">= {_FOLLOWING:g}", ("follows_a_shift",), 3, at_least(_FOLLOWING)),
+    Measure("follows a turn by 20 degrees", f">= {_FOLLOWING:g}", ("follows_a_turn",), 3, at_least(_FOLLOWING)),
+)
+"""Of any map that is said to explain the answer."""
+ATTENTION_MEASURES = (
+    *MAP_MEASURES,
+    *(
+        Measure(f"wall over slice of the mean map, {name}", "lower", ("where", key, "mean_map_wall_over_slice"), 1)
+        for key, name in CLASSES.items()
+    ),
+)
+RANDOMISED = ("rank_correlation_after_randomising", "down_residual")
+NETWORK_MEASURES = (
+    Measure("AUROC lost, mean masks", f">= {_LOST:g}", ("auroc_lost", "mean_masks"), 3, at_least(_LOST)),
+    Measure("AUROC lost, no masks", f">= {_LOST:g}", ("auroc_lost", "no_masks"), 3, at_least(_LOST)),
+    Measure("rank correlation, random weights", "< 0.3", (*RANDOMISED, "combined"), 2, _near_zero),
+    Measure(
+        "other seeds: correlation of the maps",
+        f">= {_SEEDS:g}",
+        ("maps", "combined", "other_seeds", 0),
+        2,
+        at_least(_SEEDS),
+    ),
+    Measure(
+        "AUROC, less that of the network without the teaching",
+        f">= {_PRICE:g}",
+        ("auroc_against_untaught",),
+        3,
+        at_least(_PRICE),
+    ),
+)
+
+
 def attention() -> str:
     """Of the combined map."""
+    of_map = [(each, each.of("maps", "combined")) for each in ATTENTION_MEASURES]
+    of_network = [(each, each.of()) for each in NETWORK_MEASURES]
+    rows = [row(each.words, each.wanted, "attention", get, each.digits, each.met) for each, get in of_map + of_network]
+    return markdown(HEAD, rows)
 
-    def near_zero(value: float) -> bool:
-        return abs(value) < wanted.LARGEST_RANDOMISED
 
-    def combined(*keys: str | int) -> Get:
-        return lambda record: _within(record["maps"]["combined"], keys)
-
-    def within(*keys: str) -> Get:
-        return lambda record: _within(record, keys)
-
+def modules() -> str:
+    """Of each module's map and the combined one, on patients whom no training knows."""
+    names = {"module_1": "module 1", "module_2": "module 2", "combined": "combined"}
+    columns = [(field, key) for field in FIELDS for key in names]
+    records = {field: found(f"attention-{field}-abroad") for field in FIELDS}
     rows = [
-        row(
-            f"wall over slice, {label}",
-            f">= {wanted.LEAST_WALL_OVER_SLICE:g}",
-            "attention",
-            combined("where", key, "wall_over_slice"),
-            1,
-            at_least(wanted.LEAST_WALL_OVER_SLICE),
-        )
-        for label, key in (("normal", "normal"), ("DCM", "dcm"))
+        [each.words, each.wanted]
+        + [cell(records[field], each.of("maps", key), each.digits, each.met) for field, key in columns]
+        for each in ATTENTION_MEASURES
     ]
-    rows += [
-        row(
-            f"the same of the mean map, {label}",
-            "lower",
-            "attention",
-            combined("where", key, "mean_map_wall_over_slice"),
-            1,
-        )
-        for label, key in (("normal", "normal"), ("DCM", "dcm"))
+    randomised = [
+        cell(records[field], partial(_within, keys=(*RANDOMISED, key)), 2, _near_zero) for field, key in columns
     ]
-    rows += [
-        row(
-            f"wall over cavity, {label}",
-            f">= {wanted.LEAST_WALL_OVER_CAVITY:g}",
-            "attention",
-            combined("where", key, "wall_over_cavity"),
-            1,
-            at_least(wanted.LEAST_WALL_OVER_CAVITY),
-        )
-        for label, key in (("normal", "normal"), ("DCM", "dcm"))
-    ]
-    lost, follows = at_least(wanted.LEAST_AUROC_LOST), at_least(wanted.LEAST_FOLLOWING)
-    lost_words, follows_words = f">= {wanted.LEAST_AUROC_LOST:g}", f">= {wanted.LEAST_FOLLOWING:g}"
-    seeds = combined("other_seeds", 0)
-    random = ("rank_correlation_after_randomising", "down_residual", "combined")
-    return markdown(
-        HEAD,
-        [
-            *rows,
-            row("pointing game, 4 mm", ">= 0.9", "attention", combined("pointing_game"), 2, at_least(0.9)),
-            row("AUROC lost, mean masks", lost_words, "attention", within("auroc_lost", "mean_masks"), 3, lost),
-            row("AUROC lost, no masks", lost_words, "attention", within("auroc_lost", "no_masks"), 3, lost),
-            row("deletion over the same area anywhere", ">= 3", "attention", combined("deletion"), 1, at_least(3)),
-            row("rank correlation, random weights", "< 0.3", "attention", within(*random), 2, near_zero),
-            row("follows a shift by 8 mm", follows_words, "attention", combined("follows_a_shift"), 3, follows),
-            row("follows a turn by 20 degrees", follows_words, "attention", combined("follows_a_turn"), 3, follows),
-            row(
-                "other seeds: correlation of the maps",
-                ">= 0.8",
-                "attention",
-                seeds,
-                2,
-                at_least(0.8),
-            ),
-            row(
-                "AUROC, less that of the network without the teaching",
-                ">= -0.003",
-                "attention",
-                within("auroc_against_untaught"),
-                3,
-                at_least(-wanted.LARGEST_AUROC_PRICE),
-            ),
-        ],
-    )
+    rows.append(["rank correlation, random weights", "< 0.3", *randomised])
+    heads = [f"{field[:-1]} T, {names[key]}" for field, key in columns]
+    return markdown(["simulated patients, abroad", "wanted", *heads], rows)
 
 
 def _within(record: Any, keys: Sequence[str | int]) -> Any:
@@ -153,30 +170,15 @@ def _within(record: Any, keys: Sequence[str | int]) -> Any:
 
 def other_maps() -> str:
     """Evidence and Grad-CAM abroad, beside attention."""
-    columns = [("1.5T", "evidence"), ("1.5T", "grad_cam"), ("3T", "evidence"), ("3T", "grad_cam")]
     names = {"evidence": "evidence", "grad_cam": "Grad-CAM"}
-    measures: list[tuple[str, tuple[str, ...], int]] = [
-        ("wall over slice, normal", ("where", "normal", "wall_over_slice"), 1),
-        ("wall over slice, DCM", ("where", "dcm", "wall_over_slice"), 1),
-        ("wall over cavity, normal", ("where", "normal", "wall_over_cavity"), 1),
-        ("wall over cavity, DCM", ("where", "dcm", "wall_over_cavity"), 1),
-        ("pointing game, 4 mm", ("pointing_game",), 2),
-        ("deletion over the same area anywhere", ("deletion",), 1),
-        ("follows a shift by 8 mm", ("follows_a_shift",), 3),
-        ("follows a turn by 20 degrees", ("follows_a_turn",), 3),
+    columns = [(field, name) for field in FIELDS for name in names]
+    records = {field: found(f"explanations-{field}-abroad") for field in FIELDS}
+    rows = [
+        [each.words, *(cell(records[field], each.of("maps", name), each.digits) for field, name in columns)]
+        for each in MAP_MEASURES
     ]
-
-    def of_map(field: str, name: str) -> Record | None:
-        record = found(f"explanations-{field}-abroad")
-        return record and record["maps"][name]
-
-    head = ["simulated patients, abroad", *(f"{field[:-1]} T, {names[name]}" for field, name in columns)]
     return markdown(
-        head,
-        [
-            [label, *(cell(of_map(field, name), partial(_within, keys=keys), digits) for field, name in columns)]
-            for label, keys, digits in measures
-        ],
+        ["simulated patients, abroad", *(f"{field[:-1]} T, {names[name]}" for field, name in columns)], rows
     )
 
 
@@ -188,8 +190,8 @@ def third_answer() -> str:
 
     rows = []
     limits: dict[Group, int | None] = {
-        **{"hcm": 15, "amyloidosis": 15, "infarct": 40},
-        **{"athlete": None, "myocarditis": None},
+        **{"hcm": 15, "amyloidosis": 15, "infarct": 40, "rv": 40},
+        **{"athlete": None, "myocarditis": None, "effusion": None, "takotsubo": None},
     }
     for group, limit in limits.items():
         words, met = ("-", None) if limit is None else (f"<= {limit}", at_most(limit))
@@ -204,11 +206,6 @@ def third_answer() -> str:
                 groups, name = record and record["groups"], group
             cells.append(cell(groups, either(name), 0, met))
         rows.append([GROUP_NAMES[group], words, *cells])
-    cells = []
-    for field, suffix in COLUMNS:
-        record = found(f"third-answer-{field}-abroad") if suffix else None
-        cells.append(cell(record and record["verdicts"], either(f"abroad-rv-{field}"), 0, at_most(40)))
-    rows.append(["overloaded right ventricle", "<= 40", *cells])
     cells = []
     for field, suffix in COLUMNS:
         record, place = found(f"outside-{field}"), "abroad" if suffix else "judging"
@@ -289,7 +286,7 @@ def facts() -> str:
 
 def quality() -> str:
     """The share of mid slices with each mark, in %, at home."""
-    records = {field: found(f"quality-{field}") for field in ("1.5T", "3T")}
+    records = {field: found(f"quality-{field}") for field in FIELDS}
     marked = {field: record["marked"] for field, record in records.items() if record}
     columns = [(field, mark) for field in records for mark in MARK_NAMES]
     head = ["simulated scans, home", *(f"{field[:-1]} T, {MARK_NAMES[mark]}" for field, mark in columns)]
@@ -302,6 +299,7 @@ def quality() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "explanation": modules,
     "validation-attention": attention,
     "validation-other-maps": other_maps,
     "validation-third-answer": third_answer,

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.uid import generate_uid
+from pydicom.uid import EnhancedMRImageStorage, generate_uid
 from scipy import ndimage
 
 from ACNetTrainerLib.simulation.sequences import Timing, sequence_signals
-from dicom_files import GAP_MM, write_section
+from dicom_files import GAP_MM, NORMAL, ORIENTATION, POSITION, decimals, item, write_section
 
 ROWS, COLUMNS, PIXEL_MM = 120, 128, 1.6
 TISSUES = {
@@ -124,6 +124,72 @@ def write_phase(folder: Path, images: np.ndarray, times_ms: np.ndarray, series: 
             RescaleSlope=2,
             RescaleIntercept=-4096,
         )
+
+
+def write_enhanced_recovery(
+    file: Path, images: np.ndarray, times_ms: np.ndarray, flavour: str = "siemens", **attributes: Any
+) -> Path:
+    """The images of one slice as frames of one Enhanced MR object, each with its time in its own functional groups.
+
+    siemens: InversionTimes, the magnitude as ComplexImageComponent (dcm2niix, issue 845, has them of MyoMaps so).
+    philips: InversionTimes filled up with 1.8e308 (issue 385), another rescale for each frame, and in its private group
+    (2005,140F) the scale slope and, under the public tag, another InversionTime. trigger: the nominal trigger delay
+    alone. phase: as siemens, the phase instead. `component` names another one.
+    """
+    component = attributes.pop("component", "PHASE" if flavour == "phase" else "MAGNITUDE")
+    height_mm = attributes.pop("height_mm", 0.0)
+    stored, frames = [], []
+    for index, (image, time) in enumerate(zip(images, times_ms, strict=True)):
+        pixels, slope, intercept = np.abs(image), 1.0, 0.0
+        if flavour == "philips":
+            slope, pixels = 0.5 + 0.01 * index, pixels * (2.0 + 0.1 * index) / 4
+        elif flavour == "phase":
+            slope, intercept, pixels = 2.0, -4096.0, (np.angle(image) / np.pi * 4096 + 4096) / 2
+        frame = item(
+            FrameContentSequence=[item(DimensionIndexValues=[1, index + 1], InStackPositionNumber=1, StackID="1")],
+            PlanePositionSequence=[item(ImagePositionPatient=decimals(POSITION + height_mm * NORMAL))],
+            PixelValueTransformationSequence=[
+                item(RescaleSlope=decimals([slope])[0], RescaleIntercept=decimals([intercept])[0], RescaleType="US")
+            ],
+            MRImageFrameTypeSequence=[
+                item(FrameType=["ORIGINAL", "PRIMARY", "T1", "NONE"], ComplexImageComponent=component)
+            ],
+        )
+        if flavour == "trigger":
+            frame.CardiacSynchronizationSequence = [item(NominalCardiacTriggerDelayTime=float(time))]
+        else:
+            filled = [float(time), 1.7976931348623157e308] if flavour == "philips" else float(time)
+            frame.MRModifierSequence = [item(InversionRecovery="YES", InversionTimes=filled)]
+        if flavour == "philips":
+            frame.add_new(0x20050014, "LO", "Philips MR Imaging DD 005")
+            private = item(InversionTime=0)
+            private.add_new(0x20050010, "LO", "Philips MR Imaging DD 001")
+            private.add_new(0x2005100E, "FL", 2.0 + 0.1 * index)
+            frame.add_new(0x2005140F, "SQ", [private])
+        stored.append(np.rint(pixels).clip(0, 4095).astype(np.uint16))
+        frames.append(frame)
+    shared = item(
+        PixelMeasuresSequence=[item(PixelSpacing=[PIXEL_MM, PIXEL_MM], SliceThickness=8)],
+        PlaneOrientationSequence=[item(ImageOrientationPatient=decimals(ORIENTATION))],
+    )
+    in_groups = ("SliceThickness", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+    enhanced = {
+        "SOPClassUID": EnhancedMRImageStorage,
+        "ImageType": ["ORIGINAL", "PRIMARY", "T1", "NONE"],
+        "ComplexImageComponent": component,
+        "SeriesDescription": "t1map_long_t1_3slice_8mm",
+        "NumberOfFrames": len(stored),
+        "PixelData": np.stack(stored).tobytes(),
+        "SharedFunctionalGroupsSequence": [shared],
+        "PerFrameFunctionalGroupsSequence": frames,
+    }
+    write_section(file, stored[0], **{**enhanced, **attributes})
+    dataset = pydicom.dcmread(file)
+    for keyword in in_groups:
+        delattr(dataset, keyword)
+    dataset.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
+    dataset.save_as(file, enforce_file_format=True)
+    return file
 
 
 def write_study_of_slices(folder: Path, timing: Timing, count: int = 3, **attributes: Any) -> Path:

@@ -69,6 +69,8 @@ class DICOMPlugin:
 class DicomDatabase:
     """In place of ctkDICOMDatabase: it knows the files that were added to it."""
 
+    isOpen = True
+
     def __init__(self) -> None:
         self._headers: dict[str, pydicom.Dataset] = {}
 
@@ -109,14 +111,24 @@ def make_module() -> ModuleType:
     module = ModuleType("DICOMLib")
     source = os.environ.get("SLICER_SOURCE")
     if source is None:
-        vars(module).update(DICOMLoadable=DICOMLoadable, DICOMPlugin=DICOMPlugin)
+        utils = SimpleNamespace(importDicom=import_dicom)
+        vars(module).update(DICOMLoadable=DICOMLoadable, DICOMPlugin=DICOMPlugin, DICOMUtils=utils)
         return module
     module.__path__ = [str(Path(source) / SOURCE_FOLDER)]
     sys.modules["DICOMLib"] = module  # its files are found through it
     for name in LOADABLE_FILES:
         vars(module).update(_public(importlib.import_module(f"DICOMLib.{name}")))
+    vars(module)["DICOMUtils"].importDicom = import_dicom  # its indexer is the application's
     slicer.qSlicerSubjectHierarchyPluginHandler = SimpleNamespace(instance=_default_plugin_handler)
     return module
+
+
+def import_dicom(dicomDataDir: str, dicomDatabase: DicomDatabase | None = None, copyFiles: bool = False) -> bool:
+    """A folder into the database; its files stay where they are."""
+    assert not copyFiles
+    database = slicer.dicomDatabase if dicomDatabase is None else dicomDatabase
+    database.add(file for file in sorted(Path(dicomDataDir).rglob("*")) if file.is_file())
+    return True
 
 
 def _default_plugin_handler() -> SimpleNamespace:

@@ -54,9 +54,10 @@ def _ecv(options: argparse.Namespace) -> None:
     blood = f"{ecv.blood_ms[0]:.0f} and {ecv.blood_ms[1]:.0f} ms"
     print(f"ECV with haematocrit {ecv.hematocrit:g}; T1 of blood native and after contrast: {blood}. Research only.")
     for each in ecv.slices:
+        moved = "not moved" if each.shift_mm is None else f"moved by {each.shift_mm:.1f} mm"
         print(
             f"Slice {each.section}: wall {_percent(each.wall)}, septum {_percent(each.septum)}; "
-            f"post-contrast map moved by {each.shift_mm:.1f} mm"
+            f"post-contrast map {moved}"
         )
     for segment in ecv.segments:
         print(f"{segment.number:>2}  {segment.name:<22}  {_percent(segment.t1_ms)}")

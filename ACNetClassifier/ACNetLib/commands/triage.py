@@ -74,7 +74,7 @@ def _count(text: str) -> int:
 
 
 def _triage(options: argparse.Namespace) -> None:
-    from ACNetLib.inference.device import choose_device
+    from ACNetLib.inference.device import choose_device, may_be_gpu
     from ACNetLib.inference.probability import check_prevalence
     from ACNetLib.models.store import find_model
     from ACNetLib.reference.t1 import parse_reference
@@ -100,7 +100,7 @@ def _triage(options: argparse.Namespace) -> None:
     if options.scheduler:
         workers = cluster_workers(options.scheduler)
     else:
-        on_gpu = choose_device(options.device).device != "cpu"
+        on_gpu = may_be_gpu(options.device) and choose_device(options.device).device != "cpu"
         workers = local_workers(1 if on_gpu else options.processes)
     reading_list = ReadingList(folder, output, options.identify)
     as_json = options.progress == "json"

@@ -15,22 +15,26 @@ import pydicom
 import SimpleITK as sitk
 
 from ACNetLib.dicom.pixels import odd_values_refused, read_sections
-from ACNetLib.dicom.values import number_of, values_of
+from ACNetLib.dicom.values import PHILIPS_FRAME, PHILIPS_OF_FRAME, number_of, values_of
 from ACNetLib.errors import ACNetError
 
 FRAME_GROUPS = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
+CONVERTED = ("InversionTime", "TriggerTime", "ImageComments")
+"""What a Legacy Converted Enhanced MR object has no group for (PS3.3 C.7.6.16.2.25)."""
 FUNCTIONAL_GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     "PlanePositionSequence": ("ImagePositionPatient",),
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
-    "MRImageFrameTypeSequence": ("FrameType",),
+    "MRImageFrameTypeSequence": ("FrameType", "ComplexImageComponent"),
     "ParametricMapFrameTypeSequence": ("FrameType",),
     "MREchoSequence": ("EffectiveEchoTime",),
     "MRModifierSequence": ("InversionTimes",),
     "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime",),
     "ContrastBolusUsageSequence": ("ContrastBolusAgentAdministered",),
     "SegmentIdentificationSequence": ("ReferencedSegmentNumber",),
+    "UnassignedSharedConvertedAttributesSequence": CONVERTED,
+    "UnassignedPerFrameConvertedAttributesSequence": CONVERTED,
 }
 REAL_WORLD_VALUES = "RealWorldValueMappingSequence"
 
@@ -69,8 +73,9 @@ def frame_headers(header: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
     """One flat header a frame: what its functional groups say beside, and before, the file's header.
 
     Only the attributes of FUNCTIONAL_GROUPS are taken, each from its own public group, and all real world value
-    mappings: private groups (Philips: 2005,140f) hold other values under the same public tags. A frame's own groups
-    win over the shared ones (PS3.3 C.7.6.16), FrameType stands for ImageType.
+    mappings: private groups (Philips: 2005,140f) hold other values under the same public tags, of which only what is
+    private itself is taken. A frame's own groups win over the shared ones (PS3.3 C.7.6.16), FrameType stands for
+    ImageType.
     """
     shared = header.get("SharedFunctionalGroupsSequence") or []
     own = header.get("PerFrameFunctionalGroupsSequence") or [pydicom.Dataset()]
@@ -83,6 +88,9 @@ def frame_headers(header: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
                     flat.update({item[keyword].tag: item[keyword] for keyword in keywords if keyword in item})
             if group.get(REAL_WORLD_VALUES):
                 flat.add(group[REAL_WORLD_VALUES])
+            if PHILIPS_FRAME in group and group[PHILIPS_FRAME].VR == "SQ":
+                for item in group[PHILIPS_FRAME].value[:1]:
+                    flat.update({item[tag].tag: item[tag] for tag in PHILIPS_OF_FRAME if tag in item})
         if "FrameType" in flat:
             flat.add_new("ImageType", "CS", flat.FrameType)  # assigning would change the element that all frames share
         yield flat

@@ -32,6 +32,7 @@ from ACNetLib.dicom.values import PADDING, PADDING_LIMITS, PHILIPS, number_of, s
 
 HEADER_TAGS = [
     "ImageType",
+    "ComplexImageComponent",
     "SOPClassUID",
     "SOPInstanceUID",
     "Modality",

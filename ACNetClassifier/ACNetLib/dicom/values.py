@@ -18,7 +18,10 @@ PADDING_LIMITS = ("PixelPaddingRangeLimit", "FloatPixelPaddingRangeLimit", "Doub
 
 # Private attributes of Philips: the creators of their blocks, the delay after the prepulse (ms), the scale slope.
 PHILIPS_PREPULSE_DELAY, PHILIPS_SCALE_SLOPE = 0x2001101B, 0x2005100E
-PHILIPS = (0x20010010, 0x20050010, PHILIPS_PREPULSE_DELAY, PHILIPS_SCALE_SLOPE)
+PHILIPS_OF_FRAME = (PHILIPS_PREPULSE_DELAY, PHILIPS_SCALE_SLOPE)
+PHILIPS = (0x20010010, 0x20050010, *PHILIPS_OF_FRAME)
+PHILIPS_FRAME = 0x2005140F
+"""The group of Philips' own in which each frame of an Enhanced MR object has these."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Scale:
 def values_of(header: pydicom.Dataset, keyword: str) -> list:
     """An attribute's values; none when it is missing or empty."""
     value = header.get(keyword)
-    values = value if isinstance(value, MultiValue) else [value]
+    values = value if isinstance(value, (MultiValue, list)) else [value]  # of FD pydicom makes a list
     return [each for each in values if each not in {None, ""}]
 
 

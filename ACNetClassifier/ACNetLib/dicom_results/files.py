@@ -17,6 +17,7 @@ from ACNetLib.dicom_results.sources import read_sources
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.settings import Progress, unwatched
 from ACNetLib.t1map.t1_map import T1Map
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def require_highdicom() -> None:
     """Raises ACNetError where the package that writes DICOM objects is not installed."""
     if find_spec("highdicom") is None:
         raise ACNetError(
-            "--dicom: the Python package highdicom is not installed; expected it, for it writes the DICOM objects. "
-            'Install it (pip install "SlicerACNet[dicom]"), or leave --dicom out.'
+            "The Python package highdicom is not installed; expected it, for it writes the DICOM objects.",
+            cli='Install it (pip install "SlicerACNet[dicom]"), or leave --dicom out.',
         )
 
 
@@ -39,11 +40,14 @@ def require_dicom_results(t1_maps: Sequence[T1Map]) -> None:
         read_sources(t1_map)
 
 
-def write_dicom_results(study: StudyResult, folder: Path, kind: SegmentationKind = "binary") -> list[Path]:
+def write_dicom_results(
+    study: StudyResult, folder: Path, kind: SegmentationKind = "binary", progress: Progress = unwatched
+) -> list[Path]:
     """Write the DICOM objects of a study into `folder`, with new UIDs, and return the files.
 
     kind: how segments are stored. Patient and study are those of the images that the T1 maps were read from, values as
-    they stand there. Raises ACNetError when these can't be taken over, and when `folder` holds anything already.
+    they stand there. Raises ACNetError when these can't be taken over, and when `folder` holds anything already. Where
+    `progress` raises, nothing is left.
     """
     from ACNetLib.dicom_results.measurement_report import report_of
     from ACNetLib.dicom_results.parametric_maps import QUANTITIES, parametric_map_of
@@ -53,10 +57,12 @@ def write_dicom_results(study: StudyResult, folder: Path, kind: SegmentationKind
         sources = [read_sources(images.t1_map) for images in study.images]
         objects: dict[str, Dataset] = {}
         for index, each in enumerate(sources):
+            progress("dicom", index / (len(sources) + 1))
             of_map: dict[str, Dataset] = dict(segmentations_of(study, index, each, kind))
             of_map |= {quantity.name: parametric_map_of(study, index, quantity, each) for quantity in QUANTITIES}
             number = "" if len(sources) == 1 else f"-{index + 1}"
             objects |= {f"{name}{number}.dcm": dataset for name, dataset in of_map.items()}
+        progress("dicom", len(sources) / (len(sources) + 1))
         objects["report.dcm"] = report_of(study, sources, list(objects.values()))
         for name, dataset in objects.items():
             dataset.save_as(room / name, enforce_file_format=True, overwrite=False)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from ACNetLib.dicom.frames import Section, read_section
 from ACNetLib.dicom.guard import read_dataset
-from ACNetLib.dicom.images import MULTI_FRAME_STORAGE
+from ACNetLib.dicom.images import MULTI_FRAME_STORAGE, read_images
 from ACNetLib.dicom.pixels import ODD_VALUES, unreadable
+from ACNetLib.dicom.volumes import SourceSlice
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import T1Map
 
@@ -29,6 +33,9 @@ MAY_BE_EMPTY = (
 SOURCE_ERRORS = (AttributeError, LookupError, ValueError)
 """What highdicom raises of images that it can't take as sources; the text may hold values of the patient."""
 ORIENTATION_AND_SPACING = ("PlaneOrientationSequence", "PixelMeasuresSequence")
+WITHOUT = "Or leave --dicom out."
+OFF_BY_PIXELS, OFF_BY_THICKNESS = 0.25, 0.5
+"""How far a slice of a volume may lie from its image, within and across its plane: a volume has even gaps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +82,9 @@ class SourceImages:
     def refused(self, map_name: str, kind: str) -> ACNetError:
         """That no object of this kind can be made of the images of a map."""
         return ACNetError(
-            f"--dicom: a DICOM {kind} can't refer to the images of {map_name}; expected MR images of one frame, or one "
-            "Enhanced MR or Parametric Map object, whose attributes are complete and valid. Export them again from "
-            "their source, or leave --dicom out."
+            f"A DICOM {kind} can't refer to the images of {map_name}; expected MR images of one frame, or one Enhanced "
+            "MR or Parametric Map object, with complete and valid attributes. Export them again from their source.",
+            cli=WITHOUT,
         )
 
     def refer(self, derived: Dataset) -> None:
@@ -100,8 +107,8 @@ def read_sources(t1_map: T1Map) -> SourceImages:
     name = t1_map.name
     if not t1_map.sources:
         raise ACNetError(
-            f"--dicom: {name} is no DICOM; expected a DICOM folder, for the results take patient and study from its "
-            "images. Give that folder, or leave --dicom out."
+            f"{name} is no DICOM; expected a DICOM folder, for DICOM results take patient and study from its images.",
+            cli="Give that folder, or leave --dicom out.",
         )
     headers = []
     for file in dict.fromkeys(source.file for source in t1_map.sources):
@@ -111,20 +118,59 @@ def read_sources(t1_map: T1Map) -> SourceImages:
             raise unreadable(file) from error
     if len(headers) > 1 and any(map(_is_multi_frame, headers)):
         raise ACNetError(
-            f"--dicom: the slices of {name} lie in {len(headers)} multi-frame objects; expected one such object, or "
-            "images of one frame each, for a DICOM segmentation can be made of these alone. Leave --dicom out."
+            f"The slices of {name} lie in {len(headers)} multi-frame objects; expected one such object, or images of "
+            "one frame each, for a DICOM segmentation can be made of these alone.",
+            cli="Leave --dicom out.",
         )
     frames_of_reference = {str(header.get("FrameOfReferenceUID", "")) for header in headers}
     if "" in frames_of_reference or len(frames_of_reference) > 1:
         raise ACNetError(
-            f"--dicom: the images of {name} do not tell one FrameOfReferenceUID; expected the same in all of them, for "
-            "a DICOM segmentation lies in it. Export them again from their source, or leave --dicom out."
+            f"The images of {name} do not tell one FrameOfReferenceUID; expected the same in all of them, for a DICOM "
+            "segmentation lies in it. Export them again from their source.",
+            cli=WITHOUT,
         )
     for header in headers:
         for keyword in MAY_BE_EMPTY:
             if keyword not in header:
                 setattr(header, keyword, "")
     return SourceImages(tuple(headers), tuple(source.frame for source in t1_map.sources))
+
+
+def with_sources(t1_map: T1Map, files: Sequence[Path]) -> T1Map:
+    """The map with the images of its slices, for one that comes from a scene: found among files by where they lie.
+
+    Raises ACNetError where no image has the pixels of a slice, as of a map that was moved, cut or resampled, and for
+    images that can't be read.
+    """
+    images, _ = read_images(files, post_contrast=True)
+    images = [image for image in images if image.score.is_t1_map] or images
+    sections = [read_section(image.file, image.frame, image.header) for image in images]
+    sources = []
+    for section in range(t1_map.section_count):
+        found = min(sections, key=lambda each: _distance(t1_map, section, each), default=None)
+        if found is None or np.isinf(_distance(t1_map, section, found)):
+            raise ACNetError(
+                f"{t1_map.name}: its slice {section} has no DICOM image with the same pixels; expected one a slice, in "
+                "the place where it was acquired. Load the series again and classify it as it is."
+            )
+        sources.append(SourceSlice(found.file, found.frame))
+    return replace(t1_map, sources=tuple(sources))
+
+
+def _distance(t1_map: T1Map, section: int, image: Section) -> float:
+    """How far a slice of the map lies from an image across its plane, mm; infinite for one with other pixels."""
+    columns, rows, _ = t1_map.image.GetSize()
+    if image.matrix != (rows, columns):
+        return np.inf
+    corners = np.array([(0, 0), (columns - 1, 0), (0, rows - 1)])
+    of_image = image.position + (corners * image.pixel_spacing[::-1]) @ image.orientation.reshape(2, 3)
+    of_map = [t1_map.image.TransformIndexToPhysicalPoint((*corner, section)) for corner in corners.tolist()]
+    offsets = np.array(of_map) - of_image
+    across = offsets @ image.normal
+    within = np.linalg.norm(offsets - np.outer(across, image.normal), axis=1).max()
+    distance = float(np.abs(across).max())
+    is_far = within > OFF_BY_PIXELS * image.pixel_spacing.min() or distance > OFF_BY_THICKNESS * image.depth_mm
+    return np.inf if is_far else distance
 
 
 def _is_multi_frame(header: Dataset) -> bool:

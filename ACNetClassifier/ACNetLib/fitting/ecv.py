@@ -33,13 +33,14 @@ SEEN_MS = 2500.0
 class SliceEcv:
     """ECV in percent over the mid-wall pixels of a slice and over those of its septum, NaN without any.
 
-    shift_mm: how far the post-contrast map was moved in the slice's plane.
+    shift_mm: how far the post-contrast map was moved in the slice's plane; None where the registration lost its way and
+    the map was left where it lies.
     """
 
     section: int
     wall: float
     septum: float
-    shift_mm: float
+    shift_mm: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,28 +94,28 @@ def measure_ecv(native: T1Map, post: T1Map, ventricles: Sequence[Ventricle], hem
     image = sitk.GetImageFromArray(percent)
     image.CopyInformation(native.image)
     ecv_map = replace(native, image=image, warnings=())
-    slices = tuple(_slice(ecv_map, each, float(np.linalg.norm(shifts[each.section]))) for each in known)
+    slices = tuple(_slice(ecv_map, each, shifts[each.section]) for each in known)
     walls = [WallSlice(ecv_map, each.section, each.labels) for each in known if each.labels is not None]
     warnings = [
         f"Slice {each.section}: the registration lost its way, the post-contrast map was left where it lies."
-        for each in known
-        if not shifts[each.section].any()
+        for each in slices
+        if each.shift_mm is None
     ]
     return Ecv(image, slices, aha_segments(walls), blood, hematocrit, tuple(warnings))
 
 
-def _register(native: T1Map, on_native: NDArray[np.float32], ventricle: Ventricle) -> NDArray[np.float64]:
-    """Move the slice of the post-contrast map onto the native one, in place; by how much, (2,)."""
+def _register(native: T1Map, on_native: NDArray[np.float32], ventricle: Ventricle) -> float | None:
+    """Move the slice of the post-contrast map onto the native one, in place; by how many mm, None where it got lost."""
     section = ventricle.section
     column_mm, row_mm, _ = native.image.GetSpacing()
     assert ventricle.labels is not None
     row, column = (float(index.mean()) for index in np.nonzero(ventricle.labels))
     fixed, moving = (np.clip(each[section], 0, SEEN_MS) for each in (native.array, on_native))
     shift = shift_mm(fixed, moving, spacing_mm=(column_mm, row_mm), by_information=True, middle=(row, column))
-    if np.linalg.norm(shift) > LARGEST_SHIFT_MM:
-        return np.zeros(2)
+    if shift is None or np.linalg.norm(shift) > LARGEST_SHIFT_MM:
+        return None
     on_native[section] = moved(on_native[section], shift, (column_mm, row_mm))
-    return shift
+    return float(np.linalg.norm(shift))
 
 
 def _blood_ms(native: T1Map, on_native: NDArray[np.float32], known: Sequence[Ventricle]) -> tuple[float, float]:
@@ -151,7 +152,7 @@ def _percent(
     return np.where(valid, np.clip(100 * (1 - hematocrit) * partition, 0, 100), 0).astype(np.float32)
 
 
-def _slice(ecv_map: T1Map, ventricle: Ventricle, shift: float) -> SliceEcv:
+def _slice(ecv_map: T1Map, ventricle: Ventricle, shift: float | None) -> SliceEcv:
     labels = ventricle.labels
     assert labels is not None
     column_mm, row_mm, _ = ecv_map.image.GetSpacing()

@@ -181,8 +181,7 @@ def _read_slice(section: Section, candidate: _Candidate, phase: _Candidate | Non
     if phase is None or candidate.registered or sorted(phase.times_ms) != sorted(candidate.times_ms):
         return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), False
     phases = [phase.images[place] for place in np.argsort(phase.times_ms, kind="stable")]
-    radians = np.stack([_phase_rad(image) for image in phases])
-    signed = signed_by_phase(pixels, radians, times).astype(np.float32)
+    signed = signed_by_phase(pixels, _phase_rad(phases), times).astype(np.float32)
     return RecoverySlice(section, signed, times, candidate.registered, candidate.place), True
 
 
@@ -190,7 +189,8 @@ def _candidates(images: list[DicomImage], sequence: MappingSequence | None) -> l
     """The series of a place with images at enough times; all together where each series has one time."""
     groups = defaultdict[tuple[Component, str], list[DicomImage]](list)
     for image in images:
-        groups[_component(image.header), str(image.header.SeriesInstanceUID)].append(image)
+        if component := _component(image.header):
+            groups[component, str(image.header.SeriesInstanceUID)].append(image)
     found = [candidate for (part, _), each in groups.items() if (candidate := _candidate(each, part, sequence))]
     if not found and len(groups) >= FEWEST_TIMES and all(len(each) == 1 for each in groups.values()):
         parts = {part for part, _ in groups}
@@ -256,7 +256,7 @@ def _may_be_recovery(image: DicomImage) -> bool:
     with odd_values_refused(image.file):  # values are converted on access: an odd one shall show with its own file
         number_of(image.header, "MagneticFieldStrength")
         times_of([image.header])
-        return _is_plain_mr(image)
+        return _is_plain_mr(image) and _component(image.header) is not None
 
 
 def _is_plain_mr(image: DicomImage) -> bool:
@@ -273,19 +273,28 @@ def _words(header: pydicom.Dataset) -> set[str]:
     return set(re.split(r"[^A-Z0-9]+", " ".join(named).upper()))
 
 
-def _component(header: pydicom.Dataset) -> Component:
-    words = _words(header)
-    if "PSIR" in words:
+def _component(header: pydicom.Dataset) -> Component | None:
+    """None of real and imaginary images, whose sign is that of the coil's phase, too."""
+    if "PSIR" in _words(header):
         return "signed"
-    return "phase" if {"P", "PHASE"} & {str(value).upper() for value in values_of(header, "ImageType")} else "magnitude"
+    told = (*values_of(header, "ImageType"), *values_of(header, "ComplexImageComponent"))
+    parts = {str(value).upper() for value in told}
+    if parts & {"P", "PHASE"}:
+        return "phase"
+    return None if parts & {"R", "I", "REAL", "IMAGINARY"} else "magnitude"
+
+
+def _displayed(images: list[DicomImage]) -> NDArray[np.float32]:
+    """(images, rows, columns), after each image's rescale."""
+    for image in images:
+        require_decoder(image.file, image.syntax)
+    stack, _ = read_sections([_section(image) for image in images])
+    return np.stack(stack)
 
 
 def _pixels(images: list[DicomImage]) -> NDArray[np.float32]:
     """(images, rows, columns), of Philips as they were measured: its display values differ in scale by image."""
-    for image in images:
-        require_decoder(image.file, image.syntax)
-    stack, _ = read_sections([_section(image) for image in images])
-    pixels = np.stack(stack)
+    pixels = _displayed(images)
     factors = [_measured_factor(image) for image in images]
     if len(set(factors)) > 1 and None not in factors:
         pixels *= (np.array(factors) / factors[0]).astype(np.float32)[:, None, None]
@@ -300,11 +309,16 @@ def _measured_factor(image: DicomImage) -> float | None:
     return 1 / factor if factor > 0 else None
 
 
-def _phase_rad(image: DicomImage) -> NDArray[np.float64]:
-    """Half a turn is as much as the rescale's intercept lies below zero: 4096 of Siemens, 3142 of Philips."""
-    values = _pixels([image])[0].astype(np.float64)
-    intercept = scale_of(image.header, image.file.name).intercept
-    return values * np.pi / -intercept if intercept < 0 else (values - SIEMENS_PHASE) * np.pi / SIEMENS_PHASE
+def _phase_rad(images: list[DicomImage]) -> NDArray[np.float64]:
+    """(images, rows, columns). Half a turn is as much as the rescale's intercept lies below zero: 4096 of Siemens, 3142
+    of Philips."""
+    intercepts = [scale_of(image.header, image.file.name).intercept for image in images]
+    return np.stack(
+        [
+            values * np.pi / -intercept if intercept < 0 else (values - SIEMENS_PHASE) * np.pi / SIEMENS_PHASE
+            for values, intercept in zip(_displayed(images).astype(np.float64), intercepts, strict=True)
+        ]
+    )
 
 
 def _listed_series(images: list[DicomImage]) -> str:

@@ -74,9 +74,10 @@ def _residual_mm(images: Images, spacing_mm: tuple[float, float], modelled: Mode
     return float(np.linalg.norm(steps, axis=1).mean())
 
 
-def _each(shift: Callable[..., NDArray[np.float64]], items: Iterable) -> NDArray[np.float64]:
+def _each(shift: Callable[..., NDArray[np.float64] | None], items: Iterable) -> NDArray[np.float64]:
+    """The shift of each item, (items, 2); 0 where nothing tells it."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return np.array(list(threads.map(shift, items)))
+        return np.array([np.zeros(2) if found is None else found for found in threads.map(shift, items)])
 
 
 def shift_mm(
@@ -86,8 +87,8 @@ def shift_mm(
     spacing_mm: tuple[float, float],
     by_information: bool,
     middle: tuple[float, float] | None = None,
-) -> NDArray[np.float64]:
-    """How far, along columns and rows, the moving image's heart lies from the fixed one's (2,); 0 where nothing tells.
+) -> NDArray[np.float64] | None:
+    """How far, along columns and rows, the moving image's heart lies from the fixed one's, (2,); None: nothing tells.
 
     by_information: images of two contrasts. middle: row and column of the heart, by default the image's middle.
     """
@@ -114,7 +115,7 @@ def shift_mm(
     try:
         found = registration.Execute(part, _image(moving, spacing_mm))
     except RuntimeError:  # an image of one value, or the two have left each other
-        return np.zeros(2)
+        return None
     return np.array(found.GetParameters()[-2:])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ACNetLib.errors import ACNetError
@@ -48,6 +49,14 @@ def choose_device(request: str = "auto") -> DeviceChoice:
             return DeviceChoice(device, reason, automatic=True)
         problems.append(f"{device}: {problem}")
     raise ACNetError(f"device: none can be used ({'; '.join(problems)}). Reinstall PyTorch.")
+
+
+def may_be_gpu(request: str) -> bool:
+    """Whether `choose_device` may choose another device than the processor.
+
+    Asked of the package of PyTorch, which names a build for processors alone: to import PyTorch takes seconds.
+    """
+    return not version("torch").endswith("+cpu") if request == "auto" else request != "cpu"
 
 
 def device_problem(device: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class StudyResult(StudyRecord):
 
     images: tuple[MapImages, ...]
 
-    @property
+    @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """T1 of the 16 segments over the sections that count; none where the wall is known on fewer than three."""
         return aha_segments(

@@ -16,6 +16,7 @@ from ACNetLib.resources import resources_folder
 
 REQUIREMENTS_FILE = resources_folder() / "ACNetClassifier-requirements.txt"
 TORCH_VERSION = ">=2.6"
+DICOM_PACKAGE = "highdicom>=0.28"
 
 
 def ensure_packages(requirements_file: Path = REQUIREMENTS_FILE) -> None:
@@ -36,12 +37,24 @@ def ensure_packages(requirements_file: Path = REQUIREMENTS_FILE) -> None:
                 "click Apply again."
             )
         )
+    _install(missing, torch_is_missing)
+
+
+def ensure_dicom_package() -> None:
+    """Install what writes DICOM objects where it is missing, after a question. Raises ACNetError when the user declines
+    and when the installation fails.
+    """
+    if not slicer.packaging.pip_check(DICOM_PACKAGE):
+        _install([DICOM_PACKAGE])
+
+
+def _install(missing: list[str], torch_is_missing: bool = False) -> None:
     if slicer.app.testingEnabled():
         raise ACNetError(_("Slicer is testing, so nothing is installed; missing are packages of ACNet."))
     names = [*(["torch"] if torch_is_missing else []), *missing]
     if not slicer.util.confirmOkCancelDisplay(_question(names), windowTitle=_("ACNet: install Python packages")):
         raise ACNetError(
-            _("Not installed: {packages}. ACNet can't classify without them; click Apply to be asked again.").format(
+            _("Not installed: {packages}. ACNet can't do this without; click the button to be asked again.").format(
                 packages=", ".join(names)
             )
         )
@@ -54,7 +67,7 @@ def ensure_packages(requirements_file: Path = REQUIREMENTS_FILE) -> None:
         raise ACNetError(
             _(
                 "The installation of {packages} failed ({reason}). Is there a network, and does it need a proxy? The "
-                "error log (View menu) says more. Then click Apply again; without network see "
+                "error log (View menu) says more. Then click the button again; without network see "
                 "Documentation/troubleshooting.md."
             ).format(
                 packages=", ".join(names), reason=str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -66,9 +79,10 @@ def ensure_packages(requirements_file: Path = REQUIREMENTS_FILE) -> None:
 def _question(names: list[str]) -> str:
     text = _(
         "ACNet needs Python packages that Slicer does not have yet:\n\n{packages}\n\nThey are downloaded from the "
-        "internet into Slicer's own Python; PyTorch takes up to 3 GB. No image leaves this computer. Install them now?"
+        "internet into Slicer's own Python. {size}No image leaves this computer. Install them now?"
     )
-    return text.format(packages="\n".join(f"- {name}" for name in names))
+    size = _("PyTorch takes up to 3 GB.") + " " if "torch" in names else ""
+    return text.format(packages="\n".join(f"- {name}" for name in names), size=size)
 
 
 def _install_torch() -> None:

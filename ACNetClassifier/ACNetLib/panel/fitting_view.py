@@ -24,12 +24,12 @@ from ACNetLib.volumes.volume import read_volume_header
 
 Fitted = tuple[T1Map, str]
 """A map, and from what it was fitted."""
-Start = Callable[[Work, None, Callable[[None, Fitted], None]], None]
+Start = Callable[[Work, None, Callable[[None, Fitted], None], str], None]
 
 
 class FittingView:
-    """`start` does long work and hands on its result; `choose` takes the new volume as the one to classify; `say`
-    shows a sentence in the panel.
+    """`start` does long work and hands on its result, or says what failed; `choose` takes the new volume as the one to
+    classify; `say` shows a sentence in the panel.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class FittingView:
         title = _("Folder with the inversion images (DICOM)")
         chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
         if chosen:
-            self._start(fitting_work(Path(chosen)), None, self._load)
+            self._start(fitting_work(Path(chosen)), None, self._load, _("The T1 map could not be made."))
 
     def _load(self, _volume: None, fitted: Fitted) -> None:
         t1_map, source = fitted

@@ -256,14 +256,42 @@ def report_work(study: StudyResult, folder: Path) -> Callable[[Progress], Path]:
         try:
             write_result(study, folder)
         except OSError as error:
-            raise ACNetError(
-                _("{folder}: the report can't be written ({reason}). Choose another folder.").format(
-                    folder=folder, reason=error.strerror or error
-                )
-            ) from error
+            raise _not_written(folder, error) from error
         return folder / "report.html"
 
     return work
+
+
+def dicom_work(study: StudyResult, files: Sequence[Sequence[Path]], folder: Path) -> Callable[[Progress], list[Path]]:
+    """The work that writes a result as DICOM objects into a new folder, and returns them; it needs highdicom.
+
+    files: of each of the study's maps, the DICOM files that it was made of. It raises ACNetError when the objects can't
+    refer to them, or can't be written.
+    """
+
+    def work(progress: Progress) -> list[Path]:
+        progress("dicom", 0.0)
+        from ACNetLib.dicom_results.files import write_dicom_results
+        from ACNetLib.dicom_results.sources import with_sources
+
+        images = tuple(
+            replace(each, t1_map=with_sources(each.t1_map, of_map))
+            for each, of_map in zip(study.images, files, strict=True)
+        )
+        try:
+            return write_dicom_results(replace(study, images=images), folder, progress=progress)
+        except OSError as error:
+            raise _not_written(folder, error) from error
+
+    return work
+
+
+def _not_written(folder: Path, error: OSError) -> ACNetError:
+    return ACNetError(
+        _("{folder}: the files can't be written ({reason}). Choose another folder.").format(
+            folder=folder, reason=error.strerror or error
+        )
+    )
 
 
 def available_models() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""The buttons that take a result out of the panel: report, segmentation, training cases."""
+"""The buttons that take a result out of the panel: report, segmentation, DICOM objects, training cases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from slicer.i18n import tr as _
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import SHOWN_MAP
 from ACNetLib.inference.evidence import EVIDENCE
-from ACNetLib.panel.logic import report_work
+from ACNetLib.panel.dependencies import ensure_dicom_package
+from ACNetLib.panel.logic import dicom_work, report_work
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.texts import refusal_text
 from ACNetLib.panel.worker import Work
@@ -24,15 +25,18 @@ from ACNetLib.scene.exam import results_of_exam, study_from_scene
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
 from ACNetLib.scene.segmentation import make_segmentation
+from ACNetLib.scene.sources import dicom_files
 
-REPORT_FOLDER = "acnet-report"
+REPORT_FOLDER, DICOM_FOLDER = "acnet-report", "acnet-dicom"
 TRAINER = "ACNetTrainer"
 
-Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNode, Any], None]], None]
+Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNode, Any], None], str], None]
 
 
 class OutputsView:
-    """`start` does long work on a volume and hands on its result; `say` shows a sentence in the panel."""
+    """`start` does long work on a volume and hands on its result, or says what failed; `say` shows a sentence in the
+    panel.
+    """
 
     def __init__(self, ui: Any, start: Start, say: Callable[[str], None]) -> None:
         self.ui = ui
@@ -40,6 +44,7 @@ class OutputsView:
         self._parameters: ACNetParameters | None = None
         self.ui.reportButton.connect("clicked(bool)", self._write_report)
         self.ui.segmentationButton.connect("clicked(bool)", self._make_segmentation)
+        self.ui.dicomButton.connect("clicked(bool)", self._write_dicom)
         self.ui.trainingButton.connect("clicked(bool)", self._offer_to_trainer)
 
     def follow(self, parameters: ACNetParameters | None) -> None:
@@ -49,6 +54,7 @@ class OutputsView:
         """Let each button be clicked when it has something to work on, and say in its tool tip what it does."""
         self.ui.reportButton.enabled = nodes is not None and not running
         self.ui.segmentationButton.enabled = nodes is not None
+        self._show_dicom_button(nodes, running)
         has_trainer = hasattr(slicer.modules, TRAINER.lower())
         self.ui.trainingButton.enabled = has_trainer and self._volume() is not None
         self.ui.trainingButton.toolTip = (
@@ -57,30 +63,73 @@ class OutputsView:
             else _("The module ACNet Trainer is not installed")
         )
 
+    def _show_dicom_button(self, nodes: ResultNodes | None, running: bool) -> None:
+        has_files = nodes is not None and bool(dicom_files(nodes.t1_volume))
+        self.ui.dicomButton.enabled = has_files and not running
+        self.ui.dicomButton.toolTip = (
+            _("Save the result as DICOM objects, with the patient and the study of the T1 map, into a new folder")
+            if has_files or nodes is None
+            else _("The T1 map was not made of DICOM files, or they are not known any more")
+        )
+
     def _volume(self) -> vtkMRMLScalarVolumeNode | None:
         return None if self._parameters is None else self._parameters.t1_volume
 
-    def _write_report(self, _checked: bool = False) -> None:
+    def _nodes(self) -> ResultNodes | None:
         volume = self._volume()
-        nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
-        if volume is None or nodes is None:
+        return None if volume is None else find_result(volume, slicer.mrmlScene)
+
+    def _write_report(self, _checked: bool = False) -> None:
+        nodes = self._nodes()
+        if nodes is None:
             return
         try:
             study = study_from_scene(nodes, slicer.mrmlScene)
         except ACNetError as error:
             self._say(refusal_text(error))
             return
-        chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Where to write the report's folder"))
-        if chosen:
-            self._start(report_work(study, _new_folder(Path(chosen))), volume, self._open_report)
+        folder = _chosen_folder(_("Where to write the report's folder"), REPORT_FOLDER)
+        if folder is not None:
+            self._start(
+                report_work(study, folder), nodes.t1_volume, self._open_report, _("The report could not be written.")
+            )
 
     def _open_report(self, _volume: vtkMRMLScalarVolumeNode, page: Path) -> None:
         self._say(_("Report written: {path}").format(path=page))
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
 
+    def _write_dicom(self, _checked: bool = False) -> None:
+        nodes = self._nodes()
+        if nodes is None:
+            return
+        with slicer.util.tryWithErrorDisplay(_("The DICOM objects could not be written.")):
+            try:
+                study = study_from_scene(nodes, slicer.mrmlScene)
+                ensure_dicom_package()
+            except ACNetError as error:
+                self._say(refusal_text(error))
+                return
+            files = [dicom_files(each.t1_volume) for each in results_of_exam(nodes, slicer.mrmlScene)]
+            folder = _chosen_folder(_("Where to write the folder with the DICOM objects"), DICOM_FOLDER)
+            if folder is not None:
+                failure = _("The DICOM objects could not be written.")
+                self._start(dicom_work(study, files, folder), nodes.t1_volume, self._offer_to_database, failure)
+
+    def _offer_to_database(self, _volume: vtkMRMLScalarVolumeNode, objects: list[Path]) -> None:
+        folder = objects[0].parent
+        self._say(_("Written: {count} DICOM objects in {folder}").format(count=len(objects), folder=folder))
+        database = getattr(slicer, "dicomDatabase", None)  # a build without DICOM has none
+        if database is None or not database.isOpen:
+            return
+        question = _("The DICOM objects, research only, are written. Add them to Slicer's DICOM database, too?")
+        if slicer.util.confirmYesNoDisplay(question, windowTitle=_("ACNet: DICOM objects")):
+            from DICOMLib import DICOMUtils
+
+            if not DICOMUtils.importDicom(str(folder)):
+                self._say(_("{folder} can't be added to the DICOM database: see the error log.").format(folder=folder))
+
     def _make_segmentation(self, _checked: bool = False) -> None:
-        volume = self._volume()
-        nodes = None if volume is None else find_result(volume, slicer.mrmlScene)
+        nodes = self._nodes()
         if self._parameters is not None and nodes is not None:
             scene, overlay = slicer.mrmlScene, self._parameters.overlay
             if overlay == EVIDENCE:  # it has no labels
@@ -103,7 +152,8 @@ class OutputsView:
             slicer.util.getModuleWidget(TRAINER).offer_case(volume, center)
 
 
-def _new_folder(parent: Path) -> Path:
-    """The first name that is not taken: nothing is overwritten."""
-    names = (REPORT_FOLDER if number == 1 else f"{REPORT_FOLDER}-{number}" for number in count(1))
-    return next(parent / name for name in names if not (parent / name).exists())
+def _chosen_folder(title: str, name: str) -> Path | None:
+    """A new folder where the user wants it, by the first name that is not taken: nothing is overwritten."""
+    chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
+    names = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(Path(chosen, each) for each in names if not Path(chosen, each).exists()) if chosen else None

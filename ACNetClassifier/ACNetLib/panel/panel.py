@@ -171,14 +171,19 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             except ACNetError as error:
                 self._say(refusal_text(error))
                 return
-            self._start(work, volume, self._show_run)
+            self._start(work, volume, self._show_run, _("The classification failed."))
 
-    def _start(self, work: Work, volume: vtkMRMLScalarVolumeNode | None, on_result: Callable[[Any, Any], None]) -> None:
-        """Do long work on a volume, or on none, then hand on its result if volume and scene are still there."""
+    def _start(
+        self, work: Work, volume: vtkMRMLScalarVolumeNode | None, on_result: Callable[[Any, Any], None], failed: str
+    ) -> None:
+        """Do long work on a volume, or on none, then hand on its result if volume and scene are still there.
+
+        failed: the sentence that says what did not come about, for an error that nobody foresaw.
+        """
         self._say("")
         self.ui.progressBar.value = 0
         self._running_volume_id = "" if volume is None else volume.GetID()
-        self._worker.start(work, lambda future: self._finished(future, on_result))
+        self._worker.start(work, lambda future: self._finished(future, on_result, failed))
         self._update()
 
     def _progressed(self, step: str, fraction: float) -> None:
@@ -186,11 +191,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             self._say(step_text(step))
             self.ui.progressBar.value = round(100 * fraction)
 
-    def _finished(self, future: Future, on_result: Callable[[Any, Any], None]) -> None:
+    def _finished(self, future: Future, on_result: Callable[[Any, Any], None], failed: str) -> None:
         volume_id, self._running_volume_id = self._running_volume_id, None
         volume = slicer.mrmlScene.GetNodeByID(volume_id) if volume_id else None
         self._say("")
-        with slicer.util.tryWithErrorDisplay(_("The classification failed.")):
+        with slicer.util.tryWithErrorDisplay(failed):
             try:
                 if volume is not None or volume_id == "":
                     on_result(volume, future.result())
@@ -199,7 +204,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             except ACNetError as error:
                 self._say(refusal_text(error))
             except Exception:
-                self._say(_("The classification failed: see the error log."))
+                self._say(_("{failed} See the error log.").format(failed=failed))
                 raise
             finally:
                 self._put_boxes_back(volume)
@@ -241,7 +246,8 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             return
         moved = self.logic.moved_sections(nodes)
         if moved:
-            self._start(self.logic.prepare_move(nodes.t1_volume, moved), nodes.t1_volume, self._show_run)
+            work = self.logic.prepare_move(nodes.t1_volume, moved)
+            self._start(work, nodes.t1_volume, self._show_run, _("The moved slices could not be classified."))
 
     def _put_boxes_back(self, volume: vtkMRMLScalarVolumeNode | None) -> None:
         """Where a box was moved and its section could not be classified there, it returns to its section."""

@@ -28,8 +28,8 @@ from ACNetLib.report.picture import section_picture
 from ACNetLib.report.wording import attention_text, reference_text, verdict_rule
 from ACNetLib.ventricle.aha import Segment
 
-PNG_LEVEL = 3
-"""Of zlib: for these pictures half the time of level 6, its own choice, and a tenth smaller."""
+PNG_LEVEL = 2
+"""Of zlib: for these pictures three quarters of the time of level 3, and 7 % larger."""
 SEGMENT_COLUMNS = (*(field.name for field in fields(Segment)), "z")
 
 

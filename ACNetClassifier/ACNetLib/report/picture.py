@@ -27,6 +27,8 @@ _MARGIN, _HEADER, _FOOTER = 16, 114, 98
 _BACKGROUND, _TEXT, _DIM_TEXT, _BOX = (18, 18, 20), (235, 235, 235), (165, 165, 170), (255, 217, 26)
 _WALL_LINE, _SEPTUM_LINE, _HALO = 1.6, 2.4, 1.4
 _SMOOTHING_IN_MAP_PIXELS = 0.7
+_SMOOTHING_REACHES = 4.0
+"""How many of its widths a Gaussian is computed."""
 
 Color = tuple[int, int, int]
 Mask = NDArray[np.bool_]
@@ -157,13 +159,23 @@ def _with_contours(panel: Image.Image, labels: NDArray[np.uint8], map_pixel: flo
 
 
 def _with_contour(panel: Image.Image, mask: Mask, color: Color, width: float, smoothing: float) -> Image.Image:
+    inside = Image.fromarray(mask).getbbox()
+    if inside is None:
+        return panel
+    # Beyond the reach of the smoothing, and a pixel more for the slope, nothing is drawn: no need to compute it.
+    reach = round(_SMOOTHING_REACHES * smoothing) + 2
+    left, top, right, bottom = np.add(inside, (-reach, -reach, reach, reach))
+    box = (max(0, left), max(0, top), min(panel.width, right), min(panel.height, bottom))
+    part = panel.crop(box)
     # The contour runs within half a map pixel of the labels' own edge, without its stairs.
-    field = gaussian_filter(mask.astype(np.float32), smoothing)
+    near = mask[box[1] : box[3], box[0] : box[2]].astype(np.float32)
+    field = gaussian_filter(near, smoothing, truncate=_SMOOTHING_REACHES)
     slope = np.hypot(*np.gradient(field))
     distance = np.abs(field - 0.5) / np.maximum(slope, np.finfo(np.float32).tiny)
     for half_width, line_color in ((width / 2 + _HALO, _BACKGROUND), (width / 2, color)):
         opacity = Image.fromarray((255 * np.clip(half_width + 0.5 - distance, 0, 1)).astype(np.uint8))
-        panel = Image.composite(Image.new("RGB", panel.size, line_color), panel, opacity)
+        part = Image.composite(Image.new("RGB", part.size, line_color), part, opacity)
+    panel.paste(part, box)
     return panel
 
 

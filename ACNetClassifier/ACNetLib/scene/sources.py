@@ -90,6 +90,15 @@ def is_told_simulated(node: vtkMRMLScalarVolumeNode) -> bool:
     return _header_value(node, SIMULATED_KEY) == "1" or "simulated" in _dicom_value(node, IMAGE_COMMENTS).casefold()
 
 
+def dicom_files(node: vtkMRMLScalarVolumeNode) -> list[Path]:
+    """The DICOM files that the volume was made of; none where it came from elsewhere or they are not known any more."""
+    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
+    if instances:
+        return [file for file in map(_file_of_instance, dict.fromkeys(instances)) if file is not None]
+    file = _storage_file(node)
+    return [file] if file is not None and file.suffix.lower() in DICOM_SUFFIXES else []
+
+
 def check_spacing(node: vtkMRMLScalarVolumeNode) -> None:
     """Raises ACNetError where the volume's file tells no spacing and the user has given none: Slicer then has 1 mm."""
     header = _header(node)
@@ -116,15 +125,9 @@ def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> tuple[str, ...
 
 
 def _check_against_dicom(node: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> tuple[str, ...]:
-    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
-    storage_file = _storage_file(node)
-    if instances:
-        files = [file for file in map(_file_of_instance, dict.fromkeys(instances)) if file is not None]
-    elif storage_file is not None and storage_file.suffix.lower() in DICOM_SUFFIXES:
-        files = [storage_file]
-    else:
-        return ()
-    if node.GetAttribute(T1_OF_DICOM) is not None:
+    files = dicom_files(node)
+    is_of_dicom = bool(files or node.GetAttribute(DICOM_INSTANCES))
+    if not is_of_dicom or node.GetAttribute(T1_OF_DICOM) is not None:
         return ()
     try:
         values = read_dicom_files(files, node.GetName(), post_contrast=True).image

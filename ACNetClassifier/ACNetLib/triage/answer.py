@@ -112,7 +112,7 @@ def _write(result: StudyResult, folder: Path, dicom: SegmentationKind | None) ->
         write_result(result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom))
     except ACNetError as error:
         write_result(result, folder)
-        return f"No DICOM objects: {error}"
+        return f"No DICOM objects: {error.shown}"
     return ""
 
 
@@ -134,9 +134,12 @@ def _read(study: Study, name: str, field_strength_tesla: float | None) -> tuple[
 def _classifier(model: str, device: str) -> Classifier:
     """A worker's networks, with one thread: as many studies at once as there are cores are faster than one on all."""
     import SimpleITK as sitk
-    import torch
 
     from ACNetLib.inference.pipeline import load_pipeline
+    from ACNetLib.inference.torch_libraries import import_torch
+
+    import_torch()
+    import torch
 
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)

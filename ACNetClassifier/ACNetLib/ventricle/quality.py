@@ -2,7 +2,8 @@
 
 The limits lie beyond what slices without such a fault show; how often each is found, and found for nothing, is measured
 by `acnet-train quality`: Documentation/validation.md. Folding is not marked: on a T1 map alone no sign of it was found
-that tells it from arms and lungs at the image's edge.
+that tells it from arms and lungs at the image's edge. Opposite edges that look alike are none: in life what folds in
+lies outside of the image, only the simulation shows it a second time.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,10 @@ class MeshSurfaces:
 @cache
 def read_mesh(path: Path) -> HeartMesh:
     """Raises ACNetError for a file that is no such mesh."""
+    if find_spec("vtkmodules") is None:
+        raise ACNetError(
+            f"{path}: the Python package vtk is not installed; expected it, for it reads meshes. Install it."
+        )
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkIOLegacy import vtkPolyDataReader
 

@@ -159,15 +159,17 @@ def _measure_errors(located: Sequence[Located], threshold: float) -> dict[str, d
     }
 
 
-def _septum_errors(located: Sequence[Located], threshold: float) -> dict[str, float]:
+def _septum_errors(located: Sequence[Located], threshold: float) -> dict[str, float | None]:
     """By how much the slices are turned wrongly, where the localizer's septum is to turn them."""
     errors = []
     for one in located:
         truth = septum_turn_degrees(one.section.labels, one.section.t1_map)
         if one.ventricle.confidence >= threshold and truth is not None:
             errors.append(abs((one.ventricle.turn_degrees - truth + 180) % 360 - 180))
-    median, p90, p99 = np.percentile(errors, [50, 90, 99]).round(1).tolist()
-    return {"median": median, "p90": p90, "p99": p99}
+    names = ("median", "p90", "p99")
+    if not errors:
+        return dict.fromkeys(names)
+    return dict(zip(names, np.percentile(errors, [50, 90, 99]).round(1).tolist(), strict=True))
 
 
 def _odd_images(

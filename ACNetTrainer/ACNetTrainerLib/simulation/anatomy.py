@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from .tissues import Tissue
 
@@ -62,15 +62,20 @@ class RegionalWall:
 
 @dataclass(frozen=True)
 class Effusion:
-    """Fluid around the whole heart: how thick where it has pooled most, in that direction, and opposite as a share."""
+    """Fluid around the whole heart: how thick where it has pooled most, in that direction, and opposite as a share.
+
+    The pericardium spans the grooves between the ventricles, so that more fluid lies there.
+    """
 
     thickness_mm: float
     pooled_at: float
     least: float
 
-    def thickness_at(self, angle: RealArray) -> FloatArray:
-        share = self.least + (1 - self.least) * (1 + np.cos(angle - self.pooled_at)) / 2
-        return (self.thickness_mm * share).astype(np.float32)
+    def outline(self, fat: FloatArray) -> FloatArray:
+        """Of the fluid around the heart's outline, both mm from the LV centre at DIRECTIONS angles."""
+        spanned = gaussian_filter1d(maximum_filter1d(fat, 101, mode="wrap"), 30, mode="wrap")
+        share = self.least + (1 - self.least) * (1 + np.cos(_ANGLES - self.pooled_at)) / 2
+        return (np.maximum(spanned, fat) + self.thickness_mm * share).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -254,7 +259,7 @@ def outlines(heart: Heart, level: float) -> Outlines:
     for sector, more_mm in heart.fat_sectors:
         amount += (more_mm * sector.share(_ANGLES)).astype(np.float32)
     fat = maximum_filter1d(np.maximum(right_wall, epicardium), 2 * about + 1, mode="wrap") + amount
-    fluid = fat if heart.effusion is None else fat + heart.effusion.thickness_at(_ANGLES)
+    fluid = fat if heart.effusion is None else heart.effusion.outline(fat)
     open_ring = np.zeros(DIRECTIONS, bool) if heart.outflow is None else heart.outflow.share(_ANGLES) > 0.5
     return Outlines(
         endocardium,

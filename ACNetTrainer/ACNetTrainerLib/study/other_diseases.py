@@ -66,7 +66,7 @@ def table(groups: dict[str, Any]) -> str:
         "| simulated patients | n | mean | quartiles | DCM [%] | unlike [%] | uncertain [%] | normal [%] |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    return "\n".join([*head, *(_row(group, groups[group]) for group in GROUP_NAMES)])
+    return "\n".join([*head, *(_row(group, groups[group]) for group in GROUP_NAMES if group in groups)])
 
 
 def _row(group: Group, summary: dict[str, Any]) -> str:

@@ -179,17 +179,6 @@ def test_a_reference_t1_is_told_and_gives_a_z_score(tmp_path: Path) -> None:
     assert f"z-score {study['septal_z']:+.1f}" in run.stdout
 
 
-def test_the_same_map_gives_the_same_result_from_dicom_and_from_nrrd(tmp_path: Path) -> None:
-    case = sample_cases()[1]
-    sitk.WriteImage(_volume(case.folder), str(tmp_path / "map.nrrd"))
-    results = []
-    for source, output in ((case.folder, "dicom"), (tmp_path / "map.nrrd", "nrrd")):
-        assert acnet("classify", source, "--field=1.5", "--output", tmp_path / output).returncode == 0
-        results.append(json.loads((tmp_path / output / "result.json").read_text()))
-    for dicom, nrrd in zip(results[0]["maps"][0]["sections"], results[1]["maps"][0]["sections"], strict=True):
-        assert nrrd["probability_dcm"] == pytest.approx(dicom["probability_dcm"], abs=1e-4)
-
-
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -22,7 +22,7 @@ from pydicom.uid import ParametricMapStorage
 
 from ACNetLib.commands.main import main
 from ACNetLib.dicom_results.files import write_dicom_results
-from ACNetLib.dicom_results.sources import read_sources
+from ACNetLib.dicom_results.sources import read_sources, with_sources
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.exam import pool_exam
@@ -381,6 +381,41 @@ def test_a_parametric_map_is_a_source(a_study: Study, tmp_path: Path, stored: np
     assert_of_frames(file, t1_map, study, [1, 2, 3], tmp_path / "dicom")
 
 
+def from_scene(t1_map: T1Map, first: int = 0) -> T1Map:
+    """The map from this slice on as another program may store it, from the last slice to the first; its files are not
+    known."""
+    image = t1_map.image[:, :, first:]
+    other = sitk.GetImageFromArray(sitk.GetArrayFromImage(image)[::-1].copy())
+    other.SetSpacing(image.GetSpacing())
+    other.SetOrigin(image.TransformIndexToPhysicalPoint((0, 0, image.GetDepth() - 1)))
+    other.SetDirection((np.reshape(image.GetDirection(), (3, 3)) * (1, 1, -1)).ravel().tolist())
+    return replace(t1_map, image=other, sources=())
+
+
+def test_the_images_of_a_map_from_a_scene_are_found_by_the_place_of_their_pixels(
+    tmp_path: Path, stored: np.ndarray
+) -> None:
+    stack = a_stack(tmp_path / "stack", stored)
+    enhanced = write_enhanced(tmp_path / "in" / "a.dcm", stored, FrameOfReferenceUID=FRAME_OF_REFERENCE, **PATIENT)
+    for t1_map, files in ((read_t1_map(stack), sorted(stack.iterdir())), (read_t1_map(enhanced), [enhanced])):
+        assert with_sources(from_scene(t1_map), files).sources == t1_map.sources[::-1]
+        assert with_sources(from_scene(t1_map, first=1), files).sources == t1_map.sources[:0:-1]
+
+
+def test_a_map_from_a_scene_that_was_moved_or_cut_is_refused(tmp_path: Path, stored: np.ndarray) -> None:
+    stack = a_stack(tmp_path / "stack", stored)
+    t1_map = replace(read_t1_map(stack), sources=())
+    moved = sitk.Image(t1_map.image)
+    moved.SetOrigin(t1_map.image.TransformIndexToPhysicalPoint((1, 0, 0)))
+    for image, files in (
+        (moved, sorted(stack.iterdir())),
+        (t1_map.image[:-1, :, :], sorted(stack.iterdir())),
+        (t1_map.image, []),
+    ):
+        with pytest.raises(ACNetError, match="its slice 0 has no DICOM image with the same pixels"):
+            with_sources(replace(t1_map, image=image), files)
+
+
 def test_slices_in_several_multi_frame_objects_are_refused(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
     file = write_enhanced(tmp_path / "a.dcm", stored, FrameOfReferenceUID=FRAME_OF_REFERENCE, **PATIENT)
     t1_map = read_t1_map(file)
@@ -411,7 +446,7 @@ def test_a_volume_file_is_refused_before_the_work(tmp_path: Path, capsys: pytest
     file = sample_cases()[1].folder.with_suffix(".nrrd")
     assert main(["classify", str(file), "--dicom", "--output", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"acnet: --dicom: {file.name} is no DICOM; expected a DICOM folder")
+    assert line.startswith(f"acnet: {file.name} is no DICOM; expected a DICOM folder")
     assert not (tmp_path / "out").exists()
 
 

@@ -67,6 +67,35 @@ def test_ecv_is_the_true_one_wherever_the_post_contrast_map_lies(shift_px: tuple
     assert np.allclose(known, 27.0, atol=2.0)
 
 
+def rings() -> tuple[T1Map, T1Map, tuple[Ventricle, ...]]:
+    """A slice of rings around its middle: a post-contrast map in its place is registered with no shift at all."""
+    radius = np.hypot(*(np.indices((65, 65)) - 32))
+    borders = [11, 13, 17, 19, 29, 31]
+
+    def stack(values: tuple[float, ...]) -> np.ndarray:
+        return np.interp(radius, borders, np.repeat(values, [1, 2, 2, 1]))[np.newaxis]
+
+    native = t1_map_from_array(stack((1750.0, 1100.0, 700.0, 300.0)), Geometry(SPACING), name="native")
+    after = t1_map_from_array(stack((420.0, 560.0, 450.0, 250.0)), Geometry(SPACING), name="post", post_contrast=True)
+    labels = np.where(radius < 12, CAVITY_LABEL, np.where(radius < 18, MYOCARDIUM_LABEL, 0)).astype(np.uint8)
+    return native, after, (Ventricle(0, native.section_center(0), labels=labels),)
+
+
+def test_a_map_that_lies_exactly_where_the_native_one_does_is_moved_by_nothing_and_not_lost() -> None:
+    ecv = measure_ecv(*rings(), HEMATOCRIT)
+    assert ecv.slices[0].shift_mm == 0.0
+    assert not ecv.warnings
+
+
+def test_a_registration_that_has_lost_its_way_is_said_and_moves_nothing() -> None:
+    native, post, ventricles = rings()
+    featureless = sitk.GetImageFromArray(np.full((1, 65, 65), 420.0, np.float32))
+    featureless.CopyInformation(post.image)
+    ecv = measure_ecv(native, T1Map(featureless, "post"), ventricles, HEMATOCRIT)
+    assert ecv.slices[0].shift_mm is None
+    assert ecv.warnings == ("Slice 0: the registration lost its way, the post-contrast map was left where it lies.",)
+
+
 def test_the_map_lies_where_the_native_one_does_in_percent() -> None:
     native, post, ventricles = maps()
     ecv = measure_ecv(native, post, ventricles, HEMATOCRIT)

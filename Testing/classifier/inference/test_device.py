@@ -18,6 +18,7 @@ from ACNetLib.inference.device import (
     device_problem,
     infer,
     inference_autocast,
+    may_be_gpu,
     work_on,
 )
 from ACNetLib.inference.torch_errors import torch_error
@@ -35,6 +36,11 @@ without_gpu = pytest.mark.skipif(
 def test_the_processor_can_be_asked_for() -> None:
     assert choose_device("cpu") == DeviceChoice("cpu", "asked for")
     assert device_problem("cpu") is None
+
+
+def test_whether_a_gpu_may_be_chosen_is_never_denied_wrongly() -> None:
+    assert may_be_gpu("auto") or choose_device().device == "cpu"
+    assert [may_be_gpu(each) for each in ("cpu", "cuda", "mps")] == [False, True, True]
 
 
 @pytest.mark.parametrize("request_text", ["gpu", "", "CPU", "cuda:0"])

@@ -26,7 +26,6 @@ from ACNetLib.t1map.t1_map import Reading, T1Map
 from conftest import Finder, with_map
 from dicom_files import PATIENT_ID, write_study
 from exam_files import HEIGHTS_MM, write_exam, write_slice
-from repository import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -281,13 +280,3 @@ def test_options_of_one_map_are_refused_for_several(
     assert main(["classify", str(exam_folder), *arguments, "--output", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert found in line
-
-
-def test_it_loads_without_torch() -> None:
-    import subprocess
-    import sys
-
-    core = REPOSITORY / "ACNetClassifier"
-    start = f"import sys; sys.path.insert(0, {str(core)!r})"
-    code = f"{start}; import ACNetLib.inference.exam; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -53,7 +53,8 @@ def test_the_values_of_a_map_are_read_once_and_can_not_be_changed(a_sample: T1Ma
         a_sample.array[0, 0, 0] = 0
 
 
-def test_it_is_imported_without_torch() -> None:
+def test_it_is_imported_without_torch_and_so_are_exams_and_results() -> None:
     start = f"import sys; sys.path.insert(0, {str(REPOSITORY / 'ACNetClassifier')!r})"
-    code = f"{start}; from ACNetLib.inference import load_pipeline, Settings; sys.exit('torch' in sys.modules)"
+    needed = "import ACNetLib.inference.exam, ACNetLib.inference.result; from ACNetLib.inference import load_pipeline"
+    code = f"{start}; {needed}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,7 +11,6 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.pooling import Pooling, pool
 from ACNetLib.inference.probability import log_odds_of, sigmoid
 from ACNetLib.t1map.t1_map import T1Map
-from repository import REPOSITORY
 
 POOLING = Pooling(temperatures=(1.0, 2.0), training_prior_dcm=0.5, prevalence_dcm=0.5, uncertain_range=(0.2, 0.8))
 
@@ -64,10 +61,3 @@ def test_leaving_sections_out_changes_the_study_and_not_the_sections(
     assert without.leaving_out(()).sections == study.sections
     with pytest.raises(ACNetError, match="at least one"):
         study.leaving_out({0, 1})
-
-
-def test_it_loads_without_torch() -> None:
-    core = REPOSITORY / "ACNetClassifier"
-    start = f"import sys; sys.path.insert(0, {str(core)!r})"
-    code = f"{start}; import ACNetLib.inference.result; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

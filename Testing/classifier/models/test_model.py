@@ -1,11 +1,9 @@
-"""The model file: what is written comes back, and what is no model of ours is refused with a reason."""
+"""The model file: what is written comes back. What is refused: test_refused_models.py."""
 
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,7 @@ from ACNetLib.models.header import METADATA_KEY
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import IntensityScaling
-
-Tensors = dict[str, Tensor]
-Card = dict[str, Any]
+from model_files import change_card
 
 
 @pytest.fixture
@@ -34,16 +30,7 @@ def model_file(a_model: Model, tmp_path: Path) -> Path:
     return path
 
 
-def changed(path: Path, change: Callable[[Tensors, Card], object]) -> Path:
-    """The model file with its weights or its card changed; its checksum stays."""
-    tensors = load_file(path)
-    card = stored_card(path)
-    change(tensors, card)
-    save_file(tensors, path, metadata={METADATA_KEY: json.dumps(card)})
-    return path
-
-
-def stored_card(path: Path) -> Card:
+def stored_card(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="pt") as file:
         return json.loads(file.metadata()[METADATA_KEY])
 
@@ -143,127 +130,11 @@ def test_a_damaged_card_is_refused(model_file: Path, card: str) -> None:
         load_model(model_file)
 
 
-CARD_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
-    "other format": ({"format_version": 4}, "model format 4; this version reads format 3"),
-    "field added": ({"colour": "blue"}, "colour"),
-    "unknown network setting": ({"network": {"depth": 50}}, "settings depth"),
-    "unknown attention": ({"network": {"attention": "spatial"}}, "attention 'spatial'"),
-    "unknown normalization": ({"network": {"normalization": "layer"}}, "normalization 'layer'"),
-    "network setting of another type": ({"network": {"attention_modules": "two"}}, "two"),
-    "impossible network setting": ({"network": {"dropout": 2.0}}, "dropout"),
-    "no network settings": ({"network": 7}, "network"),
-    "other classes": ({"class_names": ["dcm", "normal"]}, "class_names"),
-    "other slice size": ({"section_size": 64}, "section_size"),
-    "other spacing": ({"section_spacing_mm": 2.0}, "section_spacing_mm"),
-    "no temperature": ({"temperatures": []}, "temperatures"),
-    "a temperature of zero": ({"temperatures": [1.0, 0]}, "temperatures"),
-    "metrics of another type": ({"metrics": [1]}, "field metrics"),
-    "no range": ({"uncertain_range": [0.8, 0.2]}, "field uncertain_range"),
-    "temperature of another type": ({"temperatures": ["hot"]}, "wrong type"),
-    "threshold out of range": ({"decision_threshold": 1.0}, "decision_threshold"),
-    "prior out of range": ({"training_prior_dcm": 0.0}, "training_prior_dcm"),
-    "too few bands": ({"attention_thresholds": {"module_1": [0.5]}}, "attention_thresholds"),
-    "no scale for a map": ({"attention_thresholds": {"module_1": [0.1, 0.2, 0.3, 0.4]}}, "lacks combined, module_2"),
-    "a normal T1 without SD": ({"normal_t1_ms": [996.0]}, "field normal_t1_ms"),
-    "a normal T1 of zero": ({"normal_t1_ms": [0.0, 31.5]}, "field normal_t1_ms"),
-    "a normal T1 of another type": ({"normal_t1_ms": 996.0}, "wrong type"),
-    "a wider range that is none": (
-        {"uncertain_range_without_reference": [0.9, 0.1]},
-        "field uncertain_range_without_reference",
-    ),
-    "an empty wider range": ({"uncertain_range_without_reference": []}, "field uncertain_range_without_reference"),
-    "unknown intensity": ({"intensity": {"kind": "histogram", "low_ms": 0, "high_ms": 1}}, "histogram"),
-    "intensity of another shape": ({"intensity": {"window": 2}}, "wrong type"),
-}
-
-
-@pytest.mark.parametrize(("values", "reason"), CARD_CHANGES.values(), ids=CARD_CHANGES)
-def test_a_card_that_this_version_can_not_follow_is_refused(
-    model_file: Path, values: dict[str, Any], reason: str
-) -> None:
-    changed(model_file, lambda _, card: card.update(values))
-    with pytest.raises(ACNetError, match=reason) as error:
-        load_model(model_file)
-    assert str(error.value).startswith(("untrained.safetensors:", "intensity scaling:"))
-
-
-def test_a_card_that_lacks_a_field_is_refused(model_file: Path) -> None:
-    changed(model_file, lambda _, card: card.pop("temperatures"))
-    with pytest.raises(ACNetError, match=r"lacks or adds these fields: temperatures"):
-        load_model(model_file)
-
-
 def test_a_model_trained_on_slices_as_they_are_stored_is_refused(model_file: Path) -> None:
-    changed(model_file, lambda _, card: card.update(format_version=1))
+    change_card(model_file, format_version=1)
     for read in (load_model, read_card):
         with pytest.raises(ACNetError, match=r"as they are stored, not along the anatomical axes\. Train it again"):
             read(model_file)
-
-
-def test_weights_of_another_network_are_refused_by_name(model_file: Path) -> None:
-    changed(model_file, lambda tensors, _: tensors.update({"head.5.weight": torch.zeros(3, 128)}))
-    with pytest.raises(ACNetError, match=r"head\.5\.weight is float32 \(3, 128\); its network has float32 \(2, 128\)"):
-        load_model(model_file)
-
-
-def test_weights_of_another_number_format_are_refused(model_file: Path) -> None:
-    changed(model_file, lambda tensors, _: tensors.update({"head.5.bias": torch.zeros(2, dtype=torch.bfloat16)}))
-    with pytest.raises(ACNetError, match=r"head\.5\.bias is bfloat16"):
-        load_model(model_file)
-
-
-def test_a_missing_weight_is_named(model_file: Path) -> None:
-    changed(model_file, lambda tensors, _: tensors.pop("head.5.bias"))
-    with pytest.raises(ACNetError, match=r"head\.5\.bias is missing"):
-        load_model(model_file)
-
-
-def test_a_changed_weight_is_noticed_by_the_checksum(model_file: Path) -> None:
-    changed(model_file, lambda tensors, _: tensors["head.5.bias"].add_(1e-3))
-    with pytest.raises(ACNetError, match="checksum"):
-        load_model(model_file)
-
-
-def test_a_flipped_byte_is_noticed(model_file: Path) -> None:
-    data = bytearray(model_file.read_bytes())
-    data[-1000] ^= 1
-    model_file.write_bytes(data)
-    with pytest.raises(ACNetError, match="checksum"):
-        load_model(model_file)
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused(a_model: Model, tmp_path: Path, value: float) -> None:
-    with torch.no_grad():
-        a_model.network.get_parameter("head.5.bias")[0] = value
-    save_model(a_model, tmp_path / "model.safetensors")
-    with pytest.raises(ACNetError, match="no numbers"):
-        load_model(tmp_path / "model.safetensors")
-
-
-class Mine:
-    """What a malicious pickle does: unpickling it makes a file."""
-
-    def __init__(self, trap: Path) -> None:
-        self.trap = trap
-
-    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
-        return Path.touch, (self.trap,)  # type: ignore[return-value]
-
-
-@pytest.mark.parametrize("write", [pickle.dump, torch.save], ids=["pickle", "torch.save"])
-def test_a_renamed_pickle_is_refused_and_never_unpickled(tmp_path: Path, write: Callable[[Any, Any], None]) -> None:
-    path, trap = tmp_path / "model.safetensors", tmp_path / "trap"
-    with path.open("wb") as file:
-        write({"weights": Mine(trap)}, file)
-    with path.open("rb") as file:  # the trap works
-        torch.load(file, weights_only=False) if write is torch.save else pickle.load(file)
-    assert trap.exists()
-    trap.unlink()
-    for read in (load_model, read_card):
-        with pytest.raises(ACNetError, match="not a readable"):
-            read(path)
-    assert not trap.exists()
 
 
 def test_a_copied_file_loads_under_any_name(a_model: Model, model_file: Path) -> None:

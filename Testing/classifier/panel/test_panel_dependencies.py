@@ -92,7 +92,7 @@ def test_a_declined_installation_is_a_sentence_and_is_asked_for_again(
     an_installer.answer = False
     classify(a_module, a_volume)
     assert ui.statusLabel.text == (
-        "Not installed: torch, safetensors>=0.5. ACNet can't classify without them; click Apply to be asked again."
+        "Not installed: torch, safetensors>=0.5. ACNet can't do this without; click the button to be asked again."
     )
     assert (an_installer.installed, ui.applyButton.enabled) == ([], True)
     an_installer.answer = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,26 @@ def test_what_can_not_be_fitted_is_said_without_a_command_s_options(
     ui.fitButton.click()
     wait_for_end(a_module)
     assert ui.statusLabel.text.endswith("as after a repeated breath-hold; expected one.")
+    assert ui.volumeSelector.currentNode() is None
+
+
+def test_an_error_that_nobody_foresaw_says_that_the_map_could_not_be_made(
+    a_module: Any,
+    ui: Any,
+    inversion_images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: list[BaseException],
+) -> None:
+    broken = tmp_path / "bin" / "PythonSlicer"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho its installation is broken >&2\nexit 1\n", encoding="utf-8")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(broken.parent), prepend=os.pathsep)
+    ui.fitButton.click()
+    wait_for_end(a_module)
+    assert ui.statusLabel.text == "The T1 map could not be made. See the error log."
+    assert [str(error) for error in raised] == ["its installation is broken"]
     assert ui.volumeSelector.currentNode() is None
 
 

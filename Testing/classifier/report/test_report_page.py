@@ -229,7 +229,7 @@ def test_the_page_says_the_reference_and_shows_z_scores_beside_septal_t1(study: 
     assert [row[4] for row in rows(page)] == ["1043 (z +1.1)"] * 2
     text = Page(page).text
     assert "Reference T1 of this scanner, given: 1012 ± 28 ms." in text
-    assert "T1 times 0.984, which brings it to the normal of the model's training, 996 ms." in text
+    assert "T1 was multiplied by 0.984, to match the normal T1 of the model's training, 996 ms." in text
     assert "median of the slices: 1043 ms, z-score +1.1." in text
     assert "uncertain from 0.2 to below 0.8" in text
     assert "uncertain from 0.1 to below 0.9" in page_of(replace(known, reference=None)).text

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.report.picture import SEPTUM_COLOR, section_picture
+from ACNetLib.report.picture import _BACKGROUND, _HALO, SEPTUM_COLOR, _with_contour, section_picture
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL
 from conftest import with_images, with_map
@@ -82,3 +83,19 @@ def test_a_long_name_is_cut_within_the_picture(study: StudyResult) -> None:
 def test_a_section_without_measures_has_a_picture_too(study: StudyResult) -> None:
     section = replace(study.sections[0], measures=None)
     assert isinstance(section_picture(study, 0, section), Image.Image)
+
+
+@pytest.mark.parametrize(("row", "column"), [(60, 70), (3, 88), (99, 0)], ids=["inside", "corner", "edge"])
+def test_a_contour_that_is_computed_near_its_mask_is_that_of_the_whole_panel(row: int, column: int) -> None:
+    rows, columns = np.mgrid[:100, :90]
+    mask, width, smoothing = np.hypot(rows - row, columns - column) < 15, 2.4, 3.4
+    panel = Image.fromarray(np.random.default_rng(1).integers(0, 255, (100, 90, 3), np.uint8))
+    expected = panel.copy()
+    field = gaussian_filter(mask.astype(np.float32), smoothing)
+    distance = np.abs(field - 0.5) / np.maximum(np.hypot(*np.gradient(field)), np.finfo(np.float32).tiny)
+    for half_width, color in ((width / 2 + _HALO, _BACKGROUND), (width / 2, SEPTUM_COLOR)):
+        opacity = Image.fromarray((255 * np.clip(half_width + 0.5 - distance, 0, 1)).astype(np.uint8))
+        expected = Image.composite(Image.new("RGB", panel.size, color), expected, opacity)
+    found = _with_contour(panel.copy(), mask, SEPTUM_COLOR, width, smoothing)
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    assert (np.asarray(found) != np.asarray(panel)).any()

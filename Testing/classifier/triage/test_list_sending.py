@@ -40,7 +40,7 @@ def test_results_wait_for_a_server_are_sent_once_and_are_no_studies_when_they_co
     assert len(rows) == 3
     (sample,) = {row["study"] for row in rows.values() if (output / "studies" / row["study"] / "dicom").is_dir()}
     assert rows["patient-3"]["answer"] != "no answer"
-    assert "No DICOM objects: --dicom: the images of" in rows["patient-3"]["warnings"]
+    assert "No DICOM objects: The images of" in rows["patient-3"]["warnings"]
 
     server.status = 0
     objects = sorted((output / "studies" / sample / "dicom").glob("*.dcm"))

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, Ventricle, measure_ventricle
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle, measure_ventricle
 from ACNetTrainerLib.abroad.cohort import Cohort
 from ACNetTrainerLib.abroad.hearts import DISEASES, KINDS, LEVEL_NAMES, Kind
 from ACNetTrainerLib.abroad.scan import STORAGE_ORDERS, Scan, draw_scan, stored
@@ -228,7 +228,7 @@ def test_a_cohort_is_a_case_library_with_its_truth(a_library: CaseLibrary) -> No
         assert labels.GetDirection() == pytest.approx(t1_map.image.GetDirection())
         index = labels.TransformPhysicalPointToIndex(case.center_mm)
         assert labels[index] == CAVITY_LABEL
-        assert set(np.unique(sitk.GetArrayFromImage(labels))) == {0, MYOCARDIUM_LABEL, CAVITY_LABEL}
+        assert set(np.unique(sitk.GetArrayFromImage(labels))) == {0, MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL}
 
 
 def test_the_septum_is_found_from_the_truth_in_mirrored_maps_too(a_library: CaseLibrary) -> None:

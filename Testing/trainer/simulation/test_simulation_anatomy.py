@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACNetTrainerLib.simulation.anatomy import HEART_REACH_MM, Heart, heart_section, insertion_points
+from ACNetTrainerLib.simulation.anatomy import HEART_REACH_MM, MID, Heart, heart_section, insertion_points
 from ACNetTrainerLib.simulation.patient import Label, Patient, draw_patient
 from ACNetTrainerLib.simulation.section import (
     LEVEL_NAMES,
@@ -190,7 +190,7 @@ def test_fibrosis_raises_t1_in_the_middle_of_the_septal_wall_of_a_third_of_dcm()
             continue
         with_fibrosis.append(index)
         angle = np.full(3, centre, np.float32)
-        endocardial, middle, epicardial = muscle.at(angle, np.array([0.0, 0.5, 1.0], np.float32), 0.5)
+        endocardial, middle, epicardial = muscle.at(angle, np.array([0.0, 0.5, 1.0], np.float32), MID)
         assert middle - max(endocardial, epicardial) > 0.9 * rise
         assert 60 <= rise <= 90
         assert abs(np.angle(np.exp(1j * (centre - np.pi)))) < 1.2

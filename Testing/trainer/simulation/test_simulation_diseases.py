@@ -164,10 +164,11 @@ def test_an_effusion_is_fluid_all_around_the_heart_which_is_as_in_health() -> No
         lines, dry = outlines(diseased.heart, MID), outlines(normal.heart, MID)
         np.testing.assert_array_equal(lines.fat, dry.fat)
         np.testing.assert_array_equal(dry.fluid, dry.fat)
-        within = lines.fluid < HEART_REACH_MM
-        thickness = (lines.fluid - lines.fat)[within]
-        assert thickness.min() > 0
-        assert thickness.max() <= 25.001
+        effusion = diseased.heart.effusion
+        assert effusion is not None
+        thickness = (lines.fluid - lines.fat)[lines.fluid < HEART_REACH_MM]
+        assert thickness.min() >= effusion.least * effusion.thickness_mm - 0.001
+        assert 5 <= effusion.thickness_mm <= 25
         assert replace(diseased.heart, effusion=None) == normal.heart
         assert diseased.myocardium == normal.myocardium
         assert 1800 <= diseased.scan.tissues[Tissue.FLUID].t1_ms <= 3900
