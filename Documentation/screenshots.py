@@ -211,7 +211,12 @@ def make_trainer_pictures() -> None:
 
 def short_recipe() -> str:
     lines = (REPOSITORY / "ACNetTrainer" / "Resources" / "Recipes" / "recommended.toml").read_text("utf-8").splitlines()
-    short = {"epochs": "epochs = 2", "batch_size": "batch_size = 4", "warmup_epochs": "warmup_epochs = 0"}
+    short = {
+        "epochs": "epochs = 2",
+        "batch_size": "batch_size = 4",
+        "least_steps": "least_steps = 0",
+        "warmup_epochs": "warmup_epochs = 0",
+    }
     return "\n".join(short.get(line.split("=")[0].strip(), line) for line in lines)
 
 

@@ -81,7 +81,7 @@ def two_libraries(tmp_path_factory: pytest.TempPathFactory) -> tuple[CaseLibrary
 def two_epochs(tmp_path: Path, a_trainer: Any) -> Path:
     """A recipe of two short epochs, offered beside the shipped ones."""
     text = SHORT_RECIPE.read_text(encoding="utf-8")
-    for setting, value in {"epochs": 2, "batch_size": 4, "warmup_epochs": 0}.items():
+    for setting, value in {"epochs": 2, "batch_size": 4, "least_steps": 0, "warmup_epochs": 0}.items():
         lines = [
             f"{setting} = {value}" if line.split("=")[0].strip() == setting else line for line in text.splitlines()
         ]
