@@ -13,7 +13,6 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 
-from ACNetLib.errors import ACNetError
 from dicom_files import GAP_MM, compress, write_section
 from nifti_files import write_nifti
 from repository import REPOSITORY
@@ -252,11 +251,13 @@ def read_truth(path: Path) -> object:
 
 def read_import(path: Path) -> object:
     from ACNetTrainerLib.cases.csv_import import import_csv
+    from ACNetTrainerLib.cases.maps import nothing_found
 
-    def no_localizer() -> object:
-        raise ACNetError("there is no localizer here.")
+    class NoLocalizer:
+        locate = staticmethod(nothing_found)
+        confidence_threshold = 0.5
 
-    return import_csv(path.parent / "library", path, {}, no_localizer)  # type: ignore[arg-type]
+    return import_csv(path.parent / "library", path, {}, NoLocalizer)  # type: ignore[arg-type]
 
 
 def read_recipe(path: Path) -> object:

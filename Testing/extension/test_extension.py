@@ -50,7 +50,7 @@ OPTIONAL_KEYS = {
     "tier": int,
 }
 LICENSE_NAMES = {"LICENSE", "LICENCE", "License.txt", "license.txt", "LICENSE.txt", "COPYING", "COPYING.txt"}
-LARGEST_REPOSITORY_MB = 100
+LARGEST_REPOSITORY_MB = 120
 BINARY_SUFFIXES = {".png", ".dcm", ".nrrd", ".safetensors", ".npz"}
 """Pictures, the DICOM sample, the models, a comparison's attention; all of them are made by commands of this
 repository."""

@@ -91,7 +91,7 @@ def test_every_study_has_one_row_and_dcm_comes_first(a_list: Path) -> None:
     order = [row["answer"] for row in rows.values()]
     assert order == ["dcm", "dcm", "no answer", "no answer", "no answer", "normal", "no T1 map"]
     assert float(rows["patient-2"]["probability_dcm"]) > 0.9
-    assert float(rows["patient-1"]["probability_dcm"]) < 0.1
+    assert float(rows["patient-1"]["probability_dcm"]) < 0.17, "below the uncertain range without a reference"
 
 
 def test_a_row_without_answer_says_why_and_names_nobody(a_list: Path) -> None:
