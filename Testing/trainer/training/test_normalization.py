@@ -23,9 +23,9 @@ from tiny_training import CPU, changed, rows_of, tiny_recipe
 
 
 def test_after_a_short_training_validation_says_the_same_as_in_training_mode(tmp_path: Path) -> None:
-    """Twenty patients, 60 cases, 5 epochs, 15 steps: a running mean of Keras' momentum has only begun to move."""
+    """Twenty patients, 60 cases, 8 epochs, 24 steps: a running mean of Keras' momentum has only begun to move."""
     library = simulate_library(tmp_path / "cases", patients=20, seed=11)
-    recipe = changed(tiny_recipe(tmp_path), epochs=5, batch_size=16, validation_fraction=0.3)
+    recipe = changed(tiny_recipe(tmp_path), epochs=8, batch_size=16, validation_fraction=0.3)
     model = train(library, recipe, "short", Place(tmp_path / "work", CPU))
     _, cases = split_patients(library, 0.3, recipe.optimization.seed)
     dataset = CaseDataset(library, cases, recipe.intensity)
