@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable
+from ACNetLib.inference import load_finder
 
 from ..evaluation.wording import estimate_text
 from .training import (
@@ -80,6 +81,7 @@ def _cross_validate(options: argparse.Namespace, watch: Watch) -> None:
     from ACNetLib.inference.device import DeviceChoice, choose_device, work_on
 
     from ..cases.library import read_case_library
+    from ..cases.turns import with_turns
     from ..cross_validation.cross_validate import METRICS_FILE, cross_validate, final_model_file
     from ..cross_validation.trainings import Work
     from ..evaluation.provenance import provenance
@@ -88,7 +90,7 @@ def _cross_validate(options: argparse.Namespace, watch: Watch) -> None:
     check_count("--repeats", options.repeats, 1)
     file = final_model_file(options.output)
     require_writable(file)
-    library = read_case_library(options.cases)
+    library = with_turns(read_case_library(options.cases), load_finder)
     request = _request(options, library)
     made_by = provenance(options.command_line)
 

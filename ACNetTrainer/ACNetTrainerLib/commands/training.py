@@ -133,6 +133,7 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     from ACNetLib.models.model import save_model
 
     from ..cases.library import read_case_library
+    from ..cases.turns import with_turns
     from ..training.checkpoints import resumable_writes
     from ..training.loop import Place
     from ..training.recipe import with_network
@@ -144,7 +145,7 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     if options.network:
         recipe = with_network(recipe, options.network)
     work_folder = options.output.with_suffix(WORK_SUFFIX)
-    library = read_case_library(options.cases)
+    library = with_turns(read_case_library(options.cases), load_finder)
 
     def trained_on(device: DeviceChoice) -> Model:
         return train(library, recipe, options.output.stem, Place(work_folder, device, watch), fine_tuning)
@@ -219,13 +220,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     from ACNetLib.models.model import Model, save_model
 
     from ..cases.library import read_case_library
+    from ..cases.turns import with_turns
     from ..evaluation.evaluate import Beside, evaluate
     from ..evaluation.provenance import provenance
 
     figures = None if options.figures is None else options.figures / "figure.png"
     require_writable(options.output, options.save_model, figures)
     model = load_any_model(options.model)
-    library = read_case_library(options.cases)
+    library = with_turns(read_case_library(options.cases), load_finder)
     training_cases = read_case_library(options.training_cases) if options.training_cases else None
 
     def evaluated_on(device: DeviceChoice) -> dict[str, Any]:
