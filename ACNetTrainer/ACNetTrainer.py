@@ -88,8 +88,9 @@ class ACNetTrainerTest(ScriptedLoadableModuleTest):
         panel = self._panel_on_shipped_cases()
         recipe = Path(self._folder.name) / "two-epochs.toml"
         lines = (RESOURCES / "Recipes" / "recommended.toml").read_text(encoding="utf-8").splitlines()
-        short = {"epochs": "epochs = 2", "batch_size": "batch_size = 4", "warmup_epochs": "warmup_epochs = 0"}
-        text = "\n".join(short.get(line.split("=")[0].strip(), line) for line in lines)
+        short = {"epochs": 2, "batch_size": 4, "least_steps": 0, "warmup_epochs": 0}
+        named = [(line.partition("=")[0].strip(), line) for line in lines]
+        text = "\n".join(f"{name} = {short[name]}" if name in short else line for name, line in named)
         recipe.write_text(text, encoding="utf-8")
         parameters = panel.logic.getParameterNode()
         parameters.recipe = str(recipe)
