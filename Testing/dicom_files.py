@@ -28,6 +28,14 @@ from pydicom.uid import (
 PATIENT_NAME = "Doe^Jane"
 PATIENT_ID = "ID-4711"
 
+EXAMINATION = {
+    "PatientBirthDate": "19570301",
+    "PatientSex": "M",
+    "StudyDate": "20240229",
+    "StudyTime": "101500",
+    "AccessionNumber": "A-1",
+    "StudyID": "S-1",
+}
 RAW_TYPE = ["ORIGINAL", "PRIMARY", "M", "ND"]
 T1_MAP_TYPE = ["DERIVED", "PRIMARY", "T1 MAP", "MOCO", "T1", "DIS2D"]
 STUDY = generate_uid(entropy_srcs=["study"])

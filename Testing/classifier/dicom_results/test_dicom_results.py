@@ -33,7 +33,7 @@ from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetLib.ventricle.labels import LABEL_NAMES
 from ACNetLib.ventricle.segments import read_segmentation
 from conftest import with_images
-from dicom_files import GAP_MM, STUDY, item, mapping, write_enhanced, write_section
+from dicom_files import EXAMINATION, GAP_MM, STUDY, item, mapping, write_enhanced, write_section
 from exam_files import write_exam
 
 FRAME_OF_REFERENCE = "1.2.826.0.1.3680043.8.498.7"
@@ -41,12 +41,7 @@ PATIENT: dict[str, Any] = {
     "SpecificCharacterSet": "ISO_IR 100",
     "PatientName": "Müller^Jörg",
     "PatientID": "ID-4711",
-    "PatientBirthDate": "19570301",
-    "PatientSex": "M",
-    "StudyDate": "20240229",
-    "StudyTime": "101500",
-    "AccessionNumber": "A-1",
-    "StudyID": "S-1",
+    **EXAMINATION,
     "StudyInstanceUID": STUDY,
 }
 Study = Callable[[T1Map], StudyResult]

@@ -15,17 +15,12 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.images import RecoveryImages, read_recovery_images
 from ACNetLib.fitting.maps import fit_maps
 from ACNetTrainerLib.simulation.sequences import Timing
-from dicom_files import GAP_MM, NORMAL, POSITION
+from dicom_files import EXAMINATION, GAP_MM, NORMAL, POSITION
 from recovery_files import a_phantom, recovery_images, write_enhanced_recovery, write_recovery
 
 MOLLI = Timing(heart_rate_bpm=70)
 PATIENT = {
-    "PatientBirthDate": "19570301",
-    "PatientSex": "M",
-    "StudyDate": "20240229",
-    "StudyTime": "101500",
-    "AccessionNumber": "A-1",
-    "StudyID": "S-1",
+    **EXAMINATION,
     "FrameOfReferenceUID": generate_uid(entropy_srcs=["enhanced recovery"]),
     "Manufacturer": "SIEMENS",
 }

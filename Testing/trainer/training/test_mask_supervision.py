@@ -20,7 +20,7 @@ from ACNetTrainerLib.training.task import wall_attention_loss
 from ACNetTrainerLib.training.train import train
 from tiny_training import CPU, changed, few_cases, file_bytes, tiny_recipe
 
-EPOCHS = 10
+EPOCHS = 12
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def library(simulated_library: CaseLibrary, tmp_path: Path) -> CaseLibrary:
 def test_supervision_moves_attention_onto_the_wall(
     simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
-    """In twenty steps; without it, attention is as high on the wall as anywhere after fifty."""
+    """In two dozen steps; without it, attention is as high on the wall as anywhere after fifty."""
     middle = tuple(case for case in simulated_library.cases if case.case.endswith("-mid"))
     library = replace(simulated_library, cases=middle)
     model = train(library, changed(recipe, mask_loss_weight=2.0), "taught", Place(tmp_path / "work", CPU))
@@ -50,7 +50,7 @@ def test_supervision_moves_attention_onto_the_wall(
     enrichment = judge_attention(model, library, CPU)["enrichment"]["combined"]
     for label in LABELS:
         found = enrichment[label]["own_map"]
-        assert found["wall"] > 1.2
+        assert found["wall"] > 1.3
         assert found["elsewhere"] < 0.95
 
 
