@@ -13,6 +13,7 @@ from ACNetLib.inference.classifier import Localizer
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import Verdict, at_prevalence, sigmoid, verdict
 from ACNetLib.models.model import Model
+from ACNetLib.t1map.t1_map import T1Map
 
 from ..cases.library import LABELS, OTHER, Case, CaseLibrary
 from ..training.patients import known_patients
@@ -164,15 +165,23 @@ def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, lo
     return {**counts, "auroc": asdict(bootstrap(auroc, scores.log_odds, scores.is_dcm).rounded())}
 
 
-def located_library(library: CaseLibrary, localizer: Localizer) -> CaseLibrary:
-    """The cases whose ventricle the localizer finds, with the centres where it finds them."""
+class LocatedLibrary(CaseLibrary):
+    """Cases as the classifier sees them, where and as the localizer finds them, whatever their masks tell."""
+
+    def turn_degrees(self, case: Case, t1_map: T1Map) -> float | None:
+        return case.turn_degrees
+
+
+def located_library(library: CaseLibrary, localizer: Localizer) -> LocatedLibrary:
+    """The cases whose ventricle the localizer finds, with its centres and its direction of the septum."""
     found: list[Case] = []
     for case in library.cases:
         (ventricle,) = localizer.locate(library.t1_map(case))
         if ventricle.confidence >= localizer.confidence_threshold:
             left, posterior, superior = ventricle.center_mm.tolist()
-            found.append(replace(case, center_l_mm=left, center_p_mm=posterior, center_s_mm=superior))
-    return CaseLibrary(library.folder, tuple(found))
+            center = {"center_l_mm": left, "center_p_mm": posterior, "center_s_mm": superior}
+            found.append(replace(case, **center, turn_degrees=ventricle.turn_degrees))
+    return LocatedLibrary(library.folder, tuple(found))
 
 
 def _check_counts(library: CaseLibrary) -> None:

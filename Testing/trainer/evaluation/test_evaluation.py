@@ -25,7 +25,9 @@ from ACNetLib.files import write_json
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
+from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.ventricle.labels import Ventricle
 from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.evaluation import evaluate as evaluation_module
 from ACNetTrainerLib.evaluation.attention_gallery import sections_by_outcome
@@ -261,6 +263,20 @@ def test_with_a_localizer_only_the_sections_that_it_finds_are_judged(
     for case in found.cases:  # the stand-in finds every ventricle in the middle of its image
         t1_map = read_t1_map(found.path(case))
         np.testing.assert_allclose(case.center_mm, t1_map.section_center(0))
+
+
+def test_with_a_localizer_slices_are_turned_as_it_says_and_not_as_their_masks_tell(
+    simulated_library: CaseLibrary,
+) -> None:
+    case = simulated_library.cases[0]
+    t1_map = simulated_library.t1_map(case)
+    of_masks_degrees = simulated_library.turn_degrees(case, t1_map)
+    assert of_masks_degrees is not None
+    turned = Ventricle(0, t1_map.section_center(0), 0.9, turn_degrees=of_masks_degrees + 40)
+    library = replace(simulated_library, cases=(case,))
+    found = located_library(library, Finder((turned,)))
+    expected = SectionGrid.around(t1_map, 0, turned.center_mm, turned.turn_degrees).crop(t1_map).t1_ms
+    np.testing.assert_allclose(found.grid(found.cases[0], t1_map).crop(t1_map).t1_ms, expected)
 
 
 @pytest.mark.parametrize("found", [set(), {"normal"}], ids=["none", "only normals"])
