@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test test-quick lint mypy format docs models mean-heart reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
+.PHONY: demo test test-quick lint mypy format docs models real-hearts mean-heart reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -166,6 +166,13 @@ $(MODELS)/mean-heart-%/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
 	$(BIN)/acnet-train simulate-abroad --patients 120 --field $(*:T=) --seed 31 --scanner-factor 1 --mesh $(MESH) \
 		--output $(@D)
+
+# Left ventricles that readers traced on real hearts, in simulated scans: Documentation/abroad.md. Look at the picture.
+OUTLINES := Documentation/real-hearts/sunnybrook.csv
+real-hearts: $(READY)
+	$(BIN)/acnet-train abroad-sheet --field 3 --seed 41 --outlines $(OUTLINES) --output Documentation/images/real-hearts.png
+	$(foreach field,$(FIELDS),$(BIN)/acnet-train real-hearts acnet-simulated-$(field) $(OUTLINES) \
+		--output Documentation/results/real-hearts-$(field).json &&) true
 
 # The small comparison of the networks: Documentation/comparison.md. Some hours on two cores; an interrupted one resumes.
 COMPARE := $(BIN)/acnet-train compare $(MODELS)/training-1.5T

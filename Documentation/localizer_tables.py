@@ -127,6 +127,36 @@ def mean_heart() -> str:
     return markdown(["", *heads], [[name, *texts] for name, texts in rows.items()])
 
 
+KIND_NAMES = {
+    "normal": "normal",
+    "dcm": "heart failure without ischaemia",
+    "infarct": "heart failure after infarct",
+    "hcm": "hypertrophic",
+}
+
+
+def real_hearts() -> str:
+    """What the whole software says of scans of traced ventricles, a row a heart."""
+    records = [results(f"real-hearts-{field}")["hearts"] for field in FIELDS]
+    rows = []
+    for name, heart in sorted(records[0].items(), key=lambda item: list(KIND_NAMES).index(item[1]["kind"])):
+        row = [f"{name}: {KIND_NAMES[heart['kind']]}", f"{heart['cavity_diameter_mm']:.0f} mm"]
+        for record in records:
+            of_field = record[name]
+            said = ", ".join(
+                f"{count} {verdict.replace('_', ' ')}" for verdict, count in of_field["verdicts"].items() if count
+            )
+            probability = of_field["probability_dcm_median"]
+            row += [said, "-" if probability is None else f"{probability:.2f}"]
+        centers, dices = (
+            [record[name][key] for record in records] for key in ("center_error_median_mm", "dice_median")
+        )
+        row += [", ".join(mm(center) for center in centers), ", ".join(f"{value:.2f}" for value in dices)]
+        rows.append(row)
+    by_field = [head for field in FIELDS for head in (f"{field[:-1]} T: verdicts", "probability of DCM, median")]
+    return markdown(["heart", "cavity", *by_field, "centre error", "Dice of the myocardium"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "centres": centres,
     "dice": dice,
@@ -134,4 +164,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "odd": odd,
     "septum": septum,
     "mean-heart": mean_heart,
+    "real-hearts": real_hearts,
 }

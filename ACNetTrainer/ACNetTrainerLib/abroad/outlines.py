@@ -55,7 +55,7 @@ class Outlines:
 
 
 class Surfaces(Protocol):
-    """A heart's surfaces: the drawn ones, or those of a mesh."""
+    """A heart's surfaces: the drawn ones, those of a mesh, or traced ones."""
 
     @property
     def levels(self) -> tuple[Outlines, ...]: ...

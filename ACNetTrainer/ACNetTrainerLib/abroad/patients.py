@@ -12,6 +12,7 @@ from .outlines import Surfaces, draw_surfaces
 from .scan import Scan, draw_scan
 from .signals import APPARENT_T1_MS, MYOCARDIAL_T1_MS, Sequence, draw_sequence
 from .surroundings import Body, Field, Tissue, draw_body
+from .traced import TracedHeart, TracedSurfaces
 
 SEX_MS = 10.0
 MEASURING_SHARE = 0.022
@@ -53,7 +54,15 @@ def with_ventricles_of(mesh: HeartMesh, patient: Patient) -> Patient:
     """The patient with the mesh's ventricles, as large as the drawn ones: all else stays."""
     mean_mm = TABLES["normal"].diameter[0]
     size = float(patient.heart.diameter[1]) / mean_mm
-    surfaces = MeshSurfaces(mesh, size, patient.heart.level_distance)
+    return _with_surfaces(patient, MeshSurfaces(mesh, size, patient.heart.level_distance))
+
+
+def with_traced_ventricle(traced: TracedHeart, patient: Patient) -> Patient:
+    """The patient with a real left ventricle in its own size: all else stays."""
+    return _with_surfaces(patient, TracedSurfaces(traced, patient.surfaces))
+
+
+def _with_surfaces(patient: Patient, surfaces: Surfaces) -> Patient:
     diameter = np.array([2 * outlines.endocardium.mean() for outlines in surfaces.levels])
     return replace(patient, heart=replace(patient.heart, diameter=diameter), surfaces=surfaces)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -9,24 +10,28 @@ from matplotlib.figure import Figure
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS
 
 from ..evaluation.drawing import save_figure
-from .cohort import Cohort
 from .hearts import LEVEL_NAMES
+from .patients import Patient
 from .sections import draw_section
 
-ROWS, COLUMNS = 3, 4
+COLUMNS = 4
 SHOWN_MM = 170.0
 
 
-def draw_sheet(cohort: Cohort, path: Path) -> None:
-    """Write a PNG of the cohort's first dozen patients, base, mid and apex in turn, as they are scanned."""
-    figure = Figure((COLUMNS * 2.4, ROWS * 2.5 + 0.4), dpi=100, layout="constrained")
+def draw_sheet(patients: Sequence[Patient], path: Path) -> None:
+    """Write a PNG of one slice of each patient, base, mid and apex in turn, as they are scanned at one field strength."""
+    rows = -(-len(patients) // COLUMNS)
+    figure = Figure((COLUMNS * 2.4, rows * 2.5 + 0.4), dpi=100, layout="constrained")
     low, high = DISPLAY_WINDOW_MS
     figure.suptitle(
-        f"Simulated T1 maps of the second simulation, {cohort.field_strength_tesla:g} T, {low:g} to {high:g} ms, "
+        f"Simulated T1 maps of the second simulation, {patients[0].field_strength_tesla:g} T, {low:g} to {high:g} ms, "
         f"{SHOWN_MM:g} mm across"
     )
-    for index, axes in enumerate(figure.subplots(ROWS, COLUMNS).flat):
-        patient, level = cohort.patient(index), index % len(LEVEL_NAMES)
+    places = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
+    for axes in places[len(patients) :]:
+        axes.set_axis_off()
+    for index, (patient, axes) in enumerate(zip(patients, places, strict=False)):
+        level = index % len(LEVEL_NAMES)
         section = draw_section(patient, level)
         axes.imshow(section.t1_ms, cmap="gray", vmin=low, vmax=high)
         for mask in (section.cavity, section.cavity | section.myocardium):

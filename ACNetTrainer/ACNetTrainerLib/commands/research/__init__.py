@@ -12,6 +12,7 @@ from .explanations import add_explanations_command
 from .localizer import add_localizer_commands
 from .outside import add_outside_command
 from .reading_order import add_reading_order_command
+from .real_hearts import add_real_hearts_command
 from .robustness import add_robustness_commands
 from .simulation import add_simulation_commands
 from .third_answer import add_third_answer_command
@@ -29,3 +30,4 @@ def add_research_commands(commands: argparse._SubParsersAction[Any]) -> None:
     add_third_answer_command(commands)
     add_explanations_command(commands)
     add_reading_order_command(commands)
+    add_real_hearts_command(commands)

@@ -42,6 +42,7 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
     validate.set_defaults(run=_validate)
 
     sheet = commands.add_parser("abroad-sheet", help="draw a dozen slices of the second simulation with their outlines")
+    sheet.add_argument("--outlines", type=Path, help="these traced left ventricles instead (.csv): abroad.md")
     sheet.add_argument("--output", type=Path, required=True, help="picture to write (.png)")
     sheet.set_defaults(run=_sheet)
 
@@ -89,12 +90,22 @@ def _validate(options: argparse.Namespace) -> None:
 def _sheet(options: argparse.Namespace) -> None:
     from ...abroad.cohort import Cohort
     from ...abroad.mesh import read_mesh
+    from ...abroad.patients import draw_patient, with_traced_ventricle
     from ...abroad.picture import draw_sheet
+    from ...abroad.traced import read_traced_hearts
 
     require_writable(options.output)
-    cohort = Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0)
-    if options.mesh is not None:
-        read_mesh(options.mesh)
-        cohort = replace(cohort, disease="normal", mesh=options.mesh)
-    draw_sheet(cohort, options.output)
-    print(f"{SHEET_PATIENTS} slices in {options.output}")
+    if options.outlines is not None:
+        hearts = read_traced_hearts(options.outlines)[:SHEET_PATIENTS]
+        patients = [
+            with_traced_ventricle(heart, draw_patient(options.seed, index, heart.kind, options.field, 1.0))
+            for index, heart in enumerate(hearts)
+        ]
+    else:
+        cohort = Cohort(SHEET_PATIENTS, options.field, options.seed, scanner_factor=1.0)
+        if options.mesh is not None:
+            read_mesh(options.mesh)
+            cohort = replace(cohort, disease="normal", mesh=options.mesh)
+        patients = [cohort.patient(index) for index in range(SHEET_PATIENTS)]
+    draw_sheet(patients, options.output)
+    print(f"{len(patients)} slices in {options.output}")

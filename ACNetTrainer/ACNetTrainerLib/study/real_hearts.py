@@ -1,0 +1,107 @@
+"""The whole software on left ventricles that readers traced on real hearts, scanned by the second simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from ACNetLib.errors import VentricleNotFound
+from ACNetLib.inference.classifier import Classifier
+from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import is_myocardium
+
+from ..abroad.cohort import whole_ms
+from ..abroad.hearts import LEVEL_NAMES
+from ..abroad.patients import Patient, draw_patient, with_traced_ventricle
+from ..abroad.sections import draw_section
+from ..abroad.traced import TracedHeart
+from ..localization.evaluation import dice
+from .other_diseases import VERDICTS
+
+NOT_ANSWERED = "not_answered"
+
+
+@dataclass(frozen=True)
+class Scans:
+    """How each heart is scanned: so many times, each in another body and place, with other tissues and noise."""
+
+    count: int
+    field_strength_tesla: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Of one scan. Of each slice that was answered: how far its centre is from the true one, and Dice of the wall."""
+
+    verdict: str
+    probability_dcm: float
+    center_errors_mm: tuple[float, ...]
+    dice: tuple[float, ...]
+
+
+def judge_real_hearts(classifier: Classifier, hearts: Sequence[TracedHeart], scans: Scans) -> dict[str, Any]:
+    """By heart: verdicts, probability of DCM, and how well the localizer finds the ventricle."""
+    result: dict[str, Any] = {}
+    for heart in hearts:
+        answers = [_answer(classifier, patient) for patient in _patients(heart, scans)]
+        result[heart.name] = {
+            "kind": heart.kind,
+            "cavity_diameter_mm": round(2 * float(heart.endocardium[len(heart.endocardium) // 2].mean()), 1),
+            "scans": len(answers),
+            "verdicts": {said: [each.verdict for each in answers].count(said) for said in (*VERDICTS, NOT_ANSWERED)},
+            "probability_dcm_median": _median([a.probability_dcm for a in answers if a.verdict != NOT_ANSWERED]),
+            "center_error_median_mm": _median([error for each in answers for error in each.center_errors_mm]),
+            "dice_median": _median([value for each in answers for value in each.dice]),
+        }
+    return result
+
+
+def _patients(heart: TracedHeart, scans: Scans) -> Iterator[Patient]:
+    for index in range(scans.count):
+        drawn = draw_patient(scans.seed, index, heart.kind, scans.field_strength_tesla, 1.0)
+        yield with_traced_ventricle(heart, drawn)
+
+
+def _answer(classifier: Classifier, patient: Patient) -> _Answer:
+    levels = range(len(LEVEL_NAMES) - 1, -1, -1)  # an image's sections go up from the apex
+    sections = [draw_section(patient, level) for level in levels]
+    t1_map = _t1_map(patient, levels[0], np.stack([whole_ms(section.t1_ms) for section in sections]))
+    try:
+        result = classifier.classify(t1_map)
+    except VentricleNotFound:
+        return _Answer(NOT_ANSWERED, np.nan, (), ())
+    errors, overlaps = [], []
+    for record in result.maps[0].sections:
+        truth = sections[record.section]
+        true_center_mm = t1_map.image.TransformContinuousIndexToPhysicalPoint(
+            (*_centroid(truth.cavity), float(record.section))
+        )
+        errors.append(float(np.linalg.norm(np.subtract(record.center_lps_mm, true_center_mm))))
+        overlaps.append(dice(is_myocardium(result.images[0].ventricle[record.section]), truth.myocardium))
+    return _Answer(result.verdict, result.probability_dcm, tuple(errors), tuple(overlaps))
+
+
+def _t1_map(patient: Patient, first_level: int, t1_ms: NDArray[np.uint16]) -> T1Map:
+    """Sections (slices, rows, columns) in one image, the first one where that level lies."""
+    lowest = patient.scan.place(t1_ms[0], first_level)
+    image = sitk.Cast(sitk.GetImageFromArray(t1_ms), sitk.sitkFloat32)
+    column_mm, row_mm, _ = lowest.GetSpacing()
+    image.SetSpacing((column_mm, row_mm, patient.scan.level_distance_mm))
+    image.SetOrigin(lowest.GetOrigin())
+    image.SetDirection(lowest.GetDirection())
+    return T1Map(image, patient.name, patient.field_strength_tesla, simulated=True)
+
+
+def _centroid(mask: NDArray[np.bool_]) -> tuple[float, float]:
+    rows, columns = np.nonzero(mask)
+    return float(columns.mean()), float(rows.mean())
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return round(float(np.median(values)), 3) if values else None
