@@ -39,6 +39,7 @@ ARGUMENTS = {
     "acnet-train facts": ["no localizer", "no library"],
     "acnet-train quality": [],
     "acnet-train third-answer": ["no model", "no library"],
+    "acnet-train real-hearts": ["no model", "no table"],
     "acnet-train cases import-cmrxrecon": ["no folder", "--labels", "no sheet"],
     "acnet-train compare": ["no library", "--protocol", "honest"],
     "acnet-train simulate-abroad": ["--patients", "5000"],

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.study.reading_order import reading_order, share_read
 
 
@@ -31,3 +36,15 @@ def test_a_perfect_model_reads_no_more_than_there_are_and_a_blind_one_nearly_all
         as_they_come = perfect[prevalence]["as_they_come"]
         assert as_they_come["low"] <= as_they_come["mean"] <= as_they_come["high"] <= 1
         assert as_they_come["mean"] > 0.85
+
+
+def test_the_command_orders_the_patients_whom_the_localizer_finds(
+    simulated_library: CaseLibrary, tmp_path: Path
+) -> None:
+    output = tmp_path / "order.json"
+    command = ["reading-order", "acnet-simulated-1.5T", str(simulated_library.folder), "--output", str(output)]
+    assert main(command) == 0
+    record = json.loads(output.read_text(encoding="utf-8"))
+    assert record["patients"] + record["patients_without_a_section"] == len(simulated_library.patients)
+    assert record["patients"] > 0
+    assert record["share_read"]["0.5"]["sorted"]["mean"] < record["share_read"]["0.5"]["as_they_come"]["mean"]

@@ -24,27 +24,27 @@ def add_reading_order_command(commands: argparse._SubParsersAction[Any]) -> None
 
 
 def _reading_order(options: argparse.Namespace) -> None:
+    from ACNetLib.inference import load_finder
     from ACNetLib.inference.device import choose_device
 
     from ...cases.library import read_case_library
+    from ...evaluation.evaluate import located_library
     from ...evaluation.provenance import provenance
+    from ...evaluation.scores import score_patients
     from ...study.reading_order import reading_order
-    from ...training.dataset import CaseDataset
-    from ...training.train import predict
 
     require_writable(options.output)
     model, library = load_any_model(options.model), read_case_library(options.cases)
-    card = model.card
-    predictions = predict(
-        model.network, CaseDataset(library, library.cases, card.intensity), choose_device(options.device)
-    )
-    _, log_odds, is_dcm = predictions.by_patient(card.temperatures, card.training_prior_dcm)
+    # A list is made of what the localizer finds.
+    found = located_library(library, load_finder(device=options.device))
+    scores = score_patients(model, found, choose_device(options.device))
     record = {
-        **provenance(options.command_line, card),
+        **provenance(options.command_line, model.card),
         "simulated": any(case.is_simulated for case in library.cases),
-        "patients": len(is_dcm),
+        "patients": len(scores.patients),
+        "patients_without_a_section": len(library.patients) - len(scores.patients),
         "seed": options.seed,
-        "share_read": reading_order(log_odds, is_dcm, options.seed),
+        "share_read": reading_order(scores.log_odds, scores.is_dcm, options.seed),
     }
     write_json(options.output, record)
     for prevalence, shares in record["share_read"].items():
