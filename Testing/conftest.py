@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from ACNetLib.inference.attention import ATTENTION_MAPS
-from ACNetLib.inference.probability import log_odds_of, verdict
+from ACNetLib.inference.probability import log_odds_of
+from ACNetLib.inference.verdict import verdict
 from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import Geometry, T1Map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle

@@ -32,9 +32,9 @@ from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import atomic_folder, require_empty_folder
 from ACNetLib.inference.device import DEVICE_REQUESTS
 from ACNetLib.inference.pipeline import load_pipeline, model_for_map
-from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.settings import Settings
 from ACNetLib.inference.torch_libraries import wait_shortly
+from ACNetLib.inference.verdict import SCOPE
 from ACNetLib.interrupts import interrupts_wait
 from ACNetLib.report.wording import reference_text, share_text, study_septum_text, verdict_rule
 from ACNetLib.t1map.field_strength import field_strength_option

@@ -85,7 +85,7 @@ class HeaderScore:
 
 
 def judge_header(header: pydicom.Dataset, post_contrast: bool = False) -> HeaderScore:
-    """The score of one image's header (of one frame's, see `dicom_frames.frame_headers`).
+    """The score of one image's header (of one frame's, see `frames.frame_headers`).
 
     With `post_contrast`, contrast does not speak against the image.
     """

@@ -31,9 +31,9 @@ from ACNetLib import SOFTWARE, __version__
 from ACNetLib.dicom.terminology import LEFT_VENTRICLE, PARTS_OF_THE_VENTRICLE, Code
 from ACNetLib.dicom_results.equipment import DEVICE_UID, OUR_SCHEME, coded, identity
 from ACNetLib.dicom_results.sources import SourceImages
-from ACNetLib.inference.probability import SCOPE, Verdict
 from ACNetLib.inference.record import Slice, StudyRecord
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.verdict import SCOPE, Verdict
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.report.wording import reference_text, share_text, verdict_rule
 from ACNetLib.ventricle.aha import Segment

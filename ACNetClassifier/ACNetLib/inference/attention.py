@@ -22,15 +22,6 @@ BAND_NAMES = (
     "band 4 (top 10 %)",
     "band 5 (top 3 %)",
 )
-BAND_COLORS = (
-    (0.0, 0.0, 0.0, 0.0),
-    (0.23, 0.32, 0.55, 1.0),
-    (0.13, 0.57, 0.55, 1.0),
-    (0.37, 0.79, 0.38, 1.0),
-    (0.99, 0.91, 0.15, 1.0),
-)
-"""RGBA of each band, from the viridis scale; the lowest is see-through, so that the T1 map stays in view."""
-
 LEAST_SHOWN = 0.05
 """A network that was taught to look at the wall masks all else to next to nothing: what lies below this is lowest."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from ACNetLib.inference.probability import Verdict
+from ACNetLib.inference.verdict import Verdict
 
 LARGEST_IN_WOMEN_MM, LARGEST_IN_MEN_MM = 52.2, 58.4
 RAISED_Z = 2.0

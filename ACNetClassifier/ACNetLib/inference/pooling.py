@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.probability import Verdict, at_prevalence, calibrated, sigmoid, verdict
+from ACNetLib.inference.probability import at_prevalence, calibrated, sigmoid
+from ACNetLib.inference.verdict import Verdict, uncertain_range_of, verdict
 from ACNetLib.models.card import ModelCard
 from ACNetLib.reference.t1 import ReferenceT1
 
@@ -59,21 +60,6 @@ def pool(network_log_odds: Sequence[Sequence[float]], pooling: Pooling) -> Poole
     )
 
 
-def is_outside(scores: Sequence[float], limits: Sequence[float]) -> bool:
-    """Whether the slices of a study are together unlike the training's hearts; never where the model can't tell.
-
-    limits: for the mean of one score, of two, ...; the last one also of more.
-    """
-    if not limits or any(map(math.isnan, scores)):
-        return False
-    return fmean(scores) > outside_limit(len(scores), limits)
-
-
-def outside_limit(count: int, limits: Sequence[float]) -> float:
-    """For the mean of so many scores."""
-    return limits[min(count, len(limits)) - 1]
-
-
 def pooling_of(card: ModelCard, prevalence_dcm: float, reference: ReferenceT1 | None) -> Pooling:
     uncertain_range = uncertain_range_of(card, reference)
     return Pooling(card.temperatures, card.training_prior_dcm, prevalence_dcm, uncertain_range)
@@ -84,13 +70,6 @@ def t1_factor(card: ModelCard, reference: ReferenceT1 | None) -> float:
     if reference is None or card.normal_t1_ms is None:
         return 1.0
     return card.normal_t1_ms[0] / reference.mean_ms
-
-
-def uncertain_range_of(card: ModelCard, reference: ReferenceT1 | None) -> tuple[float, float]:
-    """The rule for a map that the model sees in the scale of its training, or the wider one for any other map."""
-    if reference is not None and card.normal_t1_ms is not None:
-        return card.uncertain_range
-    return card.uncertain_range_without_reference or card.uncertain_range
 
 
 def median_of_known(values: Iterable[float]) -> float:

@@ -1,4 +1,4 @@
-"""From a network's log odds to a probability that means something, and to a verdict.
+"""From a network's log odds to a probability that means something.
 
 A network's log odds are those of DCM in the population that it was trained for, plus what it makes of the picture. A
 temperature divides the second part, which so becomes the log likelihood ratio; by Bayes' rule another population
@@ -9,14 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 from ACNetLib.errors import ACNetError
-
-Verdict = Literal["normal", "dcm", "uncertain", "outside"]
-"""outside: the study's slices are unlike the hearts that the model was trained on, whatever its probability."""
-
-SCOPE = "DCM against normal only. Any other disease may still be labelled DCM or normal."
 
 
 def sigmoid(log_odds: float) -> float:
@@ -54,11 +48,3 @@ def check_prevalence(prevalence_dcm: float) -> None:
             f"prevalence: found {prevalence_dcm:g}; expected the share of DCM among those examined, "
             "above 0 and below 1."
         )
-
-
-def verdict(probability_dcm: float, uncertain_range: tuple[float, float]) -> Verdict:
-    """`normal` below the range, `dcm` from its end on, `uncertain` within."""
-    low, high = uncertain_range
-    if probability_dcm >= high:
-        return "dcm"
-    return "normal" if probability_dcm < low else "uncertain"

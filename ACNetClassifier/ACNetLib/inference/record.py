@@ -18,16 +18,8 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.physiology import disagreement
-from ACNetLib.inference.pooling import (
-    is_outside,
-    median_of_known,
-    outside_limit,
-    pool,
-    pooling_of,
-    t1_factor,
-    uncertain_range_of,
-)
-from ACNetLib.inference.probability import Verdict
+from ACNetLib.inference.pooling import median_of_known, pool, pooling_of, t1_factor
+from ACNetLib.inference.verdict import Verdict, is_outside, outside_limit, uncertain_range_of
 from ACNetLib.models.card import ModelCard, card_from_values
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.section import SectionGrid

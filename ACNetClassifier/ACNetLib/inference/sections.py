@@ -15,10 +15,11 @@ from ACNetLib.inference.attention import SHOWN_MAP, attention_maps, enlarged, to
 from ACNetLib.inference.device import DeviceChoice, infer
 from ACNetLib.inference.evidence import evidence_maps
 from ACNetLib.inference.pooling import Pooling
-from ACNetLib.inference.probability import sigmoid, verdict
+from ACNetLib.inference.probability import sigmoid
 from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionRecord
 from ACNetLib.inference.result import SliceImages
 from ACNetLib.inference.settings import Progress
+from ACNetLib.inference.verdict import verdict
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNetOutput
 from ACNetLib.t1map.section import Crop, SectionGrid, to_intensity

@@ -19,9 +19,9 @@ from ACNetLib import SOFTWARE, __version__
 from ACNetLib.files import atomic_folder, without_nan, write_json, write_text_atomically
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
-from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionRecord, StudyRecord, record_values
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.verdict import SCOPE
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.report.page import report_page
 from ACNetLib.report.picture import section_picture

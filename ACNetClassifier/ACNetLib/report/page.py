@@ -10,9 +10,9 @@ from html import escape
 from string import Template
 
 from ACNetLib import __version__
-from ACNetLib.inference.probability import SCOPE, Verdict
 from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, Slice, StudyRecord
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.verdict import SCOPE, Verdict
 from ACNetLib.models.card import INTENDED_USE, ModelCard
 from ACNetLib.report.polar_map import polar_map
 from ACNetLib.report.template import FIGURE, HEAD, MAP, PAGE, ROW, SCALE, SEGMENT, SEGMENTS, STYLE, ZONE

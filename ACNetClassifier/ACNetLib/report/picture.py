@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP
+from ACNetLib.colors import BAND_COLORS
+from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.record import SectionRecord
 from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.models.card import INTENDED_USE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ACNetLib.inference.probability import Verdict
+from ACNetLib.inference.verdict import Verdict
 from ACNetLib.models.attention_measures import attention_measures, is_validated
 from ACNetLib.models.card import ModelCard
 

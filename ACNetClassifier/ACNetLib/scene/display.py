@@ -8,10 +8,11 @@ import numpy as np
 import slicer
 from slicer import vtkMRMLColorTableNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSliceCompositeNode
 
+from ACNetLib.colors import INFERNO, LIPARI, NAVIA
 from ACNetLib.inference.attention import ATTENTION_MAPS, Thresholds
 from ACNetLib.inference.evidence import EVIDENCE, EVIDENCE_LIMIT
 from ACNetLib.scene.arrays import array_of_volume
-from ACNetLib.scene.colors import INFERNO, LIPARI, NAVIA, make_color_table
+from ACNetLib.scene.color_nodes import make_color_table
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.views import PLAIN_VIEW, nodes_of_class, plain_view_name, slice_view
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS, T1Map

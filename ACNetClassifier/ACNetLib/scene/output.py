@@ -24,12 +24,13 @@ from slicer import (
     vtkMRMLTableNode,
 )
 
+from ACNetLib.colors import BAND_COLORS, CAVITY_COLOR, DIVERGING, SEPTUM_COLOR, VIRIDIS, WALL_COLOR
 from ACNetLib.files import temporary_folder
-from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP
+from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.scene.arrays import fill_volume, matrix_of_array
-from ACNetLib.scene.colors import DIVERGING, VIRIDIS, make_color_table
+from ACNetLib.scene.color_nodes import make_color_table
 from ACNetLib.scene.crop_boxes import draw_as_outline, place_crop_box
 from ACNetLib.scene.display import (
     OUTSIDE_EVIDENCE,
@@ -58,9 +59,9 @@ ATTENTION_COLORS: Colors = {
 }
 VENTRICLE_COLORS: Colors = {
     0: ("outside", (0.0, 0.0, 0.0, 0.0)),
-    MYOCARDIUM_LABEL: (LABEL_NAMES[MYOCARDIUM_LABEL], (0.85, 0.37, 0.01, 1.0)),
-    CAVITY_LABEL: (LABEL_NAMES[CAVITY_LABEL], (0.46, 0.44, 0.70, 1.0)),
-    SEPTUM_LABEL: (LABEL_NAMES[SEPTUM_LABEL], (0.99, 0.72, 0.39, 1.0)),
+    MYOCARDIUM_LABEL: (LABEL_NAMES[MYOCARDIUM_LABEL], WALL_COLOR),
+    CAVITY_LABEL: (LABEL_NAMES[CAVITY_LABEL], CAVITY_COLOR),
+    SEPTUM_LABEL: (LABEL_NAMES[SEPTUM_LABEL], SEPTUM_COLOR),
 }
 CROP_BOX = "crop_box."
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ACNetLib.inference.probability import SCOPE
+from ACNetLib.inference.verdict import SCOPE
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.report.page import Html, filled, joined
 from ACNetLib.report.template import STYLE

@@ -40,7 +40,7 @@ class Case:
     """One section of one patient. file: its T1 map, relative to the library. center_*_mm: of the LV, LPS.
 
     A table may lack the last six, or leave them empty. center_source: one of CENTER_SOURCES. acquisition_quarter: see
-    `Pseudonyms.quarter_of`. pixel_hash: see `case_images.pixel_hash`. scanner: manufacturer and model. sequence: that
+    `Pseudonyms.quarter_of`. pixel_hash: see `images.pixel_hash`. scanner: manufacturer and model. sequence: that
     of T1 mapping, such as MOLLI. turn_degrees: see ACNetLib.ventricle.labels.septum_turn_degrees.
     """
 

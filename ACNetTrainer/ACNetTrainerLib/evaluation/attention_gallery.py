@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ACNetLib.inference.attention import BAND_COLORS, BAND_NAMES, SHOWN_MAP, attention_maps, enlarged, to_bands
+from ACNetLib.colors import BAND_COLORS
+from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP, attention_maps, enlarged, to_bands
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import log_odds_of
 from ACNetLib.models.model import Model

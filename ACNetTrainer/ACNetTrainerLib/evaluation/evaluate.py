@@ -11,7 +11,8 @@ import numpy as np
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.classifier import Localizer
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.probability import Verdict, at_prevalence, sigmoid, verdict
+from ACNetLib.inference.probability import at_prevalence, sigmoid
+from ACNetLib.inference.verdict import Verdict, verdict
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import T1Map
 

@@ -10,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.pooling import is_outside
-from ACNetLib.inference.probability import Verdict, calibrated, sigmoid, verdict
+from ACNetLib.inference.probability import calibrated, sigmoid
+from ACNetLib.inference.verdict import Verdict, is_outside, verdict
 from ACNetLib.models.model import Model
 from ACNetLib.worker_pool import worker_pool
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.pooling import is_outside
+from ACNetLib.inference.verdict import is_outside
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from ACNetLib.colors import BAND_COLORS
 from ACNetLib.inference.attention import (
     ATTENTION_MAPS,
-    BAND_COLORS,
     BAND_COUNT,
     BAND_NAMES,
     attention_maps,

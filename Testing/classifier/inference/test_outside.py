@@ -13,9 +13,8 @@ import torch
 
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.pooling import is_outside
-from ACNetLib.inference.probability import Verdict
 from ACNetLib.inference.record import OUTSIDE, StudyRecord, record_from_values, record_values
+from ACNetLib.inference.verdict import Verdict, is_outside
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.report.template import STYLE

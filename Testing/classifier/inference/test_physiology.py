@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ACNetLib.inference.physiology import disagreement
-from ACNetLib.inference.probability import Verdict
+from ACNetLib.inference.verdict import Verdict
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.measures import SectionMeasures

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.probability import at_prevalence, check_prevalence, log_odds_of, sigmoid, verdict
+from ACNetLib.inference.probability import at_prevalence, check_prevalence, log_odds_of, sigmoid
+from ACNetLib.inference.verdict import verdict
 
 
 @pytest.mark.parametrize("probability", [1e-6, 0.2, 0.5, 0.93])

@@ -11,8 +11,8 @@ import pytest
 
 from ACNetLib import __version__
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.probability import SCOPE
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.verdict import SCOPE
 from ACNetLib.models.card import INTENDED_USE, read_card
 from ACNetLib.models.store import model_for_field
 from ACNetLib.reference.t1 import ReferenceT1

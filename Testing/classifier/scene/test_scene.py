@@ -17,8 +17,9 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
+from ACNetLib.colors import BAND_COLORS
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.attention import ATTENTION_MAPS, BAND_COLORS, BAND_NAMES
+from ACNetLib.inference.attention import ATTENTION_MAPS, BAND_NAMES
 from ACNetLib.inference.probability import log_odds_of, sigmoid
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.report.wording import reference_text

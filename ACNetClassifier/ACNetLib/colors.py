@@ -1,12 +1,20 @@
-"""Continuous colour tables, as a few of their steps, and how a colour node is filled with one."""
+"""The colours of all overlays and maps, for the scene, the report and the reading list: RGB or RGBA from 0 to 1."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+BAND_COLORS = (
+    (0.0, 0.0, 0.0, 0.0),
+    (0.23, 0.32, 0.55, 1.0),
+    (0.13, 0.57, 0.55, 1.0),
+    (0.37, 0.79, 0.38, 1.0),
+    (0.99, 0.91, 0.15, 1.0),
+)
+"""Of each band of attention, from the viridis scale; the lowest is see-through, so that the T1 map stays in view."""
 
-import numpy as np
-import slicer.util
-from slicer import vtkMRMLColorTableNode
+WALL_COLOR = (0.85, 0.37, 0.01, 1.0)
+CAVITY_COLOR = (0.46, 0.44, 0.70, 1.0)
+SEPTUM_COLOR = (0.99, 0.72, 0.39, 1.0)
+"""The ventricle's parts in the slice views."""
 
 # The colour tables inferno and viridis, in nine steps: as bright as the value, also for those who see few colours.
 INFERNO = (
@@ -73,18 +81,3 @@ NAVIA = (
     (0.890, 0.916, 0.711),
     (0.987, 0.958, 0.850),
 )
-COLOR_COUNT = 256
-
-
-def make_color_table(
-    node: vtkMRMLColorTableNode, name: str, steps: Sequence[tuple[float, float, float]]
-) -> vtkMRMLColorTableNode:
-    """Fill the node with a continuous colour table through equally spaced steps."""
-    places, position = np.linspace(0, 1, len(steps)), np.linspace(0, 1, COLOR_COUNT)
-    channels = [np.interp(position, places, channel) for channel in zip(*steps, strict=True)]
-    with slicer.util.NodeModify(node):  # one event in place of one a colour
-        node.SetTypeToUser()
-        node.SetNumberOfColors(COLOR_COUNT)
-        for index, rgb in enumerate(zip(*channels, strict=True)):
-            node.SetColor(index, f"{name} {index}", *rgb, 1.0)
-    return node
