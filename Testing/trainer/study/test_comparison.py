@@ -20,6 +20,7 @@ import torch
 
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
+from ACNetTrainerLib.cases.table import read_table
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.evaluation.paired_tests import delong_test
 from ACNetTrainerLib.study import HONEST, PAPER_2, comparison, protocols
@@ -28,9 +29,11 @@ from ACNetTrainerLib.study.comparison import compare
 from ACNetTrainerLib.study.protocols import Request, plan
 from ACNetTrainerLib.study.summary import DECISIONS, read_tested, summarize
 from ACNetTrainerLib.study.training import CopiedCase, PaperDataset, Run, train_and_test
+from ACNetTrainerLib.study.tuning import LEARNING_RATES, read_tuned, tune
 from ACNetTrainerLib.study.workers import Workers
 from ACNetTrainerLib.training.dataset import CaseDataset
 from conftest import acnet_train, simulate_library
+from keep_comparison import keep, resume
 from repository import REPOSITORY
 from tiny_training import CPU
 
@@ -133,6 +136,56 @@ def test_what_is_done_is_not_done_again_and_what_is_missing_comes_out_the_same(
     assert said.startswith("3 trainings, 1 of them done before\nacnet-seed1: ")
     assert (lost / "predictions-home.csv").read_bytes() == predictions
     assert (kept / "outcome.json").stat().st_mtime_ns == before
+
+
+def test_what_is_done_of_an_unfinished_comparison_is_kept_and_taken_up_elsewhere(
+    compared: Path, arguments: list[object], tmp_path: Path
+) -> None:
+    built, results, elsewhere = tmp_path / "honest", tmp_path / "results", tmp_path / "elsewhere"
+    shutil.copytree(compared / "runs", built / "runs")
+    (unfinished,) = (built / "runs").glob("resnet50-*")
+    (unfinished / "outcome.json").unlink()
+    (finished,) = (built / "runs").glob("acnet-seed1-*")
+    (finished / "training").mkdir()
+    keep(built, results)
+    kept = results / "comparison" / "honest"
+    assert not (kept / "runs" / unfinished.name).exists()
+    assert not (kept / "runs" / finished.name / "training").exists()
+    resume(kept, elsewhere)
+    code, said, error = acnet_train([*arguments, "--output", elsewhere / "honest"])
+    assert code == 0, error
+    assert said.startswith("3 trainings, 2 of them done before\nresnet50-seed1: ")
+    keep(elsewhere / "honest", results)
+    assert summarize(kept)["cohorts"] == json.loads((results / "comparison-honest.json").read_text())["cohorts"]
+
+
+def test_every_network_is_tuned_alike_and_compared_at_its_best_learning_rate(
+    simulated_library: CaseLibrary, abroad: CaseLibrary, tmp_path: Path
+) -> None:
+    tuning = tmp_path / "tuning"
+    command = [
+        *("compare-tune", simulated_library.folder, "--networks", "acnet", "--slices", 12, "--epochs", 1),
+        *("--validation-cases", abroad.folder, "--output", tuning, "--device", "cpu"),
+    ]
+    code, said, error = acnet_train(command)
+    assert code == 0, error
+    assert said.startswith("5 trainings, 0 of them done before\n")
+    rows = read_table(tuning / "tuning.csv").rows
+    assert [float(row.cells["learning_rate"]) for row in rows] == list(LEARNING_RATES)
+    best = min(rows, key=lambda row: float(row.cells["cross_entropy"])).cells["learning_rate"]
+    tuned = json.loads((tuning / "tuned.json").read_text(encoding="utf-8"))
+    assert tuned["learning_rates"] == {"acnet": float(best)}
+    assert tuned["command"].startswith("acnet-train compare-tune ")
+    assert sum(tuned["development"].values()) == 2 * len(abroad.cases)
+    for each in (("acnet", "acnet-mask-only"), ("acnet-untaught",)):
+        assert read_tuned(tuning / "tuned.json", each) == {"acnet": float(best)}, "a variant's is ACNet's"
+    with pytest.raises(ACNetError, match=r"tuned\.json: a value in it is missing or wrong \(KeyError: 'vgg16'\)"):
+        read_tuned(tuning / "tuned.json", ("acnet", "vgg16"))
+
+    said_again: list[str] = []
+    request = Request(HONEST, ("acnet",), (1,), epochs=1, slices=12, test_libraries=(abroad,))
+    rates = tune(simulated_library, request, tuning, Workers(CPU, say=said_again.append), {})
+    assert (rates, said_again) == (tuned["learning_rates"], ["5 trainings, 5 of them done before"])
 
 
 def test_a_comparison_whose_files_are_gone_says_what_to_do(compared: Path, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""`acnet-train compare`, the paper's comparison of five networks; `compare-tune`, the learning rate of each before it; and
-`compare-tables`, its tables once more after it."""
+"""The paper's comparison of networks: `acnet-train compare`; the learning rate of each before it, `compare-tune`; and
+its tables once more, `compare-tables`."""
 
 from __future__ import annotations
 
