@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import is_plain_name
 
 from ..cases.library import LABELS, Case, CaseLibrary
 from ..training.network import NETWORKS
@@ -75,7 +76,7 @@ def plan(library: CaseLibrary, request: Request) -> tuple[Run, ...]:
     """The trainings of a comparison, each network's fold by fold or seed by seed.
 
     Raises ACNetError when there are too few of a class, test patients are among the training patients, two test
-    libraries have one name, or the cases are of several field strengths.
+    libraries have one name or one has a name that no file can have, or the cases are of several field strengths.
     """
     runs = _honest(library, request) if request.protocol == HONEST else _paper(library, request)
     strengths = sorted({case.field_strength_tesla for case in (*runs[0].training, *runs[0].tested)})
@@ -85,6 +86,8 @@ def plan(library: CaseLibrary, request: Request) -> tuple[Run, ...]:
             f"{library.folder}: found cases of {found}; expected one field strength, for normal T1 differs."
         )
     for cohort in runs[0].tests:
+        if not is_plain_name(cohort.name):
+            raise ACNetError(f"{cohort.folder}: found the name '{cohort.name}'; expected one that files can have, too.")
         cases = [case for run in runs for each in run.tests if each.name == cohort.name for case in each.cases]
         labels = {case.patient: case.label for case in cases}
         normal, dcm = (list(labels.values()).count(label) for label in LABELS)

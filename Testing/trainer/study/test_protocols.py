@@ -15,6 +15,7 @@ from ACNetTrainerLib.study import HONEST, PAPER_1, PAPER_2, VARIANTS
 from ACNetTrainerLib.study.protocols import Request, leaks, plan, recipe_for
 from ACNetTrainerLib.study.training import CopiedCase, Run
 from ACNetTrainerLib.training.network import NETWORKS
+from ACNetTrainerLib.training.recipe import ACNetSettings
 
 EVERY = tuple(NETWORKS)
 
@@ -122,6 +123,9 @@ def test_libraries_of_fresh_patients_take_the_place_of_those_held_out() -> None:
     known = replace(abroad, cases=(*abroad.cases, SMALL.cases[0]))
     with pytest.raises(ACNetError, match=r"abroad: 1 of its patients, 'library-normal000' first, are in library"):
         plan(SMALL, Request(HONEST, ("acnet",), (1,), test_libraries=(home, known)))
+    hidden = replace(abroad, folder=Path("elsewhere") / ".abroad")
+    with pytest.raises(ACNetError, match=r"found the name '\.abroad'; expected one that files can have, too"):
+        plan(SMALL, Request(HONEST, ("acnet",), (1,), test_libraries=(hidden,)))
     namesake = replace(abroad, folder=Path("elsewhere") / "home")
     with pytest.raises(ACNetError, match=r"--test-cases: found the names home, home; expected folders of different"):
         plan(SMALL, Request(HONEST, ("acnet",), (1,), test_libraries=(home, namesake)))
@@ -134,6 +138,7 @@ def test_a_variant_is_trained_as_acnet_but_for_the_part_that_it_lacks() -> None:
         for name in ("acnet", *VARIANTS)
     }
     network, settings = recipes["acnet"].network, recipes["acnet"].optimization
+    assert isinstance(network, ACNetSettings)
     assert (settings.learning_rate, settings.mask_loss_weight) == (0.0004, 1.0)
     untaught = replace(settings, mask_loss_weight=0.0)
     changed = {
