@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test test-quick lint mypy format docs models real-hearts mean-heart reading-order studies comparison tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
+.PHONY: demo test test-quick lint mypy format docs models real-hearts mean-heart reading-order studies comparison comparison-kept comparison-tuning tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -174,17 +174,50 @@ real-hearts: $(READY)
 	$(foreach field,$(FIELDS),$(BIN)/acnet-train real-hearts acnet-simulated-$(field) $(OUTLINES) \
 		--output Documentation/results/real-hearts-$(field).json &&) true
 
-# The small comparison of the networks: Documentation/comparison.md. Some hours on two cores; an interrupted one resumes.
-COMPARE := $(BIN)/acnet-train compare $(MODELS)/training-1.5T
-FIVE := --networks residual-attention-56 vgg16 resnet101 resnet50 acnet
-SMALL := --seeds 1 --patients 720 --middle-sections --test-cases $(MODELS)/judging-1.5T
-comparison: $(MODELS)/training-1.5T/cases.csv $(MODELS)/judging-1.5T/cases.csv
-	$(COMPARE) --protocol paper-1 $(FIVE) --folds 1 --epochs 6 --output build/comparison/paper-1
-	$(COMPARE) --protocol paper-2 $(FIVE) --folds 1 --epochs 6 --output build/comparison/paper-2
-	$(COMPARE) --protocol paper-2 --networks acnet resnet50 --folds 1 --epochs 30 --output build/comparison/paper-2-30-epochs
-	$(COMPARE) --protocol honest $(FIVE) $(SMALL) --epochs 6 --output build/comparison/honest
-	$(COMPARE) --protocol honest --networks acnet resnet50 $(SMALL) --epochs 18 --output build/comparison/honest-18-epochs
-	$(BIN)/python Documentation/keep_comparison.py
+# The comparison of the networks: Documentation/comparison.md. An interrupted one resumes; what is done of it is kept in
+# Documentation/results/comparison by `make comparison-kept` at any time, and taken up from there by another checkout.
+COHORTS := build/comparison-cases
+KEEP_COMPARISON := $(BIN)/python Documentation/keep_comparison.py
+COMPARED := build/comparison
+FIVE := residual-attention-56 vgg16 resnet101 resnet50 acnet
+VARIANTS := acnet-without-attention acnet-mask-only acnet-one-module acnet-untaught
+HONEST := --slices 485 --epochs 20
+PAPER := --epochs 6
+
+$(COHORTS)/training/cases.csv: | $(READY)
+	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
+	$(BIN)/acnet-train simulate --patients 400 --field 1.5 --seed 11 --output $(@D)
+
+$(COHORTS)/development/cases.csv: | $(READY)
+	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
+	$(BIN)/acnet-train simulate --patients 200 --field 1.5 --seed 12 --output $(@D)
+
+$(COHORTS)/at-home/cases.csv: | $(READY)
+	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
+	$(BIN)/acnet-train simulate --patients 1000 --field 1.5 --seed 13 --output $(@D)
+
+$(COHORTS)/abroad/cases.csv: | $(READY)
+	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
+	$(BIN)/acnet-train simulate-abroad --patients 1000 --field 1.5 --seed 14 --scanner-factor 1 --output $(@D)
+
+# Once, before the comparison: every network's learning rate.
+comparison-tuning: $(COHORTS)/training/cases.csv $(COHORTS)/development/cases.csv
+	$(KEEP_COMPARISON) resume
+	$(BIN)/acnet-train compare-tune $(COHORTS)/training --networks $(FIVE) $(HONEST) \
+		--validation-cases $(COHORTS)/development --output $(COMPARED)/tuning
+	$(KEEP_COMPARISON)
+
+comparison: $(COHORTS)/training/cases.csv $(COHORTS)/at-home/cases.csv $(COHORTS)/abroad/cases.csv
+	$(KEEP_COMPARISON) resume
+	$(BIN)/acnet-train compare $(COHORTS)/training --protocol honest --networks $(FIVE) $(VARIANTS) $(HONEST) \
+		--tuning Documentation/results/comparison/tuning/tuned.json \
+		--test-cases $(COHORTS)/at-home $(COHORTS)/abroad --output $(COMPARED)/honest
+	$(BIN)/acnet-train compare $(COHORTS)/training --protocol paper-1 --networks $(FIVE) $(PAPER) --output $(COMPARED)/paper-1
+	$(BIN)/acnet-train compare $(COHORTS)/training --protocol paper-2 --networks $(FIVE) $(PAPER) --output $(COMPARED)/paper-2
+	$(KEEP_COMPARISON)
+
+comparison-kept: $(READY)
+	$(KEEP_COMPARISON)
 
 sample-data: $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('ACNetClassifier/Resources/SampleData', ignore_errors=True)"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ACNetTrainerLib.study import tables
+from ACNetTrainerLib.study.summary import each_cohort
 from table_cells import Record, results
 
 COMPARED: dict[str, tuple[Callable[[Record], tables.Table], ...]] = {
@@ -19,8 +20,9 @@ COMPARED: dict[str, tuple[Callable[[Record], tables.Table], ...]] = {
 
 
 def compared(name: str, make: Callable[[Record], tables.Table]) -> str:
-    table = make(results(f"comparison-{name}"))
-    return f"{table.title}:\n\n{table.markdown()}"
+    """Of each cohort one."""
+    made = [make(cohort) for cohort in each_cohort(results(f"comparison-{name}"))]
+    return "\n".join(f"{table.title}:\n\n{table.markdown()}" for table in made)
 
 
 def compared_scope(name: str) -> str:

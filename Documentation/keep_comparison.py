@@ -1,33 +1,58 @@
-"""Takes the comparisons in build/comparison into the documentation: `make comparison`.
+"""Takes what is done of the comparisons in build/comparison into the documentation, finished or not: `make
+comparison-kept`. With "resume" it brings that back first, so that no training is done twice: `make comparison`.
 
-Of each the small files of its trainings, from which a test makes its numbers once more, and the numbers. `make tables`
-then fills the tables of comparison.md.
+Of each comparison the small files of its trainings, from which a test makes its numbers once more, and the numbers.
+`make tables` then fills the tables of comparison.md.
 """
 
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
-from ACNetTrainerLib.study.files import RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE
+from ACNetTrainerLib.study.files import OUTCOME_FILE, RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE, is_done
+from ACNetTrainerLib.study.tuning import TUNED_FILE, TUNING_FILE
 
 DOCUMENTATION = Path(__file__).parent
 BUILT = DOCUMENTATION.parent / "build" / "comparison"
-SHOWN = ("paper-1", "paper-2", "paper-2-30-epochs", "honest", "honest-18-epochs")
-"""The comparisons of comparison.md."""
+RESULTS = DOCUMENTATION / "results"
+KEPT = RESULTS / "comparison"
 
 
-def keep(name: str) -> None:
-    built, kept = BUILT / name, DOCUMENTATION / "results" / "comparison" / name
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
-    shutil.copy(built / RUNS_FILE, kept)
-    shutil.copytree(built / RUNS_FOLDER, kept / RUNS_FOLDER)
-    shutil.copy(built / SUMMARY_FILE, DOCUMENTATION / "results" / f"comparison-{name}.json")
+def keep(built: Path, results: Path) -> None:
+    """Add every training that is done and, where the comparison is finished, its numbers. Nothing is removed."""
+    kept = results / "comparison" / built.name
+    for run in sorted((built / RUNS_FOLDER).iterdir()):
+        if is_done(run):
+            copy_run(run, kept / RUNS_FOLDER / run.name)
+    for name in (RUNS_FILE, TUNING_FILE, TUNED_FILE):
+        if (built / name).is_file():
+            shutil.copyfile(built / name, kept / name)
+    if (built / SUMMARY_FILE).is_file():
+        shutil.copyfile(built / SUMMARY_FILE, results / f"comparison-{built.name}.json")
+
+
+def resume(kept: Path, built: Path) -> None:
+    """A training is known by its folder's name, which has a hash of what it depends on; others are not looked at."""
+    for run in sorted((kept / RUNS_FOLDER).iterdir()):
+        if not is_done(built / kept.name / RUNS_FOLDER / run.name):
+            copy_run(run, built / kept.name / RUNS_FOLDER / run.name)
+
+
+def copy_run(run: Path, copy: Path) -> None:
+    """Without checkpoints, which lie in a folder. The outcome comes last: where it is, all is."""
+    copy.mkdir(parents=True, exist_ok=True)
+    for file in sorted(run.iterdir(), key=lambda file: file.name == OUTCOME_FILE):
+        if file.is_file():
+            shutil.copyfile(file, copy / file.name)
 
 
 if __name__ == "__main__":
-    for name in SHOWN:
-        if (BUILT / name / SUMMARY_FILE).is_file():
-            keep(name)
-            print(name)
+    if sys.argv[1:] == ["resume"]:
+        for each in sorted(KEPT.iterdir()):
+            resume(each, BUILT)
+    else:
+        for runs in sorted(BUILT.glob(f"*/{RUNS_FOLDER}")):
+            keep(runs.parent, RESULTS)
+            print(runs.parent.name)

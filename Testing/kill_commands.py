@@ -176,7 +176,7 @@ def _runs_problems(folder: Path) -> list[str]:
     return [
         f"{file.parent.name} without predictions"
         for file in folder.glob("out/runs/*/outcome.json")
-        if not (file.parent / "predictions.csv").is_file()
+        if not (file.parent / "predictions-test.csv").is_file()
     ]
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -15,7 +16,7 @@ import ACNetLib
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
 
-from ..cases.library import Case
+from ..cases.library import Case, CaseLibrary
 from .files import is_done, write_outcome
 from .training import Run, train_and_test
 
@@ -36,14 +37,13 @@ def run_folder(runs_folder: Path, run: Run) -> Path:
 
 
 def run_key(run: Run) -> str:
-    """A hash of all that the outcome depends on: recipe, cases and images, source files, versions of libraries."""
+    """A hash of what the outcome depends on: recipe, cases, images and masks, source files, versions of libraries."""
     text = json.dumps(
         {
             "recipe": asdict(run.recipe),
             "selection": run.selection,
-            "training": [_content(run.training_folder, case) for case in run.training],
-            "test": [_content(run.test_folder, case) for case in run.test],
-            "shown": run.shown,
+            "training": _contents(run.training_folder, run.training),
+            "tests": [[one.name, _contents(one.folder, one.cases), one.shown] for one in run.tests],
             "sources": _sources_hash(),
             "versions": {name: version(name) for name in LIBRARIES},
         }
@@ -51,9 +51,17 @@ def run_key(run: Run) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
 
 
-def _content(folder: Path, case: Case) -> dict[str, object]:
-    path = folder / case.file
-    return {**asdict(case), "image": _file_hash(path, path.stat().st_mtime_ns)}
+def _contents(folder: Path, cases: Sequence[Case]) -> list[dict[str, object]]:
+    """Masks turn a section and teach attention."""
+    library = CaseLibrary(folder, tuple(cases))
+    return [
+        {**asdict(case), "image": _hash_of(folder / case.file), "masks": _hash_of(library.masks_path(case))}
+        for case in cases
+    ]
+
+
+def _hash_of(path: Path | None) -> str | None:
+    return None if path is None else _file_hash(path, path.stat().st_mtime_ns)
 
 
 @cache
@@ -83,7 +91,7 @@ def complete(run: Run, folder: Path, device: DeviceChoice) -> float:
             )
         work_folder = folder / "training"
         outcome = train_and_test(run, work_folder, device)
-        write_outcome(folder, run.test, outcome)
+        write_outcome(folder, run.tests, outcome)
         # The weights of five networks and five folds would fill a disk, and every table comes from the predictions.
         shutil.rmtree(work_folder, ignore_errors=True)
     return time.monotonic() - started

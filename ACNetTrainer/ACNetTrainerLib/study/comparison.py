@@ -47,10 +47,7 @@ def compare(
     """
     runs = plan(library, request)
     runs_folder = output / RUNS_FOLDER
-    to_do = [run for run in runs if not is_done(run_folder(runs_folder, run))]
-    workers.say(f"{len(runs)} trainings, {len(runs) - len(to_do)} of them done before")
-    if to_do:
-        complete_all(to_do, runs_folder, workers)
+    complete_missing(runs, runs_folder, workers)
     entries = [
         {"network": run.network, "number": run.number, "folder": run_folder(runs_folder, run).name} for run in runs
     ]
@@ -60,24 +57,32 @@ def compare(
     record = {
         **made_by,
         "protocol": request.protocol,
-        "simulated": any(case.is_simulated for case in (*first.training, *first.test)),
-        "field_strength_tesla": first.test[0].field_strength_tesla,
+        "simulated": any(case.is_simulated for case in (*first.training, *first.tested)),
+        "field_strength_tesla": first.tested[0].field_strength_tesla,
         "request": _cuts(request, runs),
+        "learning_rates": {run.network: run.recipe.optimization.learning_rate for run in runs},
         "training": count_cases(first.training),
-        "test": count_cases(first.test),
+        "tests": {cohort.name: count_cases(cohort.cases) for cohort in first.tests},
         "leaks": asdict(leaks(runs)),
         "runs": entries,
     }
     write_json(output / RUNS_FILE, record, indent=1)
 
 
+def complete_missing(runs: Sequence[Run], runs_folder: Path, workers: Workers) -> None:
+    """Do the trainings that are not done. Raises ACNetError like `train`."""
+    to_do = [run for run in runs if not is_done(run_folder(runs_folder, run))]
+    workers.say(f"{len(runs)} trainings, {len(runs) - len(to_do)} of them done before")
+    if to_do:
+        complete_all(to_do, runs_folder, workers)
+
+
 def _cuts(request: Request, runs: Sequence[Run]) -> dict[str, Any]:
     return {
         "numbers": sorted({run.number for run in runs}),
         "epochs": runs[0].recipe.optimization.epochs,
-        "patients": request.patients or "all",
-        "middle_sections": request.middle_sections,
-        "fresh_test_library": request.test_library is not None,
+        "slices": request.slices or "all",
+        "fresh_test_libraries": len(request.test_libraries),
     }
 
 
@@ -87,23 +92,26 @@ def _baselines(runs: Sequence[Run], runs_folder: Path) -> list[dict[str, Any]]:
     entries = []
     for run in runs:
         training = CaseLibrary(run.training_folder, run.training)
-        test = CaseLibrary(run.test_folder, run.test)
+        tests = [CaseLibrary(cohort.folder, cohort.cases) for cohort in run.tests]
         settings = run.recipe.optimization
         fitted, held_back = split_patients(training, settings.validation_fraction, settings.seed)
         for name, measures in BASELINES.items():
-            if measures and not all(has_truth_table(each.folder) for each in (training, test)):
+            if measures and not all(has_truth_table(each.folder) for each in (training, *tests)):
                 continue
             validation = Predictions(held_back, _log_odds(name, training, fitted, training, held_back))
             _, patient_log_odds, is_dcm = validation.by_patient()
             folder = f"{BASELINE}-{name}-seed{run.number}"
             outcome = Outcome(
-                log_odds=_log_odds(name, training, fitted, test, run.test),
+                log_odds={
+                    cohort.name: _log_odds(name, training, fitted, test, cohort.cases)
+                    for cohort, test in zip(run.tests, tests, strict=True)
+                },
                 temperatures=(1.0,),
                 training_prior_dcm=0.5,
                 decision_threshold=youden_threshold(patient_log_odds, is_dcm) if measures else 0.5,
                 best_epoch=0,
             )
-            write_outcome(runs_folder / folder, run.test, outcome)
+            write_outcome(runs_folder / folder, run.tests, outcome)
             entries.append({"network": f"{BASELINE}-{name}", "number": run.number, "folder": folder})
     return entries
 

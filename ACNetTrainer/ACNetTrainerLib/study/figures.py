@@ -16,7 +16,8 @@ from .files import RUNS_FOLDER, read_attention, read_predictions
 from .summary import Tested
 from .tables import NAMES, PAPER_TABLES, Summary
 
-ATTENTION_PICTURE, DISTRIBUTIONS_PICTURE, ROC_PICTURE = "attention.png", "distributions.png", "roc.png"
+ATTENTION_PICTURE, DISTRIBUTIONS_PICTURE, ROC_PICTURE = "attention-{}.png", "distributions-{}.png", "roc-{}.png"
+"""Of each cohort, by its name."""
 PANELS = (
     ("accuracy", "Figure 4: accuracy", 0),
     ("recall_dcm", "Figure 5: recall of DCM\n(the paper's specificity column)", 2),
@@ -27,20 +28,22 @@ COLOURS = {name: f"C{number}" for number, name in enumerate(NAMES)}
 
 
 def draw_comparison(summary: Summary, tested: Mapping[str, Tested], folders: Mapping[str, str], folder: Path) -> None:
-    """Write the pictures to the output folder. folders: of the first training of each network."""
-    _distributions(summary, folder / DISTRIBUTIONS_PICTURE)
-    _roc(summary, tested, folder / ROC_PICTURE)
+    """Write a cohort's pictures to the output folder. folders: of the first training of each network."""
+    cohort = summary["cohort"]
+    _distributions(summary, folder / DISTRIBUTIONS_PICTURE.format(cohort))
+    _roc(summary, tested, folder / ROC_PICTURE.format(cohort))
     attention = {}
     for name in (name for name in NAMES if name in folders):
         run_folder = folder / RUNS_FOLDER / folders[name]
-        if found := read_attention(run_folder):
-            attention[name] = {**found, "predictions": read_predictions(run_folder)}
+        if found := read_attention(run_folder, cohort):
+            attention[name] = {**found, "predictions": read_predictions(run_folder, cohort)}
     if attention:
-        _attention(summary, attention, folder / ATTENTION_PICTURE)
+        _attention(summary, attention, folder / ATTENTION_PICTURE.format(cohort))
 
 
 def _kind(summary: Summary) -> str:
-    return f"simulated {summary['counts']}" if summary["simulated"] else str(summary["counts"])
+    simulated = "simulated " if summary["simulated"] else ""
+    return f"{simulated}{summary['counts']} of {summary['cohort']}"
 
 
 def _distributions(summary: Summary, path: Path) -> None:
@@ -97,7 +100,9 @@ def _attention(summary: Summary, networks: Mapping[str, dict[str, Any]], path: P
     rows = len(first["cases"])
     figure = Figure((1.35 * (1 + len(columns)), 1.45 * rows + 0.9), dpi=DOTS_PER_INCH, layout="constrained")
     simulated = "simulated slices" if summary["simulated"] else "slices"
-    figure.suptitle(f"Figure 3: attention on the same {simulated}, {summary['protocol']}", fontsize="medium")
+    figure.suptitle(
+        f"Figure 3: attention on the same {simulated} of {summary['cohort']}, {summary['protocol']}", fontsize="medium"
+    )
     panels = figure.subplots(rows, 1 + len(columns), squeeze=False)
     for axes in panels.flat:
         axes.set(xticks=[], yticks=[])

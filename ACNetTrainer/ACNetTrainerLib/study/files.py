@@ -14,11 +14,13 @@ from ..cases.library import Case
 from ..cases.table import read_table, write_table
 
 if TYPE_CHECKING:
-    from .training import Outcome
+    from .attention import Attention
+    from .training import Cohort, Outcome
 
 RUNS_FILE, SUMMARY_FILE, RUNS_FOLDER = "runs.json", "comparison.json", "runs"
-"""What was done, what came of it, and a folder a training with the three files below."""
-OUTCOME_FILE, PREDICTIONS_FILE, ATTENTION_FILE = "outcome.json", "predictions.csv", "attention.npz"
+"""What was done, what came of it, and a folder a training with the files below."""
+OUTCOME_FILE, PREDICTIONS_FILE, ATTENTION_FILE = "outcome.json", "predictions-{}.csv", "attention-{}.npz"
+"""The last two of each cohort, by its name."""
 COLUMNS = ("case", "patient", "label", "log_odds")
 TRAIN_AGAIN = "Remove the folder of this training and run acnet-train compare once more."
 MAP_PREFIX, MAP_STEPS = "map_", 65535
@@ -29,35 +31,38 @@ def is_done(folder: Path) -> bool:
     return (folder / OUTCOME_FILE).is_file()
 
 
-def write_outcome(folder: Path, test: Sequence[Case], outcome: Outcome) -> None:
+def write_outcome(folder: Path, tests: Sequence[Cohort], outcome: Outcome) -> None:
     """The file of the numbers comes last: where it is, all is."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder / PREDICTIONS_FILE, COLUMNS, _rows(test, outcome.log_odds.tolist()))
-    attention = outcome.attention
-    if attention.maps:
-        arrays: dict[str, Any] = {
-            "cases": np.array(attention.cases),
-            "sections": attention.sections.round().astype(np.uint8),
-            **{
-                MAP_PREFIX + name: (values * MAP_STEPS).round().astype(np.uint16)
-                for name, values in attention.maps.items()
-            },
-        }
-        with atomic_path(folder / ATTENTION_FILE) as temporary:
-            np.savez_compressed(temporary, **arrays)
+    for cohort in tests:
+        rows = _rows(cohort.cases, outcome.log_odds[cohort.name].tolist())
+        write_table(folder / PREDICTIONS_FILE.format(cohort.name), COLUMNS, rows)
+        attention = outcome.attention.get(cohort.name)
+        if attention is not None and attention.cases:
+            _write_attention(folder / ATTENTION_FILE.format(cohort.name), attention)
     numbers = {
         "temperatures": outcome.temperatures,
         "training_prior_dcm": outcome.training_prior_dcm,
         "decision_threshold": outcome.decision_threshold,
         "best_epoch": outcome.best_epoch,
         "epochs": outcome.epochs,
-        "attention_enrichment": attention.enrichment,
+        "attention_enrichment": {name: attention.enrichment for name, attention in outcome.attention.items()},
     }
     write_json(folder / OUTCOME_FILE, numbers, indent=1)
 
 
-def _rows(test: Sequence[Case], log_odds: Iterable[float]) -> Iterator[dict[str, str]]:
-    for case, value in zip(test, log_odds, strict=True):
+def _write_attention(path: Path, attention: Attention) -> None:
+    arrays: dict[str, Any] = {
+        "cases": np.array(attention.cases),
+        "sections": attention.sections.round().astype(np.uint8),
+        **{MAP_PREFIX + name: (maps * MAP_STEPS).round().astype(np.uint16) for name, maps in attention.maps.items()},
+    }
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def _rows(cases: Sequence[Case], log_odds: Iterable[float]) -> Iterator[dict[str, str]]:
+    for case, value in zip(cases, log_odds, strict=True):
         yield {"case": case.case, "patient": case.patient, "label": case.label, "log_odds": f"{value:.5f}"}
 
 
@@ -74,15 +79,15 @@ def read_numbers(folder: Path) -> dict[str, Any]:
     return numbers
 
 
-def read_predictions(folder: Path) -> list[dict[str, str]]:
+def read_predictions(folder: Path, cohort: str) -> list[dict[str, str]]:
     """Rows of COLUMNS. Raises ACNetError for a file that is none of ours."""
-    return [row.cells for row in read_table(folder / PREDICTIONS_FILE, COLUMNS).rows]
+    return [row.cells for row in read_table(folder / PREDICTIONS_FILE.format(cohort), COLUMNS).rows]
 
 
-def read_attention(folder: Path) -> dict[str, Any]:
-    """The shown cases, their sections (n, 128, 128) in [0, 255] and by name the maps, (n, 128, 128) each. Empty for a
-    network without attention."""
-    path = folder / ATTENTION_FILE
+def read_attention(folder: Path, cohort: str) -> dict[str, Any]:
+    """The shown cases, their sections (n, 128, 128) in [0, 255] and by name the maps, (n, 128, 128) each. Empty where
+    none is kept."""
+    path = folder / ATTENTION_FILE.format(cohort)
     if not path.is_file():
         return {}
     with damage_named(path, TRAIN_AGAIN), np.load(path) as arrays:

@@ -10,7 +10,7 @@ from ACNetLib.files import write_text_atomically
 from ACNetLib.report.page import CITATION, Html, filled, page_head
 
 from .figures import ATTENTION_PICTURE, DISTRIBUTIONS_PICTURE, ROC_PICTURE, draw_comparison
-from .summary import read_runs, read_tested
+from .summary import each_cohort, read_runs, read_tested
 from .tables import MAPPING, Summary, Table, leaks, scope, tables
 
 REPORT_FILE = "report.html"
@@ -22,14 +22,10 @@ $head<header>
 <p>$scope</p>
 <p><strong>$leaks</strong></p>
 </header>
-$tables
-<section aria-labelledby="mapping">
+$cohorts<section aria-labelledby="mapping">
 <h2 id="mapping">The paper's columns</h2>
 <p>$mapping</p>
 </section>
-<section aria-labelledby="pictures">
-<h2 id="pictures">Figures</h2>
-$figures</section>
 <section aria-labelledby="statistics">
 <h2 id="statistics">How to read the numbers</h2>
 <p>Intervals are percentiles of 2000 bootstrap samples of patients, each class drawn by itself, all slices of a
@@ -47,9 +43,15 @@ user has.</p>
 </html>
 """
 
+COHORT = """\
+<section>
+<h2>Tested on $name</h2>
+$tables$figures</section>
+"""
+
 TABLE = """\
 <section>
-<h2>$title</h2>
+<h3>$title</h3>
 <table>
 <thead><tr>$header</tr></thead>
 <tbody>
@@ -73,22 +75,33 @@ def write_report(summary: Summary, folder: Path) -> None:
     """Draw the figures and write `report.html` into the output folder of a comparison."""
     entries: list[dict[str, Any]] = read_runs(folder)["runs"]
     folders = {entry["network"]: entry["folder"] for entry in reversed(entries)}
-    draw_comparison(summary, read_tested(folder), folders, folder)
+    cohorts = list(each_cohort(summary))
+    for cohort in cohorts:
+        draw_comparison(cohort, read_tested(folder, cohort["cohort"]), folders, folder)
     page = filled(
         PAGE,
         head=page_head(f"ACNet comparison: {summary['protocol']}", [SIMULATED] if summary["simulated"] else []),
         protocol=summary["protocol"],
         scope=scope(summary),
         leaks=leaks(summary),
-        tables=Html("".join(_table(table) for table in tables(summary))),
+        cohorts=Html("".join(_cohort(cohort, folder) for cohort in cohorts)),
         mapping=MAPPING,
-        figures=Html("".join(_figure(folder / name, text) for name, text in CAPTIONS.items())),
         command=summary["command"],
         commit=summary["commit"] or "unknown",
         changes=", with changes that are not committed" if summary["uncommitted_changes"] else "",
         citation=CITATION,
     )
     write_text_atomically(folder / REPORT_FILE, page)
+
+
+def _cohort(summary: Summary, folder: Path) -> Html:
+    name = summary["cohort"]
+    return filled(
+        COHORT,
+        name=name,
+        tables=Html("".join(_table(table) for table in tables(summary))),
+        figures=Html("".join(_figure(folder / picture.format(name), text) for picture, text in CAPTIONS.items())),
+    )
 
 
 def _table(table: Table) -> Html:
@@ -102,6 +115,6 @@ def _table(table: Table) -> Html:
 
 
 def _figure(path: Path, caption: str) -> Html:
-    if not path.is_file():  # no network with attention took part
+    if not path.is_file():  # no network with attention took part, or it was pictured on another cohort
         return Html()
     return filled(FIGURE, png=b64encode(path.read_bytes()).decode("ascii"), caption=caption)

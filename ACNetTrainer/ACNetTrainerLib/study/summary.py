@@ -6,7 +6,7 @@ counts patients, and of several seeds the mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from ..evaluation.metrics import (
     threshold_metrics,
 )
 from ..evaluation.paired_tests import PairedTest, delong_test, holm
-from . import HONEST, PROTOCOLS
+from . import HONEST, PROTOCOLS, VARIANTS
 from .files import RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE, is_done, read_numbers, read_predictions
 
 COMPARE_AGAIN = "Run acnet-train compare once more."
@@ -75,17 +75,31 @@ def summarize(folder: Path) -> dict[str, Any]:
     Raises ACNetError when it holds none, or files of one are missing.
     """
     record = read_runs(folder)
-    entries = record.pop("runs")
-    tested = read_tested(folder)
+    record.pop("runs")
+    counts = "patients" if record["protocol"] == HONEST else "sections"
+    cohorts = {cohort: {"test": test} | _cohort(folder, cohort) for cohort, test in record.pop("tests").items()}
+    return {**record, "counts": counts, "cohorts": cohorts}
+
+
+def each_cohort(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A summary of each cohort by itself, named under "cohort"."""
+    for name, values in summary["cohorts"].items():
+        yield {**summary, "cohort": name, **values}
+
+
+def _cohort(folder: Path, cohort: str) -> dict[str, Any]:
+    record = read_runs(folder)
+    entries = record["runs"]
+    tested = read_tested(folder, cohort)
     first = next(iter(tested.values()))
-    attention = {name: _attention(folder, entries, name) for name in tested}
+    attention = {name: _attention(folder, entries, name, cohort) for name in tested}
+    others = [one for name, one in tested.items() if name != REFERENCE]
     return {
-        **record,
-        "counts": "patients" if record["protocol"] == HONEST else "sections",
         "tested": {"count": len(first.truth), "patients": int(first.patients.max()) + 1},
         "accuracy_of_the_majority_class": round(float(max(first.truth.mean(), 1 - first.truth.mean())), 4),
         "networks": {name: _network(one, folder, entries, record["protocol"]) for name, one in tested.items()},
-        "paired": _paired(tested),
+        "paired": _paired(tested.get(REFERENCE), [one for one in others if one.network not in VARIANTS]),
+        "paired_with_variants": _paired(tested.get(REFERENCE), [one for one in others if one.network in VARIANTS]),
         "attention": {name: values for name, values in attention.items() if values},
     }
 
@@ -101,25 +115,25 @@ def read_runs(folder: Path) -> dict[str, Any]:
     record = read_json(path, COMPARE_AGAIN)
     with damage_named(path, COMPARE_AGAIN):
         entries = [(str(entry["network"]), int(entry["number"]), str(entry["folder"])) for entry in record["runs"]]
-        if not entries or record["protocol"] not in PROTOCOLS:
-            raise ValueError("no trainings, or an unknown protocol")
-        if not all(is_plain_name(name) for _, _, name in entries):
-            raise ValueError("the folder of a training is no plain name")
+        if not entries or not record["tests"] or record["protocol"] not in PROTOCOLS:
+            raise ValueError("no trainings, no tests, or an unknown protocol")
+        if not all(is_plain_name(name) for name in (*dict(record["tests"]), *(folder for _, _, folder in entries))):
+            raise ValueError("the folder of a training or a test library is no plain name")
     for _, _, name in entries:
         if not is_done(folder / RUNS_FOLDER / name):
             raise ACNetError(f"{folder / RUNS_FOLDER / name}: files of this training are missing. {COMPARE_AGAIN}")
     return record
 
 
-def read_tested(folder: Path) -> dict[str, Tested]:
+def read_tested(folder: Path, cohort: str) -> dict[str, Tested]:
     """By network, in the order of `runs.json`. Raises ACNetError when two were not tested on the same sections."""
     record = read_runs(folder)
     networks = list(dict.fromkeys(entry["network"] for entry in record["runs"]))
-    read = _read_patients if record["protocol"] == HONEST else _read_sections
+    read = read_patients if record["protocol"] == HONEST else _read_sections
     tested = {}
     for network in networks:
         entries = sorted((e for e in record["runs"] if e["network"] == network), key=lambda entry: entry["number"])
-        tested[network] = read(network, folder / RUNS_FOLDER, entries)
+        tested[network] = read(network, folder / RUNS_FOLDER, entries, cohort)
     first = tested[networks[0]]
     for other in tested.values():
         if not (np.array_equal(first.patients, other.patients) and np.array_equal(first.truth, other.truth)):
@@ -127,10 +141,10 @@ def read_tested(folder: Path) -> dict[str, Tested]:
     return tested
 
 
-def _read_sections(network: str, runs_folder: Path, entries: Sequence[dict[str, Any]]) -> Tested:
+def _read_sections(network: str, runs_folder: Path, entries: Sequence[dict[str, Any]], cohort: str) -> Tested:
     rows, parts = [], []
     for entry in entries:
-        found = read_predictions(runs_folder / entry["folder"])
+        found = read_predictions(runs_folder / entry["folder"], cohort)
         rows += found
         parts += [entry["number"]] * len(found)
     places = ", ".join(entry["folder"] for entry in entries)
@@ -145,11 +159,12 @@ def _read_sections(network: str, runs_folder: Path, entries: Sequence[dict[str, 
     )
 
 
-def _read_patients(network: str, runs_folder: Path, entries: Sequence[dict[str, Any]]) -> Tested:
+def read_patients(network: str, runs_folder: Path, entries: Sequence[dict[str, Any]], cohort: str) -> Tested:
+    """What these trainings say of a cohort's patients. Raises ACNetError for files that are missing or damaged."""
     log_odds, margins = [], []
     for entry in entries:
         numbers = read_numbers(runs_folder / entry["folder"])
-        sections = _read_sections(network, runs_folder, [entry])
+        sections = _read_sections(network, runs_folder, [entry], cohort)
         own, truth = sections.of_patients()
         temperatures, prior = numbers["temperatures"], numbers["training_prior_dcm"]
         counts = np.bincount(sections.patients).tolist()
@@ -204,13 +219,12 @@ def _estimates(
     return bootstrap_all(means, columns, tested.truth, tested.patients)
 
 
-def _paired(tested: dict[str, Tested]) -> dict[str, Any]:
+def _paired(reference: Tested | None, others: Sequence[Tested]) -> dict[str, Any]:
     """ACNet less each of the others, and Holm's correction for as many tests as there are others."""
-    reference = tested.get(REFERENCE)
-    if reference is None:
-        return {}
     # Who says the same of all puts them in no order.
-    others = [one for one in tested.values() if one is not reference and np.ptp(one.margins) > 0]
+    others = [one for one in others if np.ptp(one.margins) > 0]
+    if reference is None or not others:
+        return {}
     own, truth = reference.of_patients()
     tests: list[PairedTest] = [delong_test(own, other.of_patients()[0], truth) for other in others]
     corrected = holm([test.p_value for test in tests])
@@ -229,10 +243,10 @@ def _paired(tested: dict[str, Tested]) -> dict[str, Any]:
     }
 
 
-def _attention(folder: Path, entries: Sequence[dict[str, Any]], network: str) -> dict[str, Any]:
+def _attention(folder: Path, entries: Sequence[dict[str, Any]], network: str, cohort: str) -> dict[str, Any]:
     """The mean over the trainings of what `Attention.enrichment` is. Empty for a network without attention."""
     every = [
-        read_numbers(folder / RUNS_FOLDER / entry["folder"])["attention_enrichment"]
+        read_numbers(folder / RUNS_FOLDER / entry["folder"])["attention_enrichment"].get(cohort, {})
         for entry in entries
         if entry["network"] == network
     ]

@@ -1,7 +1,11 @@
-"""The tables of a comparison, from its `comparison.json`: for the report, the documentation and the terminal."""
+"""The tables of a comparison, from its `comparison.json`: for the report, the documentation and the terminal.
+
+Each is of one cohort: see `summary.each_cohort`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +25,14 @@ NAMES = {
     "baseline-septal-t1-and-size": "regression on all three",
 }
 """In the order of the paper's tables, the baselines after them."""
+VARIANT_NAMES = {
+    "acnet-without-attention": "without attention",
+    "acnet-mask-only": "M * T instead of (1 + M) * T",
+    "acnet-one-module": "one attention module",
+    "acnet-untaught": "not taught where to attend",
+}
+"""Of ACNet, each without one of its parts."""
+EVERY_NAME = {**NAMES, **{name: f"ACNet, {text}" for name, text in VARIANT_NAMES.items()}}
 PAPER_TABLES = {
     "paper-1": {
         "residual-attention-56": (0.4179, 0.1067, 0.9571),
@@ -74,7 +86,7 @@ def results(summary: Summary) -> Table:
     if summary["counts"] == "sections":
         accuracy = f"{summary['accuracy_of_the_majority_class']:.3f}"
         rows.append(("majority class (always DCM)", accuracy, "1.000", "0.000", "0.500", "0.500"))
-    title = f"Results on {_tested(summary)}, with 95 % intervals over patients"
+    title = f"Results on {_tested(summary)} of {summary['cohort']}, with 95 % intervals over patients"
     return Table(title, ("", *measures.values()), tuple(rows))
 
 
@@ -99,7 +111,9 @@ def beside_the_paper(summary: Summary) -> Table:
         "paper-1": "Table I of the paper, of 485 real slices",
         "paper-2": "Table II of the paper, of 640 slices made of 485 real ones",
     }.get(summary["protocol"], "")
-    return Table(f"{table} that are not public, beside ours of {_tested(summary)}", header, tuple(rows))
+    return Table(
+        f"{table} that are not public, beside ours of {_tested(summary)} of {summary['cohort']}", header, tuple(rows)
+    )
 
 
 def paired(summary: Summary) -> Table:
@@ -124,17 +138,37 @@ def paired(summary: Summary) -> Table:
         for name, values in _ordered(summary["paired"])
     ]
     counts = {values["patients"] for values in summary["paired"].values()}
-    patients = f"{max(counts, default=0)} {_simulated(summary)}patients"
+    patients = f"{max(counts, default=0)} {_simulated(summary)}patients of {summary['cohort']}"
     return Table(f"Differences on the same {patients}; above 0: ACNet is better", header, tuple(rows))
 
 
+def parts(summary: Summary) -> Table:
+    """ACNet beside itself without one of its parts."""
+    measures = {"balanced_accuracy": "balanced accuracy", "auroc": "AUROC"}
+    header = ("ACNet", *measures.values(), "AUROC of ACNet less this (DeLong)", "p", "p after Holm")
+    compared = summary["paired_with_variants"]
+    rows = []
+    for name, text in {"acnet": "as it is", **VARIANT_NAMES}.items():
+        if compared and name in summary["networks"]:
+            estimates = [_interval(summary["networks"][name][key]) for key in measures]
+            difference = compared.get(name)
+            tests = ["-"] * 3
+            if difference is not None:
+                p_values = [_p_value(difference[key]) for key in ("p_delong", "p_holm")]
+                tests = [_interval(difference["auroc_delong"]), *p_values]
+            rows.append((text, *estimates, *tests))
+    title = f"What ACNet's parts are worth, on {_tested(summary)} of {summary['cohort']}"
+    return Table(title, header, tuple(rows))
+
+
 def runs(summary: Summary) -> Table:
+    """Variants too."""
     is_paper = summary["counts"] == "sections"
     last = ("accuracy after the last epoch",) if is_paper else ()
     header = ("", "fold" if is_paper else "seed", "epoch kept", "accuracy", *last, SENSITIVITY, SPECIFICITY)
     rows = [
         (
-            NAMES[name],
+            EVERY_NAME[name],
             str(run["number"]),
             str(run["best_epoch"]) if run["best_epoch"] else "-",
             f"{run['accuracy']:.3f}",
@@ -142,21 +176,24 @@ def runs(summary: Summary) -> Table:
             f"{run['recall_dcm']:.3f}",
             f"{run['recall_normal']:.3f}",
         )
-        for name, values in _networks(summary)
+        for name, values in _ordered(summary["networks"], EVERY_NAME)
         for run in values["runs"]
     ]
-    return Table(f"Each training, on {_simulated(summary)}{_counted(summary)}", header, tuple(rows))
+    title = f"Each training, on {_simulated(summary)}{_counted(summary)} of {summary['cohort']}"
+    return Table(title, header, tuple(rows))
 
 
 def attention(summary: Summary) -> Table:
     header = ("", "mask", "on the wall", "the same of the mean map", "in the cavity")
     rows = [
-        (NAMES[name], mask.replace("_", " "), *(f"{values[key]:.3f}" for key in ("wall", "mean_wall", "cavity")))
-        for name, masks in _ordered(summary["attention"])
+        (EVERY_NAME[name], mask.replace("_", " "), *(f"{values[key]:.3f}" for key in ("wall", "mean_wall", "cavity")))
+        for name, masks in _ordered(summary["attention"], EVERY_NAME)
         for mask, values in masks.items()
         if values
     ]
-    title = f"Attention relative to the whole crop (1: no preference), {_simulated(summary)}test slices"
+    title = (
+        f"Attention relative to the whole crop (1: no preference), {_simulated(summary)}slices of {summary['cohort']}"
+    )
     return Table(title, header, tuple(rows))
 
 
@@ -184,17 +221,17 @@ def leaks(summary: Summary) -> str:
 
 
 def scope(summary: Summary) -> str:
-    """How much of the protocol was done, in sentences."""
-    asked, training, test = summary["request"], summary["training"], summary["test"]
+    """How much of the protocol was done, in sentences. Of the whole summary."""
+    asked, training = summary["request"], summary["training"]
     kind = _simulated(summary)
     word = "fold" if summary["counts"] == "sections" else "seed"
     numbers = ", ".join(map(str, asked["numbers"]))
     field = f"{summary['field_strength_tesla']:g} T"
-    sentences = (
+    tests = " and ".join(f"{_counts(cohort['test'])} ({name})" for name, cohort in summary["cohorts"].items())
+    return (
         f"{word.capitalize()}s: {numbers}. {asked['epochs']} epochs of every network. A training has "
-        f"{_counts(training)}, the test {_counts(test)}, all {kind}at {field}."
+        f"{_counts(training)}, the test {tests}, all {kind}at {field}."
     )
-    return sentences + (" Only the middle slice of each patient takes part." if asked["middle_sections"] else "")
 
 
 def text_table(summary: Summary) -> str:
@@ -213,8 +250,8 @@ def _networks(summary: Summary) -> list[tuple[str, Any]]:
     return _ordered(summary["networks"])
 
 
-def _ordered(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, values[name]) for name in NAMES if name in values]
+def _ordered(values: dict[str, Any], names: Iterable[str] = NAMES) -> list[tuple[str, Any]]:
+    return [(name, values[name]) for name in names if name in values]
 
 
 def _counted(summary: Summary) -> str:
@@ -240,7 +277,7 @@ def _p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-MAKERS = (results, beside_the_paper, paired, runs, attention)
+MAKERS = (results, beside_the_paper, paired, parts, runs, attention)
 
 
 def tables(summary: Summary) -> tuple[Table, ...]:

@@ -32,8 +32,13 @@ def write_events(summary: Mapping[str, Any], folder: Path) -> Path:
                 for row in rows:
                     values = {name: value for name, value in row.items() if name != "epoch"}
                     write_epoch(writer, int(row["epoch"]), values)
-    for network, found in summary["networks"].items():
-        measures = {f"tested/{name}": found[name]["value"] for name in DECISIONS}
+    cohorts = summary["cohorts"]
+    for network in next(iter(cohorts.values()))["networks"]:
+        measures = {
+            f"{cohort}/{name}": values["networks"][network][name]["value"]
+            for cohort, values in cohorts.items()
+            for name in DECISIONS
+        }
         with event_writer(events / network) as writer:
             writer.add_hparams({"network": network, "protocol": summary["protocol"]}, measures, run_name=".")
     return events

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ACNetLib.files import damage_named
 from ACNetLib.inference.device import DeviceChoice
@@ -45,12 +45,21 @@ class CopiedCase(Case):
 
 
 @dataclass(frozen=True)
+class Cohort:
+    """What a network is tested on, named after its library. shown: sections whose attention is kept as pictures."""
+
+    name: str
+    folder: Path
+    cases: tuple[Case, ...]
+    shown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Run:
-    """One training, named in messages and files. number: of the fold or the seed.
+    """One training, named in messages and files. network: one of NETWORKS or VARIANTS. number: of the fold or the seed.
 
     selection: "test", as the paper did, keeps the epoch with the best accuracy on the sections that it is tested on
     afterwards; "validation" chooses epoch, temperatures and threshold on held-back patients of the training cases.
-    shown: test sections whose attention is kept as pictures.
     """
 
     name: str
@@ -60,22 +69,28 @@ class Run:
     selection: Literal["test", "validation"]
     training_folder: Path
     training: tuple[Case, ...]
-    test_folder: Path
-    test: tuple[Case, ...]
-    shown: tuple[str, ...]
+    tests: tuple[Cohort, ...]
+
+    @property
+    def tested(self) -> tuple[Case, ...]:
+        """The cases of all cohorts."""
+        return tuple(case for cohort in self.tests for case in cohort.cases)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """log_odds: (n,) of DCM, uncalibrated, of the run's test sections in their order. epochs: rows of metrics.csv."""
+    """log_odds: by cohort (n,) of DCM, uncalibrated, of its sections in their order. epochs: rows of metrics.csv.
 
-    log_odds: FloatArray
+    attention: by cohort, of networks with attention.
+    """
+
+    log_odds: dict[str, FloatArray]
     temperatures: tuple[float, ...]
     training_prior_dcm: float
     decision_threshold: float
     best_epoch: int
     epochs: tuple[dict[str, float], ...] = ()
-    attention: Attention = field(default_factory=Attention)
+    attention: dict[str, Attention] = field(default_factory=dict)
 
 
 class PaperDataset(CaseDataset):
@@ -114,39 +129,52 @@ def train_and_test(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome
         return _as_the_paper(run, work_folder, device)
     model = train(CaseLibrary(run.training_folder, run.training), run.recipe, run.name, Place(work_folder, device))
     card = model.card
-    library = CaseLibrary(run.test_folder, run.test)
-    test_set = CaseDataset(library, run.test, card.intensity)
+    log_odds, attention = _tested(model.network, run, device)
     return Outcome(
-        log_odds=predict(model.network, test_set, device).log_odds,
+        log_odds=log_odds,
         temperatures=card.temperatures,
         training_prior_dcm=card.training_prior_dcm,
         decision_threshold=card.decision_threshold,
         best_epoch=card.training["best_epoch"],
         epochs=_epochs(work_folder),
-        attention=attention_on(model.network, test_set, library, run.shown, device),
+        attention=attention,
     )
+
+
+def _tested(network: nn.Module, run: Run, device: DeviceChoice) -> tuple[dict[str, FloatArray], dict[str, Attention]]:
+    """By cohort: log odds, and attention. One cohort after the other, for a thousand patients fill some memory."""
+    log_odds, attention = {}, {}
+    for cohort in run.tests:
+        library = CaseLibrary(cohort.folder, cohort.cases)
+        dataset = PaperDataset(library, cohort.cases, run.recipe.intensity)
+        log_odds[cohort.name] = predict(network, dataset, device).log_odds
+        attended = attention_on(network, dataset, library, cohort.shown, device)
+        if attended is not None:
+            attention[cohort.name] = attended
+    return log_odds, attention
 
 
 def _as_the_paper(run: Run, work_folder: Path, device: DeviceChoice) -> Outcome:
     settings = run.recipe.optimization
-    library = CaseLibrary(run.test_folder, run.test)
+    (cohort,) = run.tests
     claim_folder(work_folder, {"recipe": asdict(run.recipe), "cases": [case.case for case in run.training]})
     training_set = PaperDataset(CaseLibrary(run.training_folder, run.training), run.training, run.recipe.intensity)
-    test_set = PaperDataset(library, run.test, run.recipe.intensity)
+    test_set = PaperDataset(CaseLibrary(cohort.folder, cohort.cases), cohort.cases, run.recipe.intensity)
     sampler = EpochSampler([case.is_dcm for case in run.training], settings.seed, settings.class_balance)
     batches = EpochBatches(training_set, settings.batch_size, sampler)
     torch.manual_seed(settings.seed)
     network = build_network(**asdict(run.recipe.network))
     fitted = fit(PaperTask(network, settings), batches, InOrder(test_set), Place(work_folder, device))
     network.eval()
+    log_odds, attention = _tested(network, run, device)
     return Outcome(
-        log_odds=predict(network, test_set, device).log_odds,
+        log_odds=log_odds,
         temperatures=(1.0,),
         training_prior_dcm=0.5,
         decision_threshold=0.5,
         best_epoch=fitted.best_epoch,
         epochs=_epochs(work_folder),
-        attention=attention_on(network, test_set, library, run.shown, device),
+        attention=attention,
     )
 
 

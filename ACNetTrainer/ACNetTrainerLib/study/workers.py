@@ -77,7 +77,8 @@ def _on_cluster(
 
         futures = {}
         for run in runs:
-            there = replace(run, training_folder=run.training_folder.resolve(), test_folder=run.test_folder.resolve())
+            tests = tuple(replace(cohort, folder=cohort.folder.resolve()) for cohort in run.tests)
+            there = replace(run, training_folder=run.training_folder.resolve(), tests=tests)
             folder = run_folder(runs_folder.resolve(), run)
             futures[client.submit(_complete, there, folder, device, pure=False)] = run
         for future in completed_there(futures):

@@ -28,7 +28,7 @@ from ACNetTrainerLib.cases.library import read_case_library
 from ACNetTrainerLib.cases.table import write_table
 from ACNetTrainerLib.study.attention import Attention
 from ACNetTrainerLib.study.files import is_done, write_outcome
-from ACNetTrainerLib.study.training import Outcome
+from ACNetTrainerLib.study.training import Cohort, Outcome
 from ACNetTrainerLib.training.checkpoints import write_checkpoint
 from ACNetTrainerLib.training.publishing import publish
 from made_up_maps import new_map
@@ -64,7 +64,7 @@ def an_image() -> sitk.Image:
 def an_outcome() -> Outcome:
     maps = {"combined": np.full((1, 128, 128), 0.5, np.float32)}
     attention = Attention(("a",), np.zeros((1, 128, 128), np.float32), maps, {})
-    return Outcome(np.zeros(0), (1.0,), 0.5, 0.5, 1, (), attention)
+    return Outcome({"cases": np.zeros(0)}, (1.0,), 0.5, 0.5, 1, (), {"cases": attention})
 
 
 WRITERS: dict[str, Callable[[Path, Model], object]] = {
@@ -132,9 +132,10 @@ def test_the_model_store_takes_whole_models_alone(own_folder: Path, size: int) -
 
 @pytest.mark.parametrize("size", [0, 60, 300])
 def test_a_training_of_a_comparison_is_not_done(tmp_path: Path, size: int) -> None:
-    refused(lambda: write_outcome(tmp_path / "run", (), an_outcome()), size if size < 200 else 100)
+    tests = (Cohort("cases", tmp_path, ()),)
+    refused(lambda: write_outcome(tmp_path / "run", tests, an_outcome()), size if size < 200 else 100)
     assert not is_done(tmp_path / "run")
-    write_outcome(tmp_path / "run", (), an_outcome())
+    write_outcome(tmp_path / "run", tests, an_outcome())
     assert is_done(tmp_path / "run")
 
 

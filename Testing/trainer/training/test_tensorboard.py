@@ -81,8 +81,9 @@ def test_the_five_networks_of_the_comparison_stand_side_by_side_with_their_measu
     folder = write_events(summary, tmp_path / "honest")
     for network in ("acnet", "vgg16", "resnet50", "resnet101", "residual-attention-56"):
         events = read(folder / network)
-        (auroc,) = events.Scalars("tested/auroc")
-        assert auroc.value == pytest.approx(summary["networks"][network]["auroc"]["value"], abs=1e-6)
+        for cohort, tested in summary["cohorts"].items():
+            (auroc,) = events.Scalars(f"{cohort}/auroc")
+            assert auroc.value == pytest.approx(tested["networks"][network]["auroc"]["value"], abs=1e-6)
         content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
         start = HParamsPluginData.FromString(content).session_start_info
         assert start.hparams["network"].string_value == network
