@@ -18,6 +18,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import read_json, write_json
 from ACNetLib.triage.rows import Row
 from ACNetLib.triage.studies import Study
+from ACNetLib.triage.study_folder import IS_DICOM, ROW_FILE
 
 if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ACNetLib.reference.t1 import ReferenceT1
     from ACNetLib.t1map.t1_map import T1Map
 
-ROW_FILE, THUMBNAIL = "row.json", "thumbnail.png"
+THUMBNAIL = "thumbnail.png"
 THUMBNAIL_PIXELS = 112
 SHORTEST_NAME = 3
 """A folder that is called "1" names nobody, and the reason may count something."""
@@ -74,7 +75,7 @@ def answer(study: Study, name: str, choices: Choices) -> Row:
         row = _not_answered(error, study, name)
     row = replace(row, seconds=round(time.monotonic() - start, 2))
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / ROW_FILE, {"files_sha256": state, "row": row.values()})
+    write_json(folder / ROW_FILE, {"files_sha256": state, IS_DICOM: study.is_dicom, "row": row.values()})
     return row
 
 

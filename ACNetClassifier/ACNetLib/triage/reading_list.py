@@ -23,7 +23,7 @@ from ACNetLib.files import read_json, write_json, write_text_atomically
 from ACNetLib.triage.answer import Choices, answer, kept_row
 from ACNetLib.triage.page import worklist_page
 from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
-from ACNetLib.triage.studies import Identify, Study, find_studies
+from ACNetLib.triage.studies import Identify, Study, dicom_key, find_studies
 from ACNetLib.triage.study_folder import is_read
 
 LIST_FILE, TABLE_FILE, PAGE_FILE, STUDIES_FOLDER = "list.json", "worklist.csv", "worklist.html", "studies"
@@ -62,8 +62,7 @@ class ReadingList:
 
         A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else.
         """
-        secret = _secret(self.folder)
-        studies = {_name(study, secret): study for study in find_studies(self.source, self.folder)}
+        studies = self.studies()
         kept = {name: kept_row(study, name, choices.studies) for name, study in studies.items()}
         rows = {name: row for name, row in kept.items() if row is not None}
         waiting = [(study, name) for name, study in studies.items() if name not in rows]
@@ -77,6 +76,14 @@ class ReadingList:
                 self._write(rows.values(), studies)
                 written = time.monotonic()
         return self._write(rows.values(), studies)
+
+    def studies(self, look: Callable[[], None] = lambda: None) -> dict[str, Study]:
+        """The studies of `source` by their names in the list; `look` as of `find_studies`.
+
+        Raises ACNetError where `folder` holds something else.
+        """
+        secret = _secret(self.folder)
+        return {_name(study.key, secret): study for study in find_studies(self.source, self.folder, look)}
 
     def _write(self, rows: Iterable[Row], studies: dict[str, Study]) -> list[Row]:
         named = (replace(row, patient=studies[row.study].patient(self.identify)) for row in rows)
@@ -98,8 +105,14 @@ def _secret(output: Path) -> bytes:
         raise ACNetError(f"{path}: it is damaged; expected a secret of 64 digits. Give another output.") from error
 
 
-def _name(study: Study, secret: bytes) -> str:
-    return f"study-{hmac.new(secret, os.fsencode(study.key), hashlib.sha256).hexdigest()[:12]}"
+def _name(key: str, secret: bytes) -> str:
+    return f"study-{hmac.new(secret, os.fsencode(key), hashlib.sha256).hexdigest()[:12]}"
+
+
+def exam_of(name: str, folder: Path, exams: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """Which of these exams, each its PatientID and StudyInstanceUID, a list calls so. None for none of them."""
+    secret = _secret(folder)
+    return next((exam for exam in exams if _name(dicom_key(*exam), secret) == name), None)
 
 
 def write_rows(output: Path, rows: Iterable[Row]) -> list[Row]:

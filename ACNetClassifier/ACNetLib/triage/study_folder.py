@@ -21,6 +21,9 @@ from ACNetLib.volumes.volume import read_volume, read_volume_header
 READ_MARK = "read"
 """An empty file. It goes with the folder when a study is answered anew; two readers can mark at the same time."""
 T1_MAP = "t1-map.nrrd"
+ROW_FILE = "row.json"
+IS_DICOM = "is_dicom"
+"""In it: whether the study is one of DICOM images."""
 AGAIN = "Remove the study's folder and bring the list up to date."
 
 
@@ -35,6 +38,11 @@ def mark_read(folder: Path, has_read: bool) -> None:
         (folder / READ_MARK).touch()
     else:
         (folder / READ_MARK).unlink(missing_ok=True)
+
+
+def is_of_dicom(folder: Path) -> bool:
+    """Whether a study was read from DICOM images. Raises ACNetError where its row is damaged."""
+    return bool(read_json(folder / ROW_FILE, AGAIN).get(IS_DICOM, True))  # older lists don't say it
 
 
 def write_t1_maps(study: StudyResult, folder: Path) -> None:
