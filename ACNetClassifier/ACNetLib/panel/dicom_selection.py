@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import slicer
 
@@ -31,7 +32,7 @@ def selected_studies() -> Selection:
 
 def exams_of_database() -> Iterator[tuple[str, str]]:
     """PatientID and StudyInstanceUID of all; of none in a build without DICOM."""
-    database = getattr(slicer, "dicomDatabase", None)
+    database: Any = getattr(slicer, "dicomDatabase", None)
     for patient in database.patients() if database is not None and database.isOpen else ():
         for study in database.studiesForPatient(patient):
             yield database.fieldForPatient("PatientID", patient), study

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.dicom_selection import exams_of_database, files_of_study
 from ACNetLib.triage.reading_list import LIST_FILE, STUDIES_FOLDER, ReadingList, exam_of
-from ACNetLib.triage.study_folder import is_of_dicom
+from ACNetLib.triage.study_marks import is_of_dicom
 
 Files = tuple[Path, ...]
 Find = Callable[[Callable[[], None]], Files]

@@ -31,9 +31,8 @@ from ACNetLib.panel.parameters import ACNetParameters, triage_options
 from ACNetLib.panel.texts import refusal_text
 from ACNetLib.processes import EventLog, Fields, last_error, python_for_processes, run_module
 from ACNetLib.triage.reading_list import PAGE_FILE, STUDIES_FOLDER, TABLE_FILE, write_rows
-from ACNetLib.triage.rows import Row, read_worklist_csv
-from ACNetLib.triage.studies import IDENTIFY
-from ACNetLib.triage.study_folder import is_read, mark_read
+from ACNetLib.triage.rows import IDENTIFY, Row, read_worklist_csv
+from ACNetLib.triage.study_marks import is_read, mark_read
 
 COMMAND = "ACNetLib.commands.main"
 EVENT_FIELDS: Fields = {"studies": {"done": int, "of": int, "seconds_left": (int, float, type(None))}}

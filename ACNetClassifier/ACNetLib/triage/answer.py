@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import read_json, write_json
 from ACNetLib.triage.rows import Row
-from ACNetLib.triage.studies import Study
-from ACNetLib.triage.study_folder import IS_DICOM, ROW_FILE
+from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE
 
 if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from ACNetLib.inference.result import StudyResult
     from ACNetLib.reference.t1 import ReferenceT1
     from ACNetLib.t1map.t1_map import T1Map
+    from ACNetLib.triage.studies import Study
 
 THUMBNAIL = "thumbnail.png"
 THUMBNAIL_PIXELS = 112
@@ -59,6 +59,19 @@ def kept_row(study: Study, name: str, studies: Path) -> Row | None:
         return Row.of(values["row"]) if values["files_sha256"] == study.state() else None
     except (ACNetError, OSError, KeyError, TypeError, ValueError):  # damaged, or a file has gone: it is answered anew
         return None
+
+
+def get_ready() -> None:
+    """In a process that will answer studies: load all libraries, while the studies are being looked for."""
+    from ACNetLib.inference.torch_libraries import import_torch, without_garbage_collection
+
+    with without_garbage_collection():
+        import_torch()
+
+        import ACNetLib.inference.classifier
+        import ACNetLib.inference.exam_input
+        import ACNetLib.networks.fast
+        import ACNetLib.report.files  # noqa: F401
 
 
 def answer(study: Study, name: str, choices: Choices) -> Row:

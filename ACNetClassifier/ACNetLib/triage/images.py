@@ -42,5 +42,5 @@ def _is_same(a: T1Map, b: T1Map) -> bool:
         return False
     columns, rows, sections = a.image.GetSize()
     corners = [(0, 0, 0), (columns - 1, 0, 0), (0, rows - 1, 0), (0, 0, sections - 1)]
-    places = [[each.image.TransformIndexToPhysicalPoint(corner) for corner in corners] for each in (a, b)]
-    return np.allclose(*places, rtol=0.0, atol=OFF_MM)
+    of_a, of_b = ([each.image.TransformIndexToPhysicalPoint(corner) for corner in corners] for each in (a, b))
+    return np.allclose(of_a, of_b, rtol=0.0, atol=OFF_MM)

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
@@ -17,12 +16,11 @@ from ACNetLib import SOFTWARE
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES
 from ACNetLib.errors import ACNetError
+from ACNetLib.triage.rows import Identify
 from ACNetLib.volumes.header import is_volume_file
 
 STUDY_TAGS = ["PatientID", "StudyInstanceUID", "PatientName", "Modality", "Manufacturer"]
 MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
-Identify = Literal["none", "id", "name"]
-IDENTIFY: tuple[Identify, ...] = ("none", "id", "name")
 
 
 @dataclass(frozen=True)
