@@ -106,7 +106,7 @@ def _answered(study: Study, name: str, choices: Choices) -> Row:
     result = classify_exam(lambda t1_map, progress: classifier.classify(t1_map, settings, progress), t1_maps)
     note = _write(result, choices.studies / name, choices.dicom if study.is_dicom else None)
     write_t1_maps(result, choices.studies / name)
-    _write_thumbnail(result, choices.studies / name / THUMBNAIL)
+    _write_thumbnail(result, choices.studies / name)
     row = _row(result, name)
     return replace(row, warnings=(*row.warnings, _without_names(note, study))) if note else row
 
@@ -193,15 +193,15 @@ def _without_names(text: str, study: Study) -> str:
     return text
 
 
-def _write_thumbnail(result: StudyResult, path: Path) -> None:
-    """The middle slice with its overlay."""
+def _write_thumbnail(result: StudyResult, folder: Path) -> None:
+    """The middle slice with its overlay, out of the picture that was written of it."""
     from PIL import Image
 
-    from ACNetLib.report.picture import crop_picture
+    from ACNetLib.report.files import picture_of
+    from ACNetLib.report.picture import crop_in
 
     slices = tuple(result.slices)
     middle = slices[len(slices) // 2]
-    images, section = result.images[middle.map_index], middle.section
-    grid = section.grid(images.t1_map)
     size = (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)
-    crop_picture(images, grid).resize(size, Image.Resampling.LANCZOS).save(path)
+    with Image.open(folder / picture_of(result, middle.map_index, middle.section)) as picture:
+        crop_in(picture).resize(size, Image.Resampling.LANCZOS).save(folder / THUMBNAIL)
