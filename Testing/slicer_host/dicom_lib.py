@@ -97,6 +97,22 @@ class DicomDatabase:
     def fileForInstance(self, instance: str) -> str:
         return next((file for file in self._headers if self.fileValue(file, "0008,0018") == instance), "")
 
+    def patients(self) -> list[str]:
+        """Numbers that the database gives them."""
+        return [str(number) for number, _ in enumerate(self._patient_ids(), start=1)]
+
+    def fieldForPatient(self, field: str, patient: str) -> str:
+        assert field == "PatientID"
+        return self._patient_ids()[int(patient) - 1]
+
+    def studiesForPatient(self, patient: str) -> list[str]:
+        named = self.fieldForPatient("PatientID", patient)
+        files = [file for file in self._headers if self.fileValue(file, "0010,0020") == named]
+        return list(dict.fromkeys(self.fileValue(file, "0020,000D") for file in files))
+
+    def _patient_ids(self) -> list[str]:
+        return list(dict.fromkeys(self.fileValue(file, "0010,0020") for file in self._headers))
+
     def seriesForStudy(self, study: str) -> list[str]:
         files = [file for file in self._headers if self.fileValue(file, "0020,000D") == study]
         return list(dict.fromkeys(self.fileValue(file, "0020,000E") for file in files))

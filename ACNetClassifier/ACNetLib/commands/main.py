@@ -36,7 +36,6 @@ from ACNetLib.inference.settings import Settings
 from ACNetLib.inference.torch_libraries import wait_shortly
 from ACNetLib.inference.verdict import SCOPE
 from ACNetLib.interrupts import interrupts_wait
-from ACNetLib.report.wording import reference_text, share_text, study_septum_text, verdict_rule
 from ACNetLib.t1map.field_strength import field_strength_option
 
 if TYPE_CHECKING:
@@ -188,6 +187,8 @@ def _classify(options: argparse.Namespace) -> None:
 
 
 def _print_exam(exam: StudyResult, t1_maps: Sequence[T1Map], files: Sequence[Path]) -> None:
+    from ACNetLib.report.wording import reference_text, study_septum_text
+
     _print_table([(one_line(exam.maps[0].name), None, exam)])
     print(f"{reference_text(exam)} {study_septum_text(exam)}".strip())
     evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
@@ -269,6 +270,8 @@ def _save_scene(exam: StudyResult, path: Path) -> None:
 
 
 def _print_table(exams: Sequence[tuple[str, str | None, StudyRecord]]) -> None:
+    from ACNetLib.report.wording import share_text, verdict_rule
+
     names = [name for name, _, _ in exams] + [each.name for _, _, exam in exams for each in exam.maps]
     width = max(len("T1 map"), *map(len, names))
     print(f"{'T1 map':<{width}}  truth   slice    probability_dcm  verdict")

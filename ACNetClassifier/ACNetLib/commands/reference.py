@@ -8,7 +8,6 @@ from typing import Any
 from ACNetLib.errors import ACNetError
 from ACNetLib.reference.store import forget_reference, references_file, remember_reference, remembered_references
 from ACNetLib.reference.t1 import parse_reference
-from ACNetLib.report.wording import mean_text
 from ACNetLib.t1map.field_strength import field_strength_option
 
 
@@ -37,6 +36,8 @@ def _add_scanner(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(_options: argparse.Namespace) -> None:
+    from ACNetLib.report.wording import mean_text
+
     for (scanner, field), reference in remembered_references().items():
         print(f"{scanner}, {field:g} T: {mean_text(reference.mean_ms, reference.sd_ms)}")
     print(f"Remembered in: {references_file()}")

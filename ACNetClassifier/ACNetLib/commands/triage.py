@@ -15,7 +15,7 @@ from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import require_writable
 from ACNetLib.inference.device import DEVICE_REQUESTS
 from ACNetLib.t1map.field_strength import field_strength_option
-from ACNetLib.triage.studies import IDENTIFY
+from ACNetLib.triage.rows import IDENTIFY
 
 if TYPE_CHECKING:
     from ACNetLib.triage.rows import Row

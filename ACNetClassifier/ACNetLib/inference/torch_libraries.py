@@ -29,7 +29,7 @@ def import_torch() -> None:
     if "torch" not in sys.modules:
         os.environ.update(SHORT_WAITS)
         try:
-            with _without_garbage_collection():
+            with without_garbage_collection():
                 _load_libraries()
                 import torch  # noqa: F401  # loading it is what is wanted
         except Exception as error:
@@ -59,8 +59,9 @@ def _load_libraries() -> None:
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Python's search for garbage looks at every object, holding the interpreter lock: 0.1 to 0.3 s in Slicer.
+def without_garbage_collection() -> Iterator[None]:
+    """For imports: Python's search for garbage looks at every object, holding the interpreter lock, 0.1 to 0.3 s in
+    Slicer.
 
     An import makes some hundred thousand objects and thereby causes several searches, a third of its time. It leaves
     no garbage behind, so what is there afterwards is left out of later searches too.

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ACNetLib.errors import ACNetError
@@ -178,10 +179,25 @@ def _models_in(folder: Path, shipped: bool) -> list[StoredModel]:
     models = []
     for path in _files(folder):
         try:
-            models.append(_described(path, shipped))
+            models.append(_shipped(path, _state(path)) if shipped else _described(path, shipped))
         except ACNetError as error:
             models.append(StoredModel(path.stem, path, shipped, problem=str(error)))
     return models
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is written anew; None for one that is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=32)
+def _shipped(path: Path, _of_state: tuple[int, int] | None) -> StoredModel:
+    """Described once: every study of a list asks for the model of its field strength."""
+    return _described(path, shipped=True)
 
 
 def _described(path: Path, shipped: bool) -> StoredModel:

@@ -1,8 +1,10 @@
-"""The studies that the user has selected in Slicer's DICOM module."""
+"""Studies in Slicer's DICOM database: those that the user has selected, all of them, and their files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import slicer
 
@@ -25,12 +27,18 @@ def selected_studies() -> Selection:
         return Selection()
     database = slicer.dicomDatabase
     studies = dict.fromkeys(database.fileValue(files[0], STUDY_INSTANCE_UID) for files in series)
-    return Selection(
-        len(studies),
-        tuple(
-            file
-            for study in studies
-            for each in database.seriesForStudy(study)
-            for file in database.filesForSeries(each)
-        ),
-    )
+    return Selection(len(studies), tuple(file for study in studies for file in files_of_study(study)))
+
+
+def exams_of_database() -> Iterator[tuple[str, str]]:
+    """PatientID and StudyInstanceUID of all; of none in a build without DICOM."""
+    database: Any = getattr(slicer, "dicomDatabase", None)
+    for patient in database.patients() if database is not None and database.isOpen else ():
+        for study in database.studiesForPatient(patient):
+            yield database.fieldForPatient("PatientID", patient), study
+
+
+def files_of_study(study: str) -> list[str]:
+    """By its StudyInstanceUID."""
+    database = slicer.dicomDatabase
+    return [file for series in database.seriesForStudy(study) for file in database.filesForSeries(series)]

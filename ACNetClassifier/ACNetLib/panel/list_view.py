@@ -18,6 +18,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.dicom_selection import Selection, selected_studies
+from ACNetLib.panel.list_images import ListImages
 from ACNetLib.panel.list_texts import (
     counts_text,
     identify_text,
@@ -30,9 +31,8 @@ from ACNetLib.panel.parameters import ACNetParameters, triage_options
 from ACNetLib.panel.texts import refusal_text
 from ACNetLib.processes import EventLog, Fields, last_error, python_for_processes, run_module
 from ACNetLib.triage.reading_list import PAGE_FILE, STUDIES_FOLDER, TABLE_FILE, write_rows
-from ACNetLib.triage.rows import Row, read_worklist_csv
-from ACNetLib.triage.studies import IDENTIFY
-from ACNetLib.triage.study_folder import is_read, mark_read
+from ACNetLib.triage.rows import IDENTIFY, Row, read_worklist_csv
+from ACNetLib.triage.study_marks import is_read, mark_read
 
 COMMAND = "ACNetLib.commands.main"
 EVENT_FIELDS: Fields = {"studies": {"done": int, "of": int, "seconds_left": (int, float, type(None))}}
@@ -41,14 +41,16 @@ READ_COLUMN, PATIENT_COLUMN = 0, 4
 
 
 class ListView:
-    """Makes a list, follows it while it grows, and tells which of its studies to open, by its folder.
+    """Makes a list, follows it while it grows, and tells which of its studies to open, by its folder; and when other
+    studies or another list are chosen, among which `images` looks from then on.
 
     It goes on while the user is in other modules and scenes; it ends with the panel.
     """
 
-    def __init__(self, ui: Any, on_open: Callable[[Path], None]) -> None:
+    def __init__(self, ui: Any, on_open: Callable[[Path], None], on_choice: Callable[[], None]) -> None:
         self.ui = ui
-        self._on_open = on_open
+        self._on_open, self._on_choice = on_open, on_choice
+        self.images = ListImages()
         self._parameters: ACNetParameters | None = None
         self._source: Path | None = None
         self._selection = Selection()
@@ -137,13 +139,15 @@ class ListView:
         folder = _chosen_folder(_("Folder with the studies"))
         if folder is not None:
             self._source, self._selection = folder, Selection()
-            self.say("")
+            self.images.among(folder)
+            self._chosen()
 
     def _take_selected(self, _checked: bool = False) -> None:
         selection = selected_studies()
         if selection.studies:
             self._source, self._selection = None, selection
-            self.say("")
+            self.images.among(None)
+            self._chosen()
         else:
             self.say(_("No study is selected: select studies in the module DICOM first."))
 
@@ -151,9 +155,13 @@ class ListView:
         folder = _chosen_folder(_("New folder for the list, or that of a list"))
         if folder is not None:
             self._list, self._table_state = folder, None
-            self._message = ""
-            self._read_table()
-            self.show()
+            self.images.of_list(folder)
+            self._chosen()
+
+    def _chosen(self) -> None:
+        self._message = ""
+        self._read_table()
+        self._on_choice()
 
     def _start_or_stop(self, _checked: bool = False) -> None:
         if self._process is not None:
@@ -173,6 +181,7 @@ class ListView:
     def _start(self) -> None:
         assert self._parameters is not None
         assert self._list is not None
+        self.images.among(self._source)
         room = Path(self._folder.name)
         source = self._source
         if source is None:
@@ -272,6 +281,7 @@ class ListView:
         else:
             with slicer.util.tryWithErrorDisplay(_("The study could not be opened."), waitCursor=True):
                 try:
+                    self.images.look_up(row.study)
                     self._on_open(self._study(row))
                 except ACNetError as error:
                     self._message = refusal_text(error)

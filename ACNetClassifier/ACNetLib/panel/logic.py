@@ -35,6 +35,7 @@ from ACNetLib.t1map.t1_map import T1Map
 
 if TYPE_CHECKING:
     from ACNetLib.inference.classifier import Classifier
+    from ACNetLib.panel.list_images import Find
 
 Center: TypeAlias = vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode
 
@@ -262,28 +263,51 @@ def report_work(study: StudyResult, folder: Path) -> Callable[[Progress], Path]:
     return work
 
 
-def dicom_work(study: StudyResult, files: Sequence[Sequence[Path]], folder: Path) -> Callable[[Progress], list[Path]]:
+WithImages = Callable[[StudyResult, Progress], StudyResult]
+"""Lets the T1 maps of a study know their DICOM images; raises ACNetError where they have none."""
+
+
+def dicom_work(study: StudyResult, with_images: WithImages, folder: Path) -> Callable[[Progress], list[Path]]:
     """The work that writes a result as DICOM objects into a new folder, and returns them; it needs highdicom.
 
-    files: of each of the study's maps, the DICOM files that it was made of. It raises ACNetError when the objects can't
-    refer to them, or can't be written.
+    It raises ACNetError when the objects can't refer to the images, or can't be written.
     """
 
     def work(progress: Progress) -> list[Path]:
         progress("dicom", 0.0)
         from ACNetLib.dicom_results.files import write_dicom_results
-        from ACNetLib.dicom_results.sources import with_sources
 
-        images = tuple(
-            replace(each, t1_map=with_sources(each.t1_map, of_map))
-            for each, of_map in zip(study.images, files, strict=True)
-        )
         try:
-            return write_dicom_results(replace(study, images=images), folder, progress=progress)
+            return write_dicom_results(with_images(study, progress), folder, progress=progress)
         except OSError as error:
             raise _not_written(folder, error) from error
 
     return work
+
+
+def images_among(files: Sequence[Sequence[Path]]) -> WithImages:
+    """By the DICOM files that each of the study's maps was made of."""
+
+    def with_images(study: StudyResult, _progress: Progress) -> StudyResult:
+        from ACNetLib.dicom_results.sources import with_sources
+
+        images = zip(study.images, files, strict=True)
+        return replace(
+            study, images=tuple(replace(each, t1_map=with_sources(each.t1_map, of_map)) for each, of_map in images)
+        )
+
+    return with_images
+
+
+def images_of_list(find: Find) -> WithImages:
+    """By the files of the whole study, which are looked for first."""
+
+    def with_images(study: StudyResult, progress: Progress) -> StudyResult:
+        from ACNetLib.triage.images import with_images
+
+        return with_images(study, find(lambda: progress("images", 0.0)))
+
+    return with_images
 
 
 def _not_written(folder: Path, error: OSError) -> ACNetError:

@@ -17,11 +17,13 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import SHOWN_MAP
 from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.panel.dependencies import ensure_dicom_package
-from ACNetLib.panel.logic import dicom_work, report_work
+from ACNetLib.panel.list_images import ListImages
+from ACNetLib.panel.logic import dicom_work, images_among, images_of_list, report_work
 from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.panel.texts import refusal_text
 from ACNetLib.panel.worker import Work
 from ACNetLib.scene.exam import results_of_exam, study_from_scene
+from ACNetLib.scene.list_study import list_study_of
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
 from ACNetLib.scene.segmentation import make_segmentation
@@ -35,12 +37,12 @@ Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNo
 
 class OutputsView:
     """`start` does long work on a volume and hands on its result, or says what failed; `say` shows a sentence in the
-    panel.
+    panel. `list_images`: where those of a reading list's studies are.
     """
 
-    def __init__(self, ui: Any, start: Start, say: Callable[[str], None]) -> None:
+    def __init__(self, ui: Any, start: Start, say: Callable[[str], None], list_images: ListImages) -> None:
         self.ui = ui
-        self._start, self._say = start, say
+        self._start, self._say, self._list_images = start, say, list_images
         self._parameters: ACNetParameters | None = None
         self.ui.reportButton.connect("clicked(bool)", self._write_report)
         self.ui.segmentationButton.connect("clicked(bool)", self._make_segmentation)
@@ -64,13 +66,19 @@ class OutputsView:
         )
 
     def _show_dicom_button(self, nodes: ResultNodes | None, running: bool) -> None:
-        has_files = nodes is not None and bool(dicom_files(nodes.t1_volume))
-        self.ui.dicomButton.enabled = has_files and not running
-        self.ui.dicomButton.toolTip = (
-            _("Save the result as DICOM objects, with the patient and the study of the T1 map, into a new folder")
-            if has_files or nodes is None
-            else _("The T1 map was not made of DICOM files, or they are not known any more")
+        obstacle = "" if nodes is None else self._dicom_obstacle(nodes.t1_volume)
+        self.ui.dicomButton.enabled = nodes is not None and not obstacle and not running
+        self.ui.dicomButton.toolTip = obstacle or _(
+            "Save the result as DICOM objects, with the patient and the study of the T1 map, into a new folder"
         )
+
+    def _dicom_obstacle(self, volume: vtkMRMLScalarVolumeNode) -> str:
+        """Why the result can't be written as DICOM objects; "" when it can."""
+        if study := list_study_of(volume):
+            return self._list_images.obstacle(study)
+        if dicom_files(volume):
+            return ""
+        return _("The T1 map was not made of DICOM files, or they are not known any more")
 
     def _volume(self) -> vtkMRMLScalarVolumeNode | None:
         return None if self._parameters is None else self._parameters.t1_volume
@@ -109,11 +117,15 @@ class OutputsView:
             except ACNetError as error:
                 self._say(refusal_text(error))
                 return
-            files = [dicom_files(each.t1_volume) for each in results_of_exam(nodes, slicer.mrmlScene)]
+            if name := list_study_of(nodes.t1_volume):
+                with_images = images_of_list(self._list_images.finder(name))
+            else:
+                every = results_of_exam(nodes, slicer.mrmlScene)
+                with_images = images_among([dicom_files(each.t1_volume) for each in every])
             folder = _chosen_folder(_("Where to write the folder with the DICOM objects"), DICOM_FOLDER)
             if folder is not None:
                 failure = _("The DICOM objects could not be written.")
-                self._start(dicom_work(study, files, folder), nodes.t1_volume, self._offer_to_database, failure)
+                self._start(dicom_work(study, with_images, folder), nodes.t1_volume, self._offer_to_database, failure)
 
     def _offer_to_database(self, _volume: vtkMRMLScalarVolumeNode, objects: list[Path]) -> None:
         folder = objects[0].parent

@@ -47,7 +47,7 @@ class ACNetParameters:
     side_by_side - the T1 map alone beside the one with the overlay, in place of one view.
     crop_boxes - whether the outlines of what the network sees are shown.
     t1_colors - one of ACNetLib.scene.display.T1_COLORS.
-    identify - what a reading list shows of the patient, one of ACNetLib.triage.studies.IDENTIFY.
+    identify - what a reading list shows of the patient, one of ACNetLib.triage.rows.IDENTIFY.
     """
 
     t1_volume: vtkMRMLScalarVolumeNode

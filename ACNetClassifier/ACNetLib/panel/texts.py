@@ -100,6 +100,7 @@ def step_text(step: str) -> str:
         "sections": _("Classifying the slices..."),
         "range": _("Moving and turning the slices..."),
         "report": _("Writing the report..."),
+        "images": _("Looking for the study's images..."),
         "dicom": _("Writing the DICOM objects..."),
         "fit": _("Fitting the T1 map..."),
     }

@@ -19,7 +19,13 @@ from ACNetLib import SOFTWARE, __version__
 from ACNetLib.files import atomic_folder, without_nan, write_json, write_text_atomically
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
-from ACNetLib.inference.record import RANGE_SHIFT_MM, RANGE_TURN_DEGREES, SectionRecord, StudyRecord, record_values
+from ACNetLib.inference.record import (
+    RANGE_SHIFT_MM,
+    RANGE_TURN_DEGREES,
+    SectionRecord,
+    StudyRecord,
+    record_values,
+)
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.verdict import SCOPE
 from ACNetLib.models.card import INTENDED_USE
@@ -65,7 +71,7 @@ def write_result(
                 names.append(f"{own}{name}")
                 write_image(image, room / names[-1])
             for section in study.maps[index].sections:
-                names.append(f"{own}section-{section.section}.png")
+                names.append(picture_of(study, index, section))
                 pictures.append(_png(study, index, section))
                 (room / names[-1]).write_bytes(pictures[-1])
         if save_scene is not None:
@@ -79,6 +85,11 @@ def write_result(
         write_text_atomically(room / "report.html", report_page(study, pictures))
         write_json(room / "result.json", result_values(study))
     return [folder / name for name in (*names, "report.html", "result.json")]
+
+
+def picture_of(study: StudyRecord, index: int, section: SectionRecord) -> str:
+    """The path of the picture of a map's section, in the result's folder."""
+    return f"{map_folder(study, index)}/section-{section.section}.png".lstrip("/")
 
 
 def map_folder(study: StudyRecord, index: int) -> str:

@@ -40,7 +40,7 @@ def section_picture(study: StudyResult, map_index: int, section: SectionRecord) 
     images = study.images[map_index]
     grid = section.grid(images.t1_map)
     whole = _whole_section(images, grid)
-    crop = crop_picture(images, grid)
+    crop = _crop_picture(images, grid)
     left, right = _MARGIN, whole.width + 2 * _MARGIN
     picture = Image.new("RGB", (right + crop.width + _MARGIN, _HEADER + _PANEL_PIXELS + _FOOTER), _BACKGROUND)
     picture.paste(whole, (left, _HEADER))
@@ -56,6 +56,12 @@ def section_picture(study: StudyResult, map_index: int, section: SectionRecord) 
     names = f"{INTENDED_USE}   T1 map {study.maps[map_index].name}, model {study.model.name}"
     draw.text((left, picture.height - 28), _shortened(names, 14, width), _DIM_TEXT, _font(14))
     return picture
+
+
+def crop_in(picture: Image.Image) -> Image.Image:
+    """The crop of a `section_picture`, with all that is drawn over it."""
+    right, bottom = picture.width - _MARGIN, _HEADER + _PANEL_PIXELS
+    return picture.crop((right - _PANEL_PIXELS, _HEADER, right, bottom))
 
 
 def _draw_header(
@@ -118,7 +124,7 @@ def _whole_section(images: MapImages, grid: SectionGrid) -> Image.Image:
     return panel
 
 
-def crop_picture(images: MapImages, grid: SectionGrid) -> Image.Image:
+def _crop_picture(images: MapImages, grid: SectionGrid) -> Image.Image:
     """The crop as the network sees it; over it the bands, in the map's own pixels, the left ventricle, a 20 mm bar."""
     t1_map = images.t1_map
     scale = _PANEL_PIXELS / (grid.size * grid.spacing_mm)

@@ -16,6 +16,11 @@ STUDY = "ACNet.listStudy"
 """The volumes of a study know its name in the list, and when it was answered."""
 
 
+def list_study_of(volume: vtkMRMLScalarVolumeNode) -> str:
+    """The name that a volume's study has in its list; "" for a volume of no list."""
+    return (volume.GetAttribute(STUDY) or "").partition(" ")[0]
+
+
 def open_study(folder: Path, scene: vtkMRMLScene, display: Display) -> list[vtkMRMLScalarVolumeNode]:
     """The study's volumes, with their results: those in the scene, or new ones where it is not there as it is now.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import read_json, write_json
 from ACNetLib.triage.rows import Row
-from ACNetLib.triage.studies import Study
+from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE
 
 if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from ACNetLib.inference.result import StudyResult
     from ACNetLib.reference.t1 import ReferenceT1
     from ACNetLib.t1map.t1_map import T1Map
+    from ACNetLib.triage.studies import Study
 
-ROW_FILE, THUMBNAIL = "row.json", "thumbnail.png"
+THUMBNAIL = "thumbnail.png"
 THUMBNAIL_PIXELS = 112
 SHORTEST_NAME = 3
 """A folder that is called "1" names nobody, and the reason may count something."""
@@ -60,6 +61,19 @@ def kept_row(study: Study, name: str, studies: Path) -> Row | None:
         return None
 
 
+def get_ready() -> None:
+    """In a process that will answer studies: load all libraries, while the studies are being looked for."""
+    from ACNetLib.inference.torch_libraries import import_torch, without_garbage_collection
+
+    with without_garbage_collection():
+        import_torch()
+
+        import ACNetLib.inference.classifier
+        import ACNetLib.inference.exam_input
+        import ACNetLib.networks.fast
+        import ACNetLib.report.files  # noqa: F401
+
+
 def answer(study: Study, name: str, choices: Choices) -> Row:
     """Classify a study and write its files, the row last. Where a user has to put something right the row says what."""
     start = time.monotonic()
@@ -74,7 +88,7 @@ def answer(study: Study, name: str, choices: Choices) -> Row:
         row = _not_answered(error, study, name)
     row = replace(row, seconds=round(time.monotonic() - start, 2))
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / ROW_FILE, {"files_sha256": state, "row": row.values()})
+    write_json(folder / ROW_FILE, {"files_sha256": state, IS_DICOM: study.is_dicom, "row": row.values()})
     return row
 
 
@@ -92,7 +106,7 @@ def _answered(study: Study, name: str, choices: Choices) -> Row:
     result = classify_exam(lambda t1_map, progress: classifier.classify(t1_map, settings, progress), t1_maps)
     note = _write(result, choices.studies / name, choices.dicom if study.is_dicom else None)
     write_t1_maps(result, choices.studies / name)
-    _write_thumbnail(result, choices.studies / name / THUMBNAIL)
+    _write_thumbnail(result, choices.studies / name)
     row = _row(result, name)
     return replace(row, warnings=(*row.warnings, _without_names(note, study))) if note else row
 
@@ -179,15 +193,15 @@ def _without_names(text: str, study: Study) -> str:
     return text
 
 
-def _write_thumbnail(result: StudyResult, path: Path) -> None:
-    """The middle slice with its overlay."""
+def _write_thumbnail(result: StudyResult, folder: Path) -> None:
+    """The middle slice with its overlay, out of the picture that was written of it."""
     from PIL import Image
 
-    from ACNetLib.report.picture import crop_picture
+    from ACNetLib.report.files import picture_of
+    from ACNetLib.report.picture import crop_in
 
     slices = tuple(result.slices)
     middle = slices[len(slices) // 2]
-    images, section = result.images[middle.map_index], middle.section
-    grid = section.grid(images.t1_map)
     size = (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)
-    crop_picture(images, grid).resize(size, Image.Resampling.LANCZOS).save(path)
+    with Image.open(folder / picture_of(result, middle.map_index, middle.section)) as picture:
+        crop_in(picture).resize(size, Image.Resampling.LANCZOS).save(folder / THUMBNAIL)

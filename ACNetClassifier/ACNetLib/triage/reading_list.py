@@ -12,26 +12,30 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import read_json, write_json, write_text_atomically
-from ACNetLib.triage.answer import Choices, answer, kept_row
-from ACNetLib.triage.page import worklist_page
-from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
-from ACNetLib.triage.studies import Identify, Study, find_studies
-from ACNetLib.triage.study_folder import is_read
+from ACNetLib.triage.answer import Choices, answer, get_ready, kept_row
+from ACNetLib.triage.rows import Identify, Row, in_reading_order, worklist_csv
+from ACNetLib.triage.study_marks import is_read
 
+if TYPE_CHECKING:
+    from ACNetLib.triage.studies import Study
+
+STUDIES_A_PROCESS = 2
+"""One that is answered and one that waits: no process is idle, and few studies are lost when one ends."""
 LIST_FILE, TABLE_FILE, PAGE_FILE, STUDIES_FOLDER = "list.json", "worklist.csv", "worklist.html", "studies"
 SECONDS_BETWEEN_PAGES = 5.0
 ENDED = "The process that read this study ended by itself. Classify it alone to see why."
 OUR_ERROR = "An error of this software ({error}). Classify it alone to see it, and please report it."
 
-Waiting = tuple[Study, str]
+Waiting = tuple["Study", str]
 """A study and its name in the list."""
 Report = Callable[[int, int, float | None], None]
 """Is told how many studies are done, of how many, and the seconds that are left where they can be told."""
@@ -41,11 +45,11 @@ Report = Callable[[int, int, float | None], None]
 class Workers:
     """The processes that answer studies, on this computer or on a cluster.
 
-    start: gives them work until its block ends. at_once: how many studies they are given at a time.
+    start: gives them work until its block ends. count: how many they are.
     """
 
     start: Callable[[], AbstractContextManager[Executor]]
-    at_once: int
+    count: int
 
 
 @dataclass(frozen=True)
@@ -62,21 +66,35 @@ class ReadingList:
 
         A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else.
         """
-        secret = _secret(self.folder)
-        studies = {_name(study, secret): study for study in find_studies(self.source, self.folder)}
-        kept = {name: kept_row(study, name, choices.studies) for name, study in studies.items()}
-        rows = {name: row for name, row in kept.items() if row is not None}
-        waiting = [(study, name) for name, study in studies.items() if name not in rows]
-        written = start = time.monotonic()
-        report(len(rows), len(studies), None)
-        for done, row in enumerate(_answers(waiting, choices, workers), start=1):
-            rows[row.study] = row
-            now = time.monotonic()
-            report(len(rows), len(studies), (now - start) / done * (len(waiting) - done))
-            if done == 1 or now - written > SECONDS_BETWEEN_PAGES:
-                self._write(rows.values(), studies)
-                written = time.monotonic()
+        _secret(self.folder)
+        with workers.start() as executor:
+            if not (self.folder / TABLE_FILE).is_file():  # else there may be nothing new
+                for _ in range(workers.count):
+                    executor.submit(get_ready)
+            studies = self.studies()
+            kept = {name: kept_row(study, name, choices.studies) for name, study in studies.items()}
+            rows = {name: row for name, row in kept.items() if row is not None}
+            waiting = [(study, name) for name, study in studies.items() if name not in rows]
+            written = start = time.monotonic()
+            report(len(rows), len(studies), None)
+            for done, row in enumerate(_answers(waiting, choices, workers, executor), start=1):
+                rows[row.study] = row
+                now = time.monotonic()
+                report(len(rows), len(studies), (now - start) / done * (len(waiting) - done))
+                if done == 1 or now - written > SECONDS_BETWEEN_PAGES:
+                    self._write(rows.values(), studies)
+                    written = time.monotonic()
         return self._write(rows.values(), studies)
+
+    def studies(self, look: Callable[[], None] = lambda: None) -> dict[str, Study]:
+        """The studies of `source` by their names in the list; `look` as of `find_studies`.
+
+        Raises ACNetError where `folder` holds something else.
+        """
+        from ACNetLib.triage.studies import find_studies  # pydicom comes late: the processes start before
+
+        secret = _secret(self.folder)
+        return {_name(study.key, secret): study for study in find_studies(self.source, self.folder, look)}
 
     def _write(self, rows: Iterable[Row], studies: dict[str, Study]) -> list[Row]:
         named = (replace(row, patient=studies[row.study].patient(self.identify)) for row in rows)
@@ -98,39 +116,62 @@ def _secret(output: Path) -> bytes:
         raise ACNetError(f"{path}: it is damaged; expected a secret of 64 digits. Give another output.") from error
 
 
-def _name(study: Study, secret: bytes) -> str:
-    return f"study-{hmac.new(secret, os.fsencode(study.key), hashlib.sha256).hexdigest()[:12]}"
+def _name(key: str, secret: bytes) -> str:
+    return f"study-{hmac.new(secret, os.fsencode(key), hashlib.sha256).hexdigest()[:12]}"
+
+
+def exam_of(name: str, folder: Path, exams: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """Which of these exams, each its PatientID and StudyInstanceUID, a list calls so. None for none of them."""
+    from ACNetLib.triage.studies import dicom_key
+
+    secret = _secret(folder)
+    return next((exam for exam in exams if _name(dicom_key(*exam), secret) == name), None)
 
 
 def write_rows(output: Path, rows: Iterable[Row]) -> list[Row]:
     """The list's table and page of rows in their order, which get the readers' marks. Returns them."""
+    from ACNetLib.triage.page import worklist_page  # loads image libraries, which would let the first study wait
+
     marked = [replace(row, read=is_read(output / STUDIES_FOLDER / row.study)) for row in rows]
     write_text_atomically(output / TABLE_FILE, worklist_csv(marked))
     write_text_atomically(output / PAGE_FILE, worklist_page(marked, STUDIES_FOLDER))
     return marked
 
 
-def _answers(waiting: Iterable[Waiting], choices: Choices, workers: Workers) -> Iterator[Row]:
-    """The rows as they come. A study whose process ends by itself gets a row that says so, and the others go on."""
-    left = deque(waiting)
-    while left:
-        running: dict[Future[Row], Waiting] = {}
-        suspects: list[Waiting] = []
-        with workers.start() as executor:
-            while (left or running) and not suspects:
-                while left and len(running) < workers.at_once:
-                    future = executor.submit(answer, *left[0], choices)
-                    running[future] = left.popleft()
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    each = running.pop(future)
-                    if isinstance(future.exception(), BrokenExecutor):
-                        suspects.append(each)
-                    else:
-                        yield _row_of(future, each)
-            suspects += running.values()
+def _answers(waiting: Iterable[Waiting], choices: Choices, workers: Workers, executor: Executor) -> Iterator[Row]:
+    """The rows as they come. A study whose process ends by itself gets a row that says so, and the others go on, with
+    other processes than the executor's.
+    """
+    left, at_once = deque(waiting), STUDIES_A_PROCESS * workers.count
+    suspects = yield from _answered(left, choices, at_once, executor)
+    while suspects:
         for each in suspects:  # one of them ended its process, and with it the others' work
-            with workers.start() as executor:
-                yield _row_of(executor.submit(answer, *each, choices), each)
+            with workers.start() as alone:
+                yield _row_of(alone.submit(answer, *each, choices), each)
+        with workers.start() as others:
+            suspects = yield from _answered(left, choices, at_once, others)
+
+
+def _answered(
+    left: deque[Waiting], choices: Choices, at_once: int, executor: Executor
+) -> Generator[Row, None, list[Waiting]]:
+    """The rows as they come, until none are left or a process has ended by itself; returns what was given out then."""
+    running: dict[Future[Row], Waiting] = {}
+    suspects: list[Waiting] = []
+    while (left or running) and not suspects:
+        while left and len(running) < at_once and not suspects:
+            each = left.popleft()
+            try:
+                running[executor.submit(answer, *each, choices)] = each
+            except BrokenExecutor:  # before it was given a study
+                suspects.append(each)
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            each = running.pop(future)
+            if isinstance(future.exception(), BrokenExecutor):
+                suspects.append(each)
+            else:
+                yield _row_of(future, each)
+    return [*suspects, *running.values()]
 
 
 def _row_of(future: Future[Row], waiting: Waiting) -> Row:

@@ -24,6 +24,9 @@ ANSWER_WORDS: dict[Answer, str] = {
     "no T1 map": "no T1 map",
 }
 
+Identify = Literal["none", "id", "name"]
+"""What a row shows of its patient."""
+IDENTIFY: tuple[Identify, ...] = ("none", "id", "name")
 NUMBERS = ("probability_dcm", "low", "high", "septal_t1_ms", "septal_z")
 """Of a row, where they are known."""
 

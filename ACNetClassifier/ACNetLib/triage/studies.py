@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
@@ -17,12 +16,11 @@ from ACNetLib import SOFTWARE
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES
 from ACNetLib.errors import ACNetError
+from ACNetLib.triage.rows import Identify
 from ACNetLib.volumes.header import is_volume_file
 
 STUDY_TAGS = ["PatientID", "StudyInstanceUID", "PatientName", "Modality", "Manufacturer"]
 MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
-Identify = Literal["none", "id", "name"]
-IDENTIFY: tuple[Identify, ...] = ("none", "id", "name")
 
 
 @dataclass(frozen=True)
@@ -49,19 +47,26 @@ class Study:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def find_studies(source: Path, without: Path) -> list[Study]:
+def dicom_key(patient_id: str, study_uid: str) -> str:
+    """The key of a study of DICOM images."""
+    return f"{patient_id}\n{study_uid}"
+
+
+def find_studies(source: Path, without: Path, look: Callable[[], None] = lambda: None) -> list[Study]:
     """The studies in a folder and its subfolders, or among the DICOM images that a text file lists, a path a line; in
     the order of their first files' paths. Raises ACNetError for a file that is no such list.
 
     DICOM images are one study by PatientID and StudyInstanceUID; other modalities than MR are passed over. The volume
     files of a subfolder are the slices of one exam, a volume file in the folder itself is an exam of its own. without:
-    a folder that is not looked into. Files that are neither are passed over.
+    a folder that is not looked into. Files that are neither are passed over. look: is called for each file; what it
+    raises ends the search.
     """
     dicom: dict[tuple[str, str], list[Path]] = {}
     names: dict[tuple[str, str], str] = {}
     volumes: dict[Path, list[Path]] = {}
     is_list = source.is_file()
     for file in _listed(source) if is_list else _files(source, without):
+        look()
         if is_volume_file(file.name):
             if not is_list:
                 volumes.setdefault(file if file.parent == source else file.parent, []).append(file)
@@ -70,7 +75,7 @@ def find_studies(source: Path, without: Path) -> list[Study]:
             dicom.setdefault((patient, study), []).append(file)
             names.setdefault((patient, study), name)
     found = [
-        Study(f"{patient}\n{study}", tuple(files), True, patient, names[patient, study])
+        Study(dicom_key(patient, study), tuple(files), True, patient, names[patient, study])
         for (patient, study), files in dicom.items()
     ]
     for place, files in volumes.items():

@@ -1,5 +1,5 @@
-"""A study's folder in the list: whether a reader has read it, and its T1 maps beside its result, so that it opens in
-Slicer wherever the list is, without the files that it was read from.
+"""A study's folder in the list: its T1 maps beside its result, so that it opens in Slicer wherever the list is, without
+the files that it was read from.
 """
 
 from __future__ import annotations
@@ -16,25 +16,10 @@ from ACNetLib.inference.record import MapRecord, record_from_values
 from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.report.files import map_folder
 from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.triage.study_marks import AGAIN
 from ACNetLib.volumes.volume import read_volume, read_volume_header
 
-READ_MARK = "read"
-"""An empty file. It goes with the folder when a study is answered anew; two readers can mark at the same time."""
 T1_MAP = "t1-map.nrrd"
-AGAIN = "Remove the study's folder and bring the list up to date."
-
-
-def is_read(folder: Path) -> bool:
-    return (folder / READ_MARK).is_file()
-
-
-def mark_read(folder: Path, has_read: bool) -> None:
-    """Raises OSError where the folder can't be written."""
-    if has_read:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / READ_MARK).touch()
-    else:
-        (folder / READ_MARK).unlink(missing_ok=True)
 
 
 def write_t1_maps(study: StudyResult, folder: Path) -> None:

@@ -11,15 +11,12 @@ from ACNetLib.cluster import cluster_client
 from ACNetLib.triage.reading_list import Workers
 from ACNetLib.worker_pool import worker_pool
 
-STUDIES_A_PROCESS = 2
-"""One that is answered and one that waits: no process is idle, and few studies are lost when one ends."""
-
 
 def local_workers(processes: int | None = None) -> Workers:
     """As many processes as there are cores for this one, or so many."""
     count = processes or _cores()
     # A process that has used torch's threads can't be forked.
-    return Workers(lambda: worker_pool(count, "spawn"), STUDIES_A_PROCESS * count)
+    return Workers(lambda: worker_pool(count, "spawn"), count)
 
 
 def cluster_workers(scheduler: str) -> Workers:
@@ -35,7 +32,7 @@ def cluster_workers(scheduler: str) -> Workers:
         with cluster_client(scheduler) as client:
             yield client.get_executor(pure=False)
 
-    return Workers(start, STUDIES_A_PROCESS * count)
+    return Workers(start, count)
 
 
 def _cores() -> int:

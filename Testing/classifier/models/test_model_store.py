@@ -161,6 +161,13 @@ def test_the_shipped_model_of_a_field_strength_is_taken(shipped_folder: Path, fi
     assert model_for_field(field) == shipped_folder / f"{name}.safetensors"
 
 
+def test_a_shipped_model_that_is_replaced_is_looked_at_anew(shipped_folder: Path, a_model: Model) -> None:
+    assert model_for_field(3.0).stem == "acnet-simulated-3T"
+    named(a_model, SHIPPED, shipped_folder / f"{SHIPPED}.safetensors", field_strength_tesla=3.0)
+    (shipped_folder / "acnet-simulated-3T.safetensors").unlink()
+    assert model_for_field(3.0).stem == SHIPPED
+
+
 def test_a_field_strength_without_a_shipped_model_is_refused_though_the_user_has_one(
     shipped_folder: Path, a_model: Model, tmp_path: Path
 ) -> None:

@@ -8,17 +8,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import slicer
 import slicer.util
 
 from ACNetLib.commands.main import main
+from ACNetLib.image_files import write_image
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.scene.list_study import STUDY
 from ACNetLib.t1map.t1_map import read_t1_map
 from dicom_files import RAMP, RAW_TYPE, write_section
 from exam_files import write_exam, write_sample
-from panel_fixtures import MODULE_FILE, choose, composites, result_of
+from panel_fixtures import MODULE_FILE, choose, composites, result_of, wait_for_end
 from trainer_panel_fixtures import texts_of
 
 NORMAL, DCM = sample_cases()
@@ -32,7 +34,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("hospital")
     write_sample(root / "inbox", NORMAL.folder, "patient-1")
     write_sample(root / "inbox", DCM.folder, "patient-2")
-    write_exam(root / "by slices", PatientID="patient-3")
+    write_exam(root / "by slices", PatientID="patient-3", FrameOfReferenceUID="1.2.826.0.1.3680043.8.498.7")
     write_section(root / "cine" / "a.dcm", RAMP, PatientID="p4", ImageType=RAW_TYPE, SeriesDescription="cine")
     return root
 
@@ -200,6 +202,98 @@ def test_a_list_that_is_stopped_goes_on_and_what_it_refuses_is_shown(
     ui.listButton.click()
     wait_for_list(a_module)
     assert "holds no reading list" in ui.listStatusLabel.text
+
+
+def open_row(ui: Any, patient: str) -> None:
+    ui.listTable.cellClicked.emit(row_of(ui, patient), ANSWER)
+
+
+def choose_studies(ui: Any, folder: Path, chosen_folders: list[Path]) -> None:
+    chosen_folders.append(folder)
+    ui.studiesFolderButton.click()
+
+
+def write_dicom(module: Any, room: Path, chosen_folders: list[Path]) -> str:
+    """Into a folder in there; returns what the panel says."""
+    chosen_folders.append(room)
+    module.widget.panel.ui.dicomButton.click()
+    wait_for_end(module)
+    return module.widget.panel.ui.statusLabel.text
+
+
+@pytest.mark.parametrize("where", ["the database", "the folder of studies"])
+def test_an_opened_study_has_dicom_results_of_its_own_images_where_these_are_found(
+    a_module: Any,
+    ui: Any,
+    a_list: Path,
+    hospital: Path,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    chosen_folders: list[Path],
+    a_user: list[str],
+    where: str,
+) -> None:
+    if where == "the database":
+        request.getfixturevalue("a_database")
+    open_row(ui, "patient-2")
+    if where == "the folder of studies":
+        assert not ui.dicomButton.enabled
+        assert "choose the folder of studies" in ui.dicomButton.toolTip
+        choose_studies(ui, hospital, chosen_folders)
+    assert ui.dicomButton.enabled
+    a_user.append("No")
+    assert "Written: 4 DICOM objects" in write_dicom(a_module, tmp_path, chosen_folders)
+    own = {pydicom.dcmread(file).SOPInstanceUID for file in (hospital / "inbox").glob("2*")}
+    for file in (tmp_path / "acnet-dicom").iterdir():
+        written = pydicom.dcmread(file)
+        assert written.PatientID == "patient-2"
+        if file.name == "segmentation.dcm":
+            referred = written.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+            assert {each.ReferencedSOPInstanceUID for each in referred} <= own
+    open_row(ui, "patient-3")
+    a_user.append("No")
+    assert "Written: 10 DICOM objects" in write_dicom(a_module, tmp_path, chosen_folders)
+
+
+def test_an_opened_study_has_no_dicom_results_where_its_images_are_gone_or_others(
+    a_module: Any, ui: Any, a_list: Path, hospital: Path, tmp_path: Path, chosen_folders: list[Path]
+) -> None:
+    moved = Path(shutil.copytree(hospital, tmp_path / "moved"))
+    for file in (moved / "inbox").glob("1*"):
+        file.unlink()
+    for file in (moved / "inbox").glob("2*"):
+        image = pydicom.dcmread(file)
+        image.PixelData = (image.pixel_array + 1).tobytes()
+        image.save_as(file)
+    choose_studies(ui, moved, chosen_folders)
+    (tmp_path / "room").mkdir()
+    open_row(ui, "patient-2")
+    assert "none of its DICOM images has these pixels" in write_dicom(a_module, tmp_path / "room", chosen_folders)
+    open_row(ui, "patient-1")
+    assert (ui.dicomButton.enabled, ui.dicomButton.toolTip) == (
+        False,
+        "Its DICOM images are not in the folder of studies",
+    )
+    choose_studies(ui, moved / "cine", chosen_folders)
+    assert ui.dicomButton.enabled, "it has not been searched yet"
+    assert "are not in" in write_dicom(a_module, tmp_path / "room", chosen_folders)
+    assert not ui.dicomButton.enabled
+    assert list((tmp_path / "room").iterdir()) == []
+
+
+def test_an_opened_study_of_volume_files_has_no_dicom_results(
+    ui: Any, tmp_path: Path, chosen_folders: list[Path]
+) -> None:
+    (tmp_path / "maps").mkdir()
+    write_image(read_t1_map(NORMAL.folder).image, tmp_path / "maps" / "a.nrrd")
+    arguments = ["triage", str(tmp_path / "maps"), "--output", str(tmp_path / "list"), "--device", "cpu"]
+    assert main([*arguments, "--field", "1.5", "--identify", "id"]) == 0
+    choose_studies(ui, tmp_path / "maps", chosen_folders)
+    chosen_folders.append(tmp_path / "list")
+    ui.listFolderButton.click()
+    open_row(ui, "a.nrrd")
+    assert not ui.dicomButton.enabled
+    assert "volume files" in ui.dicomButton.toolTip
 
 
 def test_the_list_is_made_as_the_options_say(a_module: Any, ui: Any) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -22,12 +23,13 @@ from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetLib.triage import reading_list, workers
+from ACNetLib.triage import reading_list, studies, workers
 from ACNetLib.triage.answer import Choices
 from ACNetLib.triage.reading_list import ReadingList, Workers
 from ACNetLib.triage.rows import Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.studies import Study, find_studies
-from ACNetLib.triage.study_folder import mark_read, read_study
+from ACNetLib.triage.study_folder import read_study
+from ACNetLib.triage.study_marks import mark_read
 from ACNetLib.triage.template import SCRIPT
 from ACNetLib.worker_pool import worker_pool
 from dicom_files import PATIENT_ID, RAMP, RAW_TYPE, write_section, write_study
@@ -256,7 +258,7 @@ def test_a_study_that_ends_its_process_is_one_row_and_the_others_go_on(
 
     seen: list[tuple[int, int]] = []
     rows = ReadingList(tmp_path / "studies", tmp_path / "list", "id").update(
-        Choices(tmp_path / "list" / "studies"), Workers(start, 4), lambda done, of, _left: seen.append((done, of))
+        Choices(tmp_path / "list" / "studies"), Workers(start, 2), lambda done, of, _left: seen.append((done, of))
     )
     reasons = {row.patient: row.reason for row in rows}
     assert {patient for patient, reason in reasons.items() if not reason} == {"a", "b", "c", "d", "e"}
@@ -266,11 +268,52 @@ def test_a_study_that_ends_its_process_is_one_row_and_the_others_go_on(
     assert seen[-1] == (8, 8)
 
 
+def get_no_further() -> None:
+    os._exit(9)
+
+
+def test_a_process_that_ends_while_it_gets_ready_costs_no_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_list, "answer", answered_or_ended)
+    monkeypatch.setattr(reading_list, "get_ready", get_no_further)
+    for name in ("a", "b", "c"):
+        write_section(tmp_path / "studies" / f"{name}.dcm", RAMP, PatientID=name)
+    rows = ReadingList(tmp_path / "studies", tmp_path / "list", "id").update(
+        Choices(tmp_path / "list" / "studies"), Workers(lambda: worker_pool(1, "fork"), 1), lambda *_told: None
+    )
+    assert {row.patient: row.reason for row in rows} == {"a": "", "b": "", "c": ""}
+
+
+def test_processes_get_ready_while_the_studies_of_a_new_list_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "studies").mkdir()
+    ready = tmp_path / "ready"
+    monkeypatch.setattr(reading_list, "get_ready", ready.touch)
+    waits, was_ready = [20.0, 0.5], []
+
+    def find_none(*_where: object) -> list[Study]:
+        end = time.monotonic() + waits.pop(0)
+        while not ready.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        was_ready.append(ready.exists())
+        return []
+
+    monkeypatch.setattr(studies, "find_studies", find_none)
+    for _ in range(2):
+        ready.unlink(missing_ok=True)
+        ReadingList(tmp_path / "studies", tmp_path / "list", "none").update(
+            Choices(tmp_path / "list" / "studies"), Workers(lambda: worker_pool(1, "fork"), 1), lambda *_told: None
+        )
+    assert was_ready == [True, False], "a list that is there may have nothing new"
+
+
 def test_watching_finds_new_studies_until_it_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(reading_list, "answer", answered_or_ended)
-    monkeypatch.setattr(workers, "local_workers", lambda _processes: Workers(lambda: worker_pool(1, "fork"), 2))
+    monkeypatch.setattr(workers, "local_workers", lambda _processes: Workers(lambda: worker_pool(1, "fork"), 1))
     write_section(tmp_path / "studies" / "a.dcm", RAMP, PatientID="a")
     waited: list[float] = []
 
