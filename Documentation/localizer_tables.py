@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from ACNetTrainerLib.evaluation.wording import estimate_text
@@ -157,6 +158,33 @@ def real_hearts() -> str:
     return markdown(["heart", "cavity", *by_field, "centre error", "Dice of the myocardium"], rows)
 
 
+NAMES = {"normal": "normal", "dcm": "DCM", "outside": "unlike the training's hearts"}
+
+
+def real_hearts_in_short() -> str:
+    """The same over the hearts of a group and both field strengths, in sentences."""
+    counts = {kind: Counter[str]() for kind in KIND_NAMES}
+    for field in FIELDS:
+        for heart in results(f"real-hearts-{field}")["hearts"].values():
+            counts[heart["kind"]].update(heart["verdicts"])
+    every = sum((of_kind for of_kind in counts.values()), Counter[str]())
+    answered = every.total() - every["not_answered"]
+    groups = (
+        ("Two normal hearts were called", "normal", ("normal", "dcm")),
+        ("two with heart failure without ischaemia, one of them barely dilated,", "dcm", ("dcm", "normal")),
+        ("two hypertrophic ones", "hcm", ("outside", "dcm")),
+        ("two after an infarct, which are dilated,", "infarct", ("dcm", "normal")),
+    )
+    told = [
+        f"{group} {NAMES[first]} in {counts[kind][first]} of {counts[kind].total()} scans and {NAMES[other]} in "
+        f"{counts[kind][other]}"
+        for group, kind, (first, other) in groups
+    ]
+    return (
+        f"Of {every.total()} such scans {answered} were answered. {'; '.join(told)}. The rest is uncertain or unlike.\n"
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "centres": centres,
     "dice": dice,
@@ -165,4 +193,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "septum": septum,
     "mean-heart": mean_heart,
     "real-hearts": real_hearts,
+    "real-hearts-in-short": real_hearts_in_short,
 }
