@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import binomtest, rankdata
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_curve
+from sklearn.metrics import average_precision_score, roc_curve
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -71,12 +71,12 @@ def threshold_metrics(threshold: float) -> dict[str, Metric]:
 def probability_metrics(prevalence_dcm: float) -> dict[str, Metric]:
     """Measures of the probabilities, as functions of log odds and truth, at the prevalence that these refer to.
 
-    Brier score and expected calibration error, patients weighted to that prevalence.
+    Brier score and expected calibration error, patients weighted to that prevalence. scikit-learn's Brier score is the
+    same, and its checks are two thirds of the time of a bootstrap.
     """
 
     def brier(log_odds: FloatArray, truth: BoolArray) -> float:
-        weights = prevalence_weights(truth, prevalence_dcm)
-        return float(brier_score_loss(truth, expit(log_odds), sample_weight=weights))
+        return float(np.average((expit(log_odds) - truth) ** 2, weights=prevalence_weights(truth, prevalence_dcm)))
 
     def ece(log_odds: FloatArray, truth: BoolArray) -> float:
         return expected_calibration_error(expit(log_odds), truth, prevalence_weights(truth, prevalence_dcm))

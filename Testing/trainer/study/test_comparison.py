@@ -133,7 +133,7 @@ def test_what_is_done_is_not_done_again_and_what_is_missing_comes_out_the_same(
     shutil.rmtree(lost)
     code, said, error = acnet_train([*arguments, "--output", output])
     assert code == 0, error
-    assert said.startswith("3 trainings, 1 of them done before\nacnet-seed1: ")
+    assert said.startswith("3 trainings, 2 of them done before\nacnet-seed1: ")
     assert (lost / "predictions-home.csv").read_bytes() == predictions
     assert (kept / "outcome.json").stat().st_mtime_ns == before
 
