@@ -18,6 +18,7 @@ from ACNetLib.inference import load_finder
 from ..evaluation.wording import estimate_text
 
 if TYPE_CHECKING:
+    from ACNetLib.models.card import ModelCard
     from ACNetLib.models.model import Model
 
     from ..cases.library import CaseLibrary
@@ -215,6 +216,17 @@ def check_new_model(output: Path) -> None:
     require_writable(output)
 
 
+def _with_metrics(card: ModelCard, metrics: dict[str, Any]) -> ModelCard:
+    """The card with these metrics; what other commands measured of the same weights stays: attention, coverage."""
+    from ACNetLib.models.attention_measures import MEASURED
+
+    kept = {name: card.metrics[name] for name in ("coverage",) if name in card.metrics}
+    attention = {**card.metrics.get("attention", {}), **metrics.get("attention", {})}
+    if MEASURED in attention:
+        kept["attention"] = attention
+    return replace(card, metrics={**metrics, **kept})
+
+
 def _evaluate(options: argparse.Namespace) -> None:
     from ACNetLib.inference.device import DeviceChoice, choose_device, work_on
     from ACNetLib.models.model import Model, save_model
@@ -238,7 +250,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     record = {**provenance(options.command_line, model.card), **metrics}
     write_json(options.output, record)
     if options.save_model:
-        save_model(Model(model.network, replace(model.card, metrics=metrics)), options.save_model)
+        save_model(Model(model.network, _with_metrics(model.card, metrics)), options.save_model)
     simulated = " (simulated patients)" if metrics["simulated"] else ""
     print(f"AUROC {estimate_text(metrics['auroc'])}{simulated}; all in {options.output}")
     if metrics["patients_unseen"] != "checked":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,13 @@ def test_what_was_measured_travels_in_the_models_card(
     assert met["other trainings make the same"] is None
     assert met["it costs no accuracy"] is True  # beside itself
     assert not is_validated(card)
+
+    again = tmp_path / "again.safetensors"
+    with_coverage = replace(card, metrics={**card.metrics, "coverage": {"patients": 4}})
+    save_model(Model(an_untrained_network, with_coverage), saved)
+    asked = ["evaluate", str(saved), str(library.folder), "--output", str(tmp_path / "metrics.json")]
+    assert main([*asked, "--save-model", str(again)]) == 0
+    metrics = read_card(again).metrics
+    assert metrics["auroc"] == json.loads((tmp_path / "metrics.json").read_text())["auroc"]
+    assert metrics["coverage"] == {"patients": 4}
+    assert metrics["attention"]["measured"] == card.metrics["attention"]["measured"], "an evaluation takes nothing away"
