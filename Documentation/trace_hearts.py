@@ -21,6 +21,7 @@ from ACNetTrainerLib.abroad.traced import COLUMNS, SURFACES
 
 KINDS: dict[str, Kind] = {"SC-N": "normal", "SC-HF-NI": "dcm", "SC-HF-I": "infarct", "SC-HYP": "hcm"}
 """Heart failure without ischaemia is the nearest that the collection has to DCM."""
+CONTOURS = "contours-manual/IRCCI-expert"
 PIXEL_MM = 1.3672
 """Of four of the five hearts whose headers were seen; the fifth has 1.2891."""
 SLICE_MM = 8.0
@@ -40,18 +41,17 @@ THINNEST_WALL_MM = 1.0
 ANGLES_DEGREES = np.arange(-180, 180, 6)
 
 
-def main() -> None:
-    folder, output = Path(sys.argv[1]), Path(sys.argv[2])
+def trace(folder: Path, output: Path) -> None:
+    """Raises ACNetError where a heart has no contours, before anything is written."""
+    for heart in RV_DIRECTION_DEGREES:
+        if not _outer_contours(folder, heart):
+            raise ACNetError(f"{folder}: no contours of {heart}; expected {heart}/{CONTOURS}/*-ocontour-manual.txt.")
     with output.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*COLUMNS, *ANGLES_DEGREES])
         for heart, direction in RV_DIRECTION_DEGREES.items():
-            contours = folder / heart / "contours-manual" / "IRCCI-expert"
-            outer = sorted(contours.glob("*-ocontour-manual.txt"))
-            if not outer:
-                raise ACNetError(f"{contours}: no outer contour found; expected files such as *-ocontour-manual.txt.")
             kind = KINDS[heart.rpartition("-")[0]]
-            for number, path in enumerate(outer, start=1):
+            for number, path in enumerate(_outer_contours(folder, heart), start=1):
                 inner = np.loadtxt(path.with_name(path.name.replace("-ocontour", "-icontour")))
                 center = _centroid(inner)
                 surfaces = [_radii((points - center) * PIXEL_MM, direction) for points in (inner, np.loadtxt(path))]
@@ -59,6 +59,10 @@ def main() -> None:
                     continue
                 for surface, radii in zip(SURFACES, surfaces, strict=True):
                     table.writerow([heart, kind, SLICE_MM, number, surface, *(f"{radius:.1f}" for radius in radii)])
+
+
+def _outer_contours(folder: Path, heart: str) -> list[Path]:
+    return sorted((folder / heart / CONTOURS).glob("*-ocontour-manual.txt"))
 
 
 def _centroid(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -77,4 +81,8 @@ def _radii(points_mm: NDArray[np.float64], direction_degrees: float) -> NDArray[
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        trace(Path(sys.argv[1]), Path(sys.argv[2]))
+    except ACNetError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

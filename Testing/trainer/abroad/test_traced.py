@@ -13,6 +13,7 @@ from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.abroad.patients import draw_patient, with_traced_ventricle
 from ACNetTrainerLib.abroad.traced import COLUMNS, TracedSurfaces, read_traced_hearts
 from ACNetTrainerLib.commands.main import main
+from trace_hearts import CONTOURS, PIXEL_MM, RV_DIRECTION_DEGREES, trace
 
 REAL = Path(__file__).parents[3] / "Documentation" / "real-hearts" / "sunnybrook.csv"
 HEADER = ",".join([*COLUMNS, "-180", "-90", "0", "90"])
@@ -112,3 +113,30 @@ def test_a_real_normal_heart_is_found_measured_and_not_called_dcm(tmp_path: Path
     assert heart["dice_median"] > 0.7
     assert heart["verdicts"]["dcm"] == heart["verdicts"]["not_answered"] == 0
     assert sum(heart["verdicts"].values()) == heart["scans"] == 1
+
+
+def test_contours_in_pixels_become_radii_in_mm_and_open_slices_are_left_out(tmp_path: Path) -> None:
+    """Circles around a point, their wall thickest on the screen's left, where the right ventricle is."""
+    turn = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    on_screen = np.column_stack([np.cos(turn), np.sin(turn)])
+    for heart in RV_DIRECTION_DEGREES:
+        folder = tmp_path / "contours" / heart / CONTOURS
+        folder.mkdir(parents=True)
+        for number in range(4):
+            inner = np.full((200, 1), 20.0)
+            outer = inner + (0.0 if number == 0 else 6.0) + np.where(on_screen[:, :1] < -0.9, 3.0, 0.0)
+            for letter, radii in (("i", inner), ("o", outer)):
+                name = f"IM-0001-{20 * (number + 1):04d}-{letter}contour-manual.txt"
+                np.savetxt(folder / name, np.array([125.0, 131.0]) + radii * on_screen)
+    output = tmp_path / "hearts.csv"
+    trace(tmp_path / "contours", output)
+    hearts = read_traced_hearts(output)
+    assert [heart.name for heart in hearts] == list(RV_DIRECTION_DEGREES)
+    for heart in hearts:
+        assert heart.endocardium.shape == (3, 180)
+        np.testing.assert_allclose(heart.endocardium, 20 * PIXEL_MM, atol=0.1)
+        wall = (heart.epicardium - heart.endocardium)[0]
+        assert wall[90] == pytest.approx(9 * PIXEL_MM, abs=0.2)  # towards the right ventricle
+        assert wall[0] == pytest.approx(6 * PIXEL_MM, abs=0.2)
+    with pytest.raises(ACNetError, match="no contours of SC-HF-I-05"):
+        trace(tmp_path / "elsewhere", output)
