@@ -42,6 +42,7 @@ ARGUMENTS = {
     "acnet-train real-hearts": ["no model", "no table"],
     "acnet-train cases import-cmrxrecon": ["no folder", "--labels", "no sheet"],
     "acnet-train compare": ["no library", "--protocol", "honest"],
+    "acnet-train compare-tune": ["no library", "--validation-cases", "no library"],
     "acnet-train simulate-abroad": ["--patients", "5000"],
     "acnet-train validate-abroad": [],
     "acnet-train abroad-sheet": [],
