@@ -2,7 +2,7 @@
 
 The table has a row a surface and slice, from the base to the apex: `heart`, `kind`, `slice_mm` (from one slice to the
 next), `slice`, `surface`, and the radius in mm, from the cavity's centre, at each of the other columns' angles in
-degrees, seen as in `outlines`. The right ventricle, which they did not trace, is the patient's drawn one.
+degrees, seen as in `outlines`. The right ventricle, which is not in it, is the patient's drawn one.
 """
 
 from __future__ import annotations
