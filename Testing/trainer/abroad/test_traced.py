@@ -119,15 +119,15 @@ def test_contours_in_pixels_become_radii_in_mm_and_open_slices_are_left_out(tmp_
     """Circles around a point, their wall thickest on the screen's left, where the right ventricle is."""
     turn = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     on_screen = np.column_stack([np.cos(turn), np.sin(turn)])
-    for heart in RV_DIRECTION_DEGREES:
-        folder = tmp_path / "contours" / heart / CONTOURS
+    for name in RV_DIRECTION_DEGREES:
+        folder = tmp_path / "contours" / name / CONTOURS
         folder.mkdir(parents=True)
         for number in range(4):
             inner = np.full((200, 1), 20.0)
             outer = inner + (0.0 if number == 0 else 6.0) + np.where(on_screen[:, :1] < -0.9, 3.0, 0.0)
             for letter, radii in (("i", inner), ("o", outer)):
-                name = f"IM-0001-{20 * (number + 1):04d}-{letter}contour-manual.txt"
-                np.savetxt(folder / name, np.array([125.0, 131.0]) + radii * on_screen)
+                file = folder / f"IM-0001-{20 * (number + 1):04d}-{letter}contour-manual.txt"
+                np.savetxt(file, np.array([125.0, 131.0]) + radii * on_screen)
     output = tmp_path / "hearts.csv"
     trace(tmp_path / "contours", output)
     hearts = read_traced_hearts(output)
