@@ -71,7 +71,7 @@ def get_ready() -> None:
         import ACNetLib.inference.classifier
         import ACNetLib.inference.exam_input
         import ACNetLib.networks.fast
-        import ACNetLib.report.files  # noqa: F401
+        import ACNetLib.report.files  # noqa: F401  # loading them is what is wanted
 
 
 def answer(study: Study, name: str, choices: Choices) -> Row:

@@ -7,7 +7,6 @@ degrees, seen as in `outlines`. The right ventricle, which is not in it, is the 
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -17,6 +16,8 @@ import numpy as np
 
 from ACNetLib.errors import ACNetError
 
+from ..cases.library import number_in
+from ..cases.table import read_table
 from .hearts import KINDS, FloatArray, Kind
 from .outlines import ANGLES, Outlines, Surfaces
 
@@ -66,46 +67,33 @@ class TracedSurfaces:
 @cache
 def read_traced_hearts(path: Path) -> tuple[TracedHeart, ...]:
     """Raises ACNetError for a file that is no such table."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file)
-            header, rows = next(reader, []), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ACNetError(f"{path}: not readable as a table ({error}); expected outlines of hearts as CSV.") from error
-    if tuple(header[: len(COLUMNS)]) != COLUMNS:
-        raise ACNetError(f"{path}: found the columns {header[:5]}; expected {', '.join(COLUMNS)} and then angles.")
-    angles = np.radians([_number(path, 1, text) for text in header[len(COLUMNS) :]])
+    table = read_table(path, COLUMNS)
+    names = [name for name in table.columns if name not in COLUMNS]
+    angles = np.radians([number_in(name, f"{path}: the name of a column") for name in names])
     hearts: dict[tuple[str, Kind, float], dict[str, list[FloatArray]]] = defaultdict(lambda: defaultdict(list))
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise ACNetError(f"{path}: line {line} has {len(row)} values; expected {len(header)}.")
-        name, said, slice_mm, _, surface = row[: len(COLUMNS)]
-        kind = next((kind for kind in KINDS if kind == said), None)
-        if kind is None or surface not in SURFACES:
+    for row in table.rows:
+        place, cells = table.place(row), row.cells
+        kind = next((kind for kind in KINDS if kind == cells["kind"]), None)
+        if kind is None or cells["surface"] not in SURFACES:
             expected = f"expected one of {', '.join(KINDS)} and one of {', '.join(SURFACES)}"
-            raise ACNetError(f"{path}: line {line} has '{said}' and '{surface}'; {expected}.")
-        radii = np.array([_number(path, line, text, 0.0, LONGEST_RADIUS_MM) for text in row[len(COLUMNS) :]])
-        of_heart = hearts[name, kind, _number(path, line, slice_mm, 0.0, LONGEST_RADIUS_MM)]
-        of_heart[surface].append(np.interp(ANGLES, angles, radii, period=2 * np.pi))
+            raise ACNetError(f"{place}: found '{cells['kind']}' and '{cells['surface']}'; {expected}.")
+        radii = np.array([number_in(cells[name], f"{place}: column {name}") for name in names])
+        of_heart = hearts[cells["heart"], kind, number_in(cells["slice_mm"], f"{place}: column slice_mm")]
+        of_heart[cells["surface"]].append(np.interp(ANGLES, angles, radii, period=2 * np.pi))
     return tuple(_heart(path, key, surfaces) for key, surfaces in hearts.items())
-
-
-def _number(path: Path, line: int, text: str, above: float = -np.inf, below: float = np.inf) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if not above < value < below:
-        raise ACNetError(f"{path}: line {line} has '{text}'; expected a number above {above:g} and below {below:g}.")
-    return value
 
 
 def _heart(path: Path, key: tuple[str, Kind, float], surfaces: dict[str, list[FloatArray]]) -> TracedHeart:
     name, kind, slice_mm = key
     inner, outer = (np.array(surfaces[surface]) for surface in SURFACES)
-    if len(inner) < FEWEST_SLICES or inner.shape != outer.shape or not (inner < outer).all():
+    if len(inner) < FEWEST_SLICES or inner.shape != outer.shape:
         raise ACNetError(
             f"{path}: heart '{name}' has {len(inner)} endocardial and {len(outer)} epicardial outlines; expected both "
-            f"on {FEWEST_SLICES} slices or more, the endocardium within the epicardium."
+            f"on {FEWEST_SLICES} slices or more."
+        )
+    if not (slice_mm > 0 and (inner > 0).all() and (inner < outer).all() and (outer < LONGEST_RADIUS_MM).all()):
+        raise ACNetError(
+            f"{path}: heart '{name}' has radii of {inner.min():g} to {outer.max():g} mm on slices {slice_mm:g} mm apart; "
+            f"expected the endocardium within the epicardium, both within {LONGEST_RADIUS_MM:g} mm, and slices apart."
         )
     return TracedHeart(name, kind, slice_mm, inner, outer)

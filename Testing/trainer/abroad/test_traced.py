@@ -72,11 +72,18 @@ def test_the_eight_real_hearts_have_walls_and_sizes_of_hearts() -> None:
 @pytest.mark.parametrize(
     ("rows", "found"),
     [
-        (["round,normal,8,1,endocardium,30,30,30"], "line 2 has 8 values; expected 9"),
-        (["round,athlete,8,1,endocardium,30,30,30,30"], "line 2 has 'athlete' and 'endocardium'"),
-        (["round,normal,8,1,endocardium,30,thirty,30,30"], "line 2 has 'thirty'; expected a number above 0"),
-        (["round,normal,8,1,endocardium,30,300,30,30"], "line 2 has '300'; expected a number above 0 and below 100"),
-        (["round,normal,nan,1,endocardium,30,30,30,30"], "line 2 has 'nan'"),
+        (["round,normal,8,1,endocardium,30,30,30,30,30"], "row 2: found 10 cells; expected 9"),
+        (["round,normal,8,1,endocardium,30,30,30"], "row 2: column 90 is ''; expected a number"),
+        (["round,athlete,8,1,endocardium,30,30,30,30"], "row 2: found 'athlete' and 'endocardium'; expected one of"),
+        (["round,normal,8,1,endocardium,30,thirty,30,30"], "row 2: column -90 is 'thirty'; expected a number"),
+        (["round,normal,nan,1,endocardium,30,30,30,30"], "row 2: column slice_mm is 'nan'; expected a number"),
+        (cone((300, 28, 26)), "radii of 26 to 309 mm on slices 8 mm apart; expected"),
+        (cone((-30, 28, 26)), "radii of -30 to 37 mm"),
+        ([row.replace("normal,8,", "normal,0,") for row in cone()], "on slices 0 mm apart"),
+        (
+            [row.replace("normal,8,1,epicardium,37", "normal,8,1,epicardium,29") for row in cone()],
+            "the endocardium within",
+        ),
         (cone((30, 28)), "heart 'round' has 2 endocardial and 2 epicardial outlines"),
         (cone()[:-1], "6 endocardial and 5 epicardial"),
         ([*cone(), *(row.replace("endo", "epi") for row in cone() if "endo" in row)], "6 endocardial and 12"),
@@ -95,11 +102,11 @@ def test_what_is_no_such_table_is_refused_in_one_line(
 
 
 def test_a_file_that_is_missing_or_of_other_columns_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ACNetError, match="not readable as a table"):
+    with pytest.raises(ACNetError, match="it can't be read"):
         read_traced_hearts(tmp_path / "nothing.csv")
     other = tmp_path / "other.csv"
     other.write_text("case,patient\n", encoding="utf-8")
-    with pytest.raises(ACNetError, match="found the columns"):
+    with pytest.raises(ACNetError, match="columns heart, kind"):
         read_traced_hearts(other)
 
 
