@@ -93,7 +93,7 @@ def _heart(path: Path, key: tuple[str, Kind, float], surfaces: dict[str, list[Fl
         )
     if not (slice_mm > 0 and (inner > 0).all() and (inner < outer).all() and (outer < LONGEST_RADIUS_MM).all()):
         raise ACNetError(
-            f"{path}: heart '{name}' has radii of {inner.min():g} to {outer.max():g} mm on slices {slice_mm:g} mm apart; "
-            f"expected the endocardium within the epicardium, both within {LONGEST_RADIUS_MM:g} mm, and slices apart."
+            f"{path}: heart '{name}' has radii of {inner.min():g} to {outer.max():g} mm on slices {slice_mm:g} mm apart"
+            f"; expected the endocardium within the epicardium, both within {LONGEST_RADIUS_MM:g} mm, and slices apart."
         )
     return TracedHeart(name, kind, slice_mm, inner, outer)
