@@ -98,15 +98,15 @@ def require_writable(*paths: Path | None) -> None:
 
 
 def _try_writing(path: Path) -> None:
-    made: list[Path] = []
-    probe = _beside(path)
+    """In the nearest folder that exists: folders made and removed here would come between other processes' folders."""
+    place = next((parent for parent in path.parents if os.path.exists(parent)), path.parent)
+    probe = _beside(place / path.name)
     try:
         _check_name(path)
+        for name in path.relative_to(place).parts:
+            _check_name(place / name)
         if path.is_dir():
             raise ACNetError(f"{path}: it is a folder; expected a file to write. Give another output.")
-        for folder in reversed([parent for parent in path.parents if not parent.exists()]):
-            folder.mkdir()
-            made.append(folder)
         with probe.open("wb") as file:
             file.write(bytes(PROBE_BYTES))
     except OSError as error:
@@ -114,9 +114,6 @@ def _try_writing(path: Path) -> None:
     finally:
         with suppress(OSError):  # the place may be impossible
             probe.unlink(missing_ok=True)
-        with suppress(OSError):  # somebody else may have put something into a new folder
-            for folder in reversed(made):
-                folder.rmdir()
 
 
 def _check_name(path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -103,6 +105,21 @@ def test_what_can_not_be_written_is_said_before_the_work_and_nothing_is_left(tmp
     require_writable(tmp_path / "new" / "folder" / "metrics.json", None, tmp_path / "file")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "old"
+
+
+def test_commands_that_begin_together_do_not_take_each_others_new_folder(tmp_path: Path) -> None:
+    """`make -j2 models` on a new machine: two commands, both below a folder that neither finds."""
+    outputs = [tmp_path / "build" / "models" / name / "cases.csv" for name in ("training", "judging")]
+    barrier = Barrier(len(outputs))
+
+    def begin(output: Path) -> None:
+        for _ in range(200):
+            barrier.wait(timeout=10)
+            require_writable(output)
+
+    with ThreadPoolExecutor(len(outputs)) as pool:
+        list(pool.map(begin, outputs))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="no such permissions for this user")
