@@ -91,15 +91,20 @@ $(MODELS)/judged-localizer-simulated.json: $(MODELS)/localizer-simulated.safeten
 $(MODELS)/acnet-simulated-%.safetensors: $(MODELS)/training-%/cases.csv
 	$(BIN)/acnet-train train $(<D) --recipe simulated --output $@
 
-# What is unlike the hearts of its training, the model learns after it.
+# What is unlike the hearts of its training, the model learns after it; from where on, when the localizer is there.
 $(MODELS)/outside/acnet-simulated-%.safetensors: $(MODELS)/acnet-simulated-%.safetensors \
 		$(MODELS)/training-%/cases.csv $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv
 	$(BIN)/acnet-train fit-outside $< $(MODELS)/training-$* --others $(MODELS)/judging-$* $(MODELS)/abroad-$* \
 		--output Documentation/results/outside-$*.json --save-model $@
 
 # With the shipped localizer: hence after it.
-$(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/outside/acnet-simulated-%.safetensors \
+$(MODELS)/limits/acnet-simulated-%.safetensors: $(MODELS)/outside/acnet-simulated-%.safetensors \
 		$(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv $(MODELS)/judged-localizer-simulated.json
+	$(BIN)/acnet-train outside-limits $< $(MODELS)/training-$* --others $(MODELS)/judging-$* $(MODELS)/abroad-$* \
+		--patients 200 --output Documentation/results/outside-limits-$*.json --save-model $@
+
+$(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/limits/acnet-simulated-%.safetensors \
+		$(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv
 	$(BIN)/acnet-train evaluate $< $(MODELS)/judging-$* --training-cases $(MODELS)/training-$* \
 		--output Documentation/results/acnet-simulated-$*.json --save-model $(SHIPPED)/acnet-simulated-$*.safetensors
 	$(BIN)/acnet-train evaluate $< $(MODELS)/abroad-$* --training-cases $(MODELS)/training-$* \
@@ -113,7 +118,7 @@ validation: $(FIELDS:%=validation-%)
 
 DISEASES_ABROAD := hcm infarct rv
 $(MODELS)/abroad-hcm-% $(MODELS)/abroad-infarct-% $(MODELS)/abroad-rv-%: | $(READY)
-	$(foreach disease,$(DISEASES_ABROAD),$(BIN)/acnet-train simulate-abroad --patients 16 --field $(*:T=) --seed 16 \
+	$(foreach disease,$(DISEASES_ABROAD),$(BIN)/acnet-train simulate-abroad --patients 40 --field $(*:T=) --seed 26 \
 		--scanner-factor 1 --disease $(disease) --output $(MODELS)/abroad-$(disease)-$* &&) true
 
 validation-%: $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv \

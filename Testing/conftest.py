@@ -22,6 +22,7 @@ from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import Geometry, T1Map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 from ACNetLib.ventricle.measures import SectionMeasures
+from ACNetLib.ventricle.shape import HeartShape
 
 # A shell's background jobs ignore SIGINT, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -96,6 +97,7 @@ def three_slices(an_oblique_t1_map: T1Map) -> T1Map:
 
 def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probability_dcm: float = 0.91) -> StudyResult:
     from ACNetLib.inference.device import DeviceChoice
+    from ACNetLib.inference.outside import OutsideLimits
     from ACNetLib.inference.record import MapRecord, SectionRecord
     from ACNetLib.inference.result import MapImages, StudyResult
     from ACNetLib.models.card import UNCERTAIN_RANGE
@@ -121,6 +123,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
             confidence=0.97 - 0.1 * grid.section,
             outside_score=float("nan"),
             measures=SectionMeasures(1043.2, 1021.7, 2703.5, 6.9),
+            shape=HeartShape(0.31, 0.87),
             wall_attention=1.17 - 0.1 * grid.section,
             warnings=("The crop reaches beyond the map.",) if grid.section else (),
         )
@@ -155,7 +158,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
         model=a_card("acnet-made-up-1.5T"),
         localizer="localizer-made-up",
         device=DeviceChoice("cpu", "no GPU was found"),
-        outside_limits=(),
+        outside_limits=OutsideLimits(),
         exam_warnings=(),
         images=(images,),
     )

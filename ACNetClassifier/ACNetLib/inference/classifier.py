@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.outside import OutsideLimits
 from ACNetLib.inference.pooling import pool, pooling_of, t1_factor
 from ACNetLib.inference.probability import check_prevalence
 from ACNetLib.inference.record import MapRecord
@@ -22,6 +23,12 @@ from ACNetLib.ventricle.labels import Point, Ventricle, ventricles_at_point
 MOVED_BY_HAND = "the crop was moved by hand"
 
 
+def limits_of(model: Model) -> OutsideLimits:
+    """Those of its card; where that says nothing of its score, those beside the score's weights."""
+    score, limits = getattr(model.network, "outside_score", None), model.card.outside_limits
+    return limits if score is None or limits.score else replace(limits, score=tuple(score.limits.tolist()))
+
+
 class Classifier:
     """A model and a localizer, ready to classify T1 maps.
 
@@ -31,8 +38,7 @@ class Classifier:
     def __init__(self, model: Model, localizer: Localizer, device: DeviceChoice) -> None:
         if not model.card.attention_thresholds:
             raise ACNetError(f"model {model.card.name}: it has no attention; expected one with an attention module.")
-        score = getattr(model.network, "outside_score", None)
-        self._outside_limits: tuple[float, ...] = () if score is None else tuple(score.limits.tolist())
+        self._outside_limits = limits_of(model)
         self._card = model.card.without_patients()
         self._localizer = localizer
         self._chosen_device = device

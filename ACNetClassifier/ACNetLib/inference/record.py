@@ -10,23 +10,24 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from itertools import count
-from statistics import fmean
 from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.outside import OutsideLimits, unlike
 from ACNetLib.inference.physiology import disagreement
 from ACNetLib.inference.pooling import median_of_known, pool, pooling_of, t1_factor
-from ACNetLib.inference.verdict import Verdict, is_outside, outside_limit, uncertain_range_of
+from ACNetLib.inference.verdict import Verdict, uncertain_range_of
 from ACNetLib.models.card import ModelCard, card_from_values
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.measures import SectionMeasures
+from ACNetLib.ventricle.shape import HeartShape
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Goes up with the fields below: a record of another version is not read."""
 OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
@@ -42,8 +43,8 @@ class SectionRecord:
     left_out: a reader left it out of the study's probability. log_odds_dcm: calibrated, at the study's prevalence.
     network_log_odds: the network's own, of the section as it is, then moved and turned a little. confidence: of the
     localizer, 1 where a person gave the centre. outside_score: how unlike the training's hearts the slice is, NaN where
-    the model can't tell. measures: None where the wall is not known. wall_attention: mean
-    combined attention in the myocardium relative to that in the whole section; NaN where the wall is not known.
+    the model can't tell. measures: None where the wall is not known, shape: NaN there. wall_attention: mean combined
+    attention in the myocardium relative to that in the whole section; NaN where the wall is not known.
     center_lps_mm: the middle of the section grid. turn_degrees: how far that is turned from the anatomical axes for the
     septum to lie to the left; 0 where the septum is not known.
     """
@@ -57,6 +58,7 @@ class SectionRecord:
     confidence: float
     outside_score: float
     measures: SectionMeasures | None
+    shape: HeartShape
     wall_attention: float
     center_lps_mm: tuple[float, float, float]
     turn_degrees: float
@@ -114,9 +116,8 @@ class StudyRecord:
 
     probability_dcm: at `prevalence_dcm`, from the mean log odds of the sections that count. stability: its lowest and
     highest value when the sections are moved by 3 mm and turned by 5 degrees. reference: the normal T1 of the scanner,
-    None where it is not known. model: its card, without its patients. outside_limits: above which the mean outside
-    score of one section, of two, ... is unlike the training's hearts; empty where the model can't tell. exam_warnings:
-    those of no single map.
+    None where it is not known. model: its card, without its patients. outside_limits: above which the study is unlike
+    the training's hearts. exam_warnings: those of no single map.
     """
 
     maps: tuple[MapRecord, ...]
@@ -128,7 +129,7 @@ class StudyRecord:
     model: ModelCard
     localizer: str
     device: DeviceChoice
-    outside_limits: tuple[float, ...]
+    outside_limits: OutsideLimits
     exam_warnings: tuple[str, ...]
 
     @property
@@ -164,12 +165,21 @@ class StudyRecord:
         return max((area for area in known if not math.isnan(area)), default=math.nan)
 
     @property
+    def unlike(self) -> tuple[str, ...]:
+        """In what the sections that count are unlike the training's hearts, a sentence each; empty where in nothing."""
+        counting = [each for each in self.sections if not each.left_out]
+        values = {
+            "score": [each.outside_score for each in counting],
+            "relative_wall": [each.shape.relative_wall for each in counting],
+            "rv_to_lv": [each.shape.rv_to_lv for each in counting],
+        }
+        return unlike(values, self.outside_limits)
+
+    @property
     def reason(self) -> str:
         """Why the answer is neither DCM nor normal; empty where it is one of them."""
         if self.verdict == "outside":
-            scores = [each.outside_score for each in self.sections if not each.left_out]
-            limit = outside_limit(len(scores), self.outside_limits)
-            return f"{OUTSIDE} Its score is {fmean(scores):.2f}, above the limit of {limit:.2f}."
+            return " ".join([OUTSIDE, *self.unlike])
         if self.verdict == "uncertain":
             low, high = self.uncertain_range
             return f"Uncertain: the probability of DCM lies from {low:g} to below {high:g}."
@@ -214,9 +224,7 @@ class StudyRecord:
         counting = [each for each in self.sections if not each.left_out]
         pooling = pooling_of(self.model, self.prevalence_dcm, self.reference)
         pooled = replace(self, **vars(pool([each.network_log_odds for each in counting], pooling)))
-        if is_outside([each.outside_score for each in counting], self.outside_limits):
-            return replace(pooled, verdict="outside")
-        return pooled
+        return replace(pooled, verdict="outside") if pooled.unlike else pooled
 
 
 def record_values(study: StudyRecord) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from ACNetLib.t1map.section import Crop, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import Ventricle, is_myocardium, measure_ventricle
 from ACNetLib.ventricle.quality import quality_marks
+from ACNetLib.ventricle.shape import shape_of
 
 FloatArray = NDArray[np.float64]
 MapArray = NDArray[np.float32]
@@ -109,6 +110,7 @@ class SectionClassifier:
                 confidence=ventricle.confidence,
                 outside_score=float(outside[index]),
                 measures=measure_ventricle(t1_map, ventricle),
+                shape=shape_of(t1_map, ventricle),
                 wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
                 warnings=_section_warnings(crop, t1_map, ventricle),
             )

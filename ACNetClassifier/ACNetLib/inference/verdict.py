@@ -1,14 +1,11 @@
 """The verdict on a study, by its probability and by how unlike the training's hearts it is.
 
-The limits are in the model's card: `uncertain_range`, 0.2 to 0.8 where it says nothing else. Those of the outside score
-are in its weights.
+The limits are in the model's card: `uncertain_range`, 0.2 to 0.8 where it says nothing else, and `outside_limits`:
+ACNetLib.inference.outside.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from statistics import fmean
 from typing import Literal
 
 from ACNetLib.models.card import ModelCard
@@ -33,18 +30,3 @@ def uncertain_range_of(card: ModelCard, reference: ReferenceT1 | None) -> tuple[
     if reference is not None and card.normal_t1_ms is not None:
         return card.uncertain_range
     return card.uncertain_range_without_reference or card.uncertain_range
-
-
-def is_outside(scores: Sequence[float], limits: Sequence[float]) -> bool:
-    """Whether the slices of a study are together unlike the training's hearts; never where the model can't tell.
-
-    limits: for the mean of one score, of two, ...; the last one also of more.
-    """
-    if not limits or any(map(math.isnan, scores)):
-        return False
-    return fmean(scores) > outside_limit(len(scores), limits)
-
-
-def outside_limit(count: int, limits: Sequence[float]) -> float:
-    """For the mean of so many scores."""
-    return limits[min(count, len(limits)) - 1]

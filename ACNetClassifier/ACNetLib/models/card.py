@@ -10,6 +10,7 @@ from typing import Any
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import BAND_QUANTILES, Thresholds
+from ACNetLib.inference.outside import OutsideLimits
 from ACNetLib.models.header import (
     CLASSIFIER,
     COMPARISON,
@@ -23,6 +24,7 @@ from ACNetLib.t1map.section import SECTION_SIZE, SECTION_SPACING_MM, IntensitySc
 
 INTENDED_USE = "Research only. Not a medical device; not for diagnosis or treatment."
 CLASS_NAMES = ("normal", "dcm")
+MOST_LIMITS = 3
 UNCERTAIN_RANGE = (0.2, 0.8)
 """A verdict is given where at least four of five such patients are of its class."""
 
@@ -38,7 +40,8 @@ class ModelCard:
     training prior. attention_thresholds: fixed band limits of each attention map. training, metrics: what the model was
     made from and how it did, for people to read. normal_t1_ms: mean and standard deviation of the normal training
     patients' septal T1. uncertain_range_without_reference: the verdict's rule where a site's own normal T1 is not
-    known. Both are None where training could not tell them.
+    known. Both are None where training could not tell them. outside_limits: above which a study is unlike the
+    training's hearts; where its score has none, those that are in the weights hold.
     """
 
     name: str
@@ -63,12 +66,14 @@ class ModelCard:
     format_version: int = FORMAT_VERSION
     normal_t1_ms: tuple[float, float] | None = None
     uncertain_range_without_reference: tuple[float, float] | None = None
+    outside_limits: OutsideLimits = field(default_factory=OutsideLimits)
 
     def without_patients(self) -> ModelCard:
         """The card as results keep it: the hashes of the patients it was trained on, long ones, stay in its file."""
         return replace(self, training={key: value for key, value in self.training.items() if key != "patients"})
 
 
+FORMATS_WITHOUT_SHAPE = (2, 3)
 PAIRS_OR_NONE = ("normal_t1_ms", "uncertain_range_without_reference")
 
 
@@ -81,12 +86,15 @@ def card_from_values(values: CardValues, name: str) -> ModelCard:
     """The card of plain values, as a file holds it. Raises ACNetError, with the name, for values that no card has."""
     values = dict(values)
     kind = COMPARISON if values.get("kind") == COMPARISON else CLASSIFIER
+    if values.get("format_version") in FORMATS_WITHOUT_SHAPE:
+        values.setdefault("outside_limits", {})
     check_card_fields(values, kind, (item.name for item in fields(ModelCard)), name)
     try:
         values["intensity"] = IntensityScaling(**values["intensity"])
         values["class_names"] = tuple(values["class_names"])
         values["uncertain_range"] = tuple(values["uncertain_range"])
         values["temperatures"] = tuple(values["temperatures"])
+        values["outside_limits"] = OutsideLimits(**{key: tuple(v) for key, v in values["outside_limits"].items()})
         for pair in PAIRS_OR_NONE:
             values[pair] = None if values[pair] is None else tuple(values[pair])
         values["attention_thresholds"] = {key: tuple(limits) for key, limits in values["attention_thresholds"].items()}
@@ -111,6 +119,7 @@ def _check_card(card: ModelCard, name: str) -> None:
         "normal_t1_ms": card.normal_t1_ms is not None and not _is_normal_t1(card.normal_t1_ms),
         "uncertain_range_without_reference": card.uncertain_range_without_reference is not None
         and not _is_range(card.uncertain_range_without_reference),
+        "outside_limits": not all(map(_are_limits, vars(card.outside_limits).values())),
         "decision_threshold": not 0 < card.decision_threshold < 1,
         "training_prior_dcm": not 0 < card.training_prior_dcm < 1,
         "attention_thresholds": not all(_is_scale(limits) for limits in card.attention_thresholds.values()),
@@ -124,6 +133,10 @@ def _is_range(limits: tuple[float, ...]) -> bool:
 
 def _is_normal_t1(mean_and_sd: tuple[float, ...]) -> bool:
     return len(mean_and_sd) == 2 and 0 < mean_and_sd[1] < mean_and_sd[0] < math.inf
+
+
+def _are_limits(limits: tuple[float, ...]) -> bool:
+    return len(limits) <= MOST_LIMITS and all(isinstance(each, float | int) and math.isfinite(each) for each in limits)
 
 
 def _is_scale(limits: Thresholds) -> bool:

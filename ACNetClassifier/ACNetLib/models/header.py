@@ -14,9 +14,11 @@ from ACNetLib.errors import ACNetError
 
 WEIGHTS_SUFFIX = ".safetensors"
 METADATA_KEY = "acnet"
-FORMAT_VERSION = 3
-READABLE_FORMATS = (2, FORMAT_VERSION)
-"""In format 2 a model was trained with every turn of the heart, of which the septum to the left is one."""
+FORMAT_VERSION = 4
+READABLE_FORMATS = (2, 3, FORMAT_VERSION)
+"""In format 2 a model was trained with every turn of the heart, of which the septum to the left is one. Up to format 3
+the card says nothing of the heart's shape.
+"""
 OLDER_FORMATS = {1: "was trained on slices as they are stored, not along the anatomical axes"}
 """What makes a file of an older format unfit for this version."""
 CLASSIFIER, LOCALIZER, COMPARISON = "classifier", "localizer", "comparison"

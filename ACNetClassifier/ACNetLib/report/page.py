@@ -211,6 +211,8 @@ def _row(each: Slice, study: StudyRecord) -> Html:
         myocardial_t1=quantity_text(measures.myocardial_t1_ms),
         cavity_area=quantity_text(measures.cavity_area_mm2),
         wall_thickness=quantity_text(measures.wall_thickness_mm, decimals=1),
+        relative_wall=quantity_text(section.shape.relative_wall, decimals=2),
+        rv_to_lv=quantity_text(section.shape.rv_to_lv, decimals=2),
         warnings="; ".join(section.warnings) or UNKNOWN,
     )
 

@@ -40,6 +40,7 @@ Rule: $rule.</p>
 <thead><tr><th scope="col">Slice</th><th scope="col">Verdict</th><th scope="col">Probability of DCM</th>
 <th scope="col">Left ventricle (confidence)</th><th scope="col">Septal T1 [ms] (z-score)</th>
 <th scope="col">Myocardial T1 [ms]</th><th scope="col">LV cavity area [mm²]</th><th scope="col">Wall thickness [mm]</th>
+<th scope="col">Thickest wall / cavity radius</th><th scope="col">RV / LV area</th>
 <th scope="col">Warnings</th></tr></thead>
 <tbody>
 $rows</tbody>
@@ -87,7 +88,8 @@ MAP = """\
 
 ROW = """\
 <tr><th scope="row">$section</th><td>$verdict</td><td>$probability</td><td>$ventricle</td><td>$septal_t1</td>\
-<td>$myocardial_t1</td><td>$cavity_area</td><td>$wall_thickness</td><td>$warnings</td></tr>
+<td>$myocardial_t1</td><td>$cavity_area</td><td>$wall_thickness</td><td>$relative_wall</td><td>$rv_to_lv</td>\
+<td>$warnings</td></tr>
 """
 
 SEGMENTS = """\

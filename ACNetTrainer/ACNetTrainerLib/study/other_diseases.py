@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-import numpy as np
+import SimpleITK as sitk
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.probability import calibrated, sigmoid
-from ACNetLib.inference.verdict import Verdict, is_outside, verdict
-from ACNetLib.models.model import Model
+from ACNetLib.inference.classifier import Classifier
+from ACNetLib.models.card import ModelCard
+from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.worker_pool import worker_pool
 
-from ..evaluation.metrics import share_estimate
 from ..evaluation.wording import percent_text
+from ..simulation.cohort import map_image
 from ..simulation.diseases import draw_diseased_patient
 from ..simulation.patient import Disease, Label, Patient, draw_patient
-from .simulated_crops import MapArray, log_odds_dcm, outside_scores, patient_crops
+from ..simulation.section import LEVEL_NAMES, simulate_section
+from .answers import NOT_ANSWERED, VERDICTS, answer, summary
 
 Group = Label | Disease
 GROUP_NAMES: dict[Group, str] = {
@@ -35,36 +34,42 @@ GROUP_NAMES: dict[Group, str] = {
     "takotsubo": "Takotsubo-like apex",
 }
 """Normal and DCM, which the model knows, are there for reference."""
-VERDICTS: tuple[Verdict, ...] = ("dcm", "outside", "uncertain", "normal")
 
 
-def judge_other_diseases(model: Model, patients: int, seed: int, device: DeviceChoice) -> dict[str, Any]:
+def judge_other_diseases(classifier: Classifier, card: ModelCard, patients: int, seed: int) -> dict[str, Any]:
     """The study's probability of DCM and the verdict in `patients` simulated patients of each group, by group.
 
-    At the model's field strength and training prevalence, three sections each, cropped around the true centre. Patient
-    number i has the same body and scan in every group.
+    At the model's field strength and training prevalence, three slices each, as the localizer finds them. card: of the
+    classifier's model. Patient number i has the same body and scan in every group.
     """
-    drawn = [
-        _draw(seed, index, group, model.card.field_strength_tesla) for group in GROUP_NAMES for index in range(patients)
-    ]
+    field = card.field_strength_tesla
+    drawn = [_draw(seed, index, group, field) for group in GROUP_NAMES for index in range(patients)]
     with worker_pool() as pool:
-        studies = tqdm(pool.map(patient_crops, drawn, chunksize=2), total=len(drawn), unit="patient", disable=None)
-        answers = [answer(model, crops, device) for crops in studies]
+        studies = tqdm(pool.map(_maps, drawn, chunksize=2), total=len(drawn), unit="patient", disable=None)
+        answers = [answer(classifier, t1_maps) for t1_maps in studies]
     by_group = {group: answers[number * patients : (number + 1) * patients] for number, group in enumerate(GROUP_NAMES)}
     return {
         "simulated": True,
-        "field_strength_tesla": model.card.field_strength_tesla,
-        "uncertain_range": list(model.card.uncertain_range),
-        "training_prior_dcm": model.card.training_prior_dcm,
+        "field_strength_tesla": field,
+        "uncertain_range": list(card.uncertain_range),
+        "training_prior_dcm": card.training_prior_dcm,
         "groups": {group: summary(of_group) for group, of_group in by_group.items()},
     }
 
 
+def _maps(patient: Patient) -> list[T1Map]:
+    """One of each level."""
+    with threadpool_limits(1):
+        images = [map_image(simulate_section(patient, level)) for level in LEVEL_NAMES]
+    field = patient.field_strength_tesla
+    return [T1Map(sitk.Cast(image, sitk.sitkFloat32), patient.name, field, simulated=True) for image in images]
+
+
 def table(groups: dict[str, Any]) -> str:
-    """The groups of the result as Markdown, one a line: probabilities of DCM, and verdicts in % of the patients."""
+    """The groups of the result as Markdown: probabilities of DCM, and verdicts, or none, in % of the patients."""
     head = [
-        "| simulated patients | n | mean | quartiles | DCM [%] | unlike [%] | uncertain [%] | normal [%] |",
-        "|---|---|---|---|---|---|---|---|",
+        "| simulated patients | n | mean | quartiles | DCM [%] | unlike [%] | uncertain [%] | normal [%] | none [%] |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*head, *(_row(group, groups[group]) for group in GROUP_NAMES if group in groups)])
 
@@ -72,7 +77,7 @@ def table(groups: dict[str, Any]) -> str:
 def _row(group: Group, summary: dict[str, Any]) -> str:
     probability, shares = summary["probability_dcm"], summary["verdicts"]
     quartiles = " / ".join(f"{probability[name]:.2f}" for name in ("lower_quartile", "median", "upper_quartile"))
-    percentages = [percent_text(shares[said]) for said in VERDICTS]
+    percentages = [percent_text(shares[said]) for said in (*VERDICTS, NOT_ANSWERED)]
     cells = [GROUP_NAMES[group], str(summary["patients"]), f"{probability['mean']:.2f}", quartiles, *percentages]
     return f"| {' | '.join(cells)} |"
 
@@ -81,27 +86,3 @@ def _draw(seed: int, index: int, group: Group, field_strength_tesla: float) -> P
     if group == "normal" or group == "dcm":
         return draw_patient(seed, index, group, field_strength_tesla)
     return draw_diseased_patient(seed, index, group, field_strength_tesla)
-
-
-def answer(model: Model, crops: MapArray, device: DeviceChoice) -> tuple[float, Verdict]:
-    """The study's probability of DCM and its verdict, as the classifier comes to them."""
-    card, log_odds = model.card, float(log_odds_dcm(model, crops, device).mean())
-    probability = sigmoid(calibrated(log_odds, len(crops), card.temperatures, card.training_prior_dcm))
-    scores, limits = outside_scores(model, crops, device)
-    return probability, "outside" if is_outside(scores, limits) else verdict(probability, card.uncertain_range)
-
-
-def summary(answers: Sequence[tuple[float, Verdict]]) -> dict[str, Any]:
-    """Of the patients of a group: their probabilities, and which share gets which verdict."""
-    probabilities, verdicts = np.array([each[0] for each in answers]), [each[1] for each in answers]
-    lower, median, upper = np.percentile(probabilities, [25, 50, 75])
-    return {
-        "patients": len(probabilities),
-        "probability_dcm": {
-            "mean": round(float(probabilities.mean()), 4),
-            "lower_quartile": round(float(lower), 4),
-            "median": round(float(median), 4),
-            "upper_quartile": round(float(upper), 4),
-        },
-        "verdicts": {said: asdict(share_estimate(verdicts.count(said), len(verdicts))) for said in VERDICTS},
-    }

@@ -21,9 +21,7 @@ from ..abroad.patients import Patient, draw_patient, with_traced_ventricle
 from ..abroad.sections import draw_section
 from ..abroad.traced import TracedHeart
 from ..localization.evaluation import dice
-from .other_diseases import VERDICTS
-
-NOT_ANSWERED = "not_answered"
+from .answers import NOT_ANSWERED, VERDICTS
 
 
 @dataclass(frozen=True)

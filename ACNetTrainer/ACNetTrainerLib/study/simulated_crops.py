@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
-from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import septum_turn_degrees
@@ -51,14 +50,10 @@ def log_odds_dcm(model: Model, crops_ms: MapArray, device: DeviceChoice) -> NDAr
     return logits[:, 1] - logits[:, 0]
 
 
-def outside_scores(
-    model: Model, crops_ms: MapArray, device: DeviceChoice
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """How unlike the training's hearts each crop (N, 128, 128) in ms is, and the limits; no limits where not fitted."""
+def outside_scores(model: Model, crops_ms: MapArray, device: DeviceChoice) -> list[float]:
+    """How unlike the training's hearts each crop (N, 128, 128) in ms is to a network with such a score."""
     network = model.network.to(device.device).eval()
-    if not isinstance(network, ACNet) or network.outside_score is None:
-        return (), ()
     intensity = torch.from_numpy(to_intensity(crops_ms, model.card.intensity))[:, None].to(device.device)
     with torch.inference_mode():
-        scores = network(intensity).outside.double().cpu().tolist()
-    return tuple(scores), tuple(network.outside_score.limits.tolist())
+        scores: list[float] = network(intensity).outside.double().cpu().tolist()
+    return scores

@@ -1,20 +1,22 @@
 """The third answer on patients whom no training knows: who gets it, and what the score makes of images that are none.
 
-Each slice of a library is changed in one respect at a time. The outside score has to be higher than that of the same
-patients' slices as they are; it was fitted on none of these.
+Who gets it is asked of the whole software. The score alone is asked of images: each slice of a library is changed in
+one respect at a time, and its score has to be higher than that of the same patients' slices as they are. It was fitted
+on none of these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.classifier import Classifier, limits_of
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.verdict import is_outside
+from ACNetLib.inference.outside import above
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid
@@ -22,8 +24,8 @@ from ACNetLib.t1map.section import SectionGrid
 from ..cases.library import LABELS, CaseLibrary
 from ..evaluation.metrics import auroc, bootstrap, share_estimate
 from ..localization.sections import LabelledSection, sections_without_heart
+from .answers import answer, maps_of_patients, summary
 from .image_shifts import SHIFTS, Shift, as_it_is
-from .other_diseases import answer, summary
 from .simulated_crops import MapArray, outside_scores
 
 NO_HEART = "no_heart"
@@ -34,32 +36,28 @@ Studies = dict[str, MapArray]
 """The crops (slices, 128, 128) in ms of each patient."""
 
 
-def judge_third_answer(
-    model: Model, library: CaseLibrary, others: Sequence[CaseLibrary], seed: int, device: DeviceChoice
-) -> dict[str, Any]:
-    """Verdicts of the library's patients and of those of others, such as of other diseases; the score by image shift.
+def verdicts(classifier: Classifier, library: CaseLibrary, others: Sequence[CaseLibrary]) -> dict[str, Any]:
+    """What the whole software answers the library's patients, by label, and those of others, by folder."""
+    of_labels = {label: replace(library, cases=tuple(c for c in library.cases if c.label == label)) for label in LABELS}
+    groups = {**of_labels, **{other.folder.name: other for other in others}}
+    return {
+        name: summary([answer(classifier, t1_maps) for t1_maps in maps_of_patients(group)])
+        for name, group in groups.items()
+    }
 
-    AUROC: of the study's score, shifted studies against the same ones as they are, with its interval over patients.
-    Raises ACNetError for a model without an outside score.
+
+def judge_shifts(model: Model, library: CaseLibrary, seed: int, device: DeviceChoice) -> dict[str, Any]:
+    """The outside score by image shift: AUROC of the study's score, shifted studies against the same ones as they are,
+    with its interval over patients, and the share above the limit. Raises ACNetError for a model without a score.
     """
     if not isinstance(model.network, ACNet) or model.network.outside_score is None:
         raise ACNetError(f"model {model.card.name}: it has no outside score; expected one (acnet-train fit-outside).")
     usual = _studies(library, as_it_is, seed)
-    label_of = {case.patient: case.label for case in library.cases}
-    of_others = {other.folder.name: list(_studies(other, as_it_is, seed).values()) for other in others}
-    of_labels = {label: [usual[patient] for patient in usual if label_of[patient] == label] for label in LABELS}
     shifted = {name: list(_studies(library, shift, seed).values()) for name, shift in SHIFTS.items()}
     field = library.cases[0].field_strength_tesla
     shifted[NO_HEART] = _without_heart(sections_without_heart(LEVELS * len(usual), field, seed))
-    usual_scores = [outside_scores(model, crops, device)[0] for crops in usual.values()]
-    return {
-        "patients": len(usual),
-        "verdicts": {
-            name: summary([answer(model, crops, device) for crops in studies])
-            for name, studies in {**of_labels, **of_others}.items()
-        },
-        "shifts": {name: _shift_values(model, usual_scores, studies, device) for name, studies in shifted.items()},
-    }
+    usual_scores = [outside_scores(model, crops, device) for crops in usual.values()]
+    return {name: _shift_values(model, usual_scores, studies, device) for name, studies in shifted.items()}
 
 
 def _studies(library: CaseLibrary, shift: Shift, seed: int) -> Studies:
@@ -81,10 +79,11 @@ def _without_heart(sections: Sequence[LabelledSection]) -> list[MapArray]:
 def _shift_values(
     model: Model, usual: Sequence[Sequence[float]], studies: Sequence[MapArray], device: DeviceChoice
 ) -> dict[str, Any]:
-    answers = [outside_scores(model, crops, device) for crops in studies]
-    scores = np.array([np.mean(each) for each in (*usual, *(scores for scores, _ in answers))])
+    shifted = [outside_scores(model, crops, device) for crops in studies]
+    scores = np.array([np.mean(each) for each in (*usual, *shifted)])
     is_shifted = np.repeat([False, True], [len(usual), len(studies)])
-    called = sum(is_outside(scores, limits) for scores, limits in answers)
+    limits = limits_of(model).score
+    called = sum(above(each, limits) is not None for each in shifted)
     return {
         "auroc": asdict(bootstrap(auroc, scores, is_shifted).rounded()),
         "called_outside": asdict(share_estimate(called, len(studies))),

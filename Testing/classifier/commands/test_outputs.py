@@ -29,6 +29,7 @@ ARGUMENTS = {
     "acnet-train other-diseases": ["no model"],
     "acnet-train cross-validate": ["no library"],
     "acnet-train fit-outside": ["no model", "no library", "--save-model", "model.safetensors"],
+    "acnet-train outside-limits": ["no model", "no library", "--save-model", "model.safetensors"],
     "acnet-train reading-order": ["no model", "no library"],
     "acnet-train robustness": ["no model", "--figure", "figure.png"],
     "acnet-train train": ["no library"],

@@ -11,10 +11,11 @@ from typing import get_args
 import pytest
 import torch
 
-from ACNetLib.inference.classifier import Classifier
+from ACNetLib.inference.classifier import Classifier, limits_of
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.outside import OutsideLimits, above
 from ACNetLib.inference.record import OUTSIDE, StudyRecord, record_from_values, record_values
-from ACNetLib.inference.verdict import Verdict, is_outside
+from ACNetLib.inference.verdict import Verdict
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.report.template import STYLE
@@ -25,16 +26,18 @@ LIMITS = (3.0, 2.0, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("scores", "expected"),
+    ("values", "expected"),
     [([2.9], False), ([3.1], True), ([1.9, 1.9], False), ([0.9, 3.3], True), ([1.1] * 3, True), ([1.1] * 5, True)],
 )
-def test_the_mean_score_is_held_against_the_limit_for_so_many_slices(scores: list[float], expected: bool) -> None:
-    assert is_outside(scores, LIMITS) is expected
-    assert is_outside(scores, ()) is False
+def test_the_mean_value_is_held_against_the_limit_for_so_many_slices(values: list[float], expected: bool) -> None:
+    assert (above(values, LIMITS) is not None) is expected
+    assert above(values, ()) is None
 
 
-def test_a_score_that_is_not_known_says_nothing() -> None:
-    assert not is_outside([math.nan, 9.0], LIMITS)
+def test_a_slice_whose_value_is_not_known_says_nothing() -> None:
+    assert above([math.nan, 2.9], LIMITS) is None
+    assert above([math.nan, 3.5], LIMITS) == (3.5, 3.0)
+    assert above([math.nan], LIMITS) is None
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def a_study_outside(an_oblique_t1_map: T1Map, a_study: Callable) -> StudyRecord:
     study = a_study(an_oblique_t1_map)
     scores = (9.0, -9.0)
     sections = tuple(replace(each, outside_score=one) for each, one in zip(study.sections, scores, strict=True))
-    return replace(with_map(study, sections=sections), outside_limits=LIMITS)
+    return replace(with_map(study, sections=sections), outside_limits=OutsideLimits(score=LIMITS))
 
 
 def test_the_slices_that_count_decide_and_the_study_says_why(a_study_outside: StudyRecord) -> None:
@@ -52,7 +55,7 @@ def test_the_slices_that_count_decide_and_the_study_says_why(a_study_outside: St
     assert both.reason == ""
     first = both.leaving_out([1])
     assert first.verdict == "outside"
-    assert first.reason == f"{OUTSIDE} Its score is 9.00, above the limit of 3.00."
+    assert first.reason == f"{OUTSIDE} The score of the network's features is 9.00, above the limit of 3.00."
     assert first.warnings[0] == first.reason
     assert first.probability_dcm == pytest.approx(both.sections[0].probability_dcm, abs=0.05)
     assert first.leaving_out([]).verdict == "dcm"
@@ -70,12 +73,39 @@ def test_a_model_with_a_score_is_saved_with_it_and_answers_by_it(tmp_path: Path,
     model = load_model(tmp_path / "model.safetensors")
     study = Classifier(model, Finder(), DeviceChoice("cpu", "asked for")).classify(an_oblique_t1_map)
     assert [each.outside_score for each in study.sections] == pytest.approx([5.0, 5.0])
-    assert (study.verdict, study.outside_limits) == ("outside", LIMITS)
+    assert (study.verdict, study.outside_limits) == ("outside", OutsideLimits(score=LIMITS))
     network.outside_score.bias.fill_(0.0)
     save_model(Model(network, card), tmp_path / "other.safetensors")
     other = load_model(tmp_path / "other.safetensors")
     study = Classifier(other, Finder(), DeviceChoice("cpu", "asked for")).classify(an_oblique_t1_map)
     assert study.verdict != "outside"
+
+
+def test_the_limits_on_a_models_card_stand_before_those_beside_its_weights(tmp_path: Path) -> None:
+    network = ACNet(outside=True).eval()
+    assert network.outside_score is not None
+    network.outside_score.limits.copy_(torch.tensor(LIMITS))
+    card = replace(a_card("with limits"), network={"outside": True})
+    beside = OutsideLimits(relative_wall=(0.5,), rv_to_lv=(1.9, 1.5))
+    assert limits_of(Model(network, replace(card, outside_limits=beside))) == replace(beside, score=LIMITS)
+    whole = OutsideLimits((7.0,), (0.5,), (1.9,))
+    save_model(Model(network, replace(card, outside_limits=whole)), tmp_path / "model.safetensors")
+    assert limits_of(load_model(tmp_path / "model.safetensors")) == whole
+
+
+def test_a_thick_wall_and_a_large_right_ventricle_are_unlike_and_the_study_says_how(
+    an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    study = a_study(an_oblique_t1_map)  # of two slices with a relative wall of 0.31 and an RV of 0.87
+    wall, right = OutsideLimits(relative_wall=(0.5, 0.3)), OutsideLimits(rv_to_lv=(1.9, 0.8))
+    for limits, reason in (
+        (wall, "The thickest sixth of its wall is 0.31 of the cavity's radius, above 0.30."),
+        (right, "Its right ventricle has 0.87 of the left one's area, above 0.80."),
+    ):
+        pooled = replace(study, outside_limits=limits).pooled()
+        assert (pooled.verdict, pooled.reason) == ("outside", f"{OUTSIDE} {reason}")
+        assert record_from_values(record_values(pooled)).reason == pooled.reason
+    assert replace(study, outside_limits=replace(wall, relative_wall=(0.5, 0.32))).pooled().verdict == "dcm"
 
 
 def test_every_place_that_says_a_verdict_knows_all_of_them(host: None) -> None:

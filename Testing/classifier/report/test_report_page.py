@@ -93,8 +93,20 @@ def test_the_verdict_stands_in_words_beside_its_probability_and_range(
 def test_every_section_has_a_row_with_its_numbers_and_its_picture(study: StudyResult) -> None:
     page = report_page(study, PICTURES)
     assert rows(page) == [
-        ["0", "DCM", "0.910", "found (0.97)", "1043", "1022", "2704", "6.9", "-"],
-        ["1", "DCM", "0.810", "found (0.87)", "1043", "1022", "2704", "6.9", "The crop reaches beyond the map."],
+        ["0", "DCM", "0.910", "found (0.97)", "1043", "1022", "2704", "6.9", "0.31", "0.87", "-"],
+        [
+            "1",
+            "DCM",
+            "0.810",
+            "found (0.87)",
+            "1043",
+            "1022",
+            "2704",
+            "6.9",
+            "0.31",
+            "0.87",
+            "The crop reaches beyond the map.",
+        ],
     ]
     sources = [attributes["src"] for tag, attributes in Page(page).tags if tag == "img"]
     assert sources == ["data:image/png;base64,Zmlyc3QgcGljdHVyZQ==", "data:image/png;base64,c2Vjb25kIHBpY3R1cmU="]

@@ -14,7 +14,8 @@ from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.simulation.cohort import Cohort
 from ACNetTrainerLib.simulation.section import simulate_section
-from ACNetTrainerLib.study.other_diseases import GROUP_NAMES, VERDICTS, table
+from ACNetTrainerLib.study.answers import NOT_ANSWERED, VERDICTS
+from ACNetTrainerLib.study.other_diseases import GROUP_NAMES, table
 from ACNetTrainerLib.study.simulated_crops import crop_around_truth
 
 
@@ -35,7 +36,7 @@ def test_the_command_judges_every_disease_and_says_that_all_of_it_is_simulated(
         probability, verdicts = group["probability_dcm"], group["verdicts"]
         assert group["patients"] == 2
         assert 0 < probability["lower_quartile"] <= probability["median"] <= probability["upper_quartile"] < 1
-        assert sum(verdicts[said]["value"] for said in VERDICTS) == 1
+        assert sum(verdicts[said]["value"] for said in (*VERDICTS, NOT_ANSWERED)) == 1
         for share in verdicts.values():
             assert share["low"] <= share["value"] <= share["high"]
             assert share["high"] - share["low"] > 0.6, "two patients prove little"

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.pipeline import load_finder
 from ACNetLib.models.model import Model, save_model
 from ACNetLib.networks.acnet import ACNet
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.study.image_shifts import SHIFTS, as_it_is
-from ACNetTrainerLib.study.third_answer import judge_third_answer
+from ACNetTrainerLib.study.third_answer import judge_shifts, verdicts
 from conftest import a_card
 
 CPU = DeviceChoice("cpu", "asked for")
@@ -40,11 +42,12 @@ def test_verdicts_and_an_auroc_for_each_shift_are_told(simulated_library: CaseLi
     model = Model(ACNet(outside=True).eval(), replace(a_card("outside"), network={"outside": True}))
     one_of_each = {case.label: case.patient for case in simulated_library.cases}.values()
     library = replace(simulated_library, cases=tuple(c for c in simulated_library.cases if c.patient in one_of_each))
-    found = judge_third_answer(model, library, [library], 1, CPU)
-    assert set(found["verdicts"]) == {"normal", "dcm", "cases"}
-    assert found["verdicts"]["cases"]["patients"] == found["patients"] == 2
-    assert set(found["shifts"]) == {*SHIFTS, "no_heart"}
-    assert all(shift["auroc"]["value"] == 0.5 for shift in found["shifts"].values())  # a score of zeros tells nothing
+    shifts = judge_shifts(model, library, 1, CPU)
+    assert set(shifts) == {*SHIFTS, "no_heart"}
+    assert all(shift["auroc"]["value"] == 0.5 for shift in shifts.values())  # a score of zeros tells nothing
+    groups = verdicts(Classifier(model, load_finder(), CPU), library, [library])
+    assert {name: group["patients"] for name, group in groups.items()} == {"normal": 1, "dcm": 1, "cases": 2}
+    assert groups["cases"]["verdicts"]["not_answered"]["value"] == 0
 
 
 def test_the_command_refuses_a_model_without_the_score(

@@ -10,7 +10,7 @@ from .comparison import add_comparison_commands
 from .coverage import add_coverage_command
 from .explanations import add_explanations_command
 from .localizer import add_localizer_commands
-from .outside import add_outside_command
+from .outside import add_outside_commands
 from .reading_order import add_reading_order_command
 from .real_hearts import add_real_hearts_command
 from .robustness import add_robustness_commands
@@ -25,7 +25,7 @@ def add_research_commands(commands: argparse._SubParsersAction[Any]) -> None:
     add_robustness_commands(commands)
     add_localizer_commands(commands)
     add_abroad_commands(commands)
-    add_outside_command(commands)
+    add_outside_commands(commands)
     add_coverage_command(commands)
     add_third_answer_command(commands)
     add_explanations_command(commands)

@@ -1,21 +1,22 @@
-"""`acnet-train fit-outside`: a trained model learns to say that a heart is unlike those of its training."""
+"""`acnet-train fit-outside`, `outside-limits`: a model learns to say that a heart is unlike those of its training."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ACNetLib.commands.parser import seed
 from ACNetLib.files import require_writable, write_json
 
-from ..training import DEVICES, check_count, check_new_model, load_any_model
+from ..training import DEVICES, FIRST_PATIENTS, MODELS, check_count, check_new_model, first_patients, load_any_model
 
 FEWEST_PATIENTS = 20
 
 
-def add_outside_command(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add it to the subcommands of `acnet-train`."""
+def add_outside_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add them to the subcommands of `acnet-train`."""
     outside = commands.add_parser("fit-outside", help="teach a model to say that a heart is unlike its training's")
     outside.add_argument("model", help="name of a model, or a model file")
     outside.add_argument("cases", type=Path, help="folder of the cases that it was trained on")
@@ -28,6 +29,16 @@ def add_outside_command(commands: argparse._SubParsersAction[Any]) -> None:
     outside.add_argument("--save-model", type=Path, required=True, help="the model with its outside score, a new file")
     outside.add_argument("--device", default="auto", help=DEVICES)
     outside.set_defaults(run=_fit_outside)
+
+    limits = commands.add_parser("outside-limits", help="set above which values a heart is unlike a model's training")
+    limits.add_argument("model", help=MODELS)
+    limits.add_argument("cases", type=Path, help="folder of the cases that it was trained on; those held back count")
+    limits.add_argument("--others", type=Path, nargs="+", default=[], help="case libraries to measure them on")
+    limits.add_argument("--patients", type=int, help=f"of the others: {FIRST_PATIENTS}")
+    limits.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
+    limits.add_argument("--save-model", type=Path, required=True, help="write the model with these limits to this file")
+    limits.add_argument("--device", default="auto", help=DEVICES)
+    limits.set_defaults(run=_outside_limits)
 
 
 def _fit_outside(options: argparse.Namespace) -> None:
@@ -60,3 +71,34 @@ def _fit_outside(options: argparse.Namespace) -> None:
         print(f"Called unlike the training's hearts, simulated patients{what}: {told}")
     told = ", ".join(f"{name} {share['value']:.1%}" for name, share in found["others"].items())
     print(f"Held-back normal and DCM: {found['false_alarms_held_back']['value']:.1%}; {told}; all in {options.output}")
+
+
+def _outside_limits(options: argparse.Namespace) -> None:
+    from ACNetLib.inference.pipeline import load_pipeline
+    from ACNetLib.models.model import Model, load_model, save_model
+    from ACNetLib.models.store import find_model
+
+    from ...cases.library import read_case_library
+    from ...evaluation.provenance import provenance
+    from ...study.outside_limits import fit_limits, held_back, shares_unlike, slice_values
+
+    require_writable(options.output, options.save_model)
+    path = find_model(options.model)
+    model, classifier = load_model(path), load_pipeline(path, device=options.device)
+    library = held_back(read_case_library(options.cases), model.card)
+    others = [first_patients(read_case_library(folder), options.patients) for folder in options.others]
+    values = slice_values(classifier, library)
+    limits = fit_limits(values)
+    record = {
+        **provenance(options.command_line, model.card),
+        "simulated": all(case.is_simulated for case in library.cases),
+        "field_strength_tesla": model.card.field_strength_tesla,
+        "limits": asdict(limits),
+        "held_back": shares_unlike(values, limits),
+        "others": {other.folder.name: shares_unlike(slice_values(classifier, other), limits) for other in others},
+    }
+    write_json(options.output, record)
+    save_model(Model(model.network, replace(model.card, outside_limits=limits)), options.save_model)
+    told = {"held back": record["held_back"], **record["others"]}
+    shares = ", ".join(f"{name} {share['any']['value']:.1%}" for name, share in told.items())
+    print(f"Called unlike the training's hearts: {shares}; all in {options.output}")

@@ -10,13 +10,13 @@ from ACNetLib.commands.parser import seed
 from ACNetLib.files import require_writable, write_json
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA
 
-from ..training import DEVICES, check_count, load_any_model
+from ..training import DEVICES, MODELS, check_count, load_any_model
 
 
 def add_robustness_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add them to the subcommands of `acnet-train`."""
     diseases = commands.add_parser("other-diseases", help="what a model says of simulated hearts that it does not know")
-    diseases.add_argument("model", help="name of a shipped model, or a model file")
+    diseases.add_argument("model", help=MODELS)
     diseases.add_argument("--patients", type=int, default=100, help="patients of each disease (default 100)")
     diseases.add_argument("--seed", type=seed, default=5)
     diseases.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
@@ -41,16 +41,20 @@ def add_robustness_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _other_diseases(options: argparse.Namespace) -> None:
-    from ACNetLib.inference.device import choose_device
+    from ACNetLib.inference.pipeline import load_pipeline
+    from ACNetLib.models.card import read_card
+    from ACNetLib.models.store import find_model
 
     from ...evaluation.provenance import provenance
     from ...study.other_diseases import judge_other_diseases, table
 
     require_writable(options.output)
     check_count("--patients", options.patients, 1)
-    model = load_any_model(options.model)
-    result = judge_other_diseases(model, options.patients, options.seed, choose_device(options.device))
-    record = {**provenance(options.command_line, model.card), "seed": options.seed, **result}
+    path = find_model(options.model)
+    card = read_card(path)
+    classifier = load_pipeline(path, device=options.device)
+    result = judge_other_diseases(classifier, card, options.patients, options.seed)
+    record = {**provenance(options.command_line, card), "seed": options.seed, **result}
     write_json(options.output, record)
     print(f"{table(result['groups'])}\nall in {options.output}")
 

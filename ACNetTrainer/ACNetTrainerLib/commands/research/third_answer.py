@@ -27,25 +27,30 @@ def add_third_answer_command(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _third_answer(options: argparse.Namespace) -> None:
     from ACNetLib.inference.device import choose_device
+    from ACNetLib.inference.pipeline import load_pipeline
     from ACNetLib.models.model import load_model
     from ACNetLib.models.store import find_model
 
     from ...cases.library import read_case_library
     from ...evaluation.provenance import provenance
-    from ...study.third_answer import judge_third_answer
+    from ...study.third_answer import judge_shifts, verdicts
 
     require_writable(options.output)
-    model = load_model(find_model(options.model))
+    path = find_model(options.model)
+    model = load_model(path)
     library = first_patients(read_case_library(options.cases), options.patients)
     others = [read_case_library(folder) for folder in options.others]
-    found = judge_third_answer(model, library, others, options.seed, choose_device(options.device))
+    shifts = judge_shifts(model, library, options.seed, choose_device(options.device))
+    of_groups = verdicts(load_pipeline(path, device=options.device), library, others)
     record = {
         **provenance(options.command_line, model.card),
         "simulated": all(case.is_simulated for case in library.cases),
         "field_strength_tesla": model.card.field_strength_tesla,
         "seed": options.seed,
-        **found,
+        "patients": len(library.patients),
+        "verdicts": of_groups,
+        "shifts": shifts,
     }
     write_json(options.output, record)
-    told = ", ".join(f"{name} {shift['auroc']['value']:.2f}" for name, shift in found["shifts"].items())
+    told = ", ".join(f"{name} {shift['auroc']['value']:.2f}" for name, shift in shifts.items())
     print(f"AUROC of the outside score, simulated images: {told}; all in {options.output}")
