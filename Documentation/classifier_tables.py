@@ -128,6 +128,31 @@ def outside() -> str:
     return markdown(["simulated patients called unlike the training's hearts [%]", "1.5 T", "3 T"], rows)
 
 
+LIMIT_NAMES = {
+    "score": "score of the network's features",
+    "relative_wall": "thickest sixth of the wall over the cavity's radius",
+    "rv_to_lv": "area of the right ventricle over that of the left",
+}
+
+
+def outside_limits() -> str:
+    """The limits for three slices, and who of the patients with and without them is above."""
+    records = [results(f"outside-limits-{field}") for field in FIELDS]
+    rows = [
+        [f"limit for three slices: {words}", *(f"{record['limits'][name][-1]:.2f}" for record in records)]
+        for name, words in LIMIT_NAMES.items()
+    ]
+    for words, place in (("held back by the training", None), ("at home", "judging"), ("abroad", "abroad")):
+        shares = [
+            record["held_back"] if place is None else record["others"][f"{place}-{field}"]
+            for record, field in zip(records, FIELDS, strict=True)
+        ]
+        rows.append([f"normal and DCM above any limit, {words} [%]", *(percent_text(each["any"]) for each in shares)])
+        for name, short in (("score", "score"), ("relative_wall", "wall"), ("rv_to_lv", "right ventricle")):
+            rows.append([f"above that of the {short} [%]", *(percent_text(each[name]) for each in shares)])
+    return markdown(["simulated patients", "1.5 T", "3 T"], rows)
+
+
 def diseases(field: str) -> str:
     return other_diseases.table(results(f"other-diseases-{field}")["groups"]) + "\n"
 
@@ -143,6 +168,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "attention": attention,
     "masks": masks,
     "outside": outside,
+    "outside-limits": outside_limits,
     **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},
     **{f"robustness-{field}": partial(poor_images, field) for field in FIELDS},
 }

@@ -208,8 +208,8 @@ def third_answer() -> str:
         rows.append([GROUP_NAMES[group], words, *cells])
     cells = []
     for field, suffix in COLUMNS:
-        record, place = found(f"outside-{field}"), "abroad" if suffix else "judging"
-        shares = record and {name: _percent(share) for name, share in record["others"].items()}
+        record, place = found(f"outside-limits-{field}"), "abroad" if suffix else "judging"
+        shares = record and {name: _percent(shares["any"]) for name, shares in record["others"].items()}
         cells.append(cell(shares, itemgetter(f"{place}-{field}"), 0, at_most(5)))
     rows.append(["normal and DCM, called unlike the training's hearts", "<= 5", *cells])
     return markdown(["called DCM or normal [%]", *HEAD[1:]], rows)

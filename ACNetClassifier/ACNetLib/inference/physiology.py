@@ -1,4 +1,7 @@
-"""Where the verdict and what was measured beside it point different ways: said in one sentence, so that a reader looks.
+"""Where the probability and what was measured beside it point different ways.
+
+DCM is a dilated ventricle: where no slice's cavity is enlarged the verdict is never DCM. Else one sentence is said, so
+that a reader looks.
 
 Upper limits of a normal cavity's diameter at the end of diastole: 52 mm in women, 58 mm in men (Lang et al., J Am Soc
 Echocardiogr 2015; 28:1, table 2: 52.2 and 58.4). A cavity is called small or enlarged only where it is so for both.
@@ -7,11 +10,26 @@ Echocardiogr 2015; 28:1, table 2: 52.2 and 58.4). A cavity is called small or en
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ACNetLib.inference.verdict import Verdict
 
 LARGEST_IN_WOMEN_MM, LARGEST_IN_MEN_MM = 52.2, 58.4
 RAISED_Z = 2.0
+FEWEST_SLICES = 3
+"""On fewer the largest part of the cavity may not have been seen."""
+
+
+def undilated_mm(cavities_mm2: Sequence[float]) -> float | None:
+    """How far the largest of three or more cavities reaches across where it is enlarged in nobody; else None.
+
+    cavities_mm2: their areas, NaN where one is not known.
+    """
+    known = [area for area in cavities_mm2 if not math.isnan(area)]
+    if len(known) < FEWEST_SLICES:
+        return None
+    across_mm = _across_mm(max(known))
+    return across_mm if across_mm <= LARGEST_IN_WOMEN_MM else None
 
 
 def disagreement(verdict: Verdict, cavity_mm2: float, septal_z: float) -> str:
@@ -21,7 +39,7 @@ def disagreement(verdict: Verdict, cavity_mm2: float, septal_z: float) -> str:
     """
     if math.isnan(cavity_mm2) or math.isnan(septal_z):
         return ""
-    across_mm = 2 * math.sqrt(cavity_mm2 / math.pi)
+    across_mm = _across_mm(cavity_mm2)
     if verdict == "dcm" and across_mm <= LARGEST_IN_WOMEN_MM and septal_z < RAISED_Z:
         return (
             f"Verdict and measures disagree: DCM, but the cavity is not enlarged ({across_mm:.0f} mm across) and "
@@ -33,3 +51,7 @@ def disagreement(verdict: Verdict, cavity_mm2: float, septal_z: float) -> str:
             f"septal T1 is raised (z-score {septal_z:+.1f})."
         )
     return ""
+
+
+def _across_mm(cavity_mm2: float) -> float:
+    return 2 * math.sqrt(cavity_mm2 / math.pi)

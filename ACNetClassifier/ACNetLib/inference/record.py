@@ -17,7 +17,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.outside import OutsideLimits, unlike
-from ACNetLib.inference.physiology import disagreement
+from ACNetLib.inference.physiology import disagreement, undilated_mm
 from ACNetLib.inference.pooling import median_of_known, pool, pooling_of, t1_factor
 from ACNetLib.inference.verdict import Verdict, uncertain_range_of
 from ACNetLib.models.card import ModelCard, card_from_values
@@ -159,10 +159,9 @@ class StudyRecord:
         return median_of_known(each.known_measures.septal_t1_ms for each in self.sections if not each.left_out)
 
     @property
-    def largest_cavity_mm2(self) -> float:
-        """Among the sections that count, NaN where none is known."""
-        known = (each.known_measures.cavity_area_mm2 for each in self.sections if not each.left_out)
-        return max((area for area in known if not math.isnan(area)), default=math.nan)
+    def cavities_mm2(self) -> tuple[float, ...]:
+        """Of the sections that count, NaN where one is not known."""
+        return tuple(each.known_measures.cavity_area_mm2 for each in self.sections if not each.left_out)
 
     @property
     def unlike(self) -> tuple[str, ...]:
@@ -182,6 +181,11 @@ class StudyRecord:
             return " ".join([OUTSIDE, *self.unlike])
         if self.verdict == "uncertain":
             low, high = self.uncertain_range
+            across_mm = undilated_mm(self.cavities_mm2)
+            if self.probability_dcm >= high and across_mm is not None:
+                return (
+                    f"Uncertain: DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)."
+                )
             return f"Uncertain: the probability of DCM lies from {low:g} to below {high:g}."
         return ""
 
@@ -190,7 +194,8 @@ class StudyRecord:
         """Of the exam and of its maps; what holds for all maps is said once."""
         outside = self.reason if self.verdict == "outside" else ""
         septal_z = self.septal_z(self.septal_t1_ms)
-        disagrees = disagreement(self.verdict, self.largest_cavity_mm2, septal_z)
+        largest_mm2 = max((area for area in self.cavities_mm2 if not math.isnan(area)), default=math.nan)
+        disagrees = disagreement(self.verdict, largest_mm2, septal_z)
         warnings = [*filter(None, [outside, disagrees]), *self.exam_warnings]
         for warning in dict.fromkeys(warning for each in self.maps for warning in each.warnings):
             having = [each.name for each in self.maps if warning in each.warnings]
@@ -224,7 +229,11 @@ class StudyRecord:
         counting = [each for each in self.sections if not each.left_out]
         pooling = pooling_of(self.model, self.prevalence_dcm, self.reference)
         pooled = replace(self, **vars(pool([each.network_log_odds for each in counting], pooling)))
-        return replace(pooled, verdict="outside") if pooled.unlike else pooled
+        if pooled.unlike:
+            return replace(pooled, verdict="outside")
+        if pooled.verdict == "dcm" and undilated_mm(pooled.cavities_mm2) is not None:
+            return replace(pooled, verdict="uncertain")
+        return pooled
 
 
 def record_values(study: StudyRecord) -> dict[str, Any]:
