@@ -16,6 +16,7 @@ from torch import nn
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import attention_maps, band_thresholds
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.outside import OutsideLimits
 from ACNetLib.models.card import ModelCard
 from ACNetLib.models.header import CLASSIFIER, COMPARISON
 from ACNetLib.models.model import Model
@@ -29,6 +30,7 @@ from .dataset import CaseDataset, EpochSampler, RandomChanges
 from .fine_tuning import FineTuning, check_parent, start_from_parent
 from .loop import Place, fit
 from .network import build_network
+from .outside_limits import limits_by_shape
 from .patients import patients_record
 from .predictions import Predictions, fit_temperatures
 from .recipe import ACNET, Recipe
@@ -89,6 +91,7 @@ def train(
     def patient_log_odds_at(t1_factor: float) -> NDArray[np.float64]:
         return predict(network, validation_set.with_t1_times(t1_factor), device).by_patient(temperatures, prior)[1]
 
+    with_shape = isinstance(network, ACNet)  # the others classify nobody
     unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
     card = ModelCard(
         name=name,
@@ -111,6 +114,7 @@ def train(
         },
         normal_t1_ms=normal_t1_ms(library, training_cases),
         uncertain_range_without_reference=unknown_reference.uncertain_range,
+        outside_limits=limits_by_shape(library, validation_cases, parent, device) if with_shape else OutsideLimits(),
         **_kind_and_network(recipe),
     )
     return Model(network, card)

@@ -9,11 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.outside import OutsideLimits
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands.main import main
-from ACNetTrainerLib.study.outside_limits import FALSE_ALARMS, Values, fit_limits, shares_unlike
+from ACNetTrainerLib.study.outside_limits import shares_unlike
+from ACNetTrainerLib.training import outside_limits
+from ACNetTrainerLib.training.outside_limits import FALSE_ALARMS, Values, fit_limits, limits_by_shape
+from conftest import a_card
+
+CPU = DeviceChoice("cpu", "asked for")
 
 
 def patients(count: int, seed: int, shift: dict[str, float] | None = None) -> list[Values]:
@@ -55,6 +61,20 @@ def test_a_value_that_no_slice_has_gets_no_limit_and_calls_nobody_unlike() -> No
     limits = fit_limits(values)
     assert limits.score == ()
     assert shares_unlike(values, limits)["score"]["value"] == 0
+
+
+def test_a_new_model_gets_the_limits_of_its_own_hearts_or_its_parents_where_these_are_few(
+    simulated_library: CaseLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = replace(a_card("parent"), outside_limits=OutsideLimits((1.0,), (0.5,), (1.5,)))
+    cases = simulated_library.cases
+    assert limits_by_shape(simulated_library, cases, parent, CPU) == OutsideLimits((), (0.5,), (1.5,))
+    assert limits_by_shape(simulated_library, cases, None, CPU) == OutsideLimits()
+    monkeypatch.setattr(outside_limits, "FEWEST_PATIENTS", 12)
+    own = limits_by_shape(simulated_library, cases, parent, CPU)
+    assert own.score == ()
+    assert len(own.relative_wall) == len(own.rv_to_lv) == 3
+    assert 0.3 < own.relative_wall[-1] < 0.8
 
 
 def test_the_command_writes_the_limits_into_the_models_card(

@@ -80,7 +80,8 @@ def _outside_limits(options: argparse.Namespace) -> None:
 
     from ...cases.library import read_case_library
     from ...evaluation.provenance import provenance
-    from ...study.outside_limits import fit_limits, held_back, shares_unlike, slice_values
+    from ...study.outside_limits import held_back, shares_unlike, slice_values
+    from ...training.outside_limits import fit_limits
 
     require_writable(options.output, options.save_model)
     path = find_model(options.model)
