@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.commands.main import main
+from ACNetLib.inference.outside import OutsideLimits
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.models.model import Model, save_model
 from ACNetLib.models.store import import_model
@@ -26,6 +27,7 @@ def model_file(a_model: Model, tmp_path: Path) -> Path:
         name="ward",
         normal_t1_ms=(1003.4, 27.6),
         uncertain_range_without_reference=(0.07, 0.93),
+        outside_limits=OutsideLimits((), (0.6, 0.5, 0.47), (2.0, 1.7, 1.52)),
         simulated=False,
         training={"recipe": {"name": "recommended", "network": {}}, "best_epoch": 7, "training": counts},
         metrics={
@@ -99,6 +101,7 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
     assert texts["without reference"].startswith(
         "normal below a probability of 0.07, uncertain from 0.07 to below 0.93"
     )
+    assert texts["unlike above"] == "a wall of 0.47 of the cavity's radius, a right ventricle of 1.52 of the left"
     assert texts["recipe"] == "recommended"
     assert texts["training"] == "40 patients with DCM (120 slices), 50 normal (150 slices)"
     assert texts["auroc"] == "0.910 (0.860 to 0.950)"
