@@ -152,7 +152,7 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
         wall, right = card.outside_limits.relative_wall[-1], card.outside_limits.rv_to_lv[-1]
         yield (
             "unlike above",
-            f"a wall of {wall:.2f} of the cavity's radius, a right ventricle of {right:.2f} of the left",
+            f"wall {wall:.2f} of the cavity's radius, right ventricle {right:.2f} of the left",
         )
     met = [measure.met for measure in attention_measures(card)]
     status = "validated" if all(met) else "not validated"

@@ -18,6 +18,7 @@ from ACNetLib.ventricle.labels import is_myocardium
 from ..abroad.cohort import whole_ms
 from ..abroad.hearts import LEVEL_NAMES
 from ..abroad.patients import Patient, draw_patient, with_traced_ventricle
+from ..abroad.scan import stored
 from ..abroad.sections import draw_section
 from ..abroad.traced import TracedHeart
 from ..localization.evaluation import dice
@@ -69,31 +70,34 @@ def _patients(heart: TracedHeart, scans: Scans) -> Iterator[Patient]:
 def _answer(classifier: Classifier, patient: Patient) -> _Answer:
     levels = range(len(LEVEL_NAMES) - 1, -1, -1)  # an image's sections go up from the apex
     sections = [draw_section(patient, level) for level in levels]
-    t1_map = _t1_map(patient, levels[0], np.stack([whole_ms(section.t1_ms) for section in sections]))
+    plain = _placed(patient, levels[0], np.stack([whole_ms(section.t1_ms) for section in sections]))
+    walls = sitk.GetImageFromArray(np.stack([section.myocardium.astype(np.uint8) for section in sections]))
+    t1_ms, walls = stored(sitk.Cast(plain, sitk.sitkFloat32), patient.scan.storage), stored(walls, patient.scan.storage)
+    t1_map = T1Map(t1_ms, patient.name, patient.field_strength_tesla, simulated=True)
     try:
         result = classifier.classify(t1_map)
     except VentricleNotFound:
         return _Answer(NOT_ANSWERED, np.nan, (), ())
     errors, overlaps = [], []
     for record in result.maps[0].sections:
-        truth = sections[record.section]
-        true_center_mm = t1_map.image.TransformContinuousIndexToPhysicalPoint(
-            (*_centroid(truth.cavity), float(record.section))
+        true_center_mm = plain.TransformContinuousIndexToPhysicalPoint(
+            (*_centroid(sections[record.section].cavity), float(record.section))
         )
         errors.append(float(np.linalg.norm(np.subtract(record.center_lps_mm, true_center_mm))))
-        overlaps.append(dice(is_myocardium(result.images[0].ventricle[record.section]), truth.myocardium))
+        true_wall = sitk.GetArrayViewFromImage(walls)[record.section] > 0
+        overlaps.append(dice(is_myocardium(result.images[0].ventricle[record.section]), true_wall))
     return _Answer(result.verdict, result.probability_dcm, tuple(errors), tuple(overlaps))
 
 
-def _t1_map(patient: Patient, first_level: int, t1_ms: NDArray[np.uint16]) -> T1Map:
-    """Sections (slices, rows, columns) in one image, the first one where that level lies."""
+def _placed(patient: Patient, first_level: int, t1_ms: NDArray[np.uint16]) -> sitk.Image:
+    """Sections (slices, rows, columns) in one image, the first one where that level lies, stored plainly."""
     lowest = patient.scan.place(t1_ms[0], first_level)
-    image = sitk.Cast(sitk.GetImageFromArray(t1_ms), sitk.sitkFloat32)
+    image = sitk.GetImageFromArray(t1_ms)
     column_mm, row_mm, _ = lowest.GetSpacing()
     image.SetSpacing((column_mm, row_mm, patient.scan.level_distance_mm))
     image.SetOrigin(lowest.GetOrigin())
     image.SetDirection(lowest.GetDirection())
-    return T1Map(image, patient.name, patient.field_strength_tesla, simulated=True)
+    return image
 
 
 def _centroid(mask: NDArray[np.bool_]) -> tuple[float, float]:

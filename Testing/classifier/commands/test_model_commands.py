@@ -101,7 +101,7 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
     assert texts["without reference"].startswith(
         "normal below a probability of 0.07, uncertain from 0.07 to below 0.93"
     )
-    assert texts["unlike above"] == "a wall of 0.47 of the cavity's radius, a right ventricle of 1.52 of the left"
+    assert texts["unlike above"] == "wall 0.47 of the cavity's radius, right ventricle 1.52 of the left"
     assert texts["recipe"] == "recommended"
     assert texts["training"] == "40 patients with DCM (120 slices), 50 normal (150 slices)"
     assert texts["auroc"] == "0.910 (0.860 to 0.950)"
