@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ACNetLib.errors import ACNetError
 from ACNetLib.files import damage_named, read_json, write_json
 
 from ..cases.library import CaseLibrary
 from ..cases.table import write_table
 from ..evaluation.metrics import auroc
+from ..training.patients import patients_record, recorded_patients
 from ..training.recipe import ACNET
 from ..training.task import balanced_log_loss
 from ..training.train import count_cases
@@ -57,6 +59,7 @@ def tune(
         "epochs": first.recipe.optimization.epochs,
         "training": count_cases(first.training),
         "development": count_cases(first.tested),
+        "development_patients": patients_record(request.test_libraries[0], None),
         "learning_rates": rates,
     }
     write_json(output / TUNED_FILE, record, indent=1)
@@ -86,10 +89,11 @@ def _row(run: Run, runs_folder: Path) -> dict[str, Any]:
     }
 
 
-def read_tuned(path: Path, networks: tuple[str, ...]) -> dict[str, float]:
+def read_tuned(path: Path, networks: tuple[str, ...], tested: Sequence[CaseLibrary] = ()) -> dict[str, float]:
     """The chosen learning rate of each of these networks, of a variant ACNet's.
 
-    Raises ACNetError when the file is damaged or lacks one.
+    tested: what these are to be tested on. Raises ACNetError when the file is damaged or lacks a network, and when
+    patients of `tested` chose the rates.
     """
     values = read_json(path, TUNE_AGAIN)
     with damage_named(path, TUNE_AGAIN):
@@ -97,4 +101,11 @@ def read_tuned(path: Path, networks: tuple[str, ...]) -> dict[str, float]:
         rates = {network: float(values["learning_rates"][network]) for network in bases}
         if not all(0 < rate < math.inf for rate in rates.values()):
             raise ValueError("a learning rate is not above 0")
+        shared = {each.folder: recorded_patients(values["development_patients"], each)[0] for each in tested}
+    for folder, patients in shared.items():
+        if patients:
+            raise ACNetError(
+                f"{folder}: {len(patients)} of its patients chose the learning rates of {path}; expected others. "
+                "Give other test cases."
+            )
     return rates

@@ -7,7 +7,7 @@ Names that a person typed into a table are left out: with a list of names, they 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ACNetLib.models.card import ModelCard
@@ -36,7 +36,11 @@ def patients_record(library: CaseLibrary, parent: ModelCard | None) -> dict[str,
 
 def known_patients(card: ModelCard, library: CaseLibrary) -> tuple[set[str], bool]:
     """Patients of the library that the model has learned from, and whether all of those would be recognized."""
-    record = card.training.get("patients", {})
+    return recorded_patients(card.training.get("patients", {}), library)
+
+
+def recorded_patients(record: Mapping[str, Any], library: CaseLibrary) -> tuple[set[str], bool]:
+    """Patients of the library that a `patients_record` holds, and whether all that it is of would be recognized."""
     known: set[str] = set()
     for one in record.get("sets", []):
         match one:

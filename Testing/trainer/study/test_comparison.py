@@ -181,6 +181,9 @@ def test_every_network_is_tuned_alike_and_compared_at_its_best_learning_rate(
         assert read_tuned(tuning / "tuned.json", each) == {"acnet": float(best)}, "a variant's is ACNet's"
     with pytest.raises(ACNetError, match=r"tuned\.json: a value in it is missing or wrong \(KeyError: 'vgg16'\)"):
         read_tuned(tuning / "tuned.json", ("acnet", "vgg16"))
+    with pytest.raises(ACNetError, match=r"patients chose the learning rates of .*tuned\.json; expected others"):
+        read_tuned(tuning / "tuned.json", ("acnet",), (abroad,))
+    assert read_tuned(tuning / "tuned.json", ("acnet",), (simulated_library,)) == {"acnet": float(best)}
 
     said_again: list[str] = []
     request = Request(HONEST, ("acnet",), (1,), epochs=1, slices=12, test_libraries=(abroad,))

@@ -144,14 +144,15 @@ def _request(options: argparse.Namespace) -> Any:
                 f"{name}: found with --protocol {options.protocol}, which has no such choice; leave it out."
             )
     _check_numbers(options)
+    tested = tuple(map(_library, options.test_cases))
     return Request(
         protocol=options.protocol,
         networks=networks,
         numbers=tuple(dict.fromkeys((*options.folds, *options.seeds))),
         epochs=options.epochs,
         slices=options.slices,
-        test_libraries=tuple(map(_library, options.test_cases)),
-        learning_rates=read_tuned(options.tuning, networks) if options.tuning else {},
+        test_libraries=tested,
+        learning_rates=read_tuned(options.tuning, networks, tested) if options.tuning else {},
     )
 
 
