@@ -86,8 +86,8 @@ def card_from_values(values: CardValues, name: str) -> ModelCard:
     """The card of plain values, as a file holds it. Raises ACNetError, with the name, for values that no card has."""
     values = dict(values)
     kind = COMPARISON if values.get("kind") == COMPARISON else CLASSIFIER
-    if values.get("format_version") in FORMATS_WITHOUT_SHAPE:
-        values.setdefault("outside_limits", {})
+    if values.get("format_version") in FORMATS_WITHOUT_SHAPE:  # what is read is written in the present format
+        values = {"outside_limits": {}, **values, "format_version": FORMAT_VERSION}
     check_card_fields(values, kind, (item.name for item in fields(ModelCard)), name)
     try:
         values["intensity"] = IntensityScaling(**values["intensity"])

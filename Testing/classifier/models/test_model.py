@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.outside import OutsideLimits
 from ACNetLib.models.card import read_card
-from ACNetLib.models.header import METADATA_KEY
+from ACNetLib.models.header import FORMAT_VERSION, METADATA_KEY
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import IntensityScaling
@@ -135,6 +136,18 @@ def test_a_model_trained_on_slices_as_they_are_stored_is_refused(model_file: Pat
     for read in (load_model, read_card):
         with pytest.raises(ACNetError, match=r"as they are stored, not along the anatomical axes\. Train it again"):
             read(model_file)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_card_from_before_the_hearts_shape_is_read_and_written_in_the_present_format(
+    model_file: Path, version: int
+) -> None:
+    change_card(model_file, outside_limits=None, format_version=version)
+    model = load_model(model_file)
+    assert model.card.outside_limits == OutsideLimits()
+    save_model(model, model_file)
+    assert stored_card(model_file)["format_version"] == FORMAT_VERSION
+    assert load_model(model_file).card == replace(model.card, weights_sha256=read_card(model_file).weights_sha256)
 
 
 def test_a_copied_file_loads_under_any_name(a_model: Model, model_file: Path) -> None:
