@@ -154,7 +154,7 @@ reading-order-%: $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv
 studies: $(FIELDS:%=studies-%)
 
 studies-%: $(READY)
-	$(BIN)/acnet-train other-diseases acnet-simulated-$* --output Documentation/results/other-diseases-$*.json
+	$(BIN)/acnet-train other-diseases acnet-simulated-$* --patients 60 --output Documentation/results/other-diseases-$*.json
 	$(BIN)/acnet-train robustness acnet-simulated-$* --output Documentation/results/robustness-$*.json \
 		--figure Documentation/images/robustness-$*.png
 

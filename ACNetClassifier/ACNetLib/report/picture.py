@@ -18,13 +18,16 @@ from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.report.wording import VERDICT_WORDS, probability_text, quantity_text
 from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS
-from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL
+from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray
+from ACNetLib.ventricle.shape import right_ventricle
 
 OVERLAY_OPACITY = 0.45
-WALL_COLOR, SEPTUM_COLOR = (255, 255, 255), (255, 105, 190)
+WALL_COLOR, SEPTUM_COLOR, RIGHT_COLOR = (255, 255, 255), (255, 105, 190), (110, 190, 255)
 
 _PANEL_PIXELS = 512
-_MARGIN, _HEADER, _FOOTER = 16, 114, 98
+_MARGIN, _HEADER, _FOOTER = 16, 114, 120
+_RIGHT_LABEL = 4
+"""Of the right ventricle's blood, beside those of ACNetLib.ventricle.labels."""
 _BACKGROUND, _TEXT, _DIM_TEXT, _BOX = (18, 18, 20), (235, 235, 235), (165, 165, 170), (255, 217, 26)
 _WALL_LINE, _SEPTUM_LINE, _HALO = 1.6, 2.4, 1.4
 _SMOOTHING_IN_MAP_PIXELS = 0.7
@@ -114,7 +117,7 @@ def _whole_section(images: MapImages, grid: SectionGrid) -> Image.Image:
     scale = _PANEL_PIXELS / (rows * row_mm)
     size = (round(columns * column_mm * scale), _PANEL_PIXELS)
     panel = Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB")
-    labels = Image.fromarray(images.ventricle[grid.section]).resize(size, Image.Resampling.NEAREST)
+    labels = Image.fromarray(_labels(images, grid.section)).resize(size, Image.Resampling.NEAREST)
     panel = _with_contours(panel, np.asarray(labels), scale * max(column_mm, row_mm))
     corners = [
         t1_map.image.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2] for corner in grid.corners_mm()
@@ -141,7 +144,9 @@ def _crop_picture(images: MapImages, grid: SectionGrid) -> Image.Image:
     colors[:, 3] *= OVERLAY_OPACITY
     overlay = Image.fromarray(colors.astype(np.uint8)[shown(images.bands[SHOWN_MAP])], "RGBA")
     panel = Image.alpha_composite(panel, overlay).convert("RGB")
-    panel = _with_contours(panel, shown(images.ventricle), scale * max(t1_map.image.GetSpacing()[:2]))
+    labels = np.zeros_like(images.ventricle)
+    labels[grid.section] = _labels(images, grid.section)
+    panel = _with_contours(panel, shown(labels), scale * max(t1_map.image.GetSpacing()[:2]))
     draw = ImageDraw.Draw(panel)
     bottom = _PANEL_PIXELS - 16
     for color, width in ((_BACKGROUND, 3), (_TEXT, 0)):  # its dark edge keeps it readable on lung
@@ -150,13 +155,25 @@ def _crop_picture(images: MapImages, grid: SectionGrid) -> Image.Image:
     return panel
 
 
+def _labels(images: MapImages, section: int) -> LabelArray:
+    """Of the left ventricle, and of the right one's blood where that is measured (rows, columns)."""
+    labels = images.ventricle[section].copy()
+    column_mm, row_mm, _ = images.t1_map.image.GetSpacing()
+    if (labels == CAVITY_LABEL).any():
+        right = right_ventricle(images.t1_map.array[section], labels, (row_mm, column_mm))
+        if right is not None:
+            labels[right] = _RIGHT_LABEL
+    return labels
+
+
 def _with_contours(panel: Image.Image, labels: NDArray[np.uint8], map_pixel: float) -> Image.Image:
-    """Endocardium, epicardium and the septum's outline over a panel, from labels (rows, columns) of its own pixels.
+    """The outlines of both ventricles and the septum over a panel, from labels (rows, columns) of its own pixels.
 
     map_pixel: the width of a T1-map pixel in panel pixels.
     """
     contours: tuple[tuple[Mask, Color, float], ...] = (
-        (labels != 0, WALL_COLOR, _WALL_LINE),
+        (labels == _RIGHT_LABEL, RIGHT_COLOR, _WALL_LINE),
+        ((labels != 0) & (labels != _RIGHT_LABEL), WALL_COLOR, _WALL_LINE),
         (labels == CAVITY_LABEL, WALL_COLOR, _WALL_LINE),
         (labels == SEPTUM_LABEL, SEPTUM_COLOR, _SEPTUM_LINE),
     )
@@ -195,9 +212,13 @@ def _draw_gray_scale(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
 
 
 def _draw_contour_key(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
-    for x, color, name in ((0, WALL_COLOR, "endocardium, epicardium"), (224, SEPTUM_COLOR, "septum, middle part")):
-        draw.line([(left + x, top + 7), (left + x + 28, top + 7)], fill=color, width=2)
-        draw.text((left + x + 36, top - 2), name, _DIM_TEXT, _font(14))
+    for x, y, color, name in (
+        (0, 0, WALL_COLOR, "endocardium, epicardium"),
+        (224, 0, SEPTUM_COLOR, "septum, middle part"),
+        (0, 22, RIGHT_COLOR, "right ventricle, where measured"),
+    ):
+        draw.line([(left + x, top + y + 7), (left + x + 28, top + y + 7)], fill=color, width=2)
+        draw.text((left + x + 36, top + y - 2), name, _DIM_TEXT, _font(14))
 
 
 def _draw_band_scale(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:

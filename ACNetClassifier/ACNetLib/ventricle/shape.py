@@ -55,20 +55,31 @@ def shape_of(t1_map: T1Map, ventricle: Ventricle) -> HeartShape:
 
 def measure_shape(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tuple[float, float]) -> HeartShape:
     """Of a slice whose cavity and wall are known; all arrays (rows, columns). spacing_mm: of rows, of columns."""
-    cavity, septum = labels == CAVITY_LABEL, labels == SEPTUM_LABEL
+    cavity = labels == CAVITY_LABEL
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     radius_mm = float(np.sqrt(cavity.sum() * pixel_mm2 / np.pi))
-    angles, distances_mm = _around(cavity, spacing_mm)
+    angles, _ = _around(cavity, spacing_mm)
     thickest_mm = _thickest_sixth(cavity, cavity | is_myocardium(labels), angles, pixel_mm2)
+    right = right_ventricle(t1_ms, labels, spacing_mm)
+    return HeartShape(thickest_mm / radius_mm, float("nan") if right is None else float(right.sum() / cavity.sum()))
+
+
+def right_ventricle(
+    t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tuple[float, float]
+) -> BoolArray | None:
+    """The right ventricle's blood (rows, columns), on a slice as for `measure_shape`.
+
+    None where the septum is not known, and where the blood beyond it runs on into something else.
+    """
+    septum = labels == SEPTUM_LABEL
     if not septum.any():
-        return HeartShape(thickest_mm / radius_mm, float("nan"))
+        return None
+    angles, distances_mm = _around(labels == CAVITY_LABEL, spacing_mm)
     right = _part_beside(septum, _blood(t1_ms, labels, spacing_mm), round(BEYOND_SEPTUM_MM / spacing_mm[0]))
     middle = np.angle(np.exp(1j * angles[septum]).mean())
     from_septum = np.abs(np.angle(np.exp(1j * (angles - middle))))
     leaked = right & ((distances_mm > FARTHEST_MM) | (from_septum > LEAK_RAD))
-    if leaked.sum() > LARGEST_LEAK * right.sum():
-        return HeartShape(thickest_mm / radius_mm, float("nan"))
-    return HeartShape(thickest_mm / radius_mm, float((right & (from_septum < WIDEST_RAD)).sum() / cavity.sum()))
+    return None if leaked.sum() > LARGEST_LEAK * right.sum() else right & (from_septum < WIDEST_RAD)
 
 
 def _around(cavity: BoolArray, spacing_mm: tuple[float, float]) -> tuple[FloatArray, FloatArray]:

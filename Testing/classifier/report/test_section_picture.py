@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.report.picture import _BACKGROUND, _HALO, SEPTUM_COLOR, _with_contour, section_picture
+from ACNetLib.report.picture import _BACKGROUND, _HALO, RIGHT_COLOR, SEPTUM_COLOR, _with_contour, section_picture
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 from conftest import with_images, with_map
 
 CROP_SIDE, CROP_MM, MARGIN, HEADER = 512, 128, 16, 114
@@ -68,9 +69,28 @@ def test_the_contours_run_along_the_edges_of_cavity_and_wall(study: StudyResult)
         assert np.histogram(angles, 36, (-np.pi, np.pi))[0].all(), "all around"
 
 
+def test_the_blood_that_counts_as_right_ventricle_is_outlined(study: StudyResult) -> None:
+    t1_map, labels = study.images[0].t1_map, study.images[0].ventricle
+    column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    t1_ms = np.where(labels == CAVITY_LABEL, 1600.0, 1000.0)
+    for section, on_slice in enumerate(labels):
+        rows, columns = np.indices(on_slice.shape)
+        row, column = np.argwhere(on_slice == SEPTUM_LABEL).mean(axis=0)
+        beside = np.hypot((rows - row) * row_mm, (columns - column) * column_mm) < 25
+        t1_ms[section][beside & (on_slice == 0)] = 1600.0
+    image = sitk.GetImageFromArray(t1_ms.astype(np.float32))
+    image.CopyInformation(t1_map.image)
+    whole, crop = panels(pixels(with_images(study, t1_map=replace(t1_map, image=image))))
+    for panel in (whole, crop):
+        assert is_color(panel, RIGHT_COLOR).sum() > 50
+    columns = np.nonzero(is_color(crop, RIGHT_COLOR))[1]
+    assert columns.max() < crop.shape[1] / 2 + 1, "beyond the septum, which lies left of the cavity"
+
+
 def test_without_labels_no_contour_is_drawn(study: StudyResult) -> None:
     picture = pixels(with_images(study, ventricle=np.zeros_like(study.images[0].ventricle)))
-    assert not is_color(picture, SEPTUM_COLOR).any()
+    assert not is_color(panels(picture)[1], SEPTUM_COLOR).any()
+    assert not is_color(panels(picture)[1], RIGHT_COLOR).any()
 
 
 def test_a_long_name_is_cut_within_the_picture(study: StudyResult) -> None:
