@@ -153,9 +153,14 @@ def real_hearts() -> str:
             [record[name][key] for record in records] for key in ("center_error_median_mm", "dice_median")
         )
         row += [", ".join(mm(center) for center in centers), ", ".join(f"{value:.2f}" for value in dices)]
+        walls = [record[name]["relative_wall_median"] for record in records]
+        row.append(f"{walls[0]['true']:.2f}; " + ", ".join(f"{wall['found']:.2f}" for wall in walls))
         rows.append(row)
     by_field = [head for field in FIELDS for head in (f"{field[:-1]} T: verdicts", "probability of DCM, median")]
-    return markdown(["heart", "cavity", *by_field, "centre error", "Dice of the myocardium"], rows)
+    return markdown(
+        ["heart", "cavity", *by_field, "centre error", "Dice of the myocardium", "thickest wall / radius: true; found"],
+        rows,
+    )
 
 
 NAMES = {"normal": "normal", "dcm": "DCM", "outside": "unlike the training's hearts"}

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from ACNetLib.errors import VentricleNotFound
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import is_myocardium
+from ACNetLib.ventricle.labels import LabelArray, is_myocardium, ventricle_labels
+from ACNetLib.ventricle.shape import measure_shape
 
 from ..abroad.cohort import whole_ms
 from ..abroad.hearts import LEVEL_NAMES
 from ..abroad.patients import Patient, draw_patient, with_traced_ventricle
 from ..abroad.scan import stored
-from ..abroad.sections import draw_section
+from ..abroad.sections import Section, draw_section
 from ..abroad.traced import TracedHeart
 from ..localization.evaluation import dice
 from .answers import NOT_ANSWERED, VERDICTS
@@ -36,12 +37,15 @@ class Scans:
 
 @dataclass(frozen=True)
 class _Answer:
-    """Of one scan. Of each slice that was answered: how far its centre is from the true one, and Dice of the wall."""
+    """Of one scan. Of each slice that was answered: how far its centre is from the true one, Dice of the wall, and the
+    thickest sixth of the wall over the cavity's radius, by the true outlines and by those that were found.
+    """
 
     verdict: str
     probability_dcm: float
     center_errors_mm: tuple[float, ...]
     dice: tuple[float, ...]
+    relative_walls: tuple[tuple[float, float], ...]
 
 
 def judge_real_hearts(classifier: Classifier, hearts: Sequence[TracedHeart], scans: Scans) -> dict[str, Any]:
@@ -57,6 +61,10 @@ def judge_real_hearts(classifier: Classifier, hearts: Sequence[TracedHeart], sca
             "probability_dcm_median": _median([a.probability_dcm for a in answers if a.verdict != NOT_ANSWERED]),
             "center_error_median_mm": _median([error for each in answers for error in each.center_errors_mm]),
             "dice_median": _median([value for each in answers for value in each.dice]),
+            "relative_wall_median": {
+                name: _median([pair[place] for each in answers for pair in each.relative_walls])
+                for place, name in enumerate(("true", "found"))
+            },
         }
     return result
 
@@ -77,16 +85,24 @@ def _answer(classifier: Classifier, patient: Patient) -> _Answer:
     try:
         result = classifier.classify(t1_map)
     except VentricleNotFound:
-        return _Answer(NOT_ANSWERED, np.nan, (), ())
-    errors, overlaps = [], []
+        return _Answer(NOT_ANSWERED, np.nan, (), (), ())
+    errors, overlaps, relative_walls = [], [], []
     for record in result.maps[0].sections:
+        truth = sections[record.section]
         true_center_mm = plain.TransformContinuousIndexToPhysicalPoint(
-            (*_centroid(sections[record.section].cavity), float(record.section))
+            (*_centroid(truth.cavity), float(record.section))
         )
         errors.append(float(np.linalg.norm(np.subtract(record.center_lps_mm, true_center_mm))))
         true_wall = sitk.GetArrayViewFromImage(walls)[record.section] > 0
         overlaps.append(dice(is_myocardium(result.images[0].ventricle[record.section]), true_wall))
-    return _Answer(result.verdict, result.probability_dcm, tuple(errors), tuple(overlaps))
+        if record.measures is not None:
+            of_truth = measure_shape(whole_ms(truth.t1_ms).astype(np.float32), _labels(truth), plain.GetSpacing()[:2])
+            relative_walls.append((of_truth.relative_wall, record.shape.relative_wall))
+    return _Answer(result.verdict, result.probability_dcm, tuple(errors), tuple(overlaps), tuple(relative_walls))
+
+
+def _labels(section: Section) -> LabelArray:
+    return ventricle_labels(section.myocardium, section.cavity, section.insertion_points)
 
 
 def _placed(patient: Patient, first_level: int, t1_ms: NDArray[np.uint16]) -> sitk.Image:

@@ -118,6 +118,7 @@ def test_a_real_normal_heart_is_found_measured_and_not_called_dcm(tmp_path: Path
     heart = json.loads(output.read_text(encoding="utf-8"))["hearts"]["SC-N-03"]
     assert heart["center_error_median_mm"] < 4
     assert heart["dice_median"] > 0.7
+    assert heart["relative_wall_median"]["found"] == pytest.approx(heart["relative_wall_median"]["true"], abs=0.1)
     assert heart["verdicts"]["dcm"] == heart["verdicts"]["not_answered"] == 0
     assert sum(heart["verdicts"].values()) == heart["scans"] == 1
 
