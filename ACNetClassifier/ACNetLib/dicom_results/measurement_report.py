@@ -175,4 +175,5 @@ def _comments(study: StudyRecord) -> list[str]:
     if any(each.simulated for each in study.maps):
         simulated.append("The T1 map is simulated, too.")
     rule = f"Verdict: {verdict_rule(study.uncertain_range)}; assuming {share_text(study.prevalence_dcm)} prevalence."
-    return [" ".join([INTENDED_USE, *simulated, SCOPE]), rule, reference_text(study), *study.all_warnings]
+    uncertain = [study.reason] if study.verdict == "uncertain" else []  # that of an outside one is among the warnings
+    return [" ".join([INTENDED_USE, *simulated, SCOPE]), rule, *uncertain, reference_text(study), *study.all_warnings]

@@ -33,7 +33,7 @@ FEWEST_PATIENTS = FOLDS
 CALIBRATION_PREVALENCES = (0.5, 0.2)
 """Half, as the shipped models are trained, and about what a cardiac MR service sees."""
 BY_PROBABILITY: tuple[Verdict, ...] = ("normal", "dcm", "uncertain")
-"""Who is unlike the training's hearts is measured apart: `acnet-train fit-outside`."""
+"""Who is unlike the training's hearts is measured apart: `acnet-train outside-limits`."""
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,13 @@ def test_the_report_says_which_software_and_weights_and_that_it_is_research_on_s
     assert "trained on simulated T1 maps only" in purpose
 
 
+def test_the_report_of_an_uncertain_study_says_why(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
+    study = replace(a_study(read_t1_map(a_stack(tmp_path / "stack", stored))), verdict="uncertain")
+    write_dicom_results(study, tmp_path / "dicom")
+    comments = [each.TextValue for each in items_of(srread(tmp_path / "dicom" / "report.dcm"), "Comment")]
+    assert study.reason in comments
+
+
 def test_each_slice_refers_to_its_image_and_the_report_to_all_objects(a_report: Any, a_result_folder: Path) -> None:
     t1_map = read_t1_map(sample_cases()[1].folder)
     images = [pydicom.dcmread(each.file).SOPInstanceUID for each in t1_map.sources]
