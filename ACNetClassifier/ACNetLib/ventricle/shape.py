@@ -23,7 +23,7 @@ OPENING_MM = 4.0
 """What is narrower than twice this is not followed: vessels, and bridges of blurred pixels to what lies around."""
 BEYOND_SEPTUM_MM = 6.0
 """So near to the septum the right ventricle's blood begins."""
-FARTHEST_MM = 90.0
+FARTHEST_MM = 120.0
 WIDEST_RAD, LEAK_RAD = np.deg2rad(80), np.deg2rad(100)
 """How far a right ventricle reaches from the left's centre, and to both sides of the septum's middle."""
 LARGEST_LEAK = 0.05

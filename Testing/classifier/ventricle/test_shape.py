@@ -14,7 +14,7 @@ CAVITY_MM, WALL_THICKNESS_MM = 24.0, 8.0
 
 def a_slice(pixel_mm: float = 1.5, septal_mm: float = WALL_THICKNESS_MM, right_mm: float = 30.0) -> tuple:
     """T1 and labels: a round ventricle, its septum to the left, and beyond that a right ventricle of half a disk."""
-    size = round(200 / pixel_mm)
+    size = round(300 / pixel_mm)
     rows, columns = (np.indices((size, size)) - (size - 1) / 2) * pixel_mm
     radius, angle = np.hypot(rows, columns), np.abs(np.arctan2(rows, -columns))
     septal = angle < np.pi / 4
@@ -55,6 +55,15 @@ def test_the_same_slice_turned_mirrored_or_in_another_t1_scale_has_the_same_shap
         assert changed.relative_wall == pytest.approx(plain.relative_wall, abs=0.02)
         assert changed.rv_to_lv == pytest.approx(plain.rv_to_lv, abs=0.02)
     assert measure_shape(t1_ms * np.float32(1.2), labels, spacing_mm) == plain
+
+
+def test_a_right_ventricle_as_large_as_they_get_is_measured() -> None:
+    t1_ms, labels, spacing_mm = a_slice()
+    rows, columns = (np.indices(labels.shape) - (len(labels) - 1) / 2) * spacing_mm[0]
+    t1_ms[(np.hypot(rows / 30, (columns + 32) / 80) < 1) & (labels == 0)] = BLOOD_MS  # 112 mm from the centre
+    shape = measure_shape(t1_ms, labels, spacing_mm)
+    assert shape.rv_to_lv == pytest.approx(area_of(t1_ms, labels), rel=0.15)
+    assert shape.rv_to_lv > 2
 
 
 def test_without_blood_beyond_the_septum_the_right_ventricle_has_no_area() -> None:
