@@ -248,9 +248,12 @@ simulation-results: $(READY)
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 1.5 --output Documentation/results/simulation-1.5T.json
 	$(BIN)/acnet-train validate-simulation --patients 400 --field 3 --output Documentation/results/simulation-3T.json
 
-# What the shipped models get wrong on patients of the second simulation: Documentation/localizer.md. Look at it.
-failures: $(MODELS)/abroad-3T/cases.csv
+# What the shipped models get wrong on patients of the second simulation, and who gets the third answer there:
+# Documentation/localizer.md, Documentation/other-diseases.md. Look at them.
+failures: $(MODELS)/abroad-3T/cases.csv $(MODELS)/abroad-hcm-3T $(MODELS)/abroad-rv-3T
 	$(BIN)/python Documentation/failures.py $(MODELS)/abroad-3T Documentation/images/failures.png
+	$(BIN)/python Documentation/unlike_hearts.py Documentation/images/unlike-hearts.png \
+		$(MODELS)/abroad-hcm-3T $(MODELS)/abroad-rv-3T
 
 # A hospital's export becomes a reading list: Documentation/triage.md. Look at the picture.
 hospital: $(READY)
