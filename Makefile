@@ -118,7 +118,7 @@ validation: $(FIELDS:%=validation-%)
 
 DISEASES_ABROAD := hcm infarct rv
 $(MODELS)/abroad-hcm-% $(MODELS)/abroad-infarct-% $(MODELS)/abroad-rv-%: | $(READY)
-	$(foreach disease,$(DISEASES_ABROAD),$(BIN)/acnet-train simulate-abroad --patients 40 --field $(*:T=) --seed 26 \
+	$(foreach disease,$(DISEASES_ABROAD),$(BIN)/acnet-train simulate-abroad --patients 40 --field $(*:T=) --seed 36 \
 		--scanner-factor 1 --disease $(disease) --output $(MODELS)/abroad-$(disease)-$* &&) true
 
 validation-%: $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv \

@@ -11,6 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ACNetLib.ventricle.shape import HeartShape
 
 SENTENCES = {
     "score": "The score of the network's features is {value:.2f}, above the limit of {limit:.2f}.",
@@ -30,6 +34,15 @@ class OutsideLimits:
     score: tuple[float, ...] = ()
     relative_wall: tuple[float, ...] = ()
     rv_to_lv: tuple[float, ...] = ()
+
+
+def values_of_slices(scores: Sequence[float], shapes: Sequence[HeartShape]) -> dict[str, list[float]]:
+    """Of each slice, by the names of OutsideLimits; NaN where a value is not known."""
+    return {
+        "score": list(scores),
+        "relative_wall": [shape.relative_wall for shape in shapes],
+        "rv_to_lv": [shape.rv_to_lv for shape in shapes],
+    }
 
 
 def above(values: Sequence[float], limits: Sequence[float]) -> tuple[float, float] | None:

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.outside import OutsideLimits, unlike
+from ACNetLib.inference.outside import OutsideLimits, unlike, values_of_slices
 from ACNetLib.inference.physiology import disagreement, undilated_mm
 from ACNetLib.inference.pooling import median_of_known, pool, pooling_of, t1_factor
 from ACNetLib.inference.verdict import Verdict, uncertain_range_of
@@ -167,11 +167,7 @@ class StudyRecord:
     def unlike(self) -> tuple[str, ...]:
         """In what the sections that count are unlike the training's hearts, a sentence each; empty where in nothing."""
         counting = [each for each in self.sections if not each.left_out]
-        values = {
-            "score": [each.outside_score for each in counting],
-            "relative_wall": [each.shape.relative_wall for each in counting],
-            "rv_to_lv": [each.shape.rv_to_lv for each in counting],
-        }
+        values = values_of_slices([each.outside_score for each in counting], [each.shape for each in counting])
         return unlike(values, self.outside_limits)
 
     @property

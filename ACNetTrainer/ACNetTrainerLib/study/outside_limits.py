@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.classifier import Classifier
-from ACNetLib.inference.outside import OutsideLimits, above
+from ACNetLib.inference.outside import OutsideLimits, above, values_of_slices
 from ACNetLib.models.card import ModelCard
 
 from ..cases.library import CaseLibrary
 from ..evaluation.metrics import share_estimate
-from ..training.outside_limits import FEWEST_PATIENTS, Values, is_unlike, values_of_slices
+from ..training.outside_limits import FEWEST_PATIENTS, Values, is_unlike
 from ..training.split import split_patients
 from .answers import answer, maps_of_patients
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.outside import OutsideLimits, above
+from ACNetLib.inference.outside import OutsideLimits, above, values_of_slices
 from ACNetLib.inference.pipeline import load_finder
 from ACNetLib.models.card import ModelCard
 from ACNetLib.ventricle.shape import HeartShape, shape_of
@@ -54,14 +54,6 @@ def limits_by_shape(
         if ventricle.confidence >= localizer.confidence_threshold:
             shapes[case.patient].append(shape_of(t1_map, ventricle))
     return fit_limits([values_of_slices([float("nan")] * len(each), each) for each in shapes.values()])
-
-
-def values_of_slices(scores: Sequence[float], shapes: Sequence[HeartShape]) -> Values:
-    return {
-        "score": scores,
-        "relative_wall": [shape.relative_wall for shape in shapes],
-        "rv_to_lv": [shape.rv_to_lv for shape in shapes],
-    }
 
 
 def fit_limits(patients: Sequence[Values]) -> OutsideLimits:
