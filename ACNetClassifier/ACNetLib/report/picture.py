@@ -42,8 +42,9 @@ def section_picture(study: StudyResult, map_index: int, section: SectionRecord) 
     """Both panels of a section of a map, under the verdict, the probability and the T1 facts, above their scales."""
     images = study.images[map_index]
     grid = section.grid(images.t1_map)
-    whole = _whole_section(images, grid)
-    crop = _crop_picture(images, grid)
+    labels = _labels(images, grid.section)
+    whole = _whole_section(images, grid, labels)
+    crop = _crop_picture(images, grid, labels)
     left, right = _MARGIN, whole.width + 2 * _MARGIN
     picture = Image.new("RGB", (right + crop.width + _MARGIN, _HEADER + _PANEL_PIXELS + _FOOTER), _BACKGROUND)
     picture.paste(whole, (left, _HEADER))
@@ -108,8 +109,8 @@ def _gray(t1_ms: NDArray[np.float32]) -> NDArray[np.uint8]:
     return (np.clip((t1_ms - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
-def _whole_section(images: MapImages, grid: SectionGrid) -> Image.Image:
-    """The section at its physical aspect, as high as a panel, with the crop box and the left ventricle."""
+def _whole_section(images: MapImages, grid: SectionGrid, labels: LabelArray) -> Image.Image:
+    """The section at its physical aspect, as high as a panel, with the crop box and both ventricles."""
     t1_map = images.t1_map
     column_mm, row_mm, _ = t1_map.image.GetSpacing()
     gray = _gray(t1_map.array[grid.section])
@@ -117,8 +118,8 @@ def _whole_section(images: MapImages, grid: SectionGrid) -> Image.Image:
     scale = _PANEL_PIXELS / (rows * row_mm)
     size = (round(columns * column_mm * scale), _PANEL_PIXELS)
     panel = Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB")
-    labels = Image.fromarray(_labels(images, grid.section)).resize(size, Image.Resampling.NEAREST)
-    panel = _with_contours(panel, np.asarray(labels), scale * max(column_mm, row_mm))
+    enlarged = Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)
+    panel = _with_contours(panel, np.asarray(enlarged), scale * max(column_mm, row_mm))
     corners = [
         t1_map.image.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2] for corner in grid.corners_mm()
     ]
@@ -127,8 +128,8 @@ def _whole_section(images: MapImages, grid: SectionGrid) -> Image.Image:
     return panel
 
 
-def _crop_picture(images: MapImages, grid: SectionGrid) -> Image.Image:
-    """The crop as the network sees it; over it the bands, in the map's own pixels, the left ventricle, a 20 mm bar."""
+def _crop_picture(images: MapImages, grid: SectionGrid, labels: LabelArray) -> Image.Image:
+    """The crop as the network sees it; over it the bands, in the map's own pixels, both ventricles, a 20 mm bar."""
     t1_map = images.t1_map
     scale = _PANEL_PIXELS / (grid.size * grid.spacing_mm)
     display = replace(grid, size=_PANEL_PIXELS, spacing_mm=1 / scale)
@@ -144,9 +145,9 @@ def _crop_picture(images: MapImages, grid: SectionGrid) -> Image.Image:
     colors[:, 3] *= OVERLAY_OPACITY
     overlay = Image.fromarray(colors.astype(np.uint8)[shown(images.bands[SHOWN_MAP])], "RGBA")
     panel = Image.alpha_composite(panel, overlay).convert("RGB")
-    labels = np.zeros_like(images.ventricle)
-    labels[grid.section] = _labels(images, grid.section)
-    panel = _with_contours(panel, shown(labels), scale * max(t1_map.image.GetSpacing()[:2]))
+    every_section = np.zeros_like(images.ventricle)
+    every_section[grid.section] = labels
+    panel = _with_contours(panel, shown(every_section), scale * max(t1_map.image.GetSpacing()[:2]))
     draw = ImageDraw.Draw(panel)
     bottom = _PANEL_PIXELS - 16
     for color, width in ((_BACKGROUND, 3), (_TEXT, 0)):  # its dark edge keeps it readable on lung
