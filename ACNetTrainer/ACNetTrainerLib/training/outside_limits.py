@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.outside import OutsideLimits, above, values_of_slices
 from ACNetLib.inference.pipeline import load_finder
-from ACNetLib.models.card import ModelCard
+from ACNetLib.models.card import ModelCard, read_card
+from ACNetLib.models.store import model_for_field
 from ACNetLib.ventricle.shape import HeartShape, shape_of
 
 from ..cases.library import Case, CaseLibrary
@@ -38,14 +39,18 @@ Values = Mapping[str, Sequence[float]]
 
 def limits_by_shape(
     library: CaseLibrary, cases: Sequence[Case], parent: ModelCard | None, device: DeviceChoice
-) -> OutsideLimits:
+) -> tuple[OutsideLimits, str]:
     """The limits of a new model, which has no score yet, from the held-back cases as the shipped localizer finds them.
 
-    Of fewer patients than FEWEST_PATIENTS those of the parent are taken, or none.
+    Of fewer patients than FEWEST_PATIENTS those of the parent are taken, else of the shipped model for the cases' field
+    strength: no network and no scanner's T1 is in them. Returned with that model's name, "" for limits of its own.
     """
     patients = dict.fromkeys(case.patient for case in cases)
     if len(patients) < FEWEST_PATIENTS:
-        return OutsideLimits() if parent is None else replace(parent.outside_limits, score=())
+        lender = parent
+        if lender is None or not lender.outside_limits.relative_wall:
+            lender = read_card(model_for_field(cases[0].field_strength_tesla))
+        return replace(lender.outside_limits, score=()), lender.name
     localizer = load_finder(device=device.device)
     shapes: dict[str, list[HeartShape]] = {patient: [] for patient in patients}
     for case in cases:
@@ -53,7 +58,7 @@ def limits_by_shape(
         (ventricle,) = localizer.locate(t1_map)
         if ventricle.confidence >= localizer.confidence_threshold:
             shapes[case.patient].append(shape_of(t1_map, ventricle))
-    return fit_limits([values_of_slices([float("nan")] * len(each), each) for each in shapes.values()])
+    return fit_limits([values_of_slices([float("nan")] * len(each), each) for each in shapes.values()]), ""
 
 
 def fit_limits(patients: Sequence[Values]) -> OutsideLimits:

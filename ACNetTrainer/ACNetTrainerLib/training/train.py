@@ -91,7 +91,9 @@ def train(
     def patient_log_odds_at(t1_factor: float) -> NDArray[np.float64]:
         return predict(network, validation_set.with_t1_times(t1_factor), device).by_patient(temperatures, prior)[1]
 
-    with_shape = isinstance(network, ACNet)  # the others classify nobody
+    limits, lender = OutsideLimits(), ""
+    if isinstance(network, ACNet):  # the others classify nobody
+        limits, lender = limits_by_shape(library, validation_cases, parent, device)
     unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
     card = ModelCard(
         name=name,
@@ -110,11 +112,12 @@ def train(
             "patients": patients_record(library, parent),
             "unknown_reference": asdict(unknown_reference),
             **({"sections_with_masks": training_set.sections_with_walls} if with_walls else {}),
+            **({"outside_limits_of": lender} if lender else {}),
             **lineage,
         },
         normal_t1_ms=normal_t1_ms(library, training_cases),
         uncertain_range_without_reference=unknown_reference.uncertain_range,
-        outside_limits=limits_by_shape(library, validation_cases, parent, device) if with_shape else OutsideLimits(),
+        outside_limits=limits,
         **_kind_and_network(recipe),
     )
     return Model(network, card)

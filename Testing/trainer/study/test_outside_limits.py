@@ -11,7 +11,9 @@ import pytest
 
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.outside import OutsideLimits
+from ACNetLib.models.card import read_card
 from ACNetLib.models.model import Model, load_model, save_model
+from ACNetLib.models.store import model_for_field
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.study.outside_limits import shares_unlike
@@ -63,16 +65,20 @@ def test_a_value_that_no_slice_has_gets_no_limit_and_calls_nobody_unlike() -> No
     assert shares_unlike(values, limits)["score"]["value"] == 0
 
 
-def test_a_new_model_gets_the_limits_of_its_own_hearts_or_its_parents_where_these_are_few(
+def test_a_new_model_gets_the_limits_of_its_own_hearts_or_lent_ones_where_these_are_few(
     simulated_library: CaseLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = replace(a_card("parent"), outside_limits=OutsideLimits((1.0,), (0.5,), (1.5,)))
     cases = simulated_library.cases
-    assert limits_by_shape(simulated_library, cases, parent, CPU) == OutsideLimits((), (0.5,), (1.5,))
-    assert limits_by_shape(simulated_library, cases, None, CPU) == OutsideLimits()
+    assert limits_by_shape(simulated_library, cases, parent, CPU) == (OutsideLimits((), (0.5,), (1.5,)), "parent")
+    shipped = read_card(model_for_field(cases[0].field_strength_tesla))
+    assert len(shipped.outside_limits.relative_wall) == len(shipped.outside_limits.rv_to_lv) == 3
+    for without in (None, a_card("of before")):
+        lent = limits_by_shape(simulated_library, cases, without, CPU)
+        assert lent == (replace(shipped.outside_limits, score=()), shipped.name)
     monkeypatch.setattr(outside_limits, "FEWEST_PATIENTS", 12)
-    own = limits_by_shape(simulated_library, cases, parent, CPU)
-    assert own.score == ()
+    own, lender = limits_by_shape(simulated_library, cases, parent, CPU)
+    assert (own.score, lender) == ((), "")
     assert len(own.relative_wall) == len(own.rv_to_lv) == 3
     assert 0.3 < own.relative_wall[-1] < 0.8
 
