@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ACNetLib.inference.classifier import Classifier
+from ACNetLib.inference.verdict import uncertain_range_of
 from ACNetLib.models.card import ModelCard
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.worker_pool import worker_pool
@@ -51,7 +52,7 @@ def judge_other_diseases(classifier: Classifier, card: ModelCard, patients: int,
     return {
         "simulated": True,
         "field_strength_tesla": field,
-        "uncertain_range": list(card.uncertain_range),
+        "uncertain_range": list(uncertain_range_of(card, reference=None)),
         "training_prior_dcm": card.training_prior_dcm,
         "groups": {group: summary(of_group) for group, of_group in by_group.items()},
     }
