@@ -34,6 +34,7 @@ from ACNetTrainerLib.simulation.dicom import FLAVOURS
 from ACNetTrainerLib.simulation.dicom.series import write_dicom_series
 from ACNetTrainerLib.simulation.patient import Label, draw_patient
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES, simulate_section
+from table_cells import shipped_weights
 
 DOCUMENTATION = Path(__file__).parent
 SEED = 16
@@ -206,6 +207,7 @@ def main() -> None:
     record |= {
         "seed": SEED,
         "simulated": True,
+        "models": shipped_weights(),
         "files": sum(1 for file in (folder / "export").rglob("*") if file.is_file()),
         "studies": dict(Counter(kinds.values())),
         "rows": len(rows),

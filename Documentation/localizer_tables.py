@@ -177,17 +177,15 @@ def real_hearts_in_short() -> str:
     groups = (
         ("Two normal hearts were called", "normal", ("normal", "dcm")),
         ("two with heart failure without ischaemia, one of them barely dilated,", "dcm", ("dcm", "normal")),
-        ("two hypertrophic ones", "hcm", ("outside", "dcm")),
+        ("two hypertrophic ones", "hcm", ("outside", "dcm", "normal")),
         ("two after an infarct, which are dilated,", "infarct", ("dcm", "normal")),
     )
-    told = [
-        f"{group} {NAMES[first]} in {counts[kind][first]} of {counts[kind].total()} scans and {NAMES[other]} in "
-        f"{counts[kind][other]}"
-        for group, kind, (first, other) in groups
-    ]
-    return (
-        f"Of {every.total()} such scans {answered} were answered. {'; '.join(told)}. The rest is uncertain or unlike.\n"
+    told = "; ".join(
+        f"{group} {NAMES[first]} in {counts[kind][first]} of {counts[kind].total()} scans, "
+        + ", ".join(f"{NAMES[said]} in {counts[kind][said]}" for said in others)
+        for group, kind, (first, *others) in groups
     )
+    return f"Of {every.total()} such scans {answered} were answered. {told}. The rest is uncertain or unlike.\n"
 
 
 TABLES: dict[str, Callable[[], str]] = {

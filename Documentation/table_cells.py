@@ -25,8 +25,9 @@ _older = set[str]()
 
 def results(name: str) -> Record:
     values: Record = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    present = _shipped_weights().get(values.get("model", ""))
-    if present is not None and values["weights_sha256"] != present and not name.startswith(ELSEWHERE):
+    used = values.get("models") or {values.get("model", ""): values.get("weights_sha256")}
+    is_older = any(shipped_weights().get(model, weights) != weights for model, weights in used.items())
+    if is_older and not name.startswith(ELSEWHERE):
         _older.add(name)
     return values
 
@@ -42,7 +43,8 @@ def with_note_of_older_models(make: Callable[[], str]) -> str:
 
 
 @cache
-def _shipped_weights() -> dict[str, str]:
+def shipped_weights() -> dict[str, str]:
+    """The checksum of each shipped model's weights."""
     return {path.stem: read_card_values(path)["weights_sha256"] for path in SHIPPED_MODELS_FOLDER.glob("*.safetensors")}
 
 

@@ -6,12 +6,13 @@ A value that misses what is wanted is bold; "-" has not been measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
 from ACNetLib.models import attention_measures as wanted
+from ACNetTrainerLib.evaluation.metrics import share_estimate
 from ACNetTrainerLib.study.other_diseases import GROUP_NAMES, Group
 from table_cells import FIELDS, RESULTS, Record, markdown, results
 
@@ -185,8 +186,13 @@ def other_maps() -> str:
 def third_answer() -> str:
     """Who is called DCM or normal though they are neither, in %."""
 
-    def either(group: str) -> Get:
-        return lambda record: 100 * sum(record[group]["verdicts"][said]["value"] for said in ("dcm", "normal"))
+    def either(name: str) -> Get:
+        def share(groups: Record) -> Record:
+            group = groups[name]
+            count = sum(round(group["patients"] * group["verdicts"][said]["value"]) for said in ("dcm", "normal"))
+            return _percent(asdict(share_estimate(count, group["patients"])))
+
+        return share
 
     rows = []
     limits: dict[Group, int | None] = {
@@ -210,7 +216,7 @@ def third_answer() -> str:
     for field, suffix in COLUMNS:
         record, place = found(f"outside-limits-{field}"), "abroad" if suffix else "judging"
         shares = record and {name: _percent(shares["any"]) for name, shares in record["others"].items()}
-        cells.append(cell(shares, itemgetter(f"{place}-{field}"), 0, at_most(5)))
+        cells.append(cell(shares, itemgetter(f"{place}-{field}"), 1, at_most(5)))
     rows.append(["normal and DCM, called unlike the training's hearts", "<= 5", *cells])
     return markdown(["called DCM or normal [%]", *HEAD[1:]], rows)
 

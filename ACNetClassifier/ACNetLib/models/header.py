@@ -25,7 +25,7 @@ CLASSIFIER, LOCALIZER, COMPARISON = "classifier", "localizer", "comparison"
 """The kinds of network, as a card names them. A comparison's is trained to be compared with ACNet."""
 LARGEST_FILE_BYTES = 100_000_000  # ACNet's has 4 MB
 LARGEST_COMPARISON_BYTES = 300_000_000  # VGG16's has 260 MB
-LARGEST_HEADER_BYTES = 1_000_000  # ACNet's has 54 kB
+LARGEST_HEADER_BYTES = 1_000_000  # ACNet's has 80 kB
 MOST_DIGITS = 20
 DEEPEST_CARD = 10  # ACNet's has 7
 LONGEST_TEXT = 2000  # of what is shown; the hashes of the patients in one text are longer

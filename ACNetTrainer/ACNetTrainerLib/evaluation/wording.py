@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+HALF_UP = 1e-6
+"""Without it 2.5 % would be written as 2, and 3.5 % as 4."""
+
 
 def estimate_text(estimate: Mapping[str, float]) -> str:
     """A value, low and high, in three decimals."""
@@ -12,4 +15,5 @@ def estimate_text(estimate: Mapping[str, float]) -> str:
 
 def percent_text(share: Mapping[str, float]) -> str:
     """A share, low and high, in whole percent without the sign."""
-    return f"{100 * share['value']:.0f} ({100 * share['low']:.0f} to {100 * share['high']:.0f})"
+    value, low, high = (f"{100 * share[name] + HALF_UP:.0f}" for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
