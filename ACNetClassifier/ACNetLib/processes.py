@@ -18,6 +18,8 @@ from typing import Any
 Event = dict[str, Any]
 Fields = Mapping[str, Mapping[str, type | tuple[type, ...]]]
 """What is read of each event, by its name: its fields and their types."""
+SECONDS_TO_END, SECONDS_OF_GRACE = 10.0, 5.0
+"""For what a command leaves in order when it is stopped, and for a launcher to see that it has ended."""
 
 
 def python_for_processes() -> str:
@@ -29,12 +31,45 @@ def run_module(
     module: str, arguments: Sequence[str], python: str = sys.executable, **streams: Any
 ) -> subprocess.Popen[bytes]:
     """Run a command's module without a window, on the libraries that this process uses; `streams` as of Popen."""
-    libraries = [str(Path(sys.modules[name].__path__[0]).parent) for name in {"ACNetLib", module.partition(".")[0]}]
+    return _run([module, *arguments], {module}, python, {"stdin": subprocess.DEVNULL, **streams})
+
+
+def run_tied(
+    module: str, arguments: Sequence[str], seconds: float = SECONDS_TO_END, **streams: Any
+) -> subprocess.Popen[bytes]:
+    """The same by the Python for processes, and the process ends with this one, or by `end`.
+
+    It has so many seconds to end as after SIGTERM. See ACNetLib.tied: a signal might not reach it.
+    """
+    tied = ["ACNetLib.tied", f"{seconds:g}", module, *arguments]
+    return _run(tied, {module}, python_for_processes(), {**streams, "stdin": subprocess.PIPE})
+
+
+def ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    """Of a process that `run_tied` started; it ends within its seconds."""
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+def end(process: subprocess.Popen[bytes], seconds: float = SECONDS_TO_END) -> None:
+    """End a process that `run_tied` started with so many seconds, and wait until it has ended."""
+    ask_to_end(process)
+    try:
+        process.wait(seconds + SECONDS_OF_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _run(
+    arguments: Sequence[str], modules: set[str], python: str, streams: Mapping[str, Any]
+) -> subprocess.Popen[bytes]:
+    tops = {"ACNetLib", *(module.partition(".")[0] for module in modules)}
+    libraries = [str(Path(sys.modules[name].__path__[0]).parent) for name in tops]
     paths = os.pathsep.join([*libraries, *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
-        [python, "-m", module, *arguments],
+        [python, "-m", *arguments],
         env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         **streams,
     )

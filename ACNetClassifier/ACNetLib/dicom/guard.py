@@ -7,7 +7,6 @@ C and C++ code, which a damaged image can crash, hang or fill the memory with.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import zlib
 from pathlib import Path
@@ -20,7 +19,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import temporary_folder
-from ACNetLib.processes import python_for_processes
+from ACNetLib.processes import end, last_error, run_tied
 
 LARGEST_FILE_BYTES = 1_000_000_000
 LARGEST_PIXEL_COUNT = 2**26  # 1024 x 1024 x 64
@@ -28,9 +27,8 @@ LARGEST_INFLATED_BYTES = 4 * LARGEST_PIXEL_COUNT
 PREAMBLE_BYTES, GROUP_LENGTH_BYTES = 132, 12  # the meta information's length is its first element (PS3.10, 7.1)
 CHUNK_BYTES = 1 << 20
 
-CHILD_SECONDS = 60
+CHILD_SECONDS, AT_ONCE = 60, 0.0
 CHILD_BYTES = 2_000_000_000
-CHILD_FOLDER = Path(__file__).resolve().parents[2]
 CHILD = "ACNetLib.dicom.decoding"
 
 
@@ -77,23 +75,18 @@ def decoded_in_child(file: Path, seconds: float = CHILD_SECONDS) -> np.ndarray:
     """
     with temporary_folder() as folder:
         target = folder / "pixels.npy"
-        arguments = [python_for_processes(), "-m", CHILD, str(file.absolute()), str(target), str(CHILD_BYTES)]
-        paths = os.pathsep.join([str(CHILD_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
+        errors_file = folder / "errors.txt"  # not a pipe: who holds it open could hold up this process
+        with errors_file.open("wb") as errors:
+            arguments = [str(file.absolute()), str(target), str(CHILD_BYTES)]
+            process = run_tied(CHILD, arguments, AT_ONCE, stdout=subprocess.DEVNULL, stderr=errors)
         try:
-            done = subprocess.run(
-                arguments,
-                env={**os.environ, "PYTHONPATH": paths},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=seconds,
-                check=False,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+            process.wait(seconds)
         except subprocess.TimeoutExpired as error:
             raise _not_decoded(file, f"it took longer than {seconds:g} s") from error
-        if done.returncode != 0 or not target.is_file():
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise _not_decoded(file, said[-1] if said else f"the decoder ended with {done.returncode}")
+        finally:
+            end(process, AT_ONCE)
+        if process.returncode != 0 or not target.is_file():
+            raise _not_decoded(file, last_error(errors_file) or f"the decoder ended with {process.returncode}")
         return np.load(target, allow_pickle=False)
 
 

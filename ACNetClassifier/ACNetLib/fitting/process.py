@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.settings import Progress
-from ACNetLib.processes import python_for_processes, run_module
+from ACNetLib.processes import end, run_tied
 
 MODULE = "ACNetLib.fitting.process"
 REFUSED = 2
-LOOK_SECONDS = 0.1
+LOOK_SECONDS, AT_ONCE = 0.1, 0.0
 
 
 def fit_in_process(folder: Path, map_file: Path, progress: Progress) -> None:
@@ -26,14 +26,13 @@ def fit_in_process(folder: Path, map_file: Path, progress: Progress) -> None:
     said, refused = map_file.with_suffix(".progress"), map_file.with_suffix(".errors")
     with said.open("wb") as output, refused.open("wb") as errors:
         arguments = [str(folder.absolute()), str(map_file)]
-        process = run_module(MODULE, arguments, python_for_processes(), stdout=output, stderr=errors)
+        process = run_tied(MODULE, arguments, AT_ONCE, stdout=output, stderr=errors)
     try:
         while process.poll() is None:
             progress("fit", _fraction_in(said))
             time.sleep(LOOK_SECONDS)
     finally:
-        process.kill()
-        process.wait()
+        end(process, AT_ONCE)
     text = refused.read_text(encoding="utf-8", errors="replace").strip()
     if process.returncode == REFUSED:
         raise ACNetError(text)

@@ -29,7 +29,7 @@ from ACNetLib.panel.list_texts import (
 )
 from ACNetLib.panel.parameters import ACNetParameters, triage_options
 from ACNetLib.panel.texts import refusal_text
-from ACNetLib.processes import EventLog, Fields, last_error, python_for_processes, run_module
+from ACNetLib.processes import EventLog, Fields, ask_to_end, last_error, run_tied
 from ACNetLib.triage.reading_list import PAGE_FILE, STUDIES_FOLDER, TABLE_FILE, write_rows
 from ACNetLib.triage.rows import IDENTIFY, Row, read_worklist_csv
 from ACNetLib.triage.study_marks import is_read, mark_read
@@ -108,7 +108,7 @@ class ListView:
     def close(self) -> None:
         self._timer.stop()
         if self._process is not None:
-            self._process.terminate()
+            ask_to_end(self._process)
         self._folder.cleanup()
         self._parameters = None
 
@@ -166,7 +166,7 @@ class ListView:
     def _start_or_stop(self, _checked: bool = False) -> None:
         if self._process is not None:
             self._stopping = True
-            self._process.terminate()
+            ask_to_end(self._process)
             self.show()
             return
         self._message = ""
@@ -192,7 +192,7 @@ class ListView:
         arguments += ["--progress", "json", "--processes", str(max(1, (os.cpu_count() or 1) - 1))]
         events_file = room / "events.jsonl"
         with events_file.open("wb") as events, self._errors_file.open("wb") as errors:
-            self._process = run_module(COMMAND, arguments, python_for_processes(), stdout=events, stderr=errors)
+            self._process = run_tied(COMMAND, arguments, stdout=events, stderr=errors)
         self._log, self._stopping = EventLog(events_file, EVENT_FIELDS), False
         self._timer.start()
 

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import read_json
 from ACNetLib.models.store import user_models_folder
-from ACNetLib.processes import last_error, python_for_processes, run_module
+from ACNetLib.processes import ask_to_end, last_error, run_tied
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 from ACNetTrainerLib.panel.texts import failure_text, judged_text, result_header, result_texts, third_column_text
 from ACNetTrainerLib.training.background import COMMAND, Training
@@ -84,7 +84,7 @@ class JudgingView:
     def close(self) -> None:
         self._timer.stop()
         if self._process is not None:
-            self._process.kill()
+            ask_to_end(self._process)
 
     def _show_measures(self, metrics: dict[str, Any]) -> None:
         header, rows = result_header(metrics), result_texts(metrics)
@@ -137,9 +137,7 @@ class JudgingView:
         self._message, self._message_of, self._on_end = text, training.name, on_end
         self._errors_file = training.folder / ERRORS_FILE
         with self._errors_file.open("wb") as errors:  # a pipe that nobody reads would hold up the process
-            self._process = run_module(
-                COMMAND, arguments, python_for_processes(), stdout=subprocess.DEVNULL, stderr=errors
-            )
+            self._process = run_tied(COMMAND, arguments, stdout=subprocess.DEVNULL, stderr=errors)
         self._timer.start()
         self.show()
 
