@@ -76,7 +76,8 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
         node.SetAttribute(DICOM_INSTANCES, " ".join(instance or "Unknown" for instance in instances))
         node.SetAttribute(T1_OF_DICOM, "1")
         self.addSeriesInSubjectHierarchy(loadable, node)
-        slicer.util.setSliceViewerLayers(background=node, fit=True)
+        # Left as it is, the overlay of another patient would lie over it.
+        slicer.util.setSliceViewerLayers(background=node, foreground=None, label=None, fit=True)
         return node
 
     def _add_volume(self, volume: DicomVolume, loadable: DICOMLoadable) -> vtkMRMLScalarVolumeNode:

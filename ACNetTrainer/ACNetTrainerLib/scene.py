@@ -15,7 +15,7 @@ from slicer import (
     vtkMRMLScene,
 )
 
-from ACNetLib.scene.display import show_t1_window
+from ACNetLib.scene.display import show_t1_window, show_volume
 from ACNetLib.scene.output import add_t1_map
 from ACNetLib.scene.views import jump_to, nodes_of_class, show_as_acquired
 from ACNetLib.t1map.t1_map import read_t1_map
@@ -48,9 +48,7 @@ def show_case(library: CaseLibrary, case: Case, scene: vtkMRMLScene) -> vtkMRMLS
         show_t1_window(node, t1_map.field_strength_tesla)
         node.SetName(case.case)
         node.SetAttribute(CASE_FILE, str(path))
-    for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
-        composite.SetBackgroundVolumeID(node.GetID())
-        composite.SetLabelVolumeID(None)
+    show_volume(node, scene)
     show_as_acquired(node, scene)
     jump_to(case.center_mm, scene, centered=True)
     return node

@@ -72,8 +72,6 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         self._python = getattr(sys.modules[self._name], f"{self._name}Widget")(self)
         setattr(slicer.modules, f"{self._name}Widget", self._python)
         self._python.setup()
-        if self._entered:
-            self._python.enter()
 
     isEntered = Property(bool, lambda self: self._entered)
     moduleName = Property(str, lambda self: self._name)

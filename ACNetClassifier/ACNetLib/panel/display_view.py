@@ -25,6 +25,7 @@ from ACNetLib.scene.display import (
     show_t1_colors,
     show_t1_window,
     show_volume,
+    shows_only,
 )
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.views import arrange_views, fit_views, give_back_views, show_as_acquired
@@ -38,6 +39,7 @@ class Shown(NamedTuple):
     """What the views show: the chosen volume by its ID, empty for none, and how."""
 
     volume_id: str
+    has_result: bool
     field_strength_tesla: float | None
     display: Display
     side_by_side: bool
@@ -54,6 +56,7 @@ class DisplayView:
         self.ui = ui
         self._parameters: ACNetParameters | None = None
         self._shown: Shown | None = None
+        self._is_followed = False  # since the views have been looked at
         self._volume: vtkMRMLScalarVolumeNode | None = None
         self._nodes: ResultNodes | None = None
         self._combo_boxes = ComboBoxes()
@@ -67,12 +70,14 @@ class DisplayView:
         self._settled.timeout.connect(self._fit)
 
     def follow(self, parameters: ACNetParameters | None) -> None:
-        """Show these parameters from now on: the views show what they say already. None: give the layout back."""
+        """Show these parameters from now on. Views that show what they say already stay as they are; those that show
+        another volume, or another's result, do not. None: give the layout back.
+        """
         if parameters is None:
             self.close()
         self._parameters = parameters
         self._combo_boxes.follow(parameters)
-        self._shown = None
+        self._shown, self._is_followed = None, False
 
     def close(self) -> None:
         """Give the layout back; crop boxes can no longer be moved."""
@@ -96,9 +101,13 @@ class DisplayView:
         self._combo_boxes.show()
         self.ui.styleComboBox.enabled = parameters.overlay not in (EVIDENCE, VENTRICLE)
         self.ui.moveCropButton.enabled = can_move
-        before, self._shown = self._shown, _shown(volume, parameters, t1_map)
+        now = _shown(volume, nodes, parameters, t1_map)
+        before, self._shown = self._shown or now, now
         if volume is not None and volume.GetImageData() is not None:
-            self._show_volume(volume, t1_map, before or self._shown, self._shown)
+            if not self._is_followed and not shows_only(volume, nodes, slicer.mrmlScene):
+                before = before._replace(volume_id="")
+            self._is_followed = True
+            self._show_volume(volume, t1_map, before, now)
         if nodes is None:
             self.ui.moveCropButton.checked = False
         else:
@@ -107,7 +116,7 @@ class DisplayView:
 
     def _show_volume(self, volume: vtkMRMLScalarVolumeNode, t1_map: T1Map | None, before: Shown, now: Shown) -> None:
         scene, is_new = slicer.mrmlScene, now.volume_id != before.volume_id
-        if is_new:
+        if is_new or (before.has_result and not now.has_result):
             show_volume(volume, scene)
         if t1_map is not None and is_in_ms(volume, t1_map):
             if is_new or now.field_strength_tesla != before.field_strength_tesla:
@@ -128,7 +137,13 @@ class DisplayView:
             fit_views(volume, slicer.mrmlScene)
 
 
-def _shown(volume: vtkMRMLScalarVolumeNode | None, parameters: ACNetParameters, t1_map: T1Map | None) -> Shown:
+def _shown(
+    volume: vtkMRMLScalarVolumeNode | None,
+    nodes: ResultNodes | None,
+    parameters: ACNetParameters,
+    t1_map: T1Map | None,
+) -> Shown:
     field = None if t1_map is None else t1_map.field_strength_tesla
     volume_id = "" if volume is None else volume.GetID()
-    return Shown(volume_id, field, display_of(parameters), parameters.side_by_side, parameters.t1_colors)
+    display = display_of(parameters)
+    return Shown(volume_id, nodes is not None, field, display, parameters.side_by_side, parameters.t1_colors)

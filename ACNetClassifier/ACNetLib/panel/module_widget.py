@@ -43,6 +43,8 @@ class PanelModuleWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservation
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEnd)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEnd)
+        if self.parent.isEntered:  # after a reload, on which Slicer enters no module
+            self.enter()
 
     def cleanup(self) -> None:
         self.removeObservers()

@@ -29,10 +29,10 @@ from ACNetLib.panel.parameters import ACNetParameters, display_of, volumes_of
 from ACNetLib.panel.result_view import ResultView
 from ACNetLib.panel.sample_data import load_sample
 from ACNetLib.panel.segments_view import SegmentsView
-from ACNetLib.panel.texts import other_copy_text, refusal_text, step_text
+from ACNetLib.panel.texts import other_copy_text, outdated_text, refusal_text, step_text
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.scene.copies import better_copy, volumes_of_our_plugin
-from ACNetLib.scene.exam import volume_of
+from ACNetLib.scene.exam import is_outdated, volume_of
 from ACNetLib.scene.list_study import open_study
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
@@ -67,6 +67,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()  # observed
         self._running_volume_id: str | None = None  # "" for work on no volume, None once its scene is gone
         self._looked_at: tuple[str, str] | None = None  # of the exam of the first volume the second, by their IDs
+        self._loaded_before: list[vtkMRMLScalarVolumeNode] = []  # by our DICOM plugin
         self._is_warm = False
 
         self._input_view = InputView(self.ui, logic)
@@ -101,8 +102,6 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             self._parameters.disconnectGui(self._gui_tag)
             self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameters = parameters
-        if parameters is not None and parameters.t1_volume is None:
-            parameters.t1_volume = next(reversed(volumes_of_our_plugin(slicer.mrmlScene)), None)
         self._input_view.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
@@ -112,13 +111,25 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._outputs_view.follow(parameters)
         self._list_view.follow(parameters)
         self._update()
+        self._take_new_volume()
         if parameters is not None and not self._is_warm:
             self._is_warm = True
             self._worker.warm_up(self.logic.warm_up)  # while the user chooses a map and looks at it
 
+    def _take_new_volume(self) -> None:
+        """On entering, the T1 map that our DICOM plugin has loaded last since the user was here; on leaving, note which
+        it has loaded."""
+        loaded, before = volumes_of_our_plugin(slicer.mrmlScene), self._loaded_before
+        self._loaded_before = loaded
+        if self._parameters is not None:
+            new = [volume for volume in loaded if volume not in before]
+            if new or self._parameters.t1_volume is None:
+                self._parameters.t1_volume = next(reversed(new or loaded), None)
+
     def leave_scene(self) -> None:
         """The scene closes: what is being computed, and what has been, belongs to a scene that is gone."""
         self._running_volume_id = self._looked_at = None
+        self._loaded_before = []
         self._worker.cancel()
         self.logic.forget_runs()
 
@@ -268,13 +279,18 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         return slicer.mrmlScene.GetNodeByID(self._looked_at[1]) or volume
 
     def _nodes(self) -> ResultNodes | None:
-        """The result of the volume that is shown, if it has one."""
+        """The result of the volume that is shown, if it has one and is as it was when that was made."""
+        nodes = self._nodes_of_any_state()
+        return None if nodes is None or is_outdated(nodes, slicer.mrmlScene) else nodes
+
+    def _nodes_of_any_state(self) -> ResultNodes | None:
         volume = self._shown_volume()
         return find_result(volume, slicer.mrmlScene) if volume is not None else None
 
     def _update(self, *_event: object) -> None:
         """Make the widgets say what the parameters, the scene and the worker are."""
         running, nodes = self._worker.running, self._nodes()
+        self._observe(nodes)
         self._input_view.show()
         self._show_apply_button(running)
         self.ui.progressBar.visible = running
@@ -285,14 +301,15 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._outputs_view.show(nodes, running)
         self._list_view.show()
         self._fitting_view.show(running)
-        self._observe(nodes)
-        self._show_notice()
+        self._show_notice(self._nodes_of_any_state() if nodes is None else None)
 
-    def _show_notice(self) -> None:
-        """What Slicer itself lacks, and that there is a better copy of the chosen volume."""
+    def _show_notice(self, outdated: ResultNodes | None) -> None:
+        """What Slicer itself lacks, that there is a better copy of the chosen volume, why a result is not shown."""
         volume = self._parameters.t1_volume if self._parameters is not None else None
         better = better_copy(volume, slicer.mrmlScene) if volume is not None else None
         sentences = [disabled_modules_sentence(), "" if better is None else other_copy_text(better.GetName())]
+        if outdated is not None:
+            sentences.append(outdated_text(outdated.t1_volume.GetName()))
         self.ui.noticeLabel.text = "\n".join(filter(None, sentences))
         self.ui.noticeLabel.visible = bool(self.ui.noticeLabel.text)
 

@@ -137,6 +137,13 @@ def other_copy_text(better: str) -> str:
     ).format(better=better)
 
 
+def outdated_text(name: str) -> str:
+    return _(
+        "The T1 map {name} has another image or another place than when it was classified: its result is not shown. "
+        "Click Apply, or undo the change."
+    ).format(name=name)
+
+
 def refusal_text(error: Exception) -> str:
     """What can't be done and why, and what to do about it in the panel."""
     if not isinstance(error, ACNetError):

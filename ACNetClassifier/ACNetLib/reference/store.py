@@ -95,7 +95,13 @@ def _key(references: References, scanner: str, field_strength_tesla: float) -> t
 @contextmanager
 def _changing() -> Iterator[References]:
     """The references, written as the block leaves them: in one piece, and by one process at a time."""
-    from filelock import FileLock, Timeout  # it comes with torch, which need not be there to read them
+    try:
+        from filelock import FileLock, Timeout  # it comes with torch, which need not be there to read them
+    except ModuleNotFoundError as error:
+        raise ACNetError(
+            "reference T1: the Python package filelock is not installed; expected it, as PyTorch brings it along. "
+            "Install PyTorch: in Slicer, Apply offers it."
+        ) from error
 
     path = references_file()
     try:

@@ -13,6 +13,7 @@ from ACNetLib.inference.attention import ATTENTION_MAPS, Thresholds
 from ACNetLib.inference.evidence import EVIDENCE, EVIDENCE_LIMIT
 from ACNetLib.scene.arrays import array_of_volume
 from ACNetLib.scene.color_nodes import make_color_table
+from ACNetLib.scene.input import OUTPUT
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.views import PLAIN_VIEW, nodes_of_class, plain_view_name, slice_view
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS, T1Map
@@ -59,6 +60,17 @@ def show_volume(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> None:
         composite.SetBackgroundVolumeID(volume.GetID())
         composite.SetForegroundVolumeID(None)
         composite.SetLabelVolumeID(None)
+
+
+def shows_only(volume: vtkMRMLScalarVolumeNode, nodes: ResultNodes | None, scene: vtkMRMLScene) -> bool:
+    """Whether all slice views show the volume, and over it no result but this one."""
+    own = set() if nodes is None else {node.GetID() for node in (*nodes.labels.values(), *nodes.maps.values())}
+    for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
+        over = {composite.GetLabelVolumeID(), composite.GetForegroundVolumeID()} - {None, ""} - own
+        is_foreign = any(node.GetAttribute(OUTPUT) for node in map(scene.GetNodeByID, over) if node is not None)
+        if composite.GetBackgroundVolumeID() != volume.GetID() or is_foreign:
+            return False
+    return True
 
 
 def is_in_ms(volume: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> bool:

@@ -17,6 +17,7 @@ from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.scene.arrays import array_of_volume
 from ACNetLib.scene.display import OUTSIDE_EVIDENCE, VENTRICLE, Display
 from ACNetLib.scene.input import t1_map_from_volume_node
+from ACNetLib.scene.made_of import is_made_of
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import RESULT_OF, find_result, show_nodes, update_result
 from ACNetLib.scene.table import leave_out, read_record
@@ -60,6 +61,11 @@ def results_of_exam(nodes: ResultNodes, scene: vtkMRMLScene) -> list[ResultNodes
     return [each for each in found if each is not None and _volumes(each.table) == volumes]
 
 
+def is_outdated(nodes: ResultNodes, scene: vtkMRMLScene) -> bool:
+    """Whether a T1 map of the result's exam has another image, or another place, than the result was made of."""
+    return not all(is_made_of(each.table, each.t1_volume) for each in (nodes, *results_of_exam(nodes, scene)))
+
+
 def leave_out_of_exam(nodes: ResultNodes, places: Collection[int], scene: vtkMRMLScene) -> None:
     """Let all tables of the exam say what it is without these slices. Raises ACNetError when none would be left."""
     for each in results_of_exam(nodes, scene):
@@ -84,6 +90,8 @@ def _images(nodes: ResultNodes | None, of_map: MapRecord) -> MapImages:
     if nodes is None or VENTRICLE not in nodes.labels or EVIDENCE not in nodes.maps:
         raise _gone(of_map)
     if nodes.maps.keys() - {EVIDENCE} != nodes.labels.keys() - {VENTRICLE}:
+        raise _gone(of_map)
+    if not is_made_of(nodes.table, nodes.t1_volume):
         raise _gone(of_map)
     t1_map = t1_map_from_volume_node(nodes.t1_volume, of_map.field_strength_tesla)
     attention = {key: array_of_volume(node).copy() for key, node in nodes.maps.items()}

@@ -22,6 +22,7 @@ from slicer import (
     vtkMRMLSliceNode,
     vtkMRMLSubjectHierarchyNode,
     vtkMRMLTableNode,
+    vtkMRMLTransformableNode,
 )
 
 from ACNetLib.colors import BAND_COLORS, CAVITY_COLOR, DIVERGING, SEPTUM_COLOR, VIRIDIS, WALL_COLOR
@@ -44,6 +45,7 @@ from ACNetLib.scene.display import (
     show_t1_window,
 )
 from ACNetLib.scene.input import LPS_RAS, OUTPUT
+from ACNetLib.scene.made_of import note_made_of
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.table import fill_table, has_record
 from ACNetLib.scene.views import is_shown_as_acquired, show_as_acquired
@@ -207,6 +209,7 @@ def _bring_up_to_date(
     labels[VENTRICLE] = labels_node(VENTRICLE, title, images.ventricle, part_colors)
     table = outputs.node("table", "vtkMRMLTableNode", f"{name} ACNet result")
     fill_table(table, study)
+    note_made_of(table, input_node)
     boxes = {}
     for section in study.maps[map_index].sections:
         title = f"{name} slice {section.section} crop"
@@ -233,7 +236,10 @@ class _Outputs:
         """The node of this output, named so where it is new."""
         self._current.add(output)
         if output in self.earlier:
-            return self.earlier[output]
+            earlier = self.earlier[output]
+            if isinstance(earlier, vtkMRMLTransformableNode):  # it is filled where the scene shows the input
+                earlier.SetAndObserveTransformNodeID(None)
+            return earlier
         node = self._scene.AddNewNodeByClass(class_name, name)
         node.SetNodeReferenceID(RESULT_OF, self._input_node.GetID())
         node.SetAttribute(OUTPUT, output)

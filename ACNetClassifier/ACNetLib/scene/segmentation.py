@@ -5,6 +5,7 @@ from __future__ import annotations
 from slicer import vtkMRMLScene, vtkMRMLSegmentationNode, vtkMRMLSubjectHierarchyNode
 
 from ACNetLib.dicom.terminology import ATTENTION, NO_CODE, PARTS_OF_THE_VENTRICLE, Terminology
+from ACNetLib.errors import ACNetError
 from ACNetLib.scene.display import VENTRICLE
 from ACNetLib.scene.input import segmentations_logic
 from ACNetLib.scene.nodes import ResultNodes
@@ -14,9 +15,15 @@ from ACNetLib.scene.output import subject_hierarchy_item
 def make_segmentation(nodes: ResultNodes, scene: vtkMRMLScene, overlay: str) -> vtkMRMLSegmentationNode:
     """A new segmentation of one of OVERLAYS, a segment a label that occurs, in the T1 map's geometry and folder.
 
-    It is the user's: another run leaves it alone. Raises ACNetError where Slicer's module Segmentations is disabled.
+    It is the user's: another run leaves it alone. Raises ACNetError where Slicer's module Segmentations is disabled,
+    and where the label map is gone.
     """
-    logic, label_map = segmentations_logic(), nodes.labels[overlay]
+    logic, label_map = segmentations_logic(), nodes.labels.get(overlay)
+    if label_map is None:
+        raise ACNetError(
+            f"{nodes.t1_volume.GetName()}: the label map of its result is gone; expected it as it was made. Classify "
+            "the map again."
+        )
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{label_map.GetName()} segmentation")
     segmentation.CreateDefaultDisplayNodes()
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(nodes.t1_volume)

@@ -37,7 +37,10 @@ def show_as_acquired(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> No
     """Show the middle slice of the volume in its own plane, in full.
 
     Slicer would turn each view into the nearest plane of the volume: of a short axis, no view might show the slices.
+    A volume under a transform that is not linear has no plane: the views stay.
     """
+    if not is_flat(volume):
+        return
     ijk_to_ras = ijk_to_world(volume)
     column, row = (ijk_to_ras[:3, axis] / np.linalg.norm(ijk_to_ras[:3, axis]) for axis in range(2))
     columns, rows, slices = volume.GetImageData().GetDimensions()
@@ -49,8 +52,16 @@ def show_as_acquired(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> No
     fit_views(volume, scene)
 
 
+def is_flat(volume: vtkMRMLScalarVolumeNode) -> bool:
+    """Whether its slices are planes where the scene shows them."""
+    transform = volume.GetParentTransformNode()
+    return transform is None or bool(transform.IsTransformToWorldLinear())
+
+
 def fit_views(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> None:
-    """Make the views of the map so large in mm that a whole slice of the volume fits."""
+    """Make the views of the map so large in mm that a whole slice of the volume fits, if it is flat."""
+    if not is_flat(volume):
+        return
     width, height = np.linalg.norm(ijk_to_world(volume)[:3, :2], axis=0) * volume.GetImageData().GetDimensions()[:2]
     for name in _views_of_the_map(scene):
         view = slice_view(name, scene)

@@ -165,10 +165,12 @@ def is_running(training: Training) -> bool:
     """Whether any process trains in the folder, by its lock. For trainings that another process started: it holds the
     lock for a moment, in which one that starts would be refused.
     """
-    from filelock import FileLock, Timeout
-
     lock = training.work_folder / LOCK_FILE
     if not lock.is_file():
+        return False
+    try:
+        from filelock import FileLock, Timeout
+    except ModuleNotFoundError:  # a new Slicer, which has no packages yet: nothing trains in it
         return False
     try:
         with FileLock(lock, timeout=0):
