@@ -28,6 +28,7 @@ from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.display import Display
 from ACNetLib.scene.exam import leave_out_of_exam, show_exam
 from ACNetLib.scene.input import place_from_node, t1_map_from_volume_node
+from ACNetLib.scene.made_of import MadeOf, made_of
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import find_result
 from ACNetLib.scene.sources import check_one_patient
@@ -64,10 +65,14 @@ class Choices:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A result and what made it, so that one of its sections can be cut anew. volume_ids: one a map of the study."""
+    """A result and what made it, so that one of its sections can be cut anew.
+
+    volume_ids, made_of: one a map of the study, what the volumes were when they were read.
+    """
 
     study: StudyResult
     volume_ids: tuple[str, ...]
+    made_of: tuple[MadeOf | None, ...]
     model: Path
     device: str
 
@@ -130,7 +135,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         settings = Settings(sections=choices.sections, prevalence_dcm=choices.prevalence_dcm, reference=reference)
         model = self.model_file(choices.model_name, one_that_tells_its_field(t1_maps), reference)
         places = {t1_map: place_from_node(choices.center, each) for t1_map, each in zip(t1_maps, volumes, strict=True)}
-        ids = {t1_map: each.GetID() for t1_map, each in zip(t1_maps, volumes, strict=True)}
+        read = {t1_map: (each.GetID(), made_of(each)) for t1_map, each in zip(t1_maps, volumes, strict=True)}
 
         def work(progress: Progress) -> Run:
             classifier = self._classifier(model, choices.device, progress)
@@ -141,17 +146,21 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
                 return classifier.classify(t1_map, of_map, progress)
 
             study = classify_exam(classify, t1_maps, progress)
-            return Run(study, tuple(ids[each.t1_map] for each in study.images), model, choices.device)
+            ids, states = zip(*(read[each.t1_map] for each in study.images), strict=True)
+            return Run(study, ids, states, model, choices.device)
 
         return work
 
     def show(self, run: Run, volume: vtkMRMLScalarVolumeNode, display: Display | None = None) -> ResultNodes:
         """Put the result into the scene, in place of earlier ones of the same volumes, and remember it.
 
-        The views show this volume, or the exam's first where it was left out; its nodes are returned.
+        The views show this volume, or the exam's first where it was left out; its nodes are returned. Raises ACNetError
+        where a volume's image or place has changed since it was read.
         """
-        self._remember(run)
         volumes = [slicer.mrmlScene.GetNodeByID(volume_id) for volume_id in run.volume_ids]
+        for each, before in zip(volumes, run.made_of, strict=True):
+            _check_unchanged(each, before)
+        self._remember(run)
         shown = volume if volume in volumes else next(each for each in volumes if each is not None)
         with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
             every = show_exam(run.study, volumes, slicer.mrmlScene, display, shown)
@@ -242,6 +251,16 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
             progress("model", 0.0)
             self._loaded = (model, device), self.load_classifier(model, device)
         return self._loaded[1]
+
+
+def _check_unchanged(volume: vtkMRMLScalarVolumeNode | None, before: MadeOf | None) -> None:
+    now = None if volume is None else made_of(volume)
+    if volume is not None and (now is None or before is None or not now.is_same(before)):
+        raise ACNetError(
+            _("{name}: its image or its place was changed while it was classified. Classify it again.").format(
+                name=volume.GetName()
+            )
+        )
 
 
 def report_work(study: StudyResult, folder: Path) -> Callable[[Progress], Path]:

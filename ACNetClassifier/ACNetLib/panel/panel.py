@@ -264,7 +264,9 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         """Where a box was moved and its section could not be classified there, it returns to its section."""
         nodes = find_result(volume, slicer.mrmlScene) if volume is not None else None
         run = self.logic.run(volume) if volume is not None else None
-        if nodes is not None and run is not None and self.logic.moved_sections(nodes):
+        if nodes is None or run is None or is_outdated(nodes, slicer.mrmlScene):
+            return
+        if self.logic.moved_sections(nodes):
             self._show_run(nodes.t1_volume, run)
 
     def _say(self, text: str) -> None:

@@ -157,6 +157,15 @@ for number in range(20):
 """
 
 
+def test_without_the_packages_of_pytorch_nothing_is_remembered_and_the_reason_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    with pytest.raises(ACNetError, match="the Python package filelock is not installed"):
+        remember_reference("Siemens Aera", 1.5, ReferenceT1(1000.0, 30.0))
+    assert not references_file().exists()
+
+
 def test_processes_that_remember_at_the_same_time_lose_nothing_of_each_other() -> None:
     processes = [
         subprocess.Popen([sys.executable, "-c", REMEMBERING, name], env={**os.environ, "PYTHONPATH": str(CORE)})

@@ -66,11 +66,15 @@ def test_a_case_is_shown_in_the_slice_views_by_a_double_click_and_loaded_once(
 ) -> None:
     library = two_libraries[0]
     open_library(a_trainer, library.folder)
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     for row in (2, 3, 2):
+        for composite in composites:  # as a result of the classifier's shows its heat map and its bands
+            composite.SetForegroundVolumeID("vtkMRMLScalarVolumeNode1")
+            composite.SetLabelVolumeID("vtkMRMLScalarVolumeNode1")
         trainer_ui.casesTable.cellDoubleClicked.emit(row, 1)
         shown = slicer.mrmlScene.GetFirstNodeByName(library.cases[row].case)
-        composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
         assert {composite.GetBackgroundVolumeID() for composite in composites} == {shown.GetID()}
+        assert {(each.GetForegroundVolumeID(), each.GetLabelVolumeID()) for each in composites} == {(None, None)}
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 2
     view = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").GetSliceToRAS()
     center_mm = [view.GetElement(axis, 3) for axis in range(3)]

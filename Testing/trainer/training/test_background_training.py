@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.training import background
 from ACNetTrainerLib.training.background import (
     EVENTS_FILE,
+    LOCK_FILE,
     REQUEST_FILE,
     CrossValidation,
     Request,
@@ -20,6 +22,7 @@ from ACNetTrainerLib.training.background import (
     current_events,
     event_log,
     find_trainings,
+    is_running,
     new_training,
     read_events,
     state_of,
@@ -32,6 +35,16 @@ A_REQUEST = Request(cases="cases", recipe="recommended")
 @pytest.fixture
 def a_training() -> Training:
     return new_training("mine", A_REQUEST)
+
+
+def test_in_a_new_slicer_without_packages_no_training_runs(
+    a_training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    assert not is_running(a_training)
+    a_training.work_folder.mkdir(parents=True)
+    (a_training.work_folder / LOCK_FILE).touch()
+    assert not is_running(a_training)
 
 
 def test_a_training_is_found_again_with_what_was_asked_for(a_training: Training, own_folder: Path) -> None:
