@@ -140,7 +140,7 @@ def ventricles_from_segmentation(
             _check_cavity_within(labels, section)
             ventricle = replace(ventricle, labels=labels.astype(np.uint8))
             if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and section in by_itself:
-                ventricle = _with_septum_of(ventricle, by_itself[section])
+                ventricle = _with_septum_of(ventricle, by_itself[section], t1_map)
             drawn_degrees = septum_turn_degrees(ventricle.labels, t1_map)
             ventricle = ventricle if drawn_degrees is None else replace(ventricle, turn_degrees=drawn_degrees)
         ventricles.append(ventricle if ventricle.has_wall else replace(ventricle, labels=None))
@@ -203,10 +203,14 @@ def _encloses(labels: LabelArray, point_mm: NDArray[np.float64], t1_map: T1Map) 
     return 0 <= row < rows and 0 <= column < columns and bool(binary_fill_holes(labels != 0)[row, column])
 
 
-def _with_septum_of(ventricle: Ventricle, other: Ventricle) -> Ventricle:
+def _with_septum_of(ventricle: Ventricle, other: Ventricle, t1_map: T1Map) -> Ventricle:
     """The myocardium that lies nearer to the other's septum than to its other wall becomes septum."""
     assert ventricle.labels is not None
     assert other.labels is not None
-    to_septum, to_wall = (distance_transform_edt(other.labels != label) for label in (SEPTUM_LABEL, MYOCARDIUM_LABEL))
+    column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    to_septum, to_wall = (
+        distance_transform_edt(other.labels != label, sampling=(row_mm, column_mm))
+        for label in (SEPTUM_LABEL, MYOCARDIUM_LABEL)
+    )
     septum = is_myocardium(ventricle.labels) & (other.labels == SEPTUM_LABEL).any() & (to_septum < to_wall)
     return replace(ventricle, labels=np.where(septum, SEPTUM_LABEL, ventricle.labels).astype(np.uint8))

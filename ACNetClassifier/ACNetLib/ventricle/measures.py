@@ -15,6 +15,9 @@ from scipy.ndimage import distance_transform_edt
 SEPTAL_ARC_FRACTION = 0.6
 """The middle part of the arc between the insertion points that counts as septum."""
 MID_WALL = (1 / 3, 2 / 3)
+ROUNDING = 1e-6
+"""On square pixels many lie at a third of the wall exactly; which of them count must not hang on the last digit of the
+spacing, in which files of the same map differ."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def mid_wall(
 ) -> NDArray[np.bool_]:
     """The middle third of the wall's thickness, (rows, columns): away from blood and fat."""
     depth = _wall_depth(myocardium, cavity, spacing_mm)
-    return myocardium & (depth >= MID_WALL[0]) & (depth <= MID_WALL[1])
+    return myocardium & (depth >= MID_WALL[0] - ROUNDING) & (depth <= MID_WALL[1] + ROUNDING)
 
 
 def septal_arc(cavity: NDArray[np.bool_], insertion_points: NDArray[np.float64]) -> NDArray[np.bool_]:

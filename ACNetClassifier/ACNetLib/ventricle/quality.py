@@ -39,8 +39,9 @@ def quality_marks(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tu
         return {}
     septum = int((middle & (labels == SEPTUM_LABEL)).sum())
     scatter_ms = float(np.subtract(*np.percentile(t1_ms[middle], [75, 25]))) / QUARTILES_OF_NORMAL
-    drop = _lowest_sector(t1_ms, middle, _sector(cavity, spacing_mm, SECTORS))
-    edge_mm = _edge_width(t1_ms, middle, cavity, spacing_mm)
+    turns = _turns(cavity, labels == SEPTUM_LABEL, spacing_mm)
+    drop = _lowest_sector(t1_ms, middle, _sector(turns, SECTORS))
+    edge_mm = _edge_width(t1_ms, middle, cavity, spacing_mm, _sector(turns, EDGE_SECTORS))
     marks = {
         "septum": septum < FEWEST_SEPTAL_PIXELS
         and f"the septum has only {septum} mid-wall pixels; {FEWEST_SEPTAL_PIXELS} make a T1 to rely on",
@@ -54,12 +55,24 @@ def quality_marks(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tu
     return {name: words for name, words in marks.items() if words}
 
 
-def _sector(cavity: NDArray[np.bool_], spacing_mm: tuple[float, float], count: int) -> NDArray[np.intp]:
-    """In which of so many equal sectors around the cavity's centre each pixel lies."""
+def _turns(
+    cavity: NDArray[np.bool_], septum: NDArray[np.bool_], spacing_mm: tuple[float, float]
+) -> NDArray[np.float64]:
+    """How far each pixel lies around the cavity's centre from the middle of the septum, 0 to below 1.
+
+    So sectors are the same however the image is stored; without a septum they begin at its row axis.
+    """
     rows, columns = np.indices(cavity.shape)
     row, column = (float(index.mean()) for index in np.nonzero(cavity))
-    turn = np.arctan2((rows - row) * spacing_mm[0], (columns - column) * spacing_mm[1]) / (2 * np.pi) + 0.5
-    return np.minimum((turn * count).astype(np.intp), count - 1)
+    angles = np.arctan2((rows - row) * spacing_mm[0], (columns - column) * spacing_mm[1])
+    middle = float(np.angle(np.exp(1j * angles[septum]).mean())) if septum.any() else np.pi
+    turns: NDArray[np.float64] = (angles - middle) / (2 * np.pi) % 1.0
+    return turns
+
+
+def _sector(turns: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+    """In which of so many equal sectors each pixel lies."""
+    return np.minimum((turns * count).astype(np.intp), count - 1)
 
 
 def _lowest_sector(t1_ms: NDArray[np.float32], middle: NDArray[np.bool_], sector: NDArray[np.intp]) -> float:
@@ -70,7 +83,11 @@ def _lowest_sector(t1_ms: NDArray[np.float32], middle: NDArray[np.bool_], sector
 
 
 def _edge_width(
-    t1_ms: NDArray[np.float32], middle: NDArray[np.bool_], cavity: NDArray[np.bool_], spacing_mm: tuple[float, float]
+    t1_ms: NDArray[np.float32],
+    middle: NDArray[np.bool_],
+    cavity: NDArray[np.bool_],
+    spacing_mm: tuple[float, float],
+    sector: NDArray[np.intp],
 ) -> float:
     """Over how many mm T1 falls from blood to muscle: their difference by the steepest slope, the median of twelve
     sectors. 0 where the cavity holds no blood free of partial volume, or none longer than muscle."""
@@ -81,7 +98,6 @@ def _edge_width(
     contrast_ms = float(np.median(t1_ms[blood]) - np.median(t1_ms[middle]))
     near = (within < EDGE_MM) & (distance_transform_edt(~cavity, sampling=spacing_mm) < EDGE_MM)
     slope = np.hypot(*np.gradient(gaussian_filter(t1_ms, EDGE_SMOOTHING_PIXELS), *spacing_mm))
-    sector = _sector(cavity, spacing_mm, EDGE_SECTORS)
     steepest = [slope[near & (sector == number)] for number in range(EDGE_SECTORS)]
     steepest_ms_mm = float(np.median([values.max() for values in steepest if values.size]))
     return max(contrast_ms, 0.0) / steepest_ms_mm if steepest_ms_mm > 0 else 0.0

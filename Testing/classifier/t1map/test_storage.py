@@ -47,6 +47,10 @@ def check_same(result: StudyResult, expected: StudyResult) -> None:
     for ours, theirs in ((result.sections[i], expected.sections[j]) for i, j in pairs):
         assert ours.log_odds_dcm == pytest.approx(theirs.log_odds_dcm, abs=0.02)
         assert np.linalg.norm(np.subtract(ours.center_lps_mm, theirs.center_lps_mm)) < 0.2
+        assert ours.known_measures.septal_t1_ms == pytest.approx(theirs.known_measures.septal_t1_ms, abs=0.5)
+        assert ours.shape.relative_wall == pytest.approx(theirs.shape.relative_wall, abs=0.005)
+        assert ours.shape.rv_to_lv == pytest.approx(theirs.shape.rv_to_lv, abs=0.01)
+        assert ours.warnings == theirs.warnings
     assert log_odds_of(result.probability_dcm) == pytest.approx(log_odds_of(expected.probability_dcm), abs=0.02)
     for name, bands in result.images[0].bands.items():
         same_order = by_place(bands, result.images[0].t1_map.image, expected.images[0].t1_map.image)

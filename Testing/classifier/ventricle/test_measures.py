@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ACNetLib.ventricle.measures import SectionMeasures, measure_section, septal_arc
+from ACNetLib.ventricle.measures import SectionMeasures, measure_section, mid_wall, septal_arc
 
 ENDOCARDIUM, EPICARDIUM = 20.0, 29.0  # pixels
 CENTER = (70.0, 60.0)  # column, row
@@ -51,6 +51,18 @@ def test_the_septum_is_the_same_however_the_slice_is_stored() -> None:
     upside_down = septal_arc(cavity[::-1], points * np.array([1, -1]) + np.array([0, cavity.shape[0] - 1]))
     np.testing.assert_array_equal(upside_down[::-1], stored)
     np.testing.assert_array_equal(septal_arc(cavity.T, points[:, ::-1]).T, stored)
+
+
+def test_what_lies_at_a_third_of_the_wall_does_not_hang_on_the_last_digit_of_the_spacing() -> None:
+    rows, columns = np.indices((128, 140))
+    radius = np.hypot(rows - CENTER[1], columns - CENTER[0])
+    cavity, myocardium = radius < ENDOCARDIUM, (radius >= ENDOCARDIUM) & (radius < EPICARDIUM)
+    found = [
+        mid_wall(myocardium, cavity, (spacing_mm, spacing_mm))
+        for spacing_mm in (1.0, 1.1, 1.3, 1.50983, np.nextafter(1.50983, 2), 1.51, 1.7, 1.9)
+    ]
+    for each in found[1:]:
+        np.testing.assert_array_equal(each, found[0])
 
 
 @pytest.mark.parametrize("pixel_mm", [1.0, 1.4, 2.1])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -62,3 +65,19 @@ def test_a_slice_whose_wall_is_not_known_has_no_mark() -> None:
     t1_ms, labels = a_slice()
     assert marks((t1_ms, np.zeros_like(labels))) == {}
     assert marks((t1_ms, np.where(labels == CAVITY_LABEL, labels, 0).astype(np.uint8))) == {}
+
+
+@pytest.mark.parametrize("direction_degrees", range(0, 360, 20))
+def test_a_part_of_the_wall_is_marked_however_the_slice_is_stored(direction_degrees: int) -> None:
+    t1_ms, labels = a_slice()
+    rows, columns = np.indices(t1_ms.shape) - 47.5
+    away = np.angle(np.exp(1j * (np.arctan2(rows, columns) - np.radians(direction_degrees))))
+    t1_ms = np.where((np.abs(away) < np.pi / 7) & (labels != CAVITY_LABEL), 0.885 * t1_ms, t1_ms).astype(np.float32)
+    found = []
+    for rows_step, columns_step, axes in product((1, -1), (1, -1), ((0, 1), (1, 0))):
+
+        def stored(image: Any, rows: int = rows_step, columns: int = columns_step, order: Any = axes) -> Any:
+            return np.transpose(image[::rows, ::columns], order)
+
+        found.append(marks((stored(t1_ms), stored(labels))))
+    assert all(each == found[0] for each in found)
