@@ -67,7 +67,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()  # observed
         self._running_volume_id: str | None = None  # "" for work on no volume, None once its scene is gone
         self._looked_at: tuple[str, str] | None = None  # of the exam of the first volume the second, by their IDs
-        self._loaded_before: list[vtkMRMLScalarVolumeNode] = []  # by our DICOM plugin
+        self._loaded_before: set[str] | None = None  # IDs, by our DICOM plugin, when the user left the module
         self._is_warm = False
 
         self._input_view = InputView(self.ui, logic)
@@ -117,19 +117,21 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             self._worker.warm_up(self.logic.warm_up)  # while the user chooses a map and looks at it
 
     def _take_new_volume(self) -> None:
-        """On entering, the T1 map that our DICOM plugin has loaded last since the user was here; on leaving, note which
-        it has loaded."""
-        loaded, before = volumes_of_our_plugin(slicer.mrmlScene), self._loaded_before
-        self._loaded_before = loaded
-        if self._parameters is not None:
-            new = [volume for volume in loaded if volume not in before]
-            if new or self._parameters.t1_volume is None:
-                self._parameters.t1_volume = next(reversed(new or loaded), None)
+        """On entering, the T1 map that our DICOM plugin has loaded last since the user left the module, or the last of
+        all where none is chosen; on leaving, note which there are. A scene that is opened brings its own choice."""
+        scene, before = slicer.mrmlScene, self._loaded_before
+        loaded = volumes_of_our_plugin(scene)
+        self._loaded_before = None
+        if self._parameters is None:
+            self._loaded_before = None if scene.IsClosing() else {volume.GetID() for volume in loaded}
+            return
+        new = [] if before is None else [volume for volume in loaded if volume.GetID() not in before]
+        if new or self._parameters.t1_volume is None:
+            self._parameters.t1_volume = next(reversed(new or loaded), None)
 
     def leave_scene(self) -> None:
         """The scene closes: what is being computed, and what has been, belongs to a scene that is gone."""
         self._running_volume_id = self._looked_at = None
-        self._loaded_before = []
         self._worker.cancel()
         self.logic.forget_runs()
 

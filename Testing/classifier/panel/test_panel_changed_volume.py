@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene.exam import study_from_scene
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.output import add_t1_map
+from ACNetLib.scene.output import add_t1_map, save_scene
 from ACNetLib.scene.sources import T1_OF_DICOM
 from ACNetLib.scene.views import is_shown_as_acquired
 from ACNetLib.t1map.t1_map import T1Map
-from panel_fixtures import StandInClassifier, choose, classify, composites, result_of, wait_for_end
+from panel_fixtures import StandInClassifier, choose, classify, composites, open_bundle, result_of, wait_for_end
 
 NOT_SHOWN = "has another image or another place than when it was classified: its result is not shown"
 
@@ -163,6 +164,21 @@ def test_the_next_patient_loaded_elsewhere_is_chosen_on_entering_without_the_ove
     assert ui.volumeSelector.currentNode() is a_result.t1_volume  # nothing new was loaded
 
 
+def test_an_opened_scene_brings_its_own_choice(
+    a_module: Any, ui: Any, a_volume: Volume, an_oblique_t1_map: T1Map, tmp_path: Path
+) -> None:
+    other = add_t1_map(replace(an_oblique_t1_map, name="loaded later"), slicer.mrmlScene)
+    for volume in (a_volume, other):
+        volume.SetAttribute(T1_OF_DICOM, "1")
+    a_volume.SetName("chosen")
+    ui.volumeSelector.setCurrentNode(a_volume)
+    bundle = tmp_path / "scene.mrb"
+    save_scene(slicer.mrmlScene, bundle)
+    slicer.mrmlScene.Clear(0)
+    open_bundle(bundle)
+    assert ui.volumeSelector.currentNode().GetName() == "chosen"
+
+
 def test_views_that_show_another_volume_are_brought_back_on_entering(
     a_module: Any, ui: Any, a_result: ResultNodes, a_volume: Volume, an_oblique_t1_map: T1Map
 ) -> None:
@@ -202,17 +218,6 @@ def test_a_label_map_that_was_removed_makes_no_segmentation(ui: Any, a_result: R
     slicer.mrmlScene.RemoveNode(a_result.labels["combined"])
     ui.segmentationButton.click()
     assert "the label map of its result is gone" in ui.statusLabel.text
-
-
-@pytest.mark.filterwarnings("ignore:does not have observer")  # of the widget before, which the fixture unloads again
-def test_a_reload_leaves_the_panel_of_the_module_in_use(a_module: Any, a_volume: Volume) -> None:
-    a_module.widget.panel.ui.volumeSelector.setCurrentNode(a_volume)
-    parent = a_module.widget.parent
-    a_module.widget.cleanup()
-    parent.reload()
-    assert parent.self().panel.ui.volumeSelector.currentNode() is a_volume
-    assert parent.self().panel.ui.applyButton.enabled
-    parent.self().cleanup()
 
 
 def test_a_heat_map_and_bands_both_go_with_their_result(ui: Any, a_result: ResultNodes, a_volume: Volume) -> None:
