@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import qt
 import slicer
-from slicer import vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 
 from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.panel.combo_boxes import ComboBoxes
@@ -59,6 +59,7 @@ class DisplayView:
         self._is_followed = False  # since the views have been looked at
         self._volume: vtkMRMLScalarVolumeNode | None = None
         self._nodes: ResultNodes | None = None
+        self._boxes: list[vtkMRMLMarkupsROINode] = []  # that are shown or hidden by us
         self._combo_boxes = ComboBoxes()
         self._combo_boxes.add("overlay", self.ui.overlayComboBox, OVERLAYS, overlay_text)
         self._combo_boxes.add("style", self.ui.styleComboBox, STYLES, style_text)
@@ -82,7 +83,12 @@ class DisplayView:
     def close(self) -> None:
         """Give the layout back; crop boxes can no longer be moved."""
         self._settled.stop()
+        if self._parameters is not None and not slicer.mrmlScene.IsClosing():
+            self._show_boxes(self._nodes, self._parameters.crop_boxes, movable=False)
+        self._boxes = []
+        self.ui.moveCropButton.blockSignals(True)
         self.ui.moveCropButton.checked = False
+        self.ui.moveCropButton.blockSignals(False)
         was_side_by_side = give_back_views(slicer.mrmlScene)
         if was_side_by_side and self._nodes is not None and self._shown is not None:
             show_display(self._nodes, slicer.mrmlScene, self._shown.display)
@@ -110,9 +116,15 @@ class DisplayView:
             self._show_volume(volume, t1_map, before, now)
         if nodes is None:
             self.ui.moveCropButton.checked = False
-        else:
-            movable = can_move and self.ui.moveCropButton.checked
-            show_crop_boxes(nodes.crop_boxes.values(), parameters.crop_boxes, movable)
+        self._show_boxes(nodes, parameters.crop_boxes, can_move and self.ui.moveCropButton.checked)
+
+    def _show_boxes(self, nodes: ResultNodes | None, visible: bool, movable: bool) -> None:
+        """Of the result that is shown and of no other."""
+        boxes = [] if nodes is None else list(nodes.crop_boxes.values())
+        before = [box for box in self._boxes if box not in boxes and slicer.mrmlScene.IsNodePresent(box)]
+        show_crop_boxes(before, visible=False, movable=False)
+        show_crop_boxes(boxes, visible, movable)
+        self._boxes = boxes
 
     def _show_volume(self, volume: vtkMRMLScalarVolumeNode, t1_map: T1Map | None, before: Shown, now: Shown) -> None:
         scene, is_new = slicer.mrmlScene, now.volume_id != before.volume_id

@@ -33,6 +33,7 @@ from ACNetLib.panel.texts import (
 )
 from ACNetLib.reference.store import remember_reference
 from ACNetLib.scene.input import section_in_view, t1_map_from_volume_node
+from ACNetLib.scene.output import RESULT_OF
 from ACNetLib.scene.sources import DICOM_INSTANCES, check_one_patient, field_strength_source
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 
@@ -194,15 +195,20 @@ class InputView:
         self.ui.optionsLabel.text = options_text(parameters, text, prevalence, others)
 
     def _keep_or_end_exam(self, parameters: ACNetParameters) -> None:
-        """Another T1 map is of the same exam where it was ticked; else the ticked ones may be another patient's."""
+        """Another T1 map is of the same exam where it was ticked; else the ticked ones, and the place of the left
+        ventricle, may be another patient's."""
         before, self._first = self._first, parameters.t1_volume
         if before is None or before is self._first or not slicer.mrmlScene.IsNodePresent(before):
             return
         others = [other for other in parameters.other_slices if other is not None]
         if self._first in others:
             parameters.other_slices = [before, *(other for other in others if other not in (before, self._first))]
-        elif others:
+            return
+        if others:
             parameters.other_slices = []
+        center = parameters.center
+        if center is not None and center.GetNodeReference(RESULT_OF) is not self._first:
+            parameters.center = None
 
     def _show_other_slices(self, parameters: ACNetParameters) -> None:
         """Tick the other slices of the exam, and nothing else."""

@@ -26,7 +26,7 @@ from ACNetLib.panel.parameters import ACNetParameters
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.display import Display
-from ACNetLib.scene.exam import leave_out_of_exam, show_exam
+from ACNetLib.scene.exam import leave_out_of_exam, show_exam, update_exam
 from ACNetLib.scene.input import place_from_node, t1_map_from_volume_node
 from ACNetLib.scene.made_of import MadeOf, made_of
 from ACNetLib.scene.nodes import ResultNodes
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 Center: TypeAlias = vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode
 
 SMALLEST_MOVE_MM = 0.1
+FileState: TypeAlias = tuple[int, int] | None
+"""Its size and the time of its last change; None for no file."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,15 @@ class Choices:
 class Run:
     """A result and what made it, so that one of its sections can be cut anew.
 
-    volume_ids, made_of: one a map of the study, what the volumes were when they were read.
+    volume_ids, made_of: one a map of the study, what the volumes were when they were read. model_state: of the model's
+    file, see `state_of_file`.
     """
 
     study: StudyResult
     volume_ids: tuple[str, ...]
     made_of: tuple[MadeOf | None, ...]
     model: Path
+    model_state: FileState
     device: str
 
     def slices_of(self, volume: vtkMRMLScalarVolumeNode) -> dict[int, SectionRecord]:
@@ -106,7 +110,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         self.models = models or available_models
         self.model_for_field = model_for_field or shipped_model_for_field
         self.load_classifier = load_classifier or load_classifier_from_file
-        self._loaded: tuple[tuple[Path, str], Classifier] | None = None
+        self._loaded: tuple[tuple[Path, FileState, str], Classifier] | None = None
         self._runs: dict[str, Run] = {}
 
     def getParameterNode(self) -> ACNetParameters:
@@ -134,6 +138,7 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         reference = exam_reference(t1_maps, choices.reference)
         settings = Settings(sections=choices.sections, prevalence_dcm=choices.prevalence_dcm, reference=reference)
         model = self.model_file(choices.model_name, one_that_tells_its_field(t1_maps), reference)
+        model_state = state_of_file(model)
         places = {t1_map: place_from_node(choices.center, each) for t1_map, each in zip(t1_maps, volumes, strict=True)}
         read = {t1_map: (each.GetID(), made_of(each)) for t1_map, each in zip(t1_maps, volumes, strict=True)}
 
@@ -147,27 +152,31 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
 
             study = classify_exam(classify, t1_maps, progress)
             ids, states = zip(*(read[each.t1_map] for each in study.images), strict=True)
-            return Run(study, ids, states, model, choices.device)
+            return Run(study, ids, states, model, model_state, choices.device)
 
         return work
 
-    def show(self, run: Run, volume: vtkMRMLScalarVolumeNode, display: Display | None = None) -> ResultNodes:
+    def show(
+        self, run: Run, volume: vtkMRMLScalarVolumeNode, display: Display | None = None, in_views: bool = True
+    ) -> ResultNodes:
         """Put the result into the scene, in place of earlier ones of the same volumes, and remember it.
 
-        The views show this volume, or the exam's first where it was left out; its nodes are returned. Raises ACNetError
-        where a volume's image or place has changed since it was read.
+        The nodes of this volume are returned, or of the exam's first where it was left out; `in_views` lets the views
+        show it. Raises ACNetError where a volume's image or place has changed since it was read, or all are gone.
         """
         volumes = [slicer.mrmlScene.GetNodeByID(volume_id) for volume_id in run.volume_ids]
         for each, before in zip(volumes, run.made_of, strict=True):
             _check_unchanged(each, before)
-        self._remember(run)
-        shown = volume if volume in volumes else next(each for each in volumes if each is not None)
-        with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
-            every = show_exam(run.study, volumes, slicer.mrmlScene, display, shown)
-        return next(nodes for nodes in every if nodes.t1_volume is shown)
-
-    def _remember(self, run: Run) -> None:
+        shown = volume if volume in volumes else next((each for each in volumes if each is not None), None)
+        if shown is None:
+            raise ACNetError(_("The T1 maps with a left ventricle were removed while they were classified."))
         self._runs.update(dict.fromkeys(run.volume_ids, run))
+        with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
+            if in_views:
+                every = show_exam(run.study, volumes, slicer.mrmlScene, display, shown)
+            else:
+                every = update_exam(run.study, volumes, slicer.mrmlScene)
+        return next(nodes for nodes in every if nodes.t1_volume is shown)
 
     def warm_up(self) -> None:
         """Load what the first run needs, if PyTorch is installed. Takes seconds: for another thread."""
@@ -177,8 +186,15 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
             import ACNetLib.networks.fast  # noqa: F401  # loading it is what is wanted
 
     def run(self, volume: vtkMRMLScalarVolumeNode) -> Run | None:
-        """The volume's last run of this session, if there was one."""
-        return self._runs.get(volume.GetID())
+        """The volume's last run of this session, if there was one and a slice of it can be cut anew.
+
+        It can't where a map of its exam was classified again without the others, and where another model has taken the
+        place of its own.
+        """
+        run = self._runs.get(volume.GetID())
+        if run is None or any(self._runs.get(volume_id) is not run for volume_id in run.volume_ids):
+            return None
+        return run if state_of_file(run.model) == run.model_state else None
 
     def forget_runs(self) -> None:
         """The scene closes: IDs of its nodes may soon be those of others."""
@@ -216,9 +232,10 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         if nodes is None:
             raise ACNetError(f"{volume.GetName()}: it has no result yet; expected one. Classify it first.")
         leave_out_of_exam(nodes, rows, slicer.mrmlScene)
-        run = self.run(volume)
+        run = self._runs.get(volume.GetID())
         if run is not None:
-            self._remember(replace(run, study=run.study.leaving_out(rows)))
+            of_run = [volume_id for volume_id in run.volume_ids if self._runs.get(volume_id) is run]
+            self._runs.update(dict.fromkeys(of_run, replace(run, study=run.study.leaving_out(rows))))
 
     def model_file(self, name: str, t1_map: T1Map, reference: ReferenceT1 | None = None) -> Path:
         """The file of the chosen model, or of the one for the map's field strength; by the reference T1 where the map
@@ -246,11 +263,20 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         return models[name]
 
     def _classifier(self, model: Path, device: str, progress: Progress) -> Classifier:
-        """Loaded once and kept until another is wanted."""
-        if self._loaded is None or self._loaded[0] != (model, device):
+        """Loaded once and kept until another is wanted, also one that was published in its place."""
+        wanted = model, state_of_file(model), device
+        if self._loaded is None or self._loaded[0] != wanted:
             progress("model", 0.0)
-            self._loaded = (model, device), self.load_classifier(model, device)
+            self._loaded = wanted, self.load_classifier(model, device)
         return self._loaded[1]
+
+
+def state_of_file(file: Path) -> FileState:
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _check_unchanged(volume: vtkMRMLScalarVolumeNode | None, before: MadeOf | None) -> None:

@@ -25,7 +25,6 @@ from ACNetLib.panel.worker import Work
 from ACNetLib.scene.exam import results_of_exam, study_from_scene
 from ACNetLib.scene.list_study import list_study_of
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.output import find_result
 from ACNetLib.scene.segmentation import make_segmentation
 from ACNetLib.scene.sources import dicom_files
 
@@ -44,6 +43,7 @@ class OutputsView:
         self.ui = ui
         self._start, self._say, self._list_images = start, say, list_images
         self._parameters: ACNetParameters | None = None
+        self._nodes: ResultNodes | None = None  # of the result that the panel shows
         self.ui.reportButton.connect("clicked(bool)", self._write_report)
         self.ui.segmentationButton.connect("clicked(bool)", self._make_segmentation)
         self.ui.dicomButton.connect("clicked(bool)", self._write_dicom)
@@ -54,6 +54,7 @@ class OutputsView:
 
     def show(self, nodes: ResultNodes | None, running: bool) -> None:
         """Let each button be clicked when it has something to work on, and say in its tool tip what it does."""
+        self._nodes = nodes
         self.ui.reportButton.enabled = nodes is not None and not running
         self.ui.segmentationButton.enabled = nodes is not None
         self._show_dicom_button(nodes, running)
@@ -83,12 +84,8 @@ class OutputsView:
     def _volume(self) -> vtkMRMLScalarVolumeNode | None:
         return None if self._parameters is None else self._parameters.t1_volume
 
-    def _nodes(self) -> ResultNodes | None:
-        volume = self._volume()
-        return None if volume is None else find_result(volume, slicer.mrmlScene)
-
     def _write_report(self, _checked: bool = False) -> None:
-        nodes = self._nodes()
+        nodes = self._nodes
         if nodes is None:
             return
         try:
@@ -107,7 +104,7 @@ class OutputsView:
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
 
     def _write_dicom(self, _checked: bool = False) -> None:
-        nodes = self._nodes()
+        nodes = self._nodes
         if nodes is None:
             return
         with slicer.util.tryWithErrorDisplay(_("The DICOM objects could not be written.")):
@@ -141,7 +138,7 @@ class OutputsView:
                 self._say(_("{folder} can't be added to the DICOM database: see the error log.").format(folder=folder))
 
     def _make_segmentation(self, _checked: bool = False) -> None:
-        nodes = self._nodes()
+        nodes = self._nodes
         if self._parameters is not None and nodes is not None:
             scene, overlay = slicer.mrmlScene, self._parameters.overlay
             if overlay == EVIDENCE:  # it has no labels

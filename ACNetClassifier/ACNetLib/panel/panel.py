@@ -193,6 +193,9 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
 
         failed: the sentence that says what did not come about, for an error that nobody foresaw.
         """
+        if self._worker.running:  # it began behind a dialog
+            self._say(_("Wait until what is being computed is done, or cancel it."))
+            return
         self._say("")
         self.ui.progressBar.value = 0
         self._running_volume_id = "" if volume is None else volume.GetID()
@@ -225,10 +228,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
 
     def _show_run(self, volume: vtkMRMLScalarVolumeNode, run: Run) -> None:
         parameters = self.logic.getParameterNode()  # the user may be in another module by now
-        nodes = self.logic.show(run, volume, display_of(parameters))
         chosen = parameters.t1_volume
         is_of_exam = chosen is not None and chosen.GetID() in (volume.GetID(), *run.volume_ids)
-        self._looked_at = (chosen.GetID(), nodes.t1_volume.GetID()) if is_of_exam else None
+        nodes = self.logic.show(run, volume, display_of(parameters), in_views=is_of_exam)
+        if is_of_exam:  # else the user looks at another patient by now
+            self._looked_at = chosen.GetID(), nodes.t1_volume.GetID()
 
     def _leave_out(self, rows: Collection[int]) -> None:
         volume = self._shown_volume()

@@ -39,6 +39,8 @@ def options_text(parameters: ACNetParameters, field_strength: str, prevalence: f
         parts.append(
             _("with {count} other T1 maps").format(count=other_slices) if other_slices > 1 else _("with another T1 map")
         )
+    if parameters.center is not None:
+        parts.append(_("left ventricle by {name}").format(name=parameters.center.GetName()))
     if sections == "current":
         parts.append(_("the slice in the red view"))
     elif sections == "chosen":

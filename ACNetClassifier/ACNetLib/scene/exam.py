@@ -37,15 +37,23 @@ def show_exam(
 
     input_nodes: one a map; None where the volume is gone. shown: by default the first.
     """
+    every = update_exam(study, input_nodes, scene)
+    for nodes in every:
+        if nodes.t1_volume is (shown or every[0].t1_volume):
+            show_nodes(nodes, scene, display or Display())
+    return every
+
+
+def update_exam(
+    study: StudyResult, input_nodes: Sequence[vtkMRMLScalarVolumeNode | None], scene: vtkMRMLScene
+) -> list[ResultNodes]:
+    """The same without a change of what the views show."""
     found = {index: node for index, node in enumerate(input_nodes) if node is not None}
     every = [update_result(study, index, node, scene) for index, node in found.items()]
     for nodes in every:
         if len(study.maps) > 1:
             for index, node in found.items():
                 nodes.table.SetNodeReferenceID(f"{MAP}{index + 1}", node.GetID())
-    for nodes in every:
-        if nodes.t1_volume is (shown or every[0].t1_volume):
-            show_nodes(nodes, scene, display or Display())
     return every
 
 

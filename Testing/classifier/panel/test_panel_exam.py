@@ -215,3 +215,20 @@ def test_another_t1_map_ends_the_exam_unless_it_is_of_it(
     assert ui.otherSlicesSelector.checkedNodes() == (a_volume,)
     ui.volumeSelector.setCurrentNode(add_t1_map(replace(an_oblique_t1_map, name="another"), slicer.mrmlScene))
     assert ui.otherSlicesSelector.checkedNodes() == ()
+
+
+def test_a_map_that_was_classified_alone_since_keeps_its_own_result(
+    an_exam: tuple[Volume, Volume], a_module: Any, ui: Any, a_classifier: StandInClassifier
+) -> None:
+    import qt
+
+    base, apex = an_exam
+    logic = a_module.widget.panel.logic
+    logic.classify(apex)
+    ui.sectionTable.item(0, 0).setCheckState(qt.Qt.Checked)  # of the exam
+    assert read_record(result_of(base).table).sections[0].left_out
+    assert [each.name for each in read_record(result_of(apex).table).maps] == ["apex"]
+    assert not read_record(result_of(apex).table).sections[0].left_out
+    assert logic.run(base) is None  # a slice that is cut anew would write the result of the apex, too
+    assert logic.run(apex) is not None
+    assert not ui.moveCropButton.enabled

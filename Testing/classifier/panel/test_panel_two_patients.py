@@ -1,0 +1,121 @@
+"""Two patients, or two results, in one scene: what is chosen, shown and written is of one of them alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import slicer
+from slicer import vtkMRMLScalarVolumeNode as Volume
+
+from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.output import add_t1_map
+from ACNetLib.t1map.t1_map import T1Map
+from panel_fixtures import StandInClassifier, classify, composites, result_of, wait_for_end
+
+
+@pytest.fixture
+def another_patient(a_module: Any, an_oblique_t1_map: T1Map) -> Volume:
+    return add_t1_map(replace(an_oblique_t1_map, name="another patient"), slicer.mrmlScene)
+
+
+def in_views() -> set[tuple[str | None, str | None]]:
+    """Background and label volume of each."""
+    return {(each.GetBackgroundVolumeID(), each.GetLabelVolumeID()) for each in composites()}
+
+
+def of(nodes: ResultNodes) -> set[tuple[str | None, str | None]]:
+    return {(nodes.t1_volume.GetID(), nodes.labels["combined"].GetID())}
+
+
+@pytest.mark.parametrize("has_result", [True, False])
+def test_a_run_that_ends_while_another_patient_is_looked_at_leaves_the_views_to_that_one(
+    a_module: Any, ui: Any, a_volume: Volume, another_patient: Volume, a_classifier: StandInClassifier, has_result: bool
+) -> None:
+    if has_result:
+        classify(a_module, another_patient)
+    a_classifier.may_answer.clear()
+    ui.volumeSelector.setCurrentNode(a_volume)
+    ui.applyButton.click()
+    ui.volumeSelector.setCurrentNode(another_patient)
+    a_classifier.may_answer.set()
+    wait_for_end(a_module)
+    assert in_views() == (of(result_of(another_patient)) if has_result else {(another_patient.GetID(), None)})
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert in_views() == of(result_of(a_volume))
+
+
+def test_a_point_or_a_segmentation_is_of_one_patient_and_is_named_among_the_options(
+    ui: Any, a_module: Any, a_result: ResultNodes, a_volume: Volume, another_patient: Volume
+) -> None:
+    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "in the heart")
+    for center in (point, a_result.labels["ventricle"]):
+        ui.volumeSelector.setCurrentNode(a_volume)
+        ui.centerSelector.setCurrentNode(center)
+        assert f"left ventricle by {center.GetName()}" in ui.optionsLabel.text
+        ui.volumeSelector.setCurrentNode(another_patient)
+        assert ui.centerSelector.currentNode() is None
+        assert "left ventricle by" not in ui.optionsLabel.text
+    ui.centerSelector.setCurrentNode(a_result.labels["ventricle"])
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert ui.centerSelector.currentNode() is a_result.labels["ventricle"]  # its own
+
+
+def test_a_model_that_was_published_in_the_place_of_another_is_loaded(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, tmp_path: Path
+) -> None:
+    model = tmp_path / "mine.safetensors"
+    model.write_bytes(b"first")
+    a_module.widget.panel.logic.model_for_field = lambda _field: model
+    for _ in range(2):
+        classify(a_module, a_volume)
+    assert a_classifier.models == [model]
+    assert ui.moveCropButton.enabled
+    model.write_bytes(b"second")
+    os.utime(model, (0, 0))
+    classify(a_module, a_volume)
+    assert a_classifier.models == [model, model]
+    model.write_bytes(b"third, after the run")
+    ui.cropBoxesCheckBox.click()
+    assert not ui.moveCropButton.enabled  # its network is not the one of the result
+
+
+def test_crop_boxes_are_those_of_the_result_that_is_shown(
+    a_module: Any, ui: Any, a_result: ResultNodes, another_patient: Volume
+) -> None:
+    boxes = list(a_result.crop_boxes.values())
+
+    def shown() -> tuple[set[int], set[bool]]:
+        return {box.GetDisplayNode().GetVisibility() for box in boxes}, {bool(box.GetLocked()) for box in boxes}
+
+    ui.cropBoxesCheckBox.click()
+    ui.moveCropButton.click()
+    assert shown() == ({1}, {False})
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert shown() == ({0}, {True})
+    ui.volumeSelector.setCurrentNode(a_result.t1_volume)
+    assert shown() == ({1}, {True})
+    ui.moveCropButton.click()
+    a_module.exit()
+    assert shown() == ({1}, {True})
+
+
+def test_what_is_written_is_the_result_that_is_shown(
+    a_module: Any, ui: Any, a_result: ResultNodes, another_patient: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Volume] = []
+
+    def make_segmentation(nodes: ResultNodes, *_: Any) -> Volume:
+        written.append(nodes.t1_volume)
+        return nodes.t1_volume
+
+    monkeypatch.setattr("ACNetLib.panel.outputs_view.make_segmentation", make_segmentation)
+    panel = a_module.widget.panel
+    ui.volumeSelector.setCurrentNode(another_patient)
+    panel._looked_at = another_patient.GetID(), a_result.t1_volume.GetID()  # as a click on a row of an exam's table
+    panel._update()
+    ui.segmentationButton.click()
+    assert set(written) == {a_result.t1_volume}
