@@ -5,6 +5,7 @@ Only technical attributes are read from the headers, so that no patient identifi
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from ACNetLib.dicom.alternatives import without_copies
 from ACNetLib.dicom.frames import Section, read_section, stack_sections
 from ACNetLib.dicom.images import DicomImage, read_images, scanner_name
 from ACNetLib.dicom.pixels import odd_values_refused, read_sections, require_decoder
@@ -31,8 +33,11 @@ Component = Literal["magnitude", "phase", "signed"]
 OTHERS = {"T2", "T2STAR", "ECV", "ERR", "SD", "R2", "FITPARAMS", "CINE", "LOCALIZER", "MOSAIC"}
 """Words of maps and images that show no recovery."""
 PICTURE_BITS = 8
-POSITION_STEP_MM = 0.5
-"""Images whose positions are closer than this are of one slice."""
+SAME_PLACE_MM = 0.5
+"""Images whose positions are closer than this are of one slice: some scanners write them anew for each image, a little
+different."""
+SAME_DIRECTION = 0.01
+"""Between the direction cosines of images of one slice."""
 SIEMENS_PHASE = 2048.0
 """Half a turn, in stored values of 12 bits without an intercept."""
 
@@ -53,7 +58,10 @@ class RecoverySlice:
 
 @dataclass(frozen=True, eq=False)
 class RecoveryImages:
-    """Parallel slices of one sequence. distance_mm: between slices. signed: whether the images have their sign."""
+    """Parallel slices of one sequence. distance_mm: between slices. signed: whether the images have their sign.
+
+    notes: what a user should know of the files.
+    """
 
     slices: tuple[RecoverySlice, ...]
     distance_mm: float
@@ -64,6 +72,7 @@ class RecoveryImages:
     scanner: str
     simulated: bool
     post_contrast: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def scheme(self) -> str:
@@ -89,6 +98,25 @@ class _Candidate:
         return tuple(sorted({image.series_number for image in self.images if image.series_number is not None}))
 
 
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """The images of one slice, and those of their series that may be its recovery."""
+
+    images: list[DicomImage]
+    candidates: list[_Candidate]
+
+    @property
+    def known(self) -> list[_Candidate]:
+        """Those whose sequence is told."""
+        return [each for each in self.candidates if each.sequence]
+
+    @property
+    def phase(self) -> _Candidate | None:
+        """Its phase images, where it has one series of them."""
+        phases = [each for each in self.candidates if each.component == "phase"]
+        return phases[0] if len(phases) == 1 else None
+
+
 def read_recovery_images(
     path: Path, series: Sequence[int] = (), sequence: MappingSequence | None = None
 ) -> RecoveryImages:
@@ -103,32 +131,32 @@ def read_recovery_images(
     if not path.is_dir():
         raise ACNetError(f"{path}: it is no folder; expected one with the DICOM images of a T1 mapping sequence.")
     files = sorted(file for file in path.rglob("*") if file.is_file())
-    images, _ = read_images(files, post_contrast=True)
+    images, skipped = read_images(files, post_contrast=True)
     if series:
         missing = [number for number in series if not any(image.series_number == number for image in images)]
         if missing:
             raise ACNetError(f"{name}: there is no series {missing[0]}; found {_listed_series(images)}.")
         images = [image for image in images if image.series_number in series]
-    places = _by_place([image for image in images if _may_be_recovery(image)])
-    found = {place: candidates for place, each in places.items() if (candidates := _candidates(each, sequence))}
-    if not found:
+    considered, copies = _without_copies([image for image in images if _may_be_recovery(image)])
+    places = [_Place(each, _candidates(each, sequence)) for each in _by_place(considered)]
+    if not any(place.candidates for place in places):
         raise ACNetError(
             f"{name}: none of its {len(images)} DICOM images belong to a recovery ({_listed_series(images)}); expected "
             f"for each slice images at {FEWEST_TIMES} or more times after an inversion or saturation, told by "
             "InversionTime, ImageComments or TriggerTime."
         )
-    known = {place: [each for each in candidates if each.sequence] for place, candidates in found.items()}
-    if not any(known.values()):
+    if not any(place.known for place in places):
         raise ACNetError(
             f"{name}: its headers do not tell which sequence its images are of; expected MOLLI, SASHA or another T1 "
             "mapping sequence in SeriesDescription.",
             cli="Give it with --sequence.",
         )
-    chosen = [_chosen(candidates, name) for candidates in known.values() if candidates]
-    return _study(chosen, _phases(found), name)
+    chosen = [(place, _chosen(place.known, name)) for place in places if place.known]
+    return _study(chosen, (*skipped, *copies), name)
 
 
-def _study(chosen: list[_Candidate], phases: dict[object, _Candidate], name: str) -> RecoveryImages:
+def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], name: str) -> RecoveryImages:
+    chosen = [candidate for _, candidate in slices_at]
     first = chosen[0]
     for each in chosen[1:]:
         if each.sequence != first.sequence or each.component != first.component:
@@ -141,11 +169,11 @@ def _study(chosen: list[_Candidate], phases: dict[object, _Candidate], name: str
     assert first.sequence is not None
     sections = [_section(each.images[0]) for each in chosen]
     ordered, distance_mm = stack_sections(sections, name)
-    by_section = {id(section): each for section, each in zip(sections, chosen, strict=True)}
+    by_section = {id(section): each for section, each in zip(sections, slices_at, strict=True)}
     slices, signed = [], set[bool]()
     for section in ordered:
-        candidate = by_section[id(section)]
-        read, is_signed = _read_slice(section, candidate, phases.get(_place_of(candidate.images[0])))
+        place, candidate = by_section[id(section)]
+        read, is_signed = _read_slice(section, candidate, place.phase)
         slices.append(read)
         signed.add(is_signed)
     if len(signed) > 1:
@@ -162,6 +190,7 @@ def _study(chosen: list[_Candidate], phases: dict[object, _Candidate], name: str
         scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
         any("simulated" in str(each.get("ImageComments", "")).lower() for each in headers),
         any(contrast_in(each) is not None for each in headers),
+        notes,
     )
 
 
@@ -226,25 +255,32 @@ def _chosen(candidates: list[_Candidate], name: str) -> _Candidate:
     return best[0]
 
 
-def _phases(found: dict[object, list[_Candidate]]) -> dict[object, _Candidate]:
-    """The phase images of each place that has one series of them."""
-    phases = {place: [each for each in some if each.component == "phase"] for place, some in found.items()}
-    return {place: each[0] for place, each in phases.items() if len(each) == 1}
+def _without_copies(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[str, ...]]:
+    try:
+        return without_copies(images)
+    except ACNetError as error:
+        raise ACNetError(*error.args, cli="Give the folder of the right one alone.") from error
 
 
-def _by_place(images: Iterable[DicomImage]) -> dict[object, list[DicomImage]]:
-    places = defaultdict[object, list[DicomImage]](list)
+def _by_place(images: Iterable[DicomImage]) -> list[list[DicomImage]]:
+    """The images of each slice: they have study, matrix and direction in common, and where they lie."""
+    places: list[list[DicomImage]] = []
+    of_kind = defaultdict[object, list[tuple[Section, list[DicomImage]]]](list)
     for image in images:
-        places[_place_of(image)].append(image)
-    return dict(places)
+        section = _section(image)
+        known = of_kind[str(image.header.get("StudyInstanceUID", "")), section.matrix]
+        place = next((members for first, members in known if _at_one_place(first, section)), None)
+        if place is None:
+            place = []
+            places.append(place)
+            known.append((section, place))
+        place.append(image)
+    return places
 
 
-def _place_of(image: DicomImage) -> object:
-    """What the images of one slice have in common: study, matrix, direction and position in steps."""
-    section = _section(image)
-    study = str(image.header.get("StudyInstanceUID", ""))
-    position = tuple(np.rint(section.position / POSITION_STEP_MM).astype(int).tolist())
-    return study, section.matrix, tuple(np.rint(section.orientation * 100).astype(int).tolist()), position
+def _at_one_place(first: Section, second: Section) -> bool:
+    near = math.dist(first.position, second.position) < SAME_PLACE_MM
+    return near and bool(np.abs(first.orientation - second.orientation).max() < SAME_DIRECTION)
 
 
 def _section(image: DicomImage) -> Section:

@@ -125,7 +125,7 @@ def _fit(images: NDArray[np.float32], each: RecoverySlice, recovery: RecoveryIma
 
 
 def _warnings(recovery: RecoveryImages, fits: list[RecoveryFit], motions: list[Motion]) -> tuple[str, ...]:
-    warnings = []
+    warnings = [*recovery.notes]
     moving = [str(index) for index, motion in enumerate(motions) if motion.residual_mm > LARGE_RESIDUAL_MM]
     if moving:
         warnings.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,43 @@ def test_psir_images_are_taken_with_their_sign(tmp_path: Path) -> None:
     recovery = read_recovery_images(tmp_path)
     assert recovery.signed
     np.testing.assert_allclose(recovery.slices[0].images[-1], signed.real[np.argmax(times_ms)], atol=0.6)
+
+
+def test_copies_of_the_images_count_once_and_are_said(tmp_path: Path) -> None:
+    folder = write_study_of_slices(tmp_path / "study", MOLLI)
+    alone = read_recovery_images(folder)
+    shutil.copytree(folder, folder / "copy")
+    twice = read_recovery_images(folder)
+    assert not alone.notes
+    assert twice.notes == ("Counted once, because another file is the same: 24 of its files.",)
+    assert twice.notes[0] in fit_maps(twice, correct=False).warnings
+    for first, second in zip(alone.slices, twice.slices, strict=True):
+        np.testing.assert_array_equal(first.images, second.images)
+
+
+def test_two_images_that_claim_to_be_the_same_are_refused_with_what_fit_can_do(tmp_path: Path) -> None:
+    folder = write_study_of_slices(tmp_path / "study", MOLLI, count=1)
+    dataset = pydicom.dcmread(folder / "3-0-2.dcm")
+    dataset.InversionTime = 1.0
+    (folder / "again").mkdir()
+    dataset.save_as(folder / "again" / "3-0-2.dcm")
+    with pytest.raises(ACNetError, match=r"same SOPInstanceUID; .* Give the folder of the right one alone\.$"):
+        read_recovery_images(folder)
+
+
+def test_positions_that_are_written_a_little_different_are_of_one_slice(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for file in write_study_of_slices(tmp_path, MOLLI, count=2).iterdir():
+        dataset = pydicom.dcmread(file)
+        position = np.array(dataset.ImagePositionPatient, float) + rng.uniform(-0.02, 0.02, 3)
+        dataset.ImagePositionPatient = [f"{value:.6f}" for value in position]
+        dataset.save_as(file)
+    recovery = read_recovery_images(tmp_path)
+    assert [len(each.images) for each in recovery.slices] == [8, 8]
+    assert recovery.distance_mm == pytest.approx(GAP_MM, abs=0.1)
+
+
+def test_files_that_are_no_images_are_said(tmp_path: Path) -> None:
+    write_study_of_slices(tmp_path, MOLLI, count=1)
+    (tmp_path / "cut.dcm").touch()
+    assert read_recovery_images(tmp_path).notes == ("Skipped files that are no images: empty (1).",)
