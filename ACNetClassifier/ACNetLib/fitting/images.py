@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import multimode
 from typing import Literal
 
 import numpy as np
@@ -27,7 +28,15 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.recovery import signed_by_phase
 from ACNetLib.fitting.sequences import Sequence as MappingSequence
 from ACNetLib.fitting.sequences import scheme_name
-from ACNetLib.fitting.times import FEWEST_TIMES, lacks_preparation, sequence_of, times_of
+from ACNetLib.fitting.times import (
+    FEWEST_TIMES,
+    count_told,
+    lacks_preparation,
+    named_sequence,
+    sequence_of,
+    times_of,
+)
+from ACNetLib.t1map.field_strength import nominal_field_strength
 
 Component = Literal["magnitude", "phase", "signed"]
 OTHERS = {"T2", "T2STAR", "ECV", "ERR", "SD", "R2", "FITPARAMS", "CINE", "LOCALIZER", "MOSAIC"}
@@ -125,7 +134,7 @@ def read_recovery_images(
     Of one slice's series that the scanner has registered (MOCO) is taken, signed images (PSIR) before magnitude, whose
     sign a phase series restores if there is one. `series` are the numbers of the only series to look at. `sequence` is
     given where the headers don't tell it. Raises ACNetError when there are none, when the choice or the sequence is
-    open, and when the slices form no stack.
+    open, when images of a slice are missing, and when the slices form no stack.
     """
     name = path.absolute().name
     if not path.is_dir():
@@ -152,6 +161,8 @@ def read_recovery_images(
             cli="Give it with --sequence.",
         )
     chosen = [(place, _chosen(place.known, name)) for place in places if place.known]
+    others = [image for place in places if not place.known for image in place.images]
+    _check_complete([candidate for _, candidate in chosen], others, name)
     return _study(chosen, (*skipped, *copies), name)
 
 
@@ -168,7 +179,7 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
             )
     assert first.sequence is not None
     sections = [_section(each.images[0]) for each in chosen]
-    ordered, distance_mm = stack_sections(sections, name)
+    ordered, distance_mm = _stacked(sections, name)
     by_section = {id(section): each for section, each in zip(sections, slices_at, strict=True)}
     slices, signed = [], set[bool]()
     for section in ordered:
@@ -179,6 +190,7 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
     if len(signed) > 1:
         raise ACNetError(f"{name}: some of its slices have phase images, others have none; expected both or none.")
     headers = [image.header for each in chosen for image in each.images]
+    _check_one_field(headers, name)
     header = headers[0]
     return RecoveryImages(
         tuple(slices),
@@ -192,6 +204,80 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
         any(contrast_in(each) is not None for each in headers),
         notes,
     )
+
+
+def _stacked(sections: list[Section], name: str) -> tuple[list[Section], float]:
+    try:
+        return stack_sections(sections, name)
+    except ACNetError as error:
+        one_by_one = "Slices that were planned one by one are fitted one by one, with --series."
+        raise ACNetError(*error.args, cli=one_by_one) from error
+
+
+def _check_complete(chosen: list[_Candidate], others: Iterable[DicomImage], name: str) -> None:
+    """Raises ACNetError, naming the slice, where one has fewer images than most, or so few that it was not chosen.
+
+    others: images of the places that show no recovery. What of them is no part of the chosen scan has no say.
+    """
+    first = chosen[0]
+    unread = _by_place(image for image in others if any(_is_kin(image, each) for each in chosen))
+    slices = [*(each.images for each in chosen), *unread]
+    slices.sort(key=lambda images: _section(first.images[0]).height_of(_section(images[0])))
+    expected = max(multimode(len(each.images) for each in chosen))
+    for number, images in enumerate(slices):
+        if len(images) < expected:
+            raise _incomplete(name, number, images, "images", len(images), expected)
+    told = max(_count_told(each.images, first.place) for each in chosen)
+    for images in unread:
+        if (with_time := _count_told(images, first.place)) < told:
+            raise _incomplete(name, slices.index(images), images, f"images with {first.place}", with_time, told)
+    if unread:
+        raise ACNetError(
+            f"{name}: the times on slice {slices.index(unread[0])}, counted from 0 (first file "
+            f"{unread[0][0].file.name}), do not tell that it is of {first.sequence} as the others; expected one "
+            "sequence.",
+            cli="Give it with --sequence.",
+        )
+
+
+def _incomplete(name: str, number: int, images: list[DicomImage], what: str, found: int, expected: int) -> ACNetError:
+    series = _numbers(sorted({image.series_number for image in images if image.series_number is not None}))
+    return ACNetError(
+        f"{name}: slice {number}, counted from 0 (first file {images[0].file.name}), has {found} {what}; expected "
+        f"{expected} as on the others. After an incomplete transfer some are missing: fetch series {series} again, or "
+        "take this slice's files out to fit the others."
+    )
+
+
+def _count_told(images: Iterable[DicomImage], place: str) -> int:
+    return count_told((image.header for image in images), place)
+
+
+def _is_kin(image: DicomImage, chosen: _Candidate) -> bool:
+    """Whether the image seems to be of another slice of the chosen one's scan: by its series, or what this is called,
+    and its geometry. Localizers, cines and other views are not."""
+    header, known = image.header, chosen.images[0].header
+    named_alike = any(
+        header.get(key) and header.get(key) == known.get(key) for key in ("SeriesInstanceUID", "SeriesDescription")
+    )
+    if not named_alike and named_sequence([header]) != chosen.sequence:
+        return False
+    if _component(header) != chosen.component or header.get("StudyInstanceUID") != known.get("StudyInstanceUID"):
+        return False
+    here, there = _section(image), _section(chosen.images[0])
+    same_grid = here.matrix == there.matrix and np.allclose(here.pixel_spacing, there.pixel_spacing, rtol=1e-3)
+    return same_grid and _is_parallel(here, there)
+
+
+def _check_one_field(headers: Iterable[pydicom.Dataset], name: str) -> None:
+    """Raises ACNetError for images of two field strengths, of which the map could say one only."""
+    told = {number_of(header, "MagneticFieldStrength") for header in headers}
+    fields = sorted({nominal_field_strength(each) for each in told if each})
+    if len(fields) > 1:
+        raise ACNetError(
+            f"{name}: its images are from {fields[0]:g} and {fields[1]:g} T; expected those of one exam.",
+            cli="Choose with --series.",
+        )
 
 
 def _read_slice(section: Section, candidate: _Candidate, phase: _Candidate | None) -> tuple[RecoverySlice, bool]:
@@ -279,8 +365,11 @@ def _by_place(images: Iterable[DicomImage]) -> list[list[DicomImage]]:
 
 
 def _at_one_place(first: Section, second: Section) -> bool:
-    near = math.dist(first.position, second.position) < SAME_PLACE_MM
-    return near and bool(np.abs(first.orientation - second.orientation).max() < SAME_DIRECTION)
+    return math.dist(first.position, second.position) < SAME_PLACE_MM and _is_parallel(first, second)
+
+
+def _is_parallel(first: Section, second: Section) -> bool:
+    return bool(np.abs(first.orientation - second.orientation).max() < SAME_DIRECTION)
 
 
 def _section(image: DicomImage) -> Section:
