@@ -45,9 +45,9 @@ class SliceEcv:
 
 @dataclass(frozen=True, eq=False)
 class Ecv:
-    """image: ECV in percent in the place of the native map, 0 where it is not known. segments: `aha_segments` with
-    percent in place of ms, none where fewer than three slices have a known wall. blood_ms: of the native and the
-    post-contrast map.
+    """image: ECV in percent in the place of the native map, 0 also where it is not known, which the means leave out.
+    segments: `aha_segments` with percent in place of ms, none where fewer than three slices have a known wall.
+    blood_ms: of the native and the post-contrast map.
     """
 
     image: sitk.Image
@@ -91,9 +91,8 @@ def measure_ecv(native: T1Map, post: T1Map, ventricles: Sequence[Ventricle], hem
             "shorter after contrast. Are the two exchanged?"
         )
     percent = _percent(native.array, on_native, blood, hematocrit)
-    image = sitk.GetImageFromArray(percent)
-    image.CopyInformation(native.image)
-    ecv_map = replace(native, image=image, warnings=())
+    ecv_map = replace(native, image=_in_place_of(native, percent), warnings=())
+    image = _in_place_of(native, np.nan_to_num(percent, nan=0.0))
     slices = tuple(_slice(ecv_map, each, shifts[each.section]) for each in known)
     walls = [WallSlice(ecv_map, each.section, each.labels) for each in known if each.labels is not None]
     warnings = [
@@ -146,10 +145,19 @@ def _is_t1(t1_ms: NDArray[np.float32]) -> NDArray[np.bool_]:
 def _percent(
     native_ms: NDArray[np.float32], post_ms: NDArray[np.float32], blood_ms: tuple[float, float], hematocrit: float
 ) -> NDArray[np.float32]:
-    valid = _is_t1(native_ms) & _is_t1(post_ms)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        partition = (1 / post_ms - 1 / native_ms) / (1 / blood_ms[1] - 1 / blood_ms[0])
-    return np.where(valid, np.clip(100 * (1 - hematocrit) * partition, 0, 100), 0).astype(np.float32)
+    """ECV of each pixel, NaN where one of the maps holds no T1. What noise puts outside of 0 to 100 % counts as these:
+    left out, it would make a low ECV too high and a high one too low."""
+    known = _is_t1(native_ms) & _is_t1(post_ms)
+    partition = (1 / post_ms[known] - 1 / native_ms[known]) / (1 / blood_ms[1] - 1 / blood_ms[0])
+    percent = np.full(native_ms.shape, np.nan, np.float32)
+    percent[known] = np.clip(100 * (1 - hematocrit) * partition, 0, 100)
+    return percent
+
+
+def _in_place_of(t1_map: T1Map, values: NDArray[np.float32]) -> sitk.Image:
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(t1_map.image)
+    return image
 
 
 def _slice(ecv_map: T1Map, ventricle: Ventricle, shift: float | None) -> SliceEcv:
@@ -157,7 +165,7 @@ def _slice(ecv_map: T1Map, ventricle: Ventricle, shift: float | None) -> SliceEc
     assert labels is not None
     column_mm, row_mm, _ = ecv_map.image.GetSpacing()
     values = ecv_map.array[ventricle.section]
-    middle = mid_wall(is_myocardium(labels), labels == CAVITY_LABEL, (row_mm, column_mm)) & (values > 0)
+    middle = mid_wall(is_myocardium(labels), labels == CAVITY_LABEL, (row_mm, column_mm)) & ~np.isnan(values)
 
     def mean(mask: NDArray[np.bool_]) -> float:
         return float(values[mask].mean()) if mask.any() else float("nan")

@@ -14,7 +14,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.ecv import measure_ecv
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import Geometry, T1Map, read_t1_map, t1_map_from_array
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle, is_myocardium
 from recovery_files import COLUMNS, PIXEL_MM, ROWS, a_phantom
 
 HEMATOCRIT, BLOOD_POST_MS = 0.4, 420.0
@@ -105,6 +105,42 @@ def test_the_map_lies_where_the_native_one_does_in_percent() -> None:
     for name, expected in TRUE_PERCENT.items():
         assert np.median(values[:, phantom.of(name)]) == pytest.approx(expected, abs=0.7)
     assert np.median(values[:, phantom.of("blood")]) == pytest.approx(100 * (1 - HEMATOCRIT), abs=1)
+
+
+def with_wall(t1_map: T1Map, ventricles: tuple[Ventricle, ...], values: np.ndarray) -> T1Map:
+    """The map with other values in the wall, drawn anew for each slice."""
+    array = np.array(t1_map.array)
+    for each in ventricles:
+        assert each.labels is not None
+        wall = is_myocardium(each.labels)
+        array[each.section][wall] = np.resize(values, wall.sum())
+    image = sitk.GetImageFromArray(array)
+    image.CopyInformation(t1_map.image)
+    return T1Map(image, t1_map.name)
+
+
+def test_pixels_that_noise_puts_below_zero_count_as_zero() -> None:
+    native, post, ventricles = maps()
+    native, post = (with_wall(each, ventricles, np.array([1150.0])) for each in (native, post))
+    scattered = with_wall(post, ventricles, np.array([1050.0, 1250.0, 1350.0]))  # of the latter two ECV is below 0
+    ecv = measure_ecv(native, scattered, ventricles, HEMATOCRIT)
+    positive = 60 * (1 / 1050 - 1 / 1150) / (1 / BLOOD_POST_MS - 1 / 1750)
+    for each in ecv.slices:
+        assert each.wall == pytest.approx(positive / 3, abs=0.4)
+        assert each.septum == pytest.approx(positive / 3, abs=0.4)
+    assert np.nanmean([segment.t1_ms for segment in ecv.segments]) == pytest.approx(positive / 3, abs=0.4)
+
+
+def test_pixels_without_t1_in_one_of_the_maps_count_for_nothing() -> None:
+    native, post, ventricles = maps()
+    holes = with_wall(post, ventricles, np.array([float(post_ms(np.array(1150.0), np.array(27.0), 1750.0)), 0.0]))
+    ecv = measure_ecv(native, holes, ventricles, HEMATOCRIT)
+    for each in ecv.slices:
+        assert each.wall == pytest.approx(27.0, abs=1.5)
+    known = [segment.t1_ms for segment in ecv.segments if segment.pixels]
+    assert np.allclose(known, 27.0, atol=3.0)
+    whole = measure_ecv(native, post, ventricles, HEMATOCRIT)
+    assert sum(segment.pixels for segment in ecv.segments) < 0.6 * sum(segment.pixels for segment in whole.segments)
 
 
 def test_a_post_contrast_map_on_another_grid_is_taken_where_it_lies() -> None:
