@@ -6,11 +6,13 @@ import argparse
 import csv
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACNetLib.errors import one_line
 from ACNetLib.files import atomic_folder, require_empty_folder, write_text_atomically
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
 
 if TYPE_CHECKING:
     from ACNetLib.fitting.ecv import Ecv
@@ -61,9 +63,21 @@ def _ecv(options: argparse.Namespace) -> None:
         )
     for segment in ecv.segments:
         print(f"{segment.number:>2}  {segment.name:<22}  {_percent(segment.t1_ms)}")
-    for warning in dict.fromkeys((*native.warnings, *ecv.warnings)):
+    for warning in (*_warnings_of((native, post)), *ecv.warnings):
         print(one_line(f"Note: {warning}"))
     print(f"Written:\n  {options.output / MAP_FILE}\n  {options.output / TABLE_FILE}")
+
+
+def _warnings_of(t1_maps: Sequence[T1Map]) -> list[str]:
+    """Each with the name of its map; once what is said of all. That the one map is from after contrast is as it should
+    be."""
+    said = dict.fromkeys(warning for t1_map in t1_maps for warning in t1_map.warnings)
+    having = {warning: [t1_map.name for t1_map in t1_maps if warning in t1_map.warnings] for warning in said}
+    return [
+        warning if len(names) == len(t1_maps) else f"{', '.join(names)}: {warning}"
+        for warning, names in having.items()
+        if warning != POST_CONTRAST_WARNING
+    ]
 
 
 def _ventricles(native: T1Map, segmentation: Path | None) -> tuple[Ventricle, ...]:

@@ -15,6 +15,8 @@ from scipy.ndimage import binary_erosion
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.motion import LARGEST_SHIFT_MM, moved, shift_mm
+from ACNetLib.inference.exam import check_one_scanner
+from ACNetLib.inference.exam_input import check_one_patient
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.aha import Segment, WallSlice, aha_segments
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, Ventricle, is_myocardium
@@ -23,6 +25,11 @@ from ACNetLib.ventricle.measures import mid_wall
 HEMATOCRITS = (0.1, 0.75)
 SHORTEST_T1_MS, LONGEST_T1_MS = 50.0, 4000.0
 """Outside of these a map holds no T1, but noise and pixels without a fit."""
+LONGEST_BLOOD_POST = 0.8
+"""T1 of blood after contrast, as a share of that of native blood. Native it is 1500 to 2000 ms at 1.5 and 3 T, 10 to 30
+minutes after 0.1 to 0.2 mmol/kg 250 to 600 ms: the limit leaves twice that for low doses and late maps. ECV is divided
+by the difference of the two, which in two native maps is noise."""
+ONE_EXAM = "Give the native and the post-contrast map of one exam."
 BLOOD_MARGIN_PX = 2
 FEWEST_BLOOD_PIXELS = 20
 SEEN_MS = 2500.0
@@ -62,12 +69,15 @@ def measure_ecv(native: T1Map, post: T1Map, ventricles: Sequence[Ventricle], hem
     """The ECV of the slices of the native map whose wall is known.
 
     The post-contrast map is taken where it lies in space, then moved in each slice's plane onto the native one. Raises
-    ACNetError for a haematocrit that is none, where no wall is known, where the post-contrast map reaches no such slice
-    and where its blood is not shorter.
+    ACNetError for a haematocrit that is none, for maps of two patients, exams, field strengths or scanners as far as
+    these are told, where no wall is known, where the post-contrast map reaches no such slice, and where T1 of its blood
+    is not clearly shorter.
     """
     low, high = HEMATOCRITS
     if not low <= hematocrit <= high:
         raise ACNetError(f"hematocrit: found {hematocrit:g}; expected a fraction of {low:g} to {high:g}, such as 0.42.")
+    check_one_patient([native, post], ONE_EXAM)
+    check_one_scanner([native, post], ONE_EXAM)
     known = [each for each in ventricles if each.has_wall]
     if not known:
         raise ACNetError(
@@ -85,10 +95,10 @@ def measure_ecv(native: T1Map, post: T1Map, ventricles: Sequence[Ventricle], hem
             "and the same slices."
         )
     blood = _blood_ms(native, on_native, known)
-    if blood[1] >= blood[0]:
+    if blood[1] > LONGEST_BLOOD_POST * blood[0]:
         raise ACNetError(
-            f"{post.name}: T1 of its blood is {blood[1]:.0f} ms, that of {native.name} {blood[0]:.0f} ms; expected it "
-            "shorter after contrast. Are the two exchanged?"
+            f"{post.name}: T1 of its blood is {blood[1]:.0f} ms, that of {native.name} {blood[0]:.0f} ms; expected at "
+            f"most {LONGEST_BLOOD_POST:.0%} of it after contrast. Are both native, or the two exchanged?"
         )
     percent = _percent(native.array, on_native, blood, hematocrit)
     ecv_map = replace(native, image=_in_place_of(native, percent), warnings=())

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.uid import generate_uid
 from scipy import ndimage
 
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.ecv import measure_ecv
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.t1map.t1_map import Geometry, T1Map, read_t1_map, t1_map_from_array
+from ACNetLib.t1map.t1_map import Geometry, Reading, T1Map, read_t1_map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle, is_myocardium
 from recovery_files import COLUMNS, PIXEL_MM, ROWS, a_phantom
 
@@ -162,7 +167,7 @@ def test_what_gives_no_ecv_is_refused() -> None:
     native, post, ventricles = maps()
     with pytest.raises(ACNetError, match=r"hematocrit: found 42; expected a fraction of 0\.1 to 0\.75"):
         measure_ecv(native, post, ventricles, 42)
-    with pytest.raises(ACNetError, match="Are the two exchanged"):
+    with pytest.raises(ACNetError, match="Are both native, or the two exchanged"):
         measure_ecv(post, native, ventricles, HEMATOCRIT)
     with pytest.raises(ACNetError, match="on none of its slices the wall and cavity are known"):
         measure_ecv(native, post, (Ventricle(0, native.section_center(0)),), HEMATOCRIT)
@@ -170,6 +175,85 @@ def test_what_gives_no_ecv_is_refused() -> None:
     elsewhere.SetOrigin((900.0, 0.0, 0.0))
     with pytest.raises(ACNetError, match="none of its slices lies where native has the ventricle"):
         measure_ecv(native, T1Map(elsewhere, "post"), ventricles, HEMATOCRIT)
+
+
+@pytest.mark.parametrize(("blood_ms", "is_taken"), [(1350.0, True), (1450.0, False), (1750.0, False)])
+def test_blood_has_to_be_clearly_shorter_after_contrast(blood_ms: float, is_taken: bool) -> None:
+    native, post, ventricles = maps()
+    blood = np.stack([a_phantom().tissue == 4] * 3)
+    image = sitk.GetImageFromArray(np.where(blood, blood_ms, post.array).astype(np.float32))
+    image.CopyInformation(post.image)
+    longer = T1Map(image, "post")
+    if is_taken:
+        assert measure_ecv(native, longer, ventricles, HEMATOCRIT).blood_ms[1] == pytest.approx(blood_ms, abs=5)
+        return
+    with pytest.raises(
+        ACNetError, match=rf"^post: T1 of its blood is {blood_ms:.0f} ms, that of native 17\d\d ms; .* 80%"
+    ):
+        measure_ecv(native, longer, ventricles, HEMATOCRIT)
+
+
+def test_maps_of_two_field_strengths_or_scanners_give_no_ecv() -> None:
+    native, post, ventricles = maps()
+    told = replace(native, field_strength_tesla=1.5, scanner="SIEMENS Avanto")
+    for other, found in (
+        (replace(post, field_strength_tesla=3.0), r"native and post: they are from 1\.5 and 3 T"),
+        (replace(post, scanner="GE Signa"), r"two scanners \(SIEMENS Avanto, GE Signa\)"),
+    ):
+        with pytest.raises(ACNetError, match=rf"{found}.* Give the native and the post-contrast map of one exam\.$"):
+            measure_ecv(told, other, ventricles, HEMATOCRIT)
+        measure_ecv(native, other, ventricles, HEMATOCRIT)
+
+
+def write_post_contrast(folder: Path, index: int, **attributes: Any) -> Path:
+    """A sample's map 10 minutes after contrast, as DICOM."""
+    for file in sorted(sample_cases()[index].folder.glob("*.dcm")):
+        dataset = pydicom.dcmread(file)
+        blood = 1 / BLOOD_POST_MS - 1 / 1600
+        after_ms = 1 / (1 / np.maximum(dataset.pixel_array, 50.0) + 0.6 * blood)
+        dataset.PixelData = np.rint(after_ms).astype(np.uint16).tobytes()
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        series = {"SeriesInstanceUID": "2.25.40", "SeriesNumber": 40, "ContrastBolusAgent": "Gadovist"}
+        for keyword, value in {**series, **attributes}.items():
+            setattr(dataset, keyword, value)
+        folder.mkdir(exist_ok=True)
+        dataset.save_as(folder / file.name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"PatientID": "another"}, "two patients"),
+        ({"StudyInstanceUID": "1.2.3"}, "two exams"),
+        ({"MagneticFieldStrength": 3}, r"1\.5 and 3 T"),
+        ({"PatientID": ""}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_command_refuses_maps_of_two_patients_exams_or_field_strengths(
+    changed: dict[str, Any], found: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    post = write_post_contrast(tmp_path / "post", 0, **changed)
+    arguments = ["ecv", str(sample_cases()[0].folder), str(post), "--hematocrit", "0.4"]
+    assert main([*arguments, "--output", str(tmp_path / "ecv")]) == (2 if found else 0)
+    said = capsys.readouterr().err
+    assert re.search(found, said)
+    assert (tmp_path / "ecv").exists() != bool(found)
+    assert not any(secret in said for secret in ("another", "1.2.3"))
+
+
+def test_what_is_to_be_known_of_the_post_contrast_map_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    native = sample_cases()[0].folder
+    post = read_t1_map(write_post_contrast(tmp_path / "post", 0), Reading(post_contrast=True))
+    sitk.WriteImage(post.image / 1000, str(tmp_path / "seconds.nrrd"))
+    arguments = ["ecv", str(native), str(tmp_path / "seconds.nrrd"), "--hematocrit", "0.4"]
+    assert main([*arguments, "--output", str(tmp_path / "ecv")]) == 0
+    said = capsys.readouterr().out
+    assert "Note: seconds.nrrd: Its values were taken as T1 in s and converted to ms." in said
+    assert "not valid" not in said
 
 
 def test_the_command_finds_the_ventricle_and_writes_map_and_table(
