@@ -5,17 +5,20 @@ Only technical attributes are read from the headers, so that no patient identifi
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import multimode
 from typing import Literal
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from ACNetLib.dicom.alternatives import without_copies
 from ACNetLib.dicom.frames import Section, read_section, stack_sections
 from ACNetLib.dicom.images import DicomImage, read_images, scanner_name
 from ACNetLib.dicom.pixels import odd_values_refused, read_sections, require_decoder
@@ -25,14 +28,25 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.recovery import signed_by_phase
 from ACNetLib.fitting.sequences import Sequence as MappingSequence
 from ACNetLib.fitting.sequences import scheme_name
-from ACNetLib.fitting.times import FEWEST_TIMES, lacks_preparation, sequence_of, times_of
+from ACNetLib.fitting.times import (
+    FEWEST_TIMES,
+    count_told,
+    lacks_preparation,
+    named_sequence,
+    sequence_of,
+    times_of,
+)
+from ACNetLib.t1map.field_strength import nominal_field_strength
 
 Component = Literal["magnitude", "phase", "signed"]
 OTHERS = {"T2", "T2STAR", "ECV", "ERR", "SD", "R2", "FITPARAMS", "CINE", "LOCALIZER", "MOSAIC"}
 """Words of maps and images that show no recovery."""
 PICTURE_BITS = 8
-POSITION_STEP_MM = 0.5
-"""Images whose positions are closer than this are of one slice."""
+SAME_PLACE_MM = 0.5
+"""Images whose positions are closer than this are of one slice: some scanners write them anew for each image, a little
+different."""
+SAME_DIRECTION = 0.01
+"""Between the direction cosines of images of one slice."""
 SIEMENS_PHASE = 2048.0
 """Half a turn, in stored values of 12 bits without an intercept."""
 
@@ -53,7 +67,10 @@ class RecoverySlice:
 
 @dataclass(frozen=True, eq=False)
 class RecoveryImages:
-    """Parallel slices of one sequence. distance_mm: between slices. signed: whether the images have their sign."""
+    """Parallel slices of one sequence. distance_mm: between slices. signed: whether the images have their sign.
+
+    notes: what a user should know of the files.
+    """
 
     slices: tuple[RecoverySlice, ...]
     distance_mm: float
@@ -64,6 +81,7 @@ class RecoveryImages:
     scanner: str
     simulated: bool
     post_contrast: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def scheme(self) -> str:
@@ -89,6 +107,25 @@ class _Candidate:
         return tuple(sorted({image.series_number for image in self.images if image.series_number is not None}))
 
 
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """The images of one slice, and those of their series that may be its recovery."""
+
+    images: list[DicomImage]
+    candidates: list[_Candidate]
+
+    @property
+    def known(self) -> list[_Candidate]:
+        """Those whose sequence is told."""
+        return [each for each in self.candidates if each.sequence]
+
+    @property
+    def phase(self) -> _Candidate | None:
+        """Its phase images, where it has one series of them."""
+        phases = [each for each in self.candidates if each.component == "phase"]
+        return phases[0] if len(phases) == 1 else None
+
+
 def read_recovery_images(
     path: Path, series: Sequence[int] = (), sequence: MappingSequence | None = None
 ) -> RecoveryImages:
@@ -97,38 +134,40 @@ def read_recovery_images(
     Of one slice's series that the scanner has registered (MOCO) is taken, signed images (PSIR) before magnitude, whose
     sign a phase series restores if there is one. `series` are the numbers of the only series to look at. `sequence` is
     given where the headers don't tell it. Raises ACNetError when there are none, when the choice or the sequence is
-    open, and when the slices form no stack.
+    open, when images of a slice are missing, and when the slices form no stack.
     """
     name = path.absolute().name
     if not path.is_dir():
         raise ACNetError(f"{path}: it is no folder; expected one with the DICOM images of a T1 mapping sequence.")
     files = sorted(file for file in path.rglob("*") if file.is_file())
-    images, _ = read_images(files, post_contrast=True)
+    images, skipped = read_images(files, post_contrast=True)
     if series:
         missing = [number for number in series if not any(image.series_number == number for image in images)]
         if missing:
             raise ACNetError(f"{name}: there is no series {missing[0]}; found {_listed_series(images)}.")
         images = [image for image in images if image.series_number in series]
-    places = _by_place([image for image in images if _may_be_recovery(image)])
-    found = {place: candidates for place, each in places.items() if (candidates := _candidates(each, sequence))}
-    if not found:
+    considered, copies = _without_copies([image for image in images if _may_be_recovery(image)])
+    places = [_Place(each, _candidates(each, sequence)) for each in _by_place(considered)]
+    if not any(place.candidates for place in places):
         raise ACNetError(
             f"{name}: none of its {len(images)} DICOM images belong to a recovery ({_listed_series(images)}); expected "
             f"for each slice images at {FEWEST_TIMES} or more times after an inversion or saturation, told by "
             "InversionTime, ImageComments or TriggerTime."
         )
-    known = {place: [each for each in candidates if each.sequence] for place, candidates in found.items()}
-    if not any(known.values()):
+    if not any(place.known for place in places):
         raise ACNetError(
             f"{name}: its headers do not tell which sequence its images are of; expected MOLLI, SASHA or another T1 "
             "mapping sequence in SeriesDescription.",
             cli="Give it with --sequence.",
         )
-    chosen = [_chosen(candidates, name) for candidates in known.values() if candidates]
-    return _study(chosen, _phases(found), name)
+    chosen = [(place, _chosen(place.known, name)) for place in places if place.known]
+    others = [image for place in places if not place.known for image in place.images]
+    _check_complete([candidate for _, candidate in chosen], others, name)
+    return _study(chosen, (*skipped, *copies), name)
 
 
-def _study(chosen: list[_Candidate], phases: dict[object, _Candidate], name: str) -> RecoveryImages:
+def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], name: str) -> RecoveryImages:
+    chosen = [candidate for _, candidate in slices_at]
     first = chosen[0]
     for each in chosen[1:]:
         if each.sequence != first.sequence or each.component != first.component:
@@ -140,17 +179,18 @@ def _study(chosen: list[_Candidate], phases: dict[object, _Candidate], name: str
             )
     assert first.sequence is not None
     sections = [_section(each.images[0]) for each in chosen]
-    ordered, distance_mm = stack_sections(sections, name)
-    by_section = {id(section): each for section, each in zip(sections, chosen, strict=True)}
+    ordered, distance_mm = _stacked(sections, name)
+    by_section = {id(section): each for section, each in zip(sections, slices_at, strict=True)}
     slices, signed = [], set[bool]()
     for section in ordered:
-        candidate = by_section[id(section)]
-        read, is_signed = _read_slice(section, candidate, phases.get(_place_of(candidate.images[0])))
+        place, candidate = by_section[id(section)]
+        read, is_signed = _read_slice(section, candidate, place.phase)
         slices.append(read)
         signed.add(is_signed)
     if len(signed) > 1:
         raise ACNetError(f"{name}: some of its slices have phase images, others have none; expected both or none.")
     headers = [image.header for each in chosen for image in each.images]
+    _check_one_field(headers, name)
     header = headers[0]
     return RecoveryImages(
         tuple(slices),
@@ -162,7 +202,82 @@ def _study(chosen: list[_Candidate], phases: dict[object, _Candidate], name: str
         scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
         any("simulated" in str(each.get("ImageComments", "")).lower() for each in headers),
         any(contrast_in(each) is not None for each in headers),
+        notes,
     )
+
+
+def _stacked(sections: list[Section], name: str) -> tuple[list[Section], float]:
+    try:
+        return stack_sections(sections, name)
+    except ACNetError as error:
+        one_by_one = "Slices that were planned one by one are fitted one by one, with --series."
+        raise ACNetError(*error.args, cli=one_by_one) from error
+
+
+def _check_complete(chosen: list[_Candidate], others: Iterable[DicomImage], name: str) -> None:
+    """Raises ACNetError, naming the slice, where one has fewer images than most, or so few that it was not chosen.
+
+    others: images of the places that show no recovery. What of them is no part of the chosen scan has no say.
+    """
+    first = chosen[0]
+    unread = _by_place(image for image in others if any(_is_kin(image, each) for each in chosen))
+    slices = [*(each.images for each in chosen), *unread]
+    slices.sort(key=lambda images: _section(first.images[0]).height_of(_section(images[0])))
+    expected = max(multimode(len(each.images) for each in chosen))
+    for number, images in enumerate(slices):
+        if len(images) < expected:
+            raise _incomplete(name, number, images, "images", len(images), expected)
+    told = max(_count_told(each.images, first.place) for each in chosen)
+    for images in unread:
+        if (with_time := _count_told(images, first.place)) < told:
+            raise _incomplete(name, slices.index(images), images, f"images with {first.place}", with_time, told)
+    if unread:
+        raise ACNetError(
+            f"{name}: the times on slice {slices.index(unread[0])}, counted from 0 (first file "
+            f"{unread[0][0].file.name}), do not tell that it is of {first.sequence} as the others; expected one "
+            "sequence.",
+            cli="Give it with --sequence.",
+        )
+
+
+def _incomplete(name: str, number: int, images: list[DicomImage], what: str, found: int, expected: int) -> ACNetError:
+    series = _numbers(sorted({image.series_number for image in images if image.series_number is not None}))
+    return ACNetError(
+        f"{name}: slice {number}, counted from 0 (first file {images[0].file.name}), has {found} {what}; expected "
+        f"{expected} as on the others. After an incomplete transfer some are missing: fetch series {series} again, or "
+        "take this slice's files out to fit the others."
+    )
+
+
+def _count_told(images: Iterable[DicomImage], place: str) -> int:
+    return count_told((image.header for image in images), place)
+
+
+def _is_kin(image: DicomImage, chosen: _Candidate) -> bool:
+    """Whether the image seems to be of another slice of the chosen one's scan: by its series, or what this is called,
+    and its geometry. Localizers, cines and other views are not."""
+    header, known = image.header, chosen.images[0].header
+    named_alike = any(
+        header.get(key) and header.get(key) == known.get(key) for key in ("SeriesInstanceUID", "SeriesDescription")
+    )
+    if not named_alike and named_sequence([header]) != chosen.sequence:
+        return False
+    if _component(header) != chosen.component or header.get("StudyInstanceUID") != known.get("StudyInstanceUID"):
+        return False
+    here, there = _section(image), _section(chosen.images[0])
+    same_grid = here.matrix == there.matrix and np.allclose(here.pixel_spacing, there.pixel_spacing, rtol=1e-3)
+    return same_grid and _is_parallel(here, there)
+
+
+def _check_one_field(headers: Iterable[pydicom.Dataset], name: str) -> None:
+    """Raises ACNetError for images of two field strengths, of which the map could say one only."""
+    told = {number_of(header, "MagneticFieldStrength") for header in headers}
+    fields = sorted({nominal_field_strength(each) for each in told if each})
+    if len(fields) > 1:
+        raise ACNetError(
+            f"{name}: its images are from {fields[0]:g} and {fields[1]:g} T; expected those of one exam.",
+            cli="Choose with --series.",
+        )
 
 
 def _read_slice(section: Section, candidate: _Candidate, phase: _Candidate | None) -> tuple[RecoverySlice, bool]:
@@ -226,25 +341,35 @@ def _chosen(candidates: list[_Candidate], name: str) -> _Candidate:
     return best[0]
 
 
-def _phases(found: dict[object, list[_Candidate]]) -> dict[object, _Candidate]:
-    """The phase images of each place that has one series of them."""
-    phases = {place: [each for each in some if each.component == "phase"] for place, some in found.items()}
-    return {place: each[0] for place, each in phases.items() if len(each) == 1}
+def _without_copies(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[str, ...]]:
+    try:
+        return without_copies(images)
+    except ACNetError as error:
+        raise ACNetError(*error.args, cli="Give the folder of the right one alone.") from error
 
 
-def _by_place(images: Iterable[DicomImage]) -> dict[object, list[DicomImage]]:
-    places = defaultdict[object, list[DicomImage]](list)
+def _by_place(images: Iterable[DicomImage]) -> list[list[DicomImage]]:
+    """The images of each slice: they have study, matrix and direction in common, and where they lie."""
+    places: list[list[DicomImage]] = []
+    of_kind = defaultdict[object, list[tuple[Section, list[DicomImage]]]](list)
     for image in images:
-        places[_place_of(image)].append(image)
-    return dict(places)
+        section = _section(image)
+        known = of_kind[str(image.header.get("StudyInstanceUID", "")), section.matrix]
+        place = next((members for first, members in known if _at_one_place(first, section)), None)
+        if place is None:
+            place = []
+            places.append(place)
+            known.append((section, place))
+        place.append(image)
+    return places
 
 
-def _place_of(image: DicomImage) -> object:
-    """What the images of one slice have in common: study, matrix, direction and position in steps."""
-    section = _section(image)
-    study = str(image.header.get("StudyInstanceUID", ""))
-    position = tuple(np.rint(section.position / POSITION_STEP_MM).astype(int).tolist())
-    return study, section.matrix, tuple(np.rint(section.orientation * 100).astype(int).tolist()), position
+def _at_one_place(first: Section, second: Section) -> bool:
+    return math.dist(first.position, second.position) < SAME_PLACE_MM and _is_parallel(first, second)
+
+
+def _is_parallel(first: Section, second: Section) -> bool:
+    return bool(np.abs(first.orientation - second.orientation).max() < SAME_DIRECTION)
 
 
 def _section(image: DicomImage) -> Section:

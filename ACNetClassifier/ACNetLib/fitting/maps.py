@@ -16,7 +16,7 @@ from ACNetLib.files import require_writable
 from ACNetLib.fitting.images import RecoveryImages, RecoverySlice
 from ACNetLib.fitting.motion import Motion, correct_motion, measure_motion
 from ACNetLib.fitting.recovery import RecoveryFit
-from ACNetLib.fitting.sequences import LOOK_LOCKER, fit_sequence
+from ACNetLib.fitting.sequences import LOOK_LOCKER, SCHEMES, fit_sequence
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.settings import Progress, unwatched
 from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY
@@ -125,12 +125,17 @@ def _fit(images: NDArray[np.float32], each: RecoverySlice, recovery: RecoveryIma
 
 
 def _warnings(recovery: RecoveryImages, fits: list[RecoveryFit], motions: list[Motion]) -> tuple[str, ...]:
-    warnings = []
+    warnings = [*recovery.notes]
     moving = [str(index) for index, motion in enumerate(motions) if motion.residual_mm > LARGE_RESIDUAL_MM]
     if moving:
         warnings.append(
             f"The images of slice {', '.join(moving)} still lie up to "
             f"{max(motion.residual_mm for motion in motions):.1f} mm from their fit: borders are blurred there."
+        )
+    if recovery.sequence == "MOLLI" and recovery.scheme not in SCHEMES.values():
+        warnings.append(
+            f"The times of its {len(recovery.slices[0].images)} images a slice are those of no known MOLLI scheme: are "
+            "some missing, or there twice?"
         )
     if recovery.post_contrast:
         warnings.append("The images are from after contrast: the map is for ECV, the classifier takes native maps.")

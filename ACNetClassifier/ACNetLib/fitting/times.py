@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 import numpy as np
@@ -62,12 +62,22 @@ def times_of(headers: Sequence[pydicom.Dataset]) -> tuple[str, NDArray[np.float6
     It is the first of PLACES that all images but one have (SASHA's without saturation may lack it), with three
     different ones among them. A missing time and 0 become UNPREPARED_MS.
     """
-    for place, read in PLACES.items():
-        found = [read(header) for header in headers]
-        told = [time for time in found if time is not None and 0 < time < LONGEST_TIME_MS]
+    for place in PLACES:
+        found = [_time_at(place, header) for header in headers]
+        told = [time for time in found if time is not None]
         if len(told) >= len(found) - 1 and len(set(told)) >= FEWEST_TIMES:
-            return place, np.array([time if time in told else UNPREPARED_MS for time in found], np.float64)
+            return place, np.array([UNPREPARED_MS if time is None else time for time in found], np.float64)
     return "", np.array([])
+
+
+def count_told(headers: Iterable[pydicom.Dataset], place: str) -> int:
+    """How many of the images tell their time in this attribute."""
+    return sum(_time_at(place, header) is not None for header in headers)
+
+
+def _time_at(place: str, header: pydicom.Dataset) -> float | None:
+    time = PLACES[place](header)
+    return time if time is not None and 0 < time < LONGEST_TIME_MS else None
 
 
 def sequence_of(headers: Sequence[pydicom.Dataset], times_ms: NDArray[np.float64]) -> MappingSequence | None:
@@ -75,15 +85,19 @@ def sequence_of(headers: Sequence[pydicom.Dataset], times_ms: NDArray[np.float64
 
     An image without preparation among those of an unnamed sequence tells nothing: it may be an unreadable time.
     """
-    keywords = ("SeriesDescription", "ProtocolName", "SequenceName", "ImageComments")
-    text = " ".join(chain.from_iterable((str(header.get(key, "")) for key in keywords) for header in headers))
-    for sequence, pattern in NAMED:
-        if pattern.search(text):
-            return sequence
+    if named := named_sequence(headers):
+        return named
     sizes = tuple(map(len, inversion_groups(times_ms)))
     if sizes not in SCHEMES or times_ms.max() >= LONGEST_TIME_MS:
         return None
     return "ShMOLLI" if SCHEMES[sizes].startswith("ShMOLLI") else "MOLLI"
+
+
+def named_sequence(headers: Iterable[pydicom.Dataset]) -> MappingSequence | None:
+    """By the names in the headers alone."""
+    keywords = ("SeriesDescription", "ProtocolName", "SequenceName", "ImageComments")
+    text = " ".join(chain.from_iterable((str(header.get(key, "")) for key in keywords) for header in headers))
+    return next((sequence for sequence, pattern in NAMED if pattern.search(text)), None)
 
 
 def lacks_preparation(times_ms: NDArray[np.float64], sequence: MappingSequence) -> bool:

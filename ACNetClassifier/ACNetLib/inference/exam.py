@@ -29,6 +29,7 @@ SAME_PLACE_MM = 4.0
 """Half of a usual slice: what lies closer along the axis is the same slice in another breath-hold."""
 LONGEST_VENTRICLE_MM = 120.0
 """A dilated left ventricle from base to apex."""
+CLASSIFY_ONE_BY_ONE = "Classify them one by one."
 
 
 def check_one_exam(t1_maps: Sequence[T1Map]) -> None:
@@ -36,19 +37,9 @@ def check_one_exam(t1_maps: Sequence[T1Map]) -> None:
 
     Expected are one field strength and scanner, where they are known, planes nearly parallel, and every slice once.
     """
+    check_one_scanner(t1_maps, CLASSIFY_ONE_BY_ONE)
     for first, second in combinations(t1_maps, 2):
         pair = f"{first.name} and {second.name}"
-        field, other = first.field_strength_tesla, second.field_strength_tesla
-        if field and other and nominal_field_strength(field) != nominal_field_strength(other):
-            raise ACNetError(
-                f"{pair}: they are from {field:g} and {other:g} T; expected the maps of one exam at one field "
-                "strength. Classify them one by one."
-            )
-        if first.scanner and second.scanner and first.scanner != second.scanner:
-            raise ACNetError(
-                f"{pair}: they are from two scanners ({first.scanner}, {second.scanner}); expected the maps of one "
-                "exam. Classify them one by one."
-            )
         angle = math.degrees(math.acos(min(1.0, abs(float(first.normal @ second.normal)))))
         if angle >= LARGEST_ANGLE_DEGREES:
             raise ACNetError(
@@ -60,6 +51,25 @@ def check_one_exam(t1_maps: Sequence[T1Map]) -> None:
             raise ACNetError(
                 f"{pair}: they lie at the same place ({distance_mm:.1f} mm apart along the heart's axis); expected "
                 "every slice once, for a repeated breath-hold must not count twice. Leave one of the two out."
+            )
+
+
+def check_one_scanner(t1_maps: Sequence[T1Map], remedy: str) -> None:
+    """Raises ACNetError, naming two maps, for those of two field strengths or scanners, where they are known. remedy:
+    the last sentence of the message.
+    """
+    for first, second in combinations(t1_maps, 2):
+        pair = f"{first.name} and {second.name}"
+        field, other = first.field_strength_tesla, second.field_strength_tesla
+        if field and other and nominal_field_strength(field) != nominal_field_strength(other):
+            raise ACNetError(
+                f"{pair}: they are from {field:g} and {other:g} T; expected the maps of one exam at one field "
+                f"strength. {remedy}"
+            )
+        if first.scanner and second.scanner and first.scanner != second.scanner:
+            raise ACNetError(
+                f"{pair}: they are from two scanners ({first.scanner}, {second.scanner}); expected the maps of one "
+                f"exam. {remedy}"
             )
 
 

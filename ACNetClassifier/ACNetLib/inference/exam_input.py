@@ -15,12 +15,11 @@ from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DicomImage, stack_images
 from ACNetLib.dicom.volumes import DicomVolume, NoSingleStack, read_dicom_volume, volume_among, volume_of
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.exam import check_one_exam
+from ACNetLib.inference.exam import CLASSIFY_ONE_BY_ONE, check_one_exam
 from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_t1_map, t1_map_from_dicom
 from ACNetLib.volumes.header import is_volume_file
 
-ExamKey = tuple[str, str]
-"""StudyInstanceUID and PatientID."""
+OF_TWO = {"PatientID": "two patients", "StudyInstanceUID": "two exams"}
 
 
 def read_exam(inputs: Sequence[Path], reading: Reading = AS_IT_IS) -> tuple[T1Map, ...]:
@@ -31,7 +30,7 @@ def read_exam(inputs: Sequence[Path], reading: Reading = AS_IT_IS) -> tuple[T1Ma
     """
     if len(inputs) > 1 and reading.series:
         raise ACNetError(f"--series: found {len(inputs)} inputs; expected one DICOM folder whose series are chosen.")
-    return _of_one_exam([each for path in inputs for each in _read_input(Path(path), reading)])
+    return _of_one_exam([t1_map for path in inputs for t1_map in _read_input(Path(path), reading)])
 
 
 def read_exam_among(files: Sequence[Path], name: str, reading: Reading = AS_IT_IS) -> tuple[T1Map, ...]:
@@ -43,30 +42,36 @@ def read_exam_among(files: Sequence[Path], name: str, reading: Reading = AS_IT_I
         volumes = {name: volume_among(files, name)}
     except NoSingleStack as error:
         volumes = _volumes_of_one_exam(error, name)
-    return _of_one_exam([(t1_map_from_dicom(each, title, reading), _exam_key(each)) for title, each in volumes.items()])
+    return _of_one_exam([t1_map_from_dicom(each, title, reading) for title, each in volumes.items()])
 
 
-def _of_one_exam(found: Sequence[tuple[T1Map, ExamKey | None]]) -> tuple[T1Map, ...]:
-    t1_maps = _with_own_names([t1_map for t1_map, _ in found])
-    keys = {key for _, key in found if key is not None}
-    if len(keys) > 1:
+def check_one_patient(t1_maps: Sequence[T1Map], remedy: str) -> None:
+    """Raises ACNetError where the maps' DICOM headers tell that they are of two patients or two exams, and names
+    neither. Maps that come from elsewhere pass. remedy: the last sentence of the message.
+    """
+    if of_two := _told_apart(t1_maps):
         raise ACNetError(
-            f"{', '.join(t1_map.name for t1_map in t1_maps)}: their headers tell of {_difference(keys)}; expected the "
-            "T1 maps of one patient and one exam. Classify them one by one."
+            f"{', '.join(t1_map.name for t1_map in t1_maps)}: their headers tell of {of_two}; expected the T1 maps of "
+            f"one patient and one exam. {remedy}"
         )
+
+
+def _of_one_exam(found: Sequence[T1Map]) -> tuple[T1Map, ...]:
+    t1_maps = _with_own_names(found)
+    check_one_patient(t1_maps, CLASSIFY_ONE_BY_ONE)
     check_one_exam(t1_maps)
     return t1_maps
 
 
-def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, ExamKey | None]]:
+def _read_input(path: Path, reading: Reading) -> list[T1Map]:
     if reading.spacing_mm or not os.path.exists(path) or (path.is_file() and is_volume_file(path.name)):
-        return [(read_t1_map(path, reading), None)]
+        return [read_t1_map(path, reading)]
     name = path.absolute().name
     try:
         volumes = {name: read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)}
     except NoSingleStack as error:
         volumes = _volumes_of_one_exam(error, name)
-    return [(t1_map_from_dicom(each, title, reading), _exam_key(each)) for title, each in volumes.items()]
+    return [t1_map_from_dicom(each, title, reading) for title, each in volumes.items()]
 
 
 def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVolume]:
@@ -77,15 +82,13 @@ def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomV
             title: volume_of(images, *stack_images(images, title), no_stack.warnings)
             for title, images in groups.items()
         }
-        keys = {_exam_key(volume) for volume in volumes.values()}
-        if len(keys) > 1:
-            raise ACNetError(f"{name}: its T1 maps belong to {_difference(keys)}; expected one patient and one exam.")
-        check_one_exam(
-            [
-                T1Map(each.image, title, each.field_strength_tesla, scanner=each.scanner)
-                for title, each in volumes.items()
-            ]
-        )
+        t1_maps = [
+            T1Map(each.image, title, each.field_strength_tesla, scanner=each.scanner, sources=each.sources)
+            for title, each in volumes.items()
+        ]
+        if of_two := _told_apart(t1_maps):
+            raise ACNetError(f"{name}: its T1 maps belong to {of_two}; expected one patient and one exam.")
+        check_one_exam(t1_maps)
     except ACNetError as error:
         if not no_stack.choice:
             raise no_stack from error
@@ -109,14 +112,20 @@ def _stacks(images: Sequence[DicomImage], name: str) -> dict[str, list[DicomImag
     return dict(zip(_unique([title for title, _ in stacks]), (own for _, own in stacks), strict=True))
 
 
-def _exam_key(volume: DicomVolume) -> ExamKey:
-    keywords = ["StudyInstanceUID", "PatientID"]
-    header = read_dataset(volume.sources[0].file, stop_before_pixels=True, specific_tags=keywords)
-    return str(header.get("StudyInstanceUID", "")), str(header.get("PatientID", ""))
-
-
-def _difference(keys: set[ExamKey]) -> str:
-    return "two patients" if len({patient for _, patient in keys}) > 1 else "two exams"
+def _told_apart(t1_maps: Sequence[T1Map]) -> str:
+    """What DICOM headers tell that the maps are of, "two patients" or "two exams"; "" where they don't. An empty
+    attribute tells nothing.
+    """
+    files = [t1_map.sources[0].file for t1_map in t1_maps if t1_map.sources]
+    headers = [read_dataset(file, stop_before_pixels=True, specific_tags=[*OF_TWO]) for file in files]
+    return next(
+        (
+            of_two
+            for keyword, of_two in OF_TWO.items()
+            if len({str(header.get(keyword) or "") for header in headers} - {""}) > 1
+        ),
+        "",
+    )
 
 
 def _with_own_names(t1_maps: Sequence[T1Map]) -> tuple[T1Map, ...]:

@@ -55,7 +55,8 @@ class WallSlice:
 def aha_segments(slices: Sequence[WallSlice]) -> tuple[Segment, ...]:
     """The 16 segments of a ventricle, the slices dealt to the three levels from base to apex.
 
-    Only slices with a known septum count. None of the segments where these are fewer than three.
+    Only slices with a known septum count, and pixels that are a number: an ECV map has NaN where it is not known. None
+    of the segments where the slices are fewer than three.
     """
     known = [each for each in slices if (each.labels == SEPTUM_LABEL).any() and (each.labels == CAVITY_LABEL).any()]
     if len(known) < FEWEST_SLICES:
@@ -71,7 +72,8 @@ def aha_segments(slices: Sequence[WallSlice]) -> tuple[Segment, ...]:
         for number in range(1, 17):
             in_segment = numbers == number
             wall_pixels[number - 1] += int(in_segment.sum())
-            t1_ms[number - 1].append(each.t1_map.array[each.section][in_segment & middle])
+            values = each.t1_map.array[each.section][in_segment & middle]
+            t1_ms[number - 1].append(values[~np.isnan(values)])
     return tuple(
         _segment(number, np.concatenate(t1_ms[number - 1]), int(wall_pixels[number - 1])) for number in range(1, 17)
     )

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.uid import generate_uid
 from scipy import ndimage
 
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
-from ACNetLib.fitting.ecv import measure_ecv
+from ACNetLib.fitting.ecv import Ecv, measure_ecv
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.t1map.t1_map import Geometry, T1Map, read_t1_map, t1_map_from_array
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
+from ACNetLib.t1map.t1_map import Geometry, Reading, T1Map, read_t1_map, t1_map_from_array
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle, is_myocardium
+from exam_files import write_exam
 from recovery_files import COLUMNS, PIXEL_MM, ROWS, a_phantom
 
 HEMATOCRIT, BLOOD_POST_MS = 0.4, 420.0
@@ -53,10 +59,14 @@ def maps(shift_px: tuple[float, float] = (0.0, 0.0)) -> tuple[T1Map, T1Map, tupl
     return native, post, ventricles
 
 
+def measured(native: T1Map, post: T1Map, ventricles: tuple[Ventricle, ...]) -> Ecv:
+    return measure_ecv([native], [post], [ventricles], HEMATOCRIT)
+
+
 @pytest.mark.parametrize("shift_px", [(0.0, 0.0), (3.0, -4.0)])
 def test_ecv_is_the_true_one_wherever_the_post_contrast_map_lies(shift_px: tuple[float, float]) -> None:
     native, post, ventricles = maps(shift_px)
-    ecv = measure_ecv(native, post, ventricles, HEMATOCRIT)
+    ecv = measured(native, post, ventricles)
     for each in ecv.slices:
         assert each.wall == pytest.approx(27.0, abs=0.7)
         assert each.shift_mm == pytest.approx(np.hypot(*shift_px) * PIXEL_MM, abs=0.6)
@@ -82,7 +92,7 @@ def rings() -> tuple[T1Map, T1Map, tuple[Ventricle, ...]]:
 
 
 def test_a_map_that_lies_exactly_where_the_native_one_does_is_moved_by_nothing_and_not_lost() -> None:
-    ecv = measure_ecv(*rings(), HEMATOCRIT)
+    ecv = measured(*rings())
     assert ecv.slices[0].shift_mm == 0.0
     assert not ecv.warnings
 
@@ -91,20 +101,57 @@ def test_a_registration_that_has_lost_its_way_is_said_and_moves_nothing() -> Non
     native, post, ventricles = rings()
     featureless = sitk.GetImageFromArray(np.full((1, 65, 65), 420.0, np.float32))
     featureless.CopyInformation(post.image)
-    ecv = measure_ecv(native, T1Map(featureless, "post"), ventricles, HEMATOCRIT)
+    ecv = measured(native, T1Map(featureless, "post"), ventricles)
     assert ecv.slices[0].shift_mm is None
     assert ecv.warnings == ("Slice 0: the registration lost its way, the post-contrast map was left where it lies.",)
 
 
 def test_the_map_lies_where_the_native_one_does_in_percent() -> None:
     native, post, ventricles = maps()
-    ecv = measure_ecv(native, post, ventricles, HEMATOCRIT)
-    assert ecv.image.GetOrigin() == native.image.GetOrigin()
-    values = sitk.GetArrayFromImage(ecv.image)
+    ecv = measured(native, post, ventricles)
+    (image,) = ecv.images
+    assert image.GetOrigin() == native.image.GetOrigin()
+    values = sitk.GetArrayFromImage(image)
     phantom = a_phantom()
     for name, expected in TRUE_PERCENT.items():
         assert np.median(values[:, phantom.of(name)]) == pytest.approx(expected, abs=0.7)
     assert np.median(values[:, phantom.of("blood")]) == pytest.approx(100 * (1 - HEMATOCRIT), abs=1)
+
+
+def with_wall(t1_map: T1Map, ventricles: tuple[Ventricle, ...], values: np.ndarray) -> T1Map:
+    """The map with other values in the wall, drawn anew for each slice."""
+    array = np.array(t1_map.array)
+    for each in ventricles:
+        assert each.labels is not None
+        wall = is_myocardium(each.labels)
+        array[each.section][wall] = np.resize(values, wall.sum())
+    image = sitk.GetImageFromArray(array)
+    image.CopyInformation(t1_map.image)
+    return T1Map(image, t1_map.name)
+
+
+def test_pixels_that_noise_puts_below_zero_count_as_zero() -> None:
+    native, post, ventricles = maps()
+    native, post = (with_wall(each, ventricles, np.array([1150.0])) for each in (native, post))
+    scattered = with_wall(post, ventricles, np.array([1050.0, 1250.0, 1350.0]))  # of the latter two ECV is below 0
+    ecv = measured(native, scattered, ventricles)
+    positive = 60 * (1 / 1050 - 1 / 1150) / (1 / BLOOD_POST_MS - 1 / 1750)
+    for each in ecv.slices:
+        assert each.wall == pytest.approx(positive / 3, abs=0.4)
+        assert each.septum == pytest.approx(positive / 3, abs=0.4)
+    assert np.nanmean([segment.t1_ms for segment in ecv.segments]) == pytest.approx(positive / 3, abs=0.4)
+
+
+def test_pixels_without_t1_in_one_of_the_maps_count_for_nothing() -> None:
+    native, post, ventricles = maps()
+    holes = with_wall(post, ventricles, np.array([float(post_ms(np.array(1150.0), np.array(27.0), 1750.0)), 0.0]))
+    ecv = measured(native, holes, ventricles)
+    for each in ecv.slices:
+        assert each.wall == pytest.approx(27.0, abs=1.5)
+    known = [segment.t1_ms for segment in ecv.segments if segment.pixels]
+    assert np.allclose(known, 27.0, atol=3.0)
+    whole = measured(native, post, ventricles)
+    assert sum(segment.pixels for segment in ecv.segments) < 0.6 * sum(segment.pixels for segment in whole.segments)
 
 
 def test_a_post_contrast_map_on_another_grid_is_taken_where_it_lies() -> None:
@@ -118,22 +165,99 @@ def test_a_post_contrast_map_on_another_grid_is_taken_where_it_lies() -> None:
         (PIXEL_MM / 2, PIXEL_MM / 2, 10.0),
         post.image.GetDirection(),
     )
-    ecv = measure_ecv(native, T1Map(finer, "finer"), ventricles, HEMATOCRIT)
+    ecv = measured(native, T1Map(finer, "finer"), ventricles)
     assert ecv.slices[1].wall == pytest.approx(27.0, abs=0.7)
 
 
 def test_what_gives_no_ecv_is_refused() -> None:
     native, post, ventricles = maps()
     with pytest.raises(ACNetError, match=r"hematocrit: found 42; expected a fraction of 0\.1 to 0\.75"):
-        measure_ecv(native, post, ventricles, 42)
-    with pytest.raises(ACNetError, match="Are the two exchanged"):
-        measure_ecv(post, native, ventricles, HEMATOCRIT)
-    with pytest.raises(ACNetError, match="on none of its slices the wall and cavity are known"):
-        measure_ecv(native, post, (Ventricle(0, native.section_center(0)),), HEMATOCRIT)
+        measure_ecv([native], [post], [ventricles], 42)
+    with pytest.raises(ACNetError, match="Are both native, or the two exchanged"):
+        measured(post, native, ventricles)
+    with pytest.raises(ACNetError, match="native: the wall and cavity are known on no slice"):
+        measured(native, post, (Ventricle(0, native.section_center(0)),))
     elsewhere = sitk.Image(post.image)
     elsewhere.SetOrigin((900.0, 0.0, 0.0))
-    with pytest.raises(ACNetError, match="none of its slices lies where native has the ventricle"):
-        measure_ecv(native, T1Map(elsewhere, "post"), ventricles, HEMATOCRIT)
+    with pytest.raises(ACNetError, match="post: no slice lies where native shows the ventricle"):
+        measured(native, T1Map(elsewhere, "post"), ventricles)
+
+
+@pytest.mark.parametrize(("blood_ms", "is_taken"), [(1350.0, True), (1450.0, False), (1750.0, False)])
+def test_blood_has_to_be_clearly_shorter_after_contrast(blood_ms: float, is_taken: bool) -> None:
+    native, post, ventricles = maps()
+    blood = np.stack([a_phantom().tissue == 4] * 3)
+    image = sitk.GetImageFromArray(np.where(blood, blood_ms, post.array).astype(np.float32))
+    image.CopyInformation(post.image)
+    longer = T1Map(image, "post")
+    if is_taken:
+        assert measured(native, longer, ventricles).blood_ms[1] == pytest.approx(blood_ms, abs=5)
+        return
+    with pytest.raises(ACNetError, match=rf"^post: T1 of blood is {blood_ms:.0f} ms, that of native 17\d\d ms; .* 80%"):
+        measured(native, longer, ventricles)
+
+
+def test_maps_of_two_field_strengths_or_scanners_give_no_ecv() -> None:
+    native, post, ventricles = maps()
+    told = replace(native, field_strength_tesla=1.5, scanner="SIEMENS Avanto")
+    for other, found in (
+        (replace(post, field_strength_tesla=3.0), r"native and post: they are from 1\.5 and 3 T"),
+        (replace(post, scanner="GE Signa"), r"two scanners \(SIEMENS Avanto, GE Signa\)"),
+    ):
+        with pytest.raises(ACNetError, match=rf"{found}.* Give the native and the post-contrast map of one exam\.$"):
+            measured(told, other, ventricles)
+        measured(native, other, ventricles)
+
+
+def write_post_contrast(folder: Path, index: int, **attributes: Any) -> Path:
+    """A sample's map 10 minutes after contrast, as DICOM."""
+    for file in sorted(sample_cases()[index].folder.glob("*.dcm")):
+        dataset = pydicom.dcmread(file)
+        blood = 1 / BLOOD_POST_MS - 1 / 1600
+        after_ms = 1 / (1 / np.maximum(dataset.pixel_array, 50.0) + 0.6 * blood)
+        dataset.PixelData = np.rint(after_ms).astype(np.uint16).tobytes()
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        series = {"SeriesInstanceUID": "2.25.40", "SeriesNumber": 40, "ContrastBolusAgent": "Gadovist"}
+        for keyword, value in {**series, **attributes}.items():
+            setattr(dataset, keyword, value)
+        folder.mkdir(exist_ok=True)
+        dataset.save_as(folder / file.name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"PatientID": "another"}, "two patients"),
+        ({"StudyInstanceUID": "1.2.3"}, "two exams"),
+        ({"MagneticFieldStrength": 3}, r"1\.5 and 3 T"),
+        ({"PatientID": ""}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_command_refuses_maps_of_two_patients_exams_or_field_strengths(
+    changed: dict[str, Any], found: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    post = write_post_contrast(tmp_path / "post", 0, **changed)
+    arguments = ["ecv", str(sample_cases()[0].folder), str(post), "--hematocrit", "0.4"]
+    assert main([*arguments, "--output", str(tmp_path / "ecv")]) == (2 if found else 0)
+    said = capsys.readouterr().err
+    assert re.search(found, said)
+    assert (tmp_path / "ecv").exists() != bool(found)
+    assert not any(secret in said for secret in ("another", "1.2.3"))
+
+
+def test_what_is_to_be_known_of_the_post_contrast_map_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    native = sample_cases()[0].folder
+    post = read_t1_map(write_post_contrast(tmp_path / "post", 0), Reading(post_contrast=True))
+    sitk.WriteImage(post.image / 1000, str(tmp_path / "seconds.nrrd"))
+    arguments = ["ecv", str(native), str(tmp_path / "seconds.nrrd"), "--hematocrit", "0.4"]
+    assert main([*arguments, "--output", str(tmp_path / "ecv")]) == 0
+    said = capsys.readouterr().out
+    assert "Note: seconds.nrrd: Its values were taken as T1 in s and converted to ms." in said
+    assert "not valid" not in said
 
 
 def test_the_command_finds_the_ventricle_and_writes_map_and_table(
@@ -155,3 +279,91 @@ def test_the_command_finds_the_ventricle_and_writes_map_and_table(
     assert main(["classify", str(tmp_path / "ecv" / "ecv.nrrd"), "--output", str(tmp_path / "no")]) == 2
     assert main([*arguments[:-1], "42", "--output", str(tmp_path / "none")]) == 2
     assert not (tmp_path / "none").exists()
+
+
+def single_maps(t1_map: T1Map) -> list[T1Map]:
+    """Each slice as a map of its own."""
+    return [T1Map(plane, f"{t1_map.name} {section}") for section, plane in enumerate(t1_map.planes)]
+
+
+def test_slices_of_several_maps_are_paired_by_their_place() -> None:
+    native, post, ventricles = maps((1.0, -2.0))
+    stack = measured(native, post, ventricles)
+    natives, posts = single_maps(native), single_maps(post)
+    own = [(replace(each, section=0),) for each in ventricles]
+    for exam in (
+        measure_ecv(natives, [posts[2], posts[0], posts[1]], own, HEMATOCRIT),
+        measure_ecv(natives, [post], own, HEMATOCRIT),
+    ):
+        assert [each.title for each in exam.slices] == [f"Map {number}, slice 0" for number in (1, 2, 3)]
+        assert [each.wall for each in exam.slices] == pytest.approx([each.wall for each in stack.slices], abs=1e-3)
+        assert exam.blood_ms == pytest.approx(stack.blood_ms)
+        assert len(exam.segments) == 16
+        for image, native_map in zip(exam.images, natives, strict=True):
+            assert image.GetOrigin() == native_map.image.GetOrigin()
+    mixed = measure_ecv([native], posts[::-1], [ventricles], HEMATOCRIT)
+    assert [each.wall for each in mixed.slices] == pytest.approx([each.wall for each in stack.slices], abs=1e-3)
+
+
+def test_a_slice_without_its_pair_or_its_wall_is_left_out_and_said() -> None:
+    native, post, ventricles = maps()
+    alone = measured(native, single_maps(post)[1], ventricles)
+    assert [each.title for each in alone.slices] == ["Slice 1"]
+    assert alone.warnings == tuple(
+        f"Slice {number} was left out: no post-contrast slice lies there." for number in (0, 2)
+    )
+    (said,) = measured(native, post, ventricles[1:]).warnings
+    assert said == "Slice 0 was left out: the left ventricle's wall is not known on it."
+
+
+def test_a_slice_that_lies_elsewhere_or_in_another_view_is_no_pair() -> None:
+    native, post, ventricles = maps()
+    first = single_maps(native)[0]
+    for axes, away_mm in ((SHORT_AXIS, 5.0), (SHORT_AXIS[:, [0, 2, 1]], 0.0)):
+        elsewhere = sitk.Image(single_maps(post)[0].image)
+        elsewhere.SetDirection(axes.ravel())
+        elsewhere.SetOrigin(np.add(elsewhere.GetOrigin(), away_mm * SHORT_AXIS[:, 2]))
+        with pytest.raises(ACNetError, match="no slice lies where native 0 shows the ventricle"):
+            measured(first, T1Map(elsewhere, "post"), ventricles[:1])
+
+
+def after_contrast(file: Path) -> None:
+    """The file's T1 map 10 minutes later: tissue with ECV of 28 percent."""
+    dataset = pydicom.dcmread(file)
+    native_ms = np.maximum(dataset.pixel_array, 50.0)
+    dataset.PixelData = (
+        np.rint(post_ms(native_ms, np.where(native_ms > 1400, 60.0, 28.0), 1700.0)).astype("<u2").tobytes()
+    )
+    dataset.ContrastBolusAgent = "Gadovist"
+    dataset.save_as(file)
+
+
+def test_the_command_takes_slices_that_were_planned_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    native, post = write_exam(tmp_path / "native"), write_exam(tmp_path / "post")
+    for file in post.iterdir():
+        after_contrast(file)
+    arguments = ["ecv", str(native), str(post), "--hematocrit", str(HEMATOCRIT), "--output", str(tmp_path / "ecv")]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "Map 2: native, series 5" in said
+    assert "Map 3, slice 0: wall 2" in said
+    assert " 9  mid inferoseptal" in said
+    written = sorted(path.relative_to(tmp_path / "ecv").as_posix() for path in (tmp_path / "ecv").rglob("*.*"))
+    assert written == ["ecv.csv", "map-1/ecv.nrrd", "map-2/ecv.nrrd", "map-3/ecv.nrrd"]
+    table = (tmp_path / "ecv" / "ecv.csv").read_text(encoding="utf-8")
+    septum = [float(line.split(",")[-3]) for line in table.splitlines() if " septum" in line]
+    assert septum == pytest.approx([28.0] * 3, abs=4)
+
+
+def test_what_ecv_advises_is_possible_with_its_own_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = write_exam(tmp_path / "both")
+    for file in write_exam(tmp_path / "post", SeriesDescription="short_MOCO_T1").iterdir():
+        after_contrast(file)
+        file.rename(both / f"post-{file.name}")
+    for native, post in ((both, both), (both / "post-series-3.dcm", both / "series-3.dcm")):
+        assert main(["ecv", str(native), str(post), "--hematocrit", "0.4", "--output", str(tmp_path / "ecv")]) == 2
+        said = capsys.readouterr().err
+        assert said.endswith("Give a file, or a folder that holds the images of this map, or of these slices, alone.\n")
+        assert "--" not in said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +172,151 @@ def test_psir_images_are_taken_with_their_sign(tmp_path: Path) -> None:
     recovery = read_recovery_images(tmp_path)
     assert recovery.signed
     np.testing.assert_allclose(recovery.slices[0].images[-1], signed.real[np.argmax(times_ms)], atol=0.6)
+
+
+def test_copies_of_the_images_count_once_and_are_said(tmp_path: Path) -> None:
+    folder = write_study_of_slices(tmp_path / "study", MOLLI)
+    alone = read_recovery_images(folder)
+    shutil.copytree(folder, folder / "copy")
+    twice = read_recovery_images(folder)
+    assert not alone.notes
+    assert twice.notes == ("Counted once, because another file is the same: 24 of its files.",)
+    assert twice.notes[0] in fit_maps(twice, correct=False).warnings
+    for first, second in zip(alone.slices, twice.slices, strict=True):
+        np.testing.assert_array_equal(first.images, second.images)
+
+
+def test_two_images_that_claim_to_be_the_same_are_refused_with_what_fit_can_do(tmp_path: Path) -> None:
+    folder = write_study_of_slices(tmp_path / "study", MOLLI, count=1)
+    dataset = pydicom.dcmread(folder / "3-0-2.dcm")
+    dataset.InversionTime = 1.0
+    (folder / "again").mkdir()
+    dataset.save_as(folder / "again" / "3-0-2.dcm")
+    with pytest.raises(ACNetError, match=r"same SOPInstanceUID; .* Give the folder of the right one alone\.$"):
+        read_recovery_images(folder)
+
+
+def test_positions_that_are_written_a_little_different_are_of_one_slice(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for file in write_study_of_slices(tmp_path, MOLLI, count=2).iterdir():
+        dataset = pydicom.dcmread(file)
+        position = np.array(dataset.ImagePositionPatient, float) + rng.uniform(-0.02, 0.02, 3)
+        dataset.ImagePositionPatient = [f"{value:.6f}" for value in position]
+        dataset.save_as(file)
+    recovery = read_recovery_images(tmp_path)
+    assert [len(each.images) for each in recovery.slices] == [8, 8]
+    assert recovery.distance_mm == pytest.approx(GAP_MM, abs=0.1)
+
+
+def test_files_that_are_no_images_are_said(tmp_path: Path) -> None:
+    write_study_of_slices(tmp_path, MOLLI, count=1)
+    (tmp_path / "cut.dcm").touch()
+    assert read_recovery_images(tmp_path).notes == ("Skipped files that are no images: empty (1).",)
+
+
+def without_times(files: list[Path]) -> None:
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        del dataset.InversionTime
+        dataset.save_as(file)
+
+
+def without_files(files: list[Path]) -> None:
+    for file in files:
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "height", "count", "told"),
+    [
+        (
+            without_files,
+            "12",
+            6,
+            r"slice 1, .* \(first file 3-12-[0-7]\.dcm\), has 2 images; expected 8 as on the others",
+        ),
+        (without_files, "24", 4, r"slice 2, .* has 4 images; expected 8 .* fetch series 3 again"),
+        (without_files, "0", 1, "slice 0, .* has 7 images; expected 8"),
+        (without_times, "24", 8, "slice 2, .* has 0 images with InversionTime; expected 8"),
+        (without_times, "12", 1, "slice 1, .* has 7 images with InversionTime; expected 8"),
+    ],
+)
+@pytest.mark.parametrize("description", ["t1map_long_t1_3slice_8mm", "MOLLI_SAX"])
+def test_a_slice_of_which_images_are_missing_is_named_and_nothing_is_fitted(
+    spoil: Callable[[list[Path]], None], height: str, count: int, told: str, description: str, tmp_path: Path
+) -> None:
+    write_study_of_slices(tmp_path, MOLLI, SeriesDescription=description)
+    spoil(sorted(tmp_path.glob(f"3-{height}-*.dcm"))[:count])
+    with pytest.raises(ACNetError, match=told):
+        read_recovery_images(tmp_path)
+
+
+def test_a_slice_that_is_a_series_of_its_own_is_missed_too(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    for index, name in enumerate(("base", "mid", "apex")):
+        called = f"MOLLI_{name}"
+        write_recovery(tmp_path, images, times_ms, height_mm=index * GAP_MM, series=3 + index, SeriesDescription=called)
+    without_files(sorted(tmp_path.glob("5-*"))[:6])
+    with pytest.raises(ACNetError, match=r"slice 2, .* has 2 images; .* fetch series 5 again"):
+        read_recovery_images(tmp_path)
+    assert read_recovery_images(tmp_path, series=[3, 4]).series == (3, 4)
+
+
+def test_a_slice_is_missed_where_each_time_is_a_series_too(tmp_path: Path) -> None:
+    images, _ = recovery_images(MOLLI)
+    times_ms = np.array([100.0, 300.0, 600.0, 1200.0])
+    for index in range(4):
+        for height_mm in (0.0, GAP_MM):
+            one = slice(index, index + 1)
+            write_recovery(tmp_path, images[one], times_ms[one], series=10 + index, height_mm=height_mm)
+    assert len(read_recovery_images(tmp_path, sequence="inversion recovery").slices) == 2
+    without_files([*tmp_path.glob("10-12-*"), *tmp_path.glob("11-12-*")])
+    with pytest.raises(ACNetError, match=r"slice 1, .* has 2 images; expected 4"):
+        read_recovery_images(tmp_path, sequence="inversion recovery")
+
+
+def test_images_of_another_kind_are_no_slice_with_missing_images(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_study_of_slices(tmp_path, MOLLI, count=2)
+    for series, called in ((1, "localizer"), (6, "LGE_PSIR_SAX"), (7, "LGE_SAX")):
+        write_recovery(tmp_path, images[:1], times_ms[:1], height_mm=6.0, series=series, SeriesDescription=called)
+    four_chambers = (0.64, 0.48, -0.6, 0.48, 0.36, 0.8)
+    write_recovery(
+        tmp_path, images[:2], times_ms[:2], series=8, SeriesDescription="MOLLI_4ch", orientation=four_chambers
+    )
+    assert read_recovery_images(tmp_path).distance_mm == pytest.approx(GAP_MM)
+
+
+def test_one_slice_of_which_an_image_is_missing_is_fitted_with_a_note(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    whole = read_recovery_images(write_recovery(tmp_path / "whole", images, times_ms, "ge"))
+    assert fit_maps(whole, correct=False).warnings == ()
+    part = read_recovery_images(write_recovery(tmp_path / "part", images[:7], times_ms[:7], "ge"))
+    (note,) = fit_maps(part, correct=False).warnings
+    assert note.startswith("The times of its 7 images a slice are those of no known MOLLI scheme: are some missing")
+
+
+def test_times_that_do_not_tell_the_sequence_on_one_slice_are_refused(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_recovery(tmp_path, images, times_ms)
+    write_recovery(tmp_path, images, np.linspace(100, 800, 8), height_mm=GAP_MM)
+    with pytest.raises(ACNetError, match=r"times on slice 1, .* do not tell that it is of MOLLI .*--sequence"):
+        read_recovery_images(tmp_path)
+    assert len(read_recovery_images(tmp_path, sequence="MOLLI").slices) == 2
+
+
+def test_images_of_two_field_strengths_are_refused(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    for index, field in enumerate((1.5, 1.494, 3.0)):
+        write_recovery(tmp_path, images, times_ms, height_mm=index * GAP_MM, MagneticFieldStrength=field)
+    with pytest.raises(ACNetError, match=r"its images are from 1\.5 and 3 T; expected those of one exam"):
+        read_recovery_images(tmp_path)
+
+
+def test_slices_that_form_no_stack_are_fitted_one_by_one(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    for index, height_mm in enumerate((0.0, 12.0, 30.0)):
+        write_recovery(tmp_path, images, times_ms, series=3 + index, height_mm=height_mm)
+    with pytest.raises(ACNetError, match=r"uneven .* planned one by one are fitted one by one, with --series\.$"):
+        read_recovery_images(tmp_path)
+    assert read_recovery_images(tmp_path, series=[4]).series == (4,)
