@@ -96,7 +96,7 @@ def edit_case(folder: Path, name: str, edit: Edit) -> CaseLibrary:
     with locked(folder):
         table = read_case_table(folder)
         edited = _row_named(table, name)
-        place, masks = _place(folder, edited, edit.center_mm, edit.segmentation)
+        place, masks, doubt = _place(folder, edited, edit.center_mm, edit.segmentation)
         of_patient = {} if label is None else {"label": label}
         if patient is not None:
             patients = [row.cells["patient"] for row in table.rows]
@@ -111,7 +111,7 @@ def edit_case(folder: Path, name: str, edit: Edit) -> CaseLibrary:
             if masks is not None:
                 write_image(masks, folder / masks_file(name))
             _write(table, library)
-    return library
+    return replace(library, warnings=(*library.warnings, *([doubt] if doubt else [])))
 
 
 def remove_cases(folder: Path, names: Sequence[str]) -> None:
@@ -211,8 +211,8 @@ def _check_labels_agree(library: CaseLibrary, sections: Sequence[NewSection], ca
 
 def _place(
     folder: Path, row: Row, center_mm: Point | None, segmentation: sitk.Image | None
-) -> tuple[dict[str, str], sitk.Image | None]:
-    """The cells of another centre, and a person's masks if there are any."""
+) -> tuple[dict[str, str], sitk.Image | None, str]:
+    """The cells of another centre, a person's masks if there are any, and what the person should know of them."""
     t1_map = read_section(folder / row.cells["file"])
     found = nothing_found(t1_map)  # how the septum lies the table says already
     if segmentation is not None:
@@ -220,12 +220,12 @@ def _place(
     elif center_mm is not None:
         located = at_point(t1_map, center_mm, found)
     else:
-        return {}, None
+        return {}, None, ""
     (ventricle,) = located.ventricles
     point = rounded_point(ventricle.center_mm)
     cells = {f"center_{axis}_mm": str(value) for axis, value in zip("lps", point, strict=True)}
     masks = None if ventricle.labels is None else label_image(ventricle.labels, t1_map.image)
-    return {**cells, "center_source": located.center_source}, masks
+    return {**cells, "center_source": located.center_source}, masks, located.doubt
 
 
 def _row_named(table: Table, name: str) -> Row:

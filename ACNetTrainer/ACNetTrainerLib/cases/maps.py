@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import Ventricle, ventricles_at_point, ventricles_from_segmentation
+from ACNetLib.ventricle.labels import (
+    Ventricle,
+    only_centers_used,
+    ventricles_at_point,
+    ventricles_from_segmentation,
+)
 
 from .images import covered_field_strength, label_image, pixel_hash, section_image
 from .library import LABELS, is_label
@@ -30,11 +35,15 @@ DEFAULT_SOURCE = "patients"
 
 @dataclass(frozen=True)
 class Located:
-    """The ventricles to add, who said where they are (one of cases.CENTER_SOURCES), and the sections without any."""
+    """The ventricles to add, who said where they are (one of cases.CENTER_SOURCES), and the sections without any.
+
+    doubt: a sentence of what else the person who adds them should know.
+    """
 
     ventricles: tuple[Ventricle, ...]
     center_source: str
     left_out: tuple[int, ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +76,8 @@ class NewMap:
         if self.located.left_out:
             sections = ", ".join(map(str, self.located.left_out))
             notes.append(f"{self.name}: no ventricle on slice {sections} (the first is 0): left out.")
+        if self.located.doubt:
+            notes.append(f"{self.name}: {self.located.doubt}")
         return tuple(notes)
 
 
@@ -111,7 +122,8 @@ def in_segmentation(t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ven
 
     found: what the localizer found on each section; it tells how the septum lies, where that is not drawn.
     """
-    return _found(t1_map, ventricles_from_segmentation(t1_map, segmentation, found), "segmentation")
+    drawn = ventricles_from_segmentation(t1_map, segmentation, found)
+    return replace(_found(t1_map, drawn, "segmentation"), doubt=only_centers_used(drawn, segmentation))
 
 
 def by_localizer(t1_map: T1Map, localizer: Localizer) -> Located:

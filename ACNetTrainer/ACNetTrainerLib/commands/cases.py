@@ -202,6 +202,8 @@ def _edit(options: argparse.Namespace) -> None:
     (edited,) = (case for case in library.cases if case.case == options.case)
     center = ", ".join(f"{value:g}" for value in edited.center_mm)
     print(f"{edited.case}: {edited.label}, patient {edited.patient}, centre {center} mm ({edited.center_source}).")
+    for warning in library.warnings:
+        print(one_line(f"Note: {warning}"))
 
 
 def _remove(options: argparse.Namespace) -> None:
