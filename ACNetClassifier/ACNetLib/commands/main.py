@@ -23,6 +23,7 @@ from ACNetLib.commands.parser import (
     add_version,
     interrupted_before_work,
     point,
+    print_lines,
     run_command,
     whole_numbers,
 )
@@ -193,9 +194,9 @@ def _print_exam(exam: StudyResult, t1_maps: Sequence[T1Map], files: Sequence[Pat
     print(f"{reference_text(exam)} {study_septum_text(exam)}".strip())
     evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
     if evidence:
-        print(one_line(f"Taken as T1 map: {'; '.join(evidence)}."))
+        print_lines(f"Taken as T1 map: {'; '.join(evidence)}.")
     for warning in exam.warnings:
-        print(one_line(f"Note: {warning}"))
+        print_lines(f"Note: {warning}")
     _print_files(files)
 
 

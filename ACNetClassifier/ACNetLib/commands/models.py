@@ -121,7 +121,7 @@ def _verify(options: argparse.Namespace) -> None:
         if problem:
             problems.append(problem)
     if problems:
-        raise ACNetError(f"{len(problems)} of {len(models)} models can't be used. {' '.join(problems)}")
+        raise ACNetError(f"{len(problems)} of {len(models)} models can't be used.", *problems)
 
 
 def _named(name: str) -> StoredModel:

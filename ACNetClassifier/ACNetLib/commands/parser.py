@@ -16,12 +16,12 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
 from ACNetLib import __version__
-from ACNetLib.errors import ACNetError, one_line
+from ACNetLib.errors import ACNetError, lines_of, one_line
 from ACNetLib.files import WORLD_ERRORS, not_written
 from ACNetLib.inference.torch_errors import torch_error
 
@@ -119,7 +119,7 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STOPPED
     except Exception as error:
-        lines = _what_to_do(error)
+        lines = _what_to_do(error, vars(options))
         if not lines:
             traceback.print_exc()
             return OUR_ERROR
@@ -140,12 +140,18 @@ def interrupted_before_work(program: str) -> Iterator[None]:
         sys.exit(STOPPED)
 
 
-def _what_to_do(error: Exception) -> tuple[str, ...]:
-    """A line for each thing that a user can put right; none for an error of ours."""
+def print_lines(text: str) -> None:
+    """What is said of input, in lines that no name within can break or rewrite."""
+    for line in lines_of(text):
+        print(line)
+
+
+def _what_to_do(error: Exception, options: Collection[str]) -> tuple[str, ...]:
+    """Lines for each thing that a user can put right; none for an error of ours."""
     if isinstance(error, ACNetError):
-        return tuple(error.lines)
+        return error.lines_for(options)
     if (known := torch_error(error)) is not None:
-        return known.lines
+        return known.lines_for(options)
     if isinstance(error, OSError) and error.errno in WORLD_ERRORS:
         return (one_line(not_written(error.filename or "output", error)),)
     return ()

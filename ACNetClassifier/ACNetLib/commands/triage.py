@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACNetLib.commands.dicom import add_dicom_options, segmentation_asked_for
+from ACNetLib.commands.parser import print_lines
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import require_writable
 from ACNetLib.inference.device import DEVICE_REQUESTS
@@ -109,6 +110,7 @@ def _triage(options: argparse.Namespace) -> None:
         rows = reading_list.update(choices, workers, report)
         if not as_json:
             print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
+        _print_missing(folder, as_json)
         if options.stow is not None:
             sent = _send(rows, choices.studies, options.stow, goes_on=options.watch is not None)
             if sent and not as_json:
@@ -143,6 +145,18 @@ def _counted(rows: list[Any]) -> str:
 
 def _print_event(done: int, of: int, seconds_left: float | None) -> None:
     print(json.dumps({"event": "studies", "done": done, "of": of, "seconds_left": seconds_left}), flush=True)
+
+
+def _print_missing(source: Path, as_json: bool) -> None:
+    """Which paths of a list lead nowhere, if it is one."""
+    from ACNetLib.triage.studies import missing_note  # with pydicom: the studies are not to wait for it
+
+    note = missing_note(source)
+    if note and as_json:
+        print(json.dumps({"event": "note", "message": note}), flush=True)
+    elif note:
+        print_lines(f"Note: {note}")
+        sys.stdout.flush()
 
 
 class _Progress:

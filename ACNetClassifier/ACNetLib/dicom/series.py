@@ -93,7 +93,7 @@ def _series_of(images: list[DicomImage], name: str) -> T1MapSeries:
             warnings = check_short_axis(sections[0].normal, name)
             suits_classifier = True
         except ACNetError as error:
-            warnings = (str(error),)
+            warnings = (error.plain,)  # for the panel
     return T1MapSeries(
         tuple(dict.fromkeys(section.file for section in sections)),
         name,

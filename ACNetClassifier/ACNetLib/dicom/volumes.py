@@ -17,9 +17,12 @@ from ACNetLib.dicom.frames import Section, build_image
 from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, scanner_name, stack_images
 from ACNetLib.dicom.pixels import odd_values_refused
 from ACNetLib.dicom.values import number_of, values_of
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, shortened
 
 MOST_LISTED = 12
+LONGEST_VALUE = 120
+"""Of a header, in characters."""
+CHOOSE = "The command takes their numbers: --series 3, or --series 3,5,7 for several."
 
 
 class NoT1Map(ACNetError):
@@ -29,12 +32,12 @@ class NoT1Map(ACNetError):
 class NoSingleStack(ACNetError):
     """T1 maps were found, and they form no single stack. Raised with what may make them the maps of one exam.
 
-    choice: the sentence that lists the series to choose from, "" where there is only one. images: the maps. warnings:
-    what the user should know of the choice so far.
+    why: what they can't be stacked for. choice: the sentence that lists the series to choose from, "" where there is
+    only one. images: the maps. warnings: what the user should know of the choice so far.
     """
 
-    def __init__(self, reason: str, choice: str, images: list[DicomImage], warnings: tuple[str, ...]) -> None:
-        super().__init__(reason, cli=choice)
+    def __init__(self, why: ACNetError, choice: str, images: list[DicomImage], warnings: tuple[str, ...]) -> None:
+        super().__init__(f"{why.plain} {choice}".strip(), cli=f"{why.cli} {CHOOSE if choice else ''}".strip())
         self.choice, self.images, self.warnings = choice, images, warnings
 
 
@@ -100,12 +103,9 @@ def volume_among(
     try:
         stack = stack_images(chosen, name)
     except ACNetError as error:
-        choice = (
-            f"Found {_list_maps(chosen)}: choose with --series (one number, or several with commas) or give the folder "
-            "of one series."
-        )
+        choice = f"Found {_list_maps(chosen)}: give the folder of one series."
         one_series = len({image.header.SeriesInstanceUID for image in chosen}) == 1
-        raise NoSingleStack(str(error), "" if one_series else choice, chosen, (*notes, *copies)) from error
+        raise NoSingleStack(error, "" if one_series else choice, chosen, (*notes, *copies)) from error
     return volume_of(chosen, *stack, (*notes, *copies))
 
 
@@ -171,7 +171,7 @@ def _list_maps(images: list[DicomImage]) -> str:
     counts = Counter((image.series_number, image.header.SeriesInstanceUID, image.description) for image in images)
     return _limited(
         [
-            f"series {number} ({description}, {count} slice{'s' if count > 1 else ''})"
+            f"series {number} ({shortened(description, LONGEST_VALUE)}, {count} slice{'s' if count > 1 else ''})"
             for (number, _, description), count in counts.items()
         ]
     )
@@ -179,15 +179,17 @@ def _list_maps(images: list[DicomImage]) -> str:
 
 def _list_series(images: list[DicomImage]) -> str:
     """What a folder holds, and why it is no T1 map."""
-    counts = Counter(
-        (image.series_number, "\\".join(values_of(image.header, "ImageType")), image.score.reasons) for image in images
-    )
+    counts = Counter((image.series_number, _type_of(image), image.score.reasons) for image in images)
     return _limited(
         [
             f"series {number}: {count} images of type {kind} ({', '.join(reasons) or 'no sign of a T1 map'})"
             for (number, kind, reasons), count in counts.items()
         ]
     )
+
+
+def _type_of(image: DicomImage) -> str:
+    return shortened("\\".join(values_of(image.header, "ImageType")), LONGEST_VALUE)
 
 
 def _limited(texts: list[str]) -> str:

@@ -107,7 +107,7 @@ def classify_exam(
             results.append(classify(t1_map, of_all))
         except VentricleNotFound as error:
             errors.append(error)
-            missing.append(f"{t1_map.name} was left out: {str(error).removeprefix(f'{t1_map.name}: ')}")
+            missing.append(f"{t1_map.name} was left out: {error.plain.removeprefix(f'{t1_map.name}: ')}")
     if not results:
         raise errors[0]
     agreeing, doubts = _agreeing(results)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DicomImage, stack_images
-from ACNetLib.dicom.volumes import DicomVolume, NoSingleStack, read_dicom_volume, volume_among, volume_of
+from ACNetLib.dicom.volumes import CHOOSE, DicomVolume, NoSingleStack, read_dicom_volume, volume_among, volume_of
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam import CLASSIFY_ONE_BY_ONE, check_one_exam
 from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_t1_map, t1_map_from_dicom
@@ -92,7 +92,7 @@ def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomV
     except ACNetError as error:
         if not no_stack.choice:
             raise no_stack from error
-        raise ACNetError(*error.args, cli=f"{error.cli} {no_stack.choice}".strip()) from error
+        raise ACNetError(f"{error.plain} {no_stack.choice}", cli=f"{error.cli} {CHOOSE}".strip()) from error
     return volumes
 
 

@@ -189,7 +189,10 @@ def _check_crops(grids: Sequence[SectionGrid], crops: Sequence[Crop], t1_map: T1
     for grid, crop in zip(grids, crops, strict=True):
         if crop.outside_fraction > LARGEST_OUTSIDE_FRACTION:
             place = ", ".join(f"{value:g}" for value in grid.center_mm)
+            size_mm = np.multiply(t1_map.image.GetSize(), t1_map.image.GetSpacing())
+            needed_mm = grid.size * grid.spacing_mm
             raise ACNetError(
                 f"{t1_map.name}: {crop.outside_fraction:.0%} of the crop of slice {grid.section} around {place} "
-                "(LPS mm) lies outside the map; expected a centre in the left ventricle."
+                f"(LPS mm) lies outside the map, which is {size_mm[0]:.0f} x {size_mm[1]:.0f} mm; expected a centre in "
+                f"the left ventricle, and about {needed_mm:.0f} x {needed_mm:.0f} mm of the map around it."
             )

@@ -19,6 +19,7 @@ from ACNetLib.ventricle.labels import (
     Point,
     Ventricle,
     agreeing_ventricles,
+    only_centers_used,
     ventricles_at_point,
     ventricles_from_segmentation,
 )
@@ -78,8 +79,10 @@ def _drawn(t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ventricle]) 
             f"to classify, {_listed(sections)}."
         )
     left_out = [section for section in sections if section not in reached]
-    doubts = tuple(f"Slice {section} was left out: it is not segmented." for section in left_out)
-    return ChosenVentricles(drawn, "segmentation", doubts)
+    doubts = [f"Slice {section} was left out: it is not segmented." for section in left_out]
+    if sentence := only_centers_used(drawn, segmentation):
+        doubts.append(sentence)
+    return ChosenVentricles(drawn, "segmentation", tuple(doubts))
 
 
 def _found_with_confidence(t1_map: T1Map, found: Sequence[Ventricle], threshold: float) -> ChosenVentricles:

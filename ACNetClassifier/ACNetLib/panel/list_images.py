@@ -55,7 +55,9 @@ class ListImages:
         try:
             if not is_of_dicom(folder):
                 return _("The study was read from volume files, which tell no patient and no study")
-        except (ACNetError, OSError) as error:
+        except ACNetError as error:
+            return error.plain
+        except OSError as error:
             return str(error)
         if not (self._list / LIST_FILE).is_file():
             return _("The list's file {name} is gone, without which no image is found again").format(name=LIST_FILE)

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ACNetLib.panel.texts import duration_text, percent, shorten, verdict_word
 from ACNetLib.processes import Event
 from ACNetLib.report.wording import septal_t1_text
-from ACNetLib.triage.rows import ANSWERS, Row
+from ACNetLib.triage.rows import ANSWERS, Row, in_one_text
 
 
 def identify_text(identify: str) -> str:
@@ -33,7 +33,7 @@ def list_row_texts(row: Row, shortened: bool = False) -> tuple[str, ...]:
         "-" if row.probability_dcm is None else percent(row.probability_dcm),
         septal_t1_text(t1_ms, z),
         shorten(row.patient) if shortened else row.patient,
-        row.reason or " ".join(row.warnings),
+        row.reason or in_one_text(row.warnings),
     )
 
 

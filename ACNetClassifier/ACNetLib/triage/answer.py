@@ -6,7 +6,6 @@ It runs in worker processes, each of which keeps its networks from study to stud
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, escaped, lines_of
 from ACNetLib.files import read_json, write_json
 from ACNetLib.triage.rows import Row
 from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
 
 THUMBNAIL = "thumbnail.png"
 THUMBNAIL_PIXELS = 112
-SHORTEST_NAME = 3
-"""A folder that is called "1" names nobody, and the reason may count something."""
 AGAIN = "Remove it and run the command again."
+ALONE = "Classify it alone with acnet classify."
+"""The list has not all options that a remedy names, and they would hold for every study."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,8 @@ def answer(study: Study, name: str, choices: Choices) -> Row:
         state = study.state()
         row = _answered(study, name, choices)
     except OSError as error:
-        return Row(name, "no answer", reason=_without_names(f"It can't be read ({error.strerror}).", study))
+        text = f"{error.filename or 'One of its files'}: it can't be read ({error.strerror})."
+        return Row(name, "no answer", reason=study.without_names(escaped(text)))
     except ACNetError as error:
         row = _not_answered(error, study, name)
     row = replace(row, seconds=round(time.monotonic() - start, 2))
@@ -108,7 +108,7 @@ def _answered(study: Study, name: str, choices: Choices) -> Row:
     write_t1_maps(result, choices.studies / name)
     _write_thumbnail(result, choices.studies / name)
     row = _row(result, name)
-    return replace(row, warnings=(*row.warnings, _without_names(note, study))) if note else row
+    return replace(row, warnings=(*row.warnings, study.without_names(note))) if note else row
 
 
 def _write(result: StudyResult, folder: Path, dicom: SegmentationKind | None) -> str:
@@ -126,7 +126,7 @@ def _write(result: StudyResult, folder: Path, dicom: SegmentationKind | None) ->
         write_result(result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom))
     except ACNetError as error:
         write_result(result, folder)
-        return f"No DICOM objects: {error.shown}"
+        return f"No DICOM objects: {error.plain}"
     return ""
 
 
@@ -181,16 +181,10 @@ def _row(result: StudyResult, name: str) -> Row:
 def _not_answered(error: ACNetError, study: Study, name: str) -> Row:
     from ACNetLib.dicom.volumes import NoT1Map
 
-    reason = _without_names(" ".join(error.lines), study)
+    told = " ".join(escaped(str(part)) for part in error.args)
+    alone = f" {ALONE} {escaped(error.cli)}" if error.cli else ""
+    reason = " ".join(lines_of(study.without_names(f"{told}{alone}")))  # names first, while they are whole
     return Row(name, "no T1 map" if isinstance(error, NoT1Map) else "no answer", reason=reason)
-
-
-def _without_names(text: str, study: Study) -> str:
-    """Names of files and folders may be those of patients."""
-    names = {str(name) for file in study.files for name in (file, file.parent, file.name, file.parent.name)}
-    for name in sorted((name for name in names if len(name) >= SHORTEST_NAME), key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "...", text)
-    return text
 
 
 def _write_thumbnail(result: StudyResult, folder: Path) -> None:

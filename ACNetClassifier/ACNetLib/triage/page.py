@@ -12,7 +12,7 @@ from ACNetLib.report.page import Html, filled, joined
 from ACNetLib.report.template import STYLE
 from ACNetLib.report.wording import UNKNOWN, probability_text, septal_t1_text
 from ACNetLib.triage.answer import THUMBNAIL
-from ACNetLib.triage.rows import ANSWER_WORDS, ANSWERS, Answer, Row
+from ACNetLib.triage.rows import ANSWER_WORDS, ANSWERS, Answer, Row, in_one_text
 from ACNetLib.triage.template import BUTTON, PAGE, ROW, SCRIPT, THUMBNAIL_CELL, WORKLIST_STYLE
 
 REPORT = "report.html"
@@ -40,7 +40,7 @@ def _button(answer: Answer, count: int) -> Html:
 
 def _row(rank: int, row: Row, studies: str) -> Html:
     is_answered = row.probability_dcm is not None
-    notes = " ".join(filter(None, [row.reason, *row.warnings]))
+    notes = in_one_text([note for note in (row.reason, *row.warnings) if note])
     place = Path(studies, row.study).as_posix()
     return filled(
         ROW,

@@ -97,8 +97,14 @@ class ReadingList:
         return {_name(study.key, secret): study for study in find_studies(self.source, self.folder, look)}
 
     def _write(self, rows: Iterable[Row], studies: dict[str, Study]) -> list[Row]:
-        named = (replace(row, patient=studies[row.study].patient(self.identify)) for row in rows)
-        return write_rows(self.folder, in_reading_order(named))
+        return write_rows(self.folder, in_reading_order(self._named(row, studies[row.study]) for row in rows))
+
+    def _named(self, row: Row, study: Study) -> Row:
+        """With what the user chose to show: the patient, and which file a note is about."""
+        if self.identify == "none":
+            return row
+        reason, *warnings = (study.with_names(text, self.source) for text in (row.reason, *row.warnings))
+        return replace(row, patient=study.patient(self.identify), reason=reason, warnings=tuple(warnings))
 
 
 def _secret(output: Path) -> bytes:

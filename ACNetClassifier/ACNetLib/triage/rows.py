@@ -70,6 +70,11 @@ def in_reading_order(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (ANSWERS.index(row.answer), -(row.probability_dcm or 0.0), row.study))
 
 
+def in_one_text(notes: Sequence[str]) -> str:
+    """Sentences, not all of which end with a full stop."""
+    return "; ".join([*(note.removesuffix(".") for note in notes[:-1]), *notes[-1:]])
+
+
 def worklist_csv(rows: Sequence[Row]) -> str:
     """The rows in their order; a spreadsheet computes no text of them."""
     file = io.StringIO()
@@ -77,7 +82,7 @@ def worklist_csv(rows: Sequence[Row]) -> str:
     names = [field.name for field in fields(Row)]
     writer.writerow(["rank", *names])
     for rank, row in enumerate(rows, start=1):
-        values = asdict(row) | {"warnings": " ".join(row.warnings)}
+        values = asdict(row) | {"warnings": in_one_text(row.warnings)}
         writer.writerow([rank, *(_cell(values[name]) for name in names)])
     return file.getvalue()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,12 @@ from pydicom.errors import InvalidDicomError
 from ACNetLib import SOFTWARE
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, escaped
 from ACNetLib.triage.rows import Identify
 from ACNetLib.volumes.header import is_volume_file
 
+SHORTEST_NAME = 3
+"""A folder that is called "1" names nobody, and a text may count something."""
 STUDY_TAGS = ["PatientID", "StudyInstanceUID", "PatientName", "Modality", "Manufacturer"]
 MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
 
@@ -40,6 +43,34 @@ class Study:
         """What a list shows of the patient."""
         return {"none": "", "id": self.patient_id, "name": self.patient_name or self.patient_id}[identify]
 
+    def without_names(self, text: str) -> str:
+        """A text about the study, its files by their numbers: names of files and folders may be those of patients."""
+        numbers: dict[str, list[int]] = {}
+        for number, file in enumerate(self.files, start=1):
+            for name in {str(file), f"{file.parent.name}/{file.name}", file.name}:
+                numbers.setdefault(escaped(name), []).append(number)
+        for folder in {file.parent for file in self.files}:
+            for name in (str(folder), folder.name):
+                numbers.setdefault(escaped(name), [])
+        there = [name for name in numbers if len(name) >= SHORTEST_NAME and name in text]
+        for name in sorted(there, key=len, reverse=True):
+            (number, *others) = numbers[name] or [0]
+            unnamed = f"file {number} of {len(self.files)}" if number and not others else "..."
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", unnamed, text)
+        return text
+
+    def with_names(self, text: str, source: Path) -> str:
+        """A text of `without_names` for whoever may know the files: by their paths, within the source if they are."""
+
+        def path_of(found: re.Match[str]) -> str:
+            number, of = map(int, found.groups())
+            if of != len(self.files) or not 0 < number <= of:
+                return found[0]
+            file = self.files[number - 1]
+            return escaped(file.relative_to(source).as_posix() if file.is_relative_to(source) else str(file))
+
+        return re.sub(r"\bfile (\d{1,9}) of (\d{1,9})\b", path_of, text)
+
     def state(self) -> str:
         """What changes when files come, go or are written anew. Raises OSError where one has gone meanwhile."""
         states = [(str(file), file.stat()) for file in self.files]
@@ -53,8 +84,8 @@ def dicom_key(patient_id: str, study_uid: str) -> str:
 
 
 def find_studies(source: Path, without: Path, look: Callable[[], None] = lambda: None) -> list[Study]:
-    """The studies in a folder and its subfolders, or among the DICOM images that a text file lists, a path a line; in
-    the order of their first files' paths. Raises ACNetError for a file that is no such list.
+    """The studies in a folder and its subfolders, or among the DICOM images that a text file lists, see `listed_files`;
+    in the order of their first files' paths. Raises ACNetError for a file that is no such list.
 
     DICOM images are one study by PatientID and StudyInstanceUID; other modalities than MR are passed over. The volume
     files of a subfolder are the slices of one exam, a volume file in the folder itself is an exam of its own. without:
@@ -65,7 +96,7 @@ def find_studies(source: Path, without: Path, look: Callable[[], None] = lambda:
     names: dict[tuple[str, str], str] = {}
     volumes: dict[Path, list[Path]] = {}
     is_list = source.is_file()
-    for file in _listed(source) if is_list else _files(source, without):
+    for file in listed_files(source) if is_list else _files(source, without):
         look()
         if is_volume_file(file.name):
             if not is_list:
@@ -84,11 +115,24 @@ def find_studies(source: Path, without: Path, look: Callable[[], None] = lambda:
     return sorted(found, key=lambda study: study.files[0])
 
 
-def _listed(file: Path) -> list[Path]:
+def listed_files(file: Path) -> list[Path]:
+    """The paths in a text file, one a line; relative ones begin at its folder. Raises ACNetError for another file."""
     try:
-        return [Path(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
+        return [file.parent / line for line in file.read_text(encoding="utf-8-sig").splitlines() if line]
     except (OSError, ValueError) as error:
         raise ACNetError(f"{file}: it can't be read as a list; expected the path of an image in each line.") from error
+
+
+def missing_note(source: Path) -> str:
+    """A sentence about the paths in a text file that lead to no file; "" for a folder, and where all lead to one."""
+    listed = listed_files(source) if source.is_file() else []
+    missing = [file for file in listed if not file.is_file()]
+    if not missing:
+        return ""
+    return (
+        f"{source.name}: {len(missing)} of its {len(listed)} paths lead to no file and were left out; the first is "
+        f"{missing[0]}. Relative paths begin at the folder of {source.name}."
+    )
 
 
 def _files(folder: Path, without: Path) -> Iterator[Path]:

@@ -23,6 +23,7 @@ MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL = 1, 2, 3
 """Myocardium outside the septum, cavity with the papillary muscles in it, the middle part of the septal myocardium."""
 LABEL_NAMES = {MYOCARDIUM_LABEL: "non-septal wall", CAVITY_LABEL: "cavity", SEPTUM_LABEL: "septum"}
 
+MOST_LISTED = 8
 LARGEST_JUMP_MM = 25.0
 """Between the centres of neighbouring slices of one heart, in plane: farther apart one of them is something else."""
 
@@ -117,7 +118,7 @@ def ventricles_from_segmentation(
 
     With the labels 1 (myocardium) and 2 (cavity) the section can be measured; which part is septum, if none is labelled
     so (3), is taken from what was found by itself. With any other labels only the centre of what they enclose is used,
-    with the turn of what was found around it.
+    with the turn of what was found around it: see `only_centers_used`. Values of 0 and below are background.
     Raises ACNetError when the segmentation reaches no section, and when its cavity encloses its myocardium.
     """
     if segmentation.GetDimension() != 3 or segmentation.GetNumberOfComponentsPerPixel() != 1:
@@ -129,7 +130,7 @@ def ventricles_from_segmentation(
     on_map = sitk.Resample(segmentation, t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
     values = sitk.GetArrayFromImage(on_map)
     ventricles = []
-    for section, labels in enumerate(values):
+    for section, labels in enumerate(np.where(values > 0, values, 0)):
         if not labels.any():
             continue
         known = np.isin(labels, (MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL))
@@ -150,6 +151,21 @@ def ventricles_from_segmentation(
             "myocardium (1) and cavity (2) in the place of the map."
         )
     return tuple(ventricles)
+
+
+def only_centers_used(ventricles: Sequence[Ventricle], segmentation: sitk.Image) -> str:
+    """A sentence about the sections of a person's segmentation that can't be measured, "" if there are none."""
+    sections = ", ".join(str(each.section) for each in ventricles if not each.has_wall)
+    if not sections:
+        return ""
+    values = np.unique(sitk.GetArrayViewFromImage(segmentation))
+    labels = [f"{value:g}" for value in values[values > 0].tolist()]
+    more = [f"{len(labels) - MOST_LISTED} more"] if len(labels) > MOST_LISTED else []
+    return (
+        f"Of the segmentation only the centre was used on slice {sections}: found label "
+        f"{', '.join([*labels[:MOST_LISTED], *more])}; expected {MYOCARDIUM_LABEL} (myocardium), {CAVITY_LABEL} "
+        f"(cavity) and no others but {SEPTUM_LABEL} (septum), for septal T1 and wall thickness."
+    )
 
 
 def _check_cavity_within(labels: LabelArray, section: int) -> None:

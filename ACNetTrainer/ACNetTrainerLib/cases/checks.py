@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ACNetLib.errors import ACNetError
@@ -82,12 +83,7 @@ def size_warnings(library: CaseLibrary) -> tuple[str, ...]:
     """Too few patients of a class, or of one class compared with the other."""
     labels = {case.patient: case.label for case in library.cases}
     counts = {label: list(labels.values()).count(label) for label in LABELS}
-    warnings = [
-        f"Patients who are {label}: {count}; expected {FEWEST_PATIENTS} or more, for with fewer neither a training nor "
-        "its evaluation can be relied on."
-        for label, count in counts.items()
-        if count < FEWEST_PATIENTS
-    ]
+    warnings = few_patients(counts)
     rare, common = sorted(LABELS, key=lambda label: counts[label])
     if counts[rare] * LARGEST_IMBALANCE < counts[common]:
         warnings.append(
@@ -95,6 +91,16 @@ def size_warnings(library: CaseLibrary) -> tuple[str, ...]:
             f"less than 1 to {LARGEST_IMBALANCE}. Drawing both equally often in training does not replace cases."
         )
     return tuple(warnings)
+
+
+def few_patients(counts: Mapping[str, int]) -> list[str]:
+    """A sentence for each class with too few patients; counts: of patients, by class."""
+    return [
+        f"Patients who are {label}: {count}; expected {FEWEST_PATIENTS} or more, for with fewer neither a training nor "
+        "its evaluation can be relied on."
+        for label, count in counts.items()
+        if count < FEWEST_PATIENTS
+    ]
 
 
 def _read(library: CaseLibrary, case: Case) -> T1Map:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetLib.ventricle.segments import read_segmentation
 
 from .editing import add_maps
-from .library import LABELS, Case, number_in
+from .library import EXPECTED_LABEL, Case, is_label, label_of, number_in
 from .maps import DEFAULT_SOURCE, Located, NewMap, at_point, by_localizer, in_segmentation
 from .table import Row, Table, errors_at, read_table
 
@@ -34,7 +34,7 @@ FIELDS = (
     "scanner",
     "sequence",
 )
-MOST_LISTED = 10
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -79,39 +79,40 @@ def import_csv(
     unknown = [field for field in columns if field not in FIELDS]
     if unknown:
         raise ACNetError(f"column {unknown[0]}: there is no such field; expected one of {', '.join(FIELDS)}.")
-    table = read_table(table_file, [*(columns.get(field, field) for field in NEEDED), *columns.values()])
+    needed = dict.fromkeys([*(columns.get(field, field) for field in NEEDED), *columns.values()])
+    table = read_table(table_file, list(needed))
     maps, problems = [], []
     for row in table.rows:
         try:
             maps.append(_new_map(_NamedRow(table, row, columns), load_localizer, source))
         except ACNetError as error:
-            problems.append(str(error))
+            problems.append(error.plain)
     return add_all(folder, maps, problems, f"{table_file}: no T1 maps; expected a row for each below the header.")
 
 
 def add_all(folder: Path, maps: Sequence[NewMap], problems: Sequence[str], if_none: str) -> Imported:
-    """Add the maps if there was no problem with any. Raises ACNetError with the first MOST_LISTED problems."""
-    if problems:
-        more = [f"And {len(problems) - MOST_LISTED} more."] if len(problems) > MOST_LISTED else []
-        raise ACNetError("Nothing was imported.", *problems[:MOST_LISTED], *more)
-    if not maps:
+    """Add the maps if there was no problem with any. Raises ACNetError as `add_maps`."""
+    if not maps and not problems:
         raise ACNetError(if_none)
-    return Imported(add_maps(folder, maps), tuple(note for new in maps for note in new.notes))
+    return Imported(add_maps(folder, maps, problems), tuple(note for new in maps for note in new.notes))
 
 
 def label_in(text: str, place: str) -> str:
     """The label in a cell, in capitals too. Raises ACNetError when there is none."""
-    if text.lower() not in LABELS:
-        raise ACNetError(f"{place} is '{text}'; expected one of {', '.join(LABELS)}.")
-    return text.lower()
+    if not is_label(label := label_of(text)):
+        raise ACNetError(f"{place} is '{text}'; expected {EXPECTED_LABEL}.")
+    return label
 
 
 def date_in(text: str, place: str) -> date:
-    """The date in a cell. Raises ACNetError when there is none."""
+    """The date in a cell. Raises ACNetError when there is none, and for one that is still to come."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise ACNetError(f"{place} is no date; expected one such as 2024-05-31.") from error
+    if day > date.today() + ONE_DAY:  # a computer's clock may be of another time zone
+        raise ACNetError(f"{place} is {day}, which is still to come; expected the day of the acquisition.")
+    return day
 
 
 def _new_map(row: _NamedRow, load_localizer: LoadLocalizer, source: str) -> NewMap:
@@ -158,8 +159,8 @@ def _located(row: _NamedRow, t1_map: T1Map, load_localizer: LoadLocalizer) -> Lo
             segmentation = read_segmentation(row.table.path.parent / row["segmentation"])
             return in_segmentation(t1_map, segmentation, load_localizer().locate(t1_map))
     if any(row[field] for field in CENTER):
+        center_mm = [row.number(field) for field in CENTER]
         with errors_at(row.place(CENTER[0])):
-            center_mm = [row.number(field) for field in CENTER]
             return at_point(t1_map, center_mm, load_localizer().locate(t1_map))
     with errors_at(row.place("file")):
         return by_localizer(t1_map, load_localizer())

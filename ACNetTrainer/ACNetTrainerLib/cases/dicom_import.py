@@ -22,6 +22,7 @@ from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
 
 from .csv_import import Imported, add_all, label_in
 from .maps import DEFAULT_SOURCE, NewMap, by_localizer
+from .pseudonyms import plain_name
 from .table import read_table
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def import_dicom(
             maps += found
             notes += left_out
         except ACNetError as error:
-            problems.append(str(error))
+            problems.append(error.plain)
     listed = {origin.identity["StudyInstanceUID"] for study in studies for origin in study.origins}
     others = {origin.identity["StudyInstanceUID"] for origin in origins} - listed
     if others:
@@ -114,13 +115,13 @@ def import_dicom(
 
 def only_patient(origins: Sequence[DicomOrigin], place: str) -> str:
     """The PatientID of all these files. Raises ACNetError when they have several or none."""
-    patients = {origin.patient for origin in origins}
+    patients = {plain_name(origin.patient) for origin in origins}
     if len(patients) != 1 or "" in patients:
         raise ACNetError(
             f"{place}: found {len(patients - {''})} different PatientID in its files; expected one. Say which patient "
             "it is."
         )
-    return patients.pop()
+    return origins[0].patient
 
 
 def first_date(origins: Sequence[DicomOrigin]) -> date | None:
@@ -178,7 +179,7 @@ def _listed_studies(
             patient = row.cells.get("patient") or only_patient(own, place)
             studies.append(_ListedStudy(place, label, patient, tuple(own)))
         except ACNetError as error:
-            problems.append(str(error))
+            problems.append(error.plain)
         taken |= {origin.file: place for origin in own}
     return studies, problems
 
@@ -186,6 +187,8 @@ def _listed_studies(
 def _is_of(origin: DicomOrigin, key: str, wanted: str, dicom_folder: Path) -> bool:
     if key == "folder":
         return origin.file.is_relative_to(dicom_folder / wanted)
+    if key == "PatientID":
+        return plain_name(origin.patient) == plain_name(wanted)
     return origin.identity[key] == wanted
 
 
@@ -203,7 +206,7 @@ def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) ->
                 new = NewMap(t1_map, study.label, study.patient, located, source, first_date(origins), t1_map.name)
                 maps.append(replace(new, sequence=first_sequence(origins)))
         except ACNetError as error:
-            notes.append(f"Left out: {error}")
+            notes.append(f"Left out: {error.plain}")
     if not maps:
         raise ACNetError(
             f"{study.place}: none of its {len(study.origins)} files is a native short-axis T1 map. {' '.join(notes)}"

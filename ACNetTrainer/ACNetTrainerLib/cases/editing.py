@@ -17,20 +17,34 @@ from ACNetLib.image_files import write_image
 from .images import IMAGES_FOLDER, case_name, label_image, read_section
 from .library import (
     COLUMNS,
-    LABELS,
+    EXPECTED_LABEL,
     SIMULATED,
     TABLE_NAME,
     Case,
     CaseLibrary,
     checked_library,
+    is_label,
     masks_file,
     read_case_table,
     with_pixel_hash,
 )
 from .locking import locked, not_writable
-from .maps import NewMap, NewSection, Point, at_point, in_segmentation, new_sections, nothing_found, rounded_point
+from .maps import (
+    NewMap,
+    NewSection,
+    Point,
+    at_point,
+    check_near,
+    in_segmentation,
+    new_sections,
+    nothing_found,
+    rounded_point,
+)
 from .pseudonyms import SALT_NAME, Pseudonyms, create_pseudonyms, is_pseudonym, read_pseudonyms
 from .table import Row, Table, write_table
+
+MOST_LISTED = 10
+"""Maps that can't be added."""
 
 
 def create_case_library(folder: Path) -> None:
@@ -43,21 +57,27 @@ def create_case_library(folder: Path) -> None:
         raise not_writable(folder, error) from error
 
 
-def add_maps(folder: Path, maps: Sequence[NewMap]) -> tuple[Case, ...]:
+def add_maps(folder: Path, maps: Sequence[NewMap], known_problems: Sequence[str] = ()) -> tuple[Case, ...]:
     """Add every section of the maps that has a ventricle, or none of them; returns the new cases.
 
-    Raises ACNetError for an image that the library has, for a patient who would have both labels, for what is no T1 map
-    of a known field strength, and for a library that can't be read or changed.
+    known_problems: of maps that could not even be read, to be told with the others. Raises ACNetError, with a line for
+    each map, for an image that the library has, for a patient who would have both labels, for what is no T1 map of a
+    known field strength; and for a library that can't be read or changed.
     """
-    sections = [section for new in maps for section in new_sections(new)]
+    sections, problems = _sections_of(maps)
     with locked(folder):
         table = read_case_table(folder)
         library = _with_every_hash(checked_library(folder, table, may_be_empty=True))
         patients = {case.patient for case in library.every_case}
         pseudonyms = _pseudonyms(folder, patients)
         cases = [_new_case(section, patients, pseudonyms) for section in sections]
-        _check_images_are_new(library, sections, cases)
-        _check_labels_agree(library, sections, cases)
+        for name, problem in (
+            *_images_there_already(library, sections, cases),
+            *_labels_at_odds(library, sections, cases),
+        ):
+            problems.setdefault(name, problem)
+        if every := [*known_problems, *problems.values()]:
+            raise _refusal(every, of_many=len(maps) + len(known_problems) > 1)
         written: list[str] = []
         try:
             for section, case in zip(sections, cases, strict=True):
@@ -91,12 +111,12 @@ def edit_case(folder: Path, name: str, edit: Edit) -> CaseLibrary:
     A library that is refused can be put right by it. Raises ACNetError when the library would be refused afterwards.
     """
     label, patient = edit.label, edit.patient
-    if label is not None and label not in LABELS:
-        raise ACNetError(f"case '{name}': the label is '{label}'; expected one of {', '.join(LABELS)}.")
+    if label is not None and not is_label(label):
+        raise ACNetError(f"case '{name}': the label is '{label}'; expected {EXPECTED_LABEL}.")
     with locked(folder):
         table = read_case_table(folder)
         edited = _row_named(table, name)
-        place, masks = _place(folder, edited, edit.center_mm, edit.segmentation)
+        place, masks, doubt = _place(folder, edited, edit.center_mm, edit.segmentation)
         of_patient = {} if label is None else {"label": label}
         if patient is not None:
             patients = [row.cells["patient"] for row in table.rows]
@@ -111,7 +131,7 @@ def edit_case(folder: Path, name: str, edit: Edit) -> CaseLibrary:
             if masks is not None:
                 write_image(masks, folder / masks_file(name))
             _write(table, library)
-    return library
+    return replace(library, warnings=(*library.warnings, *([doubt] if doubt else [])))
 
 
 def remove_cases(folder: Path, names: Sequence[str]) -> None:
@@ -179,7 +199,29 @@ def _new_case(section: NewSection, patients: Collection[str], pseudonyms: Pseudo
     )
 
 
-def _check_images_are_new(library: CaseLibrary, sections: Sequence[NewSection], cases: Sequence[Case]) -> None:
+def _sections_of(maps: Sequence[NewMap]) -> tuple[list[NewSection], dict[str, str]]:
+    """Of all maps that can be added, and what is wrong with the others, by their names."""
+    sections: list[NewSection] = []
+    problems: dict[str, str] = {}
+    for new in maps:
+        try:
+            sections += new_sections(new)
+        except ACNetError as error:
+            problems[new.name] = error.plain
+    return sections, problems
+
+
+def _refusal(problems: Sequence[str], of_many: bool) -> ACNetError:
+    if not of_many:
+        return ACNetError(*problems)
+    more = [f"And {len(problems) - MOST_LISTED} more."] if len(problems) > MOST_LISTED else []
+    return ACNetError("Nothing was added.", *problems[:MOST_LISTED], *more)
+
+
+def _images_there_already(
+    library: CaseLibrary, sections: Sequence[NewSection], cases: Sequence[Case]
+) -> Iterator[tuple[str, str]]:
+    """The names of maps, and what is wrong with them."""
     there = {
         case.pixel_hash: (case.patient, f"in the library already, as case '{case.case}'") for case in library.every_case
     }
@@ -189,43 +231,44 @@ def _check_images_are_new(library: CaseLibrary, sections: Sequence[NewSection], 
         if case.pixel_hash in there:
             patient, where = there[case.pixel_hash]
             whose = "the same" if patient == case.patient else "another"
-            raise ACNetError(f"{name}: its image is {where} of {whose} patient; expected each image once.")
-        if taken & {case.case, os.path.normpath(case.file)}:
-            raise ACNetError(
-                f"{name}: its image is that which case '{case.case}' had when it was added, and has no longer; remove "
-                "that case first."
-            )
-        there[case.pixel_hash] = case.patient, f"added already, by {name},"
+            yield name, f"{name}: its image is {where} of {whose} patient; expected each image once."
+        elif taken & {case.case, os.path.normpath(case.file)}:
+            gone = f"its image is that which case '{case.case}' had when it was added, and has no longer"
+            yield name, f"{name}: {gone}; remove that case first."
+        there.setdefault(case.pixel_hash, (case.patient, f"added already, by {name},"))
 
 
-def _check_labels_agree(library: CaseLibrary, sections: Sequence[NewSection], cases: Sequence[Case]) -> None:
+def _labels_at_odds(
+    library: CaseLibrary, sections: Sequence[NewSection], cases: Sequence[Case]
+) -> Iterator[tuple[str, str]]:
+    """The names of maps, and what is wrong with them."""
     labels = {case.patient: (case.label, f"in the library (case '{case.case}')") for case in library.every_case}
     for section, case in zip(sections, cases, strict=True):
-        label, where = labels.setdefault(case.patient, (case.label, f"by {section.of.name}"))
+        name = section.of.name
+        label, where = labels.setdefault(case.patient, (case.label, f"by {name}"))
         if label != case.label:
-            raise ACNetError(
-                f"{section.of.name}: patient '{case.patient}' is {case.label} here and {label} {where}; expected one "
-                "label a patient."
-            )
+            both = f"patient '{case.patient}' is {case.label} here and {label} {where}"
+            yield name, f"{name}: {both}; expected one label a patient."
 
 
 def _place(
     folder: Path, row: Row, center_mm: Point | None, segmentation: sitk.Image | None
-) -> tuple[dict[str, str], sitk.Image | None]:
-    """The cells of another centre, and a person's masks if there are any."""
+) -> tuple[dict[str, str], sitk.Image | None, str]:
+    """The cells of another centre, a person's masks if there are any, and what the person should know of them."""
     t1_map = read_section(folder / row.cells["file"])
     found = nothing_found(t1_map)  # how the septum lies the table says already
     if segmentation is not None:
         located = in_segmentation(t1_map, segmentation, found)
     elif center_mm is not None:
         located = at_point(t1_map, center_mm, found)
+        check_near([t1_map], center_mm)
     else:
-        return {}, None
+        return {}, None, ""
     (ventricle,) = located.ventricles
     point = rounded_point(ventricle.center_mm)
     cells = {f"center_{axis}_mm": str(value) for axis, value in zip("lps", point, strict=True)}
     masks = None if ventricle.labels is None else label_image(ventricle.labels, t1_map.image)
-    return {**cells, "center_source": located.center_source}, masks
+    return {**cells, "center_source": located.center_source}, masks, located.doubt
 
 
 def _row_named(table: Table, name: str) -> Row:

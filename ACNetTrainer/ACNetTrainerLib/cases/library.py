@@ -31,6 +31,7 @@ LABELS = ("normal", "dcm")
 """The index of a label is its class in the network's output."""
 OTHER = "other:"
 """How the label of any other disease begins: such a case is never trained on, but a model can be evaluated on it."""
+EXPECTED_LABEL = f"one of {', '.join(LABELS)}, or {OTHER} and a disease, such as {OTHER}amyloidosis"
 CENTER_SOURCES = ("given", "segmentation", "localizer")
 SIMULATED = "simulated"
 
@@ -196,7 +197,7 @@ def _case(row: Row, place: str) -> Case:
     if field_strength not in FIELD_STRENGTHS_TESLA:
         raise ACNetError(f"{place}: column field_strength_tesla is {field_strength:g}; expected 1.5 or 3.")
     if not is_label(values["label"]):
-        raise ACNetError(f"{place}: column label is '{values['label']}'; expected one of {', '.join(LABELS)}.")
+        raise ACNetError(f"{place}: column label is '{values['label']}'; expected {EXPECTED_LABEL}.")
     require_plain_name(values["case"], f"{place}: column case")
     if not is_relative_name(values["file"]):
         raise ACNetError(f"{place}: column file is '{values['file']}'; expected a path within the library's folder.")
@@ -221,7 +222,17 @@ def _case(row: Row, place: str) -> Case:
 
 def is_label(text: str) -> bool:
     """Whether it is one of LABELS or names another disease."""
-    return text in LABELS or (text.startswith(OTHER) and len(text) > len(OTHER))
+    return text in LABELS or (text.startswith(OTHER) and bool(text.removeprefix(OTHER).strip()))
+
+
+def label_of(text: str) -> str:
+    """A label as a person may write it, in capitals and with blanks, as tables hold it; other text as it is."""
+    plain = text.strip()
+    if plain.lower() in LABELS:
+        return plain.lower()
+    if plain.lower().startswith(OTHER):
+        return f"{OTHER}{plain[len(OTHER) :].strip()}"
+    return plain
 
 
 def number_in(text: str, place: str) -> float:

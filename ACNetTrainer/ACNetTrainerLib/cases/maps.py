@@ -11,12 +11,17 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import Ventricle, ventricles_at_point, ventricles_from_segmentation
+from ACNetLib.ventricle.labels import (
+    Ventricle,
+    only_centers_used,
+    ventricles_at_point,
+    ventricles_from_segmentation,
+)
 
 from .images import covered_field_strength, label_image, pixel_hash, section_image
-from .library import LABELS, is_label
+from .library import EXPECTED_LABEL, is_label
 
 if TYPE_CHECKING:
     from ACNetLib.inference.classifier import Localizer
@@ -26,15 +31,22 @@ if TYPE_CHECKING:
 Point = Sequence[float] | NDArray[np.float64]
 
 DEFAULT_SOURCE = "patients"
+FARTHEST_FROM_SLICE_MM = 10.0
+"""A person's centre from the slice, along the normal: about the distance of two slices. A stack's are half of that from
+a point between them."""
 
 
 @dataclass(frozen=True)
 class Located:
-    """The ventricles to add, who said where they are (one of cases.CENTER_SOURCES), and the sections without any."""
+    """The ventricles to add, who said where they are (one of cases.CENTER_SOURCES), and the sections without any.
+
+    doubt: a sentence of what else the person who adds them should know.
+    """
 
     ventricles: tuple[Ventricle, ...]
     center_source: str
     left_out: tuple[int, ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +79,8 @@ class NewMap:
         if self.located.left_out:
             sections = ", ".join(map(str, self.located.left_out))
             notes.append(f"{self.name}: no ventricle on slice {sections} (the first is 0): left out.")
+        if self.located.doubt:
+            notes.append(f"{self.name}: {self.located.doubt}")
         return tuple(notes)
 
 
@@ -106,16 +120,37 @@ def at_point(t1_map: T1Map, center_mm: Point, found: Sequence[Ventricle]) -> Loc
     return Located(located, "given")
 
 
+def check_near(t1_maps: Sequence[T1Map], center_mm: Point) -> None:
+    """Raises ACNetError when a person's point (LPS mm) lies far from every slice of these maps.
+
+    It would be moved along the normal onto each: from far away it is another slice's, or of other axes than LPS.
+    """
+    heights = [
+        (abs(float(np.dot(np.asarray(center_mm) - t1_map.section_center(section), t1_map.normal))), t1_map)
+        for t1_map in t1_maps
+        for section in range(t1_map.section_count)
+    ]
+    height_mm, nearest = min(heights, key=lambda each: each[0])
+    farthest_mm = max(FARTHEST_FROM_SLICE_MM, nearest.image.GetSpacing()[2] / 2)
+    if height_mm > farthest_mm:
+        point = ", ".join(f"{value:g}" for value in center_mm)
+        raise ACNetError(
+            f"{nearest.name}: the centre {point} lies {height_mm:.0f} mm above or below its nearest slice; expected at "
+            f"most {farthest_mm:.0f} mm, for farther away it is another slice's. Give the slice's centre in LPS mm."
+        )
+
+
 def in_segmentation(t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ventricle]) -> Located:
     """The sections that a person's segmentation reaches, see `ventricles_from_segmentation`.
 
     found: what the localizer found on each section; it tells how the septum lies, where that is not drawn.
     """
-    return _found(t1_map, ventricles_from_segmentation(t1_map, segmentation, found), "segmentation")
+    drawn = ventricles_from_segmentation(t1_map, segmentation, found)
+    return replace(_found(t1_map, drawn, "segmentation"), doubt=only_centers_used(drawn, segmentation))
 
 
 def by_localizer(t1_map: T1Map, localizer: Localizer) -> Located:
-    """The sections on which the localizer is sure. Raises ACNetError when it is on none.
+    """The sections on which the localizer is sure. Raises VentricleNotFound when it is on none.
 
     Its labels are left behind: a library's masks are a person's.
     """
@@ -125,7 +160,7 @@ def by_localizer(t1_map: T1Map, localizer: Localizer) -> Located:
         if ventricle.confidence >= localizer.confidence_threshold
     )
     if not found:
-        raise ACNetError(
+        raise VentricleNotFound(
             f"{t1_map.name}: the left ventricle was found on none of its {t1_map.section_count} slices; give its "
             "centre or a segmentation."
         )
@@ -145,7 +180,8 @@ def _found(t1_map: T1Map, ventricles: tuple[Ventricle, ...], center_source: str)
 def new_sections(new: NewMap) -> list[NewSection]:
     """The sections with a ventricle, in order. Raises ACNetError for what can't be added, with the map's name."""
     if not is_label(new.label):
-        raise ACNetError(f"{new.name}: its label is '{new.label}'; expected one of {', '.join(LABELS)}.")
+        raise ACNetError(f"{new.name}: its label is '{new.label}'; expected {EXPECTED_LABEL}.")
+    covered_field_strength(replace(new.t1_map, name=new.name))
     sections = []
     for ventricle in new.located.ventricles:
         image = section_image(new.t1_map, ventricle.section)

@@ -34,8 +34,7 @@ class Pseudonyms:
 
     def of_patient(self, text: str) -> str:
         """For a name or hospital number. Case and blanks don't count, so that "DOE  Jane" is "Doe Jane"."""
-        plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-        return PREFIX + self._keyed_hash("patient", plain)[:DIGITS]
+        return PREFIX + self._keyed_hash("patient", plain_name(text))[:DIGITS]
 
     def quarter_of(self, day: date) -> int:
         """How many periods of 13 weeks lie between a secret day and this one.
@@ -47,6 +46,11 @@ class Pseudonyms:
 
     def _keyed_hash(self, purpose: str, text: str) -> str:
         return hmac.new(self.salt, f"{purpose}\n{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def plain_name(text: str) -> str:
+    """A name or hospital number without what does not count: case and blanks."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def is_pseudonym(patient: str) -> bool:

@@ -96,7 +96,7 @@ def errors_at(place: str) -> Iterator[None]:
     try:
         yield
     except ACNetError as error:
-        raise ACNetError(f"{place}: {error}") from error
+        raise ACNetError(f"{place}: {error.plain}", cli=error.cli, panel=error.panel) from error
 
 
 def write_table(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> None:

@@ -8,13 +8,22 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACNetLib.commands.parser import add_spacing_option, point
-from ACNetLib.errors import ACNetError, one_line
+from ACNetLib.commands.parser import add_spacing_option, point, print_lines
+from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.files import require_writable
 from ACNetLib.inference import load_finder
 from ACNetLib.t1map.field_strength import field_strength_option
 
-from ..cases.library import LABELS, OTHER, TABLE_NAME, Case, read_case_library, read_case_table
+from ..cases.library import (
+    EXPECTED_LABEL,
+    LABELS,
+    OTHER,
+    TABLE_NAME,
+    Case,
+    is_label,
+    read_case_library,
+    read_case_table,
+)
 
 if TYPE_CHECKING:
     from ACNetLib.networks.localizer import Localizer
@@ -22,6 +31,8 @@ if TYPE_CHECKING:
 
     from ..cases.csv_import import Imported
     from ..cases.maps import Located
+
+LABEL_CHOICES = f"{{{','.join(LABELS)},{OTHER}DISEASE}}"
 
 
 def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -37,10 +48,10 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     create.add_argument("library", type=Path, help="new or empty folder")
     create.set_defaults(run=_create)
 
-    add = actions.add_parser("add", help="add the slices of one T1 map")
+    add = actions.add_parser("add", help="add the slices of one T1 map, or of one exam in a DICOM folder")
     add.add_argument("library", type=Path)
     add.add_argument("map", type=Path, help="DICOM folder, or NRRD, NIfTI or MetaImage file")
-    add.add_argument("--label", required=True, choices=LABELS)
+    add.add_argument("--label", type=_label, required=True, metavar=LABEL_CHOICES)
     add.add_argument("--patient", help="name or number, kept as a pseudonym only (default: the DICOM PatientID)")
     _add_place(add)
     add_spacing_option(add)
@@ -54,7 +65,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     edit = actions.add_parser("edit", help="change label or patient of a case's patient, or the centre of a case")
     edit.add_argument("library", type=Path)
     edit.add_argument("case", help="its name in cases.csv")
-    edit.add_argument("--label", choices=LABELS, help="of all cases of the patient")
+    edit.add_argument("--label", type=_label, metavar=LABEL_CHOICES, help="of all cases of the patient")
     edit.add_argument("--patient", help="name or number, or another patient of cases.csv; of all cases of the patient")
     _add_place(edit)
     edit.set_defaults(run=_edit)
@@ -132,6 +143,12 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _label(text: str) -> str:
+    if not is_label(text):
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected {EXPECTED_LABEL}")
+    return text
+
+
 def _pair(text: str) -> tuple[str, str]:
     field, _, name = text.partition("=")
     if not name:
@@ -154,7 +171,8 @@ def require_library(folder: Path) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
-    from ACNetLib.t1map.t1_map import Reading, read_t1_map
+    from ACNetLib.inference.exam_input import read_exam
+    from ACNetLib.t1map.t1_map import Reading
     from ACNetLib.volumes.header import is_volume_file
 
     from ..cases.csv_import import date_in
@@ -163,18 +181,42 @@ def _add(options: argparse.Namespace) -> None:
     from ..cases.maps import NewMap
 
     require_library(options.library)
-    t1_map = read_t1_map(options.map, Reading(field_strength_tesla=options.field, spacing_mm=options.spacing))
+    t1_maps = read_exam([options.map], Reading(field_strength_tesla=options.field, spacing_mm=options.spacing))
+    name = t1_maps[0].name
     patient, acquired = options.patient, date_in(options.date, "--date") if options.date else None
     sequence = ""
     if not is_volume_file(options.map.name):
         origins, _ = read_origins(options.map)
-        patient, acquired = patient or only_patient(origins, t1_map.name), acquired or first_date(origins)
+        patient, acquired = patient or only_patient(origins, name), acquired or first_date(origins)
         sequence = first_sequence(origins)
     if not patient:
-        raise ACNetError(f"--patient: {t1_map.name} does not say whose it is; give the patient's name or number.")
-    located = _locate(options, t1_map)
-    new = NewMap(t1_map, options.label, patient, located, options.source, acquired, sequence=sequence)
-    _print_added(add_maps(options.library, [new]), new.notes)
+        raise ACNetError(f"--patient: {name} does not say whose it is; give the patient's name or number.")
+    located, left_out = _locate_each(options, t1_maps)
+    maps = [
+        NewMap(t1_map, options.label, patient, each, options.source, acquired, sequence=sequence)
+        for t1_map, each in located
+    ]
+    _print_added(add_maps(options.library, maps), [*(note for new in maps for note in new.notes), *left_out])
+
+
+def _locate_each(
+    options: argparse.Namespace, t1_maps: Sequence[T1Map]
+) -> tuple[list[tuple[T1Map, Located]], list[str]]:
+    """The maps of an exam that have a ventricle, and a note on each other. Raises ACNetError where none has one, and
+    for a centre that lies far from all."""
+    from ..cases.maps import check_near
+
+    located, errors = [], []
+    for t1_map in t1_maps:
+        try:
+            located.append((t1_map, _locate(options, t1_map)))
+        except VentricleNotFound as error:
+            errors.append(error)
+    if not located:
+        raise errors[0]
+    if options.center:
+        check_near(t1_maps, options.center)
+    return located, [f"Left out: {error.plain}" for error in errors]
 
 
 def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
@@ -199,9 +241,11 @@ def _edit(options: argparse.Namespace) -> None:
     segmentation = read_segmentation(options.segmentation) if options.segmentation else None
     edit = Edit(options.label, options.patient, options.center, segmentation)
     library = edit_case(options.library, options.case, edit)
-    (edited,) = (case for case in library.cases if case.case == options.case)
+    (edited,) = (case for case in library.every_case if case.case == options.case)
     center = ", ".join(f"{value:g}" for value in edited.center_mm)
     print(f"{edited.case}: {edited.label}, patient {edited.patient}, centre {center} mm ({edited.center_source}).")
+    for warning in library.warnings:
+        print_lines(f"Note: {warning}")
 
 
 def _remove(options: argparse.Namespace) -> None:
@@ -248,9 +292,9 @@ def _check(options: argparse.Namespace) -> None:
         print(f"{count.field_strength_tesla:<3g} T  {count.label:<6}  {count.patients:<8}  {count.sections}")
     others = {case.patient: case.label.removeprefix(OTHER) for case in library.others}
     for disease in sorted(set(others.values())):
-        print(one_line(f"To evaluate on alone: {list(others.values()).count(disease)} patients with {disease}"))
+        print_lines(f"To evaluate on alone: {list(others.values()).count(disease)} patients with {disease}")
     for warning in check.warnings:
-        print(one_line(f"Warning: {warning}"))
+        print_lines(f"Warning: {warning}")
     if not check.warnings:
         print("No warnings.")
 
@@ -266,9 +310,9 @@ def _print_imported(imported: Imported) -> None:
 
 def _print_added(cases: Sequence[Case], notes: Sequence[str]) -> None:
     for note in notes:
-        print(one_line(f"Note: {note}"))
+        print_lines(f"Note: {note}")
     patients = len({case.patient for case in cases})
     found = sum(case.center_source == "localizer" for case in cases)
     print(f"Cases added: {len(cases)}, patients: {patients}, centres that the localizer found: {found}.")
     for case in cases:
-        print(one_line(f"  {case.case}  {case.label}  patient {case.patient}"))
+        print_lines(f"  {case.case}  {case.label}  patient {case.patient}")

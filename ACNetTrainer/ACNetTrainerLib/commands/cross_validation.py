@@ -21,6 +21,7 @@ from .training import (
     followed,
     load_any_model,
     say,
+    warn_of_few_patients,
 )
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def _print_outcome(metrics: dict[str, Any]) -> None:
     _print_learning_curve(metrics.get("learning_curve", {}))
     if present["patients_unseen"] != "checked":
         print(f"Whether {present['name']} has seen these patients in training {present['patients_unseen']}.")
+    warn_of_few_patients(metrics)
 
 
 def _print_learning_curve(curve: dict[str, Any]) -> None:

@@ -255,6 +255,17 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(f"AUROC {estimate_text(metrics['auroc'])}{simulated}; all in {options.output}")
     if metrics["patients_unseen"] != "checked":
         print(f"Whether the model has seen these patients in training {metrics['patients_unseen']}.")
+    warn_of_few_patients(metrics)
+
+
+def warn_of_few_patients(metrics: dict[str, Any]) -> None:
+    """As `acnet-train cases check` does. metrics: of an evaluation, or of a card, which may lack the counts."""
+    from ..cases.checks import few_patients
+
+    match metrics.get("cases"):
+        case {"patients_normal": int(normal), "patients_dcm": int(dcm)}:
+            for warning in few_patients({"normal": normal, "dcm": dcm}):
+                print(f"Warning: {warning}")
 
 
 def say(text: str) -> None:
@@ -263,7 +274,10 @@ def say(text: str) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
+    from ACNetLib.models.card import read_card
+
     from ..training.publishing import publish
 
     path = publish(options.model, options.name, options.replace)
     print(f"Published as {path.stem}, for the classifier and acnet --model:\n  {path}")
+    warn_of_few_patients(read_card(path).metrics)

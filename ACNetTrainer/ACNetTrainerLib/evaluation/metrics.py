@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,11 @@ Metric = Callable[[FloatArray, BoolArray], float]
 
 BOOTSTRAP_SAMPLES, BOOTSTRAP_SEED = 2000, 0
 CALIBRATION_BINS = 10
+FURTHER_PATIENTS = 4
+"""Where all n patients are right, Wilson's 95 % interval of the share begins at n / (n + 3.84): as if about four more
+had come, all of them wrong."""
+FAR_LOG_ODDS, SAME_LOG_ODDS = 1e6, 1e-3
+NO_WIDTH = 1e-9
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,8 @@ def bootstrap_all(
     """Measures with their percentile intervals over the same resampled patients; each class is resampled by itself.
 
     scores: (n,), or (n, k) for measures of several. truth: (n,). One row a patient or, with `patients` (n,), the number
-    of the patient of each row: all rows of a patient are drawn together.
+    of the patient of each row: all rows of a patient are drawn together. Where no draw differs, as of patients who are
+    all right, the interval is that of `_with_further_patients`, unless the scores say the same of all.
     """
     rng = np.random.default_rng(resampling.seed)
     groups = [np.array([index]) for index in range(len(truth))]
@@ -184,7 +191,31 @@ def bootstrap_all(
         drawn_scores, drawn_truth = scores[drawn], truth[drawn]
         values.append([metric(drawn_scores, drawn_truth) for metric in metrics.values()])
     limits = np.percentile(values, [2.5, 97.5], axis=0).T.tolist()
-    return {
-        name: Estimate(metric(scores, truth), low, high)
-        for (name, metric), (low, high) in zip(metrics.items(), limits, strict=True)
-    }
+    rows, tells = round(FURTHER_PATIENTS * len(truth) / len(groups)), bool(np.ptp(scores, axis=0).any())
+    estimates = {}
+    for (name, metric), (low, high) in zip(metrics.items(), limits, strict=True):
+        if tells and high - low < NO_WIDTH:
+            further = _with_further_patients(metric, scores, truth, rows)
+            low, high = min(low, *further), max(high, *further)
+        estimates[name] = Estimate(metric(scores, truth), low, high)
+    return estimates
+
+
+def _with_further_patients(metric: Metric, scores: FloatArray, truth: BoolArray, rows: int) -> list[float]:
+    """What a measure would be with so many rows more of one class, scored below or above all others.
+
+    Patients drawn from those who are all right are all right, too, so a bootstrap can't tell what the next ones would
+    show. A share has Wilson's interval here, nearly. An AUROC of 1 has that of the smaller class: it puts as many pairs
+    that share no patient in the right order. Of two models' scores, one's columns after the other's, the further
+    patients are also scored right by the one and wrong by the other, unless both scored all others the same.
+    """
+    first, second = np.array_split(scores[:, np.newaxis] if scores.ndim == 1 else scores, 2, axis=-1)
+    are_alike = first.shape == second.shape and np.allclose(first, second, rtol=0, atol=SAME_LOG_ODDS)
+    values = []
+    for is_dcm, one, other in product((False, True), (-FAR_LOG_ODDS, FAR_LOG_ODDS), (-FAR_LOG_ODDS, FAR_LOG_ODDS)):
+        if one != other and are_alike:
+            continue
+        more = np.concatenate([np.full_like(first[:1], one), np.full_like(second[:1], other)], axis=-1)
+        drawn = np.concatenate([scores, np.repeat(more, rows, axis=0).reshape(rows, *scores.shape[1:])])
+        values.append(metric(drawn, np.append(truth, np.full(rows, is_dcm))))
+    return values

@@ -123,12 +123,56 @@ def test_one_line_stays_one_line_whatever_a_name_holds(capsys: pytest.CaptureFix
     assert str(error).isprintable()
 
 
-def test_a_message_has_at_most_400_characters_and_keeps_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
-    run_command(a_command(ACNetError(f"map.nrrd: found {'9' * 5000}; expected a number. Correct the header.")), ["x"])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert len(line.removeprefix("a-command: ")) == 400
-    assert line.startswith("a-command: map.nrrd: found 999")
+def lines_said(error: ACNetError, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert run_command(a_command(error), ["x"]) == 2
+    lines = [line.removeprefix("a-command: ") for line in capsys.readouterr().err.splitlines()]
+    assert max(map(len, lines)) <= 400
+    return lines
+
+
+def test_a_value_of_a_file_that_is_too_long_loses_its_middle_and_the_message_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = ACNetError(f"map.nrrd: found {'9' * 5000}; expected a number. Correct the header.")
+    (line,) = lines_said(found, capsys)
+    assert line.startswith("map.nrrd: found 999")
     assert line.endswith("999; expected a number. Correct the header.")
+    (line,) = lines_said(ACNetError(f"/{'folder/' * 200}a.dcm: it can't be read."), capsys)
+    assert line.endswith("/folder/a.dcm: it can't be read.")
+
+
+def test_the_items_of_a_long_list_have_lines_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    items = [f"series {number} ({'word ' * 14}map)" for number in range(3, 11)]
+    text = f"study: they form no stack. Found {'; '.join(items)}: give the folder of one series."
+    lines = lines_said(ACNetError(text), capsys)
+    assert lines[:2] == [f"study: they form no stack. Found {items[0]};", f"{items[1]};"]
+    assert lines[-1] == f"{items[-1]}: give the folder of one series."
+    assert " ".join(lines) == text == ACNetError(text).plain
+    short = "study: found 1 slice; expected 3; give others."
+    assert lines_said(ACNetError(short), capsys) == [short]
+
+
+def test_what_a_hostile_file_makes_endless_keeps_its_beginning_and_its_remedy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = lines_said(ACNetError(f"a.dcm: found {'T1 ' * 100_000}; expected a map. Give another."), capsys)
+    assert len(lines) == 24
+    assert lines[0].startswith("a.dcm: found T1 T1")
+    assert lines[-1] == "expected a map. Give another."
+    assert sum("more lines]" in line for line in lines) == 1
+
+
+def test_a_remedy_is_said_by_the_commands_that_have_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ACNetError("study: two maps.", cli="Choose with --series, or --leave-out a--b.dcm.")
+    assert lines_said(error, capsys) == ["study: two maps."]
+    assert (error.shown, error.plain) == ("study: two maps.", "study: two maps.")
+    command = a_command(error)
+    command.add_argument("--series")
+    assert run_command(command, ["x"]) == 2
+    assert "--series" not in capsys.readouterr().err, "it has one of the two options"
+    command.add_argument("--leave-out")
+    assert run_command(command, ["x"]) == 2
+    assert capsys.readouterr().err == "a-command: study: two maps. Choose with --series, or --leave-out a--b.dcm.\n"
 
 
 def test_several_problems_get_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:

@@ -175,6 +175,19 @@ def test_a_crop_that_leaves_the_map_is_reported_and_one_far_outside_is_refused(
         )
 
 
+def test_a_map_that_was_cut_close_to_the_heart_is_refused_with_its_size_and_what_is_needed(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    column, row = 60, 80  # of the heart; pixels are 1.4 x 1.6 mm
+    cut = an_oblique_t1_map.image[column - 27 : column + 27, row - 25 : row + 25, :]
+    with pytest.raises(ACNetError) as refused:
+        a_classifier(a_model, flat(0.5)).classify(
+            replace(an_oblique_t1_map, image=cut), Settings(center_mm=heart_of(an_oblique_t1_map))
+        )
+    assert "lies outside the map, which is 76 x 80 mm; expected a centre in the left ventricle" in str(refused.value)
+    assert str(refused.value).endswith("and about 128 x 128 mm of the map around it.")
+
+
 @pytest.mark.parametrize("field", [1.5, 1.494])
 def test_a_map_of_the_models_field_strength_passes(a_model: Model, an_oblique_t1_map: T1Map, field: float) -> None:
     study = a_classifier(a_model, flat(0.5)).classify(replace(an_oblique_t1_map, field_strength_tesla=field))

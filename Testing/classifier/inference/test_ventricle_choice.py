@@ -108,6 +108,23 @@ def test_a_segmentation_that_reaches_none_of_the_chosen_sections_is_refused(
         a_classifier(a_model).classify(an_oblique_t1_map, Settings(segmentation=segmentation, sections=[1]))
 
 
+def test_of_labels_that_tell_no_wall_the_centre_is_used_and_that_is_said(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    labels = np.full(an_oblique_t1_map.array.shape, -1, np.int16)
+    labels[:, 60:100, 40:80] = 5
+    labels[:, 70:90, 50:70] = 7
+    segmentation = sitk.GetImageFromArray(labels)
+    segmentation.CopyInformation(an_oblique_t1_map.image)
+    study = a_classifier(a_model).classify(an_oblique_t1_map, Settings(segmentation=segmentation, sections=[0, 1]))
+    for section in study.sections:
+        middle = an_oblique_t1_map.image.TransformContinuousIndexToPhysicalPoint((59.5, 79.5, float(section.section)))
+        np.testing.assert_allclose(section.center_lps_mm, middle)
+        assert section.measures is None
+    (warning,) = study.warnings
+    assert "only the centre was used on slice 0, 1: found label 5, 7; expected 1 (myocardium), 2" in warning
+
+
 def test_a_slice_whose_ventricle_lies_elsewhere_is_named_and_counts_for_nothing(
     a_model: Model, an_oblique_t1_map: T1Map
 ) -> None:

@@ -99,7 +99,9 @@ def test_a_row_without_answer_says_why_and_names_nobody(a_list: Path) -> None:
     rows = rows_of(a_list)
     assert "field strength" in rows["Anna Other.nrrd"]["reason"]
     assert "Anna" not in rows["Anna Other.nrrd"]["reason"]
-    assert "the left ventricle was not found" in rows["no heart"]["reason"]
+    not_found = rows["no heart"]["reason"]
+    assert "the left ventricle was not found" in not_found
+    assert not_found.endswith("Classify it alone with acnet classify. Give its centre: --center=L,P,S.")
     assert "can't be read" in rows["p6"]["reason"]
     assert "none of its 1 DICOM images is a native T1 map" in rows["p4"]["reason"]
 
@@ -168,6 +170,60 @@ def test_the_images_of_a_text_file_are_listed_wherever_they_lie_and_progress_is_
     arguments = ["triage", str(tmp_path / "images.txt"), "--output", str(tmp_path / "list"), "--device", "cpu"]
     assert main(arguments) == 2
     assert "images.txt: it can't be read as a list" in capsys.readouterr().err
+
+
+def test_of_a_list_of_paths_those_that_lead_nowhere_are_told_and_relative_ones_begin_at_the_list(
+    hospital: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(hospital / "cine", tmp_path / "images")
+    listed = "\ufeffimages/a.dcm\r\n\nimages/gone.dcm\n/nowhere/b.dcm\n"
+    (tmp_path / "images.txt").write_text(listed, encoding="utf-8")
+    rows = triage(tmp_path / "images.txt", tmp_path / "list", "--identify", "id")
+    assert [row["patient"] for row in rows] == ["p4"]
+    said = capsys.readouterr().out
+    expected = "images.txt: 2 of its 3 paths lead to no file and were left out; the first is "
+    assert f"{expected}{tmp_path}/images/gone.dcm." in said
+    triage(tmp_path / "images.txt", tmp_path / "list", "--progress", "json")
+    notes = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
+    assert (notes["event"], notes["message"].split(";")[0]) == ("note", said.split("Note: ")[1].split(";")[0])
+
+
+def test_the_file_that_can_not_be_read_is_shown_to_those_alone_who_may_know_names(
+    hospital: Path, a_list: Path, tmp_path: Path
+) -> None:
+    """One is torn in its pixels, the other in its header, so that nothing tells its patient."""
+    folder = tmp_path / "hospital"
+    shutil.copytree(hospital / "torn", folder / "Doe" / "torn")
+    whole = write_section(folder / "Doe" / "b.dcm", RAMP).read_bytes()
+    (folder / "Doe" / "c d.dcm").write_bytes(whole[:900])
+    (folder / "Doe" / "b.dcm").unlink()
+    for identify in ("id", "name", "none"):
+        rows = triage(folder, tmp_path / "list", "--identify", identify)
+        reasons = sorted(row["reason"].split(":")[0] for row in rows)
+        page = (tmp_path / "list" / "worklist.html").read_text(encoding="utf-8")
+        if identify == "none":
+            assert reasons == ["file 1 of 1"] * 2
+            assert not any(name in page for name in ("Doe", "a.dcm", "c d.dcm"))
+        else:
+            assert reasons == ["Doe/c d.dcm", "Doe/torn/a.dcm"]
+            assert "Doe/torn/a.dcm: it can&#39;t be read" in page.replace("&#x27;", "&#39;")
+    for file in (tmp_path / "list" / "studies").rglob("*.*"):
+        assert not any(name in file.read_text(encoding="utf-8") for name in ("Doe", "a.dcm", "c d.dcm")), file
+
+
+def test_files_are_numbered_in_what_is_said_of_a_study_and_named_again_for_its_reader() -> None:
+    files = tuple(Path("/ward/Doe\nJane", *parts) for parts in (("1.dcm",), ("x", "a.dcm"), ("y", "a.dcm")))
+    study = Study("key", files, True, "", "")
+    for said, unnamed, named in (
+        ("1.dcm: it can't be read.", "file 1 of 3: it can't be read.", "Doe\\nJane/1.dcm: it can't be read."),
+        ("x/a.dcm and y/a.dcm differ", "file 2 of 3 and file 3 of 3 differ", None),
+        ("a.dcm: found file 7 of 9", "...: found file 7 of 9", "...: found file 7 of 9"),
+        ("/ward/Doe\\nJane/y: gone", "...: gone", "...: gone"),
+    ):
+        assert study.without_names(said) == unnamed
+        if named is not None:
+            assert study.with_names(unnamed, Path("/ward")) == named
+    assert study.with_names("file 2 of 3", Path("/other")) == "/ward/Doe\\nJane/x/a.dcm"
 
 
 def test_no_file_of_the_list_names_a_patient_unless_the_user_wants_it(hospital: Path, a_list: Path) -> None:
@@ -337,7 +393,7 @@ def test_rows_are_in_the_order_in_which_they_are_read_and_no_cell_is_computed() 
         Row("a", "no T1 map", reason="=1+1"),
         Row("b", "normal", 0.1),
         Row("c", "uncertain", 0.4),
-        Row("d", "dcm", 0.8, patient="@who"),
+        Row("d", "dcm", 0.8, patient="@who", warnings=("20% of the crop lies outside the map", "One.", "Two.")),
         Row("e", "no answer"),
         Row("f", "dcm", 0.99, septal_z=-1.25),
     ]
@@ -346,6 +402,7 @@ def test_rows_are_in_the_order_in_which_they_are_read_and_no_cell_is_computed() 
     table = list(csv.DictReader(worklist_csv(ordered).splitlines()))
     assert table[0]["septal_z"] == "-1.25"
     assert table[1]["patient"] == "'@who"
+    assert table[1]["warnings"] == "20% of the crop lies outside the map; One; Two."
     assert table[5]["reason"] == "'=1+1"
     assert [Row.of(json.loads(json.dumps(row.values()))) for row in rows[:3]] == rows[:3]
 

@@ -19,6 +19,7 @@ from ACNetLib.ventricle.labels import (
     Ventricle,
     agreeing_ventricles,
     measure_ventricle,
+    only_centers_used,
     ventricles_at_point,
     ventricles_from_segmentation,
 )
@@ -101,6 +102,35 @@ def test_other_labels_give_the_centre_of_what_they_enclose_and_no_measures(an_ob
         np.testing.assert_allclose(ventricle.center_mm, heart(an_oblique_t1_map, ventricle.section), atol=1e-6)
         assert ventricle.labels is None
         assert measure_ventricle(an_oblique_t1_map, ventricle) is None
+
+
+def test_values_of_0_and_below_are_background(an_oblique_t1_map: T1Map) -> None:
+    drawn = np.stack([np.zeros((150, 170)), ring(septum=False)])
+    below = np.where(drawn == 0, np.array([-1.0, np.nan])[np.arange(170) % 2], drawn)
+    images = [label_image(labels.astype(np.float32), an_oblique_t1_map) for labels in (drawn, below)]
+    ((plain,), (other,)) = (
+        ventricles_from_segmentation(an_oblique_t1_map, image, found(an_oblique_t1_map)) for image in images
+    )
+    assert other.section == 1
+    np.testing.assert_array_equal(other.center_mm, plain.center_mm)
+    assert other.labels is not None
+    np.testing.assert_array_equal(other.labels, plain.labels)
+    assert only_centers_used([other], images[1]) == ""
+
+
+@pytest.mark.parametrize(
+    ("labels", "listed"),
+    [([5, 7], "5, 7"), ([255], "255"), ([CAVITY_LABEL], "2"), ([*range(3, 14)], "3, 4, 5, 6, 7, 8, 9, 10, 3 more")],
+)
+def test_labels_that_tell_no_wall_and_cavity_are_named_and_what_was_expected(
+    an_oblique_t1_map: T1Map, labels: list[int], listed: str
+) -> None:
+    drawn = np.where(ring() > 0, np.resize(labels, 170), 0).astype(np.uint8)
+    image = label_image(np.stack([0 * drawn, drawn]), an_oblique_t1_map)
+    ventricles = ventricles_from_segmentation(an_oblique_t1_map, image, found(an_oblique_t1_map))
+    assert [each.has_wall for each in ventricles] == [False]
+    expected = f"only the centre was used on slice 1: found label {listed}; expected 1 (myocardium), 2 (cavity) and no"
+    assert expected in only_centers_used(ventricles, image)
 
 
 def test_a_segmentation_beside_the_map_is_refused(an_oblique_t1_map: T1Map) -> None:

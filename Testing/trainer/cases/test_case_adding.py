@@ -95,6 +95,19 @@ def test_a_segmentation_gives_the_centre_and_stays_beside_the_section_that_it_re
     assert "no ventricle on slice 0" in new.notes[0]
 
 
+def test_of_a_segmentation_with_other_labels_the_centre_alone_is_kept_and_that_is_noted(library: Path) -> None:
+    new = new_map(1, "Jane", sections=2)
+    whole = sitk.Cast(made_up_ring(section=1) > 0, sitk.sitkUInt8) * 255
+    new = replace(new, located=in_segmentation(new.t1_map, whole, nothing_found(new.t1_map)))
+    (case,) = add_maps(library, [new])
+    assert read_case_library(library).masks_path(case) is None
+    assert "map-1: Of the segmentation only the centre was used on slice 1: found label 255" in new.notes[1]
+    one = made_up_map(0, sections=2).image[:, :, 1:2]
+    assert one.GetOrigin() == pytest.approx(sitk.ReadImage(str(library / case.file)).GetOrigin())
+    (warning,) = edit_case(library, case.case, Edit(segmentation=whole)).warnings
+    assert "only the centre was used on slice 0: found label 255" in warning
+
+
 def test_the_localizer_leaves_out_what_it_does_not_find_and_its_labels_are_no_masks(library: Path) -> None:
     new = new_map(1, "Jane", sections=2)
     labels = np.ones((40, 30), np.uint8)

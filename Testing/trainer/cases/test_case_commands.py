@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ACNetLib.t1map.t1_map import read_t1_map
@@ -12,7 +14,10 @@ from ACNetTrainerLib.commands import main as cli
 from ACNetTrainerLib.simulation.cohort import Cohort, simulate_cohort
 from conftest import acnet_train
 from dicom_files import PATIENT_ID, RAW_TYPE, write_section
+from exam_files import write_exam
 from made_up_maps import content_of, made_up_map, write_map
+
+ABOVE = f"--center={','.join(map(str, made_up_map(1).center + 54 * made_up_map(1).normal))}"
 
 
 @pytest.fixture
@@ -47,6 +52,11 @@ def test_a_library_grows_by_file_and_table_and_is_edited_and_checked(
     jane, joan, _ = read_case_library(library).cases
     assert jane.acquisition_quarter is not None
     assert joan.source == "ward 3"
+    assert cases("edit", library, jane.case, "--label", "other:amyloidosis") == 0
+    assert "other:amyloidosis, patient" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        cases("edit", library, jane.case, "--label", "amyloidosis")
+    assert "found 'amyloidosis'; expected one of normal, dcm, or other: and a disease" in capsys.readouterr().err
     assert cases("edit", library, jane.case, "--label", "normal") == 0
     assert cases("remove", library, joan.case) == 0
     capsys.readouterr()
@@ -78,6 +88,29 @@ def test_a_dicom_map_tells_its_patient_and_date_itself(
     captured = capsys.readouterr()
     assert "study: found 2 different PatientID in its files; expected one" in captured.err
     assert PATIENT_ID not in captured.out + captured.err
+
+
+def test_an_exam_whose_slices_were_planned_one_by_one_is_added_as_one_patient(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exam = write_exam(tmp_path / "exam")
+    assert cases("add", library, exam, "--label", "dcm") == 0
+    added = read_case_library(library).cases
+    assert len(added) == 3
+    assert len({case.patient for case in added}) == 1
+    heights = [np.dot(case.center_mm, read_t1_map(exam / "series-3.dcm").normal) for case in added]
+    assert np.abs(np.diff(heights)) == pytest.approx([14, 18], abs=1.0)
+    assert "Cases added: 3, patients: 1, centres that the localizer found: 3." in capsys.readouterr().out
+
+
+def test_two_maps_of_one_slice_are_listed_and_no_option_is_named_that_the_command_lacks(
+    library: Path, study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_section(study / "again.dcm", made_up_map(4).array[0].astype("uint16"), series=9)
+    assert cases("add", library, study, "--label", "dcm") == 2
+    error = capsys.readouterr().err
+    assert re.search(r"Found series 3 \(.*; series 9 \(.*: give the folder of one series\.$", error, re.DOTALL)
+    assert "--" not in error
 
 
 def test_dicom_studies_are_imported_with_the_shipped_localizer_by_the_real_command(
@@ -119,6 +152,8 @@ def test_a_refused_library_ends_the_check_with_two_and_one_line(library: Path, t
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane"], "found on none of its 1 slices"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--center=0,0,0"], "lies outside of the map"),
         (["edit", "LIBRARY", "case-1"], "nothing to change"),
+        (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "J", "--date", "2999-05-31"], "is still to come"),
+        (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "J", ABOVE], "mm above or below"),
         (["remove", "LIBRARY", "case-1"], "found 0 cases named 'case-1'"),
         (["import-csv", "LIBRARY", "FOLDER/none.csv"], "none.csv: it can't be read"),
         (["import-dicom", "LIBRARY", "FOLDER", "--labels", "FOLDER/none.csv"], "found no DICOM image"),

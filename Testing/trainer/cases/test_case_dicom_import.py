@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from pydicom.uid import RawDataStorage
@@ -74,6 +75,7 @@ def archive(tmp_path: Path) -> Path:
     ("key", "values"),
     [
         ("PatientID", PATIENTS[:2]),
+        ("PatientID", ("id-4711-1", "Id-4711-2")),
         ("AccessionNumber", ("ACC-4711-0", "ACC-4711-1")),
         ("StudyInstanceUID", ("1.2.840.4711.0", "1.2.840.4711.1")),
         ("folder", ("study0", "study1")),
@@ -138,6 +140,23 @@ def test_rows_without_a_study_or_a_map_are_named_and_nothing_is_imported(
         assert problem in str(error.value)
     assert "ID-" not in str(error.value) + caplog.text
     assert content_of(library) == before
+
+
+def test_a_study_without_a_field_strength_is_named_beside_the_others(
+    library: Path, archive: Path, tmp_path: Path
+) -> None:
+    for file in (archive / "study1" / "native").iterdir():
+        dataset = pydicom.dcmread(file)
+        del dataset.MagneticFieldStrength
+        dataset.save_as(file)
+    rows = [[PATIENTS[0], "dcm"], [PATIENTS[1], "dcm"], ["ID-9", "dcm"]]
+    labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], *rows)
+    with pytest.raises(ACNetError) as error:
+        import_dicom(library, archive, labels, Finder)
+    first, unmatched, without_field = error.value.lines
+    assert first == "Nothing was added."
+    assert "row 4: column PatientID matches no study" in unmatched
+    assert "row 3, series 101: its field strength is not in its header" in without_field
 
 
 def test_a_patient_whose_studies_have_both_labels_is_refused(library: Path, archive: Path, tmp_path: Path) -> None:

@@ -130,6 +130,28 @@ def test_centre_and_segmentation_are_edited_for_the_case_alone(library: Path) ->
         edit_case(library, "nobody", Edit(label="dcm"))
 
 
+@pytest.mark.parametrize("mm", [-54.0, 11.0])
+def test_a_centre_far_above_or_below_the_slice_is_refused_and_not_moved_onto_it(library: Path, mm: float) -> None:
+    (case,) = add_maps(library, [new_map(1, "Jane")])
+    t1_map = made_up_map(1)
+    beside = t1_map.center + 5 * t1_map.row_axis
+    before = content_of(library)
+    with pytest.raises(ACNetError, match=rf"lies {abs(mm):.0f} mm above or below .*; expected at most 10 mm, for"):
+        edit_case(library, case.case, Edit(center_mm=beside + mm * t1_map.normal))
+    assert content_of(library) == before
+    (edited,) = edit_case(library, case.case, Edit(center_mm=beside + 9.0 * t1_map.normal)).cases
+    assert edited.center_mm == pytest.approx(beside, abs=1e-3)
+
+
+def test_a_patient_gets_another_disease_and_a_label_that_is_none_is_refused(library: Path) -> None:
+    (case,) = add_maps(library, [new_map(1, "Jane")])
+    edited = edit_case(library, case.case, Edit(label="other:amyloidosis"))
+    assert ([each.label for each in edited.others], edited.cases) == (["other:amyloidosis"], ())
+    with pytest.raises(ACNetError, match="the label is 'other:'; expected one of normal, dcm, or other: and a disease"):
+        edit_case(library, case.case, Edit(label="other:"))
+    assert edit_case(library, case.case, Edit(label="dcm")).cases[0].label == "dcm"
+
+
 def test_what_a_person_wrote_into_the_table_is_kept(library: Path) -> None:
     (case,) = add_maps(library, [new_map(1, "Jane")])
     table = library / "cases.csv"

@@ -13,11 +13,11 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
 from ACNetTrainerLib.cases.csv_import import import_csv
-from ACNetTrainerLib.cases.editing import create_case_library
+from ACNetTrainerLib.cases.editing import add_maps, create_case_library
 from ACNetTrainerLib.cases.library import read_case_library
 from conftest import Finder
 from dicom_files import PATIENT_ID, write_section, write_study
-from made_up_maps import content_of, made_up_map, write_map, write_rows
+from made_up_maps import content_of, made_up_map, new_map, write_map, write_rows
 
 HOSPITAL_COLUMNS = {
     "file": "Path",
@@ -113,19 +113,90 @@ def test_every_row_with_a_problem_is_named_by_column_and_nothing_is_imported(lib
     with pytest.raises(ACNetError) as error:
         import_csv(library, table, HOSPITAL_COLUMNS, Finder)
     for problem in (
-        "Nothing was imported",
+        "Nothing was added",
         "row 3: column Path: ",
         "row 4: column Diagnosis is 'HCM'; expected one of normal, dcm",
         "row 5: column MRN is empty",
         "row 6: column Scanned is no date; expected one such as 2024-05-31",
         "row 7: column Path: good.nrrd: its header says 1.5 T, you say 3 T",
         "row 8: column section is 4; expected one of 0",
-        "row 9: column center_l_mm: ",
+        "row 9: column center_p_mm is ''; expected a number",
         "row 10: column Path: good.nrrd: its field strength is 7 T",
     ):
         assert problem in str(error.value)
     assert "row 2" not in str(error.value)
     assert content_of(library) == before
+
+
+def test_a_row_that_fails_when_it_is_added_is_named_beside_those_that_can_not_be_read(
+    library: Path, tmp_path: Path
+) -> None:
+    add_maps(library, [new_map(1, "Jane")])
+    for seed in (1, 2, 3, 4):
+        write_map(made_up_map(seed), tmp_path / f"{seed}.nrrd")
+    sitk.WriteImage(made_up_map(5).image, str(tmp_path / "without-field.nrrd"))
+    table = write_rows(
+        tmp_path / "rows.csv",
+        ["file", "patient", "label"],
+        ["1.nrrd", "Jane", "dcm"],
+        ["2.nrrd", "Joan", "dcm"],
+        ["3.nrrd", "joan ", "normal"],
+        ["without-field.nrrd", "Jim", "dcm"],
+        ["nowhere.nrrd", "Jack", "dcm"],
+        ["4.nrrd", "Jill", "dcm"],
+    )
+    before = content_of(library)
+    with pytest.raises(ACNetError) as error:
+        import_csv(library, table, {}, Finder)
+    first, *problems = error.value.lines
+    assert first == "Nothing was added."
+    expected = {
+        "row 6: column file: ": "nowhere.nrrd: there is no such file",
+        "row 5: ": "its field strength is not in its header; give it, 1.5 or 3 T",
+        "row 2: ": "its image is in the library already, as case",
+        "row 4: ": "is normal here and dcm by",
+    }
+    assert len(problems) == len(expected)
+    for (row, reason), problem in zip(expected.items(), problems, strict=True):
+        assert f"rows.csv, {row}" in problem
+        assert reason in problem
+    assert content_of(library) == before
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({"center_l_mm": "-12,5", "center_p_mm": "1", "center_s_mm": "1"}, "center_l_mm is '-12,5'; expected a number"),
+        (
+            {"acquisition_date": "2999-05-31"},
+            "acquisition_date is 2999-05-31, which is still to come; expected the day",
+        ),
+        ({"label": "other: "}, "label is 'other:'; expected one of normal, dcm, or other: and a disease"),
+    ],
+)
+def test_what_is_wrong_in_a_row_is_said_once_with_its_column(
+    library: Path, tmp_path: Path, cells: dict[str, str], said: str
+) -> None:
+    write_map(made_up_map(1), tmp_path / "a.nrrd")
+    row = {"file": "a.nrrd", "patient": "Jane", "label": "dcm", **cells}
+    table = write_rows(tmp_path / "rows.csv", list(row), list(row.values()))
+    with pytest.raises(ACNetError) as error:
+        import_csv(library, table, {}, Finder)
+    assert f"rows.csv, row 2: column {said}" in str(error.value)
+    assert str(error.value).count("row 2") == 1
+
+
+def test_another_disease_is_imported_to_evaluate_on(library: Path, tmp_path: Path) -> None:
+    write_map(made_up_map(1), tmp_path / "a.nrrd")
+    write_map(made_up_map(2), tmp_path / "b.nrrd")
+    table = write_rows(
+        tmp_path / "rows.csv",
+        ["file", "patient", "label"],
+        ["a.nrrd", "Jane", "Other: amyloidosis"],
+        ["b.nrrd", "Joan", "DCM"],
+    )
+    assert [case.label for case in import_csv(library, table, {}, Finder).cases] == ["other:amyloidosis", "dcm"]
+    assert [case.label for case in read_case_library(library).others] == ["other:amyloidosis"]
 
 
 def test_the_same_image_in_two_rows_is_found_though_one_is_dicom(library: Path, tmp_path: Path) -> None:
@@ -145,5 +216,8 @@ def test_the_same_image_in_two_rows_is_found_though_one_is_dicom(library: Path, 
 def test_a_column_that_the_table_has_not_is_named(library: Path, hospital: Path) -> None:
     with pytest.raises(ACNetError, match=r"patients\.csv: columns patient are missing"):
         import_csv(library, hospital / "patients.csv", {"file": "Path", "label": "Diagnosis"}, Finder)
+    named = {"file": "Path", "patient": "MRN", "label": "Result"}
+    with pytest.raises(ACNetError, match=r"columns Result are missing; expected Path, MRN, Result\.$"):
+        import_csv(library, hospital / "patients.csv", named, Finder)
     with pytest.raises(ACNetError, match="column colour: there is no such field; expected one of file, patient"):
         import_csv(library, hospital / "patients.csv", {"colour": "Path"}, Finder)

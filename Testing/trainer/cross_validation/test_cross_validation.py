@@ -182,6 +182,7 @@ def test_what_is_finished_is_not_trained_again_and_the_same_command_writes_the_s
     assert "Training" not in said.err
     assert "6 simulated patients with DCM, 6 normal; 2 folds, 1 repeat; 95 % intervals over patients" in said.out
     assert "The model is " in said.out
+    assert "Warning: Patients who are dcm: 6; expected 20 or more" in said.out
     assert content(output) == before
 
 

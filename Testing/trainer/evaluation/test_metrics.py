@@ -12,10 +12,12 @@ from ACNetTrainerLib.evaluation.metrics import (
     auroc,
     bootstrap,
     bootstrap_all,
+    bootstrap_difference,
     expected_calibration_error,
     prevalence_weights,
     probability_metrics,
     reliability,
+    share_estimate,
     threshold_metrics,
     youden_threshold,
 )
@@ -82,6 +84,58 @@ def test_the_bootstrap_interval_covers_the_truth_as_often_as_it_says() -> None:
         assert estimate.low <= estimate.value <= estimate.high
         covered += estimate.low <= 0.760 <= estimate.high
     assert 88 <= covered <= 99
+
+
+@pytest.mark.parametrize(("dcm", "normal"), [(5, 5), (6, 30), (100, 40)])
+def test_patients_who_are_all_right_leave_room_for_the_next_ones(dcm: int, normal: int) -> None:
+    """About as Wilson's interval of a share, for an AUROC of the smaller class."""
+    is_dcm = np.repeat([True, False], [dcm, normal])
+    scores = np.where(is_dcm, 2.0, -2.0) + np.linspace(0, 1, dcm + normal)
+    metrics = {"auroc": auroc, "auprc": auprc, **threshold_metrics(0.5)}
+    found = bootstrap_all(metrics, scores, is_dcm, resampling=Resampling(samples=20))
+    assert {each.value for each in found.values()} == {each.high for each in found.values()} == {1.0}
+    for name, patients in {"recall_dcm": dcm, "recall_normal": normal, "auroc": min(dcm, normal)}.items():
+        assert found[name].low == patients / (patients + 4)
+        assert found[name].low == pytest.approx(share_estimate(patients, patients).low, abs=0.011)
+    assert found["balanced_accuracy"].low == pytest.approx((1 + min(dcm, normal) / (min(dcm, normal) + 4)) / 2)
+    assert found["auprc"].low < found["auroc"].low
+
+
+def test_patients_who_are_all_wrong_leave_room_for_the_next_ones() -> None:
+    scores = np.where(IS_DCM, -2.0, -3.0)
+    found = bootstrap_all(threshold_metrics(0.5), scores, IS_DCM, resampling=Resampling(samples=20))
+    assert (found["recall_dcm"].value, found["recall_dcm"].low, found["recall_dcm"].high) == (0, 0, 4 / 8)
+    assert (found["recall_normal"].low, found["recall_normal"].high) == (4 / 8, 1)
+    assert (found["balanced_accuracy"].low, found["balanced_accuracy"].high) == (0.25, 0.75)
+
+
+def test_the_slices_of_a_few_patients_are_no_more_sure_than_the_patients() -> None:
+    is_dcm, patients = np.repeat([True, False], 15), np.repeat(np.arange(10), 3)
+    scores = np.where(is_dcm, 2.0, -2.0)
+    found = bootstrap_all(threshold_metrics(0.5), scores, is_dcm, patients, Resampling(samples=20))
+    assert found["recall_dcm"].low == pytest.approx(5 / 9)
+
+
+def test_a_perfect_auroc_covers_the_truth_as_often_as_it_says() -> None:
+    """AUROC of two normal distributions 1.8 SD apart is 0.898; one of five patients each is often 1."""
+    rng = np.random.default_rng(7)
+    is_dcm = np.arange(10) % 2 == 0
+    estimates = [bootstrap(auroc, rng.normal(1.8 * is_dcm, 1.0), is_dcm, study, samples=100) for study in range(100)]
+    assert sum(each.value == 1 for each in estimates) > 20
+    assert sum(each.low <= 0.898 <= each.high for each in estimates) >= 93
+
+
+def test_two_models_that_are_both_right_of_all_are_not_known_to_be_equally_good() -> None:
+    scores = np.where(IS_DCM, 2.0, -2.0)
+    difference = bootstrap_difference(scores, 2 * scores, IS_DCM)
+    assert (difference.value, difference.low, difference.high) == (0, -0.5, 0.5)
+    itself = bootstrap_difference(scores, scores, IS_DCM)
+    assert (itself.value, itself.low, itself.high) == (0, 0, 0)
+
+
+def test_a_score_that_says_the_same_of_all_is_known_to_tell_nothing() -> None:
+    estimate = bootstrap(auroc, np.zeros(8), IS_DCM, samples=20)
+    assert (estimate.value, estimate.low, estimate.high) == (0.5, 0.5, 0.5)
 
 
 def test_more_patients_give_a_narrower_interval() -> None:

@@ -50,6 +50,16 @@ def test_it_can_have_another_name_and_take_the_place_of_ones_own(a_model: Model,
     assert load_model(path).card.decision_threshold == 0.3
 
 
+def test_a_model_that_few_patients_have_judged_is_published_with_a_warning(
+    a_model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = {"sections_normal": 18, "sections_dcm": 60, "patients_normal": 6, "patients_dcm": 20}
+    file = write_model(a_model, tmp_path / "judged.safetensors", metrics={**JUDGED, "cases": counts})
+    assert cli.main(["publish", str(file)]) == 0
+    (warning,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Warning")]
+    assert warning.startswith("Warning: Patients who are normal: 6; expected 20 or more")
+
+
 @pytest.mark.parametrize(
     ("card", "reason"),
     [

@@ -123,7 +123,8 @@ def test_the_command_trains_and_judges_and_the_judged_model_differs_in_its_metri
     code, said, error = acnet_train([*arguments, "--save-model", judged])
     assert code == 0, error
     assert "(simulated patients)" in said
-    assert len(said.splitlines()) == 1, "the patients are known to be new, so nothing is said of them"
+    assert [line.split(":")[0] for line in said.splitlines()[1:]] == ["Warning"] * 2, "of new patients, but of few"
+    assert "Patients who are dcm: 5; expected 20 or more" in said
     assert {file.name for file in figures.iterdir()} == {"roc.png", "reliability.png", "attention.png"}
     record = json.loads(metrics.read_text(encoding="utf-8"))
     model, plain = load_model(judged), load_model(output)
