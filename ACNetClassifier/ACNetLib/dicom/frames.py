@@ -14,6 +14,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 
+from ACNetLib.dicom.origin import first_difference, origin_of
 from ACNetLib.dicom.pixels import odd_values_refused, read_sections
 from ACNetLib.dicom.values import PHILIPS_FRAME, PHILIPS_OF_FRAME, number_of, values_of
 from ACNetLib.errors import ACNetError
@@ -44,6 +45,10 @@ PARALLEL_TOLERANCE = 1e-3  # of the direction cosines
 SHIFT_TOLERANCE_MM = 0.1
 GAP_TOLERANCE = 0.05  # of the mean distance between sections
 ADVICE = "Expected one stack of parallel, evenly spaced slices; give the folder of the series that belong together."
+
+
+class OfTwoOrigins(ACNetError):
+    """Images that should be of one T1 map are of two patients, exams, scanners or field strengths."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +127,12 @@ def _section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
 
 
 def stack_sections(sections: list[Section], name: str) -> tuple[list[Section], float]:
-    """The sections sorted along their normal and their mean distance in mm; ACNetError if they form no stack."""
+    """The sections sorted along their normal and their mean distance in mm.
+
+    Raises OfTwoOrigins for images of two exams or scanners, ACNetError if they form no stack.
+    """
     first = sections[0]
+    _check_one_origin(sections, name)
     for section in sections[1:]:
         _check_same_stack(first, section, name)
     sections = sorted(sections, key=first.height_of)
@@ -175,10 +184,25 @@ def _check_geometry(section: Section) -> None:
         )
 
 
+def _check_one_origin(sections: list[Section], name: str) -> None:
+    """A value that only some of the images tell stands for the others."""
+    origins = []
+    for section in sections:
+        with odd_values_refused(section.file):
+            origins.append(origin_of(section.header))
+    difference = first_difference(origins)
+    if difference is None:
+        return
+    pair = _pair(sections[difference.first], sections[difference.second])
+    raise OfTwoOrigins(
+        f"{name}: T1 map images {pair} are of {difference.of_two}; expected one patient, exam, scanner and field "
+        "strength in all images of a map. Leave out those of another, or correct the header that is wrong.",
+        cli="Files are left out with --leave-out NAME,NAME.",
+    )
+
+
 def _check_same_stack(first: Section, other: Section, name: str) -> None:
     pair = f"{name}: T1 map images {_pair(first, other)}"
-    if other.header.get("StudyInstanceUID") != first.header.get("StudyInstanceUID"):
-        raise ACNetError(f"{pair} belong to two studies. {ADVICE}")
     if not np.allclose(other.orientation, first.orientation, rtol=0, atol=PARALLEL_TOLERANCE):
         raise ACNetError(f"{pair} are not parallel. {ADVICE}")
     if other.matrix != first.matrix or not np.allclose(other.pixel_spacing, first.pixel_spacing, rtol=1e-4):

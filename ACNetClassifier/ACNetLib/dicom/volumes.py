@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -15,8 +15,8 @@ import SimpleITK as sitk
 from ACNetLib.dicom.alternatives import left_out, without_copies
 from ACNetLib.dicom.frames import Section, build_image
 from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, scanner_name, stack_images
-from ACNetLib.dicom.pixels import odd_values_refused
-from ACNetLib.dicom.values import number_of, values_of
+from ACNetLib.dicom.origin import Origin, common_origin, field_strength_in, origin_of
+from ACNetLib.dicom.values import values_of
 from ACNetLib.errors import ACNetError
 
 MOST_LISTED = 12
@@ -51,7 +51,7 @@ class DicomVolume:
     """Parallel sections as one 3-D float32 image, and what their headers tell.
 
     evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
-    the user should know of the choice. sources: of each section, in their order.
+    the user should know of the choice. sources: of each section, in their order. origin: compared, and never shown.
     """
 
     image: sitk.Image
@@ -61,6 +61,7 @@ class DicomVolume:
     scanner: str = ""
     warnings: tuple[str, ...] = ()
     sources: tuple[SourceSlice, ...] = ()
+    origin: Origin = field(default_factory=dict, repr=False)
 
 
 def read_dicom_volume(
@@ -129,17 +130,17 @@ def volume_of(
     can't be read.
     """
     image, padding = build_image(sections, distance_mm)
-    header = sections[0].header
-    with odd_values_refused(sections[0].file):
-        return DicomVolume(
-            image,
-            number_of(header, "MagneticFieldStrength"),
-            simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
-            evidence=evidence_of(chosen),
-            scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
-            warnings=(*notes, *loss_warnings(chosen), *padding),
-            sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
-        )
+    origin = common_origin([origin_of(section.header) for section in sections])
+    return DicomVolume(
+        image,
+        field_strength_in(origin),
+        simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
+        evidence=evidence_of(chosen),
+        scanner=scanner_name(origin.get("Manufacturer"), origin.get("ManufacturerModelName")),
+        warnings=(*notes, *loss_warnings(chosen), *padding),
+        sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
+        origin=origin,
+    )
 
 
 def _of_series(images: list[DicomImage], series: Sequence[int], name: str) -> list[DicomImage]:

@@ -44,7 +44,7 @@ def check_one_exam(t1_maps: Sequence[T1Map]) -> None:
                 f"{pair}: they are from {field:g} and {other:g} T; expected the maps of one exam at one field "
                 "strength. Classify them one by one."
             )
-        if first.scanner and second.scanner and first.scanner != second.scanner:
+        if first.scanner and second.scanner and first.scanner.casefold() != second.scanner.casefold():
             raise ACNetError(
                 f"{pair}: they are from two scanners ({first.scanner}, {second.scanner}); expected the maps of one "
                 "exam. Classify them one by one."

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DicomImage, stack_images
+from ACNetLib.dicom.origin import Origin, first_difference
 from ACNetLib.dicom.volumes import DicomVolume, NoSingleStack, read_dicom_volume, volume_among, volume_of
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam import check_one_exam
 from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_t1_map, t1_map_from_dicom
 from ACNetLib.volumes.header import is_volume_file
-
-ExamKey = tuple[str, str]
-"""StudyInstanceUID and PatientID."""
 
 
 def read_exam(inputs: Sequence[Path], reading: Reading = AS_IT_IS) -> tuple[T1Map, ...]:
@@ -43,22 +40,17 @@ def read_exam_among(files: Sequence[Path], name: str, reading: Reading = AS_IT_I
         volumes = {name: volume_among(files, name)}
     except NoSingleStack as error:
         volumes = _volumes_of_one_exam(error, name)
-    return _of_one_exam([(t1_map_from_dicom(each, title, reading), _exam_key(each)) for title, each in volumes.items()])
+    return _of_one_exam([(t1_map_from_dicom(each, title, reading), each.origin) for title, each in volumes.items()])
 
 
-def _of_one_exam(found: Sequence[tuple[T1Map, ExamKey | None]]) -> tuple[T1Map, ...]:
+def _of_one_exam(found: Sequence[tuple[T1Map, Origin | None]]) -> tuple[T1Map, ...]:
     t1_maps = _with_own_names([t1_map for t1_map, _ in found])
-    keys = {key for _, key in found if key is not None}
-    if len(keys) > 1:
-        raise ACNetError(
-            f"{', '.join(t1_map.name for t1_map in t1_maps)}: their headers tell of {_difference(keys)}; expected the "
-            "T1 maps of one patient and one exam. Classify them one by one."
-        )
+    _check_one_origin({t1_map.name: origin or {} for t1_map, (_, origin) in zip(t1_maps, found, strict=True)})
     check_one_exam(t1_maps)
     return t1_maps
 
 
-def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, ExamKey | None]]:
+def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, Origin | None]]:
     if reading.spacing_mm or not os.path.exists(path) or (path.is_file() and is_volume_file(path.name)):
         return [(read_t1_map(path, reading), None)]
     name = path.absolute().name
@@ -66,7 +58,7 @@ def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, ExamKey | Non
         volumes = {name: read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)}
     except NoSingleStack as error:
         volumes = _volumes_of_one_exam(error, name)
-    return [(t1_map_from_dicom(each, title, reading), _exam_key(each)) for title, each in volumes.items()]
+    return [(t1_map_from_dicom(each, title, reading), each.origin) for title, each in volumes.items()]
 
 
 def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVolume]:
@@ -77,9 +69,7 @@ def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomV
             title: volume_of(images, *stack_images(images, title), no_stack.warnings)
             for title, images in groups.items()
         }
-        keys = {_exam_key(volume) for volume in volumes.values()}
-        if len(keys) > 1:
-            raise ACNetError(f"{name}: its T1 maps belong to {_difference(keys)}; expected one patient and one exam.")
+        _check_one_origin({title: volume.origin for title, volume in volumes.items()})
         check_one_exam(
             [
                 T1Map(each.image, title, each.field_strength_tesla, scanner=each.scanner)
@@ -109,14 +99,15 @@ def _stacks(images: Sequence[DicomImage], name: str) -> dict[str, list[DicomImag
     return dict(zip(_unique([title for title, _ in stacks]), (own for _, own in stacks), strict=True))
 
 
-def _exam_key(volume: DicomVolume) -> ExamKey:
-    keywords = ["StudyInstanceUID", "PatientID"]
-    header = read_dataset(volume.sources[0].file, stop_before_pixels=True, specific_tags=keywords)
-    return str(header.get("StudyInstanceUID", "")), str(header.get("PatientID", ""))
-
-
-def _difference(keys: set[ExamKey]) -> str:
-    return "two patients" if len({patient for _, patient in keys}) > 1 else "two exams"
+def _check_one_origin(origins: Mapping[str, Origin]) -> None:
+    """Raises ACNetError, naming two maps, where the headers of these tell that they are of no one exam."""
+    difference = first_difference(list(origins.values()))
+    if difference is not None:
+        names = list(origins)
+        raise ACNetError(
+            f"{names[difference.first]} and {names[difference.second]}: their headers tell of {difference.of_two}; "
+            "expected the T1 maps of one patient, one exam and one scanner. Classify them one by one."
+        )
 
 
 def _with_own_names(t1_maps: Sequence[T1Map]) -> tuple[T1Map, ...]:

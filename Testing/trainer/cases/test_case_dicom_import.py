@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from pydicom.uid import RawDataStorage
@@ -138,6 +139,19 @@ def test_rows_without_a_study_or_a_map_are_named_and_nothing_is_imported(
         assert problem in str(error.value)
     assert "ID-" not in str(error.value) + caplog.text
     assert content_of(library) == before
+
+
+def test_a_stack_of_two_field_strengths_is_named_with_its_row(library: Path, archive: Path, tmp_path: Path) -> None:
+    file = archive / "study1" / "native" / "0.dcm"
+    dataset = pydicom.dcmread(file)
+    dataset.MagneticFieldStrength = 3
+    dataset.save_as(file)
+    labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], [PATIENTS[0], "dcm"], [PATIENTS[1], "normal"])
+    with pytest.raises(
+        ACNetError, match=r"row 3, series 101: T1 map images 0\.dcm and 1\.dcm are of two field strengths"
+    ):
+        import_dicom(library, archive, labels, Finder)
+    assert read_case_library(library, may_be_empty=True).cases == ()
 
 
 def test_a_patient_whose_studies_have_both_labels_is_refused(library: Path, archive: Path, tmp_path: Path) -> None:
