@@ -18,6 +18,7 @@ from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_i
 from ACNetLib.dicom.origin import Origin, common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.values import values_of
 from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.checks import UNKNOWN_THICKNESS
 
 MOST_LISTED = 12
 
@@ -130,6 +131,7 @@ def volume_of(
     can't be read.
     """
     image, padding = build_image(sections, distance_mm)
+    is_of_unknown_depth = len(sections) == 1 and sections[0].depth_mm is None
     origin = common_origin([origin_of(section.header) for section in sections])
     return DicomVolume(
         image,
@@ -137,7 +139,7 @@ def volume_of(
         simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
         evidence=evidence_of(chosen),
         scanner=scanner_name(origin.get("Manufacturer"), origin.get("ManufacturerModelName")),
-        warnings=(*notes, *loss_warnings(chosen), *padding),
+        warnings=(*notes, *loss_warnings(chosen), *padding, *((UNKNOWN_THICKNESS,) if is_of_unknown_depth else ())),
         sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
         origin=origin,
     )

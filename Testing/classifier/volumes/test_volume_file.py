@@ -14,7 +14,8 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.t1_map import UNKNOWN_THICKNESS, Reading, read_t1_map
+from ACNetLib.t1map.checks import UNKNOWN_THICKNESS
+from ACNetLib.t1map.t1_map import Reading, read_t1_map
 from ACNetLib.volumes.volume import read_volume, read_volume_header
 from nifti_files import write_nifti
 
