@@ -8,15 +8,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pydicom
 
-from ACNetLib.dicom.guard import check_pixel_count
+from ACNetLib.dicom.guard import check_pixel_count, read_dataset
 from ACNetLib.dicom.pixels import decoded
 
 
 def main(file: Path, target: Path, most_bytes: int) -> None:
     _limit_memory(most_bytes)
-    dataset = pydicom.dcmread(file)
+    dataset = read_dataset(file)
     check_pixel_count(dataset, file.name)
     np.save(target, decoded(dataset))
 

@@ -14,6 +14,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 
+from ACNetLib.dicom.origin import first_difference, origin_of
 from ACNetLib.dicom.pixels import odd_values_refused, read_sections
 from ACNetLib.dicom.values import PHILIPS_FRAME, PHILIPS_OF_FRAME, number_of, values_of
 from ACNetLib.errors import ACNetError
@@ -43,12 +44,20 @@ ECHO_TIMES = ("EchoTime", "EffectiveEchoTime")
 PARALLEL_TOLERANCE = 1e-3  # of the direction cosines
 SHIFT_TOLERANCE_MM = 0.1
 GAP_TOLERANCE = 0.05  # of the mean distance between sections
+UNKNOWN_DEPTH_MM = 1.0
+"""As deep as a single slice is shown that does not tell its thickness; no number depends on it."""
 ADVICE = "Expected one stack of parallel, evenly spaced slices; give the folder of the series that belong together."
+
+
+class OfTwoOrigins(ACNetError):
+    """Images that should be of one T1 map are of two patients, exams, scanners or field strengths."""
 
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """One T1 map section and where it lies (LPS mm). frame: its number within the file, from 0."""
+    """One T1 map section and where it lies (LPS mm). frame: its number within the file, from 0. depth_mm: its
+    thickness, or its distance to the next; None where neither is told.
+    """
 
     file: Path
     frame: int
@@ -57,7 +66,7 @@ class Section:
     position: np.ndarray
     orientation: np.ndarray
     pixel_spacing: np.ndarray
-    depth_mm: float
+    depth_mm: float | None
 
     @property
     def normal(self) -> np.ndarray:
@@ -103,9 +112,8 @@ def read_section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
 
 
 def _section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
-    depth_mm = number_of(header, "SliceThickness") or number_of(header, "SpacingBetweenSlices")
-    if not depth_mm:
-        raise ACNetError(f"{file.name}: SliceThickness is missing; expected the slice's thickness in mm.")
+    # Either may be missing or empty (type 2 in MR images); the sign of the distance tells the order of the slices.
+    depth_mm = number_of(header, "SliceThickness") or abs(number_of(header, "SpacingBetweenSlices") or 0.0)
     rows, columns = _numbers(file, header, "Rows", 1)[0], _numbers(file, header, "Columns", 1)[0]
     section = Section(
         file,
@@ -115,20 +123,24 @@ def _section(file: Path, frame: int, header: pydicom.Dataset) -> Section:
         position=_numbers(file, header, "ImagePositionPatient", 3),
         orientation=_numbers(file, header, "ImageOrientationPatient", 6),
         pixel_spacing=_numbers(file, header, "PixelSpacing", 2),
-        depth_mm=depth_mm,
+        depth_mm=depth_mm or None,
     )
     _check_geometry(section)
     return section
 
 
 def stack_sections(sections: list[Section], name: str) -> tuple[list[Section], float]:
-    """The sections sorted along their normal and their mean distance in mm; ACNetError if they form no stack."""
+    """The sections sorted along their normal and their mean distance in mm.
+
+    Raises OfTwoOrigins for images of two exams or scanners, ACNetError if they form no stack.
+    """
     first = sections[0]
+    _check_one_origin(sections, name)
     for section in sections[1:]:
         _check_same_stack(first, section, name)
     sections = sorted(sections, key=first.height_of)
     if len(sections) == 1:
-        return sections, first.depth_mm
+        return sections, UNKNOWN_DEPTH_MM if first.depth_mm is None else first.depth_mm
     gaps = np.diff([first.height_of(section) for section in sections])
     closest = int(gaps.argmin())
     if gaps[closest] < SHIFT_TOLERANCE_MM:
@@ -161,7 +173,8 @@ def placed_image(values: np.ndarray, first: Section, distance_mm: float) -> sitk
 
 def _check_geometry(section: Section) -> None:
     axes = section.orientation.reshape(2, 3)
-    lengths_mm = [*section.pixel_spacing, section.depth_mm]
+    depth_mm = UNKNOWN_DEPTH_MM if section.depth_mm is None else section.depth_mm
+    lengths_mm = [*section.pixel_spacing, depth_mm]
     if not (
         np.allclose(axes @ axes.T, np.eye(2), rtol=0, atol=PARALLEL_TOLERANCE)
         and np.isfinite(section.position).all()
@@ -170,15 +183,30 @@ def _check_geometry(section: Section) -> None:
     ):
         raise ACNetError(
             f"{section.file.name}: its geometry is impossible (ImageOrientationPatient {section.orientation.tolist()}, "
-            f"PixelSpacing {section.pixel_spacing.tolist()}, thickness {section.depth_mm:g} mm); expected "
+            f"PixelSpacing {section.pixel_spacing.tolist()}, thickness {depth_mm:g} mm); expected "
             "perpendicular unit vectors and positive lengths. Export it again from its source."
         )
 
 
+def _check_one_origin(sections: list[Section], name: str) -> None:
+    """A value that only some of the images tell stands for the others."""
+    origins = []
+    for section in sections:
+        with odd_values_refused(section.file):
+            origins.append(origin_of(section.header))
+    difference = first_difference(origins)
+    if difference is None:
+        return
+    pair = _pair(sections[difference.first], sections[difference.second])
+    raise OfTwoOrigins(
+        f"{name}: T1 map images {pair} are of {difference.of_two}; expected one patient, exam, scanner and field "
+        "strength in all images of a map. Leave out those of another, or correct the header that is wrong.",
+        cli="Files are left out with --leave-out NAME,NAME.",
+    )
+
+
 def _check_same_stack(first: Section, other: Section, name: str) -> None:
     pair = f"{name}: T1 map images {_pair(first, other)}"
-    if other.header.get("StudyInstanceUID") != first.header.get("StudyInstanceUID"):
-        raise ACNetError(f"{pair} belong to two studies. {ADVICE}")
     if not np.allclose(other.orientation, first.orientation, rtol=0, atol=PARALLEL_TOLERANCE):
         raise ACNetError(f"{pair} are not parallel. {ADVICE}")
     if other.matrix != first.matrix or not np.allclose(other.pixel_spacing, first.pixel_spacing, rtol=1e-4):

@@ -1,5 +1,5 @@
-"""What a DICOM file says of its size, asked before pydicom reads it; and compressed pixels, decoded in a process of
-their own.
+"""What a DICOM file says of its size, asked before pydicom reads it; files without a preamble; and compressed pixels,
+decoded in a process of their own.
 
 pydicom inflates a deflated file and lays out pixels as large as the header says; the decoders of JPEG and its kin are
 C and C++ code, which a damaged image can crash, hang or fill the memory with.
@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import subprocess
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import temporary_folder
@@ -27,13 +34,28 @@ LARGEST_INFLATED_BYTES = 4 * LARGEST_PIXEL_COUNT
 PREAMBLE_BYTES, GROUP_LENGTH_BYTES = 132, 12  # the meta information's length is its first element (PS3.10, 7.1)
 CHUNK_BYTES = 1 << 20
 
+# How files begin that were stored as they came over the network, without the preamble of a file (PS3.10, 7.1): with the
+# length of the meta information, or without any with group 0008, in which these are short texts.
+META_LENGTH, GROUP_LENGTH = b"\2\0\0\0UL\4\0", b"\10\0\0\0"
+FIRST_TEXTS = {
+    0x0005: b"CS",  # SpecificCharacterSet
+    0x0008: b"CS",  # ImageType
+    0x0012: b"DA",  # InstanceCreationDate
+    0x0013: b"TM",  # InstanceCreationTime
+    0x0014: b"UI",  # InstanceCreatorUID
+    0x0016: b"UI",  # SOPClassUID
+    0x0018: b"UI",  # SOPInstanceUID
+}
+LONGEST_FIRST_TEXT, LONGEST_META_BYTES = 256, 4096
+
 CHILD_SECONDS, AT_ONCE = 60, 0.0
 CHILD_BYTES = 2_000_000_000
 CHILD = "ACNetLib.dicom.decoding"
 
 
 def read_dataset(file: Path, **options: Any) -> pydicom.FileDataset:
-    """`pydicom.dcmread` for a file that is no larger than it may be, and inflates to no more.
+    """`pydicom.dcmread` for a file that is no larger than it may be, and inflates to no more; also for one without a
+    preamble, if it begins as DICOM images do.
 
     Raises ACNetError beyond the limits, else what pydicom raises.
     """
@@ -41,7 +63,16 @@ def read_dataset(file: Path, **options: Any) -> pydicom.FileDataset:
     if size > LARGEST_FILE_BYTES:
         raise ACNetError(f"{file.name}: it has {size} bytes; expected a DICOM image of at most {LARGEST_FILE_BYTES}.")
     _check_deflated(file)
-    return pydicom.dcmread(file, **options)
+    try:
+        return pydicom.dcmread(file, **options)
+    except InvalidDicomError:
+        if not _begins_without_preamble(file):
+            raise
+    dataset = pydicom.dcmread(file, force=True, **options)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        is_implicit, _ = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
+    return dataset
 
 
 def check_pixel_count(dataset: pydicom.Dataset, name: str) -> None:
@@ -95,6 +126,27 @@ def _not_decoded(file: Path, reason: str) -> ACNetError:
         f"{file.name}: its compressed pixels can't be read, it is damaged or of an unsupported transfer syntax "
         f"({reason}); expected a complete DICOM image. Copy it again, or export it uncompressed."
     )
+
+
+def _begins_without_preamble(file: Path) -> bool:
+    """Whether it is DICOM all the same: meta information, or a text of FIRST_TEXTS in little endian, with or without
+    its value representation. What is deflated is none: it would be inflated without a look at its size.
+    """
+    with file.open("rb") as opened:
+        start = opened.read(LONGEST_META_BYTES)
+    if start.startswith(META_LENGTH):
+        meta = start[: GROUP_LENGTH_BYTES + int.from_bytes(start[8:12], "little")]
+        syntax = pydicom.dcmread(BytesIO(meta), force=True).file_meta.get("TransferSyntaxUID")
+        return syntax not in {None, DeflatedExplicitVRLittleEndian}
+    if start.startswith(GROUP_LENGTH):
+        start = start[GROUP_LENGTH_BYTES:]
+    group, element = int.from_bytes(start[:2], "little"), int.from_bytes(start[2:4], "little")
+    if group != 0x0008 or element not in FIRST_TEXTS:
+        return False
+    is_explicit = start[4:6] == FIRST_TEXTS[element]
+    length = int.from_bytes(start[6:8] if is_explicit else start[4:8], "little")
+    text = start[8 : 8 + length].rstrip(b"\0")
+    return 0 < length <= LONGEST_FIRST_TEXT and length % 2 == 0 and text.decode("latin-1").isprintable()
 
 
 def _check_deflated(file: Path) -> None:

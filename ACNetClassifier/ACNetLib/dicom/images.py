@@ -1,10 +1,11 @@
 """DICOM images by their headers: what is read of each, how much speaks for a T1 map, how they are named to a person.
 
-Only technical attributes are read, so that no patient identifier can reach a message.
+Only technical attributes are read, so that no patient identifier can reach a message: of PatientID a hash, to compare.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ from pydicom.uid import (
 
 from ACNetLib.dicom.frames import Section, frame_headers, read_section, stack_sections
 from ACNetLib.dicom.guard import read_dataset
+from ACNetLib.dicom.origin import in_one_line
 from ACNetLib.dicom.pixels import LOSSY_SYNTAXES, ODD_VALUES, odd_values_refused, require_decoder, unreadable
 from ACNetLib.dicom.score import HeaderScore, judge_header
 from ACNetLib.dicom.values import PADDING, PADDING_LIMITS, PHILIPS, number_of, scale_of
@@ -45,6 +47,7 @@ HEADER_TAGS = [
     "ImageComments",
     "Manufacturer",
     "ManufacturerModelName",
+    "DeviceSerialNumber",
     "ContentDescription",
     "ContrastBolusAgent",
     "ContrastBolusAgentSequence",
@@ -138,10 +141,8 @@ def read_images(files: Iterable[Path], post_contrast: bool = False) -> tuple[lis
 
 def scanner_name(manufacturer: object, model: object) -> str:
     """Both in one line, such as "SIEMENS Avanto"; "" where one of them is not told."""
-    names = [
-        "".join(letter if letter.isprintable() else " " for letter in str(name or "")) for name in (manufacturer, model)
-    ]
-    return " ".join(" ".join(names).split()) if all(name.strip() for name in names) else ""
+    names = [in_one_line(name) for name in (manufacturer, model)]
+    return " ".join(names) if all(names) else ""
 
 
 def stack_images(images: Iterable[DicomImage], name: str) -> tuple[list[Section], float]:
@@ -202,7 +203,10 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
     """
     try:
         with disable_value_validation():  # pydicom logs the values that it complains of
-            header = read_dataset(file, stop_before_pixels=True, specific_tags=[*HEADER_TAGS, *PHILIPS])
+            tags = [*HEADER_TAGS, *PHILIPS, "PatientID"]
+            header = read_dataset(file, stop_before_pixels=True, specific_tags=tags)
+            if patient := str(header.get("PatientID") or "").strip():
+                header.PatientID = hashlib.sha256(patient.encode(errors="backslashreplace")).hexdigest()
             kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
             is_image = "Rows" in header or kind is None or kind in IMAGE_STORAGE
     except InvalidDicomError:

@@ -30,15 +30,25 @@ T1_MAP_TYPES = {"T1 MAP", "T1MAP", "T1_MAP"}
 OTHER_QUANTITIES = {
     "T2": "T2",
     "T2STAR": "T2*",
+    "T1STAR": "T1*",
     "ECV": "ECV",
-    "ERR": "the error of a fit",
-    "SD": "a standard deviation",
+    **dict.fromkeys(("ERR", "ERROR", "ERRORS"), "the error of a fit"),
+    **dict.fromkeys(("SD", "STDEV"), "a standard deviation"),
+    "R1": "R1",
     "R2": "R2",
-    "FITPARAMS": "parameters of a fit",
+    **dict.fromkeys(("FITPARAMS", "RESIDUAL", "RESIDUALS", "CHI2"), "parameters of a fit"),
     "MAG": "a magnitude image",
     "PSIR": "a PSIR image",
     "CINE": "a cine",
 }
+"""By words, also with "map" behind them, of ImageType, description and comments."""
+SPELLINGS = (
+    (re.compile(r"(T[12])(\*|[ _-]?STAR(?![A-Z]))"), r"\1STAR"),
+    (re.compile(r"ST(D|ANDARD)[ _-]*DEV(IATION)?|STDDEV"), "STDEV"),
+    (re.compile(r"(?<=[A-Z])ECV(?=MAP|[^A-Z]|$)"), " ECV"),  # syntheticECV
+)
+MEANT_FOR_ECV = re.compile(r"(?<![A-Z])FOR[ _-]*ECV|ECV[ _-]*PROT(OCOL)?(?![A-Z])", re.IGNORECASE)
+"""The native map, too, is measured for the extracellular volume."""
 T1_QUANTITY_CODES = {"113063", "126350", "126351"}  # DCM: T1; by multiple flip angles; by inversion recovery
 FIXED_T1_CODE = "126352"  # DCM: T1 by a fixed value, as put into a calculation
 PICTURE_BITS = 8
@@ -51,17 +61,35 @@ PICTURE_STORAGE = {
 }
 SCREENSHOT_TYPES = re.compile(r"SCREEN ?(SHOT|SAVE|CAPTURE)|SECONDARY CAPTURE")
 
-# What people write where no contrast was given, and words that only begin like contrast.
-NO_AGENT = re.compile(
-    r"(NO|NONE|NOT|NIL|N|N/A|NA|WITHOUT|W/O|OHNE|KEIN\w*|SANS|SIN)(?![\w-])|(0+([.,]0*)?( ?ML)?|[-./]+)$", re.IGNORECASE
+# Words for contrast, in English, German, French and Spanish. Names of agents tell of it by themselves.
+_AGENT = (
+    r"(GADO[A-Z]*|GADA[A-Z]*|GAD(?![A-Z])|GD(?![A-Z])|KM(?![A-Z])|LGE(?![A-Z])|KONTRASTM[A-Z]*|DOTAREM|MAGNEVIST|OMNISCAN|PROHANCE|"
+    r"MULTIHANCE|CLARISCAN|PRIMOVIST|EOVIST|ELUCIREM|VUEWAY)"
 )
+_CONTRAST = r"[CK]ONTRAST[A-Z]*"
+_DENIED = r"(NO|NON|NOT|WITHOUT|W/O|BEFORE|PRE|PRIOR[ _-]TO|OHNE|KEIN[A-Z]*|VOR|PRAE|PRÄ|SANS|AVANT|SIN)"
+_INTRAVENOUS = r"(I\.?V\.?[ _-]+)?"
+_NOT_OF_CONTRAST = (
+    r"(PROC|MOCO|HOC|(N?ST?E|A)?MI(?![A-Z])|INFARCT|OP(?![A-Z])|OPERAT|SURG|H?TX(?![A-Z])|TRANSPLANT|PCI|CABG|TAV[IR]|ABLATION|"
+    r"VACC|COVID|CHEMO|RADIATION|THERAP|TREATMENT|PARTUM|MORTEM)"
+)
+NAMED_AGENT = re.compile(rf"(?<![A-Z]){_AGENT}", re.IGNORECASE)
 NO_CONTRAST = re.compile(
-    r"(?<![A-Z])((NO|NOT|WITHOUT|W/O|BEFORE|PRE)[ _-]*(CONTRAST|GADO)|(NO|NOT|WITHOUT|W/O)[ _-]*POST)[A-Z]*",
+    rf"(?<![A-Z])({_DENIED}([ _-]*{_INTRAVENOUS}{_CONTRAST}|[ _-]+{_INTRAVENOUS}{_AGENT})|(PRE|NON){_AGENT}|"
+    rf"({_CONTRAST}|{_AGENT})[ _-]*FREE(?![A-Z])|(NO|NON|NOT|WITHOUT|W/O)[ _-]*POST[A-Z]*)",
     re.IGNORECASE,
 )
+NO_AGENT = re.compile(
+    r"((NO|NONE|NOT|NIL|N/A|WITHOUT|W/O|NEIN|OHNE|KEIN[A-Z]*|AUCUNE?|SANS|SIN|NATI[VF]E?|UNENHANCED|NON[ _-]?ENHANCED)"
+    r"(?![\w-]|\. ?\d)|(N|NA|NON|PRE|NIHIL|FALSE|OFF|0+([.,]0*)?( ?ML)?|[-./]+)$)",
+    re.IGNORECASE,
+)
+"""What people write where no contrast was given; "No. 5" counts something."""
 AFTER_CONTRAST = re.compile(
-    r"(?<![A-Z])POST(?!PON|ERIO|URE|[ _-]?PROC)|(?<![A-Z])(WITH|AFTER)[ _-]*CONTRAST|CONTRAST[ _-]*ENHANCED|"
-    r"SHORT[ _]?T1|(?<![A-Z])GADO|\d ?MIN(?![A-Z])",
+    rf"((?<![A-Z])|(?<=MAP))POST(?!PON|ER[IO]|URE|[ _-]*{_NOT_OF_CONTRAST})|"
+    rf"(?<![A-Z])((WITH|AFTER|MIT|NACH|AVEC|APR[EÈ]S|CON|TRAS)[ _-]*{_CONTRAST}|{_AGENT}|CE(?![A-Z])|P\.C\.)|"
+    r"CONTRAST[ _-]*ENHANCED|(LATE|DELAYED)[ _-]*(GAD|ENHANCE)|SHORT[ _]?T1|"
+    r"\d[ _-]?MIN(S|UTEN?|UTES)?(?![A-Z])(?!\.?[ _-]*(BREATH|BH(?![A-Z])))|\d ?['\u2032](?!['\w])",
     re.IGNORECASE,
 )
 
@@ -129,9 +157,7 @@ def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
 def _other_images(header: pydicom.Dataset) -> list[tuple[int, str]]:
     """What speaks for another kind of image."""
     others = []
-    named = [*_image_type(header), *(str(header.get(key, "")) for key in ("SeriesDescription", "ImageComments"))]
-    words = re.split(r"[^A-Z0-9]+", " ".join(named).upper().replace("T2*", "T2STAR").replace("T2_STAR", "T2STAR"))
-    kinds = dict.fromkeys(OTHER_QUANTITIES[word] for word in words if word in OTHER_QUANTITIES)
+    kinds = dict.fromkeys(OTHER_QUANTITIES[word] for word in _words(header) if word in OTHER_QUANTITIES)
     if kinds:
         others.append((-5, f"named {' and '.join(kinds)}"))
     elif any(value.startswith("M_") for value in _image_type(header)):  # Philips: M_FFE, M_SE
@@ -162,7 +188,8 @@ def contrast_in(header: pydicom.Dataset) -> str | None:
     administered = str(header.get("ContrastBolusAgentAdministered", "")).upper()
     if administered != "NO":
         agent = str(header.get("ContrastBolusAgent", "")).strip()
-        if agent and not NO_AGENT.match(agent):
+        without_denials = NO_CONTRAST.sub("", agent).strip()
+        if without_denials and (NAMED_AGENT.search(without_denials) or not NO_AGENT.match(agent)):
             return "ContrastBolusAgent is set: after contrast"
         if administered == "YES" or header.get("ContrastBolusAgentSequence"):
             return "a contrast agent was administered: after contrast"
@@ -170,6 +197,14 @@ def contrast_in(header: pydicom.Dataset) -> str | None:
         if AFTER_CONTRAST.search(NO_CONTRAST.sub("", str(header.get(keyword, "")))):
             return f"{keyword} tells of contrast"
     return None
+
+
+def _words(header: pydicom.Dataset) -> list[str]:
+    described = " ".join(str(header.get(keyword, "")) for keyword in ("SeriesDescription", "ImageComments"))
+    text = " ".join([*_image_type(header), MEANT_FOR_ECV.sub("", described).upper()])
+    for spelling, word in SPELLINGS:
+        text = spelling.sub(word, text)
+    return [word.removesuffix("MAP") for word in re.split(r"[^A-Z0-9]+", text)]
 
 
 def _is_burned_in(header: pydicom.Dataset) -> bool:

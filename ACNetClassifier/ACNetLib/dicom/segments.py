@@ -14,7 +14,7 @@ from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, SegmentationStorage
 
-from ACNetLib.dicom.frames import Section, frame_headers, read_section
+from ACNetLib.dicom.frames import UNKNOWN_DEPTH_MM, Section, frame_headers, read_section
 from ACNetLib.dicom.guard import pixels_of, read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES, unreadable
 from ACNetLib.dicom.values import number_of
@@ -112,7 +112,7 @@ def _grid(sections: list[Section], name: str) -> tuple[list[int], float]:
     gaps = np.diff(np.sort(heights))
     gaps = gaps[gaps > SAME_PLACE_MM]
     extent = float(heights.max())
-    distance_mm = extent / round(extent / float(gaps.min())) if gaps.size else first.depth_mm
+    distance_mm = extent / round(extent / float(gaps.min())) if gaps.size else first.depth_mm or UNKNOWN_DEPTH_MM
     slices = np.rint(heights / distance_mm)
     is_even = np.abs(heights - slices * distance_mm).max() <= GAP_TOLERANCE * distance_mm
     if not is_even or slices.max() >= LARGEST_SLICE_COUNT:

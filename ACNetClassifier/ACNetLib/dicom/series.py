@@ -1,4 +1,4 @@
-"""Which T1 maps there are to load among DICOM files, by their headers alone: fast; unreadable files are left out."""
+"""Which T1 maps there are to load among DICOM files, by their headers: fast; unreadable files are left out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from ACNetLib.dicom.alternatives import at_same_place, breath_holds, without_copies
+from ACNetLib.dicom.alternatives import at_same_place, breath_holds, one_a_slice, without_copies
 from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, stack_images
+from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS
-from ACNetLib.dicom.values import number_of
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
 from ACNetLib.t1map.field_strength import agreed_field_strength
@@ -52,7 +52,7 @@ def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
     found = []
     for images in stacks.values():
         try:
-            alternatives = breath_holds(without_copies(images)[0])
+            alternatives = breath_holds(one_a_slice(without_copies(images)[0])[0])
             names = _names_of(alternatives)
             for each, name in zip(alternatives, names, strict=True):
                 found += _stack_or_slices(each, name)
@@ -84,7 +84,7 @@ def _stack_or_slices(images: list[DicomImage], name: str) -> list[T1MapSeries]:
 def _series_of(images: list[DicomImage], name: str) -> T1MapSeries:
     post_contrast = images[0].score.post_contrast
     sections, _ = stack_images(images, name)
-    field_strength_tesla = number_of(sections[0].header, "MagneticFieldStrength")
+    field_strength_tesla = field_strength_in(common_origin([origin_of(section.header) for section in sections]))
     warnings: tuple[str, ...] = (POST_CONTRAST_WARNING,)
     suits_classifier = False
     if not post_contrast:

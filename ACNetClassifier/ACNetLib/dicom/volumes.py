@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import SimpleITK as sitk
 
-from ACNetLib.dicom.alternatives import left_out, without_copies
+from ACNetLib.dicom.alternatives import left_out, one_a_slice, without_copies
 from ACNetLib.dicom.frames import Section, build_image
 from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, scanner_name, stack_images
-from ACNetLib.dicom.pixels import odd_values_refused
-from ACNetLib.dicom.values import number_of, values_of
+from ACNetLib.dicom.origin import Origin, common_origin, field_strength_in, origin_of
+from ACNetLib.dicom.values import values_of
 from ACNetLib.errors import ACNetError, shortened
+from ACNetLib.t1map.checks import UNKNOWN_THICKNESS
 
 MOST_LISTED = 12
 LONGEST_VALUE = 120
@@ -54,7 +55,7 @@ class DicomVolume:
     """Parallel sections as one 3-D float32 image, and what their headers tell.
 
     evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
-    the user should know of the choice. sources: of each section, in their order.
+    the user should know of the choice. sources: of each section, in their order. origin: compared, and never shown.
     """
 
     image: sitk.Image
@@ -64,6 +65,7 @@ class DicomVolume:
     scanner: str = ""
     warnings: tuple[str, ...] = ()
     sources: tuple[SourceSlice, ...] = ()
+    origin: Origin = field(default_factory=dict, repr=False)
 
 
 def read_dicom_volume(
@@ -100,13 +102,16 @@ def volume_among(
     if not chosen:
         raise _no_map(considered, name)
     chosen, copies = without_copies(chosen)
+    notes = (*notes, *copies)
     try:
+        chosen, doubles = one_a_slice(chosen)
+        notes = (*notes, *doubles)
         stack = stack_images(chosen, name)
     except ACNetError as error:
         choice = f"Found {_list_maps(chosen)}: give the folder of one series."
         one_series = len({image.header.SeriesInstanceUID for image in chosen}) == 1
-        raise NoSingleStack(error, "" if one_series else choice, chosen, (*notes, *copies)) from error
-    return volume_of(chosen, *stack, (*notes, *copies))
+        raise NoSingleStack(error, "" if one_series else choice, chosen, notes) from error
+    return volume_of(chosen, *stack, notes)
 
 
 def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = False) -> DicomVolume:
@@ -119,7 +124,8 @@ def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = Fal
     if not chosen:
         raise _no_map(images, name)
     chosen, copies = without_copies(chosen)
-    return volume_of(chosen, *stack_images(chosen, name), copies)
+    chosen, doubles = one_a_slice(chosen)
+    return volume_of(chosen, *stack_images(chosen, name), (*copies, *doubles))
 
 
 def volume_of(
@@ -129,17 +135,18 @@ def volume_of(
     can't be read.
     """
     image, padding = build_image(sections, distance_mm)
-    header = sections[0].header
-    with odd_values_refused(sections[0].file):
-        return DicomVolume(
-            image,
-            number_of(header, "MagneticFieldStrength"),
-            simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
-            evidence=evidence_of(chosen),
-            scanner=scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
-            warnings=(*notes, *loss_warnings(chosen), *padding),
-            sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
-        )
+    is_of_unknown_depth = len(sections) == 1 and sections[0].depth_mm is None
+    origin = common_origin([origin_of(section.header) for section in sections])
+    return DicomVolume(
+        image,
+        field_strength_in(origin),
+        simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
+        evidence=evidence_of(chosen),
+        scanner=scanner_name(origin.get("Manufacturer"), origin.get("ManufacturerModelName")),
+        warnings=(*notes, *loss_warnings(chosen), *padding, *((UNKNOWN_THICKNESS,) if is_of_unknown_depth else ())),
+        sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
+        origin=origin,
+    )
 
 
 def _of_series(images: list[DicomImage], series: Sequence[int], name: str) -> list[DicomImage]:

@@ -130,7 +130,8 @@ def read_sources(t1_map: T1Map) -> SourceImages:
             cli=WITHOUT,
         )
     for header in headers:
-        for keyword in MAY_BE_EMPTY:
+        # Multi-frame objects have the thickness in their functional groups.
+        for keyword in MAY_BE_EMPTY if _is_multi_frame(header) else (*MAY_BE_EMPTY, "SliceThickness"):
             if keyword not in header:
                 setattr(header, keyword, "")
     return SourceImages(tuple(headers), tuple(source.frame for source in t1_map.sources))
@@ -160,6 +161,7 @@ def with_sources(t1_map: T1Map, files: Sequence[Path]) -> T1Map:
 def _distance(t1_map: T1Map, section: int, image: Section) -> float:
     """How far a slice of the map lies from an image across its plane, mm; infinite for one with other pixels."""
     columns, rows, _ = t1_map.image.GetSize()
+    depth_mm = image.depth_mm or t1_map.image.GetSpacing()[2]
     if image.matrix != (rows, columns):
         return np.inf
     corners = np.array([(0, 0), (columns - 1, 0), (0, rows - 1)])
@@ -169,7 +171,7 @@ def _distance(t1_map: T1Map, section: int, image: Section) -> float:
     across = offsets @ image.normal
     within = np.linalg.norm(offsets - np.outer(across, image.normal), axis=1).max()
     distance = float(np.abs(across).max())
-    is_far = within > OFF_BY_PIXELS * image.pixel_spacing.min() or distance > OFF_BY_THICKNESS * image.depth_mm
+    is_far = within > OFF_BY_PIXELS * image.pixel_spacing.min() or distance > OFF_BY_THICKNESS * depth_mm
     return np.inf if is_far else distance
 
 

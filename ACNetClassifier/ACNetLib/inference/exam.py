@@ -66,7 +66,7 @@ def check_one_scanner(t1_maps: Sequence[T1Map], remedy: str) -> None:
                 f"{pair}: they are from {field:g} and {other:g} T; expected the maps of one exam at one field "
                 f"strength. {remedy}"
             )
-        if first.scanner and second.scanner and first.scanner != second.scanner:
+        if first.scanner and second.scanner and first.scanner.casefold() != second.scanner.casefold():
             raise ACNetError(
                 f"{pair}: they are from two scanners ({first.scanner}, {second.scanner}); expected the maps of one "
                 f"exam. {remedy}"

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DicomImage, stack_images
+from ACNetLib.dicom.origin import OF_TWO, Origin, first_difference, origin_of
 from ACNetLib.dicom.volumes import CHOOSE, DicomVolume, NoSingleStack, read_dicom_volume, volume_among, volume_of
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam import CLASSIFY_ONE_BY_ONE, check_one_exam
 from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_t1_map, t1_map_from_dicom
 from ACNetLib.volumes.header import is_volume_file
-
-OF_TWO = {"PatientID": "two patients", "StudyInstanceUID": "two exams"}
 
 
 def read_exam(inputs: Sequence[Path], reading: Reading = AS_IT_IS) -> tuple[T1Map, ...]:
@@ -42,36 +41,38 @@ def read_exam_among(files: Sequence[Path], name: str, reading: Reading = AS_IT_I
         volumes = {name: volume_among(files, name)}
     except NoSingleStack as error:
         volumes = _volumes_of_one_exam(error, name)
-    return _of_one_exam([t1_map_from_dicom(each, title, reading) for title, each in volumes.items()])
+    return _of_one_exam([(t1_map_from_dicom(each, title, reading), each.origin) for title, each in volumes.items()])
 
 
 def check_one_patient(t1_maps: Sequence[T1Map], remedy: str) -> None:
-    """Raises ACNetError where the maps' DICOM headers tell that they are of two patients or two exams, and names
+    """Raises ACNetError where the maps' DICOM headers tell that they are of two patients, exams or scanners, and names
     neither. Maps that come from elsewhere pass. remedy: the last sentence of the message.
     """
-    if of_two := _told_apart(t1_maps):
-        raise ACNetError(
-            f"{', '.join(t1_map.name for t1_map in t1_maps)}: their headers tell of {of_two}; expected the T1 maps of "
-            f"one patient and one exam. {remedy}"
-        )
+    files = [t1_map.sources[0].file if t1_map.sources else None for t1_map in t1_maps]
+    origins = [
+        {} if file is None else origin_of(read_dataset(file, stop_before_pixels=True, specific_tags=[*OF_TWO]))
+        for file in files
+    ]
+    _check_one_origin([t1_map.name for t1_map in t1_maps], origins, remedy)
 
 
-def _of_one_exam(found: Sequence[T1Map]) -> tuple[T1Map, ...]:
-    t1_maps = _with_own_names(found)
-    check_one_patient(t1_maps, CLASSIFY_ONE_BY_ONE)
+def _of_one_exam(found: Sequence[tuple[T1Map, Origin | None]]) -> tuple[T1Map, ...]:
+    t1_maps = _with_own_names([t1_map for t1_map, _ in found])
+    origins = [origin or {} for _, origin in found]
+    _check_one_origin([t1_map.name for t1_map in t1_maps], origins, CLASSIFY_ONE_BY_ONE)
     check_one_exam(t1_maps)
     return t1_maps
 
 
-def _read_input(path: Path, reading: Reading) -> list[T1Map]:
+def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, Origin | None]]:
     if reading.spacing_mm or not os.path.exists(path) or (path.is_file() and is_volume_file(path.name)):
-        return [read_t1_map(path, reading)]
+        return [(read_t1_map(path, reading), None)]
     name = path.absolute().name
     try:
         volumes = {name: read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)}
     except NoSingleStack as error:
         volumes = _volumes_of_one_exam(error, name)
-    return [t1_map_from_dicom(each, title, reading) for title, each in volumes.items()]
+    return [(t1_map_from_dicom(each, title, reading), each.origin) for title, each in volumes.items()]
 
 
 def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVolume]:
@@ -82,13 +83,14 @@ def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomV
             title: volume_of(images, *stack_images(images, title), no_stack.warnings)
             for title, images in groups.items()
         }
-        t1_maps = [
-            T1Map(each.image, title, each.field_strength_tesla, scanner=each.scanner, sources=each.sources)
-            for title, each in volumes.items()
-        ]
-        if of_two := _told_apart(t1_maps):
-            raise ACNetError(f"{name}: its T1 maps belong to {of_two}; expected one patient and one exam.")
-        check_one_exam(t1_maps)
+        origins = [volume.origin for volume in volumes.values()]
+        _check_one_origin(list(volumes), origins, CLASSIFY_ONE_BY_ONE)
+        check_one_exam(
+            [
+                T1Map(each.image, title, each.field_strength_tesla, scanner=each.scanner)
+                for title, each in volumes.items()
+            ]
+        )
     except ACNetError as error:
         if not no_stack.choice:
             raise no_stack from error
@@ -112,20 +114,14 @@ def _stacks(images: Sequence[DicomImage], name: str) -> dict[str, list[DicomImag
     return dict(zip(_unique([title for title, _ in stacks]), (own for _, own in stacks), strict=True))
 
 
-def _told_apart(t1_maps: Sequence[T1Map]) -> str:
-    """What DICOM headers tell that the maps are of, "two patients" or "two exams"; "" where they don't. An empty
-    attribute tells nothing.
-    """
-    files = [t1_map.sources[0].file for t1_map in t1_maps if t1_map.sources]
-    headers = [read_dataset(file, stop_before_pixels=True, specific_tags=[*OF_TWO]) for file in files]
-    return next(
-        (
-            of_two
-            for keyword, of_two in OF_TWO.items()
-            if len({str(header.get(keyword) or "") for header in headers} - {""}) > 1
-        ),
-        "",
-    )
+def _check_one_origin(names: Sequence[str], origins: Sequence[Origin], remedy: str) -> None:
+    """Raises ACNetError, naming two maps, where the headers of these tell that they are of no one exam."""
+    difference = first_difference(origins)
+    if difference is not None:
+        raise ACNetError(
+            f"{names[difference.first]} and {names[difference.second]}: their headers tell of {difference.of_two}; "
+            f"expected the T1 maps of one patient, one exam and one scanner. {remedy}"
+        )
 
 
 def _with_own_names(t1_maps: Sequence[T1Map]) -> tuple[T1Map, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 import slicer
 from slicer import vtkMRMLScalarVolumeNode
 
+from ACNetLib.dicom.frames import OfTwoOrigins
 from ACNetLib.dicom.images import scanner_name
 from ACNetLib.dicom.volumes import read_dicom_files
 from ACNetLib.errors import ACNetError
@@ -131,6 +132,8 @@ def _check_against_dicom(node: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> tuple[
         return ()
     try:
         values = read_dicom_files(files, node.GetName(), post_contrast=True).image
+    except OfTwoOrigins:
+        raise
     except ACNetError:
         return (NOT_CHECKED,)
     return _compared(t1_map.array, T1Map(values, "").array, node.GetName())
@@ -187,7 +190,9 @@ def _file_of_instance(instance: str) -> Path | None:
 
 
 def _dicom_value(node: vtkMRMLScalarVolumeNode, tag: str) -> str:
-    """An attribute of the first file that the volume was made of, "" where the database does not know it."""
-    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
+    """An attribute of the first of the volume's files that has it, "" where the database knows none."""
     database = getattr(slicer, "dicomDatabase", None)
-    return database.instanceValue(instances[0], tag) if instances and database is not None else ""
+    if database is None:
+        return ""
+    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
+    return next((value for instance in instances if (value := database.instanceValue(instance, tag))), "")

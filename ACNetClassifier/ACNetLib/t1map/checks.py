@@ -52,6 +52,7 @@ NATIVE_MAP = {
     "cli": "Give the native map, or --post-contrast if you want the result all the same.",
     "panel": "native map",
 }
+UNKNOWN_THICKNESS = "Its slice thickness is not told: it is shown as 1 mm, which changes no number."
 POST_CONTRAST_WARNING = "The map is from after contrast; the model knows native maps only: result not valid."
 
 

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from ACNetLib.dicom.volumes import DicomVolume, SourceSlice, read_dicom_volume
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.checks import check_short_axis, check_t1_image
+from ACNetLib.t1map.checks import UNKNOWN_THICKNESS, check_short_axis, check_t1_image
 from ACNetLib.t1map.field_strength import agreed_field_strength
 from ACNetLib.volumes.dcm2niix import DIVIDED, REMEDY
 from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
@@ -21,8 +21,6 @@ from ACNetLib.volumes.volume import read_volume, read_volume_header, with_spacin
 
 # How a T1 map is shown, in the scene and in pictures.
 DISPLAY_WINDOW_MS = (0.0, 2000.0)
-
-UNKNOWN_THICKNESS = "Its slice thickness is not told: it is shown as 1 mm, which changes no number."
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -141,6 +142,14 @@ def axes_of(steps: np.ndarray) -> tuple[np.ndarray, Spacing]:
 def _spacing(lengths: list[float | None]) -> Spacing:
     column, row, depth = lengths
     return column, row, depth
+
+
+def lengths_in_space(lengths: Sequence[int]) -> tuple[int, ...]:
+    """Of the axes without trailing ones beyond the third: a single time point is a volume."""
+    kept = list(lengths)
+    while len(kept) > 3 and kept[-1] == 1:
+        kept.pop()
+    return tuple(kept)
 
 
 def numbers_in(text: str) -> list[float]:

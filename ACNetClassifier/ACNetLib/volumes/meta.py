@@ -13,6 +13,7 @@ from ACNetLib.volumes.header import (
     PixelData,
     VolumeHeader,
     data_file_beside,
+    lengths_in_space,
     numbers_in,
     whole_number_in,
 )
@@ -63,7 +64,7 @@ def read_meta_header(path: Path) -> VolumeHeader:
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
         raise DamagedFile("its axes hold values that are no numbers")
     return VolumeHeader(
-        size=tuple(sizes),
+        size=lengths_in_space(sizes),
         dtype=np.dtype(DTYPES[element]).newbyteorder(">" if big else "<"),
         data=_data(path, fields, length),
         direction=direction / lengths,

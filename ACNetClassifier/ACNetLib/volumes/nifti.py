@@ -18,6 +18,7 @@ from ACNetLib.volumes.header import (
     Spacing,
     VolumeHeader,
     axes_of,
+    lengths_in_space,
 )
 
 SIZES = {348: 1, 540: 2}
@@ -118,10 +119,7 @@ def _size(header: np.void) -> tuple[tuple[int, ...], int]:
     count, *lengths = (int(value) for value in header["dim"])
     if not 1 <= count <= MOST_DIMENSIONS or min(lengths[:count]) < 1:
         raise DamagedFile(f"it has {count} dimensions of {' x '.join(map(str, lengths))} pixels")
-    lengths = lengths[:count]
-    while len(lengths) > 3 and lengths[-1] == 1:
-        lengths.pop()
-    return tuple(lengths), {RGB: 3, RGBA: 4}.get(int(header["datatype"]), 1)
+    return lengths_in_space(lengths[:count]), {RGB: 3, RGBA: 4}.get(int(header["datatype"]), 1)
 
 
 def _pixel_type(code: int) -> np.dtype:

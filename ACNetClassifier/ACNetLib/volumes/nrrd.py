@@ -17,6 +17,7 @@ from ACNetLib.volumes.header import (
     VolumeHeader,
     axes_of,
     data_file_beside,
+    lengths_in_space,
     numbers_in,
     whole_number_in,
 )
@@ -46,6 +47,7 @@ TO_LPS = {
     "left-anterior-superior": (1, -1, 1),
     "las": (1, -1, 1),
 }
+WITH_TIME = re.compile(r"(?<=superior)-time$|(?<=^(lps|ras|las))t$")
 SPELLINGS = {"datafile": "data file", "byteskip": "byte skip", "lineskip": "line skip"}
 IN_SPACE = ("domain", "space")
 """Kinds of axes that lie in space. An axis without a kind does where it has a direction, or no axis has one."""
@@ -77,7 +79,7 @@ def read_nrrd_header(path: Path) -> VolumeHeader:
     if encoding not in (*RAW, *GZIP):
         raise DamagedFile(f"its encoding is '{encoding}', read are raw and gzip: save it again in Slicer")
     return VolumeHeader(
-        size=tuple(sizes[axis] for axis in in_space),
+        size=lengths_in_space([sizes[axis] for axis in in_space]),
         dtype=_dtype(fields),
         data=_data(path, fields, length, encoding in GZIP),
         direction=direction,
@@ -133,10 +135,10 @@ def _steps(fields: dict[str, str], dimension: int) -> list[list[float] | None]:
 
 
 def _geometry(fields: dict[str, str], steps: list[list[float] | None]) -> tuple[np.ndarray, Spacing, np.ndarray]:
-    space = fields.get("space", "").lower()
+    space = WITH_TIME.sub("", fields.get("space", "").lower())
     if space and space not in TO_LPS:
         raise DamagedFile(f"its space is '{space}', read are left-posterior-superior and right-anterior-superior")
-    units = re.findall(r'"([^"]*)"', fields.get("space units", ""))
+    units = re.findall(r'"([^"]*)"', fields.get("space units", ""))[:3]
     if any(unit not in {"mm", "", "???"} for unit in units):
         raise DamagedFile(f"its lengths are in '{units[0]}', expected are mm")
     to_lps = np.diag(np.array(TO_LPS.get(space, (1, 1, 1)), dtype=float))

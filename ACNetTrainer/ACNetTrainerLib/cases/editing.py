@@ -231,7 +231,10 @@ def _images_there_already(
         if case.pixel_hash in there:
             patient, where = there[case.pixel_hash]
             whose = "the same" if patient == case.patient else "another"
-            yield name, f"{name}: its image is {where} of {whose} patient; expected each image once."
+            yield (
+                name,
+                f"{name}: its image is {where} of {whose} patient; expected each image once. Leave one of the two out.",
+            )
         elif taken & {case.case, os.path.normpath(case.file)}:
             gone = f"its image is that which case '{case.case}' had when it was added, and has no longer"
             yield name, f"{name}: {gone}; remove that case first."

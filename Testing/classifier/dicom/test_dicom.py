@@ -8,7 +8,9 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
+from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.checks import UNKNOWN_THICKNESS
 from ACNetLib.t1map.t1_map import read_t1_map
 from dicom_files import (
     GAP_MM,
@@ -96,6 +98,8 @@ def test_series_of_one_section_each_form_one_stack(stored: np.ndarray, tmp_path:
         ({"SliceThickness": 6}, 6.0),
         ({"SliceThickness": 6, "SpacingBetweenSlices": 10}, 6.0),
         ({"SliceThickness": None, "SpacingBetweenSlices": 10}, 10.0),
+        ({"SliceThickness": "", "SpacingBetweenSlices": -10}, 10.0),
+        ({"SliceThickness": 6, "SpacingBetweenSlices": -10}, 6.0),
     ],
 )
 def test_a_single_section_is_as_deep_as_its_slice(
@@ -195,10 +199,9 @@ def test_gaps_that_differ_by_less_than_a_twentieth_are_accepted(stored: np.ndarr
     [
         ({"orientation": (1, 0, 0, 0, 1, 0)}, "are not parallel"),
         ({"spacing": (2.1, 1.5)}, r"40 x 30 pixels of 2\.1 x 1\.4 mm and 40 x 30 pixels of 2\.1 x 1\.5 mm"),
-        ({"StudyInstanceUID": "1.2.3"}, "belong to two studies"),
         ({"position": POSITION + 12 * NORMAL + (6, -8, 0)}, r"are shifted within their plane by 10\.0 mm"),
     ],
-    ids=["orientation", "spacing", "study", "shift"],
+    ids=["orientation", "spacing", "shift"],
 )
 def test_sections_that_do_not_belong_together_are_refused(
     attributes: dict[str, Any], reason: str, stored: np.ndarray, tmp_path: Path
@@ -242,10 +245,40 @@ def test_a_map_with_an_impossible_geometry_is_refused(
         read_t1_map(tmp_path)
 
 
-def test_a_map_without_slice_thickness_is_refused(stored: np.ndarray, tmp_path: Path) -> None:
-    write_section(tmp_path / "a.dcm", stored[0], SliceThickness=None)
-    with pytest.raises(ACNetError, match=r"a\.dcm: SliceThickness is missing"):
-        read_t1_map(tmp_path)
+NOTHING_TOLD: list[dict[str, Any]] = [
+    {"SliceThickness": None},
+    {"SliceThickness": ""},
+    {"SliceThickness": 0},
+    {"SliceThickness": "", "SpacingBetweenSlices": ""},
+    {"SliceThickness": None, "SpacingBetweenSlices": 0},
+]
+
+
+@pytest.mark.parametrize("attributes", NOTHING_TOLD)
+def test_a_slice_that_does_not_tell_its_thickness_is_shown_as_1_mm_with_a_warning(
+    attributes: dict[str, Any], stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_section(tmp_path / "a.dcm", stored[0], **attributes)
+    t1_map = read_t1_map(tmp_path)
+    assert t1_map.image.GetSpacing() == pytest.approx((1.4, 2.1, 1.0))
+    assert UNKNOWN_THICKNESS in t1_map.warnings
+    (series,) = find_t1_maps([tmp_path / "a.dcm"])
+    assert series.suits_classifier
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [*NOTHING_TOLD, {"SpacingBetweenSlices": -28}, {"SliceThickness": None, "SpacingBetweenSlices": -28}],
+)
+def test_where_slices_lie_tells_their_distance_whatever_else_does(
+    attributes: dict[str, Any], stored: np.ndarray, tmp_path: Path
+) -> None:
+    for section in range(3):
+        write_section(tmp_path / f"{section}.dcm", stored[section], section * GAP_MM, **attributes)
+    t1_map = read_t1_map(tmp_path)
+    assert t1_map.image.GetSpacing() == pytest.approx((1.4, 2.1, GAP_MM))
+    np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
+    assert UNKNOWN_THICKNESS not in t1_map.warnings
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's own words on the end of the file

@@ -9,11 +9,23 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from ACNetLib.dicom.images import HEADER_TAGS
+from ACNetLib.dicom.images import HEADER_TAGS, read_images
 from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import read_t1_map
-from dicom_files import GAP_MM, NORMAL, POSITION, SPACING, decimals, item, mapping, write_enhanced, write_section
+from dicom_files import (
+    GAP_MM,
+    NORMAL,
+    PATIENT_ID,
+    PATIENT_NAME,
+    POSITION,
+    SPACING,
+    decimals,
+    item,
+    mapping,
+    write_enhanced,
+    write_section,
+)
 
 PRIVATE_FRAME_GROUP = (0x2005, 0x140F)  # "Philips MR Imaging DD 005": one item a frame with copies of public tags
 
@@ -124,3 +136,9 @@ def test_a_mapping_by_a_table_is_refused(stored: np.ndarray, tmp_path: Path) -> 
 
 def test_no_attribute_that_names_the_patient_is_read() -> None:
     assert not {tag for tag in HEADER_TAGS if tag.startswith(("Patient", "Referring", "Institution", "Operators"))}
+
+
+def test_what_is_read_of_an_image_does_not_hold_its_patient(study: Path) -> None:
+    images, _ = read_images(sorted(study.iterdir()))
+    assert not any(secret in str(image.header) for image in images for secret in (PATIENT_ID, PATIENT_NAME))
+    assert len({image.header.PatientID for image in images}) == 1

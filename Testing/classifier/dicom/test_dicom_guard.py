@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import RLELossless
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from ACNetLib.dicom import guard as dicom_guard
 from ACNetLib.dicom.guard import check_pixel_count, decoded_in_child, pixels_of, read_dataset
+from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import read_t1_map
-from dicom_files import RAMP, write_section
+from ACNetLib.triage.studies import find_studies
+from ACNetTrainerLib.cases.dicom_import import read_origins
+from dicom_files import GAP_MM, PATIENT_ID, RAMP, compress, write_section
 
 STORED = np.random.default_rng(1).integers(200, 1900, (40, 30)).astype(np.uint16)
 
@@ -112,3 +117,97 @@ def test_a_scaling_that_is_no_number_is_one_line(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b"1.25", b"true"))
     with pytest.raises(ACNetError, match=r"^a\.dcm: it can't be read"):
         read_t1_map(file.parent)
+
+
+def without_preamble(file: Path, syntax: UID = ExplicitVRLittleEndian, with_meta: bool = False) -> Path:
+    """The file as the data set came over the network, with or without its meta information; and without a suffix."""
+    dataset = pydicom.dcmread(file)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    written = BytesIO()
+    dataset.save_as(written, enforce_file_format=True)
+    data = written.getvalue()[132:]
+    target = file.with_suffix("")
+    target.write_bytes(data if with_meta else data[12 + int.from_bytes(data[8:12], "little") :])
+    file.unlink()
+    return target
+
+
+WITHOUT_PREAMBLE = [
+    (ExplicitVRLittleEndian, False),
+    (ImplicitVRLittleEndian, False),
+    (ExplicitVRLittleEndian, True),
+    (ImplicitVRLittleEndian, True),
+]
+
+
+@pytest.mark.parametrize(("syntax", "with_meta"), WITHOUT_PREAMBLE)
+@pytest.mark.parametrize("first", [{}, {"SpecificCharacterSet": "ISO_IR 100"}, {"ImageType": None}])
+def test_files_without_a_preamble_are_read_as_those_with_one(
+    first: dict[str, Any], syntax: UID, with_meta: bool, tmp_path: Path, stored: np.ndarray
+) -> None:
+    for section in range(3):
+        without_preamble(
+            write_section(tmp_path / "study" / f"{section}.dcm", stored[section], section * GAP_MM, **first),
+            syntax,
+            with_meta,
+        )
+    t1_map = read_t1_map(tmp_path / "study")
+    np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
+    assert t1_map.field_strength_tesla == 1.5
+    (series,) = find_t1_maps(sorted((tmp_path / "study").iterdir()))
+    assert series.section_count == 3
+    (study,) = find_studies(tmp_path, tmp_path / "list")
+    assert (len(study.files), study.patient_id) == (3, PATIENT_ID)
+    assert len(read_origins(tmp_path)[0]) == 3
+
+
+def test_a_group_length_may_come_first(tmp_path: Path) -> None:
+    file = without_preamble(write_section(tmp_path / "a.dcm", STORED))
+    file.write_bytes(b"\10\0\0\0UL\4\0" + (0).to_bytes(4, "little") + file.read_bytes())
+    np.testing.assert_array_equal(read_t1_map(file).array[0], STORED.astype(np.float32))
+
+
+def test_compressed_pixels_are_read_without_a_preamble_where_the_meta_information_tells(tmp_path: Path) -> None:
+    file = compress(write_section(tmp_path / "a.dcm", RAMP), JPEGLSLossless)
+    np.testing.assert_array_equal(read_t1_map(without_preamble(file, JPEGLSLossless, True)).array[0], RAMP)
+
+
+def test_a_file_without_a_preamble_keeps_to_every_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = without_preamble(write_section(tmp_path / "a.dcm", STORED))
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ACNetError, match="a: it can't be read"):
+        read_t1_map(file)
+    many = without_preamble(write_section(tmp_path / "many.dcm", STORED, NumberOfFrames=2**31 - 1))
+    with pytest.raises(ACNetError, match=r"many: it says .* pixels .*expected at most"):
+        read_t1_map(many)
+    monkeypatch.setattr(dicom_guard, "LARGEST_FILE_BYTES", 100)
+    with pytest.raises(ACNetError, match=r"a: it has .* bytes"):
+        read_dataset(file)
+
+
+def test_a_deflated_file_without_a_preamble_is_no_dicom(tmp_path: Path) -> None:
+    file = without_preamble(deflated(tmp_path / "a.dcm", 20_000), pydicom.uid.DeflatedExplicitVRLittleEndian, True)
+    with pytest.raises(InvalidDicomError):
+        read_dataset(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\10\0",
+        bytes(500),
+        b"\10\0\5\0" * 100,  # whole numbers that look like a tag
+        b"\10\0\5\0CS\0\0" + bytes(100),
+        b"\10\0\5\0CS\12\0\1\2\3\4\5\6\7\10\11\12" + bytes(100),
+        b"\10\0\20\0LO\4\0text" + bytes(100),
+        b"\0\10\0\5CS\0\4text" + bytes(100),  # big endian
+        b"\2\0\0\0UL\4\0\0\0\0\0" + bytes(100),
+    ],
+)
+def test_other_files_are_passed_over_as_before(content: bytes, tmp_path: Path, study: Path, stored: np.ndarray) -> None:
+    (study / "other").write_bytes(content)
+    (study / "other.dcm").write_bytes(content)
+    t1_map = read_t1_map(study)
+    np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
+    assert any("Skipped files that are no images" in warning for warning in t1_map.warnings)

@@ -122,6 +122,127 @@ def test_words_that_deny_contrast_or_only_begin_like_it_are_no_contrast(
     assert (score.is_t1_map, score.post_contrast) == (True, False)
 
 
+DESCRIPTIONS = {
+    "native": [
+        *(
+            "T1map native",
+            "T1 map pre contrast",
+            "T1map precontrast",
+            "T1map (before Gd)",
+            "T1map Gd-free",
+            "T1map no gad",
+        ),
+        *("T1map without Gadovist", "T1 map nativ vor KM", "T1map prae KM", "T1map sans contraste", "T1map pre-Gd"),
+        *("T1 map NON CONTRAST", "T1map noncontrast", "T1map no IV contrast", "T1map w/o contrast", "T1map unenhanced"),
+        *("T1map non post", "T1map pre LGE", "T1Map_LongT1_PostProcessed", "T1map post proc", "T1map post moco"),
+        *("T1map post MI", "T1map (post MI day 3)", "T1map post-op", "T1map postoperative", "T1map post transplant"),
+        *("T1map post HTx", "post PCI T1map", "T1map post NSTEMI", "T1map posterolateral"),
+        *("T1map 2 min breathhold", "T1map 2 min. breath-hold", "T1map 10 mm", "T1map_192i", "T1map_minor axis"),
+        *("T1 map native ECV protocol", "T1map for ECV", "T2prep SASHA T1map"),
+    ],
+    "contrast": [
+        *(
+            "T1map 15 minutes",
+            "T1map 15 mins",
+            "T1map 15min",
+            "T1map_15_min",
+            "T1map 10 Min.",
+            "T1map 20 Minuten",
+            "T1map 20'",
+        ),
+        *("T1map after Gd", "T1map_Gd", "T1map +Gd", "T1map with Gadavist", "T1map_Dotarem", "T1map apres gado"),
+        *(
+            "T1 map nach KM",
+            "T1 map mit KM",
+            "T1 map nach Kontrastmittel",
+            "T1map avec contraste",
+            "T1map con contraste",
+        ),
+        *(
+            "T1map CE",
+            "T1map p.c.",
+            "T1map LGE",
+            "T1map late enhancement",
+            "T1map contrast enhanced",
+            "T1map with contrast",
+        ),
+        *(
+            "T1MAPPOST",
+            "T1map_post",
+            "T1map post 15",
+            "T1map Post SAx",
+            "T1map post mid",
+            "T1map post-con",
+            "T1map_postGd",
+        ),
+        *("T1map post MI post contrast", "T1map post MI 15 min", "T1map post MI nach KM", "T1map pre and post"),
+        *("T1map ECV protocol post", "T1map_pre_contrast_post_gado", "T1map_no_post_15min", "T1map ShortT1"),
+    ],
+    "other": [
+        *(
+            "T1map error",
+            "T1map errors",
+            "T1map errormap",
+            "T1map_ERR",
+            "T1map stdev",
+            "T1map std dev",
+            "T1map std_dev",
+        ),
+        *("T1map standard deviation", "T1map SD", "T1map R1", "T1map_R1map", "T1map R2", "T1map T1star", "T1map T1*"),
+        *("T1map_ECVmap", "T1map ECV", "T1map_syntheticECV", "syntheticECVmap T1map", "ECV_from_T1map", "T1map T2*"),
+        *("T1map T2map", "T1map residual", "T1map chi2", "T1map post ECV", "T1map 15 min error"),
+    ],
+}
+AGENTS = {
+    "native": [
+        *("NON CONTRAST", "non-contrast", "noncontrast", "Non", "native", "nativ", "natif", "nein", "aucun", "aucune"),
+        *("unenhanced", "UNENHANCED", "none", "None given", "no", "No contrast", "no Gadovist", "kein KM", "keine"),
+        *(
+            "not applicable",
+            "pre contrast",
+            "PRE",
+            "nil",
+            "nihil",
+            "N",
+            "NA",
+            "n/a",
+            "off",
+            "0",
+            "0.0",
+            "0,0 ml",
+            "...",
+            " ",
+        ),
+    ],
+    "contrast": [
+        *(
+            "NO. 5 Gadovist",
+            "No.5 agent",
+            "N gadoterate",
+            "without side effects: Gadovist",
+            "none of the usual: Dotarem",
+        ),
+        *("0 Gadovist", "0.1 mmol/kg Gadovist", "0,1 ml/kg Dotarem", "Gd", "YES", "Kontrast", "Novist", "Naprodox"),
+        *("Nogado", "Nativist", "Non-ionic", "Noncovist", "Nonagado", "Sinovist", "Offgad", "unknown"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "keyword", "text"),
+    [
+        *((kind, "SeriesDescription", text) for kind, texts in DESCRIPTIONS.items() for text in texts),
+        *((kind, "ContrastBolusAgent", text) for kind, texts in AGENTS.items() for text in texts),
+    ],
+)
+def test_words_tell_a_native_map_from_one_after_contrast_and_from_other_images(
+    kind: str, keyword: str, text: str, tmp_path: Path
+) -> None:
+    score = judge_header(header(tmp_path, **{"SeriesDescription": "T1map", keyword: text}))
+    found = "native" if score.is_t1_map else "contrast" if score.post_contrast else "other"
+    assert found == kind, score.reasons
+
+
 @pytest.mark.parametrize(("code", "is_map"), [("113063", True), ("126350", True), ("126351", True), ("126352", False)])
 def test_t1_of_a_fixed_value_is_no_measured_t1(code: str, is_map: bool, tmp_path: Path) -> None:
     concept = item(CodeValue=code, CodingSchemeDesignator="DCM", CodeMeaning="T1")

@@ -253,6 +253,18 @@ def test_what_pseudonymized_images_lack_is_empty(a_study: Study, tmp_path: Path,
         assert all(keyword in dataset and not dataset[keyword].value for keyword in lacking)
 
 
+def test_a_thickness_that_the_images_do_not_tell_is_not_invented(
+    a_study: Study, tmp_path: Path, stored: np.ndarray
+) -> None:
+    t1_map = read_t1_map(a_stack(tmp_path / "stack", stored, SliceThickness=None))
+    write_dicom_results(a_study(t1_map), tmp_path / "dicom")
+    (measures,) = (
+        segread(tmp_path / "dicom" / "segmentation.dcm").SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    )
+    assert measures.get("SliceThickness") is None
+    assert measures.SpacingBetweenSlices == pytest.approx(GAP_MM)
+
+
 def test_uids_are_new_each_time_and_nothing_is_overwritten(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
     t1_map = read_t1_map(a_stack(tmp_path / "stack", stored))
     uids = {str(read_sources(t1_map).headers[0].SeriesInstanceUID)}

@@ -134,3 +134,21 @@ def test_the_json_file_of_dcm2niix_counts_in_the_scene_too(a_scene: Scene, tmp_p
     path.with_suffix(".json").write_text(json.dumps(sidecar | {"UsePhilipsFloatNotDisplayScaling": 1}))
     with pytest.raises(ACNetError, match=r"T1: dcm2niix has divided its values"):
         check_values(node, t1_map)
+
+
+def test_what_only_one_of_its_dicom_files_tells_stands_for_the_volume(
+    scaled_study: Path, a_volume_of: Callable[[float], Volume]
+) -> None:
+    for number in (0, 2):
+        dataset = slicer.dicomDatabase._headers[str(scaled_study / f"{number}.dcm")]
+        del dataset.MagneticFieldStrength
+    assert t1_map_from_volume_node(a_volume_of(1.0)).field_strength_tesla == 1.5
+
+
+def test_a_volume_of_files_of_two_field_strengths_is_refused(
+    scaled_study: Path, a_volume_of: Callable[[float], Volume]
+) -> None:
+    node = a_volume_of(1.0)
+    write_section(scaled_study / "2.dcm", T1_MS[2], 2 * GAP_MM, SOPInstanceUID="1.2.3.2", MagneticFieldStrength=3)
+    with pytest.raises(ACNetError, match=r"of two field strengths \(MagneticFieldStrength 1\.5 and 3\)"):
+        t1_map_from_volume_node(node)

@@ -14,7 +14,8 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.t1_map import UNKNOWN_THICKNESS, Reading, read_t1_map
+from ACNetLib.t1map.checks import UNKNOWN_THICKNESS
+from ACNetLib.t1map.t1_map import Reading, read_t1_map
 from ACNetLib.volumes.volume import read_volume, read_volume_header
 from nifti_files import write_nifti
 
@@ -334,3 +335,37 @@ def test_an_outside_reader_is_never_shown_a_volume_file(tmp_path: Path, monkeypa
     for name in ("ReadImage", "ImageFileReader", "ImageSeriesReader"):
         monkeypatch.delattr(sitk, name)
     np.testing.assert_array_equal(read_t1_map(tmp_path / "map.nrrd").array, T1_MS)
+
+
+@pytest.mark.parametrize("name", ["map.nrrd", "map.mha", "map.nii.gz"])
+@pytest.mark.parametrize("axes", [4, 5])
+def test_a_volume_with_a_fourth_axis_of_one_time_point_is_that_map(name: str, axes: int, tmp_path: Path) -> None:
+    image = oblique_image()
+    for _ in range(axes - 3):
+        image = sitk.JoinSeries([image])
+    sitk.WriteImage(image, str(tmp_path / name))
+    sitk.WriteImage(oblique_image(), str(tmp_path / f"plain-{name}"))
+    t1_map, plain = read_t1_map(tmp_path / name), read_t1_map(tmp_path / f"plain-{name}")
+    np.testing.assert_array_equal(t1_map.array, T1_MS)
+    for part in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
+        np.testing.assert_allclose(getattr(t1_map.image, part)(), getattr(plain.image, part)(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["map.nrrd", "map.mha", "map.nii.gz"])
+def test_a_fourth_axis_of_two_time_points_is_refused(name: str, tmp_path: Path) -> None:
+    sitk.WriteImage(sitk.JoinSeries([oblique_image()] * 2), str(tmp_path / name))
+    with pytest.raises(ACNetError, match=r"found a 4-D image of 30 x 40 x 3 x 2"):
+        read_t1_map(tmp_path / name)
+
+
+@pytest.mark.parametrize("space", ["left-posterior-superior-time", "LPST"])
+def test_a_space_with_time_is_that_without(space: str, tmp_path: Path) -> None:
+    told = SPACE.format(space=space).replace(") (", ",0) (").replace("6.4)", "6.4,0) (0,0,0,2)") + " domain"
+    told = told.replace("-7.75)", "-7.75,0)") + '\nspace units: "mm" "mm" "mm" "s"'
+    text = NRRD.replace("dimension: 3", "dimension: 4").replace("30 40 3", "30 40 3 1").format(space=told)
+    (tmp_path / "map.nrrd").write_bytes(text.encode() + b"\n" + T1_MS.tobytes())
+    plain = nrrd(tmp_path / "plain.nrrd", SPACE.format(space="LPS"))
+    t1_map = read_t1_map(tmp_path / "map.nrrd")
+    np.testing.assert_array_equal(t1_map.array, T1_MS)
+    for part in ("GetSpacing", "GetOrigin", "GetDirection"):
+        assert getattr(t1_map.image, part)() == pytest.approx(getattr(read_t1_map(plain).image, part)())
