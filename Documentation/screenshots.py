@@ -89,11 +89,6 @@ def make_panel_pictures(panel: Panel) -> None:
     wait_until(lambda: panel.ui.progressBar.value >= 50)
     panel.picture("running")
     wait_until(lambda: panel.ui.applyButton.text == "Apply")
-    panel.ui.optionsCollapsibleButton.click()
-    panel.ui.displayCollapsibleButton.click()
-    panel.whole_picture("options")
-    panel.ui.optionsCollapsibleButton.click()
-    panel.ui.displayCollapsibleButton.click()
 
 
 def make_view_pictures(panel: Panel, plain: DrawnView, second: DrawnView) -> None:

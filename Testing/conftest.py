@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.probability import log_odds_of
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["dicom_servers", "model_files", "panel_fixtures", "trainer_panel_fixtures"]
 
 # Columns: the axes of increasing column, row and section index of a short-axis stack, in LPS.
+HEART_ROW, HEART_COLUMN = 80, 60
 SHORT_AXIS = np.linalg.qr(np.array([[0.7, -0.3, 0.6], [0.6, 0.6, -0.5], [-0.2, 0.8, 0.6]]))[0]
 
 
@@ -68,7 +72,7 @@ def a_volume_node(an_oblique_t1_map: T1Map, a_scene: vtkMRMLScene) -> vtkMRMLSca
 def an_oblique_t1_map() -> T1Map:
     """Two sections of 150 x 170 pixels, anisotropic and oblique, a bright heart at (row 80, column 60)."""
     rows, columns = np.mgrid[:150, :170]
-    heart = np.hypot(rows - 80, columns - 60) < 20
+    heart = np.hypot(rows - HEART_ROW, columns - HEART_COLUMN) < 20
     t1_ms = np.where(heart, 1600.0, 900.0) + np.random.default_rng(1).normal(0.0, 30.0, (2, 150, 170))
     return t1_map_from_array(
         t1_ms,
@@ -86,8 +90,6 @@ def a_study() -> Callable[..., StudyResult]:
 
 @pytest.fixture
 def three_slices(an_oblique_t1_map: T1Map) -> T1Map:
-    import SimpleITK as sitk
-
     image = sitk.GetImageFromArray(an_oblique_t1_map.array[[0, 1, 0]])
     image.SetSpacing(an_oblique_t1_map.image.GetSpacing())
     image.SetDirection(an_oblique_t1_map.image.GetDirection())
@@ -194,6 +196,25 @@ def made_up_ventricle(grid: SectionGrid, t1_map: T1Map) -> np.ndarray:
     return labels
 
 
+def ring(septum_degrees: float = 180.0, septum: bool = True) -> NDArray[np.uint8]:
+    """On the oblique map, around its bright heart: a cavity of 20 pixels and a wall of 8, the quarter of it in this
+    direction, from increasing columns towards increasing rows, septum."""
+    rows, columns = np.mgrid[:150, :170] - np.reshape((HEART_ROW, HEART_COLUMN), (2, 1, 1))
+    radius = np.hypot(rows, columns)
+    labels = np.where(radius < 20, CAVITY_LABEL, np.where(radius < 28, MYOCARDIUM_LABEL, 0)).astype(np.uint8)
+    if septum:
+        away = (np.degrees(np.arctan2(rows, columns)) - septum_degrees + 180) % 360 - 180
+        labels[(labels == MYOCARDIUM_LABEL) & (abs(away) < 45)] = SEPTUM_LABEL
+    return labels
+
+
+def label_image(labels: NDArray[np.uint8], t1_map: T1Map) -> sitk.Image:
+    """The labels of each section, or of all, on the grid of a map."""
+    image = sitk.GetImageFromArray(np.broadcast_to(labels, t1_map.array.shape))
+    image.CopyInformation(t1_map.image)
+    return image
+
+
 def a_card(name: str) -> ModelCard:
     """The card of a model that nobody trained."""
     from ACNetLib.models.card import ModelCard
@@ -241,15 +262,10 @@ def an_untrained_network() -> ACNet:
     import torch
 
     from ACNetLib.networks.acnet import ACNet
+    from made_up_networks import normalized
 
     torch.manual_seed(11)
-    network = ACNet()
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.momentum = 1.0
-    with torch.no_grad():
-        network.train()(120 + 40 * torch.randn(2, 1, 128, 128))
-    return network.eval()
+    return normalized(ACNet(), 120 + 40 * torch.randn(2, 1, 128, 128))
 
 
 @pytest.fixture(scope="session")
@@ -288,6 +304,19 @@ def start_acnet_train(arguments: Sequence[object]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a full disk, a larger file can't be written. Not on Windows."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

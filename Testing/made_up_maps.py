@@ -1,4 +1,4 @@
-"""Small T1 maps to fill case libraries with."""
+"""Small T1 maps to fill case libraries with, and libraries whose images nobody reads."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, Geometry, T1Map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.cases.maps import NewMap, at_point, nothing_found
 from conftest import SHORT_AXIS
 
@@ -98,3 +99,14 @@ def content_of(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "cases.lock"
     }
+
+
+def unread_library(normal: int, dcm: int, name: str = "library") -> CaseLibrary:
+    """Three slices of each of so many patients; the name is the source of all. No image is there."""
+    cases = [
+        Case(f"{name}-{label}{i:03}-{j}", f"{name}-{label}{i:03}", "x.nrrd", label, 0.0, 0.0, 0.0, 1.5, name)
+        for label, count in (("normal", normal), ("dcm", dcm))
+        for i in range(count)
+        for j in range(3)
+    ]
+    return CaseLibrary(Path(name), tuple(cases))

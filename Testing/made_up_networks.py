@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from conftest import Finder
 
 CPU = DeviceChoice("cpu", "asked for")
 
+Network = TypeVar("Network", bound=nn.Module)
+
 
 class StandIn(nn.Module):
     """A network whose answer is a function of the sections (B, 1, 128, 128): log odds (B,) and masks (B, C, 32, 32)."""
@@ -34,6 +36,16 @@ class StandIn(nn.Module):
         log_odds, mask = self._answer(x)
         evidence = (log_odds / 32**2)[:, None, None].expand(-1, 32, 32)
         return ACNetOutput(torch.stack([torch.zeros_like(log_odds), log_odds], dim=1), (mask, mask), evidence)
+
+
+def normalized(network: Network, x: Tensor) -> Network:
+    """In evaluation mode, after its normalization has seen a batch."""
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        network.train()(x)
+    return network.eval()
 
 
 def a_classifier(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
+from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, Settings
@@ -64,6 +65,24 @@ class StandInClassifier:
         progress("sections", 0.4)
         assert self.may_answer.wait(20)
         progress("range", 0.8)
+
+
+@pytest.fixture
+def the_applications_scene(host: None) -> Iterator[Scene]:
+    """Where Slicer's Markups logic gives each markup a display node at once."""
+    slicer.mrmlScene.Clear(0)
+    yield slicer.mrmlScene
+    slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture
+def a_selector(the_applications_scene: Scene) -> Iterator[Any]:
+    selector = slicer.qMRMLNodeComboBox()
+    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    selector.noneEnabled = True
+    selector.setMRMLScene(the_applications_scene)
+    yield selector
+    selector.setMRMLScene(None)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,7 @@ from repository import REPOSITORY
 
 UI_FILE = REPOSITORY / "ACNetClassifier" / "Resources" / "UI" / "ACNetClassifier.ui"
 
-pytestmark = pytest.mark.usefixtures("host")
-
-
-@pytest.fixture(autouse=True)
-def an_empty_scene(host: None) -> Iterator[Scene]:
-    slicer.mrmlScene.Clear(0)
-    yield slicer.mrmlScene
-    slicer.mrmlScene.Clear(0)
+pytestmark = pytest.mark.usefixtures("the_applications_scene")
 
 
 @pytest.fixture
@@ -32,16 +24,6 @@ def a_button() -> Any:
     import qt
 
     return qt.QPushButton("Apply")
-
-
-@pytest.fixture
-def a_selector(an_empty_scene: Scene) -> Iterator[Any]:
-    selector = slicer.qMRMLNodeComboBox()
-    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
-    selector.noneEnabled = True
-    selector.setMRMLScene(an_empty_scene)
-    yield selector
-    selector.setMRMLScene(None)
 
 
 def add_volume(name: str) -> Volume:
@@ -149,31 +131,31 @@ def test_a_file_dialog_answers_with_the_path_alone() -> None:
     assert qt.QFileDialog.getOpenFileName(None, "Open", "", "Images (*.nrrd)") == ""
 
 
-def test_a_node_selector_follows_the_scene(a_selector: Any, an_empty_scene: Scene) -> None:
+def test_a_node_selector_follows_the_scene(a_selector: Any, the_applications_scene: Scene) -> None:
     changes: list[object] = []
     a_selector.connect("currentNodeChanged(vtkMRMLNode*)", changes.append)
     a_selector.connect("currentNodeChanged(bool)", changes.append)
     assert a_selector.nodeCount() == 0
     volume = add_volume("T1")
-    an_empty_scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "label")
+    the_applications_scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "label")
     assert (a_selector.nodeCount(), a_selector.currentNode()) == (2, None)
     a_selector.showChildNodeTypes = False
     assert a_selector.nodeCount() == 1
     a_selector.setCurrentNode(volume)
     assert a_selector.currentNode() is volume
-    an_empty_scene.RemoveNode(volume)
+    the_applications_scene.RemoveNode(volume)
     assert a_selector.currentNode() is None
     assert changes == [volume, True, None, False]
 
 
 def test_where_the_current_node_is_removed_a_node_selector_goes_on_to_a_neighbour(
-    a_selector: Any, an_empty_scene: Scene, capfd: pytest.CaptureFixture[str]
+    a_selector: Any, the_applications_scene: Scene, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first, second, third = (add_volume(name) for name in ("first", "second", "third"))
     a_selector.setCurrentNode(second)
-    an_empty_scene.RemoveNode(second)
+    the_applications_scene.RemoveNode(second)
     assert a_selector.currentNode() is third
-    an_empty_scene.RemoveNode(third)
+    the_applications_scene.RemoveNode(third)
     assert a_selector.currentNode() is first
     third.SetName("nobody listens any more")
     assert (a_selector.nodeCount(), capfd.readouterr().err) == (1, "")
@@ -194,32 +176,36 @@ def test_a_deleted_node_selector_no_longer_follows_the_scene(capfd: pytest.Captu
     assert capfd.readouterr().err == ""
 
 
-def test_a_closed_scene_leaves_a_node_selector_empty_and_says_so_once(a_selector: Any, an_empty_scene: Scene) -> None:
+def test_a_closed_scene_leaves_a_node_selector_empty_and_says_so_once(
+    a_selector: Any, the_applications_scene: Scene
+) -> None:
     add_volume("first")
     a_selector.setCurrentNode(add_volume("second"))
     changes: list[object] = []
     a_selector.connect("currentNodeChanged(vtkMRMLNode*)", changes.append)
-    an_empty_scene.Clear(0)
+    the_applications_scene.Clear(0)
     assert (a_selector.nodeCount(), changes) == (0, [None])
 
 
-def test_a_node_selector_without_none_takes_the_first_node_of_the_scene_that_it_is_given(an_empty_scene: Scene) -> None:
+def test_a_node_selector_without_none_takes_the_first_node_of_the_scene_that_it_is_given(
+    the_applications_scene: Scene,
+) -> None:
     volume = add_volume("T1")
     add_volume("T2")
     selector = slicer.qMRMLNodeComboBox()
     selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
     assert not selector.enabled
-    selector.setMRMLScene(an_empty_scene)
+    selector.setMRMLScene(the_applications_scene)
     assert selector.enabled
     assert selector.currentNode() is volume
     selector.setMRMLScene(None)
 
 
-def test_a_checkable_node_selector_tells_which_nodes_are_ticked(an_empty_scene: Scene) -> None:
+def test_a_checkable_node_selector_tells_which_nodes_are_ticked(the_applications_scene: Scene) -> None:
     first, second = add_volume("T1"), add_volume("T2")
     selector = slicer.qMRMLCheckableNodeComboBox()
     selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
-    selector.setMRMLScene(an_empty_scene)
+    selector.setMRMLScene(the_applications_scene)
     told: list[tuple[object, ...]] = []
     selector.connect("checkedNodesChanged()", lambda: told.append(selector.checkedNodes()))
     assert selector.checkedNodes() == ()
@@ -228,51 +214,9 @@ def test_a_checkable_node_selector_tells_which_nodes_are_ticked(an_empty_scene: 
     selector.check(first)
     selector.uncheck(second)
     assert told == [(second,), (first, second), (first,)]
-    assert selector.uncheckedNodes() == (second,)
-    an_empty_scene.RemoveNode(first)
+    the_applications_scene.RemoveNode(first)
     assert selector.checkedNodes() == ()
     selector.setMRMLScene(None)
-
-
-def test_a_node_selector_adds_and_renames_nodes(a_selector: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import qt
-
-    added: list[object] = []
-    a_selector.connect("nodeAddedByUser(vtkMRMLNode*)", added.append)
-    a_selector.baseName = "Map"
-    first, second = a_selector.addNode(), a_selector.addNode("vtkMRMLScalarVolumeNode")
-    assert added == [first, second]
-    assert (first.GetName(), second.GetName()) == ("Map", "Map_1")
-    assert a_selector.currentNode() is second
-    assert a_selector.addNode("vtkMRMLTableNode") is None
-    monkeypatch.setattr(qt.QInputDialog, "getText", lambda *_arguments: "T1 map")
-    changes: list[object] = []
-    a_selector.connect("currentNodeChanged(vtkMRMLNode*)", changes.append)
-    a_selector.renameCurrentNode()
-    assert second.GetName() == "T1 map"
-    assert changes == [second]  # as in Slicer, although it is the same node
-    a_selector.removeCurrentNode()
-    assert a_selector.currentNode() is first
-
-
-def test_a_table_view_shows_its_node(an_empty_scene: Scene) -> None:
-    import qt
-
-    view = slicer.qMRMLTableView()
-    node = an_empty_scene.AddNewNodeByClass("vtkMRMLTableNode")
-    node.SetUseColumnTitleAsColumnHeader(True)
-    view.setMRMLTableNode(node)
-    assert view.mrmlTableNode() is node
-    values = node.AddColumn()
-    node.RenameColumn(0, "septal_t1_ms")
-    node.SetColumnTitle("septal_t1_ms", "Septal T1")
-    values.InsertNextValue("1043")
-    node.Modified()
-    model = view.model()
-    assert model.headerData(0, qt.Qt.Horizontal) == "Septal T1"
-    assert (model.rowCount(), model.index(0, 0).data()) == (1, "1043")
-    view.setMRMLTableNode(add_volume("T1"))  # which is no table
-    assert (view.mrmlTableNode(), model.rowCount()) == (None, 0)
 
 
 def test_the_loader_refuses_a_widget_that_it_has_no_stand_in_for(tmp_path: Path) -> None:

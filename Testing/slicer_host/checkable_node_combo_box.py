@@ -20,9 +20,6 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
     def checkedNodes(self) -> tuple[slicer.vtkMRMLNode, ...]:
         return tuple(self._scene.GetNodeByID(node_id) for node_id in self._listed() if node_id in self._checked_ids)
 
-    def uncheckedNodes(self) -> tuple[slicer.vtkMRMLNode, ...]:
-        return tuple(self._scene.GetNodeByID(node_id) for node_id in self._listed() if node_id not in self._checked_ids)
-
     def checkState(self, node: slicer.vtkMRMLNode) -> Qt.CheckState:
         return Qt.CheckState.Checked if node.GetID() in self._checked_ids else Qt.CheckState.Unchecked
 

@@ -1,28 +1,47 @@
 """The stand-in for Slicer's node selector. What is said in widgets.py holds for it too.
 
-Its rows are those of the real one: "None" if enabled, the nodes in the order of the scene, and what can be done with
-them ("Create new ...", "Rename current ..."). As in the real one a QComboBox decides what becomes of the selection when
-the current node is removed: it goes on to the next node, or to the one before it.
+Its rows are those of the real one, "None" if enabled and the nodes in the order of the scene; what a user could do with
+nodes there ("Create new ...") is left out, for our .ui files turn it off. As in the real one a QComboBox decides what
+becomes of the selection when the current node is removed: it goes on to the next node, or to the one before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import slicer
 import vtk
-from PySide6.QtCore import Property, QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QInputDialog, QLineEdit, QWidget
+from PySide6.QtCore import Property, QSignalBlocker, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 from vtkmodules.util.misc import calldata_type
 
-from slicer_host.node_settings import NodeSettings
 from slicer_host.observations import Observations
 
-ACTION = Qt.ItemDataRole.UserRole + 1
 NODE: Any = object
 """What a signal declared with vtkMRMLNode* carries."""
+
+
+@dataclass
+class NodeSettings:
+    """The fields are properties of Slicer's node selector, with its defaults."""
+
+    nodeTypes: Sequence[str] = ()
+    showChildNodeTypes: bool = True
+    noneEnabled: bool = False
+    noneDisplay: str = "None"
+    addEnabled: bool = True
+    removeEnabled: bool = True
+
+    def fit(self, node: slicer.vtkMRMLNode) -> bool:
+        """Whether the node is to be listed."""
+        if node.GetHideFromEditors():
+            return False
+        if self.showChildNodeTypes:
+            return any(node.IsA(node_type) for node_type in self.nodeTypes)
+        return node.GetClassName() in self.nodeTypes
 
 
 def _setting(name: str, kind: Any) -> Property:
@@ -37,25 +56,13 @@ class qMRMLNodeComboBox(QWidget):
     """A selector that lists the scene's nodes of some classes and follows their adding, removing and renaming."""
 
     currentNodeChanged: Any = Signal((NODE,), (bool,))  # type: ignore[arg-type]
-    currentNodeIDChanged = Signal(str)
-    currentNodeRenamed = Signal(str)
-    nodeActivated = Signal(NODE)
-    nodeAdded = Signal(NODE)
-    nodeAddedByUser = Signal(NODE)
-    nodeAddedByUserAction = Signal(NODE)
-    nodeAboutToBeRemoved = Signal(NODE)
 
     nodeTypes = _setting("nodeTypes", "QStringList")
     showChildNodeTypes = _setting("showChildNodeTypes", bool)
-    hideChildNodeTypes = _setting("hideChildNodeTypes", "QStringList")
-    showHidden = _setting("showHidden", bool)
     noneEnabled = _setting("noneEnabled", bool)
     noneDisplay = _setting("noneDisplay", str)
     addEnabled = _setting("addEnabled", bool)
     removeEnabled = _setting("removeEnabled", bool)
-    renameEnabled = _setting("renameEnabled", bool)
-    selectNodeUponCreation = _setting("selectNodeUponCreation", bool)
-    baseName = _setting("baseName", str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,8 +72,7 @@ class qMRMLNodeComboBox(QWidget):
         self._requested_id = ""
         self._settings = NodeSettings()
         self._combo_box: Any = QComboBox(self)  # Any: Qt's properties are attributes here
-        self._combo_box.currentIndexChanged.connect(self._index_changed)
-        self._combo_box.activated.connect(self._row_chosen)
+        self._combo_box.currentIndexChanged.connect(self._tell)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._combo_box)
@@ -105,42 +111,11 @@ class qMRMLNodeComboBox(QWidget):
             self._requested_id = nodeID or ""
         self._combo_box.setCurrentIndex(self._row(nodeID))
 
-    def setCurrentNodeIndex(self, index: int) -> None:
-        self.setCurrentNode(self.nodeFromIndex(index))
-
     def nodeCount(self) -> int:
         return len(self._listed())
 
     def nodeFromIndex(self, index: int) -> slicer.vtkMRMLNode | None:
         return self._node(index + self._settings.noneEnabled) if 0 <= index < self.nodeCount() else None
-
-    def nodeTypeLabel(self, nodeType: str) -> str:
-        return (self._scene is not None and self._scene.GetTypeDisplayNameByClassName(nodeType)) or "node"
-
-    def addNode(self, nodeType: str | None = None) -> slicer.vtkMRMLNode | None:
-        node_type = nodeType or next(iter(self._settings.nodeTypes), None)
-        if self._scene is None or node_type not in self._settings.nodeTypes:
-            return None
-        name = self._settings.baseName or self._scene.GetTagByClassName(node_type)
-        node = self._scene.AddNewNodeByClass(node_type, self._scene.GetUniqueNameByString(name))
-        if self._settings.selectNodeUponCreation:
-            self.setCurrentNode(node)
-        self.nodeAddedByUser.emit(node)
-        return node
-
-    def removeCurrentNode(self) -> None:
-        if self._scene is not None:
-            self._scene.RemoveNode(self.currentNode())
-
-    def renameCurrentNode(self) -> None:
-        node = self.currentNode()
-        if node is None:
-            return
-        title = f"Rename {self.nodeTypeLabel(node.GetClassName())}"
-        name = QInputDialog.getText(self, title, "New name:", QLineEdit.EchoMode.Normal, node.GetName())
-        if name:
-            node.SetName(name)
-            self.currentNodeRenamed.emit(name)
 
     def _node(self, row: int) -> slicer.vtkMRMLNode | None:
         node_id = self._combo_box.itemData(row)
@@ -178,9 +153,6 @@ class qMRMLNodeComboBox(QWidget):
                 self._follow(node)
                 if self._settings.fit(node):
                     self._combo_box.addItem(node.GetName(), node.GetID())
-            for text, action in self._settings.actions(self.nodeTypeLabel) if self._scene is not None else ():
-                self._combo_box.addItem(text)
-                self._combo_box.setItemData(self._combo_box.count - 1, action, ACTION)
 
     @calldata_type(vtk.VTK_OBJECT)
     def _node_added(self, _scene: object, _event: str, node: slicer.vtkMRMLNode) -> None:
@@ -195,7 +167,6 @@ class qMRMLNodeComboBox(QWidget):
         order = [other.GetID() for other in self._scene_nodes() if self._settings.fit(other)]
         row = self._settings.noneEnabled + order.index(node.GetID())
         self._combo_box.insertItem(row, node.GetName(), node.GetID())
-        self.nodeAdded.emit(node)
 
     @calldata_type(vtk.VTK_OBJECT)
     def _node_about_to_be_removed(self, scene: slicer.vtkMRMLScene, _event: str, node: slicer.vtkMRMLNode) -> None:
@@ -205,7 +176,6 @@ class qMRMLNodeComboBox(QWidget):
 
     def _remove(self, node: slicer.vtkMRMLNode) -> None:
         if node.GetID() in self._listed():
-            self.nodeAboutToBeRemoved.emit(node)
             self._combo_box.removeItem(self._combo_box.findData(node.GetID()))
             if self.currentNode() is None:
                 self.setCurrentNode(None)
@@ -221,26 +191,7 @@ class qMRMLNodeComboBox(QWidget):
             if node is self.currentNode():
                 self._tell()
 
-    def _index_changed(self, index: int) -> None:
-        if self.currentNode() is None and index != self._row(None):  # what can be done is nothing to select
-            if self._listed():
-                self.setCurrentNodeID(self._listed()[-1])
-        else:
-            self._tell()
-
-    def _tell(self) -> None:
+    def _tell(self, *_index: int) -> None:
         node = self.currentNode()
         self.currentNodeChanged.emit(node)
         self.currentNodeChanged[bool].emit(node is not None)
-        self.currentNodeIDChanged.emit(self.currentNodeID)
-
-    def _row_chosen(self, row: int) -> None:
-        action = self._combo_box.itemData(row, ACTION)
-        if action is None:
-            self.nodeActivated.emit(self.currentNode())
-        elif action == "rename":
-            self.renameCurrentNode()
-        elif action == "remove":
-            self.removeCurrentNode()
-        else:
-            self.nodeAddedByUserAction.emit(self.addNode(action))

@@ -65,7 +65,7 @@ class _WithoutStandIn:
 
 
 def _install_nothing() -> None:
-    """A test that lets something be installed replaces `slicer.util.executePythonModule` or pip_install."""
+    """A test that lets something be installed replaces `slicer.util.executePythonModule`."""
     execute = slicer.util.executePythonModule
 
     def execute_but_pip(module: str, args: list[str], *arguments: Any, **named: Any) -> None:

@@ -31,8 +31,6 @@ LEFT_AS_METHODS = {
     "spacing",
     "singleShot",
     "contentsMargins",
-    "sectionsClickable",
-    "sectionsMovable",
 }
 HAVE_STATIC_GETTERS = (QtCore.QCoreApplication, QtGui.QGuiApplication)
 ANSWER_ONCE = (

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QWidget
 
 from slicer_host.checkable_node_combo_box import qMRMLCheckableNodeComboBox
 from slicer_host.node_combo_box import qMRMLNodeComboBox
-from slicer_host.table_view import qMRMLTableView
 from slicer_host.widgets import ctkCollapsibleButton, ctkMessageBox, ctkSliderWidget, qMRMLWidget
 
 STAND_INS = {
@@ -19,7 +18,6 @@ STAND_INS = {
         qMRMLWidget,
         qMRMLNodeComboBox,
         qMRMLCheckableNodeComboBox,
-        qMRMLTableView,
         ctkCollapsibleButton,
         ctkMessageBox,
         ctkSliderWidget,

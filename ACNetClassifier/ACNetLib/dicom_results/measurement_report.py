@@ -125,7 +125,7 @@ def _segment_group(study: StudyRecord, segment: Segment) -> MeasurementsAndQuali
     )
 
 
-def _group(
+def _group(  # noqa: PLR0913
     study: StudyRecord,
     title: str,
     probability_dcm: float,

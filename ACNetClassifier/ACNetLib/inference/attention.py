@@ -14,7 +14,6 @@ SHOWN_MAP = "combined"
 """The product of the modules' masks, which is shown unless a person wants to see one module's."""
 ATTENTION_MAPS = ("module_1", "module_2", SHOWN_MAP)
 BAND_QUANTILES = (0.50, 0.75, 0.90, 0.97)
-BAND_COUNT = len(BAND_QUANTILES) + 1
 BAND_NAMES = (
     "band 1 (lowest half)",
     "band 2 (top 50 %)",

@@ -16,8 +16,7 @@ class ResultNodes:
     """The nodes of one study's result.
 
     `labels` has those of OVERLAYS that there are, `maps` the values of the attention maps among them, `crop_boxes` one
-    a section, by its index. `folder_item` is the subject-hierarchy item of their folder, 0 when the user took the table
-    out of it.
+    a section, by its index.
     """
 
     t1_volume: vtkMRMLScalarVolumeNode
@@ -25,4 +24,3 @@ class ResultNodes:
     maps: dict[str, vtkMRMLScalarVolumeNode]
     table: vtkMRMLTableNode
     crop_boxes: dict[int, vtkMRMLMarkupsROINode]
-    folder_item: int

@@ -150,7 +150,6 @@ def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> Res
         {key: found[f"maps.{key}"] for key in OVERLAYS if f"maps.{key}" in found},
         found["table"],
         {int(key.removeprefix(CROP_BOX)): node for key, node in found.items() if key.startswith(CROP_BOX)},
-        _own_folder(found["table"], scene),
     )
 
 
@@ -219,7 +218,7 @@ def _bring_up_to_date(
             draw_as_outline(box, scene)
         place_crop_box(box, section, t1_map)
     outputs.remove_others()
-    return ResultNodes(input_node, labels, maps, table, boxes, _own_folder(table, scene))
+    return ResultNodes(input_node, labels, maps, table, boxes)
 
 
 class _Outputs:

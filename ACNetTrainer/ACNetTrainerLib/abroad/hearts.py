@@ -64,7 +64,7 @@ _DCM_CORRELATION = (
 )
 
 
-def _like_normal(
+def _like_normal(  # noqa: PLR0913
     diameter: tuple[float, float],
     septal: tuple[float, float],
     lateral: tuple[float, float],

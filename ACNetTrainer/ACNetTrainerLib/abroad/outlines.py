@@ -152,7 +152,7 @@ def _closed_spline(radii: FloatArray) -> FloatArray:
     return np.asarray(np.interp(ANGLES, angles[order], np.hypot(x, y)[order], period=2 * np.pi))
 
 
-def _with_rv(
+def _with_rv(  # noqa: PLR0913
     heart: Heart,
     level: int,
     endocardium: FloatArray,

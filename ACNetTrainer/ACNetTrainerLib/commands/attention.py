@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ACNetLib.files import require_writable, write_json
+from ACNetLib.files import require_writable
 
-from .training import DEVICES, FIRST_PATIENTS, MODELS, first_patients
+from .measuring import add_measuring_arguments, write_results
+from .training import FIRST_PATIENTS, first_patients
 
 
 def add_attention_command(commands: argparse._SubParsersAction[Any]) -> None:
     """Add it to the subcommands of `acnet-train`."""
     attention = commands.add_parser("attention", help="measure what a model's attention is worth, on simulated cases")
-    attention.add_argument("model", help=MODELS)
-    attention.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
+    add_measuring_arguments(attention)
     attention.add_argument("--patients", type=int, help=FIRST_PATIENTS)
     attention.add_argument(
         "--other-seeds", nargs="+", default=[], metavar="MODEL", help="the same network trained with other seeds"
@@ -24,11 +24,9 @@ def add_attention_command(commands: argparse._SubParsersAction[Any]) -> None:
     attention.add_argument(
         "--untaught", metavar="MODEL", help="the same network whose attention was not taught where to lie"
     )
-    attention.add_argument("--output", type=Path, required=True, help="measures to write (.json)")
     attention.add_argument(
         "--save-model", type=Path, help="write the model with these measures in its card to this file"
     )
-    attention.add_argument("--device", default="auto", help=DEVICES)
     attention.set_defaults(run=_attention)
 
 
@@ -40,15 +38,13 @@ def _attention(options: argparse.Namespace) -> None:
 
     from ..cases.library import read_case_library
     from ..evaluation.attention_validation import validate_attention
-    from ..evaluation.provenance import provenance
 
     require_writable(options.output, options.save_model)
     model, *others = (load_model(find_model(name)) for name in (options.model, *options.other_seeds))
     untaught = load_model(find_model(options.untaught)) if options.untaught else None
     library = first_patients(read_case_library(options.cases), options.patients)
     found = validate_attention(model, library, choose_device(options.device), others, untaught)
-    record = {**provenance(options.command_line, model.card), "patients": len(library.patients), **found}
-    write_json(options.output, record)
+    write_results(options, model.card, {"patients": len(library.patients), **found})
     if options.save_model:
         attention = {**model.card.metrics.get("attention", {}), MEASURED: measured_values(found)}
         card = replace(model.card, metrics={**model.card.metrics, "attention": attention})

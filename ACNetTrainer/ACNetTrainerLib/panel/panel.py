@@ -71,11 +71,6 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         """Whether work goes on in a thread."""
         return self._worker.running or self._cases_view.drawing
 
-    @property
-    def judging(self) -> bool:
-        """Whether a model is being evaluated or published."""
-        return self._judging_view.running
-
     def set_parameters(self, parameters: ACNetTrainerParameters | None) -> None:
         """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
         if self._parameters is not None:

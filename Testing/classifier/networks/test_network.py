@@ -6,7 +6,7 @@ What every network has to do, this one too, is in Testing/trainer/networks/test_
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import torch
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ACNetLib.networks.acnet import ACNet, AttentionModule, ResidualUnit, attend
+from made_up_networks import normalized
 
 PAPER_PARAMETERS = 875_298
-Network = TypeVar("Network", bound=nn.Module)
 ABLATIONS: dict[str, dict[str, Any]] = {
     "no attention": {"attention": "none"},
     "no attention module": {"attention_modules": 0},
@@ -47,15 +47,6 @@ def features() -> Tensor:
 
 def sections(count: int = 2) -> Tensor:
     return 255 * torch.rand(count, 1, 128, 128, generator=torch.Generator().manual_seed(4))
-
-
-def normalized(network: Network, x: Tensor) -> Network:
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = 1.0
-    with torch.no_grad():
-        network.train()(x)
-    return network.eval()
 
 
 def called_shapes(module: nn.Module, x: Tensor) -> dict[str, list[tuple[tuple[int, ...], tuple[int, ...]]]]:

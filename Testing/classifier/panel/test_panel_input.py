@@ -86,13 +86,14 @@ def test_a_change_of_the_image_is_checked_at_once(ui: Any, a_volume: Volume) -> 
     assert ui.applyButton.enabled
 
 
-def test_the_map_is_not_read_again_while_nothing_of_it_changes(
-    ui: Any, a_volume: Volume, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("read", ["t1_map_from_volume_node", "read_card_values"])
+def test_neither_the_map_nor_the_models_card_is_read_again_while_nothing_of_it_changes(
+    ui: Any, a_volume: Volume, monkeypatch: pytest.MonkeyPatch, read: str
 ) -> None:
     ui.volumeSelector.setCurrentNode(a_volume)
     from ACNetLib.panel import input_view
 
-    monkeypatch.delattr(input_view, "t1_map_from_volume_node")
+    monkeypatch.delattr(input_view, read)
     ui.opacitySlider.value = 0.3
     assert ui.applyButton.enabled
 
@@ -355,14 +356,3 @@ def test_the_options_are_closed_and_one_line_says_what_is_set(
     assert ui.optionsLabel.text == expected
     ui.optionsCollapsibleButton.click()
     assert ui.modelComboBox.isVisibleTo(a_module.widget.parent)
-
-
-def test_the_models_card_is_read_once_for_a_model_and_field_strength(
-    a_module: Any, ui: Any, a_volume: Volume, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ui.volumeSelector.setCurrentNode(a_volume)
-    from ACNetLib.panel import input_view
-
-    monkeypatch.delattr(input_view, "read_card_values")
-    ui.opacitySlider.value = 0.3
-    assert ui.applyButton.enabled

@@ -6,8 +6,7 @@ A limit on the size of files stands for the disk: what is beyond it can't be wri
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,26 +30,15 @@ from ACNetTrainerLib.study.files import is_done, write_outcome
 from ACNetTrainerLib.study.training import Cohort, Outcome
 from ACNetTrainerLib.training.checkpoints import write_checkpoint
 from ACNetTrainerLib.training.publishing import publish
+from conftest import files_of_at_most
 from made_up_maps import new_map
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such limits")
 
 
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def refused(write: Callable[[], object], size: int) -> None:
     """It says so in one line, or lets the command say it: `command_line.WORLD_ERRORS`."""
-    with room_for(size), pytest.raises((ACNetError, OSError)) as error:
+    with files_of_at_most(size), pytest.raises((ACNetError, OSError)) as error:
         write()
     assert "\n" not in str(error.value)
     if isinstance(error.value, OSError):
@@ -140,7 +128,7 @@ def test_a_training_of_a_comparison_is_not_done(tmp_path: Path, size: int) -> No
 
 
 def test_a_disk_that_is_full_is_said_before_the_work(tmp_path: Path) -> None:
-    with room_for(1000):
+    with files_of_at_most(1000):
         for ask in (require_writable, require_empty_folder):
             with pytest.raises(ACNetError, match=r"it can't be written \(.*\)\. Make room, or give another output\."):
                 ask(tmp_path / "new" / "output")

@@ -205,6 +205,10 @@ def test_the_first_result_sets_the_t1_window_of_its_field_strength_and_turns_a_v
     assert (in_plane[:3, 3] - section) @ normal == pytest.approx(0.0, abs=1e-6)
 
 
+def folder_of(node: slicer.vtkMRMLNode, hierarchy: slicer.vtkMRMLSubjectHierarchyNode) -> int:
+    return hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))
+
+
 def test_the_outputs_are_in_one_folder_beside_the_input(
     an_oblique_t1_map: T1Map, a_study: Callable, a_scene: Scene
 ) -> None:
@@ -215,9 +219,9 @@ def test_the_outputs_are_in_one_folder_beside_the_input(
 
     result = show_result(a_study(an_oblique_t1_map), volume, a_scene)
 
-    assert hierarchy.GetItemParent(result.folder_item) == study_item
-    for node in (result.table, *result.labels.values(), *result.maps.values(), *result.crop_boxes.values()):
-        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == result.folder_item
+    nodes = (result.table, *result.labels.values(), *result.maps.values(), *result.crop_boxes.values())
+    (folder,) = {folder_of(node, hierarchy) for node in nodes}
+    assert hierarchy.GetItemParent(folder) == study_item
 
 
 def test_running_again_brings_the_outputs_up_to_date_and_touches_nothing_else(
@@ -228,7 +232,8 @@ def test_running_again_brings_the_outputs_up_to_date_and_touches_nothing_else(
     a_volume_node.GetDisplayNode().SetWindowLevelMinMax(500.0, 1500.0)
     a_result.table.SetName("renamed")
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(a_scene)
-    hierarchy.SetItemParent(hierarchy.CreateItem(hierarchy.GetSceneItemID(), own_markup), a_result.folder_item)
+    folder = folder_of(a_result.table, hierarchy)
+    hierarchy.SetItemParent(hierarchy.CreateItem(hierarchy.GetSceneItemID(), own_markup), folder)
     count, names = a_scene.GetNumberOfNodes(), names_of_data(a_scene)
     t1_map = t1_map_from_volume_node(a_volume_node)
     study = a_study(t1_map, t1_map.center + np.array([5.0, 0.0, 0.0]), probability_dcm=0.3)
@@ -238,7 +243,7 @@ def test_running_again_brings_the_outputs_up_to_date_and_touches_nothing_else(
     assert again == a_result
     assert (a_scene.GetNumberOfNodes(), names_of_data(a_scene)) == (count, names)
     assert own_label.GetImageData() is None
-    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(own_markup)) == again.folder_item
+    assert folder_of(own_markup, hierarchy) == folder_of(again.table, hierarchy) == folder
     assert a_volume_node.GetDisplayNode().GetWindowLevelMin() == 500.0
     assert read_record(again.table).verdict == "uncertain"
     np.testing.assert_array_equal(
@@ -288,8 +293,7 @@ def test_outputs_that_the_user_moved_stay_where_they_are(
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(a_result.table), hierarchy.GetSceneItemID())
     again = show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
     assert again.table is a_result.table
-    assert again.folder_item == 0
-    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(again.table)) == hierarchy.GetSceneItemID()
+    assert folder_of(again.table, hierarchy) == hierarchy.GetSceneItemID()
 
 
 def test_the_result_of_another_volume_is_kept(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-import slicer
 from slicer import vtkMRMLMarkupsROIDisplayNode as BoxDisplay
 from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
@@ -15,14 +14,6 @@ from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import add_t1_map, show_result
 from ACNetLib.t1map.t1_map import T1Map
-
-
-@pytest.fixture
-def the_applications_scene(host: None) -> Iterator[Scene]:
-    """Where Slicer's Markups logic gives each markup a display node at once."""
-    slicer.mrmlScene.Clear(0)
-    yield slicer.mrmlScene
-    slicer.mrmlScene.Clear(0)
 
 
 def result_in(scene: Scene, t1_map: T1Map, study: Callable) -> ResultNodes:

@@ -31,13 +31,11 @@ TO_RAS = (-1, -1, 1)
 
 
 @pytest.fixture
-def the_scene(host: None) -> Iterator[Scene]:
-    """The application's, with its layouts and with views that follow each other when they are linked."""
-    slicer.mrmlScene.Clear(0)
-    layout_of(slicer.mrmlScene).SetViewArrangement(Layout.SlicerLayoutFourUpView)
-    yield slicer.mrmlScene
-    give_back_views(slicer.mrmlScene)
-    slicer.mrmlScene.Clear(0)
+def the_scene(the_applications_scene: Scene) -> Iterator[Scene]:
+    """With its layouts and with views that follow each other when they are linked."""
+    layout_of(the_applications_scene).SetViewArrangement(Layout.SlicerLayoutFourUpView)
+    yield the_applications_scene
+    give_back_views(the_applications_scene)
 
 
 @pytest.fixture

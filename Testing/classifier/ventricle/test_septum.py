@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
 from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import T1Map
@@ -22,25 +21,7 @@ from ACNetLib.ventricle.labels import (
     ventricles_at_point,
     ventricles_from_segmentation,
 )
-
-ROW, COLUMN = 80, 70
-
-
-def ring(septum_degrees: float) -> NDArray[np.uint8]:
-    """(150, 170): cavity, wall, and a septum in this direction, from increasing columns towards increasing rows."""
-    rows, columns = np.mgrid[:150, :170]
-    radius = np.hypot(rows - ROW, columns - COLUMN)
-    away = (np.degrees(np.arctan2(rows - ROW, columns - COLUMN)) - septum_degrees + 180) % 360 - 180
-    wall = (radius >= 18) & (radius < 24)
-    return np.select(
-        [radius < 18, wall & (abs(away) < 40), wall], [CAVITY_LABEL, SEPTUM_LABEL, MYOCARDIUM_LABEL], 0
-    ).astype(np.uint8)
-
-
-def image_of(labels: NDArray[np.uint8], t1_map: T1Map) -> sitk.Image:
-    image = sitk.GetImageFromArray(np.stack([labels] * t1_map.section_count))
-    image.CopyInformation(t1_map.image)
-    return image
+from conftest import HEART_COLUMN, HEART_ROW, label_image, ring
 
 
 @pytest.mark.parametrize("degrees", [-170.0, -60.0, 0.0, 45.0, 100.0, 180.0])
@@ -50,7 +31,9 @@ def test_a_slice_is_turned_until_its_septum_lies_to_the_left(an_oblique_t1_map: 
     assert turn_degrees is not None
     assert -180 < turn_degrees <= 180
     center_mm = center_of_labels(labels, an_oblique_t1_map, 0)
-    seen = SectionGrid.around(an_oblique_t1_map, 0, center_mm, turn_degrees).sample(image_of(labels, an_oblique_t1_map))
+    seen = SectionGrid.around(an_oblique_t1_map, 0, center_mm, turn_degrees).sample(
+        label_image(labels, an_oblique_t1_map)
+    )
     row, column = np.argwhere(seen == SEPTUM_LABEL).mean(axis=0) - 63.5
     assert column < -15
     assert abs(row) < 1
@@ -76,12 +59,12 @@ def test_without_a_septum_or_a_cavity_the_turn_is_not_known(an_oblique_t1_map: T
 def test_the_labels_of_masks_have_the_septum_between_the_insertion_points() -> None:
     labels = ring(180.0)
     angles = np.radians([180.0 - 60.0, 180.0 + 60.0])
-    points = np.column_stack([COLUMN + 24 * np.cos(angles), ROW + 24 * np.sin(angles)])
+    points = np.column_stack([HEART_COLUMN + 28 * np.cos(angles), HEART_ROW + 28 * np.sin(angles)])
     marked = ventricle_labels((labels == MYOCARDIUM_LABEL) | (labels == SEPTUM_LABEL), labels == CAVITY_LABEL, points)
     np.testing.assert_array_equal(marked > 0, labels > 0)
     rows, columns = np.nonzero(marked == SEPTUM_LABEL)
-    assert columns.max() < COLUMN
-    assert rows.mean() == pytest.approx(ROW, abs=0.5)
+    assert columns.max() < HEART_COLUMN
+    assert rows.mean() == pytest.approx(HEART_ROW, abs=0.5)
 
 
 def test_a_given_point_takes_the_turn_of_the_ventricle_that_it_lies_in(an_oblique_t1_map: T1Map) -> None:
@@ -95,8 +78,8 @@ def test_a_given_point_takes_the_turn_of_the_ventricle_that_it_lies_in(an_obliqu
 def test_a_drawn_septum_counts_more_than_the_one_that_was_found(an_oblique_t1_map: T1Map) -> None:
     center_mm = center_of_labels(ring(30.0), an_oblique_t1_map, 0)
     found = [Ventricle(section, center_mm, 0.9, ring(30.0), turn_degrees=-25.0) for section in (0, 1)]
-    drawn = ventricles_from_segmentation(an_oblique_t1_map, image_of(ring(140.0), an_oblique_t1_map), found)
+    drawn = ventricles_from_segmentation(an_oblique_t1_map, label_image(ring(140.0), an_oblique_t1_map), found)
     assert {each.turn_degrees for each in drawn} == {septum_turn_degrees(ring(140.0), an_oblique_t1_map)}
     whole = np.where(ring(140.0) > 0, 9, 0).astype(np.uint8)
-    of_found = ventricles_from_segmentation(an_oblique_t1_map, image_of(whole, an_oblique_t1_map), found)
+    of_found = ventricles_from_segmentation(an_oblique_t1_map, label_image(whole, an_oblique_t1_map), found)
     assert {each.turn_degrees for each in of_found} == {-25.0}

@@ -24,25 +24,7 @@ from ACNetLib.ventricle.labels import (
     ventricles_from_segmentation,
 )
 from ACNetLib.ventricle.segments import read_segmentation
-
-ROW, COLUMN = 80, 60  # of conftest's bright heart
-
-
-def ring(shift: int = 0, septum: bool = True) -> NDArray[np.uint8]:
-    """(150, 170): a cavity of 20 pixels and a wall of 8 around it; the wall towards lower columns is septum."""
-    rows, columns = np.mgrid[:150, :170]
-    radius = np.hypot(rows - ROW, columns - COLUMN - shift)
-    is_septum = (columns < COLUMN + shift - np.abs(rows - ROW)) if septum else np.zeros_like(radius, bool)
-    wall = (radius >= 20) & (radius < 28)
-    return np.select([radius < 20, wall & is_septum, wall], [CAVITY_LABEL, SEPTUM_LABEL, MYOCARDIUM_LABEL], 0).astype(
-        np.uint8
-    )
-
-
-def label_image(labels: NDArray[np.uint8], t1_map: T1Map) -> sitk.Image:
-    image = sitk.GetImageFromArray(labels)
-    image.CopyInformation(t1_map.image)
-    return image
+from conftest import HEART_COLUMN, HEART_ROW, label_image, ring
 
 
 def found(t1_map: T1Map) -> tuple[Ventricle, ...]:
@@ -50,7 +32,7 @@ def found(t1_map: T1Map) -> tuple[Ventricle, ...]:
 
 
 def heart(t1_map: T1Map, section: int) -> NDArray[np.float64]:
-    return np.array(t1_map.image.TransformIndexToPhysicalPoint((COLUMN, ROW, section)))
+    return np.array(t1_map.image.TransformIndexToPhysicalPoint((HEART_COLUMN, HEART_ROW, section)))
 
 
 def test_a_segmentation_gives_the_centre_and_the_regions_of_the_sections_it_reaches(an_oblique_t1_map: T1Map) -> None:
@@ -79,7 +61,7 @@ def test_the_septum_of_a_segmentation_lies_where_it_was_found(an_oblique_t1_map:
 
 def test_a_segmentation_on_a_grid_of_its_own_is_brought_onto_the_map(an_oblique_t1_map: T1Map) -> None:
     fine = sitk.Resample(
-        label_image(np.stack([ring(), ring()]), an_oblique_t1_map),
+        label_image(ring(), an_oblique_t1_map),
         [340, 300, 2],
         sitk.Transform(),
         sitk.sitkNearestNeighbor,
@@ -96,7 +78,7 @@ def test_a_segmentation_on_a_grid_of_its_own_is_brought_onto_the_map(an_oblique_
 def test_other_labels_give_the_centre_of_what_they_enclose_and_no_measures(an_oblique_t1_map: T1Map) -> None:
     outline = np.where(np.isin(ring(), (MYOCARDIUM_LABEL, SEPTUM_LABEL)), 7, 0).astype(np.uint8)
     ventricles = ventricles_from_segmentation(
-        an_oblique_t1_map, label_image(np.stack([outline, outline]), an_oblique_t1_map), found(an_oblique_t1_map)
+        an_oblique_t1_map, label_image(outline, an_oblique_t1_map), found(an_oblique_t1_map)
     )
     for ventricle in ventricles:
         np.testing.assert_allclose(ventricle.center_mm, heart(an_oblique_t1_map, ventricle.section), atol=1e-6)
@@ -134,7 +116,7 @@ def test_labels_that_tell_no_wall_and_cavity_are_named_and_what_was_expected(
 
 
 def test_a_segmentation_beside_the_map_is_refused(an_oblique_t1_map: T1Map) -> None:
-    image = label_image(np.stack([ring(), ring()]), an_oblique_t1_map)
+    image = label_image(ring(), an_oblique_t1_map)
     image.SetOrigin((2000.0, 0.0, 0.0))
     with pytest.raises(ACNetError, match=r"^segmentation: none of its labels lies on a slice of short axis"):
         ventricles_from_segmentation(an_oblique_t1_map, image, found(an_oblique_t1_map))
@@ -157,7 +139,7 @@ def test_a_segmentation_file_that_is_missing_or_no_image_is_named(tmp_path: Path
 
 @pytest.mark.parametrize(("away", "known"), [(0, True), (25, True), (35, False)])
 def test_a_point_takes_over_the_regions_that_it_lies_in(an_oblique_t1_map: T1Map, away: int, known: bool) -> None:
-    point = an_oblique_t1_map.image.TransformIndexToPhysicalPoint((COLUMN + away, ROW, 0))
+    point = an_oblique_t1_map.image.TransformIndexToPhysicalPoint((HEART_COLUMN + away, HEART_ROW, 0))
     for ventricle in ventricles_at_point(an_oblique_t1_map, point, found(an_oblique_t1_map)):
         assert ventricle.confidence == 1
         np.testing.assert_allclose(ventricle.center_mm, an_oblique_t1_map.project(point, ventricle.section))

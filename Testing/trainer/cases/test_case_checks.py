@@ -13,26 +13,13 @@ from ACNetTrainerLib.cases.acquisition_bias import Acquisition, acquisition_warn
 from ACNetTrainerLib.cases.checks import Count, check_library, size_warnings
 from ACNetTrainerLib.cases.editing import add_maps, create_case_library
 from ACNetTrainerLib.cases.library import Case, CaseLibrary, read_case_library
-from made_up_maps import made_up_map, new_map, write_map
+from made_up_maps import made_up_map, new_map, unread_library, write_map
 
 ALIKE = Acquisition((256, 216), 1.41)
 
 
-def made_up_library(normal: int, dcm: int) -> CaseLibrary:
-    """Two sections a patient, all acquired alike; without images."""
-    return CaseLibrary(
-        Path("made-up"),
-        tuple(
-            Case(f"{label}{n}-{section}", f"{label}{n}", "x.nrrd", label, 0.0, 0.0, 0.0, 1.5, "ward 3")
-            for label, count in (("normal", normal), ("dcm", dcm))
-            for n in range(count)
-            for section in range(2)
-        ),
-    )
-
-
 def patient_number(case: Case) -> int:
-    return int(case.patient.removeprefix(case.label))
+    return int(case.patient[-3:])
 
 
 def warnings_of(library: CaseLibrary, **acquisitions: Acquisition) -> tuple[str, ...]:
@@ -57,10 +44,10 @@ def test_patients_and_sections_are_counted_by_field_strength_and_class(library: 
 
 
 def test_classes_out_of_balance_and_too_few_patients_are_told_with_numbers() -> None:
-    assert size_warnings(made_up_library(20, 80)) == ()
-    (warning,) = size_warnings(made_up_library(20, 81))
+    assert size_warnings(unread_library(20, 80)) == ()
+    (warning,) = size_warnings(unread_library(20, 81))
     assert "20 patients are normal and 81 are dcm, less than 1 to 4" in warning
-    (warning,) = size_warnings(made_up_library(40, 19))
+    (warning,) = size_warnings(unread_library(40, 19))
     assert "Patients who are dcm: 19; expected 20 or more" in warning
 
 
@@ -70,7 +57,7 @@ def test_classes_out_of_balance_and_too_few_patients_are_told_with_numbers() -> 
 @pytest.mark.parametrize("counts", [(30, 30), (20, 160)], ids=str)
 def test_the_paper_would_have_been_warned_of_a_second_scanner(counts: tuple[int, int]) -> None:
     """All normal patients at 3 T, half of the others: then 1.5 T means DCM, however few are normal."""
-    library = made_up_library(*counts)
+    library = unread_library(*counts)
     cases = [
         replace(case, field_strength_tesla=3.0 if not case.is_dcm or patient_number(case) % 2 else 1.5)
         for case in library.cases
@@ -82,7 +69,7 @@ def test_the_paper_would_have_been_warned_of_a_second_scanner(counts: tuple[int,
 
 
 def test_manufacturer_and_sequence_that_predict_the_class_are_named_whatever_their_spelling() -> None:
-    library = made_up_library(20, 20)
+    library = unread_library(20, 20)
     scanners = {"normal": ("SIEMENS Sola", "Siemens Healthineers Vida"), "dcm": ("GE MEDICAL SYSTEMS Artist",) * 2}
     cases = tuple(
         replace(case, scanner=scanners[case.label][number % 2], sequence="MOLLI" if case.is_dcm else "SASHA")
@@ -95,7 +82,7 @@ def test_manufacturer_and_sequence_that_predict_the_class_are_named_whatever_the
 
 
 def test_matrix_pixel_size_and_source_that_predict_the_class_are_named() -> None:
-    library = made_up_library(20, 20)
+    library = unread_library(20, 20)
     others = warnings_of(library, dcm=Acquisition((192, 192), 1.77))
     assert [warning.split(" predicts ")[0] for warning in others] == [
         "Possible confounder: the matrix",
@@ -110,7 +97,7 @@ def test_matrix_pixel_size_and_source_that_predict_the_class_are_named() -> None
 
 @pytest.mark.parametrize("normal_between", [False, True], ids=["before", "between"])
 def test_dates_that_tell_the_class_are_found_and_may_be_missing(normal_between: bool) -> None:
-    library = made_up_library(30, 30)
+    library = unread_library(30, 30)
     cases = []
     for case in library.cases:
         n = patient_number(case)
@@ -131,7 +118,7 @@ def test_small_and_ordinary_libraries_are_left_in_peace() -> None:
     rng = np.random.default_rng(1)
     warned = 0
     for normal, dcm in [(10, 10), (12, 40), (25, 25)] * 12:
-        library = made_up_library(normal, dcm)
+        library = unread_library(normal, dcm)
         drawn = {
             patient: (
                 rng.choice([1.5, 3.0]),
@@ -150,7 +137,7 @@ def test_small_and_ordinary_libraries_are_left_in_peace() -> None:
             acquisitions[case.case] = Acquisition((256, int(rng.choice([192, 208, 224]))), round(float(pixel_mm), 2))
         warned += bool(acquisition_warnings(replace(library, cases=tuple(cases)), acquisitions))
     assert warned <= 2
-    of_nine = made_up_library(9, 9)
+    of_nine = unread_library(9, 9)
     cases = [replace(case, field_strength_tesla=3.0 if case.is_dcm else 1.5) for case in of_nine.cases]
     assert warnings_of(replace(of_nine, cases=tuple(cases))) == (), "too few to say"
 

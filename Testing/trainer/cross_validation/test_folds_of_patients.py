@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.cross_validation.folds import Fold, check_splits, draw_folds
 from ACNetTrainerLib.training.recipe import Recipe, read_recipe
+from made_up_maps import unread_library
 from tiny_training import changed
-
-
-def a_library(normal: int, dcm: int) -> CaseLibrary:
-    """Three slices of each of so many patients; the file of a case is not read."""
-    cases = [
-        Case(f"{label}-{i}-{j}", f"{label}-{i}", "x.nrrd", label, 0.0, 0.0, 0.0, 1.5, "ward")
-        for count, label in ((normal, "normal"), (dcm, "dcm"))
-        for i in range(count)
-        for j in range(3)
-    ]
-    return CaseLibrary(Path("library"), tuple(cases))
 
 
 def left_out(folds: tuple[Fold, ...]) -> list[set[str]]:
     return [set(fold.left_out.patients) for fold in folds]
 
 
-LIBRARY = a_library(40, 60)
+LIBRARY = unread_library(40, 60)
 
 
 @pytest.fixture(scope="module")
@@ -81,4 +69,4 @@ def test_too_few_patients_are_refused_before_anything_is_trained(
     recipe: Recipe, counts: tuple[int, int], folds: int, reason: str
 ) -> None:
     with pytest.raises(ACNetError, match=reason):
-        check_splits(draw_folds(a_library(*counts), 1, folds, 1), changed(recipe, validation_fraction=0.02))
+        check_splits(draw_folds(unread_library(*counts), 1, folds, 1), changed(recipe, validation_fraction=0.02))

@@ -22,6 +22,7 @@ from ACNetTrainerLib.networks.residual_attention import (
 )
 from ACNetTrainerLib.training.network import NETWORKS, build_network
 from benchmarks.networks import forward_gflop, parameter_count
+from made_up_networks import normalized
 from repository import REPOSITORY
 
 PAGE = REPOSITORY / "Documentation" / "networks.md"
@@ -62,15 +63,6 @@ def built(name: str) -> nn.Module:
     """The network with weights from a seed; its normalization has seen a batch, so that no mask is saturated."""
     torch.manual_seed(1)
     return normalized(build_network(name), sections())
-
-
-def normalized(network: nn.Module, x: Tensor) -> nn.Module:
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = 1.0
-    with torch.no_grad():
-        network.train()(x)
-    return network.eval()
 
 
 def run(network: nn.Module, x: Tensor) -> Any:

@@ -16,23 +16,13 @@ from ACNetTrainerLib.study.protocols import Request, leaks, plan, recipe_for
 from ACNetTrainerLib.study.training import CopiedCase, Run
 from ACNetTrainerLib.training.network import NETWORKS
 from ACNetTrainerLib.training.recipe import ACNetSettings
+from made_up_maps import unread_library
 
 EVERY = tuple(NETWORKS)
 
 
-def a_library(normal: int, dcm: int, folder: str = "library") -> CaseLibrary:
-    """Patients of three sections; no file is read."""
-    cases = [
-        Case(f"{folder}-{label}{i:03}-{level}", f"{folder}-{label}{i:03}", "x.nrrd", label, 0.0, 0.0, 0.0, 1.5, "x")
-        for label, count in (("normal", normal), ("dcm", dcm))
-        for i in range(count)
-        for level in ("base", "mid", "apex")
-    ]
-    return CaseLibrary(Path(folder), tuple(cases))
-
-
-BIG = a_library(40, 200)
-SMALL = a_library(40, 40)
+BIG = unread_library(40, 200)
+SMALL = unread_library(40, 40)
 
 
 def patients(cases: Iterable[Case]) -> set[str]:
@@ -102,7 +92,7 @@ def test_every_network_gets_the_same_epochs_and_none_stops_early() -> None:
 
 
 def test_so_many_slices_are_drawn_of_whole_patients_half_of_each_class_and_always_the_same() -> None:
-    fresh = a_library(10, 10, "fresh")
+    fresh = unread_library(10, 10, "fresh")
     request = Request(HONEST, EVERY, (1, 2), slices=23, test_libraries=(fresh,))
     runs = plan(SMALL, request)
     (training,) = {run.training for run in runs}
@@ -115,7 +105,7 @@ def test_so_many_slices_are_drawn_of_whole_patients_half_of_each_class_and_alway
 
 
 def test_libraries_of_fresh_patients_take_the_place_of_those_held_out() -> None:
-    home, abroad = a_library(10, 10, "home"), a_library(4, 6, "abroad")
+    home, abroad = unread_library(10, 10, "home"), unread_library(4, 6, "abroad")
     (run,) = plan(SMALL, Request(HONEST, ("acnet",), (1,), test_libraries=(home, abroad)))
     assert run.training == SMALL.cases
     assert [(cohort.name, cohort.cases) for cohort in run.tests] == [("home", home.cases), ("abroad", abroad.cases)]
@@ -162,8 +152,8 @@ def test_networks_with_attention_are_taught_where_masks_are_known() -> None:
 @pytest.mark.parametrize(
     ("library", "request_", "message"),
     [
-        (a_library(11, 200), Request(PAPER_1, ("acnet",), ()), "found 33 slices labelled normal; expected 36"),
-        (a_library(12, 149), Request(PAPER_2, ("acnet",), ()), "found 447 slices labelled dcm; expected 449"),
+        (unread_library(11, 200), Request(PAPER_1, ("acnet",), ()), "found 33 slices labelled normal; expected 36"),
+        (unread_library(12, 149), Request(PAPER_2, ("acnet",), ()), "found 447 slices labelled dcm; expected 449"),
         (SMALL, Request(HONEST, ("acnet",), (), slices=190), "found 90 slices labelled normal; expected 95"),
     ],
 )

@@ -11,24 +11,18 @@ import pytest
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.training.split import split_patients
+from made_up_maps import unread_library
 
 
-def a_library(groups: Iterable[tuple[int, str, str]], sections: int = 3) -> CaseLibrary:
-    """Cases of so many patients of a label and a source; the file of a case is not read."""
-    cases = [
-        Case(f"{source}-{label}-{i}-{j}", f"{source}-{label}-{i}", "x.nrrd", label, 0.0, 0.0, 0.0, 1.5, source)
-        for count, label, source in groups
-        for i in range(count)
-        for j in range(sections)
-    ]
-    return CaseLibrary(Path("library"), tuple(cases))
+def together(*libraries: CaseLibrary) -> CaseLibrary:
+    return CaseLibrary(Path("together"), tuple(case for library in libraries for case in library.cases))
 
 
 def patients(cases: Iterable[Case], label: str = "", source: str = "") -> set[str]:
     return {case.patient for case in cases if label in case.label and source in case.source}
 
 
-BALANCED = a_library([(40, "normal", "a"), (60, "dcm", "a")])
+BALANCED = unread_library(40, 60)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -46,7 +40,7 @@ def test_the_classes_are_shared_out() -> None:
 
 
 def test_the_groups_are_shared_out_within_the_classes() -> None:
-    library = a_library([(30, "normal", "a"), (10, "normal", "b"), (20, "dcm", "a"), (40, "dcm", "b")])
+    library = together(unread_library(30, 20, "a"), unread_library(10, 40, "b"))
     for seed in range(5):
         _, held_out = split_patients(library, 0.2, seed)
         shares = {
@@ -56,7 +50,7 @@ def test_the_groups_are_shared_out_within_the_classes() -> None:
 
 
 def test_a_group_too_small_to_share_out_does_not_prevent_the_split() -> None:
-    library = a_library([(20, "normal", "a"), (1, "normal", "b"), (20, "dcm", "a"), (2, "dcm", "c")])
+    library = together(unread_library(20, 20, "a"), unread_library(1, 0, "b"), unread_library(0, 2, "c"))
     for seed in range(5):
         training, held_out = split_patients(library, 0.2, seed)
         assert not patients(training) & patients(held_out)
@@ -73,17 +67,17 @@ def test_the_split_follows_from_the_seed_and_not_from_the_order_of_the_table() -
 
 @pytest.mark.parametrize("fraction", [0.0, 0.15, 0.5, 0.99])
 def test_four_patients_can_be_split_and_each_side_has_both_classes(fraction: float) -> None:
-    for side in split_patients(a_library([(2, "normal", "a"), (2, "dcm", "b")]), fraction, seed=1):
+    for side in split_patients(together(unread_library(2, 0, "a"), unread_library(0, 2, "b")), fraction, seed=1):
         assert len(patients(side, "normal")) == len(patients(side, "dcm")) == 1
 
 
 @pytest.mark.parametrize("counts", [(1, 9), (9, 0)])
 def test_too_few_patients_of_a_class_are_refused(counts: tuple[int, int]) -> None:
-    library = a_library([(counts[0], "normal", "a"), (counts[1], "dcm", "a")])
+    library = unread_library(*counts)
     with pytest.raises(ACNetError, match=r"library: \d patients labelled .*; expected at least two"):
         split_patients(library, 0.2, seed=1)
 
 
 def test_a_class_too_rare_to_be_on_both_sides_is_refused() -> None:
     with pytest.raises(ACNetError, match=r"2 of 102 patients are labelled normal, too few"):
-        split_patients(a_library([(2, "normal", "a"), (100, "dcm", "a")]), 0.15, seed=1)
+        split_patients(unread_library(2, 100), 0.15, seed=1)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
 from ACNetTrainerLib.training.recipe import Recipe, read_recipe
 from ACNetTrainerLib.training.train import train
-from conftest import acnet_train, start_acnet_train
+from conftest import acnet_train, files_of_at_most, start_acnet_train
 from tiny_training import CPU, EPOCHS, after_steps, changed, few_cases, file_bytes, rows_of, write_recipe
 
 STEPS = 3
@@ -244,19 +243,6 @@ def test_a_stop_that_was_asked_for_before_the_first_step_is_obeyed(
 ) -> None:
     with pytest.raises(TrainingStopped, match="Stopped after step 0 of 1 in epoch 1"):
         train(few_cases(simulated_library), recipe, "tiny", Place(tmp_path / "work", CPU, Watch(stop=lambda: True)))
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Any:
-    """As on a full disk, a larger file can't be written."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @posix_only

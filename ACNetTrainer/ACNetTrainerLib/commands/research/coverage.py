@@ -7,20 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ACNetLib.files import require_writable, write_json
+from ACNetLib.files import require_writable
 
-from ..training import DEVICES, MODELS
+from ..measuring import add_measuring_arguments, write_results
 
 
 def add_coverage_command(commands: argparse._SubParsersAction[Any]) -> None:
     """Add it to the subcommands of `acnet-train`."""
     coverage = commands.add_parser("coverage", help="measure how often verdicts are given and wrong (split conformal)")
-    coverage.add_argument("model", help=MODELS)
-    coverage.add_argument("cases", type=Path, help="folder of cases that no training has seen; a half sets the limits")
+    add_measuring_arguments(coverage, "folder of cases that no training has seen; a half sets the limits")
     coverage.add_argument("--abroad", type=Path, required=True, help="folder of cases from elsewhere")
-    coverage.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     coverage.add_argument("--save-model", type=Path, help="write the model with this in its card to this file")
-    coverage.add_argument("--device", default="auto", help=DEVICES)
     coverage.set_defaults(run=_coverage)
 
 
@@ -30,7 +27,6 @@ def _coverage(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
 
     from ...cases.library import read_case_library
-    from ...evaluation.provenance import provenance
     from ...study.coverage import judge_coverage
 
     require_writable(options.output, options.save_model)
@@ -38,7 +34,7 @@ def _coverage(options: argparse.Namespace) -> None:
     abroad = {"abroad": read_case_library(options.abroad)}
     found = judge_coverage(model, library, abroad, choose_device(options.device))
     simulated = any(case.is_simulated for case in library.cases)
-    write_json(options.output, {**provenance(options.command_line, model.card), "simulated": simulated, **found})
+    write_results(options, model.card, {"simulated": simulated, **found})
     if options.save_model:
         card = replace(model.card, metrics={**model.card.metrics, "coverage": found})
         save_model(Model(model.network, card), options.save_model)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from ACNetLib.files import require_writable, write_json
+from ACNetLib.files import require_writable
 
-from ..training import DEVICES, FIRST_PATIENTS, MODELS, first_patients
+from ..measuring import add_measuring_arguments, write_results
+from ..training import FIRST_PATIENTS, first_patients
 
 
 def add_explanations_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -16,11 +16,8 @@ def add_explanations_command(commands: argparse._SubParsersAction[Any]) -> None:
     explanations = commands.add_parser(
         "explanations", help="measure what a model's evidence and Grad-CAM are worth, on simulated cases"
     )
-    explanations.add_argument("model", help=MODELS)
-    explanations.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
+    add_measuring_arguments(explanations)
     explanations.add_argument("--patients", type=int, help=FIRST_PATIENTS)
-    explanations.add_argument("--output", type=Path, required=True, help="measures to write (.json)")
-    explanations.add_argument("--device", default="auto", help=DEVICES)
     explanations.set_defaults(run=_explanations)
 
 
@@ -30,20 +27,14 @@ def _explanations(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
 
     from ...cases.library import read_case_library
-    from ...evaluation.provenance import provenance
     from ...study.explanations import judge_explanations
 
     require_writable(options.output)
     model = load_model(find_model(options.model))
     library = first_patients(read_case_library(options.cases), options.patients)
     maps = judge_explanations(model, library, choose_device(options.device))
-    record = {
-        **provenance(options.command_line, model.card),
-        "simulated": all(case.is_simulated for case in library.cases),
-        "patients": len(library.patients),
-        "maps": maps,
-    }
-    write_json(options.output, record)
+    simulated = all(case.is_simulated for case in library.cases)
+    write_results(options, model.card, {"simulated": simulated, "patients": len(library.patients), "maps": maps})
     for name, measures in maps.items():
         print(
             f"{name}: points at the wall in {measures['pointing_game']['value']:.0%}; its highest tenth moves the log "

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ACNetLib.files import require_writable, write_json
+from ACNetLib.files import require_writable
 
+from ..measuring import UNSEEN_CASES, add_results_arguments, write_results
 from ..training import (
     DEVICES,
     FIRST_PATIENTS,
@@ -35,17 +36,15 @@ def add_localizer_commands(commands: argparse._SubParsersAction[Any]) -> None:
     evaluating = commands.add_parser("evaluate-localizer", help="evaluate a localizer on simulated cases")
     evaluating.add_argument("localizer", type=Path, help="localizer file")
     evaluating.add_argument("cases", type=Path, nargs="+", help="folders, one library a field strength")
-    evaluating.add_argument("--output", type=Path, required=True, help="metrics file to write (.json)")
+    add_results_arguments(evaluating)
     evaluating.add_argument("--save-model", type=Path, help="write the localizer with these metrics to this file")
-    evaluating.add_argument("--device", default="auto", help=DEVICES)
     evaluating.set_defaults(run=_evaluate_localizer)
 
     facts = commands.add_parser("facts", help="measure how right septal T1, wall and segments are, on simulated cases")
     facts.add_argument("localizer", type=Path, help="localizer file")
-    facts.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
+    facts.add_argument("cases", type=Path, help=UNSEEN_CASES)
     facts.add_argument("--patients", type=int, help=FIRST_PATIENTS)
-    facts.add_argument("--output", type=Path, required=True, help="errors to write (.json)")
-    facts.add_argument("--device", default="auto", help=DEVICES)
+    add_results_arguments(facts)
     facts.set_defaults(run=_facts)
 
 
@@ -78,15 +77,13 @@ def _evaluate_localizer(options: argparse.Namespace) -> None:
     from ACNetLib.networks.localizer import LocalizerModel, load_localizer, save_localizer
 
     from ...cases.library import read_case_library
-    from ...evaluation.provenance import provenance
     from ...localization.evaluation import evaluate_localizer
 
     require_writable(options.output, options.save_model)
     model = load_localizer(options.localizer)
     libraries = [read_case_library(folder) for folder in options.cases]
     metrics = evaluate_localizer(model, libraries, choose_device(options.device))
-    record = {**provenance(options.command_line, model.card), **metrics}
-    write_json(options.output, record)
+    write_results(options, model.card, metrics)
     if options.save_model:
         save_localizer(LocalizerModel(model.network, replace(model.card, metrics=metrics)), options.save_model)
     for library in libraries:
@@ -104,20 +101,14 @@ def _facts(options: argparse.Namespace) -> None:
     from ACNetLib.networks.localizer import load_localizer
 
     from ...cases.library import read_case_library
-    from ...evaluation.provenance import provenance
     from ...localization.facts import judge_facts
 
     require_writable(options.output)
     model = load_localizer(options.localizer)
     library = first_patients(read_case_library(options.cases), options.patients)
     found = judge_facts(model, library, choose_device(options.device))
-    record = {
-        **provenance(options.command_line, model.card),
-        "simulated": all(case.is_simulated for case in library.cases),
-        "field_strength_tesla": library.cases[0].field_strength_tesla,
-        **found,
-    }
-    write_json(options.output, record)
+    simulated, field = all(case.is_simulated for case in library.cases), library.cases[0].field_strength_tesla
+    write_results(options, model.card, {"simulated": simulated, "field_strength_tesla": field, **found})
     septum, wall = found["septal_t1_ms"]["outlines"], found["wall_thickness_mm"]["outlines"]
     print(
         f"Median errors on simulated patients: septal T1 {septum['median']:.1f} ms, wall {wall['median']:.2f} mm; all "

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ACNetLib.commands.parser import seed
-from ACNetLib.files import require_writable, write_json
+from ACNetLib.files import require_writable
 
-from ..training import DEVICES, FIRST_PATIENTS, MODELS, check_count, check_new_model, first_patients, load_any_model
+from ..measuring import add_measuring_arguments, write_results
+from ..training import FIRST_PATIENTS, check_count, check_new_model, first_patients, load_any_model
 
 FEWEST_PATIENTS = 20
 
@@ -18,26 +19,20 @@ FEWEST_PATIENTS = 20
 def add_outside_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add them to the subcommands of `acnet-train`."""
     outside = commands.add_parser("fit-outside", help="teach a model to say that a heart is unlike its training's")
-    outside.add_argument("model", help="name of a model, or a model file")
-    outside.add_argument("cases", type=Path, help="folder of the cases that it was trained on")
+    add_measuring_arguments(outside, "folder of the cases that it was trained on")
     outside.add_argument(
         "--patients", type=int, default=200, help="simulated of each disease that is shown (default 200)"
     )
     outside.add_argument("--seed", type=seed, default=11)
     outside.add_argument("--others", type=Path, nargs="+", default=[], help="case libraries to measure it on")
-    outside.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     outside.add_argument("--save-model", type=Path, required=True, help="the model with its outside score, a new file")
-    outside.add_argument("--device", default="auto", help=DEVICES)
     outside.set_defaults(run=_fit_outside)
 
     limits = commands.add_parser("outside-limits", help="set above which values a heart is unlike a model's training")
-    limits.add_argument("model", help=MODELS)
-    limits.add_argument("cases", type=Path, help="folder of the cases that it was trained on; those held back count")
+    add_measuring_arguments(limits, "folder of the cases that it was trained on; those held back count")
     limits.add_argument("--others", type=Path, nargs="+", default=[], help="case libraries to measure them on")
     limits.add_argument("--patients", type=int, help=f"of the others: {FIRST_PATIENTS}")
-    limits.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
     limits.add_argument("--save-model", type=Path, required=True, help="write the model with these limits to this file")
-    limits.add_argument("--device", default="auto", help=DEVICES)
     limits.set_defaults(run=_outside_limits)
 
 
@@ -46,7 +41,6 @@ def _fit_outside(options: argparse.Namespace) -> None:
     from ACNetLib.models.model import save_model
 
     from ...cases.library import read_case_library
-    from ...evaluation.provenance import provenance
     from ...study.outside import Simulated, fit_outside
 
     require_writable(options.output)
@@ -58,14 +52,10 @@ def _fit_outside(options: argparse.Namespace) -> None:
     simulated = Simulated(options.patients, options.seed)
     taught, found = fit_outside(model, library, simulated, device, others)
     save_model(taught, options.save_model)
-    record = {
-        **provenance(options.command_line, model.card),
-        "simulated": True,
-        "field_strength_tesla": model.card.field_strength_tesla,
-        "seed": options.seed,
-        **found,
-    }
-    write_json(options.output, record)
+    field = model.card.field_strength_tesla
+    write_results(
+        options, model.card, {"simulated": True, "field_strength_tesla": field, "seed": options.seed, **found}
+    )
     for what, shares in (("", found["diseases"]), (", not shown", found["diseases_left_out"])):
         told = ", ".join(f"{name} {share['value']:.0%}" for name, share in shares.items())
         print(f"Called unlike the training's hearts, simulated patients{what}: {told}")
@@ -79,7 +69,6 @@ def _outside_limits(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
 
     from ...cases.library import read_case_library
-    from ...evaluation.provenance import provenance
     from ...study.outside_limits import held_back, shares_unlike, slice_values
     from ...training.outside_limits import fit_limits
 
@@ -90,16 +79,15 @@ def _outside_limits(options: argparse.Namespace) -> None:
     others = [first_patients(read_case_library(folder), options.patients) for folder in options.others]
     values = slice_values(classifier, library)
     limits = fit_limits(values)
-    record = {
-        **provenance(options.command_line, model.card),
+    results: dict[str, Any] = {
         "simulated": all(case.is_simulated for case in library.cases),
         "field_strength_tesla": model.card.field_strength_tesla,
         "limits": asdict(limits),
         "held_back": shares_unlike(values, limits),
         "others": {other.folder.name: shares_unlike(slice_values(classifier, other), limits) for other in others},
     }
-    write_json(options.output, record)
+    write_results(options, model.card, results)
     save_model(Model(model.network, replace(model.card, outside_limits=limits)), options.save_model)
-    told = {"held back": record["held_back"], **record["others"]}
+    told = {"held back": results["held_back"], **results["others"]}
     shares = ", ".join(f"{name} {share['any']['value']:.1%}" for name, share in told.items())
     print(f"Called unlike the training's hearts: {shares}; all in {options.output}")

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from ACNetLib.commands.parser import seed
-from ACNetLib.files import require_writable, write_json
+from ACNetLib.files import require_writable
 
-from ..training import DEVICES, load_any_model
+from ..measuring import add_measuring_arguments, write_results
+from ..training import load_any_model
 
 
 def add_reading_order_command(commands: argparse._SubParsersAction[Any]) -> None:
     """Add it to the subcommands of `acnet-train`."""
     order = commands.add_parser("reading-order", help="how much of a sorted list is read until DCM patients are found")
-    order.add_argument("model", help="name of a model, or a model file")
-    order.add_argument("cases", type=Path, help="folder of cases that the model has not seen")
+    add_measuring_arguments(order, "folder of cases that the model has not seen")
     order.add_argument("--seed", type=seed, default=12)
-    order.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
-    order.add_argument("--device", default="auto", help=DEVICES)
     order.set_defaults(run=_reading_order)
 
 
@@ -29,7 +26,6 @@ def _reading_order(options: argparse.Namespace) -> None:
 
     from ...cases.library import read_case_library
     from ...evaluation.evaluate import located_library
-    from ...evaluation.provenance import provenance
     from ...evaluation.scores import score_patients
     from ...study.reading_order import reading_order
 
@@ -38,16 +34,15 @@ def _reading_order(options: argparse.Namespace) -> None:
     # A list is made of what the localizer finds.
     found = located_library(library, load_finder(device=options.device))
     scores = score_patients(model, found, choose_device(options.device))
-    record = {
-        **provenance(options.command_line, model.card),
+    results = {
         "simulated": any(case.is_simulated for case in library.cases),
         "patients": len(scores.patients),
         "patients_without_a_section": len(library.patients) - len(scores.patients),
         "seed": options.seed,
         "share_read": reading_order(scores.log_odds, scores.is_dcm, options.seed),
     }
-    write_json(options.output, record)
-    for prevalence, shares in record["share_read"].items():
+    write_results(options, model.card, results)
+    for prevalence, shares in results["share_read"].items():
         print(
             f"prevalence {float(prevalence):.0%}: 95 % of DCM found after {shares['sorted']['mean']:.0%} of the list, "
             f"as they come after {shares['as_they_come']['mean']:.0%}"

@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ACNetLib.commands.parser import seed
-from ACNetLib.files import require_writable, write_json
+from ACNetLib.files import require_writable
 
-from ..training import DEVICES, MODELS, check_count
+from ..measuring import add_measuring_arguments, write_results
+from ..training import check_count
 
 
 def add_real_hearts_command(commands: argparse._SubParsersAction[Any]) -> None:
     """Add it to the subcommands of `acnet-train`."""
     real = commands.add_parser("real-hearts", help="classify simulated scans of traced real left ventricles")
-    real.add_argument("model", help=MODELS)
+    add_measuring_arguments(real, cases=None)
     real.add_argument("outlines", type=Path, help="table of traced ventricles (.csv): abroad.md")
     real.add_argument("--scans", type=int, default=24, help="of each heart (default 24)")
     real.add_argument("--seed", type=seed, default=41)
-    real.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
-    real.add_argument("--device", default="auto", help=DEVICES)
     real.set_defaults(run=_real_hearts)
 
 
@@ -30,7 +29,6 @@ def _real_hearts(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
 
     from ...abroad.traced import read_traced_hearts
-    from ...evaluation.provenance import provenance
     from ...study.real_hearts import Scans, judge_real_hearts
 
     require_writable(options.output)
@@ -39,13 +37,12 @@ def _real_hearts(options: argparse.Namespace) -> None:
     card, hearts = read_card(path), read_traced_hearts(options.outlines)
     scans = Scans(options.scans, card.field_strength_tesla, options.seed)
     found = judge_real_hearts(load_pipeline(path, device=options.device), hearts, scans)
-    record = {
-        **provenance(options.command_line, card),
+    results = {
         "simulated": True,
         "field_strength_tesla": card.field_strength_tesla,
         "seed": options.seed,
         "hearts": found,
     }
-    write_json(options.output, record)
+    write_results(options, card, results)
     for name, heart in found.items():
         print(f"{name} ({heart['kind']}): probability of DCM {heart['probability_dcm_median']}, {heart['verdicts']}")

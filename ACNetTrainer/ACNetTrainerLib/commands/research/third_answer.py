@@ -7,21 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ACNetLib.commands.parser import seed
-from ACNetLib.files import require_writable, write_json
+from ACNetLib.files import require_writable
 
-from ..training import DEVICES, FIRST_PATIENTS, MODELS, first_patients
+from ..measuring import add_measuring_arguments, write_results
+from ..training import FIRST_PATIENTS, first_patients
 
 
 def add_third_answer_command(commands: argparse._SubParsersAction[Any]) -> None:
     """Add it to the subcommands of `acnet-train`."""
     third = commands.add_parser("third-answer", help="measure a model's third answer on simulated patients and images")
-    third.add_argument("model", help=MODELS)
-    third.add_argument("cases", type=Path, help="folder of a simulated case library that no training has seen")
+    add_measuring_arguments(third)
     third.add_argument("--patients", type=int, help=FIRST_PATIENTS)
     third.add_argument("--others", type=Path, nargs="+", default=[], help="libraries of other diseases")
     third.add_argument("--seed", type=seed, default=14)
-    third.add_argument("--output", type=Path, required=True, help="results file to write (.json)")
-    third.add_argument("--device", default="auto", help=DEVICES)
     third.set_defaults(run=_third_answer)
 
 
@@ -32,7 +30,6 @@ def _third_answer(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
 
     from ...cases.library import read_case_library
-    from ...evaluation.provenance import provenance
     from ...study.third_answer import judge_shifts, verdicts
 
     require_writable(options.output)
@@ -42,8 +39,7 @@ def _third_answer(options: argparse.Namespace) -> None:
     others = [read_case_library(folder) for folder in options.others]
     shifts = judge_shifts(model, library, options.seed, choose_device(options.device))
     of_groups = verdicts(load_pipeline(path, device=options.device), library, others)
-    record = {
-        **provenance(options.command_line, model.card),
+    results = {
         "simulated": all(case.is_simulated for case in library.cases),
         "field_strength_tesla": model.card.field_strength_tesla,
         "seed": options.seed,
@@ -51,6 +47,6 @@ def _third_answer(options: argparse.Namespace) -> None:
         "verdicts": of_groups,
         "shifts": shifts,
     }
-    write_json(options.output, record)
+    write_results(options, model.card, results)
     told = ", ".join(f"{name} {shift['auroc']['value']:.2f}" for name, shift in shifts.items())
     print(f"AUROC of the outside score, simulated images: {told}; all in {options.output}")

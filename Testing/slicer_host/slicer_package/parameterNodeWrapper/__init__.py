@@ -13,10 +13,9 @@ import slicer.util
 import vtk
 
 from .bindings import Binding, bind
-from .parameters import Parameter, make_parameter
-from .validators import Choice, Maximum, Minimum, WithinRange
+from .parameters import Parameter, WithinRange, make_parameter
 
-__all__ = ["Choice", "Maximum", "Minimum", "WithinRange", "parameterNodeWrapper"]
+__all__ = ["WithinRange", "parameterNodeWrapper"]
 
 NAME_PROPERTY = "SlicerParameterName"
 RESERVED = ("connectParametersToGui", "dataType", "default", "isCached")

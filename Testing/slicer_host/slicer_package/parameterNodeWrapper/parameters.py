@@ -6,12 +6,25 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterable, MutableSequence
+from dataclasses import dataclass
 from typing import Any
 
 import slicer
 import slicer.util
 
 SCALARS = (int, float, str, bool)
+
+
+@dataclass(frozen=True)
+class WithinRange:
+    """What a number may be: typing.Annotated carries it."""
+
+    minimum: float
+    maximum: float
+
+    def validate(self, value: float) -> None:
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(f"{value} is not within range [{self.minimum}, {self.maximum}]")
 
 
 class Scalar:
