@@ -24,7 +24,7 @@ from ACNetTrainerLib.panel.cases_view import CasesView, reading
 from ACNetTrainerLib.panel.judging_view import JudgingView
 from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center, check_warnings, give_other_label, remove_cases
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
-from ACNetTrainerLib.panel.texts import label_text
+from ACNetTrainerLib.panel.texts import label_text, relabel_question, remove_question
 from ACNetTrainerLib.panel.training_view import TrainingView
 from ACNetTrainerLib.scene import show_case
 
@@ -202,15 +202,14 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
 
     def _change_label(self, _checked: bool = False) -> None:
         patients = {case.patient: case for case in self._cases_view.selected}
-        question = _("Give all cases of {count} patients the other label?")
-        if patients and slicer.util.confirmOkCancelDisplay(question.format(count=len(patients))):
+        if patients and slicer.util.confirmOkCancelDisplay(relabel_question(patients)):
             self._change_library(lambda folder: give_other_label(folder, list(patients.values())))
 
     def _remove_cases(self, _checked: bool = False) -> None:
-        names = [case.case for case in self._cases_view.selected]
-        question = _("Remove {count} cases from the library and delete its copies of their images?")
-        if names and slicer.util.confirmOkCancelDisplay(question.format(count=len(names))):
-            self._change_library(lambda folder: remove_cases(folder, names))
+        names = {case.case: case.patient for case in self._cases_view.selected}
+        patients = dict.fromkeys(names.values())
+        if names and slicer.util.confirmOkCancelDisplay(remove_question(patients, len(names))):
+            self._change_library(lambda folder: remove_cases(folder, list(names)))
 
     def _change_library(self, change: Callable[[Path], None]) -> None:
         """In the thread: another process may hold the library's lock for a while."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,73 @@ def test_cases_are_removed_by_a_click_after_a_question(
     click(a_trainer, trainer_ui.removeButton)
     assert trainer_ui.casesTable.rowCount == 2
     assert len(read_case_library(a_library).cases) == 2
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user is asked, who says yes."""
+    questions: list[str] = []
+
+    def accept(text: str, **_named: object) -> bool:
+        questions.append(text)
+        return True
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", accept)
+    return questions
+
+
+@pytest.fixture
+def a_copy(a_trainer: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], tmp_path: Path) -> CaseLibrary:
+    """A library of twelve patients that the test may change, open."""
+    folder = Path(shutil.copytree(two_libraries[0].folder, tmp_path / "copy"))
+    open_library(a_trainer, folder)
+    return read_case_library(folder)
+
+
+def test_the_label_of_a_patient_who_comes_under_the_selection_by_a_filter_is_not_changed(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    trainer_ui.casesTable.selectRow(0)
+    trainer_ui.filterLineEdit.text = a_copy.cases[5].patient
+    assert texts_of(trainer_ui.casesTable, 2) == [a_copy.cases[5].patient]
+    click(a_trainer, trainer_ui.changeLabelButton)
+    assert asked == []
+    assert read_case_library(a_copy.folder).cases == a_copy.cases
+
+
+def test_a_selected_case_stays_so_where_a_filter_moves_it_and_the_question_names_its_patient(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    patient = a_copy.cases[5].patient
+    trainer_ui.casesTable.selectRow(5)
+    trainer_ui.filterLineEdit.text = patient
+    click(a_trainer, trainer_ui.changeLabelButton)
+    assert patient in asked[0]
+    pairs = zip(read_case_library(a_copy.folder).cases, a_copy.cases, strict=True)
+    assert [case.patient for case, before in pairs if case.label != before.label] == [patient]
+
+
+def test_after_a_case_is_removed_no_other_is_selected(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    trainer_ui.casesTable.selectRow(2)
+    click(a_trainer, trainer_ui.removeButton)
+    assert a_copy.cases[2].patient in asked[0]
+    click(a_trainer, trainer_ui.removeButton)
+    assert len(asked) == 1
+    assert len(read_case_library(a_copy.folder).cases) == 11
+
+
+def test_a_question_names_three_patients_and_counts_the_others(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    trainer_ui.casesTable.selectAll()
+    click(a_trainer, trainer_ui.changeLabelButton)
+    assert f"of 12 patients the other label: {a_copy.cases[0].patient}, " in asked[0]
+    assert "and 9 more" in asked[0]
+    assert [case.is_dcm for case in read_case_library(a_copy.folder).cases] == [
+        not case.is_dcm for case in a_copy.cases
+    ]
 
 
 def test_a_folder_that_is_no_library_is_refused_in_a_sentence(
