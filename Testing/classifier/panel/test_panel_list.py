@@ -13,11 +13,13 @@ import pydicom
 import pytest
 import slicer
 import slicer.util
+from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.commands.main import main
 from ACNetLib.image_files import write_image
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.scene.list_study import STUDY
+from ACNetLib.scene.table import fill_table, read_record
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.triage import reading_list
 from ACNetLib.triage.rows import read_worklist_csv
@@ -254,6 +256,54 @@ def test_a_tick_that_can_not_be_written_goes_back(ui: Any, a_list: Path, monkeyp
 
 def open_row(ui: Any, patient: str) -> None:
     ui.listTable.cellClicked.emit(row_of(ui, patient), ANSWER)
+
+
+def opened_volumes() -> list[Volume]:
+    return [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetAttribute(STUDY)]
+
+
+@pytest.mark.parametrize("what", ["its image changed", "its table removed", "an attention map removed", "classified"])
+def test_a_study_that_is_not_as_the_list_has_it_opens_anew(a_module: Any, ui: Any, a_list: Path, what: str) -> None:
+    open_row(ui, "patient-1")
+    (first,) = opened_volumes()
+    said = ui.verdictLabel.text
+    if what == "its image changed":
+        slicer.util.arrayFromVolume(first)[:] += 10
+        slicer.util.arrayFromVolumeModified(first)
+    elif what == "its table removed":
+        slicer.mrmlScene.RemoveNode(result_of(first).table)
+    elif what == "an attention map removed":
+        slicer.mrmlScene.RemoveNode(result_of(first).maps["combined"])
+    else:
+        table = result_of(first).table
+        fill_table(table, read_record(table).leaving_out([0]))
+    open_row(ui, "patient-2")
+    open_row(ui, "patient-1")
+    opened = ui.volumeSelector.currentNode()
+    assert opened is not first
+    assert ui.verdictLabel.text == said
+    open_row(ui, "patient-1")
+    assert ui.volumeSelector.currentNode() is opened
+
+
+def test_an_exam_of_which_a_volume_was_removed_opens_whole(ui: Any, a_list: Path) -> None:
+    open_row(ui, "patient-3")
+    slicer.mrmlScene.RemoveNode(opened_volumes()[1])
+    open_row(ui, "patient-1")
+    open_row(ui, "patient-3")
+    assert ui.sectionTable.rowCount == 3
+    assert len(ui.otherSlicesSelector.checkedNodes()) == 2
+
+
+def test_a_copy_of_a_volume_is_no_slice_of_the_study(ui: Any, a_list: Path) -> None:
+    open_row(ui, "patient-1")
+    (first,) = opened_volumes()
+    copy = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    copy.Copy(first)
+    open_row(ui, "patient-2")
+    open_row(ui, "patient-1")
+    assert ui.volumeSelector.currentNode() is first
+    assert list(ui.otherSlicesSelector.checkedNodes()) == []
 
 
 def choose_studies(ui: Any, folder: Path, chosen_folders: list[Path]) -> None:
