@@ -206,6 +206,17 @@ def test_after_a_case_is_removed_no_other_is_selected(
     assert len(read_case_library(a_copy.folder).cases) == 11
 
 
+def test_where_one_of_many_patients_is_gone_no_label_is_changed(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    remove_cases(a_copy.folder, [a_copy.cases[4].case])  # behind the panel's back
+    trainer_ui.casesTable.selectAll()
+    click(a_trainer, trainer_ui.changeLabelButton)
+    assert "found 0 cases named" in trainer_ui.warningsLabel.text
+    left = [case for case in a_copy.cases if case != a_copy.cases[4]]
+    assert list(read_case_library(a_copy.folder).cases) == left
+
+
 def test_a_question_names_three_patients_and_counts_the_others(
     a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
 ) -> None:
