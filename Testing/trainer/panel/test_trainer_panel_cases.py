@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import slicer
 import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.scene.output import RESULT_OF, add_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.editing import remove_cases
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from trainer_panel_fixtures import add, click, open_library, texts_of
@@ -149,6 +153,60 @@ def test_cases_are_removed_by_a_click_after_a_question(
     click(a_trainer, trainer_ui.removeButton)
     assert trainer_ui.casesTable.rowCount == 2
     assert len(read_case_library(a_library).cases) == 2
+
+
+def add_a_point(name: str, center_mm: Sequence[float]) -> Any:
+    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    left, posterior, superior = center_mm
+    point.AddControlPoint(-left, -posterior, superior)
+    return point
+
+
+def test_the_point_of_one_patient_is_not_stored_with_the_next(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    normal, dcm = sample_cases()
+    parameters = a_trainer.widget.panel.logic.getParameterNode()
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    parameters.center = add_a_point("of A", dcm.center_mm)
+    assert add(a_trainer, a_sample, "dcm", "A").startswith("Added")
+    assert trainer_ui.centerSelector.currentNode() is None
+    other = add_t1_map(read_t1_map(normal.folder), slicer.mrmlScene)
+    parameters.center = add_a_point("of A, again", dcm.center_mm)
+    trainer_ui.volumeSelector.setCurrentNode(other)
+    assert trainer_ui.centerSelector.currentNode() is None
+    assert add(a_trainer, other, "normal", "B").startswith("Added")
+    sources = {case.label: case.center_source for case in read_case_library(a_library).cases}
+    assert sources["dcm"] == "given"
+    assert sources["normal"] != "given"
+
+
+def test_what_was_made_of_a_map_stays_its_centre_when_the_map_is_chosen(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    parameters = a_trainer.widget.panel.logic.getParameterNode()
+    other = add_t1_map(read_t1_map(sample_cases()[0].folder), slicer.mrmlScene)
+    trainer_ui.volumeSelector.setCurrentNode(other)
+    ventricle = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+    ventricle.SetNodeReferenceID(RESULT_OF, a_sample.GetID())
+    parameters.center = ventricle
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    assert trainer_ui.centerSelector.currentNode() is ventricle
+    trainer_ui.volumeSelector.setCurrentNode(other)
+    assert trainer_ui.centerSelector.currentNode() is None
+
+
+def test_a_map_that_is_handed_over_has_no_patient_yet_and_keeps_its_centre(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    normal = sample_cases()[0]
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    trainer_ui.patientLineEdit.text = "Jane"
+    other = add_t1_map(read_t1_map(normal.folder), slicer.mrmlScene)
+    point = add_a_point("of the map", normal.center_mm)
+    a_trainer.widget.offer_case(other, point)
+    assert trainer_ui.patientLineEdit.text == ""
+    assert trainer_ui.centerSelector.currentNode() is point
 
 
 @pytest.fixture
