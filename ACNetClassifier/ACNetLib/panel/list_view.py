@@ -221,10 +221,13 @@ class ListView:
         state = None if stat is None else (file, stat.st_mtime_ns, stat.st_size)
         if state == self._table_state and state is not None:
             return
+        gone = _("The list is no longer in its folder.")
+        if stat is None and self._shown:
+            self._message = gone
+        elif stat is not None and self._message == gone:
+            self._message = ""
         rows: list[Row] = []
         try:
-            if self._shown and stat is None:
-                self._message = _("The list is no longer in its folder.")
             if file is not None and stat is not None:
                 rows = [replace(row, read=is_read(self._study(row))) for row in read_worklist_csv(file)]
         except ACNetError as error:

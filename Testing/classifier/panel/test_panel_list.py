@@ -224,7 +224,7 @@ def test_a_tick_leaves_what_came_into_the_list_meanwhile_and_the_panel_shows_it(
     assert [bool(ui.listTable.item(row, READ).checkState()) for row in range(4)] == [True, False, False, False]
 
 
-def test_a_list_whose_folder_is_gone_stays_gone_and_a_tick_goes_back(ui: Any, a_list: Path) -> None:
+def test_a_list_whose_folder_is_gone_stays_gone_and_a_tick_goes_back(ui: Any, a_made_list: Path, a_list: Path) -> None:
     import qt
 
     from slicer_host import wait_until
@@ -239,6 +239,9 @@ def test_a_list_whose_folder_is_gone_stays_gone_and_a_tick_goes_back(ui: Any, a_
     assert list(a_list.iterdir()) == []
     wait_until(lambda: ui.listTable.rowCount == 0)
     assert ui.listStatusLabel.text == "The list is no longer in its folder."
+    shutil.copytree(a_made_list, a_list, dirs_exist_ok=True)
+    wait_until(lambda: ui.listTable.rowCount == 4)
+    assert ui.listStatusLabel.text == "2 DCM, 1 Normal, 1 No T1 map; read: 0 of 4."
 
 
 def test_a_tick_that_can_not_be_written_goes_back(ui: Any, a_list: Path, monkeypatch: pytest.MonkeyPatch) -> None:
