@@ -80,7 +80,7 @@ def _triage(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
     from ACNetLib.reference.t1 import parse_reference
     from ACNetLib.triage.answer import Choices
-    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, ReadingList
+    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, ListInUse, ReadingList
     from ACNetLib.triage.workers import cluster_workers, local_workers
 
     folder, output = options.folder.resolve(), options.output.resolve()
@@ -107,7 +107,14 @@ def _triage(options: argparse.Namespace) -> None:
     as_json = options.progress == "json"
     while True:
         report = _print_event if as_json else _Progress()
-        rows = reading_list.update(choices, workers, report)
+        try:
+            rows = reading_list.update(choices, workers, report)
+        except ListInUse as error:
+            if options.watch is None:
+                raise
+            print(one_line(str(error)), file=sys.stderr, flush=True)
+            time.sleep(options.watch)
+            continue
         if not as_json:
             print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
         _print_missing(folder, as_json)

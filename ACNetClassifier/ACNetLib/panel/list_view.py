@@ -30,13 +30,14 @@ from ACNetLib.panel.list_texts import (
 from ACNetLib.panel.parameters import ACNetParameters, triage_options
 from ACNetLib.panel.texts import refusal_text
 from ACNetLib.processes import EventLog, Fields, ask_to_end, last_error, run_tied
-from ACNetLib.triage.reading_list import PAGE_FILE, STUDIES_FOLDER, TABLE_FILE, write_rows
+from ACNetLib.triage.reading_list import PAGE_FILE, STUDIES_FOLDER, TABLE_FILE, mark_study
 from ACNetLib.triage.rows import IDENTIFY, Row, read_worklist_csv
-from ACNetLib.triage.study_marks import is_read, mark_read
+from ACNetLib.triage.study_marks import is_read
 
 COMMAND = "ACNetLib.commands.main"
 EVENT_FIELDS: Fields = {"studies": {"done": int, "of": int, "seconds_left": (int, float, type(None))}}
-POLL_MS = 300
+POLL_MS, IDLE_POLL_MS = 300, 3000
+"""While the list is made here, and while others may write it."""
 READ_COLUMN, PATIENT_COLUMN = 0, 4
 
 
@@ -66,7 +67,7 @@ class ListView:
         self._combo_boxes = ComboBoxes()
         self._combo_boxes.add("identify", self.ui.identifyComboBox, IDENTIFY, identify_text)
         self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MS)
+        self._timer.setInterval(IDLE_POLL_MS)
         self._timer.timeout.connect(self._poll)
         self.ui.studiesFolderButton.connect("clicked(bool)", self._choose_studies)
         self.ui.selectedStudiesButton.connect("clicked(bool)", self._take_selected)
@@ -155,8 +156,10 @@ class ListView:
         folder = _chosen_folder(_("New folder for the list, or that of a list"))
         if folder is not None:
             self._list, self._table_state = folder, None
+            self._fill([])  # those of the list before
             self.images.of_list(folder)
             self._chosen()
+            self._timer.start()
 
     def _chosen(self) -> None:
         self._message = ""
@@ -194,13 +197,15 @@ class ListView:
         with events_file.open("wb") as events, self._errors_file.open("wb") as errors:
             self._process = run_tied(COMMAND, arguments, stdout=events, stderr=errors)
         self._log, self._stopping = EventLog(events_file, EVENT_FIELDS), False
-        self._timer.start()
+        self._timer.start(POLL_MS)
 
     def _poll(self) -> None:
         process = self._process
+        if process is None and self._parameters is None:
+            return  # nobody looks
         if process is not None and process.poll() is not None:
             self._process = None
-            self._timer.stop()
+            self._timer.start(IDLE_POLL_MS)
             if self._stopping:
                 self._message = _("Stopped: studies that are done are kept.")
             elif process.returncode != 0:
@@ -216,6 +221,11 @@ class ListView:
         state = None if stat is None else (file, stat.st_mtime_ns, stat.st_size)
         if state == self._table_state and state is not None:
             return
+        gone = _("The list is no longer in its folder.")
+        if stat is None and self._shown:
+            self._message = gone
+        elif stat is not None and self._message == gone:
+            self._message = ""
         rows: list[Row] = []
         try:
             if file is not None and stat is not None:
@@ -259,14 +269,19 @@ class ListView:
         return self._list / STUDIES_FOLDER / row.study
 
     def _ticked(self, item: Any) -> None:
-        index = item.row()
-        row = replace(self._shown[index], read=bool(item.checkState()))
+        index, has_read = item.row(), bool(item.checkState())
+        row = self._shown[index]
+        self._message = ""
         with slicer.util.tryWithErrorDisplay(_("The study could not be marked.")):
-            mark_read(self._study(row), row.read)
-            self._shown[index] = row
-            if not self.running:  # else the process writes the list anyway
+            try:
                 assert self._list is not None
-                write_rows(self._list, self._shown)
+                mark_study(self._list, row.study, has_read)
+            except ACNetError as error:
+                self._message = refusal_text(error)
+        self._shown[index] = replace(row, read=is_read(self._study(row)))
+        self.ui.listTable.blockSignals(True)  # where no mark could be written the tick goes back
+        item.setCheckState(qt.Qt.Checked if self._shown[index].read else qt.Qt.Unchecked)
+        self.ui.listTable.blockSignals(False)
         self.show()
 
     def _clicked(self, index: int, column: int) -> None:

@@ -59,14 +59,22 @@ def update_exam(
 
 def volume_of(each: Slice, table: vtkMRMLTableNode) -> vtkMRMLScalarVolumeNode | None:
     """The volume of a slice of the table's study, None where it is gone."""
-    return _volumes(table)[each.map_index]
+    return volumes_of(table)[each.map_index]
+
+
+def volumes_of(table: vtkMRMLTableNode) -> list[vtkMRMLScalarVolumeNode | None]:
+    """Of each map of the table's study, None where it is gone."""
+    count = len(read_record(table).maps)
+    if count == 1:
+        return [table.GetNodeReference(RESULT_OF)]
+    return [table.GetNodeReference(f"{MAP}{number}") for number in range(1, count + 1)]
 
 
 def results_of_exam(nodes: ResultNodes, scene: vtkMRMLScene) -> list[ResultNodes]:
     """The nodes of all maps of a result's exam. A map that was classified anew without the others is none of it."""
-    volumes = _volumes(nodes.table)
+    volumes = volumes_of(nodes.table)
     found = [find_result(volume, scene) for volume in volumes if volume is not None]
-    return [each for each in found if each is not None and _volumes(each.table) == volumes]
+    return [each for each in found if each is not None and volumes_of(each.table) == volumes]
 
 
 def is_outdated(nodes: ResultNodes, scene: vtkMRMLScene) -> bool:
@@ -89,7 +97,7 @@ def study_from_scene(nodes: ResultNodes, scene: vtkMRMLScene) -> StudyResult:
     of_volume = {each.t1_volume: each for each in results_of_exam(nodes, scene)}
     images = tuple(
         _images(of_volume.get(volume), of_map)
-        for volume, of_map in zip(_volumes(nodes.table), record.maps, strict=True)
+        for volume, of_map in zip(volumes_of(nodes.table), record.maps, strict=True)
     )
     return StudyResult(**vars(record), images=images)
 
@@ -117,11 +125,3 @@ def _gone(of_map: MapRecord) -> ACNetError:
         f"{of_map.name}: the T1 map of this result, or a volume of its attention or left ventricle, is gone or was "
         "changed; expected them as they were made. Classify the map again."
     )
-
-
-def _volumes(table: vtkMRMLTableNode) -> list[vtkMRMLScalarVolumeNode | None]:
-    """Of each map of the table's study, None where it is gone."""
-    count = len(read_record(table).maps)
-    if count == 1:
-        return [table.GetNodeReference(RESULT_OF)]
-    return [table.GetNodeReference(f"{MAP}{number}") for number in range(1, count + 1)]

@@ -6,9 +6,12 @@ from pathlib import Path
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
 
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.record import StudyRecord, record_values
 from ACNetLib.scene.display import Display
-from ACNetLib.scene.exam import show_exam
-from ACNetLib.scene.output import add_t1_map
+from ACNetLib.scene.exam import results_of_exam, show_exam, study_from_scene, volumes_of
+from ACNetLib.scene.output import add_t1_map, find_result
+from ACNetLib.scene.table import read_record
 from ACNetLib.scene.views import nodes_of_class
 from ACNetLib.triage.study_folder import read_study
 
@@ -28,12 +31,31 @@ def open_study(folder: Path, scene: vtkMRMLScene, display: Display) -> list[vtkM
     """
     result = folder / "result.json"
     key = f"{folder.name} {result.stat().st_mtime_ns if result.is_file() else 0}"
-    found = [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if node.GetAttribute(STUDY) == key]
-    if found:
-        return found
     study = read_study(folder)
+    for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
+        if node.GetAttribute(STUDY) == key and (found := _whole_study(node, study, scene)):
+            return found
     volumes = [add_t1_map(images.t1_map, scene) for images in study.images]
     for volume in volumes:
         volume.SetAttribute(STUDY, key)
     show_exam(study, volumes, scene, display)
     return volumes
+
+
+def _whole_study(
+    node: vtkMRMLScalarVolumeNode, study: StudyRecord, scene: vtkMRMLScene
+) -> list[vtkMRMLScalarVolumeNode]:
+    """The volumes of the study whose result the volume has, where all is as the list has it; else none. A volume's copy
+    has its attributes too, and is none of them.
+    """
+    result = find_result(node, scene)
+    if result is None:
+        return []
+    try:
+        study_from_scene(result, scene)
+    except ACNetError:  # a volume is gone or was changed
+        return []
+    as_listed = record_values(study)
+    if any(record_values(read_record(each.table)) != as_listed for each in results_of_exam(result, scene)):
+        return []
+    return [volume for volume in volumes_of(result.table) if volume is not None]

@@ -104,6 +104,7 @@ def _answered(study: Study, name: str, choices: Choices) -> Row:
     classifier = _classifier(model, choices.device)
     settings = Settings(prevalence_dcm=choices.prevalence_dcm, reference=reference)
     result = classify_exam(lambda t1_map, progress: classifier.classify(t1_map, settings, progress), t1_maps)
+    shutil.rmtree(choices.studies / name, ignore_errors=True)  # a mark that came meanwhile is of the answer before
     note = _write(result, choices.studies / name, choices.dicom if study.is_dicom else None)
     write_t1_maps(result, choices.studies / name)
     _write_thumbnail(result, choices.studies / name)

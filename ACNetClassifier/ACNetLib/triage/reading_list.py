@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import read_json, write_json, write_text_atomically
 from ACNetLib.triage.answer import Choices, answer, get_ready, kept_row
-from ACNetLib.triage.rows import Identify, Row, in_reading_order, worklist_csv
-from ACNetLib.triage.study_marks import is_read
+from ACNetLib.triage.rows import Identify, Row, in_reading_order, read_worklist_csv, worklist_csv
+from ACNetLib.triage.study_marks import is_read, mark_read
 
 if TYPE_CHECKING:
     from ACNetLib.triage.studies import Study
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 STUDIES_A_PROCESS = 2
 """One that is answered and one that waits: no process is idle, and few studies are lost when one ends."""
 LIST_FILE, TABLE_FILE, PAGE_FILE, STUDIES_FOLDER = "list.json", "worklist.csv", "worklist.html", "studies"
+LOCK_FILE = "list.lock"
+"""Empty; keeps two processes from changing the list at once."""
 SECONDS_BETWEEN_PAGES = 5.0
 ENDED = "The process that read this study ended by itself. Classify it alone to see why."
 OUR_ERROR = "An error of this software ({error}). Classify it alone to see it, and please report it."
@@ -39,6 +41,10 @@ Waiting = tuple["Study", str]
 """A study and its name in the list."""
 Report = Callable[[int, int, float | None], None]
 """Is told how many studies are done, of how many, and the seconds that are left where they can be told."""
+
+
+class ListInUse(ACNetError):
+    """Another process is changing the list."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,17 @@ class ReadingList:
     def update(self, choices: Choices, workers: Workers, report: Report) -> list[Row]:
         """Answer the studies that the list has no row of, and write it. Returns its rows in their order.
 
-        A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else.
+        A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else,
+        and ListInUse while another process brings the list up to date: each would remove what the other writes.
         """
-        _secret(self.folder)
+        _require_list_or_empty(self.folder)
+        with _changing(self.folder):
+            if not (self.folder / LIST_FILE).is_file():
+                write_json(self.folder / LIST_FILE, {"format_version": 1, "secret": secrets.token_hex(32)})
+            return self._update(choices, workers, report)
+
+    def _update(self, choices: Choices, workers: Workers, report: Report) -> list[Row]:
+        _secret(self.folder)  # before the processes start
         with workers.start() as executor:
             if not (self.folder / TABLE_FILE).is_file():  # else there may be nothing new
                 for _ in range(workers.count):
@@ -89,7 +103,7 @@ class ReadingList:
     def studies(self, look: Callable[[], None] = lambda: None) -> dict[str, Study]:
         """The studies of `source` by their names in the list; `look` as of `find_studies`.
 
-        Raises ACNetError where `folder` holds something else.
+        Raises ACNetError where `folder` holds no list.
         """
         from ACNetLib.triage.studies import find_studies  # pydicom comes late: the processes start before
 
@@ -107,19 +121,50 @@ class ReadingList:
         return replace(row, patient=study.patient(self.identify), reason=reason, warnings=tuple(warnings))
 
 
+def _require_list_or_empty(output: Path) -> None:
+    if (output / LIST_FILE).is_file() or not output.exists():
+        return
+    if any(file.name != LOCK_FILE for file in output.iterdir()):
+        raise ACNetError(
+            f"{output}: it is not empty and holds no reading list; expected a new folder, or that of a list to "
+            "bring up to date. Give another output."
+        )
+
+
 def _secret(output: Path) -> bytes:
+    """Of a list that is there: another secret would make it another list, of whose studies nobody knows the names."""
     path = output / LIST_FILE
     if not path.is_file():
-        if output.exists() and any(output.iterdir()):
-            raise ACNetError(
-                f"{output}: it is not empty and holds no reading list; expected a new folder, or that of a list to "
-                "bring up to date. Give another output."
-            )
-        write_json(path, {"format_version": 1, "secret": secrets.token_hex(32)})
+        raise ACNetError(
+            f"{path}: there is no such file; expected that of a reading list. Is its disk connected? Else choose "
+            "the folder of a list, or make a new one."
+        )
     try:
         return bytes.fromhex(read_json(path, "Give another output.")["secret"])
     except (KeyError, TypeError, ValueError) as error:
         raise ACNetError(f"{path}: it is damaged; expected a secret of 64 digits. Give another output.") from error
+
+
+@contextmanager
+def _changing(output: Path) -> Iterator[None]:
+    """While the block runs, no other process changes the list. Raises ListInUse at once where one does."""
+    try:
+        from filelock import FileLock, Timeout
+    except ModuleNotFoundError:  # it comes with torch: without that nobody here makes lists, and readers mark studies
+        yield
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(output / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ListInUse(
+            f"{output}: another process is bringing this list up to date; try again when it has ended."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _name(key: str, secret: bytes) -> str:
@@ -132,6 +177,23 @@ def exam_of(name: str, folder: Path, exams: Iterable[tuple[str, str]]) -> tuple[
 
     secret = _secret(folder)
     return next((exam for exam in exams if _name(dicom_key(*exam), secret) == name), None)
+
+
+def mark_study(output: Path, study: str, has_read: bool) -> None:
+    """Mark a study as read or not, also in the list's table and page as they are now: another process may have written
+    them since they were looked at.
+
+    Raises ACNetError where there is no list any more, or it can't be written.
+    """
+    _secret(output)
+    try:
+        mark_read(output / STUDIES_FOLDER / study, has_read)
+        with suppress(ListInUse), _changing(output):  # the other process writes the marks too
+            write_rows(output, read_worklist_csv(output / TABLE_FILE))
+    except OSError as error:
+        raise ACNetError(
+            f"{output}: the mark can't be written ({error.strerror}). Ask for the right to change the list's folder."
+        ) from error
 
 
 def write_rows(output: Path, rows: Iterable[Row]) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -132,6 +132,25 @@ def edit_case(folder: Path, name: str, edit: Edit) -> CaseLibrary:
                 write_image(masks, folder / masks_file(name))
             _write(table, library)
     return replace(library, warnings=(*library.warnings, *([doubt] if doubt else [])))
+
+
+def edit_labels(folder: Path, labels: Mapping[str, str]) -> CaseLibrary:
+    """Give the patients of cases, by the cases' names, other labels, all of them or none; returns the library as it is
+    then. The library is read and written once, however many they are.
+
+    Raises ACNetError for a name that the table has not, or twice, and when the library would be refused afterwards.
+    """
+    with locked(folder):
+        table = read_case_table(folder)
+        of_patient = {_row_named(table, name).cells["patient"]: label for name, label in labels.items()}
+        rows = []
+        for row in table.rows:
+            label = of_patient.get(row.cells["patient"], row.cells["label"])
+            rows.append(replace(row, cells={**row.cells, "label": label}))
+        table = replace(table, rows=tuple(rows))
+        library = checked_library(folder, table)
+        _write(table, library)
+    return library
 
 
 def remove_cases(folder: Path, names: Sequence[str]) -> None:

@@ -67,6 +67,12 @@ class CasesView:
         rows = {index.row() for index in self.ui.casesTable.selectionModel().selectedRows()}
         return [self._shown[row] for row in sorted(rows)]
 
+    def _selected_pictures(self) -> set[Path]:
+        """They tell a case from that of the same name in another library."""
+        pictures = {row: picture for picture, row in self._rows.items()}
+        rows = {index.row() for index in self.ui.casesTable.selectionModel().selectedRows()}
+        return {pictures[row] for row in rows if row in pictures}
+
     def stop_drawing(self) -> None:
         self._worker.cancel()
 
@@ -92,16 +98,22 @@ class CasesView:
             bar.format = count_text(label, patients[label], len(counts[label]))
 
     def _fill_table(self) -> None:
+        """The selection is of cases, not of rows, into which others may come."""
+        selected = self._selected_pictures()
         words = self.ui.filterLineEdit.text.casefold().split()
         cases = self._library.cases if self._library is not None else ()
         found = [case for case in cases if all(word in _searched(case) for word in words)]
         self._shown = found[:MOST_ROWS]
         table = self.ui.casesTable
+        table.clearSelection()
         table.setRowCount(len(self._shown))
         for row, case in enumerate(self._shown):
             cells = ("", label_text(case.label), case.patient, f"{case.field_strength_tesla:g} T", case.source)
+            is_selected = self._picture_of(case) in selected
             for column, text in enumerate(cells):
-                table.setItem(row, column, qt.QTableWidgetItem(text))
+                item = qt.QTableWidgetItem(text)
+                table.setItem(row, column, item)
+                item.setSelected(is_selected)
             table.item(row, 0).setToolTip(case.case)
             table.setRowHeight(row, THUMBNAIL_PIXELS + 4)
         table.resizeColumnsToContents()

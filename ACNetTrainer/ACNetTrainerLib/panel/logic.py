@@ -74,8 +74,7 @@ def give_other_label(folder: Path, cases: Sequence[Case]) -> None:
     """To all cases of the patients of these cases. Raises ACNetError when the library would be refused afterwards."""
     from ACNetTrainerLib.cases import editing as case_editing
 
-    for case in cases:
-        case_editing.edit_case(folder, case.case, case_editing.Edit(label="normal" if case.is_dcm else "dcm"))
+    case_editing.edit_labels(folder, {case.case: "normal" if case.is_dcm else "dcm" for case in cases})
 
 
 def remove_cases(folder: Path, names: Sequence[str]) -> None:

@@ -19,12 +19,13 @@ from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.resources import resources_folder
+from ACNetLib.scene.output import RESULT_OF
 from ACNetTrainerLib.cases.library import LABELS
 from ACNetTrainerLib.panel.cases_view import CasesView, reading
 from ACNetTrainerLib.panel.judging_view import JudgingView
 from ACNetTrainerLib.panel.logic import ACNetTrainerLogic, Center, check_warnings, give_other_label, remove_cases
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
-from ACNetTrainerLib.panel.texts import label_text
+from ACNetTrainerLib.panel.texts import label_text, relabel_question, remove_question
 from ACNetTrainerLib.panel.training_view import TrainingView
 from ACNetTrainerLib.scene import show_case
 
@@ -46,6 +47,8 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._gui_tag: int | None = None
         self._library: str | None = None  # as shown; None: to be read, once more
         self._failed = ""  # why the library was not changed
+        self._volume_id = ""  # of the T1 map that was chosen last
+        self._added_center: Center | None = None
 
         self._cases_view = CasesView(self.ui, lambda library, case: show_case(library, case, slicer.mrmlScene))
         self._training_view = TrainingView(self.ui, self._ensure_packages, self._update)
@@ -77,6 +80,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             self._parameters.disconnectGui(self._gui_tag)
             self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameters = parameters
+        self._volume_id = _id_of(None if parameters is None else parameters.t1_volume)
         self._training_view.follow(parameters)
         self._judging_view.follow(parameters)
         self._combo_boxes.offer("parent", self._training_view.parents, str)
@@ -92,6 +96,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         if self._parameters is not None:
             self._parameters.t1_volume = volume
             self._parameters.center = center
+            self.ui.patientLineEdit.text = ""  # another patient's
             self._say(_("Choose the label, give the patient, then click Add."))
 
     def leave_scene(self) -> None:
@@ -162,6 +167,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
                 self._say(error.shown)
                 return
             self._say(_("Adding..."))
+            self._added_center = parameters.center
             self._worker.start(work, self._case_added)
         self._update()
 
@@ -170,6 +176,8 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             try:
                 self._say(_("Added: {count} slices.").format(count=len(future.result())))
                 self.ui.patientLineEdit.text = ""
+                if self._parameters is not None and self._parameters.center is self._added_center:
+                    self._parameters.center = None
             except CancelledByUser:
                 self._say("")
             except ACNetError as error:
@@ -197,15 +205,14 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
 
     def _change_label(self, _checked: bool = False) -> None:
         patients = {case.patient: case for case in self._cases_view.selected}
-        question = _("Give all cases of {count} patients the other label?")
-        if patients and slicer.util.confirmOkCancelDisplay(question.format(count=len(patients))):
+        if patients and slicer.util.confirmOkCancelDisplay(relabel_question(patients)):
             self._change_library(lambda folder: give_other_label(folder, list(patients.values())))
 
     def _remove_cases(self, _checked: bool = False) -> None:
-        names = [case.case for case in self._cases_view.selected]
-        question = _("Remove {count} cases from the library and delete its copies of their images?")
-        if names and slicer.util.confirmOkCancelDisplay(question.format(count=len(names))):
-            self._change_library(lambda folder: remove_cases(folder, names))
+        names = {case.case: case.patient for case in self._cases_view.selected}
+        patients = dict.fromkeys(names.values())
+        if names and slicer.util.confirmOkCancelDisplay(remove_question(patients, len(names))):
+            self._change_library(lambda folder: remove_cases(folder, list(names)))
 
     def _change_library(self, change: Callable[[Path], None]) -> None:
         """In the thread: another process may hold the library's lock for a while."""
@@ -256,6 +263,16 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._combo_boxes.offer("parent", self._training_view.parents, str)
         self._update()
 
+    def _forget_center(self, parameters: ACNetTrainerParameters) -> None:
+        """With another T1 map a point or a segmentation goes, else it would be stored as a person's centre of it; not
+        what was made of the map itself.
+        """
+        before, now = self._volume_id, _id_of(parameters.t1_volume)
+        self._volume_id = now or before
+        center = parameters.center
+        if before and now and now != before and center is not None and center.GetNodeReferenceID(RESULT_OF) != now:
+            parameters.center = None
+
     def _say(self, text: str) -> None:
         self.ui.statusLabel.text = text
         self.ui.statusLabel.visible = bool(text)
@@ -265,6 +282,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         parameters = self._parameters
         if parameters is None:
             return
+        self._forget_center(parameters)
         self._combo_boxes.offer("training", self._training_view.names(), self._training_view.name_text)
         self._combo_boxes.show()
         self.ui.judgingLibraryLabel.text = parameters.judging_library or _("No library chosen")
@@ -280,3 +298,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             button.enabled = has_cases and not self._worker.running
         self._training_view.show()
         self._judging_view.show()
+
+
+def _id_of(volume: vtkMRMLScalarVolumeNode | None) -> str:
+    return "" if volume is None else str(volume.GetID())

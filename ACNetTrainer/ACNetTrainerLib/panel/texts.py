@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -12,6 +13,8 @@ from ..evaluation.wording import estimate_text
 
 CHANCE = 0.5
 """The area under the ROC curve of one who guesses."""
+MOST_NAMED = 3
+"""Patients in a question, whose names are codes of 12 letters."""
 
 
 def label_text(label: str) -> str:
@@ -22,6 +25,24 @@ def count_text(label: str, patients: int, sections: int) -> str:
     """On the bar of a class."""
     text = _("{label}: {patients} patients, {sections} slices")
     return text.format(label=label_text(label), patients=patients, sections=sections)
+
+
+def relabel_question(patients: Collection[str]) -> str:
+    text = _("Give all cases of {count} patients the other label: {patients}?")
+    return text.format(count=len(patients), patients=_named(patients))
+
+
+def remove_question(patients: Collection[str], cases: int) -> str:
+    """Whose cases are to be removed."""
+    text = _("Remove {count} cases from the library and delete its copies of their images? They are of {patients}.")
+    return text.format(count=cases, patients=_named(patients))
+
+
+def _named(patients: Collection[str]) -> str:
+    """The first of them."""
+    names = ", ".join(list(patients)[:MOST_NAMED])
+    left_out = len(patients) - MOST_NAMED
+    return _("{patients} and {count} more").format(patients=names, count=left_out) if left_out > 0 else names
 
 
 def training_text(name: str, state: str) -> str:

@@ -101,8 +101,10 @@ class TrainingView:
         state = self.state(training) if training is not None else None
         self.ui.stopButton.enabled = state == "running"
         self.ui.goOnButton.enabled = state in {"stopped", "failed"}
-        has_library = self._parameters is not None and bool(self._parameters.library)
-        self.ui.trainButton.enabled = self.ui.crossValidateButton.enabled = has_library
+        may_start = self._parameters is not None and bool(self._parameters.library)
+        if self._parameters is not None and training is not None and state == "running":
+            may_start &= self._parameters.model_name.strip() != training.name  # the second of two clicks starts nothing
+        self.ui.trainButton.enabled = self.ui.crossValidateButton.enabled = may_start
         fine_tunes = self._parameters is not None and self._parameters.recipe == FINE_TUNE
         self.ui.parentComboBox.enabled = fine_tunes
         self.ui.compareCheckBox.enabled = not fine_tunes

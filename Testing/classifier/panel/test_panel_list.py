@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,16 @@ import pydicom
 import pytest
 import slicer
 import slicer.util
+from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.commands.main import main
 from ACNetLib.image_files import write_image
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.scene.list_study import STUDY
+from ACNetLib.scene.table import fill_table, read_record
 from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.triage import reading_list
+from ACNetLib.triage.rows import read_worklist_csv
 from dicom_files import RAMP, RAW_TYPE, write_section
 from exam_files import write_exam, write_sample
 from panel_fixtures import MODULE_FILE, choose, composites, result_of, wait_for_end
@@ -204,8 +209,104 @@ def test_a_list_that_is_stopped_goes_on_and_what_it_refuses_is_shown(
     assert "holds no reading list" in ui.listStatusLabel.text
 
 
+def test_a_tick_leaves_what_came_into_the_list_meanwhile_and_the_panel_shows_it(ui: Any, a_list: Path) -> None:
+    import qt
+
+    from slicer_host import wait_until
+
+    table = (a_list / "worklist.csv").read_text(encoding="utf-8")
+    (a_list / "worklist.csv").write_text("".join(table.splitlines(keepends=True)[:3]), encoding="utf-8")
+    wait_until(lambda: ui.listTable.rowCount == 2)
+    (a_list / "worklist.csv").write_text(table, encoding="utf-8")
+    ui.listTable.item(0, READ).setCheckState(qt.Qt.Checked)
+    assert [row.read for row in read_worklist_csv(a_list / "worklist.csv")] == [True, False, False, False]
+    wait_until(lambda: ui.listTable.rowCount == 4)
+    assert [bool(ui.listTable.item(row, READ).checkState()) for row in range(4)] == [True, False, False, False]
+
+
+def test_a_list_whose_folder_is_gone_stays_gone_and_a_tick_goes_back(ui: Any, a_made_list: Path, a_list: Path) -> None:
+    import qt
+
+    from slicer_host import wait_until
+
+    shutil.rmtree(a_list)
+    a_list.mkdir()  # where a disk was
+    ui.listTable.cellClicked.emit(row_of(ui, "patient-1"), ANSWER)
+    assert "result.json: it can't be read" in ui.listStatusLabel.text
+    ui.listTable.item(0, READ).setCheckState(qt.Qt.Checked)
+    assert "Is its disk connected?" in ui.listStatusLabel.text
+    assert not bool(ui.listTable.item(0, READ).checkState())
+    assert list(a_list.iterdir()) == []
+    wait_until(lambda: ui.listTable.rowCount == 0)
+    assert ui.listStatusLabel.text == "The list is no longer in its folder."
+    shutil.copytree(a_made_list, a_list, dirs_exist_ok=True)
+    wait_until(lambda: ui.listTable.rowCount == 4)
+    assert ui.listStatusLabel.text == "2 DCM, 1 Normal, 1 No T1 map; read: 0 of 4."
+
+
+def test_a_tick_that_can_not_be_written_goes_back(ui: Any, a_list: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import qt
+
+    def refuse(_folder: Path, _has_read: bool) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(reading_list, "mark_read", refuse)
+    ui.listTable.item(0, READ).setCheckState(qt.Qt.Checked)
+    assert not bool(ui.listTable.item(0, READ).checkState())
+    assert "the mark can't be written (Permission denied)" in ui.listStatusLabel.text
+    assert "read: 0 of 4" in ui.listStatusLabel.text
+
+
 def open_row(ui: Any, patient: str) -> None:
     ui.listTable.cellClicked.emit(row_of(ui, patient), ANSWER)
+
+
+def opened_volumes() -> list[Volume]:
+    return [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetAttribute(STUDY)]
+
+
+@pytest.mark.parametrize("what", ["its image changed", "its table removed", "an attention map removed", "classified"])
+def test_a_study_that_is_not_as_the_list_has_it_opens_anew(a_module: Any, ui: Any, a_list: Path, what: str) -> None:
+    open_row(ui, "patient-1")
+    (first,) = opened_volumes()
+    said = ui.verdictLabel.text
+    if what == "its image changed":
+        slicer.util.arrayFromVolume(first)[:] += 10
+        slicer.util.arrayFromVolumeModified(first)
+    elif what == "its table removed":
+        slicer.mrmlScene.RemoveNode(result_of(first).table)
+    elif what == "an attention map removed":
+        slicer.mrmlScene.RemoveNode(result_of(first).maps["combined"])
+    else:
+        table = result_of(first).table
+        fill_table(table, read_record(table).leaving_out([0]))
+    open_row(ui, "patient-2")
+    open_row(ui, "patient-1")
+    opened = ui.volumeSelector.currentNode()
+    assert opened is not first
+    assert ui.verdictLabel.text == said
+    open_row(ui, "patient-1")
+    assert ui.volumeSelector.currentNode() is opened
+
+
+def test_an_exam_of_which_a_volume_was_removed_opens_whole(ui: Any, a_list: Path) -> None:
+    open_row(ui, "patient-3")
+    slicer.mrmlScene.RemoveNode(opened_volumes()[1])
+    open_row(ui, "patient-1")
+    open_row(ui, "patient-3")
+    assert ui.sectionTable.rowCount == 3
+    assert len(ui.otherSlicesSelector.checkedNodes()) == 2
+
+
+def test_a_copy_of_a_volume_is_no_slice_of_the_study(ui: Any, a_list: Path) -> None:
+    open_row(ui, "patient-1")
+    (first,) = opened_volumes()
+    copy = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    copy.Copy(first)
+    open_row(ui, "patient-2")
+    open_row(ui, "patient-1")
+    assert ui.volumeSelector.currentNode() is first
+    assert list(ui.otherSlicesSelector.checkedNodes()) == []
 
 
 def choose_studies(ui: Any, folder: Path, chosen_folders: list[Path]) -> None:

@@ -14,22 +14,24 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from filelock import FileLock
 
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetLib.triage import reading_list, studies, workers
+from ACNetLib.triage import answer, reading_list, studies, workers
 from ACNetLib.triage.answer import Choices
-from ACNetLib.triage.reading_list import ReadingList, Workers
+from ACNetLib.triage.reading_list import LOCK_FILE, ReadingList, Workers, exam_of, mark_study
 from ACNetLib.triage.rows import Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.studies import Study, find_studies
 from ACNetLib.triage.study_folder import read_study
-from ACNetLib.triage.study_marks import mark_read
+from ACNetLib.triage.study_marks import is_read, mark_read
 from ACNetLib.triage.template import SCRIPT
 from ACNetLib.worker_pool import worker_pool
 from dicom_files import PATIENT_ID, RAMP, RAW_TYPE, write_section, write_study
@@ -146,6 +148,63 @@ def test_a_study_that_is_marked_as_read_stays_so_until_it_is_answered_anew(hospi
     assert "no T1 map, read" in (output / "worklist.html").read_text(encoding="utf-8")
     write_section(folder / "b.dcm", RAMP, PatientID="p4", ImageType=RAW_TYPE, SeriesDescription="cine")
     assert [each["read"] for each in triage(folder, output)] == ["False"]
+
+
+def test_a_mark_that_comes_while_a_study_is_answered_anew_is_of_the_answer_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sample(tmp_path / "studies", NORMAL.folder, "patient-1")
+    (study,) = find_studies(tmp_path / "studies", tmp_path / "list")
+    read = answer._read
+
+    def read_while_a_reader_marks(*what: Any) -> Any:
+        mark_read(tmp_path / "list" / "studies" / "a-study", True)
+        return read(*what)
+
+    monkeypatch.setattr(answer, "_read", read_while_a_reader_marks)
+    row = answer.answer(study, "a-study", Choices(tmp_path / "list" / "studies", device="cpu"))
+    assert (row.answer, row.reason) == ("normal", "")
+    assert not is_read(tmp_path / "list" / "studies" / "a-study")
+
+
+def test_a_list_that_another_process_brings_up_to_date_is_refused_and_left_as_it_is(
+    hospital: Path, a_list: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = Path(shutil.copytree(a_list, tmp_path / "list"))
+    before = {file: file.stat().st_mtime_ns for file in output.rglob("*") if file.name != LOCK_FILE}
+    arguments = ["triage", str(hospital / "cine"), "--output", str(output), "--device", "cpu"]
+    with FileLock(output / LOCK_FILE):
+        assert main(arguments) == 2
+        assert "another process is bringing this list up to date" in capsys.readouterr().err
+        assert {file: file.stat().st_mtime_ns for file in before} == before
+        row = read_worklist_csv(output / "worklist.csv")[0]
+        mark_study(output, row.study, True)  # the table is the other process's
+        assert is_read(output / "studies" / row.study)
+    assert main(arguments) == 0
+
+
+def test_a_mark_leaves_the_studies_in_the_list_that_came_meanwhile(a_list: Path, tmp_path: Path) -> None:
+    output = Path(shutil.copytree(a_list, tmp_path / "list"))
+    study = read_worklist_csv(output / "worklist.csv")[2].study
+    mark_study(output, study, True)
+    rows = read_worklist_csv(output / "worklist.csv")
+    assert [row.read for row in rows] == [row.study == study for row in rows]
+    assert len(rows) == 7
+    mark_study(output, study, False)
+    assert not any(row.read for row in read_worklist_csv(output / "worklist.csv"))
+
+
+def test_a_list_whose_folder_is_gone_or_empty_is_not_made_by_reading_it(tmp_path: Path) -> None:
+    empty = tmp_path / "where a disk was"
+    empty.mkdir()
+    for folder in (empty, tmp_path / "gone"):
+        with pytest.raises(ACNetError, match=r"list\.json: there is no such file.*Is its disk connected"):
+            exam_of("study-1", folder, [("a", "1.2")])
+        with pytest.raises(ACNetError, match="there is no such file"):
+            ReadingList(tmp_path, folder, "none").studies()
+        with pytest.raises(ACNetError, match="there is no such file"):
+            mark_study(folder, "study-1", True)
+    assert list(tmp_path.rglob("*")) == [empty]
 
 
 def test_the_table_is_read_as_it_was_written(a_list: Path, tmp_path: Path) -> None:
@@ -386,6 +445,29 @@ def test_watching_finds_new_studies_until_it_is_stopped(
     printed = capsys.readouterr()
     assert [line.partition(":")[0] for line in printed.out.splitlines()] == ["1 normal", "2 normal"]
     assert "studies that are done are kept" in printed.err
+
+
+def test_watching_goes_on_where_another_process_has_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reading_list, "answer", answered_or_ended)
+    monkeypatch.setattr(workers, "local_workers", lambda _processes: Workers(lambda: worker_pool(1, "fork"), 1))
+    write_section(tmp_path / "studies" / "a.dcm", RAMP, PatientID="a")
+    (tmp_path / "list").mkdir()
+    other = FileLock(tmp_path / "list" / LOCK_FILE)
+    other.acquire()
+
+    def sleep(_seconds: float) -> None:
+        if not other.is_locked:
+            raise KeyboardInterrupt
+        other.release()
+
+    monkeypatch.setattr("ACNetLib.commands.triage.time.sleep", sleep)
+    arguments = ["triage", str(tmp_path / "studies"), "--output", str(tmp_path / "list"), "--device", "cpu"]
+    assert main([*arguments, "--watch", "60"]) == 3
+    printed = capsys.readouterr()
+    assert "another process is bringing this list up to date" in printed.err
+    assert printed.out.startswith("1 normal")
 
 
 def test_rows_are_in_the_order_in_which_they_are_read_and_no_cell_is_computed() -> None:

@@ -259,7 +259,11 @@ def test_a_name_that_is_taken_or_no_file_name_is_refused(
     assert "there is one named 'taken' already" in trainer_ui.refusalLabel.text
     trainer_ui.nameLineEdit.text = "free"
     trainer_ui.trainButton.click()
+    trainer_ui.trainButton.click()  # a double click
     assert trainer_ui.refusalLabel.text == ""
+    assert not trainer_ui.trainButton.enabled
+    trainer_ui.nameLineEdit.text = "another"
+    assert trainer_ui.trainButton.enabled
     trainer_ui.stopButton.click()
     assert trainer_ui.progressLabel.text == "Stopping after this step..."
     wait_for_state(a_trainer, "stopped")

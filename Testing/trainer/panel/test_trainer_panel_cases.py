@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ import slicer
 import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.scene.output import RESULT_OF, add_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.editing import remove_cases
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from trainer_panel_fixtures import add, click, open_library, texts_of
@@ -148,6 +153,138 @@ def test_cases_are_removed_by_a_click_after_a_question(
     click(a_trainer, trainer_ui.removeButton)
     assert trainer_ui.casesTable.rowCount == 2
     assert len(read_case_library(a_library).cases) == 2
+
+
+def add_a_point(name: str, center_mm: Sequence[float]) -> Any:
+    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    left, posterior, superior = center_mm
+    point.AddControlPoint(-left, -posterior, superior)
+    return point
+
+
+def test_the_point_of_one_patient_is_not_stored_with_the_next(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    normal, dcm = sample_cases()
+    parameters = a_trainer.widget.panel.logic.getParameterNode()
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    parameters.center = add_a_point("of A", dcm.center_mm)
+    assert add(a_trainer, a_sample, "dcm", "A").startswith("Added")
+    assert trainer_ui.centerSelector.currentNode() is None
+    other = add_t1_map(read_t1_map(normal.folder), slicer.mrmlScene)
+    parameters.center = add_a_point("of A, again", dcm.center_mm)
+    trainer_ui.volumeSelector.setCurrentNode(other)
+    assert trainer_ui.centerSelector.currentNode() is None
+    assert add(a_trainer, other, "normal", "B").startswith("Added")
+    sources = {case.label: case.center_source for case in read_case_library(a_library).cases}
+    assert sources["dcm"] == "given"
+    assert sources["normal"] != "given"
+
+
+def test_what_was_made_of_a_map_stays_its_centre_when_the_map_is_chosen(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    parameters = a_trainer.widget.panel.logic.getParameterNode()
+    other = add_t1_map(read_t1_map(sample_cases()[0].folder), slicer.mrmlScene)
+    trainer_ui.volumeSelector.setCurrentNode(other)
+    ventricle = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+    ventricle.SetNodeReferenceID(RESULT_OF, a_sample.GetID())
+    parameters.center = ventricle
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    assert trainer_ui.centerSelector.currentNode() is ventricle
+    trainer_ui.volumeSelector.setCurrentNode(other)
+    assert trainer_ui.centerSelector.currentNode() is None
+
+
+def test_a_map_that_is_handed_over_has_no_patient_yet_and_keeps_its_centre(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    normal = sample_cases()[0]
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    trainer_ui.patientLineEdit.text = "Jane"
+    other = add_t1_map(read_t1_map(normal.folder), slicer.mrmlScene)
+    point = add_a_point("of the map", normal.center_mm)
+    a_trainer.widget.offer_case(other, point)
+    assert trainer_ui.patientLineEdit.text == ""
+    assert trainer_ui.centerSelector.currentNode() is point
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user is asked, who says yes."""
+    questions: list[str] = []
+
+    def accept(text: str, **_named: object) -> bool:
+        questions.append(text)
+        return True
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", accept)
+    return questions
+
+
+@pytest.fixture
+def a_copy(a_trainer: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], tmp_path: Path) -> CaseLibrary:
+    """A library of twelve patients that the test may change, open."""
+    folder = Path(shutil.copytree(two_libraries[0].folder, tmp_path / "copy"))
+    open_library(a_trainer, folder)
+    return read_case_library(folder)
+
+
+def test_the_label_of_a_patient_who_comes_under_the_selection_by_a_filter_is_not_changed(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    trainer_ui.casesTable.selectRow(0)
+    trainer_ui.filterLineEdit.text = a_copy.cases[5].patient
+    assert texts_of(trainer_ui.casesTable, 2) == [a_copy.cases[5].patient]
+    click(a_trainer, trainer_ui.changeLabelButton)
+    assert asked == []
+    assert read_case_library(a_copy.folder).cases == a_copy.cases
+
+
+def test_a_selected_case_stays_so_where_a_filter_moves_it_and_the_question_names_its_patient(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    patient = a_copy.cases[5].patient
+    trainer_ui.casesTable.selectRow(5)
+    trainer_ui.filterLineEdit.text = patient
+    click(a_trainer, trainer_ui.changeLabelButton)
+    assert patient in asked[0]
+    pairs = zip(read_case_library(a_copy.folder).cases, a_copy.cases, strict=True)
+    assert [case.patient for case, before in pairs if case.label != before.label] == [patient]
+
+
+def test_after_a_case_is_removed_no_other_is_selected(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    trainer_ui.casesTable.selectRow(2)
+    click(a_trainer, trainer_ui.removeButton)
+    assert a_copy.cases[2].patient in asked[0]
+    click(a_trainer, trainer_ui.removeButton)
+    assert len(asked) == 1
+    assert len(read_case_library(a_copy.folder).cases) == 11
+
+
+def test_where_one_of_many_patients_is_gone_no_label_is_changed(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    remove_cases(a_copy.folder, [a_copy.cases[4].case])  # behind the panel's back
+    trainer_ui.casesTable.selectAll()
+    click(a_trainer, trainer_ui.changeLabelButton)
+    assert "found 0 cases named" in trainer_ui.warningsLabel.text
+    left = [case for case in a_copy.cases if case != a_copy.cases[4]]
+    assert list(read_case_library(a_copy.folder).cases) == left
+
+
+def test_a_question_names_three_patients_and_counts_the_others(
+    a_trainer: Any, trainer_ui: Any, a_copy: CaseLibrary, asked: list[str]
+) -> None:
+    trainer_ui.casesTable.selectAll()
+    click(a_trainer, trainer_ui.changeLabelButton)
+    assert f"of 12 patients the other label: {a_copy.cases[0].patient}, " in asked[0]
+    assert "and 9 more" in asked[0]
+    assert [case.is_dcm for case in read_case_library(a_copy.folder).cases] == [
+        not case.is_dcm for case in a_copy.cases
+    ]
 
 
 def test_a_folder_that_is_no_library_is_refused_in_a_sentence(
