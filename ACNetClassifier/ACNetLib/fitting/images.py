@@ -226,11 +226,12 @@ def _check_complete(chosen: list[_Candidate], others: Iterable[DicomImage], name
     expected = max(multimode(len(each.images) for each in chosen))
     for number, images in enumerate(slices):
         if len(images) < expected:
-            raise _incomplete(name, number, images, "images", len(images), expected)
+            raise _incomplete(name, number, images, f"{len(images)} images; expected {expected}")
     told = max(_count_told(each.images, first.place) for each in chosen)
     for images in unread:
         if (with_time := _count_told(images, first.place)) < told:
-            raise _incomplete(name, slices.index(images), images, f"images with {first.place}", with_time, told)
+            lacking = f"{with_time} images with {first.place}; expected {told}"
+            raise _incomplete(name, slices.index(images), images, lacking)
     if unread:
         raise ACNetError(
             f"{name}: the times on slice {slices.index(unread[0])}, counted from 0 (first file "
@@ -240,11 +241,11 @@ def _check_complete(chosen: list[_Candidate], others: Iterable[DicomImage], name
         )
 
 
-def _incomplete(name: str, number: int, images: list[DicomImage], what: str, found: int, expected: int) -> ACNetError:
+def _incomplete(name: str, number: int, images: list[DicomImage], found: str) -> ACNetError:
     series = _numbers(sorted({image.series_number for image in images if image.series_number is not None}))
     return ACNetError(
-        f"{name}: slice {number}, counted from 0 (first file {images[0].file.name}), has {found} {what}; expected "
-        f"{expected} as on the others. After an incomplete transfer some are missing: fetch series {series} again, or "
+        f"{name}: slice {number}, counted from 0 (first file {images[0].file.name}), has {found} as on "
+        f"the others. After an incomplete transfer some are missing: fetch series {series} again, or "
         "take this slice's files out to fit the others."
     )
 

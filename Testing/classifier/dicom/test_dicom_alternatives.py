@@ -254,7 +254,7 @@ def test_what_may_be_another_breath_hold_is_left_to_choose(
 ) -> None:
     write_series(tmp_path, stored, 3, **first)
     write_series(tmp_path, stored + 1, 8, **second)
-    with pytest.raises(ACNetError, match=r"lie at the same place.*choose with --series"):
+    with pytest.raises(ACNetError, match=r"lie at the same place.*give the folder of one series"):
         read_t1_map(tmp_path)
 
 

@@ -133,7 +133,9 @@ def test_many_maps_that_form_no_stack_are_listed_each_in_a_line(
     study: Path, stored: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for series in range(11, 18):
-        write_section(study / f"{series}.dcm", stored[0], series=series, SeriesDescription="T1 MOLLI long T1 sax map")
+        write_section(
+            study / f"{series}.dcm", stored[0] + series, series=series, SeriesDescription="T1 MOLLI long T1 sax map"
+        )
     assert main(["classify", str(study), "--output", str(tmp_path / "out")]) == 2
     lines = capsys.readouterr().err.splitlines()
     for series in range(11, 17):

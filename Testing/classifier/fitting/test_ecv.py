@@ -230,7 +230,7 @@ def write_post_contrast(folder: Path, index: int, **attributes: Any) -> Path:
     [
         ({"PatientID": "another"}, "two patients"),
         ({"StudyInstanceUID": "1.2.3"}, "two exams"),
-        ({"MagneticFieldStrength": 3}, r"1\.5 and 3 T"),
+        ({"MagneticFieldStrength": 3}, r"two field strengths \(MagneticFieldStrength 1\.5 and 3\)"),
         ({"PatientID": ""}, ""),
         ({}, ""),
     ],
