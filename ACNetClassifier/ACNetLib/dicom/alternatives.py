@@ -1,18 +1,44 @@
-"""Images of one T1 map that are there several times: copies of a file, and breath-holds that were repeated."""
+"""Images of one T1 map that are there several times: copies of a file or of its pixels, maps with and without a
+correction by the scanner, and breath-holds that were repeated.
+"""
 
 from __future__ import annotations
 
 import filecmp
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ACNetLib.dicom.frames import SHIFT_TOLERANCE_MM, computed_from, read_section
+from ACNetLib.dicom.frames import SHIFT_TOLERANCE_MM, Section, computed_from, read_section
 from ACNetLib.dicom.images import DicomImage
-from ACNetLib.dicom.pixels import read_frames, require_decoder
-from ACNetLib.dicom.values import number_of
+from ACNetLib.dicom.origin import Origin, first_difference, origin_of
+from ACNetLib.dicom.pixels import odd_values_refused, read_frames, read_sections, require_decoder
+from ACNetLib.dicom.values import number_of, values_of
 from ACNetLib.errors import ACNetError
+
+NOT_REGISTERED = re.compile(r"(?<![A-Z])(NO|NON|NOT|WITHOUT|OHNE)[ _-]*MOCO(?![A-Z])")
+REGISTERED = re.compile(r"(?<![A-Z])MOCO(?![A-Z])")
+DISTORTION_CORRECTED, NOT_DISTORTION_CORRECTED = {"DIS2D", "DIS3D"}, "ND"
+"""In ImageType, of Siemens; ND ends the description too where both are stored."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """An image, where it lies and of whom it is. protocol: its description without what the scanner corrected."""
+
+    image: DicomImage
+    section: Section
+    origin: Origin
+    protocol: tuple[str, ...]
+    is_registered: bool
+    distortion: int  # 1: corrected, -1: not, 0: not told
+
+    def is_of_exam(self, other: _Placed) -> bool:
+        is_after = self.image.score.post_contrast == other.image.score.post_contrast
+        return is_after and first_difference([self.origin, other.origin]) is None
 
 
 def without_copies(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[str, ...]]:
@@ -39,20 +65,42 @@ def without_copies(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tupl
     return kept, notes
 
 
+def one_a_slice(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[str, ...]]:
+    """Without images of the same pixels at the same place, and without those of which another image of the same slice
+    and protocol has the scanner's correction of motion or distortion; and notes on them. Repeated breath-holds stay.
+
+    Raises ACNetError for a broken geometry.
+    """
+    kept: list[DicomImage] = []
+    doubled, notes = 0, dict[str, None]()
+    for place in _by_place([_placed(image) for image in images]):
+        different: list[_Placed] = []
+        for each in place:
+            if any(each.is_of_exam(other) and _same_pixels(each.section, other.section) for other in different):
+                doubled += 1
+            else:
+                different.append(each)
+        for each in different:
+            better = [(other, why) for other in different if (why := _correction_of(other, each))]
+            if better:
+                other, why = better[0]
+                notes[_left_out_note(each.image, other.image, why)] = None
+            else:
+                kept.append(each.image)
+    if doubled:
+        notes[f"Counted once, because another image has the same pixels at the same place: {doubled} images."] = None
+    order = {id(image): number for number, image in enumerate(images)}
+    return sorted(kept, key=lambda image: order[id(image)]), tuple(notes)
+
+
 def breath_holds(images: Sequence[DicomImage]) -> list[list[DicomImage]]:
     """The alternatives where slices were acquired repeatedly in one series; one where none was.
 
     The first has the first acquisition of each slice, the next its second, or the last that there is. Images that lie
     at one place because a map was computed from them are no alternatives. Raises ACNetError for a broken geometry.
     """
-    places: list[list[DicomImage]] = []
-    for image in sorted(images, key=_order):
-        for place in places:
-            if at_same_place(place[0], image):
-                place.append(image)
-                break
-        else:
-            places.append([image])
+    placed = _by_place([_placed(image) for image in sorted(images, key=_order)])
+    places = [[each.image for each in place] for place in placed]
     if any(computed_from(place[0].header, other.header) for place in places for other in place[1:]):
         return [list(images)]
     count = max(map(len, places), default=1)
@@ -92,8 +140,66 @@ def _order(image: DicomImage) -> tuple[float, float, str, int]:
 
 def at_same_place(first: DicomImage, second: DicomImage) -> bool:
     """Whether they show the same slice. Raises ACNetError for a file without geometry."""
-    here, there = (read_section(image.file, image.frame, image.header) for image in (first, second))
+    return _lie_together(*(read_section(image.file, image.frame, image.header) for image in (first, second)))
+
+
+def _lie_together(here: Section, there: Section) -> bool:
     return bool(
         np.allclose(here.orientation, there.orientation, rtol=0, atol=1e-3)
         and np.linalg.norm(here.position - there.position) < SHIFT_TOLERANCE_MM
     )
+
+
+def _by_place(images: Iterable[_Placed]) -> list[list[_Placed]]:
+    places: list[list[_Placed]] = []
+    for image in images:
+        for place in places:
+            if _lie_together(place[0].section, image.section):
+                place.append(image)
+                break
+        else:
+            places.append([image])
+    return places
+
+
+def _placed(image: DicomImage) -> _Placed:
+    section = read_section(image.file, image.frame, image.header)
+    with odd_values_refused(image.file):
+        described = str(image.header.get("SeriesDescription", "")).upper()
+        kinds = {str(value).upper() for value in values_of(image.header, "ImageType")}
+        origin = origin_of(image.header)
+    is_registered = "MOCO" in kinds or bool(REGISTERED.search(described))
+    words = re.findall(r"[A-Z0-9]+", REGISTERED.sub("", NOT_REGISTERED.sub("", described)))
+    return _Placed(
+        image,
+        section,
+        origin,
+        tuple(word for word in words if word not in {*DISTORTION_CORRECTED, NOT_DISTORTION_CORRECTED}),
+        is_registered and not NOT_REGISTERED.search(described),
+        bool(kinds & DISTORTION_CORRECTED) - (NOT_DISTORTION_CORRECTED in kinds),
+    )
+
+
+def _same_pixels(first: Section, second: Section) -> bool:
+    """Whether both hold the same T1. Pixels that can't be read are those of no other: who needs them is told."""
+    if first.matrix != second.matrix or not np.allclose(first.pixel_spacing, second.pixel_spacing, rtol=1e-4):
+        return False
+    try:
+        (here, there), _ = read_sections([first, second])
+    except ACNetError:
+        return False
+    return np.array_equal(here, there, equal_nan=True)
+
+
+def _correction_of(better: _Placed, image: _Placed) -> str:
+    """By which correction of the scanner the one is better than the other, "" by none."""
+    if better.protocol != image.protocol or not better.is_of_exam(image):
+        return ""
+    if better.is_registered != image.is_registered:
+        return "motion correction (MOCO)" if better.is_registered else ""
+    return "distortion correction (DIS2D)" if (better.distortion, image.distortion) == (1, -1) else ""
+
+
+def _left_out_note(image: DicomImage, better: DicomImage, why: str) -> str:
+    own, others = image.series_number, better.series_number
+    return f"Series {own} was left out where series {others} shows the same slice with {why}."

@@ -1,4 +1,4 @@
-"""Which T1 maps there are to load among DICOM files, by their headers alone: fast; unreadable files are left out."""
+"""Which T1 maps there are to load among DICOM files, by their headers: fast; unreadable files are left out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from ACNetLib.dicom.alternatives import at_same_place, breath_holds, without_copies
+from ACNetLib.dicom.alternatives import at_same_place, breath_holds, one_a_slice, without_copies
 from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, stack_images
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS
@@ -52,7 +52,7 @@ def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
     found = []
     for images in stacks.values():
         try:
-            alternatives = breath_holds(without_copies(images)[0])
+            alternatives = breath_holds(one_a_slice(without_copies(images)[0])[0])
             names = _names_of(alternatives)
             for each, name in zip(alternatives, names, strict=True):
                 found += _stack_or_slices(each, name)

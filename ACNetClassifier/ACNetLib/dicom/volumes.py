@@ -12,7 +12,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ACNetLib.dicom.alternatives import left_out, without_copies
+from ACNetLib.dicom.alternatives import left_out, one_a_slice, without_copies
 from ACNetLib.dicom.frames import Section, build_image
 from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, scanner_name, stack_images
 from ACNetLib.dicom.origin import Origin, common_origin, field_strength_in, origin_of
@@ -99,7 +99,10 @@ def volume_among(
     if not chosen:
         raise _no_map(considered, name)
     chosen, copies = without_copies(chosen)
+    notes = (*notes, *copies)
     try:
+        chosen, doubles = one_a_slice(chosen)
+        notes = (*notes, *doubles)
         stack = stack_images(chosen, name)
     except ACNetError as error:
         choice = (
@@ -107,8 +110,8 @@ def volume_among(
             "of one series."
         )
         one_series = len({image.header.SeriesInstanceUID for image in chosen}) == 1
-        raise NoSingleStack(str(error), "" if one_series else choice, chosen, (*notes, *copies)) from error
-    return volume_of(chosen, *stack, (*notes, *copies))
+        raise NoSingleStack(str(error), "" if one_series else choice, chosen, notes) from error
+    return volume_of(chosen, *stack, notes)
 
 
 def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = False) -> DicomVolume:
@@ -121,7 +124,8 @@ def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = Fal
     if not chosen:
         raise _no_map(images, name)
     chosen, copies = without_copies(chosen)
-    return volume_of(chosen, *stack_images(chosen, name), copies)
+    chosen, doubles = one_a_slice(chosen)
+    return volume_of(chosen, *stack_images(chosen, name), (*copies, *doubles))
 
 
 def volume_of(

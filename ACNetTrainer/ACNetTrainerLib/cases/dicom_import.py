@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 
+from ACNetLib.dicom.alternatives import one_a_slice, without_copies
 from ACNetLib.dicom.guard import read_dataset
-from ACNetLib.dicom.images import DICOM_SUFFIXES, read_images
+from ACNetLib.dicom.images import DICOM_SUFFIXES, DicomImage, read_images
 from ACNetLib.dicom.pixels import READING_ERRORS, unreadable
 from ACNetLib.dicom.volumes import read_dicom_files
 from ACNetLib.errors import ACNetError
@@ -194,21 +195,39 @@ def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) ->
     series: dict[str, list[DicomOrigin]] = defaultdict(list)
     for origin in study.origins:
         series[origin.series].append(origin)
-    maps, notes = [], []
+    superseded, notes = _superseded(series.values(), study.place)
+    maps = []
     for origins in series.values():
         try:
-            t1_map = _read_map([origin.file for origin in origins], study.place)
+            t1_map = _read_map([origin.file for origin in origins if origin.file not in superseded], study.place)
             if t1_map is not None:
                 located = by_localizer(t1_map, load_localizer())
                 new = NewMap(t1_map, study.label, study.patient, located, source, first_date(origins), t1_map.name)
                 maps.append(replace(new, sequence=first_sequence(origins)))
         except ACNetError as error:
-            notes.append(f"Left out: {error}")
+            notes.append(f"Left out: {' '.join(map(str, error.args))}")  # the options of `acnet` are none of the import
     if not maps:
         raise ACNetError(
-            f"{study.place}: none of its {len(study.origins)} files is a native short-axis T1 map. {' '.join(notes)}"
+            f"{study.place}: none of its {len(study.origins)} files is a native short-axis T1 map. {' '.join(notes)} "
+            "Move images that do not belong to the map out of the folder, or take the row out of the list."
         )
     return maps, notes
+
+
+def _superseded(series: Iterable[list[DicomOrigin]], place: str) -> tuple[set[Path], list[str]]:
+    """The files of native maps that another series has with the same pixels or a correction, and notes on them."""
+    native: list[DicomImage] = []
+    for origins in series:
+        try:
+            images, _ = read_images([origin.file for origin in origins])
+            of_series, _ = without_copies([image for image in images if image.score.is_t1_map])
+            one_a_slice(of_series)
+            native += of_series
+        except ACNetError:  # the reading of the series tells of it
+            continue
+    kept, notes = one_a_slice(native)
+    kept_files = {image.file for image in kept}
+    return {image.file for image in native} - kept_files, [f"{place}: {note}" for note in notes]
 
 
 def _read_map(files: Sequence[Path], place: str) -> T1Map | None:

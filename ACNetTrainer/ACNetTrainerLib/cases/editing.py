@@ -189,7 +189,9 @@ def _check_images_are_new(library: CaseLibrary, sections: Sequence[NewSection], 
         if case.pixel_hash in there:
             patient, where = there[case.pixel_hash]
             whose = "the same" if patient == case.patient else "another"
-            raise ACNetError(f"{name}: its image is {where} of {whose} patient; expected each image once.")
+            raise ACNetError(
+                f"{name}: its image is {where} of {whose} patient; expected each image once. Leave one of the two out."
+            )
         if taken & {case.case, os.path.normpath(case.file)}:
             raise ACNetError(
                 f"{name}: its image is that which case '{case.case}' had when it was added, and has no longer; remove "

@@ -14,8 +14,10 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaSto
 from ACNetLib.commands.main import main
 from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.t1map.t1_map import Reading, read_t1_map
 from dicom_files import GAP_MM, write_section
+from exam_files import TILTS_DEGREES, write_exam, write_slice
 
 APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(100)
 RAW_DATA: dict[str, Any] = {"SOPClassUID": RawDataStorage, "Rows": None, "Columns": None, "PixelData": None}
@@ -152,3 +154,123 @@ def test_images_that_a_map_is_computed_from_are_told_from_repeated_breath_holds(
     with pytest.raises(ACNetError, match=rf"0\.dcm and 1\.dcm lie at the same place and have {found}.*the map"):
         read_t1_map(tmp_path)
     assert find_t1_maps(sorted(tmp_path.iterdir())) == []
+
+
+MOCO_TYPE, PLAIN_TYPE = ["DERIVED", "PRIMARY", "T1 MAP", "MOCO", "T1"], ["DERIVED", "PRIMARY", "T1 MAP", "T1"]
+PROTOCOL = "t1map_long_t1_3slice_8mm"
+
+
+def write_series(folder: Path, stored: np.ndarray, series: int, **attributes: Any) -> Path:
+    """Three slices as a series, their UIDs new each time."""
+    for section in range(3):
+        file = folder / f"{series}-{section}.dcm"
+        write_section(file, stored[section], section * GAP_MM, series=series, **attributes)
+    return folder
+
+
+@pytest.mark.parametrize("series", [3, 9], ids=["within the series", "as another series"])
+def test_the_same_pixels_at_the_same_place_count_once_with_a_note(series: int, study: Path, stored: np.ndarray) -> None:
+    write_series(study / "again", stored, series, SeriesDescription="exported again T1map")
+    warnings = assert_is_whole(study, stored)
+    assert "Counted once, because another image has the same pixels at the same place: 3 images." in warnings
+    in_slicer = find_t1_maps(sorted(study.rglob("*.dcm")))
+    assert [(each.section_count, "breath-hold" in each.name) for each in in_slicer] == [(3, False)] * (
+        1 + (series == 9)
+    )
+
+
+def test_the_same_t1_stored_with_another_scale_counts_once(study: Path, stored: np.ndarray) -> None:
+    write_series(study / "again", stored * 2, 9, RescaleSlope=0.5, RescaleIntercept=0, BitsStored=16, HighBit=15)
+    assert any("same pixels" in warning for warning in assert_is_whole(study, stored))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"PatientID": "another"}, {"StudyInstanceUID": "1.2.3"}, {"RescaleSlope": 1.1, "RescaleIntercept": 0}],
+    ids=["patient", "study", "values"],
+)
+def test_the_same_stored_pixels_of_another_patient_study_or_scale_count_each(
+    other: dict[str, Any], study: Path, stored: np.ndarray
+) -> None:
+    write_series(study / "again", stored, 9, **other)
+    with pytest.raises(ACNetError, match=r"of two patients|of two exams|lie at the same place"):
+        read_t1_map(study)
+
+
+def test_a_native_map_and_one_after_contrast_with_the_same_pixels_count_each(study: Path, stored: np.ndarray) -> None:
+    write_series(study / "post", stored, 9, ContrastBolusAgent="Gadovist")
+    with pytest.raises(ACNetError, match="lie at the same place"):
+        read_t1_map(study, Reading(post_contrast=True))
+
+
+CORRECTED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    (
+        {"ImageType": MOCO_TYPE, "SeriesDescription": f"{PROTOCOL}_MOCO_T1"},
+        {"ImageType": PLAIN_TYPE, "SeriesDescription": f"{PROTOCOL}_T1"},
+        "motion correction (MOCO)",
+    ),
+    (
+        {"ImageType": PLAIN_TYPE, "SeriesDescription": f"{PROTOCOL} MOCO"},
+        {"ImageType": MOCO_TYPE, "SeriesDescription": f"{PROTOCOL} non-MOCO"},
+        "motion correction (MOCO)",
+    ),
+    (
+        {"ImageType": [*MOCO_TYPE, "DIS2D"], "SeriesDescription": f"{PROTOCOL}_MOCO_T1"},
+        {"ImageType": [*MOCO_TYPE, "ND"], "SeriesDescription": f"{PROTOCOL}_MOCO_T1_ND"},
+        "distortion correction (DIS2D)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("corrected", "plain", "why"), CORRECTED, ids=["MOCO", "non-MOCO", "DIS2D"])
+@pytest.mark.parametrize("corrected_series", [3, 13])
+def test_of_a_slice_with_and_without_a_correction_the_corrected_map_is_taken_with_a_note(
+    corrected: dict[str, Any],
+    plain: dict[str, Any],
+    why: str,
+    corrected_series: int,
+    stored: np.ndarray,
+    tmp_path: Path,
+) -> None:
+    write_series(tmp_path, stored, corrected_series, **corrected)
+    write_series(tmp_path, stored + 1, 8, **plain)
+    note = f"Series 8 was left out where series {corrected_series} shows the same slice with {why}."
+    assert note in assert_is_whole(tmp_path, stored)
+    np.testing.assert_array_equal(read_t1_map(tmp_path, Reading(series=[8])).array, stored + 1)
+    assert len(find_t1_maps(sorted(tmp_path.iterdir()))) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"SeriesDescription": "T1map rest_MOCO_T1"}, {"SeriesDescription": "T1map late_T1", "ImageType": PLAIN_TYPE}),
+        ({"ImageType": [*MOCO_TYPE, "DIS2D"]}, {"ImageType": MOCO_TYPE}),
+        ({"ImageType": MOCO_TYPE}, {"ImageType": MOCO_TYPE}),
+    ],
+    ids=["another protocol", "distortion not told", "both corrected"],
+)
+def test_what_may_be_another_breath_hold_is_left_to_choose(
+    first: dict[str, Any], second: dict[str, Any], stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_series(tmp_path, stored, 3, **first)
+    write_series(tmp_path, stored + 1, 8, **second)
+    with pytest.raises(ACNetError, match=r"lie at the same place.*choose with --series"):
+        read_t1_map(tmp_path)
+
+
+def test_slices_that_were_planned_one_by_one_are_taken_with_their_correction(tmp_path: Path) -> None:
+    write_exam(tmp_path, ImageType=MOCO_TYPE, SeriesDescription=f"{PROTOCOL}_MOCO_T1")
+    for index in range(3):
+        plain: dict[str, Any] = {"ImageType": PLAIN_TYPE, "SeriesDescription": f"{PROTOCOL}_T1", "RescaleIntercept": 1}
+        write_slice(tmp_path / f"plain-{index}.dcm", index, TILTS_DEGREES[index], series=20 + index, **plain)
+    t1_maps = read_exam([tmp_path])
+    assert [t1_map.name.rpartition("series ")[2] for t1_map in t1_maps] == ["3", "5", "7"]
+    assert any("Series 21 was left out where series 5" in warning for warning in t1_maps[0].warnings)
+
+
+def test_a_slice_without_its_correction_stays_where_no_other_shows_it(stored: np.ndarray, tmp_path: Path) -> None:
+    corrected, plain, _ = CORRECTED[0]
+    write_series(tmp_path, stored, 3, **corrected)
+    (tmp_path / "3-1.dcm").unlink()
+    write_series(tmp_path, stored + 1, 8, **plain)
+    np.testing.assert_array_equal(read_t1_map(tmp_path).array, [stored[0], stored[1] + 1, stored[2]])

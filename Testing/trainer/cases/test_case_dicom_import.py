@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from pydicom.uid import RawDataStorage
+from pydicom.uid import RawDataStorage, generate_uid
 
 from ACNetLib.dicom.volumes import read_dicom_volume
 from ACNetLib.errors import ACNetError
@@ -152,6 +152,58 @@ def test_a_stack_of_two_field_strengths_is_named_with_its_row(library: Path, arc
     ):
         import_dicom(library, archive, labels, Finder)
     assert read_case_library(library, may_be_empty=True).cases == ()
+
+
+def again(archive: Path, change: int, **attributes: Any) -> None:
+    """The native series of the second study once more, with new UIDs, its T1 changed by some ms."""
+    for file in sorted((archive / "study1" / "native").iterdir()):
+        dataset = pydicom.dcmread(file)
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        dataset.SeriesInstanceUID, dataset.SeriesNumber = "1.2.840.9.9", 110
+        dataset.PixelData = (dataset.pixel_array + change).astype(np.uint16).tobytes()
+        for keyword, value in attributes.items():
+            setattr(dataset, keyword, value)
+        dataset.save_as(file.with_name(f"again-{file.name}"), enforce_file_format=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "attributes", "note"),
+    [
+        (0, {}, "Counted once, because another image has the same pixels at the same place: 3 images."),
+        (
+            1,
+            {"SeriesDescription": "MOLLI T1Map_LongT1 SA_mid_T1", "ImageType": ["DERIVED", "PRIMARY", "T1 MAP", "T1"]},
+            "Series 110 was left out where series 101 shows the same slice with motion correction (MOCO).",
+        ),
+    ],
+    ids=["doubled", "without MOCO"],
+)
+def test_a_slice_that_is_there_twice_becomes_one_case_with_a_note(
+    change: int, attributes: dict[str, Any], note: str, library: Path, archive: Path, tmp_path: Path
+) -> None:
+    again(archive, change, **attributes)
+    labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], [PATIENTS[0], "dcm"], [PATIENTS[1], "normal"])
+    imported = import_dicom(library, archive, labels, Finder)
+    assert [case.label for case in imported.cases] == ["dcm"] * 3 + ["normal"] * 3
+    assert any(f"row 3: {note}" in each for each in imported.notes)
+
+
+def test_a_repeated_breath_hold_is_named_with_its_row_and_what_to_do(
+    library: Path, archive: Path, tmp_path: Path
+) -> None:
+    again(archive, 1, SeriesInstanceUID=generate_uid(entropy_srcs=["101"]))
+    labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], [PATIENTS[0], "dcm"], [PATIENTS[1], "normal"])
+    with pytest.raises(ACNetError, match=r"row 3: none of its .*breath-hold.*Move images that do not belong") as error:
+        import_dicom(library, archive, labels, Finder)
+    assert "--" not in str(error.value)
+
+
+def test_the_same_images_in_two_studies_are_named_with_their_rows(library: Path, archive: Path, tmp_path: Path) -> None:
+    again(archive, 0, StudyInstanceUID="1.2.840.4711.8")
+    columns = ["StudyInstanceUID", "label"]
+    labels = write_rows(tmp_path / "labels.csv", columns, ["1.2.840.4711.1", "dcm"], ["1.2.840.4711.8", "dcm"])
+    with pytest.raises(ACNetError, match=r"row 3, series 110: .*added already, by .*row 2, series 101.*Leave one of"):
+        import_dicom(library, archive, labels, Finder)
 
 
 def test_a_patient_whose_studies_have_both_labels_is_refused(library: Path, archive: Path, tmp_path: Path) -> None:
