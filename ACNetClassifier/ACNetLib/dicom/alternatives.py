@@ -8,6 +8,7 @@ import filecmp
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,17 @@ def one_a_slice(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[s
         notes[f"Counted once, because another image has the same pixels at the same place: {doubled} images."] = None
     order = {id(image): number for number, image in enumerate(images)}
     return sorted(kept, key=lambda image: order[id(image)]), tuple(notes)
+
+
+def series_of_same_slices(images: Sequence[DicomImage]) -> set[tuple[int | None, int | None]]:
+    """The numbers of two series of one exam that show a slice each, as after a repeated breath-hold."""
+    pairs = set[tuple[int | None, int | None]]()
+    for place in _by_place([_placed(image) for image in images]):
+        for first, second in combinations(place, 2):
+            series = first.image.series_number, second.image.series_number
+            if series[0] != series[1] and first.is_of_exam(second):
+                pairs.add(series)
+    return pairs
 
 
 def breath_holds(images: Sequence[DicomImage]) -> list[list[DicomImage]]:
