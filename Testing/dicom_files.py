@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -207,6 +208,19 @@ def compress(file: Path, syntax: UID) -> Path:
         dataset.file_meta.TransferSyntaxUID = syntax
     dataset.save_as(file, enforce_file_format=True)
     return file
+
+
+def without_preamble(file: Path, syntax: UID = ExplicitVRLittleEndian, with_meta: bool = False) -> Path:
+    """The file as the data set came over the network, with or without its meta information; and without a suffix."""
+    dataset = pydicom.dcmread(file)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    written = BytesIO()
+    dataset.save_as(written, enforce_file_format=True)
+    data = written.getvalue()[132:]
+    target = file.with_suffix("")
+    target.write_bytes(data if with_meta else data[12 + int.from_bytes(data[8:12], "little") :])
+    file.unlink()
+    return target
 
 
 def _encoded(frame: np.ndarray, syntax: UID) -> bytes:

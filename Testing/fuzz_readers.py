@@ -13,7 +13,7 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 
-from dicom_files import GAP_MM, compress, write_section
+from dicom_files import GAP_MM, compress, without_preamble, write_section
 from nifti_files import write_nifti
 from repository import REPOSITORY
 
@@ -82,6 +82,10 @@ def _dicom(folder: Path) -> Path:
     for number, stored in enumerate(T1_MS):
         write_section(folder / f"{number}.dcm", stored, number * GAP_MM, RescaleSlope=1, RescaleIntercept=0)
     return folder / "1.dcm"
+
+
+def _dicom_without_preamble(folder: Path) -> Path:
+    return without_preamble(write_section(folder / "0.dcm", T1_MS[0]))
 
 
 def _compressed_dicom(folder: Path) -> Path:
@@ -353,6 +357,7 @@ READERS = {
     "dcm2niix JSON": Reader(_sidecar, read_map_beside, 200, True),
     "segments (.seg.nrrd)": Reader(_segments, read_segments, 600, True),
     "DICOM folder": Reader(_dicom, read_map_of_folder, 1200, True),
+    "DICOM, no preamble": Reader(_dicom_without_preamble, read_map, 1000, True),
     "DICOM, RLE": Reader(_compressed_dicom, read_map, 1200, True),
     "DICOM, JPEG Lossless": Reader(_jpeg_dicom, read_map, 1200, True, every=10),
     "DICOM Parametric Map": Reader(_parametric_map, read_map, 3000, True),

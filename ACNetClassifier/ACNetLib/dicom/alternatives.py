@@ -8,6 +8,7 @@ import filecmp
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from ACNetLib.dicom.frames import SHIFT_TOLERANCE_MM, Section, computed_from, read_section
 from ACNetLib.dicom.images import DicomImage
 from ACNetLib.dicom.origin import Origin, first_difference, origin_of
-from ACNetLib.dicom.pixels import read_frames, read_sections, require_decoder
+from ACNetLib.dicom.pixels import odd_values_refused, read_frames, read_sections, require_decoder
 from ACNetLib.dicom.values import number_of, values_of
 from ACNetLib.errors import ACNetError
 
@@ -93,6 +94,17 @@ def one_a_slice(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[s
     return sorted(kept, key=lambda image: order[id(image)]), tuple(notes)
 
 
+def series_of_same_slices(images: Sequence[DicomImage]) -> set[tuple[int | None, int | None]]:
+    """The numbers of two series of one exam that show a slice each, as after a repeated breath-hold."""
+    pairs = set[tuple[int | None, int | None]]()
+    for place in _by_place([_placed(image) for image in images]):
+        for first, second in combinations(place, 2):
+            series = first.image.series_number, second.image.series_number
+            if series[0] != series[1] and first.is_of_exam(second):
+                pairs.add(series)
+    return pairs
+
+
 def breath_holds(images: Sequence[DicomImage]) -> list[list[DicomImage]]:
     """The alternatives where slices were acquired repeatedly in one series; one where none was.
 
@@ -163,14 +175,17 @@ def _by_place(images: Iterable[_Placed]) -> list[list[_Placed]]:
 
 
 def _placed(image: DicomImage) -> _Placed:
-    described = str(image.header.get("SeriesDescription", "")).upper()
-    kinds = {str(value).upper() for value in values_of(image.header, "ImageType")}
+    section = read_section(image.file, image.frame, image.header)
+    with odd_values_refused(image.file):
+        described = str(image.header.get("SeriesDescription", "")).upper()
+        kinds = {str(value).upper() for value in values_of(image.header, "ImageType")}
+        origin = origin_of(image.header)
     is_registered = "MOCO" in kinds or bool(REGISTERED.search(described))
     words = re.findall(r"[A-Z0-9]+", REGISTERED.sub("", NOT_REGISTERED.sub("", described)))
     return _Placed(
         image,
-        read_section(image.file, image.frame, image.header),
-        origin_of(image.header),
+        section,
+        origin,
         tuple(word for word in words if word not in {*DISTORTION_CORRECTED, NOT_DISTORTION_CORRECTED}),
         is_registered and not NOT_REGISTERED.search(described),
         bool(kinds & DISTORTION_CORRECTED) - (NOT_DISTORTION_CORRECTED in kinds),

@@ -5,7 +5,7 @@ Patient and exam are compared, and neither kept nor shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pydicom
@@ -51,15 +51,15 @@ def common_origin(origins: Sequence[Origin]) -> Origin:
     return {keyword: each[keyword] for each in reversed(origins) for keyword in each}
 
 
-def first_difference(origins: Sequence[Origin]) -> Difference | None:
+def first_difference(origins: Sequence[Origin], keywords: Iterable[str] = OF_TWO) -> Difference | None:
     """None where all may be of one origin. Capitals don't tell scanners apart, nor rounding field strengths."""
-    for keyword, kind in OF_TWO.items():
+    for keyword in keywords:
         told = [place for place, each in enumerate(origins) if keyword in each]
         for place in told[1:]:
             first, second = origins[told[0]][keyword], origins[place][keyword]
             if _compared(keyword, first) != _compared(keyword, second):
                 found = keyword if keyword in IDENTITY else f"{keyword} {first} and {second}"
-                return Difference(told[0], place, f"two {kind} ({found})")
+                return Difference(told[0], place, f"two {OF_TWO[keyword]} ({found})")
     return None
 
 

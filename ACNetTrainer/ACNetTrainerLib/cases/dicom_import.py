@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 
-from ACNetLib.dicom.alternatives import one_a_slice, without_copies
+from ACNetLib.dicom.alternatives import one_a_slice, series_of_same_slices, without_copies
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DICOM_SUFFIXES, DicomImage, read_images
+from ACNetLib.dicom.origin import FIELD_STRENGTH, first_difference, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS, unreadable
 from ACNetLib.dicom.volumes import read_dicom_files
 from ACNetLib.errors import ACNetError
@@ -218,19 +219,44 @@ def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) ->
 
 
 def _superseded(series: Iterable[list[DicomOrigin]], place: str) -> tuple[set[Path], list[str]]:
-    """The files of native maps that another series has with the same pixels or a correction, and notes on them."""
+    """The files of native maps that another series has with the same pixels or a correction; and notes on them, and on
+    slices that become two cases.
+
+    Raises ACNetError for a study of two field strengths.
+    """
     native: list[DicomImage] = []
     for origins in series:
         try:
             images, _ = read_images([origin.file for origin in origins])
             of_series, _ = without_copies([image for image in images if image.score.is_t1_map])
             one_a_slice(of_series)
-            native += of_series
-        except ACNetError:  # the reading of the series tells of it
+        except ACNetError:  # the reading of the series tells of it, as of one whose images are of two field strengths
             continue
+        if first_difference([origin_of(image.header) for image in of_series]) is None:
+            native += of_series
+    _check_one_field_strength(native, place)
     kept, notes = one_a_slice(native)
-    kept_files = {image.file for image in kept}
-    return {image.file for image in native} - kept_files, [f"{place}: {note}" for note in notes]
+    twice = [
+        f"Series {first} and {second} show the same slice, as after a repeated breath-hold: both become cases."
+        for first, second in sorted(series_of_same_slices(kept), key=str)
+    ]
+    superseded = {image.file for image in native} - {image.file for image in kept}
+    return superseded, [f"{place}: {note}" for note in (*notes, *twice)]
+
+
+def _check_one_field_strength(images: Sequence[DicomImage], place: str) -> None:
+    studies: dict[str, list[DicomImage]] = defaultdict(list)
+    for image in images:
+        studies[str(image.header.get("StudyInstanceUID", ""))].append(image)
+    for study in studies.values():
+        origins = [origin_of(image.header) for image in study]
+        difference = first_difference(origins, [FIELD_STRENGTH])
+        if difference is not None:
+            first, second = (study[each].series_number for each in (difference.first, difference.second))
+            raise ACNetError(
+                f"{place}: its series {first} and {second} are of {difference.of_two}; expected one in a study. "
+                "Correct the header that is wrong, or move the series that does not belong there out of the folder."
+            )
 
 
 def _read_map(files: Sequence[Path], place: str) -> T1Map | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import zlib
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.triage.studies import find_studies
 from ACNetTrainerLib.cases.dicom_import import read_origins
-from dicom_files import GAP_MM, PATIENT_ID, RAMP, compress, write_section
+from dicom_files import GAP_MM, PATIENT_ID, RAMP, compress, without_preamble, write_section
 
 STORED = np.random.default_rng(1).integers(200, 1900, (40, 30)).astype(np.uint16)
 
@@ -112,24 +111,19 @@ def test_odd_values_in_a_header_are_one_line_that_names_the_file(tmp_path: Path,
         read_t1_map(tmp_path / "a.dcm")
 
 
+def test_a_field_strength_that_is_no_number_is_one_line(tmp_path: Path) -> None:
+    file = write_section(tmp_path / "study" / "a.dcm", RAMP, MagneticFieldStrength=1.25)
+    file.write_bytes(file.read_bytes().replace(b"1.25", b"high"))
+    with pytest.raises(ACNetError, match=r"^a\.dcm: it can't be read"):
+        read_t1_map(file.parent)
+    assert find_t1_maps([file]) == []
+
+
 def test_a_scaling_that_is_no_number_is_one_line(tmp_path: Path) -> None:
     file = write_section(tmp_path / "study" / "a.dcm", RAMP, RescaleSlope=1.25, RescaleIntercept=0)
     file.write_bytes(file.read_bytes().replace(b"1.25", b"true"))
     with pytest.raises(ACNetError, match=r"^a\.dcm: it can't be read"):
         read_t1_map(file.parent)
-
-
-def without_preamble(file: Path, syntax: UID = ExplicitVRLittleEndian, with_meta: bool = False) -> Path:
-    """The file as the data set came over the network, with or without its meta information; and without a suffix."""
-    dataset = pydicom.dcmread(file)
-    dataset.file_meta.TransferSyntaxUID = syntax
-    written = BytesIO()
-    dataset.save_as(written, enforce_file_format=True)
-    data = written.getvalue()[132:]
-    target = file.with_suffix("")
-    target.write_bytes(data if with_meta else data[12 + int.from_bytes(data[8:12], "little") :])
-    file.unlink()
-    return target
 
 
 WITHOUT_PREAMBLE = [

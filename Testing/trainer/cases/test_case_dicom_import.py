@@ -206,6 +206,24 @@ def test_a_slice_that_is_there_twice_becomes_one_case_with_a_note(
     assert any(f"row 3: {note}" in each for each in imported.notes)
 
 
+def test_a_slice_that_becomes_two_cases_has_a_note(library: Path, archive: Path, tmp_path: Path) -> None:
+    again(archive, 1, SeriesDescription="T1map nonmoco")
+    labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], [PATIENTS[0], "dcm"], [PATIENTS[1], "normal"])
+    imported = import_dicom(library, archive, labels, Finder)
+    assert len(imported.cases) == 9
+    assert any("row 3: Series 101 and 110 show the same slice" in note for note in imported.notes)
+
+
+def test_a_study_whose_series_are_of_two_field_strengths_is_named_with_its_row(
+    library: Path, archive: Path, tmp_path: Path
+) -> None:
+    again(archive, 1, MagneticFieldStrength=3)
+    labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], [PATIENTS[0], "dcm"], [PATIENTS[1], "normal"])
+    with pytest.raises(ACNetError, match=r"row 3: its series \d+ and 110 are of two field strengths .*1\.5 and 3"):
+        import_dicom(library, archive, labels, Finder)
+    assert read_case_library(library, may_be_empty=True).cases == ()
+
+
 def test_a_repeated_breath_hold_is_named_with_its_row_and_what_to_do(
     library: Path, archive: Path, tmp_path: Path
 ) -> None:
