@@ -10,9 +10,7 @@ simulation and of the one abroad. Run it again to resume.
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import torch
 from ACNetLib.files import write_json
 from ACNetLib.inference.device import choose_device
 from ACNetLib.models.model import Model, load_model, save_model
+from ACNetLib.worker_pool import worker_pool
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from ACNetTrainerLib.evaluation.attention_validation import validate_attention
 from ACNetTrainerLib.evaluation.provenance import provenance
@@ -67,7 +66,7 @@ def measured(models: dict[str, Model], cases: Path) -> dict[str, Any]:
 def main() -> None:
     training, home, abroad, work_folder, output = map(Path, sys.argv[1:])
     work_folder.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+    with worker_pool() as pool:
         files = pool.map(trained, recipes(), [training] * len(recipes()), [work_folder] * len(recipes()))
         models = {name: load_model(file) for name, file in zip(recipes(), files, strict=True)}
     torch.set_num_threads(1)
