@@ -135,7 +135,7 @@ def stack_sections(sections: list[Section], name: str) -> tuple[list[Section], f
     Raises OfTwoOrigins for images of two exams or scanners, ACNetError if they form no stack.
     """
     first = sections[0]
-    _check_one_origin(sections, name)
+    check_one_origin(sections, name)
     for section in sections[1:]:
         _check_same_stack(first, section, name)
     sections = sorted(sections, key=first.height_of)
@@ -188,8 +188,10 @@ def _check_geometry(section: Section) -> None:
         )
 
 
-def _check_one_origin(sections: list[Section], name: str) -> None:
-    """A value that only some of the images tell stands for the others."""
+def check_one_origin(sections: list[Section], name: str) -> None:
+    """Raises OfTwoOrigins for images of two patients, exams, scanners or field strengths. A value that only some of the
+    images tell stands for the others.
+    """
     origins = []
     for section in sections:
         with odd_values_refused(section.file):

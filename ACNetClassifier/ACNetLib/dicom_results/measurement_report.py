@@ -125,7 +125,7 @@ def _segment_group(study: StudyRecord, segment: Segment) -> MeasurementsAndQuali
     )
 
 
-def _group(  # noqa: PLR0913
+def _group(  # noqa: PLR0913  # what a group of the report says, a field each
     study: StudyRecord,
     title: str,
     probability_dcm: float,

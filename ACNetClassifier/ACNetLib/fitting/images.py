@@ -19,12 +19,14 @@ import pydicom
 from numpy.typing import NDArray
 
 from ACNetLib.dicom.alternatives import without_copies
-from ACNetLib.dicom.frames import Section, read_section, stack_sections
+from ACNetLib.dicom.frames import Section, check_one_origin, read_section, stack_sections
 from ACNetLib.dicom.images import DicomImage, read_images, scanner_name
-from ACNetLib.dicom.pixels import odd_values_refused, read_sections, require_decoder
+from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
+from ACNetLib.dicom.pixels import odd_values_refused
 from ACNetLib.dicom.score import T1_MAP_TYPES, contrast_in
-from ACNetLib.dicom.values import PHILIPS_SCALE_SLOPE, number_of, scale_of, values_of
+from ACNetLib.dicom.values import number_of, values_of
 from ACNetLib.errors import ACNetError
+from ACNetLib.fitting.pixels import measured_signal, phase_rad
 from ACNetLib.fitting.recovery import signed_by_phase
 from ACNetLib.fitting.sequences import Sequence as MappingSequence
 from ACNetLib.fitting.sequences import scheme_name
@@ -36,7 +38,6 @@ from ACNetLib.fitting.times import (
     sequence_of,
     times_of,
 )
-from ACNetLib.t1map.field_strength import nominal_field_strength
 
 Component = Literal["magnitude", "phase", "signed"]
 OTHERS = {"T2", "T2STAR", "ECV", "ERR", "SD", "R2", "FITPARAMS", "CINE", "LOCALIZER", "MOSAIC"}
@@ -47,8 +48,6 @@ SAME_PLACE_MM = 0.5
 different."""
 SAME_DIRECTION = 0.01
 """Between the direction cosines of images of one slice."""
-SIEMENS_PHASE = 2048.0
-"""Half a turn, in stored values of 12 bits without an intercept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +167,7 @@ def read_recovery_images(
 
 def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], name: str) -> RecoveryImages:
     chosen = [candidate for _, candidate in slices_at]
+    check_one_origin([_section(image) for each in chosen for image in each.images], name)
     first = chosen[0]
     for each in chosen[1:]:
         if each.sequence != first.sequence or each.component != first.component:
@@ -190,16 +190,15 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
     if len(signed) > 1:
         raise ACNetError(f"{name}: some of its slices have phase images, others have none; expected both or none.")
     headers = [image.header for each in chosen for image in each.images]
-    _check_one_field(headers, name)
-    header = headers[0]
+    origin = common_origin([origin_of(header) for header in headers])
     return RecoveryImages(
         tuple(slices),
         distance_mm,
         first.sequence,
         signed.pop(),
         tuple(sorted({number for each in chosen for number in each.series})),
-        number_of(header, "MagneticFieldStrength"),
-        scanner_name(header.get("Manufacturer"), header.get("ManufacturerModelName")),
+        field_strength_in(origin),
+        scanner_name(origin.get("Manufacturer"), origin.get("ManufacturerModelName")),
         any("simulated" in str(each.get("ImageComments", "")).lower() for each in headers),
         any(contrast_in(each) is not None for each in headers),
         notes,
@@ -270,22 +269,11 @@ def _is_kin(image: DicomImage, chosen: _Candidate) -> bool:
     return same_grid and _is_parallel(here, there)
 
 
-def _check_one_field(headers: Iterable[pydicom.Dataset], name: str) -> None:
-    """Raises ACNetError for images of two field strengths, of which the map could say one only."""
-    told = {number_of(header, "MagneticFieldStrength") for header in headers}
-    fields = sorted({nominal_field_strength(each) for each in told if each})
-    if len(fields) > 1:
-        raise ACNetError(
-            f"{name}: its images are from {fields[0]:g} and {fields[1]:g} T; expected those of one exam.",
-            cli="Choose with --series.",
-        )
-
-
 def _read_slice(section: Section, candidate: _Candidate, phase: _Candidate | None) -> tuple[RecoverySlice, bool]:
     """The slice, and whether its images have their sign."""
     order = np.argsort(candidate.times_ms, kind="stable")
     times = candidate.times_ms[order]
-    pixels = _pixels([candidate.images[place] for place in order])
+    pixels = measured_signal([candidate.images[place] for place in order])
     name = section.file.name
     if candidate.component == "signed":
         if pixels.min() >= 0:
@@ -297,7 +285,7 @@ def _read_slice(section: Section, candidate: _Candidate, phase: _Candidate | Non
     if phase is None or candidate.registered or sorted(phase.times_ms) != sorted(candidate.times_ms):
         return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), False
     phases = [phase.images[place] for place in np.argsort(phase.times_ms, kind="stable")]
-    signed = signed_by_phase(pixels, _phase_rad(phases), times).astype(np.float32)
+    signed = signed_by_phase(pixels, phase_rad(phases), times).astype(np.float32)
     return RecoverySlice(section, signed, times, candidate.registered, candidate.place), True
 
 
@@ -408,43 +396,6 @@ def _component(header: pydicom.Dataset) -> Component | None:
     if parts & {"P", "PHASE"}:
         return "phase"
     return None if parts & {"R", "I", "REAL", "IMAGINARY"} else "magnitude"
-
-
-def _displayed(images: list[DicomImage]) -> NDArray[np.float32]:
-    """(images, rows, columns), after each image's rescale."""
-    for image in images:
-        require_decoder(image.file, image.syntax)
-    stack, _ = read_sections([_section(image) for image in images])
-    return np.stack(stack)
-
-
-def _pixels(images: list[DicomImage]) -> NDArray[np.float32]:
-    """(images, rows, columns), of Philips as they were measured: its display values differ in scale by image."""
-    pixels = _displayed(images)
-    factors = [_measured_factor(image) for image in images]
-    if len(set(factors)) > 1 and None not in factors:
-        pixels *= (np.array(factors) / factors[0]).astype(np.float32)[:, None, None]
-    return pixels
-
-
-def _measured_factor(image: DicomImage) -> float | None:
-    """Of Philips, what makes the measured signal of a displayed value: 1 / (RS SS) (Chenevert 2014); None of others."""
-    element = image.header.get(PHILIPS_SCALE_SLOPE)
-    with odd_values_refused(image.file):
-        factor = 0.0 if element is None else scale_of(image.header, image.file.name).slope * float(element.value)
-    return 1 / factor if factor > 0 else None
-
-
-def _phase_rad(images: list[DicomImage]) -> NDArray[np.float64]:
-    """(images, rows, columns). Half a turn is as much as the rescale's intercept lies below zero: 4096 of Siemens, 3142
-    of Philips."""
-    intercepts = [scale_of(image.header, image.file.name).intercept for image in images]
-    return np.stack(
-        [
-            values * np.pi / -intercept if intercept < 0 else (values - SIEMENS_PHASE) * np.pi / SIEMENS_PHASE
-            for values, intercept in zip(_displayed(images).astype(np.float64), intercepts, strict=True)
-        ]
-    )
 
 
 def _listed_series(images: list[DicomImage]) -> str:

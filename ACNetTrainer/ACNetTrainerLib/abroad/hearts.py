@@ -64,7 +64,7 @@ _DCM_CORRELATION = (
 )
 
 
-def _like_normal(  # noqa: PLR0913
+def _like_normal(  # noqa: PLR0913  # a row of the table of hearts
     diameter: tuple[float, float],
     septal: tuple[float, float],
     lateral: tuple[float, float],

@@ -152,7 +152,7 @@ def _closed_spline(radii: FloatArray) -> FloatArray:
     return np.asarray(np.interp(ANGLES, angles[order], np.hypot(x, y)[order], period=2 * np.pi))
 
 
-def _with_rv(  # noqa: PLR0913
+def _with_rv(  # noqa: PLR0913  # the outlines so far, to which one is added
     heart: Heart,
     level: int,
     endocardium: FloatArray,

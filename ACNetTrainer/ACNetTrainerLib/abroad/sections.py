@@ -138,7 +138,7 @@ def _in_papillary_muscles(patient: Patient, level: int, x: FloatArray, y: FloatA
     return inside
 
 
-def _tissue_t1(  # noqa: PLR0913
+def _tissue_t1(  # noqa: PLR0913  # where, and of whom, each pixel is
     patient: Patient, level: int, x: FloatArray, y: FloatArray, outlines: Outlines, random: np.random.Generator
 ) -> FloatArray:
     """Apparent T1 of each tissue in each pixel, (tissues, rows, columns): its mean, its texture, what field and disease

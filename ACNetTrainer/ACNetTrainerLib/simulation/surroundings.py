@@ -148,7 +148,7 @@ _OrganMaker = Callable[[Tissue, float, float, float, float, float, float], Organ
 def random_surroundings(rng: np.random.Generator) -> Surroundings:
     """A body of random habitus."""
 
-    def organ(  # noqa: PLR0913
+    def organ(  # noqa: PLR0913  # an ellipse
         tissue: Tissue, x: float, y: float, a: float, b: float, rotation: float, wobble: float
     ) -> Organ:
         shift, size = rng.normal(0, 9, 2), rng.uniform(0.75, 1.3, 2)

@@ -186,7 +186,7 @@ def regression_log_odds(as_drawn: FloatArray, degraded: FloatArray, is_dcm: Bool
     return log_odds
 
 
-def _results(  # noqa: PLR0913
+def _results(  # noqa: PLR0913  # arrays of the same conditions
     conditions: list[Condition],
     log_odds: FloatArray,
     measures: FloatArray,

@@ -313,6 +313,33 @@ def test_images_of_two_field_strengths_are_refused(tmp_path: Path) -> None:
         read_recovery_images(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value", "of_two"),
+    [("MagneticFieldStrength", 3.0, "field strengths"), ("PatientID", "another", "patients")],
+)
+def test_the_images_of_one_slice_are_of_one_patient_and_field_strength(
+    keyword: str, value: object, of_two: str, tmp_path: Path
+) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_recovery(tmp_path, images, times_ms, MagneticFieldStrength=1.5, PatientID="one")
+    *_, last = sorted(tmp_path.iterdir())
+    dataset = pydicom.dcmread(last)
+    setattr(dataset, keyword, value)
+    dataset.save_as(last)
+    with pytest.raises(ACNetError, match=rf"are of two {of_two} \({keyword}"):
+        read_recovery_images(tmp_path)
+
+
+def test_a_field_strength_that_one_image_alone_tells_stands_for_the_rest(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_recovery(tmp_path, images, times_ms, MagneticFieldStrength=None)
+    *_, last = sorted(tmp_path.iterdir())
+    dataset = pydicom.dcmread(last)
+    dataset.MagneticFieldStrength = 3.0
+    dataset.save_as(last)
+    assert read_recovery_images(tmp_path).field_strength_tesla == 3.0
+
+
 def test_slices_that_form_no_stack_are_fitted_one_by_one(tmp_path: Path) -> None:
     images, times_ms = recovery_images(MOLLI)
     for index, height_mm in enumerate((0.0, 12.0, 30.0)):
