@@ -55,6 +55,23 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Makes a module `stand_in.main` of some code, which processes find, too; returns its name."""
+
+    def make(code: str) -> str:
+        package = tmp_path / "stand_in"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "main.py").write_text(code, encoding="utf-8")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.delitem(sys.modules, "stand_in", raising=False)
+        __import__("stand_in")
+        return "stand_in.main"
+
+    return make
+
+
+@pytest.fixture
 def a_scene() -> vtkMRMLScene:
     from ACNetLib.scene.output import new_scene
 

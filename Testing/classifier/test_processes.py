@@ -40,9 +40,9 @@ sys.exit(subprocess.call([{python!r}, *sys.argv[1:]]))
 STARTER = """
 import sys, time
 sys.path[:0] = {paths!r}
-import waiting, ACNetLib
+import stand_in, ACNetLib
 from ACNetLib.processes import run_tied
-process = run_tied("waiting.main", [{room!r}])
+process = run_tied("stand_in.main", [{room!r}])
 time.sleep(600)
 """
 IS_WINDOWS = sys.platform == "win32"
@@ -50,16 +50,9 @@ SECONDS = 30.0
 
 
 @pytest.fixture
-def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A module `waiting.main` that writes its number into the file of its first argument and then waits."""
-    package = tmp_path / "waiting"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "main.py").write_text(WAITING, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "waiting", raising=False)
-    __import__("waiting")
-    return tmp_path
+def waiting(a_package: Callable[[str], str]) -> str:
+    """A module that writes its number into the file of its first argument and then waits."""
+    return a_package(WAITING)
 
 
 @pytest.fixture(params=["alone", "behind a launcher"])
@@ -89,9 +82,9 @@ def number_in(room: Path) -> int:
 
 
 @pytest.mark.usefixtures("python")
-def test_a_tied_process_ends_when_it_is_asked_to(waiting: Path) -> None:
-    process = run_tied("waiting.main", [str(waiting / "number")])
-    number = number_in(waiting / "number")
+def test_a_tied_process_ends_when_it_is_asked_to(waiting: str, tmp_path: Path) -> None:
+    process = run_tied(waiting, [str(tmp_path / "number")])
+    number = number_in(tmp_path / "number")
     ask_to_end(process)
     process.wait(SECONDS)
     assert not psutil.pid_exists(number)
@@ -99,27 +92,27 @@ def test_a_tied_process_ends_when_it_is_asked_to(waiting: Path) -> None:
 
 @pytest.mark.usefixtures("python")
 @pytest.mark.skipif(IS_WINDOWS, reason="Windows has no SIGTERM that a process could handle")
-def test_it_has_its_seconds_to_leave_all_in_order(waiting: Path) -> None:
-    process = run_tied("waiting.main", [str(waiting / "number"), "in order"])
-    number = number_in(waiting / "number")
+def test_it_has_its_seconds_to_leave_all_in_order(waiting: str, tmp_path: Path) -> None:
+    process = run_tied(waiting, [str(tmp_path / "number"), "in order"])
+    number = number_in(tmp_path / "number")
     end(process)
     assert not psutil.pid_exists(number)
-    assert (waiting / "number.left").is_file()
+    assert (tmp_path / "number.left").is_file()
     assert process.returncode == 3
 
 
 @pytest.mark.usefixtures("python")
-def test_one_without_seconds_ends_at_once(waiting: Path) -> None:
-    process = run_tied("waiting.main", [str(waiting / "number"), "in order"], seconds=0.0)
-    number = number_in(waiting / "number")
+def test_one_without_seconds_ends_at_once(waiting: str, tmp_path: Path) -> None:
+    process = run_tied(waiting, [str(tmp_path / "number"), "in order"], seconds=0.0)
+    number = number_in(tmp_path / "number")
     end(process, seconds=0.0)
     assert not psutil.pid_exists(number)
-    assert not (waiting / "number.left").exists()
+    assert not (tmp_path / "number.left").exists()
 
 
 @pytest.mark.usefixtures("python")
-def test_a_tied_process_does_not_outlive_the_one_that_started_it(waiting: Path) -> None:
-    room = waiting / "number"
+def test_a_tied_process_does_not_outlive_the_one_that_started_it(waiting: str, tmp_path: Path) -> None:
+    room = tmp_path / "number"
     script = STARTER.format(paths=sys.path, room=str(room))
     starter = subprocess.Popen([sys.executable, "-c", script])
     number = number_in(room)
@@ -142,10 +135,12 @@ def test_a_tied_module_runs_as_one_that_is_started_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("python")
-def test_a_decoder_that_hangs_is_given_up_in_time(waiting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ACNetLib.dicom.guard.CHILD", "waiting.main")
+def test_a_decoder_that_hangs_is_given_up_in_time(
+    waiting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ACNetLib.dicom.guard.CHILD", waiting)
     with pytest.raises(ACNetError, match=r"number: its compressed pixels can't be read.*it took longer than 2 s"):
-        decoded_in_child(waiting / "number", seconds=2.0)
-    if (waiting / "number").is_file():
-        number = number_in(waiting / "number")
+        decoded_in_child(tmp_path / "number", seconds=2.0)
+    if (tmp_path / "number").is_file():
+        number = number_in(tmp_path / "number")
         until(lambda: not psutil.pid_exists(number))

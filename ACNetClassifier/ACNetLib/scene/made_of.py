@@ -17,8 +17,9 @@ from ACNetLib.scene.arrays import array_of_volume
 from ACNetLib.scene.input import ijk_to_world
 
 MADE_OF = "ACNet.madeOf"
-OFF_MM = 0.01
-"""A file rounds positions; more than this is another place."""
+OFF_MM, FAR = 0.01, 256.0
+"""A file rounds positions; more than this, as far from the first pixel as a map reaches, is another place."""
+_CORNERS = np.vstack([np.diag([FAR, FAR, FAR, 0.0])[:3], np.ones(4)])
 KEPT = 32
 
 _known: dict[int, str] = {}
@@ -33,7 +34,8 @@ class MadeOf:
     ijk_to_world: tuple[float, ...]
 
     def is_same(self, other: MadeOf) -> bool:
-        return self.values == other.values and np.allclose(self.ijk_to_world, other.ijk_to_world, 0.0, OFF_MM)
+        here, there = (np.reshape(each.ijk_to_world, (4, 4)) @ _CORNERS for each in (self, other))
+        return self.values == other.values and np.allclose(here, there, rtol=0.0, atol=OFF_MM)
 
 
 def made_of(volume: vtkMRMLScalarVolumeNode) -> MadeOf | None:
@@ -60,8 +62,11 @@ def is_made_of(table: vtkMRMLTableNode, volume: vtkMRMLScalarVolumeNode) -> bool
         return True
     if now is None:
         return False
-    values, place = json.loads(text)
-    return now.is_same(MadeOf(values, tuple(place)))
+    try:
+        values, place = json.loads(text)
+        return now.is_same(MadeOf(values, place))
+    except (TypeError, ValueError):  # a scene's file may be damaged
+        return False
 
 
 def _checksum(volume: vtkMRMLScalarVolumeNode) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +83,14 @@ def test_compressed_pixels_come_from_a_process_of_their_own_unchanged(tmp_path: 
     ids=["crashes", "hangs", "fails"],
 )
 def test_a_decoder_that_crashes_hangs_or_fails_is_a_message(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, seconds: float, reason: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    a_package: Callable[[str], str],
+    code: str,
+    seconds: float,
+    reason: str,
 ) -> None:
-    stand_in = tmp_path / "stand_in"
-    stand_in.mkdir()
-    (stand_in / "__init__.py").touch()
-    (stand_in / "decoder.py").write_text(code, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "stand_in", raising=False)
-    __import__("stand_in")
-    monkeypatch.setattr(dicom_guard, "CHILD", "stand_in.decoder")
+    monkeypatch.setattr(dicom_guard, "CHILD", a_package(code))
     with pytest.raises(ACNetError, match=rf"a\.dcm: its compressed pixels can't be read.*{reason}"):
         decoded_in_child(tmp_path / "a.dcm", seconds)
 

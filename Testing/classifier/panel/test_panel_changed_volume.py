@@ -16,6 +16,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene.exam import study_from_scene
+from ACNetLib.scene.made_of import MADE_OF
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import add_t1_map, save_scene
 from ACNetLib.scene.sources import T1_OF_DICOM
@@ -96,6 +97,24 @@ def test_a_result_is_not_shown_in_another_place(ui: Any, a_result: ResultNodes, 
     assert is_shown(ui)
     put_under(None, a_volume)
     assert is_shown(ui)
+
+
+def test_a_turn_by_a_fifth_of_a_degree_is_another_place(ui: Any, a_result: ResultNodes, a_volume: Volume) -> None:
+    turn = vtk.vtkTransform()
+    turn.RotateZ(0.2)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(turn.GetMatrix())
+    put_under(transform, a_volume)
+    assert not is_shown(ui)
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", '["a", [1, 2]]', '{"a": 1}'])
+def test_a_result_that_does_not_tell_readably_of_which_image_it_is_is_not_shown(
+    ui: Any, a_result: ResultNodes, damaged: str
+) -> None:
+    a_result.table.SetAttribute(MADE_OF, damaged)
+    ui.cropBoxesCheckBox.click()  # brings the panel up to date
+    assert not is_shown(ui)
 
 
 def test_hardening_a_transform_classifies_nothing_anew(

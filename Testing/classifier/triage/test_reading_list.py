@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +21,14 @@ from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetLib.triage import answer, reading_list, studies, workers
+from ACNetLib.triage import answer
 from ACNetLib.triage.answer import Choices
-from ACNetLib.triage.reading_list import LOCK_FILE, ReadingList, Workers, exam_of, mark_study
+from ACNetLib.triage.reading_list import LOCK_FILE, ReadingList, exam_of, mark_study
 from ACNetLib.triage.rows import Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.studies import Study, find_studies
 from ACNetLib.triage.study_folder import read_study
 from ACNetLib.triage.study_marks import is_read, mark_read
 from ACNetLib.triage.template import SCRIPT
-from ACNetLib.worker_pool import worker_pool
 from dicom_files import PATIENT_ID, RAMP, RAW_TYPE, write_section, write_study
 from exam_files import write_exam, write_sample
 
@@ -350,124 +345,6 @@ def test_a_folder_that_holds_something_else_is_refused(
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
     assert (tmp_path / "taken" / "a").read_text() == "mine"
-
-
-def answered_or_ended(study: Study, name: str, _choices: Choices) -> Row:
-    """In place of the networks: some studies end their process, one is too much for the software."""
-    if study.key.startswith("ends"):
-        os._exit(9)
-    if study.key.startswith("wrong"):
-        raise ZeroDivisionError
-    return Row(name, "normal", 0.1)
-
-
-def test_a_study_that_ends_its_process_is_one_row_and_the_others_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading_list, "answer", answered_or_ended)
-    for name in ("a", "b", "ends 1", "c", "ends 2", "wrong", "d", "e"):
-        write_section(tmp_path / "studies" / f"{name}.dcm", RAMP, PatientID=name)
-
-    def start() -> AbstractContextManager[Executor]:
-        return worker_pool(2, "fork")
-
-    seen: list[tuple[int, int]] = []
-    rows = ReadingList(tmp_path / "studies", tmp_path / "list", "id").update(
-        Choices(tmp_path / "list" / "studies"), Workers(start, 2), lambda done, of, _left: seen.append((done, of))
-    )
-    reasons = {row.patient: row.reason for row in rows}
-    assert {patient for patient, reason in reasons.items() if not reason} == {"a", "b", "c", "d", "e"}
-    assert "ended by itself" in reasons["ends 1"]
-    assert reasons["ends 2"] == reasons["ends 1"]
-    assert "ZeroDivisionError" in reasons["wrong"]
-    assert seen[-1] == (8, 8)
-
-
-def get_no_further() -> None:
-    os._exit(9)
-
-
-def test_a_process_that_ends_while_it_gets_ready_costs_no_study(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading_list, "answer", answered_or_ended)
-    monkeypatch.setattr(reading_list, "get_ready", get_no_further)
-    for name in ("a", "b", "c"):
-        write_section(tmp_path / "studies" / f"{name}.dcm", RAMP, PatientID=name)
-    rows = ReadingList(tmp_path / "studies", tmp_path / "list", "id").update(
-        Choices(tmp_path / "list" / "studies"), Workers(lambda: worker_pool(1, "fork"), 1), lambda *_told: None
-    )
-    assert {row.patient: row.reason for row in rows} == {"a": "", "b": "", "c": ""}
-
-
-def test_processes_get_ready_while_the_studies_of_a_new_list_are_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "studies").mkdir()
-    ready = tmp_path / "ready"
-    monkeypatch.setattr(reading_list, "get_ready", ready.touch)
-    waits, was_ready = [20.0, 0.5], []
-
-    def find_none(*_where: object) -> list[Study]:
-        end = time.monotonic() + waits.pop(0)
-        while not ready.exists() and time.monotonic() < end:
-            time.sleep(0.02)
-        was_ready.append(ready.exists())
-        return []
-
-    monkeypatch.setattr(studies, "find_studies", find_none)
-    for _ in range(2):
-        ready.unlink(missing_ok=True)
-        ReadingList(tmp_path / "studies", tmp_path / "list", "none").update(
-            Choices(tmp_path / "list" / "studies"), Workers(lambda: worker_pool(1, "fork"), 1), lambda *_told: None
-        )
-    assert was_ready == [True, False], "a list that is there may have nothing new"
-
-
-def test_watching_finds_new_studies_until_it_is_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(reading_list, "answer", answered_or_ended)
-    monkeypatch.setattr(workers, "local_workers", lambda _processes: Workers(lambda: worker_pool(1, "fork"), 1))
-    write_section(tmp_path / "studies" / "a.dcm", RAMP, PatientID="a")
-    waited: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waited.append(seconds)
-        if len(waited) == 2:
-            raise KeyboardInterrupt
-        write_section(tmp_path / "studies" / "b.dcm", RAMP, PatientID="b")
-
-    monkeypatch.setattr("ACNetLib.commands.triage.time.sleep", sleep)
-    arguments = ["triage", str(tmp_path / "studies"), "--output", str(tmp_path / "list"), "--device", "cpu"]
-    assert main([*arguments, "--watch", "60"]) == 3
-    assert waited == [60.0, 60.0]
-    printed = capsys.readouterr()
-    assert [line.partition(":")[0] for line in printed.out.splitlines()] == ["1 normal", "2 normal"]
-    assert "studies that are done are kept" in printed.err
-
-
-def test_watching_goes_on_where_another_process_has_the_list(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(reading_list, "answer", answered_or_ended)
-    monkeypatch.setattr(workers, "local_workers", lambda _processes: Workers(lambda: worker_pool(1, "fork"), 1))
-    write_section(tmp_path / "studies" / "a.dcm", RAMP, PatientID="a")
-    (tmp_path / "list").mkdir()
-    other = FileLock(tmp_path / "list" / LOCK_FILE)
-    other.acquire()
-
-    def sleep(_seconds: float) -> None:
-        if not other.is_locked:
-            raise KeyboardInterrupt
-        other.release()
-
-    monkeypatch.setattr("ACNetLib.commands.triage.time.sleep", sleep)
-    arguments = ["triage", str(tmp_path / "studies"), "--output", str(tmp_path / "list"), "--device", "cpu"]
-    assert main([*arguments, "--watch", "60"]) == 3
-    printed = capsys.readouterr()
-    assert "another process is bringing this list up to date" in printed.err
-    assert printed.out.startswith("1 normal")
 
 
 def test_rows_are_in_the_order_in_which_they_are_read_and_no_cell_is_computed() -> None:
