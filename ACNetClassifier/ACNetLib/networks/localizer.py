@@ -34,6 +34,7 @@ from ACNetLib.models.weights import load_weights, read_weights, write_weights
 from ACNetLib.networks.acnet import MAXIMUM_INTENSITY, ResidualUnit, convolution_unit, preactivated_convolution
 from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.endocardium import with_visible_cavity
 from ACNetLib.ventricle.labels import (
     CAVITY_LABEL,
     LabelArray,
@@ -210,7 +211,8 @@ def localizer_grid(t1_map: T1Map, section: int) -> SectionGrid:
 
 
 def find_ventricle(probabilities: NDArray[np.float32], t1_map: T1Map, section: int) -> Ventricle:
-    """The largest connected ventricle of class probabilities (4, rows, columns) on the map's grid.
+    """The largest connected ventricle of class probabilities (4, rows, columns) on the map's grid, with the edge of its
+    cavity where the map shows it.
 
     Its confidence is the mean probability of its pixels being what they are taken for, times the share of directions in
     which the cavity is closed by myocardium: a ventricle that the image's edge cuts is open. 0 where there is none.
@@ -221,6 +223,8 @@ def find_ventricle(probabilities: NDArray[np.float32], t1_map: T1Map, section: i
         return Ventricle(section, t1_map.section_center(section), confidence=0.0)
     sure = np.take_along_axis(probabilities, labels[np.newaxis].astype(np.intp), axis=0)[0][labels != 0].mean()
     confidence = float(sure) * closed_fraction(labels)
+    column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    labels = with_visible_cavity(t1_map.array[section], labels, (row_mm, column_mm))
     center_mm, turn_degrees = center_of_labels(labels, t1_map, section), septum_turn_degrees(labels, t1_map) or 0.0
     return Ventricle(section, center_mm, confidence, labels, turn_degrees)
 
