@@ -76,6 +76,6 @@ def _hull(mask: BoolArray) -> BoolArray:
         edges = ConvexHull(np.argwhere(mask)).equations
     except QhullError:
         return mask
-    pixels = np.stack(np.indices(mask.shape), axis=-1)
+    pixels = np.moveaxis(np.indices(mask.shape), 0, -1)
     inside: BoolArray = (pixels @ edges[:, :2].T + edges[:, 2] <= ROUNDING).all(axis=-1)
     return inside
