@@ -24,11 +24,7 @@ from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.sources import T1_OF_DICOM, check_one_patient
 from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
-from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom import FLAVOURS
-from ACNetTrainerLib.simulation.dicom.series import write_dicom_series
-from ACNetTrainerLib.simulation.patient import draw_patient
-from ACNetTrainerLib.simulation.section import LEVEL_NAMES, simulate_section
 from dicom_files import PATIENT_ID, PATIENT_NAME, RAW_TYPE, STUDY, write_section
 from exam_files import write_exam
 from repository import REPOSITORY
@@ -55,18 +51,6 @@ def a_plugin(host: None) -> Iterator[Any]:
     load_module(PLUGIN_FILE)
     yield slicer.modules.dicomPlugins.pop("DICOMACNetT1MapPlugin")()
     slicer.mrmlScene.Clear(0)
-
-
-@pytest.fixture(scope="module")
-def flavours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder for each maker's flavour: the same patient's map and the images that lie beside it."""
-    patient = draw_patient(77, 1, "dcm", 1.5).as_one_series()
-    sections = [simulate_section(patient, level) for level in LEVEL_NAMES]
-    images = [map_image(section) for section in sections]
-    root = tmp_path_factory.mktemp("flavours")
-    for flavour in FLAVOURS:
-        write_dicom_series(root / flavour, sections, images, flavour, with_other_images=True)
-    return {flavour: root / flavour for flavour in FLAVOURS}
 
 
 def series_of(folder: Path) -> list[list[str]]:

@@ -156,7 +156,7 @@ def test_an_exam_of_several_maps_opens_as_one_and_its_report_is_whole(
     choose(ui.overlayComboBox, "module_1")  # which the list does not have
     ui.listTable.cellClicked.emit(row_of(ui, "patient-3"), ANSWER)
     assert ui.overlayComboBox.itemData(ui.overlayComboBox.currentIndex) == "combined"
-    opened = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetAttribute(STUDY)]
+    opened = opened_volumes()
     assert len(opened) == 3
     assert ui.sectionTable.rowCount == 3
     assert ui.applyButton.enabled, "it can be classified anew"
@@ -395,24 +395,3 @@ def test_an_opened_study_of_volume_files_has_no_dicom_results(
     open_row(ui, "a.nrrd")
     assert not ui.dicomButton.enabled
     assert "volume files" in ui.dicomButton.toolTip
-
-
-def test_the_list_is_made_as_the_options_say(a_module: Any, ui: Any) -> None:
-    from ACNetLib.panel.parameters import triage_options
-
-    parameters = a_module.widget.panel.logic.getParameterNode()
-    assert triage_options(parameters) == ["--identify", "none", "--device", "auto"]
-    choose(ui.modelComboBox, "acnet-b")
-    choose(ui.fieldComboBox, "3")
-    ui.prevalenceSpinBox.value = 20
-    ui.referenceMeanSpinBox.value = 1210
-    ui.referenceSdSpinBox.value = 30
-    options = dict(zip(*[iter(triage_options(parameters))] * 2, strict=True))
-    assert options == {
-        "--identify": "none",
-        "--device": "auto",
-        "--model": "acnet-b",
-        "--field": "3",
-        "--prevalence": "0.2",
-        "--reference-t1": "1210,30",
-    }
