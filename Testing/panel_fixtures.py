@@ -196,3 +196,13 @@ def result_of(volume: Volume) -> ResultNodes:
 
 def choose(combo_box: Any, value: str) -> None:
     combo_box.setCurrentIndex(combo_box.findData(value))
+
+
+def start(module: Any, volume: Volume, classifier: StandInClassifier) -> None:
+    """Click on Apply; the run then waits for the classifier's answer."""
+    from slicer_host import wait_until
+
+    classifier.may_answer.clear()
+    module.widget.panel.ui.volumeSelector.setCurrentNode(volume)
+    module.widget.panel.ui.applyButton.click()
+    wait_until(lambda: module.widget.panel.ui.statusLabel.text == "Classifying the slices...")
