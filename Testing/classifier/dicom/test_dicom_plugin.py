@@ -28,6 +28,7 @@ from ACNetTrainerLib.simulation.dicom import FLAVOURS
 from dicom_files import PATIENT_ID, PATIENT_NAME, RAW_TYPE, STUDY, write_section
 from exam_files import write_exam
 from repository import REPOSITORY
+from slicer_host import load_module
 
 PLUGIN_FILE = REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py"
 SLICER_SOURCE = os.environ.get("SLICER_SOURCE", "")
@@ -46,8 +47,6 @@ def an_empty_scene_and_database(host: None, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def a_plugin(host: None) -> Iterator[Any]:
-    from slicer_host import load_module
-
     load_module(PLUGIN_FILE)
     yield slicer.modules.dicomPlugins.pop("DICOMACNetT1MapPlugin")()
     slicer.mrmlScene.Clear(0)
@@ -78,8 +77,6 @@ def assert_same_map(t1_map: T1Map, expected: T1Map) -> None:
 
 
 def test_the_module_registers_its_plugin_and_stays_out_of_the_module_list(host: None) -> None:
-    from slicer_host import load_module
-
     description = load_module(PLUGIN_FILE).description
     plugin = slicer.modules.dicomPlugins["DICOMACNetT1MapPlugin"]()
     assert (description.hidden, plugin.loadType) == (True, "ACNet T1 map")
@@ -89,8 +86,6 @@ def test_the_module_registers_its_plugin_and_stays_out_of_the_module_list(host: 
 def test_in_a_slicer_without_dicom_the_module_loads_and_registers_nothing(
     host: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slicer_host import load_module
-
     monkeypatch.setitem(sys.modules, "DICOMLib", None)
     monkeypatch.delattr(slicer.modules, "dicomPlugins")
     assert load_module(PLUGIN_FILE).description.hidden

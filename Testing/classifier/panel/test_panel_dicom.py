@@ -24,6 +24,7 @@ from ACNetLib.ventricle.labels import CAVITY_LABEL
 from exam_files import write_exam
 from panel_fixtures import classify, result_of, wait_for_end
 from repository import REPOSITORY
+from slicer_host import load_module
 
 PLUGIN_FILE = REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py"
 OBJECTS = {"segmentation.dcm", "attention.dcm", "evidence.dcm", "report.dcm"}
@@ -37,7 +38,6 @@ def images(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def a_plugin(a_module: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    from slicer_host import load_module
     from slicer_host.dicom_lib import DicomDatabase
 
     monkeypatch.setattr(slicer, "dicomDatabase", DicomDatabase())

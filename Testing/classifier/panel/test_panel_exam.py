@@ -21,6 +21,7 @@ from ACNetLib.scene.output import add_t1_map, find_result, save_scene
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import StandInClassifier, choose, classify, composites, open_bundle, result_of, wait_for_end
+from slicer_host import wait_until
 
 
 @pytest.fixture
@@ -132,8 +133,6 @@ def test_a_moved_box_of_any_volume_pools_the_exam_anew(
     a_module: Any, an_exam: tuple[Volume, Volume], ui: Any, a_classifier: StandInClassifier
 ) -> None:
     import qt
-
-    from slicer_host import wait_until
 
     ui.sectionTable.item(2, 0).setCheckState(qt.Qt.Checked)  # all slices of this map: it can be moved all the same
     ui.sectionTable.cellClicked.emit(2, 0)

@@ -26,6 +26,7 @@ from ACNetLib.triage.rows import read_worklist_csv
 from dicom_files import RAMP, RAW_TYPE, write_section
 from exam_files import write_exam, write_sample
 from panel_fixtures import MODULE_FILE, choose, composites, result_of, wait_for_end
+from slicer_host import load_module, wait_until
 from trainer_panel_fixtures import texts_of
 
 NORMAL, DCM = sample_cases()
@@ -75,8 +76,6 @@ def a_database(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespa
 
 
 def wait_for_list(module: Any) -> None:
-    from slicer_host import wait_until
-
     wait_until(lambda: not module.widget.panel.making_list, LIST_SECONDS)
 
 
@@ -88,8 +87,6 @@ def test_selected_dicom_studies_become_a_list_that_is_opened_read_and_found_agai
     a_module: Any, ui: Any, hospital: Path, a_database: SimpleNamespace, tmp_path: Path, chosen_folders: list[Path]
 ) -> None:
     import qt
-
-    from slicer_host import load_module, wait_until
 
     ui.selectedStudiesButton.click()
     assert "No study is selected" in ui.listStatusLabel.text
@@ -151,8 +148,6 @@ def test_an_exam_of_several_maps_opens_as_one_and_its_report_is_whole(
 ) -> None:
     import qt
 
-    from slicer_host import wait_until
-
     choose(ui.overlayComboBox, "module_1")  # which the list does not have
     ui.listTable.cellClicked.emit(row_of(ui, "patient-3"), ANSWER)
     assert ui.overlayComboBox.itemData(ui.overlayComboBox.currentIndex) == "combined"
@@ -212,8 +207,6 @@ def test_a_list_that_is_stopped_goes_on_and_what_it_refuses_is_shown(
 def test_a_tick_leaves_what_came_into_the_list_meanwhile_and_the_panel_shows_it(ui: Any, a_list: Path) -> None:
     import qt
 
-    from slicer_host import wait_until
-
     table = (a_list / "worklist.csv").read_text(encoding="utf-8")
     (a_list / "worklist.csv").write_text("".join(table.splitlines(keepends=True)[:3]), encoding="utf-8")
     wait_until(lambda: ui.listTable.rowCount == 2)
@@ -226,8 +219,6 @@ def test_a_tick_leaves_what_came_into_the_list_meanwhile_and_the_panel_shows_it(
 
 def test_a_list_whose_folder_is_gone_stays_gone_and_a_tick_goes_back(ui: Any, a_made_list: Path, a_list: Path) -> None:
     import qt
-
-    from slicer_host import wait_until
 
     shutil.rmtree(a_list)
     a_list.mkdir()  # where a disk was

@@ -17,6 +17,7 @@ from panel_fixtures import (
     StandInClassifier,
     start,
 )
+from slicer_host import load_module, wait_until
 
 
 def test_the_module_says_what_it_is_for(a_module: Any) -> None:
@@ -28,8 +29,6 @@ def test_the_module_says_what_it_is_for(a_module: Any) -> None:
 
 @pytest.fixture
 def a_module_as_shipped(host: None) -> Iterator[Any]:
-    from slicer_host import load_module
-
     slicer.mrmlScene.Clear(0)
     module = load_module(MODULE_FILE)
     yield module
@@ -88,8 +87,6 @@ def test_reload_takes_the_library_too(a_module: Any, the_librarys_own_modules: d
 def test_reload_in_the_middle_leaves_no_half_result(
     a_module: Any, a_volume: Volume, a_classifier: StandInClassifier, the_librarys_own_modules: dict[str, Any]
 ) -> None:
-    from slicer_host import wait_until
-
     start(a_module, a_volume, a_classifier)
     parent, count = a_module.widget.parent, slicer.mrmlScene.GetNumberOfNodes()
     a_module.widget.onReload()
@@ -104,8 +101,6 @@ def test_reload_in_the_middle_leaves_no_half_result(
 
 
 def test_pytorch_is_loaded_once_when_the_user_enters_the_module(host: None) -> None:
-    from slicer_host import load_module, wait_until
-
     loaded: list[str] = []
     module = load_module(MODULE_FILE)
     module.widget.panel.logic.warm_up = lambda: loaded.append("PyTorch")

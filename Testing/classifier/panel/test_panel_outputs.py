@@ -19,6 +19,7 @@ from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import save_scene
 from panel_fixtures import classify, open_bundle, wait_for_end
 from repository import REPOSITORY
+from slicer_host import load_module
 
 TRAINER_FILE = REPOSITORY / "ACNetTrainer" / "ACNetTrainer.py"
 
@@ -138,8 +139,6 @@ def test_a_segmentation_of_the_shown_overlay_is_made_by_a_click(
 
 
 def test_the_map_is_offered_to_the_trainer_which_opens(a_module: Any, ui: Any, a_volume: Volume) -> None:
-    from slicer_host import load_module
-
     trainer = load_module(TRAINER_FILE)
     point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "LV")
     ui.centerSelector.setCurrentNode(point)

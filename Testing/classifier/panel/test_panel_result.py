@@ -21,6 +21,7 @@ from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
 from conftest import with_map
 from panel_fixtures import StandInClassifier, choose, classify, composites, wait_for_end
+from slicer_host import wait_until
 
 PANEL_WIDTH = 430
 """As wide as Slicer's module panel is at first."""
@@ -192,8 +193,6 @@ def test_the_last_section_can_not_be_left_out(a_result: ResultNodes, ui: Any) ->
 def test_a_moved_crop_box_has_its_section_classified_anew(
     a_module: Any, a_result: ResultNodes, ui: Any, a_classifier: StandInClassifier
 ) -> None:
-    from slicer_host import wait_until
-
     tick(ui, 0)
     place = move(a_result, 1, np.array([6.0, 0.0, 0.0]))
     wait_until(lambda: bool(a_classifier.moves))
@@ -209,8 +208,6 @@ def test_a_moved_crop_box_has_its_section_classified_anew(
 def test_a_box_that_can_not_be_classified_there_goes_back(
     a_module: Any, a_result: ResultNodes, ui: Any, a_classifier: StandInClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slicer_host import wait_until
-
     def refuse(*_arguments: object, **_named: object) -> None:
         raise ACNetError("80% of the crop of slice 1 lies outside the map.")
 

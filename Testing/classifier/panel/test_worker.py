@@ -9,11 +9,12 @@ from collections.abc import Callable
 import slicer
 import slicer.util
 
+from slicer_host import wait_until
+
 
 def test_the_last_report_of_the_work_comes_before_its_end(host: None) -> None:
     """Also where the work ends between two looks at it."""
     from ACNetLib.panel.worker import Worker
-    from slicer_host import wait_until
 
     events: list[object] = []
     worker = Worker(lambda step, _fraction: events.append(step))
@@ -32,7 +33,6 @@ def test_the_last_report_of_the_work_comes_before_its_end(host: None) -> None:
 
 def test_work_waits_for_what_is_loaded_before_it_and_nobody_is_told_of_that(host: None) -> None:
     from ACNetLib.panel.worker import Worker
-    from slicer_host import wait_until
 
     events: list[str] = []
     worker = Worker(lambda _step, _fraction: None)

@@ -30,6 +30,7 @@ from ACNetTrainerLib.training.background import (
     trainings_folder,
 )
 from panel_fixtures import choose
+from slicer_host import load_module, wait_until
 from trainer_panel_fixtures import TRAINER_FILE, TRAINING_SECONDS, open_library, texts_of, wait_for_state
 
 VALIDATION_SECONDS = 3 * TRAINING_SECONDS
@@ -55,8 +56,6 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
     a_sample: Volume,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from slicer_host import load_module, wait_until
-
     training, judging = two_libraries
     open_library(a_trainer, training.folder)
     parameters = a_trainer.widget.panel.logic.getParameterNode()
@@ -117,8 +116,6 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
 def test_a_published_model_is_trained_on_by_the_recipe_fine_tune(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:
-    from slicer_host import wait_until
-
     open_library(a_trainer, two_libraries[0].folder)
     assert not trainer_ui.parentComboBox.enabled
     choose(trainer_ui.recipeComboBox, "fine-tune")
@@ -137,8 +134,6 @@ def test_a_published_model_is_trained_on_by_the_recipe_fine_tune(
 def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], two_epochs: Path
 ) -> None:
-    from slicer_host import load_module, wait_until
-
     open_library(a_trainer, two_libraries[0].folder)
     a_trainer.widget.panel.logic.getParameterNode().recipe = str(two_epochs)
     trainer_ui.nameLineEdit.text = "interrupted"
@@ -171,8 +166,6 @@ def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(
 def test_a_library_goes_to_a_published_cross_validated_model_by_the_panel_alone(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], two_epochs: Path
 ) -> None:
-    from slicer_host import wait_until
-
     open_library(a_trainer, two_libraries[0].folder)
     a_trainer.widget.panel.logic.getParameterNode().recipe = str(two_epochs)
     trainer_ui.nameLineEdit.text = "ward"
@@ -206,8 +199,6 @@ def test_a_library_goes_to_a_published_cross_validated_model_by_the_panel_alone(
 def test_a_training_that_another_slicer_runs_is_found_and_can_be_stopped(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], two_epochs: Path
 ) -> None:
-    from slicer_host import wait_until
-
     request = {"cases": str(two_libraries[0].folder), "recipe": str(two_epochs)}
     code = (
         "import json, sys\n"
@@ -243,7 +234,6 @@ def test_a_name_that_is_taken_or_no_file_name_is_refused(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:
     from ACNetTrainerLib.panel.training_view import POLL_MS
-    from slicer_host import wait_until
 
     open_library(a_trainer, two_libraries[0].folder)
     for name in ("../evil", ""):

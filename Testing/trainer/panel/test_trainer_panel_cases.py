@@ -17,6 +17,7 @@ from ACNetLib.scene.output import RESULT_OF, add_t1_map
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.editing import remove_cases
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
+from slicer_host import wait_until
 from trainer_panel_fixtures import add, click, open_library, texts_of
 
 
@@ -90,8 +91,6 @@ def test_a_case_is_shown_in_the_slice_views_by_a_double_click_and_loaded_once(
 def test_a_library_that_is_opened_while_another_is_drawn_gets_its_own_pictures(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:
-    from slicer_host import wait_until
-
     first, second = two_libraries
     a_trainer.widget.panel.logic.getParameterNode().library = str(first.folder)
     wait_until(lambda: trainer_ui.casesTable.rowCount == 12)
