@@ -201,3 +201,16 @@ def start(module: Any, volume: Volume, classifier: StandInClassifier) -> None:
     module.widget.panel.ui.volumeSelector.setCurrentNode(volume)
     module.widget.panel.ui.applyButton.click()
     wait_until(lambda: module.widget.panel.ui.statusLabel.text == "Classifying the slices...")
+
+
+def tick(table: Any, row: int, ticked: bool = True) -> None:
+    import qt
+
+    table.item(row, 0).setCheckState(qt.Qt.Checked if ticked else qt.Qt.Unchecked)
+
+
+def answer_with_folder(folder: Path | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user answers each time when asked for a folder; nothing where he chooses none."""
+    import qt
+
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: str(folder))
