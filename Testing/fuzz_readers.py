@@ -113,10 +113,6 @@ def _dicom(folder: Path) -> Path:
     return folder / "1.dcm"
 
 
-def _dicom_without_preamble(folder: Path) -> Path:
-    return without_preamble(write_section(folder / "0.dcm", T1_MS[0]))
-
-
 def _compressed_dicom(folder: Path) -> Path:
     dataset = pydicom.dcmread(write_section(folder / "0.dcm", T1_MS[0]))
     dataset.compress(RLELossless)
@@ -175,10 +171,6 @@ def _recipe(folder: Path) -> Path:
     return folder / "recipe.toml"
 
 
-def _references(folder: Path) -> Path:
-    return remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0))
-
-
 def _request(folder: Path) -> Path:
     request = Request("the cases", "the recipe", "the parent", "cpu", CrossValidation())
     (folder / REQUEST_FILE).write_text(json.dumps(asdict(request)), encoding="utf-8")
@@ -207,16 +199,8 @@ def _runs(folder: Path) -> Path:
     return Path(shutil.copytree(shipped, folder / "comparison")) / "runs.json"
 
 
-def read_map_of_folder(path: Path) -> object:
-    return read_t1_map(path.parent)
-
-
 def read_map_beside(path: Path) -> object:
     return read_t1_map(next(file for file in path.parent.iterdir() if file.suffix in {".nii", ".nhdr", ".mhd"}))
-
-
-def read_in_plugin(path: Path) -> object:
-    return find_t1_maps(sorted(path.parent.iterdir()))
 
 
 def read_segments(path: Path) -> object:
@@ -242,14 +226,6 @@ def read_import(path: Path) -> object:
     return import_csv(path.parent / "library", path, {}, NoLocalizer)  # type: ignore[arg-type]
 
 
-def read_references(path: Path) -> object:
-    return remembered_references()
-
-
-def read_request(path: Path) -> object:
-    return Training(path.parent).request
-
-
 def read_training_events(path: Path) -> object:
     training = Training(path.parent)
     return read_events(training), state_of(training, running=False)
@@ -259,10 +235,6 @@ def _recovery(folder: Path) -> Path:
     times_ms = np.array([100.0, 180.0, 260.0, 1000.0, 1900.0])
     write_recovery(folder, T1_MS[0] * np.abs(1 - 2 * np.exp(-times_ms / 1000))[:, None, None], times_ms)
     return sorted(folder.glob("*.dcm"))[1]
-
-
-def read_recovery(path: Path) -> object:
-    return read_recovery_images(path.parent, sequence="MOLLI")
 
 
 def _k_space(folder: Path) -> Path:
@@ -288,10 +260,6 @@ def _diseases(folder: Path) -> Path:
     return folder / "sheet.xlsx"
 
 
-def read_comparison(path: Path) -> object:
-    return read_runs(path.parent)
-
-
 READERS = {
     "NRRD": Reader(_volume("map.nrrd", False), read_t1_map, 350, True),
     "NRRD, gzip": Reader(_volume("map.nrrd", True), read_t1_map, 350, True),
@@ -304,12 +272,14 @@ READERS = {
     "NIfTI, gzip": Reader(_nifti("map.nii.gz"), read_t1_map, 352, True),
     "dcm2niix JSON": Reader(_sidecar, read_map_beside, 200, True),
     "segments (.seg.nrrd)": Reader(_segments, read_segments, 600, True),
-    "DICOM folder": Reader(_dicom, read_map_of_folder, 1200, True),
-    "DICOM, no preamble": Reader(_dicom_without_preamble, read_t1_map, 1000, True),
+    "DICOM folder": Reader(_dicom, lambda path: read_t1_map(path.parent), 1200, True),
+    "DICOM, no preamble": Reader(
+        lambda folder: without_preamble(write_section(folder / "0.dcm", T1_MS[0])), read_t1_map, 1000, True
+    ),
     "DICOM, RLE": Reader(_compressed_dicom, read_t1_map, 1200, True),
     "DICOM, JPEG Lossless": Reader(_jpeg_dicom, read_t1_map, 1200, True, every=10),
     "DICOM Parametric Map": Reader(_parametric_map, read_t1_map, 3000, True),
-    "DICOM, headers alone": Reader(_dicom, read_in_plugin, 1200),
+    "DICOM, headers alone": Reader(_dicom, lambda path: find_t1_maps(sorted(path.parent.iterdir())), 1200),
     "DICOM SEG": Reader(_dicom_segments, read_segments, 2500, True),
     "model": Reader(_model, load_model, 40_000, every=10),
     "model card": Reader(_model, read_card_values, 40_000),
@@ -317,11 +287,14 @@ READERS = {
     "truth.csv": Reader(_truth, read_truth),
     "table to import": Reader(_import_table, read_import),
     "recipe": Reader(_recipe, lambda path: read_recipe(str(path)), 2000),
-    "reference-t1.json": Reader(_references, read_references),
-    "training.json": Reader(_request, read_request),
+    "reference-t1.json": Reader(
+        lambda _folder: remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0)),
+        lambda _path: remembered_references(),
+    ),
+    "training.json": Reader(_request, lambda path: Training(path.parent).request),
     "events.jsonl": Reader(_events, read_training_events),
-    "runs.json": Reader(_runs, read_comparison),
-    "inversion images": Reader(_recovery, read_recovery, 1200),
+    "runs.json": Reader(_runs, lambda path: read_runs(path.parent)),
+    "inversion images": Reader(_recovery, lambda path: read_recovery_images(path.parent, sequence="MOLLI"), 1200),
     "k-space (MATLAB 7.3)": Reader(_k_space, read_k_space, 4000),
     "sheet of diseases (.xlsx)": Reader(_diseases, read_disease_sheet, 6000),
 }
