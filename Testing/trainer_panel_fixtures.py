@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import slicer
+import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.sample_data import sample_cases
@@ -119,3 +120,15 @@ def wait_for_state(module: Any, word: str) -> None:
 
 def texts_of(table: Any, column: int) -> list[str]:
     return [table.item(row, column).text() for row in range(table.rowCount)]
+
+
+def questions_answered(answer: bool, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user is asked from now on, and answers so."""
+    questions: list[str] = []
+
+    def ask(text: str, **_named: object) -> bool:
+        questions.append(text)
+        return answer
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", ask)
+    return questions

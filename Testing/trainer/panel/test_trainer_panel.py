@@ -31,7 +31,14 @@ from ACNetTrainerLib.training.background import (
 )
 from panel_fixtures import choose
 from slicer_host import load_module, wait_until
-from trainer_panel_fixtures import TRAINER_FILE, TRAINING_SECONDS, open_library, texts_of, wait_for_state
+from trainer_panel_fixtures import (
+    TRAINER_FILE,
+    TRAINING_SECONDS,
+    open_library,
+    questions_answered,
+    texts_of,
+    wait_for_state,
+)
 
 VALIDATION_SECONDS = 3 * TRAINING_SECONDS
 """Of three trainings."""
@@ -91,13 +98,7 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
     wait_until(lambda: "Published" in trainer_ui.resultLabel.text, TRAINING_SECONDS)
     assert "retrained" in available_models()
     assert trainer_ui.parentComboBox.findData("retrained") >= 0, "it can be trained on"
-    questions: list[str] = []
-
-    def decline(text: str, **_named: object) -> bool:
-        questions.append(text)
-        return False
-
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", decline)
+    questions = questions_answered(False, monkeypatch)
     trainer_ui.publishButton.click()  # once more: the user is asked, and declines
     assert "has your model retrained already" in questions[0]
     assert trainer_ui.publishButton.enabled, "nothing runs"
