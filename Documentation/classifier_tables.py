@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial, reduce
+from operator import getitem
 
 from ACNetTrainerLib.evaluation.true_measures import CROSS_FITTED
 from ACNetTrainerLib.evaluation.wording import estimate_text, percent_text
 from ACNetTrainerLib.study import other_diseases, robustness
-from table_cells import FIELDS, PLACES, Record, markdown, results, share
+from table_cells import FIELDS, Record, at_home_and_abroad, markdown, results, share
 
 
 def classifiers() -> list[Record]:
     return [results(f"acnet-simulated-{field}") for field in FIELDS]
 
 
-def at_home_and_abroad() -> list[tuple[str, Record]]:
-    return [
-        (f"{field.replace('T', ' T')}, {place}", results(f"acnet-simulated-{field}{suffix}"))
-        for field in FIELDS
-        for place, suffix in PLACES.items()
-    ]
+def each_row(*keys: str) -> Iterator[tuple[str, str, Record]]:
+    """Model, name and values of the rows that lie there in the results of each classifier."""
+    for record in classifiers():
+        for name, row in reduce(getitem, keys, record).items():
+            yield record["model"], name, row
 
 
 def models() -> str:
-    columns = at_home_and_abroad()
-    records = [record for _, record in columns]
+    heads, records = zip(*at_home_and_abroad("acnet-simulated"), strict=True)
     rows: list[tuple[str, Callable[[Record], str]]] = [
         ("AUROC of ACNet, cut around the true centre", lambda r: estimate_text(r["auroc"])),
         (
@@ -50,7 +49,7 @@ def models() -> str:
             lambda r: estimate_text(r["true_measures"]["t1_matched"]["auroc"]),
         ),
     ]
-    return markdown(["", *(name for name, _ in columns)], [[name, *map(value, records)] for name, value in rows])
+    return markdown(["", *heads], [[name, *map(value, records)] for name, value in rows])
 
 
 def calibration() -> str:
@@ -58,12 +57,11 @@ def calibration() -> str:
         ["model", "prevalence of DCM", "study: calibration error", "Brier", "slice: calibration error", "Brier"],
         [
             [
-                record["model"],
+                model,
                 prevalence,
                 *(f"{row[key]:.3f}" for key in ("study_ece", "study_brier", "section_ece", "section_brier")),
             ]
-            for record in classifiers()
-            for prevalence, row in record["calibration"].items()
+            for model, prevalence, row in each_row("calibration")
         ],
     )
 
@@ -72,9 +70,8 @@ def verdicts() -> str:
     return markdown(
         ["model", "class", "verdict normal", "verdict uncertain", "verdict dcm"],
         [
-            [record["model"], label, *(share(row[said]) for said in ("normal", "uncertain", "dcm"))]
-            for record in classifiers()
-            for label, row in record["verdicts"].items()
+            [model, label, *(share(row[said]) for said in ("normal", "uncertain", "dcm"))]
+            for model, label, row in each_row("verdicts")
         ],
     )
 
@@ -84,15 +81,14 @@ def attention() -> str:
         ["model", "class", "wall", "cavity", "elsewhere"],
         [
             [
-                record["model"],
+                model,
                 label,
                 *(
                     f"{row['own_map'][region]:.3f} (mean map {row['mean_map'][region]:.3f})"
                     for region in ("wall", "cavity", "elsewhere")
                 ),
             ]
-            for record in classifiers()
-            for label, row in record["attention"]["enrichment"]["combined"].items()
+            for model, label, row in each_row("attention", "enrichment", "combined")
         ],
     )
 

@@ -6,16 +6,12 @@ from collections.abc import Callable
 
 from ACNetLib.triage.rows import ANSWER_WORDS, ANSWERS
 from ACNetTrainerLib.evaluation.wording import estimate_text
-from table_cells import FIELDS, PLACES, Record, markdown, results
+from table_cells import Record, at_home_and_abroad, markdown, results
 
 
 def reading() -> str:
     """How much of a list is read until 95 % of its patients with DCM are found."""
-    heads, records = [], []
-    for field in FIELDS:
-        for place, suffix in PLACES.items():
-            heads.append(f"{field[:-1]} T, {place}")
-            records.append(results(f"reading-order-{field}{suffix}"))
+    heads, records = zip(*at_home_and_abroad("reading-order"), strict=True)
 
     def told(shares: Record) -> str:
         return "{mean:.0f} ({low:.0f} to {high:.0f})".format(**{key: 100 * shares[key] for key in shares})
@@ -72,17 +68,13 @@ def training_choices() -> str:
 def turning() -> str:
     """The shipped training with every turn of the heart, and with the septum to the left."""
     rows = []
-    for field in FIELDS:
-        for place, suffix in PLACES.items():
-            for way, stem in (("every turn", "every-turn"), ("septum to the left", "acnet-simulated")):
-                record = results(f"{stem}-{field}{suffix}")
-                measured = (
-                    record["auroc"],
-                    record["with_localizer"]["auroc"],
-                    record["recall_normal"],
-                    record["recall_dcm"],
-                )
-                rows.append([f"{field[:-1]} T, {place}", way, *map(estimate_text, measured)])
+    for every_turn, to_the_left in zip(
+        at_home_and_abroad("every-turn"), at_home_and_abroad("acnet-simulated"), strict=True
+    ):
+        for way, (place, record) in (("every turn", every_turn), ("septum to the left", to_the_left)):
+            aurocs = (record["auroc"], record["with_localizer"]["auroc"])
+            measured = (*aurocs, record["recall_normal"], record["recall_dcm"])
+            rows.append([place, way, *map(estimate_text, measured)])
     heads = (
         "AUROC, true centre",
         "AUROC, localizer",

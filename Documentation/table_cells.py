@@ -32,6 +32,15 @@ def results(name: str) -> Record:
     return values
 
 
+def at_home_and_abroad(stem: str) -> list[tuple[str, Record]]:
+    """Head of a column and results, of both kinds of patients at both field strengths."""
+    return [
+        (f"{field[:-1]} T, {place}", results(f"{stem}-{field}{suffix}"))
+        for field in FIELDS
+        for place, suffix in PLACES.items()
+    ]
+
+
 def with_note_of_older_models(make: Callable[[], str]) -> str:
     """A table, and below it which of its results are of models that were shipped before."""
     _older.clear()

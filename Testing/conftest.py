@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ACNetLib.models.model import Model
     from ACNetLib.networks.acnet import ACNet
     from ACNetTrainerLib.cases.library import CaseLibrary
+    from ACNetTrainerLib.simulation.section import SimulatedSection
 
 pytest_plugins = ["dicom_servers", "model_files", "panel_fixtures", "trainer_panel_fixtures"]
 
@@ -289,6 +290,30 @@ def an_untrained_network() -> ACNet:
 def simulated_library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
     """Twelve simulated patients, half of them with DCM, three sections each, at 1.5 T."""
     return simulate_library(tmp_path_factory.mktemp("simulated") / "cases", patients=12, seed=21)
+
+
+@pytest.fixture(scope="session")
+def flavour_sections() -> list[SimulatedSection]:
+    """The slices of the patient that `flavours` has."""
+    from ACNetTrainerLib.simulation.patient import draw_patient
+    from ACNetTrainerLib.simulation.section import LEVEL_NAMES, simulate_section
+
+    patient = draw_patient(77, 1, "dcm", 1.5).as_one_series()
+    return [simulate_section(patient, level) for level in LEVEL_NAMES]
+
+
+@pytest.fixture(scope="session")
+def flavours(flavour_sections: list[SimulatedSection], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A folder for each maker's flavour of DICOM: the same patient's map and the images that lie beside it."""
+    from ACNetTrainerLib.simulation.cohort import map_image
+    from ACNetTrainerLib.simulation.dicom import FLAVOURS
+    from ACNetTrainerLib.simulation.dicom.series import write_dicom_series
+
+    folders = {flavour: tmp_path_factory.mktemp("flavours") / flavour for flavour in FLAVOURS}
+    images = [map_image(section) for section in flavour_sections]
+    for flavour, folder in folders.items():
+        write_dicom_series(folder, flavour_sections, images, flavour, with_other_images=True)
+    return folders
 
 
 def simulate_library(

@@ -37,6 +37,7 @@ EXAMINATION = {
     "AccessionNumber": "A-1",
     "StudyID": "S-1",
 }
+FRAME_OF_REFERENCE = "1.2.826.0.1.3680043.8.498.7"
 RAW_TYPE = ["ORIGINAL", "PRIMARY", "M", "ND"]
 T1_MAP_TYPE = ["DERIVED", "PRIMARY", "T1 MAP", "MOCO", "T1", "DIS2D"]
 STUDY = generate_uid(entropy_srcs=["study"])
@@ -125,10 +126,10 @@ def write_section(file: Path, stored: np.ndarray, height_mm: float = 0.0, **attr
     return write_image(file, stored, position, orientation, attributes.pop("spacing", SPACING), **attributes)
 
 
-def write_study(folder: Path, stored: np.ndarray) -> Path:
+def write_study(folder: Path, stored: np.ndarray, **attributes: Any) -> Path:
     """A stack of three sections as one series, its files named in another order than they lie."""
     for file_name, section in (("c", 0), ("a", 1), ("b", 2)):
-        write_section(folder / f"{file_name}.dcm", stored[section], section * GAP_MM)
+        write_section(folder / f"{file_name}.dcm", stored[section], section * GAP_MM, **attributes)
     return folder
 
 

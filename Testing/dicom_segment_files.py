@@ -10,7 +10,9 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.pixels.utils import pack_bits
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
+from ACNetLib.inference.attention import BAND_NAMES
 from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.ventricle.labels import LABEL_NAMES
 
 
 def write_dicom_segments(path: Path, t1_map: T1Map, frames: list[tuple[int, int, np.ndarray]], **changes: Any) -> Path:
@@ -51,3 +53,21 @@ def write_dicom_segments(path: Path, t1_map: T1Map, frames: list[tuple[int, int,
         setattr(dataset, keyword, value)
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def expected_masks(bands: np.ndarray, evidence: np.ndarray, ventricle: np.ndarray) -> dict[str, np.ndarray]:
+    masks = {name: ventricle == label for label, name in LABEL_NAMES.items()}
+    masks |= {f"attention, {name}": bands == band for band, name in enumerate(BAND_NAMES, start=1)}
+    masks |= {"evidence, for DCM": evidence >= 0.1, "evidence, for normal": evidence <= -0.1}
+    return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def assert_equal_masks(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    assert found.keys() == expected.keys()
+    for name, mask in expected.items():
+        np.testing.assert_array_equal(found[name], mask, name)
+
+
+def groups_of(report: Any) -> dict[str, Any]:
+    """The measurement groups by their tracking identifiers."""
+    return {each.tracking_identifier: each for each in report.content.get_image_measurement_groups()}

@@ -11,10 +11,39 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import SimpleITK as sitk
+from openpyxl import Workbook
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 
+from ACNetLib.dicom.series import find_t1_maps
+from ACNetLib.fitting.images import read_recovery_images
+from ACNetLib.models.header import read_card_values
+from ACNetLib.models.model import load_model
+from ACNetLib.models.store import find_model
+from ACNetLib.reference.store import remember_reference, remembered_references
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_image
+from ACNetLib.ventricle.labels import Ventricle, ventricles_from_segmentation
+from ACNetLib.ventricle.segments import read_segmentation
+from ACNetTrainerLib.cases.csv_import import import_csv
+from ACNetTrainerLib.cases.editing import add_maps, create_case_library
+from ACNetTrainerLib.cases.library import read_case_library
+from ACNetTrainerLib.cases.maps import nothing_found
+from ACNetTrainerLib.evaluation.baselines import MEASURES, read_measures
+from ACNetTrainerLib.kspace.k_space_file import open_k_space
+from ACNetTrainerLib.kspace.labels import read_disease_sheet
+from ACNetTrainerLib.simulation.cohort import map_image
+from ACNetTrainerLib.simulation.dicom.series import write_dicom_series
+from ACNetTrainerLib.simulation.patient import draw_patient
+from ACNetTrainerLib.simulation.section import simulate_section
+from ACNetTrainerLib.study.summary import read_runs
+from ACNetTrainerLib.training.background import REQUEST_FILE, CrossValidation, Request, Training, read_events, state_of
+from ACNetTrainerLib.training.recipe import read_recipe, shipped_recipes
+from cmrxrecon_files import write_k_space
 from dicom_files import GAP_MM, compress, without_preamble, write_section
+from dicom_segment_files import write_dicom_segments
+from made_up_maps import new_map
 from nifti_files import write_nifti
+from recovery_files import write_recovery
 from repository import REPOSITORY
 
 T1_MS = np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)
@@ -84,10 +113,6 @@ def _dicom(folder: Path) -> Path:
     return folder / "1.dcm"
 
 
-def _dicom_without_preamble(folder: Path) -> Path:
-    return without_preamble(write_section(folder / "0.dcm", T1_MS[0]))
-
-
 def _compressed_dicom(folder: Path) -> Path:
     dataset = pydicom.dcmread(write_section(folder / "0.dcm", T1_MS[0]))
     dataset.compress(RLELossless)
@@ -101,37 +126,24 @@ def _jpeg_dicom(folder: Path) -> Path:
 
 
 def _parametric_map(folder: Path) -> Path:
-    from ACNetTrainerLib.simulation.cohort import map_image
-    from ACNetTrainerLib.simulation.dicom.series import write_dicom_series
-    from ACNetTrainerLib.simulation.patient import draw_patient
-    from ACNetTrainerLib.simulation.section import simulate_section
-
     section = simulate_section(draw_patient(77, 1, "dcm", 1.5), "mid")
     write_dicom_series(folder, [section], [map_image(section)], "parametric-map")
     return folder / "t1-map.dcm"
 
 
 def _dicom_segments(folder: Path) -> Path:
-    from ACNetLib.t1map.t1_map import t1_map_from_image
-    from dicom_segment_files import write_dicom_segments
-
     t1_map = t1_map_from_image(a_map(), "map")
     frames = [(section, number, labels()[section] == 3 - number) for number in (1, 2) for section in range(3)]
     return write_dicom_segments(folder / "seg.dcm", t1_map, frames)
 
 
 def _model(folder: Path) -> Path:
-    from ACNetLib.models.store import find_model
-
     path = folder / "acnet.safetensors"
     path.write_bytes(find_model("acnet-simulated-1.5T").read_bytes())
     return path
 
 
 def _library(folder: Path) -> Path:
-    from ACNetTrainerLib.cases.editing import add_maps, create_case_library
-    from made_up_maps import new_map
-
     create_case_library(folder / "library")
     add_maps(folder / "library", [new_map(seed, f"patient {seed}", ("normal", "dcm")[seed % 2]) for seed in range(3)])
     return folder / "library" / "cases.csv"
@@ -155,22 +167,11 @@ def _import_table(folder: Path) -> Path:
 
 
 def _recipe(folder: Path) -> Path:
-    from ACNetTrainerLib.training.recipe import shipped_recipes
-
     (folder / "recipe.toml").write_bytes(shipped_recipes()["recommended"].read_bytes())
     return folder / "recipe.toml"
 
 
-def _references(folder: Path) -> Path:
-    from ACNetLib.reference.store import remember_reference
-    from ACNetLib.reference.t1 import ReferenceT1
-
-    return remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0))
-
-
 def _request(folder: Path) -> Path:
-    from ACNetTrainerLib.training.background import REQUEST_FILE, CrossValidation, Request
-
     request = Request("the cases", "the recipe", "the parent", "cpu", CrossValidation())
     (folder / REQUEST_FILE).write_text(json.dumps(asdict(request)), encoding="utf-8")
     return folder / REQUEST_FILE
@@ -198,65 +199,26 @@ def _runs(folder: Path) -> Path:
     return Path(shutil.copytree(shipped, folder / "comparison")) / "runs.json"
 
 
-def read_map(path: Path) -> object:
-    from ACNetLib.t1map.t1_map import read_t1_map
-
-    return read_t1_map(path)
-
-
-def read_map_of_folder(path: Path) -> object:
-    return read_map(path.parent)
-
-
 def read_map_beside(path: Path) -> object:
-    return read_map(next(file for file in path.parent.iterdir() if file.suffix in {".nii", ".nhdr", ".mhd"}))
-
-
-def read_in_plugin(path: Path) -> object:
-    from ACNetLib.dicom.series import find_t1_maps
-
-    return find_t1_maps(sorted(path.parent.iterdir()))
+    return read_t1_map(next(file for file in path.parent.iterdir() if file.suffix in {".nii", ".nhdr", ".mhd"}))
 
 
 def read_segments(path: Path) -> object:
-    from ACNetLib.t1map.t1_map import T1Map
-    from ACNetLib.ventricle.labels import Ventricle, ventricles_from_segmentation
-    from ACNetLib.ventricle.segments import read_segmentation
-
     t1_map = T1Map(sitk.Cast(a_map(), sitk.sitkFloat32), "map")
     nothing = [Ventricle(number, t1_map.section_center(number), 0.0) for number in range(3)]
     return ventricles_from_segmentation(t1_map, read_segmentation(path), nothing)
 
 
-def read_model(path: Path) -> object:
-    from ACNetLib.models.model import load_model
-
-    return load_model(path)
-
-
-def read_card(path: Path) -> object:
-    from ACNetLib.models.header import read_card_values
-
-    return read_card_values(path)
-
-
 def read_library(path: Path) -> object:
-    from ACNetTrainerLib.cases.library import read_case_library
-
     return read_case_library(path.parent)
 
 
 def read_truth(path: Path) -> object:
-    from ACNetTrainerLib.evaluation.baselines import MEASURES, read_measures
-
     library = read_library(path)
     return read_measures(library, library.cases, MEASURES)  # type: ignore[attr-defined, arg-type]
 
 
 def read_import(path: Path) -> object:
-    from ACNetTrainerLib.cases.csv_import import import_csv
-    from ACNetTrainerLib.cases.maps import nothing_found
-
     class NoLocalizer:
         locate = staticmethod(nothing_found)
         confidence_threshold = 0.5
@@ -264,63 +226,29 @@ def read_import(path: Path) -> object:
     return import_csv(path.parent / "library", path, {}, NoLocalizer)  # type: ignore[arg-type]
 
 
-def read_recipe(path: Path) -> object:
-    from ACNetTrainerLib.training.recipe import read_recipe
-
-    return read_recipe(str(path))
-
-
-def read_references(path: Path) -> object:
-    from ACNetLib.reference.store import remembered_references
-
-    return remembered_references()
-
-
-def read_request(path: Path) -> object:
-    from ACNetTrainerLib.training.background import Training
-
-    return Training(path.parent).request
-
-
 def read_training_events(path: Path) -> object:
-    from ACNetTrainerLib.training.background import Training, read_events, state_of
-
     training = Training(path.parent)
     return read_events(training), state_of(training, running=False)
 
 
 def _recovery(folder: Path) -> Path:
-    from recovery_files import write_recovery
-
     times_ms = np.array([100.0, 180.0, 260.0, 1000.0, 1900.0])
     write_recovery(folder, T1_MS[0] * np.abs(1 - 2 * np.exp(-times_ms / 1000))[:, None, None], times_ms)
     return sorted(folder.glob("*.dcm"))[1]
 
 
-def read_recovery(path: Path) -> object:
-    from ACNetLib.fitting.images import read_recovery_images
-
-    return read_recovery_images(path.parent, sequence="MOLLI")
-
-
 def _k_space(folder: Path) -> Path:
-    from cmrxrecon_files import write_k_space
-
     rng = np.random.default_rng(1)
     values = rng.standard_normal((2, 4, 1, 2, 20, 24)).astype(np.float32)
     return write_k_space(folder / "T1map.mat", (values[0] + 1j * values[1]).astype(np.complex64))
 
 
 def read_k_space(path: Path) -> object:
-    from ACNetTrainerLib.kspace.k_space_file import open_k_space
-
     with open_k_space(path) as file:
         return file.read_slice(0)
 
 
 def _diseases(folder: Path) -> Path:
-    from openpyxl import Workbook
-
     book = Workbook()
     for row in (
         ["Center", "AnonPatientID", "Disease1"],
@@ -332,48 +260,41 @@ def _diseases(folder: Path) -> Path:
     return folder / "sheet.xlsx"
 
 
-def read_diseases(path: Path) -> object:
-    from ACNetTrainerLib.kspace.labels import read_disease_sheet
-
-    return read_disease_sheet(path)
-
-
-def read_comparison(path: Path) -> object:
-    from ACNetTrainerLib.study.summary import read_runs
-
-    return read_runs(path.parent)
-
-
 READERS = {
-    "NRRD": Reader(_volume("map.nrrd", False), read_map, 350, True),
-    "NRRD, gzip": Reader(_volume("map.nrrd", True), read_map, 350, True),
-    "NRRD, detached header": Reader(_volume("map.nhdr", False), read_map, 400, True),
+    "NRRD": Reader(_volume("map.nrrd", False), read_t1_map, 350, True),
+    "NRRD, gzip": Reader(_volume("map.nrrd", True), read_t1_map, 350, True),
+    "NRRD, detached header": Reader(_volume("map.nhdr", False), read_t1_map, 400, True),
     "NRRD, detached pixels": Reader(_volume("map.nhdr", True, "map.raw.gz"), read_map_beside, 100, True),
-    "MetaImage": Reader(_volume("map.mha", False), read_map, 350, True),
-    "MetaImage, zlib": Reader(_volume("map.mha", True), read_map, 400, True),
-    "MetaImage, detached header": Reader(_volume("map.mhd", False), read_map, 400, True),
-    "NIfTI": Reader(_nifti("map.nii"), read_map, 352, True),
-    "NIfTI, gzip": Reader(_nifti("map.nii.gz"), read_map, 352, True),
+    "MetaImage": Reader(_volume("map.mha", False), read_t1_map, 350, True),
+    "MetaImage, zlib": Reader(_volume("map.mha", True), read_t1_map, 400, True),
+    "MetaImage, detached header": Reader(_volume("map.mhd", False), read_t1_map, 400, True),
+    "NIfTI": Reader(_nifti("map.nii"), read_t1_map, 352, True),
+    "NIfTI, gzip": Reader(_nifti("map.nii.gz"), read_t1_map, 352, True),
     "dcm2niix JSON": Reader(_sidecar, read_map_beside, 200, True),
     "segments (.seg.nrrd)": Reader(_segments, read_segments, 600, True),
-    "DICOM folder": Reader(_dicom, read_map_of_folder, 1200, True),
-    "DICOM, no preamble": Reader(_dicom_without_preamble, read_map, 1000, True),
-    "DICOM, RLE": Reader(_compressed_dicom, read_map, 1200, True),
-    "DICOM, JPEG Lossless": Reader(_jpeg_dicom, read_map, 1200, True, every=10),
-    "DICOM Parametric Map": Reader(_parametric_map, read_map, 3000, True),
-    "DICOM, headers alone": Reader(_dicom, read_in_plugin, 1200),
+    "DICOM folder": Reader(_dicom, lambda path: read_t1_map(path.parent), 1200, True),
+    "DICOM, no preamble": Reader(
+        lambda folder: without_preamble(write_section(folder / "0.dcm", T1_MS[0])), read_t1_map, 1000, True
+    ),
+    "DICOM, RLE": Reader(_compressed_dicom, read_t1_map, 1200, True),
+    "DICOM, JPEG Lossless": Reader(_jpeg_dicom, read_t1_map, 1200, True, every=10),
+    "DICOM Parametric Map": Reader(_parametric_map, read_t1_map, 3000, True),
+    "DICOM, headers alone": Reader(_dicom, lambda path: find_t1_maps(sorted(path.parent.iterdir())), 1200),
     "DICOM SEG": Reader(_dicom_segments, read_segments, 2500, True),
-    "model": Reader(_model, read_model, 40_000, every=10),
-    "model card": Reader(_model, read_card, 40_000),
+    "model": Reader(_model, load_model, 40_000, every=10),
+    "model card": Reader(_model, read_card_values, 40_000),
     "cases.csv": Reader(_library, read_library),
     "truth.csv": Reader(_truth, read_truth),
     "table to import": Reader(_import_table, read_import),
-    "recipe": Reader(_recipe, read_recipe, 2000),
-    "reference-t1.json": Reader(_references, read_references),
-    "training.json": Reader(_request, read_request),
+    "recipe": Reader(_recipe, lambda path: read_recipe(str(path)), 2000),
+    "reference-t1.json": Reader(
+        lambda _folder: remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0)),
+        lambda _path: remembered_references(),
+    ),
+    "training.json": Reader(_request, lambda path: Training(path.parent).request),
     "events.jsonl": Reader(_events, read_training_events),
-    "runs.json": Reader(_runs, read_comparison),
-    "inversion images": Reader(_recovery, read_recovery, 1200),
+    "runs.json": Reader(_runs, lambda path: read_runs(path.parent)),
+    "inversion images": Reader(_recovery, lambda path: read_recovery_images(path.parent, sequence="MOLLI"), 1200),
     "k-space (MATLAB 7.3)": Reader(_k_space, read_k_space, 4000),
-    "sheet of diseases (.xlsx)": Reader(_diseases, read_diseases, 6000),
+    "sheet of diseases (.xlsx)": Reader(_diseases, read_disease_sheet, 6000),
 }

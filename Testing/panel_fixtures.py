@@ -23,6 +23,7 @@ from ACNetLib.scene.output import add_t1_map, find_result
 from ACNetLib.scene.sources import DICOM_INSTANCES
 from ACNetLib.scene.views import nodes_of_class
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map
+from slicer_host import load_module, wait_until
 
 MODULE_FILE = Path(__file__).parent.parent / "ACNetClassifier" / "ACNetClassifier.py"
 
@@ -95,8 +96,6 @@ def a_classifier(a_study: Callable) -> Iterator[StandInClassifier]:
 @pytest.fixture
 def a_module(host: None, a_classifier: StandInClassifier) -> Iterator[Any]:
     """The module, opened by the user, with a classifier that needs no network."""
-    from slicer_host import load_module, wait_until
-
     slicer.mrmlScene.Clear(0)
     module = load_module(MODULE_FILE)
     logic = module.widget.panel.logic
@@ -157,8 +156,6 @@ def a_user(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def wait_for_end(module: Any) -> None:
-    from slicer_host import wait_until
-
     wait_until(lambda: module.widget.panel.ui.applyButton.text == "Apply")
 
 
@@ -196,3 +193,24 @@ def result_of(volume: Volume) -> ResultNodes:
 
 def choose(combo_box: Any, value: str) -> None:
     combo_box.setCurrentIndex(combo_box.findData(value))
+
+
+def start(module: Any, volume: Volume, classifier: StandInClassifier) -> None:
+    """Click on Apply; the run then waits for the classifier's answer."""
+    classifier.may_answer.clear()
+    module.widget.panel.ui.volumeSelector.setCurrentNode(volume)
+    module.widget.panel.ui.applyButton.click()
+    wait_until(lambda: module.widget.panel.ui.statusLabel.text == "Classifying the slices...")
+
+
+def tick(table: Any, row: int, ticked: bool = True) -> None:
+    import qt
+
+    table.item(row, 0).setCheckState(qt.Qt.Checked if ticked else qt.Qt.Unchecked)
+
+
+def answer_with_folder(folder: Path | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user answers each time when asked for a folder; nothing where he chooses none."""
+    import qt
+
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: str(folder))

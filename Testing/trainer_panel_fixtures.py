@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import slicer
+import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.sample_data import sample_cases
@@ -15,6 +16,7 @@ from ACNetLib.scene.output import add_t1_map
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.library import CaseLibrary
 from panel_fixtures import choose
+from slicer_host import load_module, wait_until
 
 TRAINER_FILE = Path(__file__).parent.parent / "ACNetTrainer" / "ACNetTrainer.py"
 TRAINING_SECONDS = 300.0
@@ -24,7 +26,6 @@ SHORT_RECIPE = TRAINER_FILE.parent / "Resources" / "Recipes" / "recommended.toml
 @pytest.fixture
 def a_trainer(host: None) -> Iterator[Any]:
     from conftest import Finder
-    from slicer_host import load_module, wait_until
 
     slicer.mrmlScene.Clear(0)
     module = load_module(TRAINER_FILE)
@@ -93,8 +94,6 @@ def two_epochs(tmp_path: Path, a_trainer: Any) -> Path:
 
 def add(module: Any, volume: Volume, label: str, patient: str) -> str:
     """Add the volume by clicks; returns what the panel says then."""
-    from slicer_host import wait_until
-
     trainer_ui = module.widget.panel.ui
     trainer_ui.volumeSelector.setCurrentNode(volume)
     choose(trainer_ui.labelComboBox, label)
@@ -106,24 +105,30 @@ def add(module: Any, volume: Volume, label: str, patient: str) -> str:
 
 def click(module: Any, button: Any) -> None:
     """And wait for what it has started in the thread."""
-    from slicer_host import wait_until
-
     button.click()
     wait_until(lambda: not module.widget.panel.running)
 
 
 def open_library(module: Any, folder: Path) -> None:
-    from slicer_host import wait_until
-
     module.widget.panel.logic.getParameterNode().library = str(folder)
     wait_until(lambda: not module.widget.panel.running)
 
 
 def wait_for_state(module: Any, word: str) -> None:
-    from slicer_host import wait_until
-
     wait_until(lambda: f"({word}" in module.widget.panel.ui.trainingComboBox.currentText, TRAINING_SECONDS)
 
 
 def texts_of(table: Any, column: int) -> list[str]:
     return [table.item(row, column).text() for row in range(table.rowCount)]
+
+
+def questions_answered(answer: bool, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user is asked from now on, and answers so."""
+    questions: list[str] = []
+
+    def ask(text: str, **_named: object) -> bool:
+        questions.append(text)
+        return answer
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", ask)
+    return questions

@@ -26,7 +26,7 @@ from ACNetLib import __version__
 from ACNetLib.dicom.images import IMAGE_STORAGE
 from ACNetLib.sample_data import sample_cases
 from icon import ICON, ICON_PIXELS, drawn_icon
-from repository import REPOSITORY
+from repository import REPOSITORY, repository_files
 
 MOCK_SLICER = REPOSITORY / "Testing" / "mock_slicer"
 CMAKE_TEXT = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
@@ -83,13 +83,6 @@ def described(name: str) -> str:
     values = re.findall(rf'^set\(EXTENSION_{name} "([^"]+)"\)$', CMAKE_TEXT, re.MULTILINE)
     assert len(values) == 1, f"EXTENSION_{name}: found {len(values)} in CMakeLists.txt"
     return str(values[0])
-
-
-def repository_files(folder: Path = REPOSITORY) -> list[str]:
-    """What a commit of everything would hold, by the path from `folder`."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()
-    return sorted({file for file in listed if (folder / file).exists()})
 
 
 @dataclass(frozen=True)

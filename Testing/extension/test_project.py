@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 
-from repository import REPOSITORY
+from repository import REPOSITORY, repository_files
+
+MOST_LINES = 400
 
 
 def text_of(file: str) -> str:
@@ -30,3 +32,8 @@ def test_every_page_of_the_documentation_stands_in_the_sites_navigation() -> Non
     shown = re.findall(r"^ +- .+: ([\w-]+\.md)$", text_of("mkdocs.yml"), re.MULTILINE)
     pages = [page.name for page in (REPOSITORY / "Documentation").glob("*.md")]
     assert sorted(shown) == sorted([*pages, "index.md"])
+
+
+def test_every_file_of_python_can_be_read_in_one_sitting() -> None:
+    files = [file for file in repository_files() if file.endswith(".py")]
+    assert [file for file in files if len(text_of(file).splitlines()) > MOST_LINES] == []

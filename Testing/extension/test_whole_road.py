@@ -23,6 +23,7 @@ from ACNetTrainerLib.simulation.patient import draw_patient
 from ACNetTrainerLib.simulation.sample_data import SAMPLE_PATIENTS, SAMPLE_SEED
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES, SectionTruth, simulate_section
 from repository import REPOSITORY
+from slicer_host import load_module, wait_until
 
 MODULE_FILE = REPOSITORY / "ACNetClassifier" / "ACNetClassifier.py"
 
@@ -51,8 +52,6 @@ def a_result_around_a_point(a_sample: SampleCase) -> Iterator[ResultNodes]:
 
 
 def click(sample: SampleCase, with_point: bool) -> Iterator[ResultNodes]:
-    from slicer_host import load_module, wait_until
-
     slicer.mrmlScene.Clear(0)
     module = load_module(MODULE_FILE)
     module.enter()

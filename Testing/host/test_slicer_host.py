@@ -219,15 +219,14 @@ def test_a_checkable_node_selector_tells_which_nodes_are_ticked(the_applications
     selector.setMRMLScene(None)
 
 
-def test_the_loader_refuses_a_widget_that_it_has_no_stand_in_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("known", "unknown"),
+    [("ctkSliderWidget", "ctkRangeWidget"), ("<receiver>volumeSelector", "<receiver>otherSelector")],
+)
+def test_the_loader_refuses_a_widget_without_stand_in_and_a_connection_to_none(
+    tmp_path: Path, known: str, unknown: str
+) -> None:
     path = tmp_path / "x.ui"
-    path.write_text(UI_FILE.read_text().replace("ctkSliderWidget", "ctkRangeWidget"))
-    with pytest.raises(ValueError, match="ctkRangeWidget"):
-        slicer.util.loadUI(str(path))
-
-
-def test_the_loader_refuses_a_connection_to_a_widget_that_does_not_exist(tmp_path: Path) -> None:
-    path = tmp_path / "x.ui"
-    path.write_text(UI_FILE.read_text().replace("<receiver>volumeSelector", "<receiver>otherSelector"))
-    with pytest.raises(ValueError, match="otherSelector"):
+    path.write_text(UI_FILE.read_text().replace(known, unknown))
+    with pytest.raises(ValueError, match=unknown.removeprefix("<receiver>")):
         slicer.util.loadUI(str(path))

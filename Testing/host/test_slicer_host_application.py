@@ -11,6 +11,8 @@ import pytest
 import slicer
 import slicer.util
 
+from slicer_host import load_module
+
 pytestmark = pytest.mark.usefixtures("host")
 
 MODULE = """
@@ -52,8 +54,6 @@ def another_module(tmp_path: Path) -> Iterator[Any]:
 
 
 def an_unloaded_module(folder: Path, name: str) -> Iterator[Any]:
-    from slicer_host import load_module
-
     path = folder / f"{name}.py"
     path.write_text(MODULE.format(name=name))
     module = load_module(path)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ACNetLib.commands.parser import print_written
 from ACNetLib.errors import ACNetError, VentricleNotFound, one_line
 from ACNetLib.files import atomic_folder, require_empty_folder, write_text_atomically
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
@@ -64,9 +65,7 @@ def _ecv(options: argparse.Namespace) -> None:
     _print_ecv(ecv, natives)
     for warning in (*_warnings_of((*natives, *posts)), *ecv.warnings):
         print(one_line(f"Note: {warning}"))
-    print("Written:")
-    for name in (*files, TABLE_FILE):
-        print(f"  {options.output / name}")
+    print_written(options.output / name for name in (*files, TABLE_FILE))
 
 
 def _print_ecv(ecv: Ecv, natives: Sequence[T1Map]) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ACNetLib.commands.parser import whole_numbers
+from ACNetLib.commands.parser import print_written, whole_numbers
 from ACNetLib.errors import one_line
 from ACNetLib.fitting.sequences import SEQUENCES
 
@@ -50,6 +50,4 @@ def _fit(options: argparse.Namespace) -> None:
         print(f"Slice {index}: {len(each.images)} images, {motion.residual_mm:.2f} mm from their fit ({how}).")
     for warning in maps.warnings:
         print(one_line(f"Note: {warning}"))
-    print("Written:")
-    for path in files:
-        print(f"  {path}")
+    print_written(files)

@@ -19,11 +19,13 @@ from ACNetLib.commands.fit import add_fit_command
 from ACNetLib.commands.models import add_model_commands
 from ACNetLib.commands.parser import (
     CommandParser,
+    add_field_option,
+    add_place_options,
     add_spacing_option,
     add_version,
     interrupted_before_work,
-    point,
     print_lines,
+    print_written,
     run_command,
     whole_numbers,
 )
@@ -37,7 +39,6 @@ from ACNetLib.inference.settings import Settings
 from ACNetLib.inference.torch_libraries import wait_shortly
 from ACNetLib.inference.verdict import SCOPE
 from ACNetLib.interrupts import interrupts_wait
-from ACNetLib.t1map.field_strength import field_strength_option
 
 if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
@@ -80,18 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         help="DICOM folder, or NRRD, NIfTI or MetaImage file; several are pooled to one result: they must be the "
         "short-axis slices of one patient and one exam",
     )
-    place = classify.add_mutually_exclusive_group()
-    place.add_argument("--center", type=point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
-    place.add_argument(
-        "--segmentation",
-        type=Path,
-        metavar="FILE",
-        help="label image (1 myocardium, 2 cavity), or .seg.nrrd or DICOM SEG with segments of these names",
-    )
+    add_place_options(classify)
     add_spacing_option(classify)
-    classify.add_argument(
-        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where the file has none or a wrong one"
-    )
+    add_field_option(classify)
     classify.add_argument(
         "--allow-field-mismatch", action="store_true", help="accept a model for another field; marked as not valid"
     )
@@ -197,7 +189,7 @@ def _print_exam(exam: StudyResult, t1_maps: Sequence[T1Map], files: Sequence[Pat
         print_lines(f"Taken as T1 map: {'; '.join(evidence)}.")
     for warning in exam.warnings:
         print_lines(f"Note: {warning}")
-    _print_files(files)
+    print_written(files)
 
 
 def _print_json(exam: StudyResult) -> None:
@@ -221,7 +213,7 @@ def _demo(options: argparse.Namespace) -> None:
     training = "; the model was trained on simulation" if rows[0][2].model.simulated else ""
     print(f"Simulated patients{training}. Research only.")
     _print_table(rows)
-    _print_files(files)
+    print_written(files)
 
 
 def _classifier(options: argparse.Namespace, t1_map: T1Map, reference: ReferenceT1 | None = None) -> Classifier:
@@ -290,12 +282,6 @@ def _print_table(exams: Sequence[tuple[str, str | None, StudyRecord]]) -> None:
     rule, prevalence = verdict_rule(first.uncertain_range), share_text(first.prevalence_dcm)
     print(f"Verdict: {rule}; assuming {prevalence} prevalence.")
     print(f"{SCOPE} Model {first.model.name}; device {first.device.device}.")
-
-
-def _print_files(files: Sequence[Path]) -> None:
-    print("Written:")
-    for path in files:
-        print(f"  {path}")
 
 
 if __name__ == "__main__":

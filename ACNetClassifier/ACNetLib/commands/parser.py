@@ -16,14 +16,16 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from ACNetLib import __version__
 from ACNetLib.errors import ACNetError, lines_of, one_line
 from ACNetLib.files import WORLD_ERRORS, not_written
 from ACNetLib.inference.torch_errors import torch_error
+from ACNetLib.t1map.field_strength import field_strength_option
 
 LARGEST_SPACING_MM = 1000.0
 USER_ERROR, OUR_ERROR, STOPPED, ENDED_AT_ONCE = 2, 1, 3, 130
@@ -43,6 +45,22 @@ def _silence_libraries() -> None:
     for library in ("pydicom", "highdicom", "dicomweb_client"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", module=library)
+
+
+def add_place_options(parser: argparse.ArgumentParser) -> None:
+    """Where the left ventricle is, instead of the localizer."""
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--center", type=point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
+    place.add_argument(
+        "--segmentation",
+        type=Path,
+        metavar="FILE",
+        help="label image (1 myocardium, 2 cavity), or .seg.nrrd or DICOM SEG with segments of these names",
+    )
+
+
+def add_field_option(parser: argparse.ArgumentParser, when: str = "where the file has none or a wrong one") -> None:
+    parser.add_argument("--field", type=field_strength_option, metavar="{1.5,3}", help=f"tesla, {when}")
 
 
 def add_spacing_option(parser: argparse.ArgumentParser) -> None:
@@ -138,6 +156,12 @@ def interrupted_before_work(program: str) -> Iterator[None]:
     except KeyboardInterrupt:
         print(f"{program}: {NOTHING_LEFT}", file=sys.stderr)
         sys.exit(STOPPED)
+
+
+def print_written(files: Iterable[Path]) -> None:
+    print("Written:")
+    for path in files:
+        print(f"  {path}")
 
 
 def print_lines(text: str) -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACNetLib.commands.dicom import add_dicom_options, segmentation_asked_for
-from ACNetLib.commands.parser import print_lines
+from ACNetLib.commands.parser import add_field_option, print_lines
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.files import require_writable
 from ACNetLib.inference.device import DEVICE_REQUESTS
-from ACNetLib.t1map.field_strength import field_strength_option
 from ACNetLib.triage.rows import IDENTIFY
 
 if TYPE_CHECKING:
@@ -42,9 +41,7 @@ def add_triage_command(commands: argparse._SubParsersAction[Any]) -> None:
     )
     triage.add_argument("--model", help="name of a model or a model file (default: the one for the field strength)")
     triage.add_argument("--device", default="auto", choices=DEVICE_REQUESTS)
-    triage.add_argument(
-        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, for studies that do not tell it"
-    )
+    add_field_option(triage, "for studies that do not tell it")
     triage.add_argument("--reference-t1", metavar="MEAN[,SD]", help="as of acnet classify")
     triage.add_argument("--prevalence", type=float, help="share of DCM among those examined (default: the model's)")
     add_dicom_options(triage)

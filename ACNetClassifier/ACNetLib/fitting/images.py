@@ -179,7 +179,11 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
             )
     assert first.sequence is not None
     sections = [_section(each.images[0]) for each in chosen]
-    ordered, distance_mm = _stacked(sections, name)
+    try:
+        ordered, distance_mm = stack_sections(sections, name)
+    except ACNetError as error:
+        one_by_one = "Slices that were planned one by one are fitted one by one, with --series."
+        raise ACNetError(*error.args, cli=one_by_one) from error
     by_section = {id(section): each for section, each in zip(sections, slices_at, strict=True)}
     slices, signed = [], set[bool]()
     for section in ordered:
@@ -205,14 +209,6 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
     )
 
 
-def _stacked(sections: list[Section], name: str) -> tuple[list[Section], float]:
-    try:
-        return stack_sections(sections, name)
-    except ACNetError as error:
-        one_by_one = "Slices that were planned one by one are fitted one by one, with --series."
-        raise ACNetError(*error.args, cli=one_by_one) from error
-
-
 def _check_complete(chosen: list[_Candidate], others: Iterable[DicomImage], name: str) -> None:
     """Raises ACNetError, naming the slice, where one has fewer images than most, or so few that it was not chosen.
 
@@ -226,9 +222,9 @@ def _check_complete(chosen: list[_Candidate], others: Iterable[DicomImage], name
     for number, images in enumerate(slices):
         if len(images) < expected:
             raise _incomplete(name, number, images, f"{len(images)} images; expected {expected}")
-    told = max(_count_told(each.images, first.place) for each in chosen)
+    told = max(count_told((image.header for image in each.images), first.place) for each in chosen)
     for images in unread:
-        if (with_time := _count_told(images, first.place)) < told:
+        if (with_time := count_told((image.header for image in images), first.place)) < told:
             lacking = f"{with_time} images with {first.place}; expected {told}"
             raise _incomplete(name, slices.index(images), images, lacking)
     if unread:
@@ -247,10 +243,6 @@ def _incomplete(name: str, number: int, images: list[DicomImage], found: str) ->
         f"the others. After an incomplete transfer some are missing: fetch series {series} again, or "
         "take this slice's files out to fit the others."
     )
-
-
-def _count_told(images: Iterable[DicomImage], place: str) -> int:
-    return count_told((image.header for image in images), place)
 
 
 def _is_kin(image: DicomImage, chosen: _Candidate) -> bool:
@@ -274,19 +266,17 @@ def _read_slice(section: Section, candidate: _Candidate, phase: _Candidate | Non
     order = np.argsort(candidate.times_ms, kind="stable")
     times = candidate.times_ms[order]
     pixels = measured_signal([candidate.images[place] for place in order])
-    name = section.file.name
-    if candidate.component == "signed":
-        if pixels.min() >= 0:
-            raise ACNetError(
-                f"{name}: its PSIR images hold no values below zero; expected a recovery from below zero, by "
-                "RescaleIntercept. Give the magnitude images."
-            )
-        return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), True
-    if phase is None or candidate.registered or sorted(phase.times_ms) != sorted(candidate.times_ms):
-        return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), False
-    phases = [phase.images[place] for place in np.argsort(phase.times_ms, kind="stable")]
-    signed = signed_by_phase(pixels, phase_rad(phases), times).astype(np.float32)
-    return RecoverySlice(section, signed, times, candidate.registered, candidate.place), True
+    is_signed = candidate.component == "signed"
+    if is_signed and pixels.min() >= 0:
+        raise ACNetError(
+            f"{section.file.name}: its PSIR images hold no values below zero; expected a recovery from below zero, by "
+            "RescaleIntercept. Give the magnitude images."
+        )
+    if not is_signed and phase and not candidate.registered and sorted(phase.times_ms) == sorted(candidate.times_ms):
+        phases = [phase.images[place] for place in np.argsort(phase.times_ms, kind="stable")]
+        pixels = signed_by_phase(pixels, phase_rad(phases), times).astype(np.float32)
+        is_signed = True
+    return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), is_signed
 
 
 def _candidates(images: list[DicomImage], sequence: MappingSequence | None) -> list[_Candidate]:

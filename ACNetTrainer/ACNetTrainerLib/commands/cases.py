@@ -8,11 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACNetLib.commands.parser import add_spacing_option, point, print_lines
+from ACNetLib.commands.parser import add_field_option, add_place_options, add_spacing_option, print_lines
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.files import require_writable
 from ACNetLib.inference import load_finder
-from ACNetLib.t1map.field_strength import field_strength_option
 
 from ..cases.library import (
     EXPECTED_LABEL,
@@ -53,11 +52,9 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     add.add_argument("map", type=Path, help="DICOM folder, or NRRD, NIfTI or MetaImage file")
     add.add_argument("--label", type=_label, required=True, metavar=LABEL_CHOICES)
     add.add_argument("--patient", help="name or number, kept as a pseudonym only (default: the DICOM PatientID)")
-    _add_place(add)
+    add_place_options(add)
     add_spacing_option(add)
-    add.add_argument(
-        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where the file has none or a wrong one"
-    )
+    add_field_option(add)
     add.add_argument("--date", help="of the acquisition, such as 2024-05-31, kept as a shifted quarter only")
     _add_source(add)
     add.set_defaults(run=_add)
@@ -67,7 +64,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     edit.add_argument("case", help="its name in cases.csv")
     edit.add_argument("--label", type=_label, metavar=LABEL_CHOICES, help="of all cases of the patient")
     edit.add_argument("--patient", help="name or number, or another patient of cases.csv; of all cases of the patient")
-    _add_place(edit)
+    add_place_options(edit)
     edit.set_defaults(run=_edit)
 
     remove = actions.add_parser("remove", help="remove cases and delete their images")
@@ -113,9 +110,7 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
         "--labels", type=Path, required=True, help="CSV file: AnonPatientID, Disease1 to 4; Center and Manufacturer"
     )
     k_space.add_argument("--output", type=Path, required=True, help="case library, made if it is not there")
-    k_space.add_argument(
-        "--field", type=field_strength_option, metavar="{1.5,3}", help="tesla, where no folder is named after a scanner"
-    )
+    add_field_option(k_space, "where no folder is named after a scanner")
     add_spacing_option(k_space)
     k_space.add_argument("--times", type=Path, metavar="FILE", help="inversion times, for scans that have no T1map.csv")
     k_space.set_defaults(run=_import_cmrxrecon)
@@ -123,14 +118,6 @@ def add_case_commands(commands: argparse._SubParsersAction[Any]) -> None:
     check = actions.add_parser("check", help="count the cases, read every image and say what is wrong")
     check.add_argument("library", type=Path)
     check.set_defaults(run=_check)
-
-
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument("--center", type=point, metavar="L,P,S", help="centre of the left ventricle, LPS mm")
-    place.add_argument(
-        "--segmentation", type=Path, metavar="FILE", help="label image: 1 myocardium, 2 cavity of the left ventricle"
-    )
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:

@@ -111,21 +111,20 @@ def test_mosaics_and_screenshots_are_refused_in_words_even_when_chosen(
 
 
 @pytest.mark.parametrize(
-    ("orientation", "plane"),
-    [((1, 0, 0, 0, 1, 0), "axial"), ((1, 0, 0, 0, 0, -1), "coronal"), ((0, 1, 0, 0, 0, -1), "sagittal")],
+    ("attributes", "said"),
+    [
+        ({"orientation": (1, 0, 0, 0, 1, 0)}, "slices are axial.*expected short-axis"),
+        ({"orientation": (1, 0, 0, 0, 0, -1)}, "slices are coronal.*expected short-axis"),
+        ({"orientation": (0, 1, 0, 0, 0, -1)}, "slices are sagittal.*expected short-axis"),
+        ({"MagneticFieldStrength": 0.55}, r"field strength is 0\.55 T; expected 1\.5 or 3 T"),
+        ({"MagneticFieldStrength": 7}, r"field strength is 7 T; expected 1\.5 or 3 T"),
+    ],
 )
-def test_a_map_along_the_body_is_refused(
-    orientation: tuple[float, ...], plane: str, stored: np.ndarray, tmp_path: Path
+def test_a_map_along_the_body_and_a_field_strength_without_a_model_are_refused(
+    attributes: dict[str, Any], said: str, stored: np.ndarray, tmp_path: Path
 ) -> None:
-    write_section(tmp_path / "study" / "a.dcm", stored[0], orientation=orientation)
-    with pytest.raises(ACNetError, match=rf"^study: its slices are {plane}.*expected short-axis"):
-        read_t1_map(tmp_path / "study")
-
-
-@pytest.mark.parametrize("field", [0.55, 7])
-def test_a_field_strength_without_a_model_is_refused(field: float, stored: np.ndarray, tmp_path: Path) -> None:
-    write_section(tmp_path / "study" / "a.dcm", stored[0], MagneticFieldStrength=field)
-    with pytest.raises(ACNetError, match=rf"^study: its field strength is {field:g} T; expected 1\.5 or 3 T"):
+    write_section(tmp_path / "study" / "a.dcm", stored[0], **attributes)
+    with pytest.raises(ACNetError, match=rf"^study: its {said}"):
         read_t1_map(tmp_path / "study")
 
 

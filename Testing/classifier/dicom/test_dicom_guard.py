@@ -109,19 +109,15 @@ def test_odd_values_in_a_header_are_one_line_that_names_the_file(tmp_path: Path,
         read_t1_map(tmp_path / "a.dcm")
 
 
-def test_a_field_strength_that_is_no_number_is_one_line(tmp_path: Path) -> None:
-    file = write_section(tmp_path / "study" / "a.dcm", RAMP, MagneticFieldStrength=1.25)
+@pytest.mark.parametrize("keyword", ["MagneticFieldStrength", "RescaleSlope"])
+def test_a_field_strength_or_a_scaling_that_is_no_number_is_one_line(tmp_path: Path, keyword: str) -> None:
+    number: dict[str, Any] = {keyword: 1.25}
+    file = write_section(tmp_path / "study" / "a.dcm", RAMP, RescaleIntercept=0, **number)
     file.write_bytes(file.read_bytes().replace(b"1.25", b"high"))
     with pytest.raises(ACNetError, match=r"^a\.dcm: it can't be read"):
         read_t1_map(file.parent)
-    assert find_t1_maps([file]) == []
-
-
-def test_a_scaling_that_is_no_number_is_one_line(tmp_path: Path) -> None:
-    file = write_section(tmp_path / "study" / "a.dcm", RAMP, RescaleSlope=1.25, RescaleIntercept=0)
-    file.write_bytes(file.read_bytes().replace(b"1.25", b"true"))
-    with pytest.raises(ACNetError, match=r"^a\.dcm: it can't be read"):
-        read_t1_map(file.parent)
+    if keyword == "MagneticFieldStrength":  # Slicer's list of what can be loaded reads no pixels
+        assert find_t1_maps([file]) == []
 
 
 WITHOUT_PREAMBLE = [

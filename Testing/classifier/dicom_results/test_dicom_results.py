@@ -18,25 +18,30 @@ import SimpleITK as sitk
 from highdicom.seg import Segmentation, segread
 from highdicom.sr import srread
 from pydicom.sr.codedict import codes
-from pydicom.uid import ParametricMapStorage
 
 from ACNetLib.commands.main import main
 from ACNetLib.dicom_results.files import write_dicom_results
-from ACNetLib.dicom_results.sources import read_sources, with_sources
+from ACNetLib.dicom_results.sources import read_sources
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
+from ACNetLib.inference.attention import SHOWN_MAP
 from ACNetLib.inference.exam import pool_exam
 from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
-from ACNetLib.ventricle.labels import LABEL_NAMES
 from ACNetLib.ventricle.segments import read_segmentation
 from conftest import with_images
-from dicom_files import EXAMINATION, GAP_MM, STUDY, item, mapping, write_enhanced, write_section
+from dicom_files import (
+    EXAMINATION,
+    FRAME_OF_REFERENCE,
+    GAP_MM,
+    STUDY,
+    write_section,
+    write_study,
+)
+from dicom_segment_files import assert_equal_masks, expected_masks, groups_of
 from exam_files import write_exam
 
-FRAME_OF_REFERENCE = "1.2.826.0.1.3680043.8.498.7"
 PATIENT: dict[str, Any] = {
     "SpecificCharacterSet": "ISO_IR 100",
     "PatientName": "Müller^Jörg",
@@ -73,10 +78,7 @@ def a_report(a_result_folder: Path) -> Any:
 
 
 def a_stack(folder: Path, stored: np.ndarray, **attributes: Any) -> Path:
-    for name, section in (("c", 0), ("a", 1), ("b", 2)):
-        given = {"FrameOfReferenceUID": FRAME_OF_REFERENCE, "InstanceNumber": section, **PATIENT, **attributes}
-        write_section(folder / f"{name}.dcm", stored[section], section * GAP_MM, **given)
-    return folder
+    return write_study(folder, stored, **{"FrameOfReferenceUID": FRAME_OF_REFERENCE, **PATIENT, **attributes})
 
 
 def masks_of(segmentation: Segmentation, t1_map: T1Map, sources: list[str] | None = None) -> dict[str, np.ndarray]:
@@ -87,24 +89,6 @@ def masks_of(segmentation: Segmentation, t1_map: T1Map, sources: list[str] | Non
         sources = [str(pydicom.dcmread(each.file).SOPInstanceUID) for each in t1_map.sources]
     pixels = segmentation.get_pixels_by_source_instance(sources, assert_missing_frames_are_empty=True)
     return {name: pixels[..., place] > 0 for place, name in enumerate(names)}
-
-
-def expected_masks(bands: np.ndarray, evidence: np.ndarray, ventricle: np.ndarray) -> dict[str, np.ndarray]:
-    masks = {name: ventricle == label for label, name in LABEL_NAMES.items()}
-    masks |= {f"attention, {name}": bands == band for band, name in enumerate(BAND_NAMES, start=1)}
-    masks |= {"evidence, for DCM": evidence >= 0.1, "evidence, for normal": evidence <= -0.1}
-    return {name: mask for name, mask in masks.items() if mask.any()}
-
-
-def assert_equal_masks(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    assert found.keys() == expected.keys()
-    for name, mask in expected.items():
-        np.testing.assert_array_equal(found[name], mask, name)
-
-
-def groups_of(report: Any) -> dict[str, Any]:
-    """The measurement groups by their tracking identifiers."""
-    return {each.tracking_identifier: each for each in report.content.get_image_measurement_groups()}
 
 
 def numbers_of(group: Any) -> dict[str, float]:
@@ -246,7 +230,7 @@ def test_patient_and_study_are_the_sources_in_any_script(a_study: Study, tmp_pat
 
 
 def test_what_pseudonymized_images_lack_is_empty(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
-    lacking = dict.fromkeys(("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"))
+    lacking: dict[str, Any] = dict.fromkeys(EXAMINATION)
     t1_map = read_t1_map(a_stack(tmp_path / "stack", stored, **lacking))
     for file in write_dicom_results(a_study(t1_map), tmp_path / "dicom"):
         dataset = pydicom.dcmread(file)
@@ -323,147 +307,6 @@ def test_an_exam_has_a_segmentation_for_each_map_and_one_report(a_study: Study, 
     assert [name for name in groups if name.startswith("map")] == [f"map {n}, slice 0" for n in (1, 2, 3)]
 
 
-def assert_of_frames(file: Path, t1_map: T1Map, study: StudyResult, frames: list[int], folder: Path) -> None:
-    """The segmentation in the folder has the study's labels and refers to these frames of the file, from 1."""
-    segmentation = segread(folder / "segmentation.dcm")
-    images = study.images[0]
-    masks = masks_by_position(segmentation, t1_map)
-    assert_equal_masks(masks, expected_masks(images.bands[SHOWN_MAP], images.evidence, images.ventricle))
-    referred = {
-        int(groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber)
-        for groups in segmentation.PerFrameFunctionalGroupsSequence
-    }
-    assert referred == set(frames)
-    groups = groups_of(srread(folder / "report.dcm"))
-    assert [groups[f"slice {n}"].source_images[0].referenced_frame_numbers for n in range(3)] == [[n] for n in frames]
-    uid = pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID
-    assert segmentation.SourceImageSequence[0].ReferencedSOPInstanceUID == uid
-
-
-def masks_by_position(segmentation: Segmentation, t1_map: T1Map) -> dict[str, np.ndarray]:
-    masks: dict[str, np.ndarray] = {}
-    for groups, pixels in zip(segmentation.PerFrameFunctionalGroupsSequence, segmentation.pixel_array, strict=True):
-        number = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
-        name = str(segmentation.get_segment_description(number).segment_label)
-        position = [float(value) for value in groups.PlanePositionSequence[0].ImagePositionPatient]
-        column, row, section = t1_map.image.TransformPhysicalPointToContinuousIndex(position)
-        assert (column, row, section) == pytest.approx((0, 0, round(section)), abs=1e-3)
-        masks.setdefault(name, np.zeros(t1_map.array.shape, bool))[round(section)] = pixels > 0
-    return masks
-
-
-@pytest.mark.parametrize("own_orientation", [False, True], ids=["shared", "per frame"])
-def test_an_enhanced_mr_object_is_a_source_by_its_frames(
-    a_study: Study, tmp_path: Path, stored: np.ndarray, own_orientation: bool
-) -> None:
-    """Its frames lie in another order than the slices, with images that are no map between them."""
-    given: dict[str, Any] = {"SeriesDescription": "SAX", "FrameOfReferenceUID": FRAME_OF_REFERENCE, **PATIENT}
-    file = write_enhanced(tmp_path / "in" / "a.dcm", stored, **given)
-    dataset = pydicom.dcmread(file)
-    frames, pixels = list(dataset.PerFrameFunctionalGroupsSequence), list(stored)
-    magnitude = pydicom.Dataset()
-    magnitude.update(frames[0])
-    magnitude.MRImageFrameTypeSequence = [item(FrameType=["ORIGINAL", "PRIMARY", "M", "NONE"])]
-    order = [(frames[2], pixels[2]), (magnitude, pixels[0]), (frames[0], pixels[0]), (frames[1], pixels[1])]
-    if own_orientation:
-        shared = dataset.SharedFunctionalGroupsSequence[0]
-        for groups, _ in order:
-            groups.PlaneOrientationSequence = shared.PlaneOrientationSequence
-        del shared.PlaneOrientationSequence
-    dataset.PerFrameFunctionalGroupsSequence = [groups for groups, _ in order]
-    dataset.NumberOfFrames = len(order)
-    dataset.PixelData = np.stack([each for _, each in order]).tobytes()
-    dataset.save_as(file, enforce_file_format=True)
-    t1_map = read_t1_map(tmp_path / "in")
-    np.testing.assert_array_equal(t1_map.array, stored)
-    study = a_study(t1_map)
-    write_dicom_results(study, tmp_path / "dicom")
-    assert_of_frames(file, t1_map, study, [3, 4, 1], tmp_path / "dicom")
-
-
-def test_a_parametric_map_is_a_source(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
-    given: dict[str, Any] = {"SOPClassUID": ParametricMapStorage, "FrameOfReferenceUID": FRAME_OF_REFERENCE, **PATIENT}
-    file = write_enhanced(
-        tmp_path / "in" / "a.dcm", stored, RealWorldValueMappingSequence=[mapping("ms", 1.0)], **given
-    )
-    t1_map = read_t1_map(file)
-    study = a_study(t1_map)
-    write_dicom_results(study, tmp_path / "dicom")
-    assert segread(tmp_path / "dicom" / "segmentation.dcm").SourceImageSequence[0].ReferencedSOPClassUID == (
-        ParametricMapStorage
-    )
-    assert_of_frames(file, t1_map, study, [1, 2, 3], tmp_path / "dicom")
-
-
-def from_scene(t1_map: T1Map, first: int = 0) -> T1Map:
-    """The map from this slice on as another program may store it, from the last slice to the first; its files are not
-    known."""
-    image = t1_map.image[:, :, first:]
-    other = sitk.GetImageFromArray(sitk.GetArrayFromImage(image)[::-1].copy())
-    other.SetSpacing(image.GetSpacing())
-    other.SetOrigin(image.TransformIndexToPhysicalPoint((0, 0, image.GetDepth() - 1)))
-    other.SetDirection((np.reshape(image.GetDirection(), (3, 3)) * (1, 1, -1)).ravel().tolist())
-    return replace(t1_map, image=other, sources=())
-
-
-def test_the_images_of_a_map_from_a_scene_are_found_by_the_place_of_their_pixels(
-    tmp_path: Path, stored: np.ndarray
-) -> None:
-    stack = a_stack(tmp_path / "stack", stored)
-    enhanced = write_enhanced(tmp_path / "in" / "a.dcm", stored, FrameOfReferenceUID=FRAME_OF_REFERENCE, **PATIENT)
-    for t1_map, files in ((read_t1_map(stack), sorted(stack.iterdir())), (read_t1_map(enhanced), [enhanced])):
-        assert with_sources(from_scene(t1_map), files).sources == t1_map.sources[::-1]
-        assert with_sources(from_scene(t1_map, first=1), files).sources == t1_map.sources[:0:-1]
-
-
-def test_a_map_from_a_scene_that_was_moved_or_cut_is_refused(tmp_path: Path, stored: np.ndarray) -> None:
-    stack = a_stack(tmp_path / "stack", stored)
-    t1_map = replace(read_t1_map(stack), sources=())
-    moved = sitk.Image(t1_map.image)
-    moved.SetOrigin(t1_map.image.TransformIndexToPhysicalPoint((1, 0, 0)))
-    for image, files in (
-        (moved, sorted(stack.iterdir())),
-        (t1_map.image[:-1, :, :], sorted(stack.iterdir())),
-        (t1_map.image, []),
-    ):
-        with pytest.raises(ACNetError, match="its slice 0 has no DICOM image with the same pixels"):
-            with_sources(replace(t1_map, image=image), files)
-
-
-def test_slices_in_several_multi_frame_objects_are_refused(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
-    file = write_enhanced(tmp_path / "a.dcm", stored, FrameOfReferenceUID=FRAME_OF_REFERENCE, **PATIENT)
-    t1_map = read_t1_map(file)
-    shutil.copy(file, tmp_path / "b.dcm")
-    first, *others = t1_map.sources
-    t1_map = replace(t1_map, sources=(replace(first, file=tmp_path / "b.dcm"), *others))
-    with pytest.raises(ACNetError, match="lie in 2 multi-frame objects; expected one such object"):
-        read_sources(t1_map)
-
-
-def test_images_without_a_frame_of_reference_are_refused(study: Path) -> None:
-    with pytest.raises(ACNetError, match="do not tell one FrameOfReferenceUID"):
-        read_sources(read_t1_map(study))
-
-
-def test_impossible_values_of_the_patient_are_refused_and_not_told(
-    a_study: Study, tmp_path: Path, stored: np.ndarray
-) -> None:
-    with pydicom.config.disable_value_validation():
-        t1_map = read_t1_map(a_stack(tmp_path / "stack", stored, PatientBirthDate="March the 1st"))
-    with pytest.raises(ACNetError, match="can't refer to the images of stack") as refused:
-        write_dicom_results(a_study(t1_map), tmp_path / "dicom")
-    assert "March" not in str(refused.value)
-    assert not (tmp_path / "dicom").exists()
-
-
-def test_a_volume_file_is_refused_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = sample_cases()[1].folder.with_suffix(".nrrd")
-    assert main(["classify", str(file), "--dicom", "--output", str(tmp_path / "out")]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"acnet: {file.name} is no DICOM; expected a DICOM folder")
-    assert not (tmp_path / "out").exists()
-
-
 def test_without_highdicom_the_remedy_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -482,12 +325,6 @@ def test_highdicom_is_not_imported_unless_dicom_is_asked_for(tmp_path: Path) -> 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "out" / "dicom").exists()
-
-
-def test_no_path_of_a_source_is_in_any_file(a_result_folder: Path) -> None:
-    folder = str(sample_cases()[1].folder.parent)
-    for file in a_result_folder.rglob("*"):
-        assert file.is_dir() or folder.encode() not in file.read_bytes(), file.name
 
 
 def run_tool(tool: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -510,3 +347,9 @@ def test_the_tools_of_others_find_no_error(a_result_folder: Path, tool: str, fil
     done = run_tool(tool, a_result_folder / "dicom" / f"{file}.dcm")
     errors = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("Error", "E: "))]
     assert (done.returncode, errors) == (0, [])
+
+
+def test_no_path_of_a_source_is_in_any_file(a_result_folder: Path) -> None:
+    folder = str(sample_cases()[1].folder.parent)
+    for file in a_result_folder.rglob("*"):
+        assert file.is_dir() or folder.encode() not in file.read_bytes(), file.name

@@ -24,11 +24,10 @@ from ACNetLib.inference.result import StudyResult
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetLib.ventricle.segments import read_segmentation
-from dicom_files import GAP_MM, write_enhanced, write_section
+from dicom_files import EXAMINATION, FRAME_OF_REFERENCE, GAP_MM, write_enhanced, write_section
 
 SAMPLE = sample_cases()[1].folder
-FRAME_OF_REFERENCE = "1.2.826.0.1.3680043.8.498.7"
-PATIENT = dict.fromkeys(("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"), "")
+PATIENT = dict.fromkeys(EXAMINATION, "")
 Study = Callable[[T1Map], StudyResult]
 
 

@@ -14,7 +14,7 @@ from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.settings import Settings
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.section import IntensityScaling
-from ACNetLib.t1map.t1_map import T1Map, t1_map_from_array
+from ACNetLib.t1map.t1_map import T1Map
 from made_up_networks import (
     a_classifier,
     flat,
@@ -219,14 +219,6 @@ def test_a_field_strength_that_is_not_known_is_asked_for_and_never_guessed(
 def test_the_warnings_of_the_map_are_passed_on(a_model: Model, an_oblique_t1_map: T1Map) -> None:
     t1_map = replace(an_oblique_t1_map, warnings=("the map is odd",))
     assert a_classifier(a_model, flat(0.5)).classify(t1_map).warnings == ("the map is odd",)
-
-
-def test_a_single_section_map_and_its_result_have_one_section(a_model: Model) -> None:
-    t1_ms = np.random.default_rng(5).uniform(900, 1600, (140, 150))
-    study = a_classifier(a_model).classify(t1_map_from_array(t1_ms, name="one", field_strength_tesla=1.5))
-    assert len(study.sections) == 1
-    assert study.images[0].attention["combined"].shape == (1, 140, 150)
-    assert 0 < study.probability_dcm < 1
 
 
 def test_only_the_chosen_sections_are_classified(a_model: Model, an_oblique_t1_map: T1Map) -> None:

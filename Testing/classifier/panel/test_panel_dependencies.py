@@ -115,18 +115,13 @@ def test_a_failed_installation_is_a_sentence_that_says_what_to_do(
     assert ui.applyButton.enabled
 
 
-def test_without_the_extension_pytorch_the_panel_says_how_to_get_it(
+def test_without_the_extension_pytorch_and_while_slicer_is_testing_nothing_is_installed_and_the_panel_says_why(
     a_module: Any, ui: Any, a_volume: Volume, an_installer: Installer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "PyTorchUtils")
-    classify(a_module, a_volume)
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "PyTorchUtils")
+        classify(a_module, a_volume)
     assert "Install the extension PyTorch in the Extensions Manager" in ui.statusLabel.text
-    assert (an_installer.questions, an_installer.installed) == ([], [])
-
-
-def test_nothing_is_installed_while_slicer_is_testing(
-    a_module: Any, ui: Any, a_volume: Volume, an_installer: Installer, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setattr(slicer.app, "testingEnabled", lambda: True)
     classify(a_module, a_volume)
     assert "nothing is installed" in ui.statusLabel.text

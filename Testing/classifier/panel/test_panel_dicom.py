@@ -22,8 +22,9 @@ from ACNetLib.scene.output import save_scene
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.ventricle.labels import CAVITY_LABEL
 from exam_files import write_exam
-from panel_fixtures import classify, result_of, wait_for_end
+from panel_fixtures import answer_with_folder, classify, result_of, tick, wait_for_end
 from repository import REPOSITORY
+from slicer_host import load_module
 
 PLUGIN_FILE = REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py"
 OBJECTS = {"segmentation.dcm", "attention.dcm", "evidence.dcm", "report.dcm"}
@@ -37,7 +38,6 @@ def images(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def a_plugin(a_module: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    from slicer_host import load_module
     from slicer_host.dicom_lib import DicomDatabase
 
     monkeypatch.setattr(slicer, "dicomDatabase", DicomDatabase())
@@ -63,11 +63,9 @@ def a_dicom_volume(a_plugin: Any, images: list[Path]) -> Volume:
 @pytest.fixture
 def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_module: Any) -> Path:
     """The folder that the user chooses."""
-    import qt
-
     folder = tmp_path / "chosen"
     folder.mkdir()
-    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: str(folder))
+    answer_with_folder(folder, monkeypatch)
     return folder
 
 
@@ -99,10 +97,8 @@ def test_the_objects_are_written_into_a_new_folder_each_time_with_patient_and_st
 def test_the_numbers_and_pixels_are_those_that_the_panel_shows(
     a_module: Any, ui: Any, a_dicom_volume: Volume, images: list[Path], chosen: Path, a_user: list[str]
 ) -> None:
-    import qt
-
     classify(a_module, a_dicom_volume)
-    ui.sectionTable.item(0, 0).setCheckState(qt.Qt.Checked)
+    tick(ui.sectionTable, 0)
     a_user.append("No")
     ui.dicomButton.click()
     wait_for_end(a_module)

@@ -20,7 +20,17 @@ from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.output import add_t1_map, find_result, save_scene
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
-from panel_fixtures import StandInClassifier, choose, classify, composites, open_bundle, result_of, wait_for_end
+from panel_fixtures import (
+    StandInClassifier,
+    choose,
+    classify,
+    composites,
+    open_bundle,
+    result_of,
+    tick,
+    wait_for_end,
+)
+from slicer_host import wait_until
 
 
 @pytest.fixture
@@ -113,9 +123,7 @@ def test_a_click_on_a_row_shows_its_volume_and_its_slice(
 def test_a_slice_that_is_left_out_is_left_out_for_all_volumes(
     a_module: Any, an_exam: tuple[Volume, Volume], ui: Any
 ) -> None:
-    import qt
-
-    ui.sectionTable.item(2, 0).setCheckState(qt.Qt.Checked)
+    tick(ui.sectionTable, 2)
     runs = [a_module.widget.panel.logic.run(volume) for volume in an_exam]
     assert runs[0] is runs[1]
     left_out = [[section.left_out for section in each.sections] for each in runs[0].study.maps]
@@ -131,11 +139,7 @@ def test_a_slice_that_is_left_out_is_left_out_for_all_volumes(
 def test_a_moved_box_of_any_volume_pools_the_exam_anew(
     a_module: Any, an_exam: tuple[Volume, Volume], ui: Any, a_classifier: StandInClassifier
 ) -> None:
-    import qt
-
-    from slicer_host import wait_until
-
-    ui.sectionTable.item(2, 0).setCheckState(qt.Qt.Checked)  # all slices of this map: it can be moved all the same
+    tick(ui.sectionTable, 2)  # all slices of this map: it can be moved all the same
     ui.sectionTable.cellClicked.emit(2, 0)
     box = result_of(an_exam[1]).crop_boxes[0]
     box.SetCenterWorld(*np.add(box.GetCenterWorld(), (6.0, 0.0, 0.0)))
@@ -170,8 +174,6 @@ def test_a_volume_without_a_heart_is_a_note_also_where_it_is_the_chosen_one(
 
 
 def test_a_saved_exam_is_there_again(a_module: Any, an_exam: tuple[Volume, Volume], ui: Any, tmp_path: Path) -> None:
-    import qt
-
     verdict = ui.verdictLabel.text
     save_scene(slicer.mrmlScene, tmp_path / "scene.mrb")
     slicer.mrmlScene.Clear(0)
@@ -181,7 +183,7 @@ def test_a_saved_exam_is_there_again(a_module: Any, an_exam: tuple[Volume, Volum
     assert ui.verdictLabel.text == verdict
     ui.sectionTable.cellClicked.emit(2, 0)
     assert shown_volume().GetName() == "apex"
-    ui.sectionTable.item(0, 0).setCheckState(qt.Qt.Checked)
+    tick(ui.sectionTable, 0)
     left_out = [row.left_out for row in read_record(result_of(shown_volume()).table).sections]
     assert left_out == [1, 0, 0]
 
@@ -220,12 +222,10 @@ def test_another_t1_map_ends_the_exam_unless_it_is_of_it(
 def test_a_map_that_was_classified_alone_since_keeps_its_own_result(
     an_exam: tuple[Volume, Volume], a_module: Any, ui: Any, a_classifier: StandInClassifier
 ) -> None:
-    import qt
-
     base, apex = an_exam
     logic = a_module.widget.panel.logic
     logic.classify(apex)
-    ui.sectionTable.item(0, 0).setCheckState(qt.Qt.Checked)  # of the exam
+    tick(ui.sectionTable, 0)  # of the exam
     assert read_record(result_of(base).table).sections[0].left_out
     assert [each.name for each in read_record(result_of(apex).table).maps] == ["apex"]
     assert not read_record(result_of(apex).table).sections[0].left_out

@@ -16,7 +16,7 @@ from ACNetLib.fitting.process import fit_in_process, main
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.volumes.header import FITTED_KEY
 from ACNetTrainerLib.simulation.sequences import Timing
-from panel_fixtures import wait_for_end
+from panel_fixtures import answer_with_folder, wait_for_end
 from recovery_files import a_phantom, recovery_images, write_recovery
 
 MOLLI = Timing(heart_rate_bpm=70)
@@ -25,11 +25,9 @@ MOLLI = Timing(heart_rate_bpm=70)
 @pytest.fixture
 def inversion_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder, which the user chooses."""
-    import qt
-
     images, times_ms = recovery_images(MOLLI)
     folder = write_recovery(tmp_path / "exam", images, times_ms)
-    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: str(folder))
+    answer_with_folder(folder, monkeypatch)
     return folder
 
 
@@ -90,9 +88,7 @@ def test_an_error_that_nobody_foresaw_says_that_the_map_could_not_be_made(
 
 
 def test_no_folder_chosen_does_nothing(a_module: Any, ui: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import qt
-
-    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: "")
+    answer_with_folder("", monkeypatch)
     ui.fitButton.click()
     assert ui.applyButton.text == "Apply"
 

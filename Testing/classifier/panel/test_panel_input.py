@@ -206,26 +206,20 @@ def test_the_current_section_is_that_of_the_red_view(
     assert len(a_classifier.calls) == 2
 
 
-def test_the_control_point_is_the_centre(
-    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
+@pytest.mark.parametrize("node_class", ["vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsROINode"])
+def test_a_control_point_or_the_middle_of_an_roi_is_the_centre(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, node_class: str
 ) -> None:
-    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "LV")
-    point.AddControlPoint(vtk.vtkVector3d(1.0, 2.0, 3.0))
-    ui.centerSelector.setCurrentNode(point)
+    place = slicer.mrmlScene.AddNewNodeByClass(node_class, "heart")
+    if node_class == "vtkMRMLMarkupsROINode":
+        place.SetSize(90.0, 80.0, 70.0)
+        place.SetCenter(1.0, 2.0, 3.0)
+    else:
+        place.AddControlPoint(vtk.vtkVector3d(1.0, 2.0, 3.0))
+    ui.centerSelector.setCurrentNode(place)
     classify(a_module, a_volume)
     np.testing.assert_allclose(a_classifier.calls[0].center_mm, (-1.0, -2.0, 3.0))
     assert a_classifier.calls[0].segmentation is None
-
-
-def test_the_middle_of_an_roi_is_the_centre(
-    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier
-) -> None:
-    roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "heart")
-    roi.SetSize(90.0, 80.0, 70.0)
-    roi.SetCenter(1.0, 2.0, 3.0)
-    ui.centerSelector.setCurrentNode(roi)
-    classify(a_module, a_volume)
-    np.testing.assert_allclose(a_classifier.calls[0].center_mm, (-1.0, -2.0, 3.0))
 
 
 def test_a_label_map_is_the_segmentation(
@@ -356,3 +350,24 @@ def test_the_options_are_closed_and_one_line_says_what_is_set(
     assert ui.optionsLabel.text == expected
     ui.optionsCollapsibleButton.click()
     assert ui.modelComboBox.isVisibleTo(a_module.widget.parent)
+
+
+def test_a_reading_list_is_made_as_the_options_say(a_module: Any, ui: Any) -> None:
+    from ACNetLib.panel.parameters import triage_options
+
+    parameters = a_module.widget.panel.logic.getParameterNode()
+    assert triage_options(parameters) == ["--identify", "none", "--device", "auto"]
+    choose(ui.modelComboBox, "acnet-b")
+    choose(ui.fieldComboBox, "3")
+    ui.prevalenceSpinBox.value = 20
+    ui.referenceMeanSpinBox.value = 1210
+    ui.referenceSdSpinBox.value = 30
+    options = dict(zip(*[iter(triage_options(parameters))] * 2, strict=True))
+    assert options == {
+        "--identify": "none",
+        "--device": "auto",
+        "--model": "acnet-b",
+        "--field": "3",
+        "--prevalence": "0.2",
+        "--reference-t1": "1210,30",
+    }

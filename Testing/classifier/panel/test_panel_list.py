@@ -25,7 +25,8 @@ from ACNetLib.triage import reading_list
 from ACNetLib.triage.rows import read_worklist_csv
 from dicom_files import RAMP, RAW_TYPE, write_section
 from exam_files import write_exam, write_sample
-from panel_fixtures import MODULE_FILE, choose, composites, result_of, wait_for_end
+from panel_fixtures import MODULE_FILE, choose, composites, result_of, tick, wait_for_end
+from slicer_host import load_module, wait_until
 from trainer_panel_fixtures import texts_of
 
 NORMAL, DCM = sample_cases()
@@ -75,8 +76,6 @@ def a_database(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespa
 
 
 def wait_for_list(module: Any) -> None:
-    from slicer_host import wait_until
-
     wait_until(lambda: not module.widget.panel.making_list, LIST_SECONDS)
 
 
@@ -87,10 +86,6 @@ def row_of(ui: Any, patient: str) -> int:
 def test_selected_dicom_studies_become_a_list_that_is_opened_read_and_found_again(
     a_module: Any, ui: Any, hospital: Path, a_database: SimpleNamespace, tmp_path: Path, chosen_folders: list[Path]
 ) -> None:
-    import qt
-
-    from slicer_host import load_module, wait_until
-
     ui.selectedStudiesButton.click()
     assert "No study is selected" in ui.listStatusLabel.text
     assert ui.listButton.toolTip == "Choose the studies"
@@ -120,7 +115,7 @@ def test_selected_dicom_studies_become_a_list_that_is_opened_read_and_found_agai
     assert "DCM" in ui.verdictLabel.text
     labels = {composite.GetLabelVolumeID() for composite in composites()}
     assert labels == {result_of(volume).labels["combined"].GetID()}
-    ui.listTable.item(0, READ).setCheckState(qt.Qt.Checked)
+    tick(ui.listTable, 0)
     assert "read: 1 of 2" in ui.listStatusLabel.text
     assert "DCM, read" in (tmp_path / "list" / "worklist.html").read_text(encoding="utf-8")
 
@@ -151,12 +146,10 @@ def test_an_exam_of_several_maps_opens_as_one_and_its_report_is_whole(
 ) -> None:
     import qt
 
-    from slicer_host import wait_until
-
     choose(ui.overlayComboBox, "module_1")  # which the list does not have
     ui.listTable.cellClicked.emit(row_of(ui, "patient-3"), ANSWER)
     assert ui.overlayComboBox.itemData(ui.overlayComboBox.currentIndex) == "combined"
-    opened = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetAttribute(STUDY)]
+    opened = opened_volumes()
     assert len(opened) == 3
     assert ui.sectionTable.rowCount == 3
     assert ui.applyButton.enabled, "it can be classified anew"
@@ -210,30 +203,22 @@ def test_a_list_that_is_stopped_goes_on_and_what_it_refuses_is_shown(
 
 
 def test_a_tick_leaves_what_came_into_the_list_meanwhile_and_the_panel_shows_it(ui: Any, a_list: Path) -> None:
-    import qt
-
-    from slicer_host import wait_until
-
     table = (a_list / "worklist.csv").read_text(encoding="utf-8")
     (a_list / "worklist.csv").write_text("".join(table.splitlines(keepends=True)[:3]), encoding="utf-8")
     wait_until(lambda: ui.listTable.rowCount == 2)
     (a_list / "worklist.csv").write_text(table, encoding="utf-8")
-    ui.listTable.item(0, READ).setCheckState(qt.Qt.Checked)
+    tick(ui.listTable, 0)
     assert [row.read for row in read_worklist_csv(a_list / "worklist.csv")] == [True, False, False, False]
     wait_until(lambda: ui.listTable.rowCount == 4)
     assert [bool(ui.listTable.item(row, READ).checkState()) for row in range(4)] == [True, False, False, False]
 
 
 def test_a_list_whose_folder_is_gone_stays_gone_and_a_tick_goes_back(ui: Any, a_made_list: Path, a_list: Path) -> None:
-    import qt
-
-    from slicer_host import wait_until
-
     shutil.rmtree(a_list)
     a_list.mkdir()  # where a disk was
     ui.listTable.cellClicked.emit(row_of(ui, "patient-1"), ANSWER)
     assert "result.json: it can't be read" in ui.listStatusLabel.text
-    ui.listTable.item(0, READ).setCheckState(qt.Qt.Checked)
+    tick(ui.listTable, 0)
     assert "Is its disk connected?" in ui.listStatusLabel.text
     assert not bool(ui.listTable.item(0, READ).checkState())
     assert list(a_list.iterdir()) == []
@@ -245,13 +230,11 @@ def test_a_list_whose_folder_is_gone_stays_gone_and_a_tick_goes_back(ui: Any, a_
 
 
 def test_a_tick_that_can_not_be_written_goes_back(ui: Any, a_list: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import qt
-
     def refuse(_folder: Path, _has_read: bool) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(reading_list, "mark_read", refuse)
-    ui.listTable.item(0, READ).setCheckState(qt.Qt.Checked)
+    tick(ui.listTable, 0)
     assert not bool(ui.listTable.item(0, READ).checkState())
     assert "the mark can't be written (Permission denied)" in ui.listStatusLabel.text
     assert "read: 0 of 4" in ui.listStatusLabel.text
@@ -395,24 +378,3 @@ def test_an_opened_study_of_volume_files_has_no_dicom_results(
     open_row(ui, "a.nrrd")
     assert not ui.dicomButton.enabled
     assert "volume files" in ui.dicomButton.toolTip
-
-
-def test_the_list_is_made_as_the_options_say(a_module: Any, ui: Any) -> None:
-    from ACNetLib.panel.parameters import triage_options
-
-    parameters = a_module.widget.panel.logic.getParameterNode()
-    assert triage_options(parameters) == ["--identify", "none", "--device", "auto"]
-    choose(ui.modelComboBox, "acnet-b")
-    choose(ui.fieldComboBox, "3")
-    ui.prevalenceSpinBox.value = 20
-    ui.referenceMeanSpinBox.value = 1210
-    ui.referenceSdSpinBox.value = 30
-    options = dict(zip(*[iter(triage_options(parameters))] * 2, strict=True))
-    assert options == {
-        "--identify": "none",
-        "--device": "auto",
-        "--model": "acnet-b",
-        "--field": "3",
-        "--prevalence": "0.2",
-        "--reference-t1": "1210,30",
-    }

@@ -17,8 +17,9 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import save_scene
-from panel_fixtures import classify, open_bundle, wait_for_end
+from panel_fixtures import answer_with_folder, classify, open_bundle, tick, wait_for_end
 from repository import REPOSITORY
+from slicer_host import load_module
 
 TRAINER_FILE = REPOSITORY / "ACNetTrainer" / "ACNetTrainer.py"
 
@@ -29,7 +30,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_module: Any) -> li
     import qt
 
     pages: list[str] = []
-    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: str(tmp_path))
+    answer_with_folder(tmp_path, monkeypatch)
     monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: pages.append(url.toLocalFile()))
     return pages
 
@@ -37,9 +38,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_module: Any) -> li
 def test_a_report_is_written_into_a_new_folder_and_opened(
     a_module: Any, ui: Any, a_result: ResultNodes, opened: list[str], tmp_path: Path
 ) -> None:
-    import qt
-
-    ui.sectionTable.item(0, 0).setCheckState(qt.Qt.Checked)
+    tick(ui.sectionTable, 0)
     for _ in range(2):
         ui.reportButton.click()
         wait_for_end(a_module)
@@ -56,9 +55,7 @@ def test_a_report_is_written_into_a_new_folder_and_opened(
 def test_no_report_is_written_when_the_user_chooses_no_folder(
     a_module: Any, ui: Any, a_result: ResultNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import qt
-
-    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: "")
+    answer_with_folder("", monkeypatch)
     ui.reportButton.click()
     assert ui.applyButton.text == "Apply"
     assert ui.statusLabel.text == ""
@@ -67,10 +64,8 @@ def test_no_report_is_written_when_the_user_chooses_no_folder(
 def test_a_folder_that_can_not_be_written_is_named_and_the_panel_stays_usable(
     a_module: Any, ui: Any, a_volume: Volume, a_result: ResultNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import qt
-
     (tmp_path / "file").write_text("no folder")
-    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_arguments: str(tmp_path / "file"))
+    answer_with_folder(tmp_path / "file", monkeypatch)
     ui.reportButton.click()
     wait_for_end(a_module)
     assert "file" in ui.statusLabel.text
@@ -88,9 +83,7 @@ def test_there_is_a_report_only_of_a_result(a_module: Any, ui: Any, a_volume: Vo
 def test_a_scene_opened_from_a_file_gives_the_report_of_the_day_it_was_made(
     a_module: Any, ui: Any, a_volume: Volume, a_result: ResultNodes, opened: list[str], tmp_path: Path
 ) -> None:
-    import qt
-
-    ui.sectionTable.item(0, 0).setCheckState(qt.Qt.Checked)
+    tick(ui.sectionTable, 0)
     ui.reportButton.click()
     wait_for_end(a_module)
     save_scene(slicer.mrmlScene, tmp_path / "scene.mrb")
@@ -138,8 +131,6 @@ def test_a_segmentation_of_the_shown_overlay_is_made_by_a_click(
 
 
 def test_the_map_is_offered_to_the_trainer_which_opens(a_module: Any, ui: Any, a_volume: Volume) -> None:
-    from slicer_host import load_module
-
     trainer = load_module(TRAINER_FILE)
     point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "LV")
     ui.centerSelector.setCurrentNode(point)

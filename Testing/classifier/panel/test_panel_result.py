@@ -20,7 +20,8 @@ from ACNetLib.scene.output import add_t1_map
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
 from conftest import with_map
-from panel_fixtures import StandInClassifier, choose, classify, composites, wait_for_end
+from panel_fixtures import StandInClassifier, choose, classify, composites, tick, wait_for_end
+from slicer_host import wait_until
 
 PANEL_WIDTH = 430
 """As wide as Slicer's module panel is at first."""
@@ -29,12 +30,6 @@ PANEL_WIDTH = 430
 def table_texts(table: Any) -> list[list[str]]:
     """Of all columns but that of the ticks."""
     return [[table.item(row, column).text() for column in range(1, table.columnCount)] for row in range(table.rowCount)]
-
-
-def tick(ui: Any, row: int, ticked: bool = True) -> None:
-    import qt
-
-    ui.sectionTable.item(row, 0).setCheckState(qt.Qt.Checked if ticked else qt.Qt.Unchecked)
 
 
 def move(nodes: ResultNodes, section: int, by_mm: np.ndarray) -> np.ndarray:
@@ -145,7 +140,7 @@ def test_the_panel_says_the_reference_and_the_z_scores_of_what_counts(
     assert "Reference T1 of this scanner, given: 983 ± 30 ms." in ui.studyLabel.text
     assert "Septal T1: 1073 ms, the median of the slices." in ui.studyLabel.text
     assert "z-score against the reference T1: +3.0 (slice 0: +2.0, slice 1: +4.0)." in ui.studyLabel.text
-    tick(ui, 1)
+    tick(ui.sectionTable, 1)
     assert "Septal T1: 1043 ms, the median of the slices." in ui.studyLabel.text
     assert "+2.0 (slice 0: +2.0, slice 1: +4.0)." in ui.studyLabel.text
 
@@ -163,7 +158,7 @@ def test_a_tick_leaves_the_section_out_and_the_study_is_recomputed(
     a_module: Any, a_result: ResultNodes, ui: Any, a_classifier: StandInClassifier
 ) -> None:
     before = ui.verdictLabel.text
-    tick(ui, 0)
+    tick(ui.sectionTable, 0)
     study = read_record(a_result.table)
     rows = study.sections
     assert [row.left_out for row in rows] == [1, 0]
@@ -173,7 +168,7 @@ def test_a_tick_leaves_the_section_out_and_the_study_is_recomputed(
     run = a_module.widget.panel.logic.run(a_result.t1_volume)
     assert [section.left_out for section in run.study.sections] == [True, False]
     assert run.study.probability_dcm == pytest.approx(study.probability_dcm)
-    tick(ui, 0, ticked=False)
+    tick(ui.sectionTable, 0, ticked=False)
     assert ui.verdictLabel.text != before  # pooled from the sections: the made-up study's own number was another
     assert "Left out" not in ui.studyLabel.text
     assert len(a_classifier.calls) == 1
@@ -182,8 +177,8 @@ def test_a_tick_leaves_the_section_out_and_the_study_is_recomputed(
 def test_the_last_section_can_not_be_left_out(a_result: ResultNodes, ui: Any) -> None:
     import qt
 
-    tick(ui, 0)
-    tick(ui, 1)
+    tick(ui.sectionTable, 0)
+    tick(ui.sectionTable, 1)
     assert "expected at least one that counts" in ui.statusLabel.text
     assert ui.sectionTable.item(1, 0).checkState() == qt.Qt.Unchecked
     assert [row.left_out for row in read_record(a_result.table).sections] == [1, 0]
@@ -192,9 +187,7 @@ def test_the_last_section_can_not_be_left_out(a_result: ResultNodes, ui: Any) ->
 def test_a_moved_crop_box_has_its_section_classified_anew(
     a_module: Any, a_result: ResultNodes, ui: Any, a_classifier: StandInClassifier
 ) -> None:
-    from slicer_host import wait_until
-
-    tick(ui, 0)
+    tick(ui.sectionTable, 0)
     place = move(a_result, 1, np.array([6.0, 0.0, 0.0]))
     wait_until(lambda: bool(a_classifier.moves))
     wait_for_end(a_module)
@@ -209,8 +202,6 @@ def test_a_moved_crop_box_has_its_section_classified_anew(
 def test_a_box_that_can_not_be_classified_there_goes_back(
     a_module: Any, a_result: ResultNodes, ui: Any, a_classifier: StandInClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slicer_host import wait_until
-
     def refuse(*_arguments: object, **_named: object) -> None:
         raise ACNetError("80% of the crop of slice 1 lies outside the map.")
 
@@ -288,9 +279,9 @@ def test_the_polar_map_is_shown_where_the_wall_is_known_on_three_slices(
     classify(a_module, volume)
     assert not ui.segmentsLabel.isHidden()
     assert ui.segmentsLabel.pixmap.width() == 240
-    tick(ui, 0)
+    tick(ui.sectionTable, 0)
     assert ui.segmentsLabel.isHidden()
-    tick(ui, 0, ticked=False)
+    tick(ui.sectionTable, 0, ticked=False)
     assert not ui.segmentsLabel.isHidden()
     ui.volumeSelector.setCurrentNode(a_volume)
     assert ui.segmentsLabel.isHidden()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import time
-import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +20,13 @@ from ACNetLib.scene.output import add_t1_map, find_result, save_scene
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import (
-    MODULE_FILE,
     StandInClassifier,
     choose,
     classify,
     composites,
     open_bundle,
     result_of,
+    start,
     wait_for_end,
 )
 
@@ -38,23 +35,6 @@ def ijk_to_ras(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return slicer.util.arrayFromVTKMatrix(matrix)
-
-
-def start(module: Any, volume: Volume, classifier: StandInClassifier) -> None:
-    """Click on Apply; the run then waits for the classifier's answer."""
-    from slicer_host import wait_until
-
-    classifier.may_answer.clear()
-    module.widget.panel.ui.volumeSelector.setCurrentNode(volume)
-    module.widget.panel.ui.applyButton.click()
-    wait_until(lambda: module.widget.panel.ui.statusLabel.text == "Classifying the slices...")
-
-
-def test_the_module_says_what_it_is_for(a_module: Any) -> None:
-    assert a_module.description.title == "ACNet: DCM on T1 maps"
-    assert a_module.description.categories == ["Cardiac"]
-    assert "research use only" in a_module.description.helpText
-    assert a_module.description.icon is not None
 
 
 def test_a_click_on_apply_ends_in_an_overlay_on_the_t1_map(
@@ -301,83 +281,6 @@ def test_the_logic_takes_a_model_by_the_reference_where_the_map_does_not_tell_it
 
 
 @pytest.fixture
-def a_module_as_shipped(host: None) -> Iterator[Any]:
-    from slicer_host import load_module
-
-    slicer.mrmlScene.Clear(0)
-    module = load_module(MODULE_FILE)
-    yield module
-    module.unload()
-    slicer.mrmlScene.Clear(0)
-
-
-def run_self_test(module: Any) -> tuple[int, list[str]]:
-    """As Slicer's test runner does: how many tests ran, and the reasons of those that were skipped."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(module.python_module.ACNetClassifierTest)
-    result = unittest.TestResult()
-    tests.run(result)
-    assert result.wasSuccessful(), result.failures + result.errors
-    return result.testsRun, [reason for _test, reason in result.skipped]
-
-
-def test_the_modules_own_test_passes(a_module_as_shipped: Any) -> None:
-    assert run_self_test(a_module_as_shipped) == (4, [])
-    a_module_as_shipped.python_module.ACNetClassifierTest().runTest()
-
-
-def test_without_torch_its_part_is_skipped_with_the_reason_and_not_passed(
-    a_module_as_shipped: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    count, reasons = run_self_test(a_module_as_shipped)
-    assert (count, len(reasons)) == (4, 2)
-    assert all("PyTorch or safetensors is not installed" in reason for reason in reasons)
-
-
-@pytest.fixture
-def the_librarys_own_modules() -> Iterator[dict[str, Any]]:
-    """The library as the tests know it, whatever happens to it."""
-
-    def ours() -> dict[str, Any]:
-        return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "ACNetLib"}
-
-    before = ours()
-    yield before
-    for name in ours():
-        del sys.modules[name]
-    sys.modules.update(before)
-
-
-def test_reload_takes_the_library_too(a_module: Any, the_librarys_own_modules: dict[str, Any]) -> None:
-    parent = a_module.widget.parent
-    a_module.widget.onReload()
-    assert parent.self() is not a_module.widget
-    panel = parent.self().panel
-    assert sys.modules[type(panel).__module__] is not the_librarys_own_modules["ACNetLib.panel.panel"]
-    assert panel.ui.applyButton.text == "Apply"
-    parent.exit()
-    parent.self().cleanup()
-
-
-def test_reload_in_the_middle_leaves_no_half_result(
-    a_module: Any, a_volume: Volume, a_classifier: StandInClassifier, the_librarys_own_modules: dict[str, Any]
-) -> None:
-    from slicer_host import wait_until
-
-    start(a_module, a_volume, a_classifier)
-    parent, count = a_module.widget.parent, slicer.mrmlScene.GetNumberOfNodes()
-    a_module.widget.onReload()
-    a_classifier.may_answer.set()
-    wait_until(lambda: not a_classifier.threads[0].is_alive())
-    slicer.app.processEvents()
-    assert slicer.mrmlScene.GetNumberOfNodes() == count
-    assert parent.self().panel.ui.verdictLabel.text == "No result yet"
-    assert parent.self().panel.ui.volumeSelector.currentNode() is a_volume
-    parent.exit()
-    parent.self().cleanup()
-
-
-@pytest.fixture
 def an_untrained_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """With an untrained localizer in place of the shipped one."""
     from ACNetLib.models import store as model_store
@@ -436,59 +339,6 @@ def test_where_the_real_localizer_finds_nothing_the_panel_asks_for_the_centre(
     assert "centre" in said
     assert "--" not in said
     assert find_result(a_volume, slicer.mrmlScene) is None
-
-
-def test_the_last_report_of_the_work_comes_before_its_end(host: None) -> None:
-    """Also where the work ends between two looks at it."""
-    from ACNetLib.panel.worker import Worker
-    from slicer_host import wait_until
-
-    events: list[object] = []
-    worker = Worker(lambda step, _fraction: events.append(step))
-
-    def work(progress: Callable[[str, float], None]) -> None:
-        for number in range(3):
-            time.sleep(0.002)
-            progress(str(number), 1.0)
-
-    for _ in range(20):
-        worker.start(work, lambda _future: events.append("end"))
-        wait_until(lambda: not worker.running)
-    worker.close()
-    assert events == ["0", "1", "2", "end"] * 20
-
-
-def test_pytorch_is_loaded_once_when_the_user_enters_the_module(host: None) -> None:
-    from slicer_host import load_module, wait_until
-
-    loaded: list[str] = []
-    module = load_module(MODULE_FILE)
-    module.widget.panel.logic.warm_up = lambda: loaded.append("PyTorch")
-    assert loaded == []
-    for _ in range(2):
-        module.enter()
-        module.exit()
-    wait_until(lambda: bool(loaded))
-    module.unload()
-    assert loaded == ["PyTorch"]
-
-
-def test_work_waits_for_what_is_loaded_before_it_and_nobody_is_told_of_that(host: None) -> None:
-    from ACNetLib.panel.worker import Worker
-    from slicer_host import wait_until
-
-    events: list[str] = []
-    worker = Worker(lambda _step, _fraction: None)
-    may_go_on = threading.Event()
-    worker.warm_up(lambda: events.append("warm") if may_go_on.wait(20) else None)
-    assert not worker.running
-    worker.start(lambda _progress: events.append("work"), lambda _future: events.append("end"))
-    slicer.app.processEvents()
-    assert events == []
-    may_go_on.set()
-    wait_until(lambda: not worker.running)
-    assert events == ["warm", "work", "end"]
-    worker.close()
 
 
 def test_a_volume_is_read_and_checked_once_however_often_the_panel_looks_at_it(

@@ -57,9 +57,11 @@ def test_zero_tells_nothing() -> None:
     assert agreed_field_strength(0.0, 1.494, "map") == (1.5, ())
 
 
-@pytest.mark.parametrize(("written", "expected"), [(15000, 1.5), (30000, 3.0), (2.8, 3.0), (1.494, 1.5), (0, None)])
+@pytest.mark.parametrize(
+    ("written", "expected"), [(3, 3.0), (15000, 1.5), (30000, 3.0), (2.8, 3.0), (1.494, 1.5), (0, None), (None, None)]
+)
 def test_a_dicom_map_has_the_nominal_field_strength(
-    written: float, expected: float | None, stored: np.ndarray, tmp_path: Path
+    written: float | None, expected: float | None, stored: np.ndarray, tmp_path: Path
 ) -> None:
     write_section(tmp_path / "a.dcm", stored[0], MagneticFieldStrength=written)
     assert read_t1_map(tmp_path).field_strength_tesla == expected

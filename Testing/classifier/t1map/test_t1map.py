@@ -171,11 +171,6 @@ def test_a_section_that_the_map_does_not_have_is_refused(section: int, oblique_m
         oblique_map.project((0, 0, 0), section)
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ACNetError, match=r"nothing\.nrrd: there is no such file"):
-        read_t1_map(tmp_path / "nothing.nrrd")
-
-
 @pytest.mark.parametrize("file_name", ["map.nrrd", "map.nii", "map.nii.gz", "map.mha"])
 @pytest.mark.parametrize("kept", [0.7, 0.01, 0.0])
 def test_a_truncated_file_is_refused(file_name: str, kept: float, image: sitk.Image, tmp_path: Path) -> None:
@@ -186,31 +181,37 @@ def test_a_truncated_file_is_refused(file_name: str, kept: float, image: sitk.Im
         read_t1_map(file)
 
 
-def test_text_named_as_an_image_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "map.nrrd"
-    file.write_text("not an image")
-    with pytest.raises(ACNetError, match=r"map\.nrrd: it can't be read as an image"):
-        read_t1_map(file)
+@pytest.mark.parametrize(
+    ("file_name", "text", "said"),
+    [
+        ("map.nrrd", None, "there is no such file"),
+        ("map.nrrd", "not an image", "it can't be read as an image"),
+        ("map.txt", "not an image", "expected a T1 map"),
+    ],
+)
+def test_what_is_no_image_file_is_refused(file_name: str, text: str | None, said: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / file_name).write_text(text)
+    with pytest.raises(ACNetError, match=rf"{file_name}: .*{said}"):
+        read_t1_map(tmp_path / file_name)
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "map.txt"
-    file.write_text("not an image")
-    with pytest.raises(ACNetError, match=r"map\.txt: .*expected a T1 map"):
-        read_t1_map(file)
-
-
-def test_a_four_dimensional_file_is_refused(image: sitk.Image, tmp_path: Path) -> None:
-    file = written(sitk.JoinSeries([image, image]), tmp_path / "molli.nrrd")
-    with pytest.raises(ACNetError, match=r"molli\.nrrd: found a 4-D image of 30 x 40 x 3 x 2; expected a 2-D or 3-D"):
-        read_t1_map(file)
-
-
-def test_a_colour_file_is_refused(image: sitk.Image, tmp_path: Path) -> None:
-    grey = sitk.Cast(sitk.RescaleIntensity(image), sitk.sitkUInt8)
-    file = written(sitk.Compose(grey, grey, grey), tmp_path / "colour.nrrd")
-    with pytest.raises(ACNetError, match=r"colour\.nrrd: found 3 values a pixel.*colour or vector"):
-        read_t1_map(file)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda image: sitk.JoinSeries([image] * 2), "found a 4-D image of 30 x 40 x 3 x 2; expected a 2-D or 3-D"),
+        (
+            lambda image: sitk.Compose([sitk.Cast(image, sitk.sitkUInt8)] * 3),
+            "found 3 values a pixel.*colour or vector",
+        ),
+    ],
+    ids=["four dimensions", "colour"],
+)
+def test_an_image_of_another_kind_is_refused(
+    change: Callable[[sitk.Image], sitk.Image], said: str, image: sitk.Image, tmp_path: Path
+) -> None:
+    with pytest.raises(ACNetError, match=rf"map\.nrrd: {said}"):
+        read_t1_map(written(change(image), tmp_path / "map.nrrd"))
 
 
 @pytest.mark.parametrize("pixel_type", [sitk.sitkUInt8, sitk.sitkUInt16], ids=["uint8", "uint16"])

@@ -242,21 +242,20 @@ def test_the_json_file_of_dcm2niix_tells_field_strength_and_scanner(tmp_path: Pa
     assert (t1_map.field_strength_tesla, t1_map.scanner, t1_map.warnings) == (3.0, "Philips Ingenia", ())
 
 
-@pytest.mark.parametrize("factor", [1.0, 10.0, 833.0])
-def test_values_that_dcm2niix_divided_by_both_slopes_are_refused_with_the_remedy(factor: float, tmp_path: Path) -> None:
-    with pytest.raises(ACNetError, match=r"map\.nii\.gz: dcm2niix has divided its values.*dcm2niix -p n"):
-        read_t1_map(converted(tmp_path, PHILIPS, factor))
+@pytest.mark.parametrize(
+    ("sidecar", "factor"), [(PHILIPS, 1.0), (PHILIPS, 10.0), (PHILIPS, 833.0), (None, 10.0), (None, 833.0)]
+)
+def test_values_that_dcm2niix_divided_by_both_slopes_are_refused_with_the_remedy_with_and_without_its_json_file(
+    sidecar: dict | None, factor: float, tmp_path: Path
+) -> None:
+    said = "dcm2niix has divided its values" if sidecar else ".*dcm2niix"
+    with pytest.raises(ACNetError, match=rf"map\.nii\.gz: {said}.*dcm2niix -p n"):
+        read_t1_map(converted(tmp_path, sidecar, factor))
 
 
 def test_slopes_whose_product_is_one_leave_the_values_as_they_are(tmp_path: Path) -> None:
     sidecar = PHILIPS | {"PhilipsRescaleSlope": 0.5, "PhilipsScaleSlope": 2.0}
     np.testing.assert_array_equal(read_t1_map(converted(tmp_path, sidecar)).array, T1_MS)
-
-
-@pytest.mark.parametrize("factor", [10.0, 833.0])
-def test_divided_values_are_recognised_without_the_json_file_too(factor: float, tmp_path: Path) -> None:
-    with pytest.raises(ACNetError, match=r"map\.nii\.gz: .*dcm2niix.*dcm2niix -p n"):
-        read_t1_map(converted(tmp_path, None, factor))
 
 
 def test_tenths_of_ms_of_another_manufacturer_are_converted(tmp_path: Path) -> None:

@@ -132,17 +132,6 @@ def test_dicom_studies_are_imported_with_the_shipped_localizer_by_the_real_comma
         assert case.center_mm == pytest.approx(true.center_mm, abs=10.0)
 
 
-def test_a_refused_library_ends_the_check_with_two_and_one_line(library: Path, tmp_path: Path) -> None:
-    path = write_map(made_up_map(1), tmp_path / "a.nrrd")
-    assert cases("add", library, path, "--label", "dcm", "--patient", "Jane", at_center_of(path)) == 0
-    table = library / "cases.csv"
-    table.write_text(table.read_text(encoding="utf-8").replace(",dcm,", ",hcm,"), encoding="utf-8")
-    code, said, error = acnet_train(["cases", "check", library])
-    assert (code, said) == (2, "")
-    assert len(error.splitlines()) == 1
-    assert "cases.csv, row 2: column label is 'hcm'; expected one of normal, dcm" in error
-
-
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

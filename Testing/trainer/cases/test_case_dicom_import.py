@@ -214,24 +214,26 @@ def test_a_slice_that_becomes_two_cases_has_a_note(library: Path, archive: Path,
     assert any("row 3: Series 101 and 110 show the same slice" in note for note in imported.notes)
 
 
-def test_a_study_whose_series_are_of_two_field_strengths_is_named_with_its_row(
-    library: Path, archive: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("of_the_second", "said"),
+    [
+        ({"MagneticFieldStrength": 3}, r"its series \d+ and 110 are of two field strengths .*1\.5 and 3"),
+        (
+            {"SeriesInstanceUID": generate_uid(entropy_srcs=["101"])},
+            "none of its .*breath-hold.*Move images that do not belong",
+        ),
+    ],
+    ids=["field strength", "breath-hold"],
+)
+def test_a_study_of_two_field_strengths_or_with_a_repeated_breath_hold_is_named_with_its_row(
+    library: Path, archive: Path, tmp_path: Path, of_the_second: dict[str, Any], said: str
 ) -> None:
-    again(archive, 1, MagneticFieldStrength=3)
+    again(archive, 1, **of_the_second)
     labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], [PATIENTS[0], "dcm"], [PATIENTS[1], "normal"])
-    with pytest.raises(ACNetError, match=r"row 3: its series \d+ and 110 are of two field strengths .*1\.5 and 3"):
-        import_dicom(library, archive, labels, Finder)
-    assert read_case_library(library, may_be_empty=True).cases == ()
-
-
-def test_a_repeated_breath_hold_is_named_with_its_row_and_what_to_do(
-    library: Path, archive: Path, tmp_path: Path
-) -> None:
-    again(archive, 1, SeriesInstanceUID=generate_uid(entropy_srcs=["101"]))
-    labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], [PATIENTS[0], "dcm"], [PATIENTS[1], "normal"])
-    with pytest.raises(ACNetError, match=r"row 3: none of its .*breath-hold.*Move images that do not belong") as error:
+    with pytest.raises(ACNetError, match=rf"row 3: {said}") as error:
         import_dicom(library, archive, labels, Finder)
     assert "--" not in str(error.value)
+    assert read_case_library(library, may_be_empty=True).cases == ()
 
 
 def test_the_same_images_in_two_studies_are_named_with_their_rows(library: Path, archive: Path, tmp_path: Path) -> None:

@@ -156,27 +156,23 @@ def test_two_labels_of_one_patient_are_named_with_the_row(folder: Path) -> None:
         read_case_library(with_values(folder, patient="a"))
 
 
-def test_missing_columns_are_named(folder: Path) -> None:
-    (folder / "cases.csv").write_text("case,patient,label\n", encoding="utf-8")
-    with pytest.raises(ACNetError, match=r"columns file, center_l_mm, .*source are missing"):
-        read_case_library(folder)
-
-
-def test_a_table_without_cases_is_refused(folder: Path) -> None:
-    write_case_table(folder, [])
-    with pytest.raises(ACNetError, match="no cases; expected at least one row"):
-        read_case_library(folder)
-
-
-def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ACNetError, match=r"no cases\.csv found"):
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (b"case,patient,label\n", r"columns file, center_l_mm, .*source are missing"),
+        (",".join(REQUIRED_COLUMNS).encode(), "no cases; expected at least one row"),
+        (None, r"no cases\.csv found"),
+        ("case,Größe\n".encode("latin-1"), "save it as 'CSV UTF-8'"),
+    ],
+    ids=["columns", "cases", "table", "encoding"],
+)
+def test_a_table_that_lacks_something_is_refused_with_what_it_is(
+    tmp_path: Path, table: bytes | None, said: str
+) -> None:
+    if table is not None:
+        (tmp_path / "cases.csv").write_bytes(table)
+    with pytest.raises(ACNetError, match=said):
         read_case_library(tmp_path)
-
-
-def test_a_table_in_another_encoding_is_refused_with_the_remedy(folder: Path) -> None:
-    (folder / "cases.csv").write_bytes("case,Größe\n".encode("latin-1"))
-    with pytest.raises(ACNetError, match="save it as 'CSV UTF-8'"):
-        read_case_library(folder)
 
 
 # Rows that a person wrote: their images are read, for the table can't tell what they show.

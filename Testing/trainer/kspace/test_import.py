@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -115,42 +114,33 @@ def test_an_import_that_was_stopped_goes_on_with_the_next_patient(
     assert (again.there, again.cases) == (3, ())
 
 
-def without_times(folder: Path) -> None:
-    (folder / "T1map.csv").unlink()
-
-
-def too_few_times(folder: Path) -> None:
-    (folder / "T1map.csv").write_text(",Slice1\nTI1,100\nTI2,1100\n", encoding="utf-8")
-
-
-def without_pixel_size(folder: Path) -> None:
-    (folder / "T1map_info.csv").unlink()
-
-
-def damaged(folder: Path) -> None:
-    (folder / "T1map.mat").write_bytes(b"MATLAB 5.0")
-
-
-def at_5_tesla(folder: Path) -> None:
-    folder.parent.rename(folder.parent.with_name("UIH_50T_Jupiter"))
-
-
 @pytest.mark.parametrize(
-    ("spoil", "reason"),
+    ("file", "content", "reason"),
     [
-        (without_times, r"found no inversion times beside it .* Give them: --times FILE\."),
-        (too_few_times, "found 9 images and 2 inversion times; expected as many, and 3 or more"),
-        (without_pixel_size, r"its pixel size is not told .* Give it: --spacing COLUMN,ROW,SLICE in mm\."),
-        (damaged, "no MATLAB 7.3 file, or damaged"),
-        (at_5_tesla, r"names no disease of Center001 UIH_50T_Jupiter P001"),
+        ("T1map.csv", None, r"found no inversion times beside it .* Give them: --times FILE\."),
+        (
+            "T1map.csv",
+            b",Slice1\nTI1,100\nTI2,1100\n",
+            "found 9 images and 2 inversion times; expected as many, and 3 or more",
+        ),
+        ("T1map_info.csv", None, r"its pixel size is not told .* Give it: --spacing COLUMN,ROW,SLICE in mm\."),
+        ("T1map.mat", b"MATLAB 5.0", "no MATLAB 7.3 file, or damaged"),
+        ("scanner", None, r"names no disease of Center001 UIH_50T_Jupiter P001"),
     ],
+    ids=["no times", "too few times", "no pixel size", "damaged", "a scanner of 5 T"],
 )
 def test_a_scan_that_will_not_do_is_one_line(
-    challenge: Path, tmp_path: Path, spoil: Callable[[Path], None], reason: str
+    challenge: Path, tmp_path: Path, file: str, content: bytes | None, reason: str
 ) -> None:
+    scanner = challenge / MAPPING / "Center001" / SCANNER
     for patient in ("P002", "P003"):
-        (challenge / MAPPING / "Center001" / SCANNER / patient / "T1map.mat").unlink()
-    spoil(challenge / MAPPING / "Center001" / SCANNER / "P001")
+        (scanner / patient / "T1map.mat").unlink()
+    if file == "scanner":
+        scanner.rename(scanner.with_name("UIH_50T_Jupiter"))
+    elif content is None:
+        (scanner / "P001" / file).unlink()
+    else:
+        (scanner / "P001" / file).write_bytes(content)
     with pytest.raises(ACNetError, match=r"no case was made of its 1 scans\.") as error:
         import_cmrxrecon(challenge, write_sheet(tmp_path, "P001,DCM"), tmp_path / "cases", nobody)
     assert len(error.value.lines) == 2

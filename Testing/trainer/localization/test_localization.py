@@ -180,19 +180,6 @@ def test_the_grid_of_a_training_section_is_that_of_inference(labelled: list[Labe
     assert labels.shape == (192, 192)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [(["--patients", "3"], "--patients: found 3"), (["--output", "x.pt"], "--output: found 'x.pt'")],
-)
-def test_the_command_refuses_what_it_cannot_do(
-    simulated_library: CaseLibrary, tmp_path: Path, arguments: list[str], named: str
-) -> None:
-    output = [] if "--output" in arguments else ["--output", str(tmp_path / "x.safetensors")]
-    code, _, error = acnet_train(["train-localizer", simulated_library.folder, *arguments, *output])
-    assert code == 2
-    assert named in error
-
-
 def test_the_commands_train_judge_and_save_a_localizer_with_its_metrics(
     simulated_library: CaseLibrary, trained: LocalizerModel, tmp_path: Path
 ) -> None:

@@ -30,7 +30,15 @@ from ACNetTrainerLib.training.background import (
     trainings_folder,
 )
 from panel_fixtures import choose
-from trainer_panel_fixtures import TRAINER_FILE, TRAINING_SECONDS, open_library, texts_of, wait_for_state
+from slicer_host import load_module, wait_until
+from trainer_panel_fixtures import (
+    TRAINER_FILE,
+    TRAINING_SECONDS,
+    open_library,
+    questions_answered,
+    texts_of,
+    wait_for_state,
+)
 
 VALIDATION_SECONDS = 3 * TRAINING_SECONDS
 """Of three trainings."""
@@ -55,8 +63,6 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
     a_sample: Volume,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from slicer_host import load_module, wait_until
-
     training, judging = two_libraries
     open_library(a_trainer, training.folder)
     parameters = a_trainer.widget.panel.logic.getParameterNode()
@@ -92,13 +98,7 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
     wait_until(lambda: "Published" in trainer_ui.resultLabel.text, TRAINING_SECONDS)
     assert "retrained" in available_models()
     assert trainer_ui.parentComboBox.findData("retrained") >= 0, "it can be trained on"
-    questions: list[str] = []
-
-    def decline(text: str, **_named: object) -> bool:
-        questions.append(text)
-        return False
-
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", decline)
+    questions = questions_answered(False, monkeypatch)
     trainer_ui.publishButton.click()  # once more: the user is asked, and declines
     assert "has your model retrained already" in questions[0]
     assert trainer_ui.publishButton.enabled, "nothing runs"
@@ -117,8 +117,6 @@ def test_a_model_is_trained_judged_published_and_then_used_by_the_classifiers_pa
 def test_a_published_model_is_trained_on_by_the_recipe_fine_tune(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:
-    from slicer_host import wait_until
-
     open_library(a_trainer, two_libraries[0].folder)
     assert not trainer_ui.parentComboBox.enabled
     choose(trainer_ui.recipeComboBox, "fine-tune")
@@ -137,8 +135,6 @@ def test_a_published_model_is_trained_on_by_the_recipe_fine_tune(
 def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], two_epochs: Path
 ) -> None:
-    from slicer_host import load_module, wait_until
-
     open_library(a_trainer, two_libraries[0].folder)
     a_trainer.widget.panel.logic.getParameterNode().recipe = str(two_epochs)
     trainer_ui.nameLineEdit.text = "interrupted"
@@ -171,8 +167,6 @@ def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(
 def test_a_library_goes_to_a_published_cross_validated_model_by_the_panel_alone(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], two_epochs: Path
 ) -> None:
-    from slicer_host import wait_until
-
     open_library(a_trainer, two_libraries[0].folder)
     a_trainer.widget.panel.logic.getParameterNode().recipe = str(two_epochs)
     trainer_ui.nameLineEdit.text = "ward"
@@ -206,8 +200,6 @@ def test_a_library_goes_to_a_published_cross_validated_model_by_the_panel_alone(
 def test_a_training_that_another_slicer_runs_is_found_and_can_be_stopped(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary], two_epochs: Path
 ) -> None:
-    from slicer_host import wait_until
-
     request = {"cases": str(two_libraries[0].folder), "recipe": str(two_epochs)}
     code = (
         "import json, sys\n"
@@ -243,7 +235,6 @@ def test_a_name_that_is_taken_or_no_file_name_is_refused(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:
     from ACNetTrainerLib.panel.training_view import POLL_MS
-    from slicer_host import wait_until
 
     open_library(a_trainer, two_libraries[0].folder)
     for name in ("../evil", ""):

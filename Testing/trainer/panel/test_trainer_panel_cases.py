@@ -17,7 +17,14 @@ from ACNetLib.scene.output import RESULT_OF, add_t1_map
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.editing import remove_cases
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
-from trainer_panel_fixtures import add, click, open_library, texts_of
+from slicer_host import wait_until
+from trainer_panel_fixtures import (
+    add,
+    click,
+    open_library,
+    questions_answered,
+    texts_of,
+)
 
 
 def test_a_new_library_is_made_and_a_map_becomes_its_cases(
@@ -90,8 +97,6 @@ def test_a_case_is_shown_in_the_slice_views_by_a_double_click_and_loaded_once(
 def test_a_library_that_is_opened_while_another_is_drawn_gets_its_own_pictures(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:
-    from slicer_host import wait_until
-
     first, second = two_libraries
     a_trainer.widget.panel.logic.getParameterNode().library = str(first.folder)
     wait_until(lambda: trainer_ui.casesTable.rowCount == 12)
@@ -115,7 +120,7 @@ def test_a_change_that_is_refused_is_said_above_the_cases(
 ) -> None:
     add(a_trainer, a_sample, "dcm", "first")
     remove_cases(a_library, [read_case_library(a_library).cases[0].case])  # behind the panel's back
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda _text, **_named: True)
+    questions_answered(True, monkeypatch)
     trainer_ui.casesTable.selectRow(0)
     click(a_trainer, trainer_ui.removeButton)
     assert "found 0 cases named" in trainer_ui.warningsLabel.text
@@ -126,7 +131,7 @@ def test_a_patients_label_is_changed_and_the_library_checked_by_clicks(
     a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(a_trainer, a_sample, "dcm", "first")
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda _text, **_named: True)
+    questions_answered(True, monkeypatch)
     trainer_ui.casesTable.selectRow(1)
     click(a_trainer, trainer_ui.changeLabelButton)
     assert texts_of(trainer_ui.casesTable, 1) == ["Normal"] * 3
@@ -138,18 +143,12 @@ def test_cases_are_removed_by_a_click_after_a_question(
     a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(a_trainer, a_sample, "dcm", "first")
-    questions: list[str] = []
-
-    def decline(text: str, **_named: object) -> bool:
-        questions.append(text)
-        return False
-
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", decline)
+    questions = questions_answered(False, monkeypatch)
     trainer_ui.casesTable.selectRow(1)
     click(a_trainer, trainer_ui.removeButton)
     assert "Remove 1 cases" in questions[0]
     assert trainer_ui.casesTable.rowCount == 3
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda _text, **_named: True)
+    questions_answered(True, monkeypatch)
     click(a_trainer, trainer_ui.removeButton)
     assert trainer_ui.casesTable.rowCount == 2
     assert len(read_case_library(a_library).cases) == 2
@@ -212,14 +211,7 @@ def test_a_map_that_is_handed_over_has_no_patient_yet_and_keeps_its_centre(
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the user is asked, who says yes."""
-    questions: list[str] = []
-
-    def accept(text: str, **_named: object) -> bool:
-        questions.append(text)
-        return True
-
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", accept)
-    return questions
+    return questions_answered(True, monkeypatch)
 
 
 @pytest.fixture

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.models.model import Model, save_model
-from ACNetLib.networks.acnet import ACNet
-from ACNetTrainerLib.cases.library import CaseLibrary
-from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.evaluation.metrics import BoolArray, FloatArray
 from ACNetTrainerLib.study.coverage import coverage
-from conftest import a_card
 
 RANDOM = np.random.default_rng(8)
 
@@ -48,17 +41,3 @@ def test_the_surer_a_verdict_has_to_be_the_fewer_are_given_and_wrong() -> None:
 def test_too_few_patients_set_no_limit() -> None:
     with pytest.raises(ACNetError, match="8 patients labelled normal; expected 20 or more"):
         coverage(*patients(16, 1.0), {})
-
-
-def test_the_command_tells_how_many_patients_it_takes(
-    an_untrained_network: ACNet, simulated_library: CaseLibrary, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model, output, folder = (
-        tmp_path / "untrained.safetensors",
-        tmp_path / "coverage.json",
-        str(simulated_library.folder),
-    )
-    save_model(Model(an_untrained_network, a_card("untrained")), model)
-    assert main(["coverage", str(model), folder, "--abroad", folder, "--output", str(output)]) == 2
-    assert "6 patients labelled normal; expected 20 or more" in capsys.readouterr().err
-    assert not output.exists()

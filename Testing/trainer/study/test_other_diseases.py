@@ -43,14 +43,6 @@ def test_the_command_judges_every_disease_and_says_that_all_of_it_is_simulated(
     assert table(record["groups"]) in capsys.readouterr().out
 
 
-def test_no_patients_are_refused(a_model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file, output = tmp_path / "untrained.safetensors", tmp_path / "diseases.json"
-    save_model(a_model, file)
-    assert main(["other-diseases", str(file), "--patients", "0", "--output", str(output)]) == 2
-    assert "--patients: found 0; expected at least 1." in capsys.readouterr().err
-    assert not output.exists()
-
-
 def test_a_section_simulated_on_the_spot_is_cropped_as_that_of_a_case_library(simulated_library: CaseLibrary) -> None:
     case = simulated_library.cases[1]
     t1_map = read_t1_map(simulated_library.path(case))

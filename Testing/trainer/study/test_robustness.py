@@ -57,17 +57,6 @@ def test_the_command_judges_every_degradation_and_draws_it(
         assert min(image.size) > 500
 
 
-def test_fewer_patients_than_the_regression_has_folds_of_each_class_are_refused(
-    a_model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file, output = tmp_path / "untrained.safetensors", tmp_path / "result.json"
-    save_model(a_model, file)
-    arguments = ["--patients", "9", "--output", str(output), "--figure", str(tmp_path / "result.png")]
-    assert main(["robustness", str(file), *arguments]) == 2
-    assert "--patients: found 9; expected at least 10." in capsys.readouterr().err
-    assert not output.exists()
-
-
 @pytest.mark.parametrize("key", DEGRADATIONS)
 def test_the_first_step_leaves_a_scan_as_it_was_drawn_and_each_further_one_is_worse(key: str) -> None:
     degradation = DEGRADATIONS[key]

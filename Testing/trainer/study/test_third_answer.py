@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,9 @@ import torch
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.pipeline import load_finder
-from ACNetLib.models.model import Model, save_model
+from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetTrainerLib.cases.library import CaseLibrary
-from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.study.image_shifts import SHIFTS, as_it_is
 from ACNetTrainerLib.study.third_answer import judge_shifts, verdicts
 from conftest import a_card
@@ -48,13 +46,3 @@ def test_verdicts_and_an_auroc_for_each_shift_are_told(simulated_library: CaseLi
     groups = verdicts(Classifier(model, load_finder(), CPU), library, [library])
     assert {name: group["patients"] for name, group in groups.items()} == {"normal": 1, "dcm": 1, "cases": 2}
     assert groups["cases"]["verdicts"]["not_answered"]["value"] == 0
-
-
-def test_the_command_refuses_a_model_without_the_score(
-    an_untrained_network: ACNet, simulated_library: CaseLibrary, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model, output = tmp_path / "plain.safetensors", tmp_path / "third.json"
-    save_model(Model(an_untrained_network, a_card("plain")), model)
-    assert main(["third-answer", str(model), str(simulated_library.folder), "--output", str(output)]) == 2
-    assert "it has no outside score" in capsys.readouterr().err
-    assert not output.exists()

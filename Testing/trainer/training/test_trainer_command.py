@@ -34,21 +34,47 @@ def test_the_command_ends_with_two_and_one_line_for_a_user_error(tmp_path: Path)
             "found 2; expected 0 to 1",
         ),
         (["simulate", "--patients", "4", "--output", "FOLDER"], "is not an empty folder"),
+        (
+            ["validate-simulation", "--patients", "9", "--output", "FOLDER/m.json"],
+            "--patients: found 9; expected at least 10",
+        ),
+        (
+            ["gallery", "CASES", "--sections", "19", "--output", "FOLDER/m.png"],
+            "found 18 slices of class normal; expected 19",
+        ),
+        (
+            ["other-diseases", "MODEL", "--patients", "0", "--output", "FOLDER/m.json"],
+            "--patients: found 0; expected at least 1",
+        ),
+        (
+            ["robustness", "MODEL", "--patients", "9", "--output", "FOLDER/m.json", "--figure", "FOLDER/m.png"],
+            "--patients: found 9; expected at least 10",
+        ),
+        (["third-answer", "MODEL", "CASES", "--output", "FOLDER/m.json"], "it has no outside score"),
+        (
+            ["coverage", "MODEL", "CASES", "--abroad", "CASES", "--output", "FOLDER/m.json"],
+            "6 patients labelled normal; expected 20 or more",
+        ),
+        (["train-localizer", "CASES", "--output", "FOLDER/m.pt"], "--output: found"),
+        (["train-localizer", "CASES", "--patients", "3", "--output", "FOLDER/m.safetensors"], "--patients: found 3"),
     ],
 )
 def test_what_the_command_can_not_do_is_one_line(
     simulated_library: CaseLibrary,
+    model_file: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     reason: str,
 ) -> None:
-    (tmp_path / "taken.safetensors").write_text("no model")
-    places = {"CASES": str(simulated_library.folder), "FOLDER": str(tmp_path)}
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "taken.safetensors").write_text("no model")
+    places = {"CASES": str(simulated_library.folder), "FOLDER": str(folder), "MODEL": str(model_file)}
     for name, place in places.items():
         arguments = [argument.replace(name, place) for argument in arguments]
     assert cli.main(arguments) == 2
     error = capsys.readouterr().err
     assert len(error.splitlines()) == 1
     assert reason in error
-    assert [file.name for file in tmp_path.iterdir()] == ["taken.safetensors"], "nothing was written"
+    assert [file.name for file in folder.iterdir()] == ["taken.safetensors"], "nothing was written"

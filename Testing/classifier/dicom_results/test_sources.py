@@ -1,0 +1,174 @@
+"""The images that a result refers to: found by the place of their pixels, and what no object can refer to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from highdicom.seg import Segmentation, segread
+from highdicom.sr import srread
+from pydicom.uid import ParametricMapStorage
+
+from ACNetLib.commands.main import main
+from ACNetLib.dicom_results.files import write_dicom_results
+from ACNetLib.dicom_results.sources import read_sources, with_sources
+from ACNetLib.errors import ACNetError
+from ACNetLib.inference.attention import SHOWN_MAP
+from ACNetLib.inference.result import StudyResult
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from dicom_files import EXAMINATION, FRAME_OF_REFERENCE, item, mapping, write_enhanced, write_study
+from dicom_segment_files import assert_equal_masks, expected_masks, groups_of
+
+Study = Callable[[T1Map], StudyResult]
+REFERRED: dict[str, Any] = {"FrameOfReferenceUID": FRAME_OF_REFERENCE, **EXAMINATION}
+
+
+def from_scene(t1_map: T1Map, first: int = 0) -> T1Map:
+    """The map from this slice on as another program may store it, from the last slice to the first; its files are not
+    known."""
+    image = t1_map.image[:, :, first:]
+    other = sitk.GetImageFromArray(sitk.GetArrayFromImage(image)[::-1].copy())
+    other.SetSpacing(image.GetSpacing())
+    other.SetOrigin(image.TransformIndexToPhysicalPoint((0, 0, image.GetDepth() - 1)))
+    other.SetDirection((np.reshape(image.GetDirection(), (3, 3)) * (1, 1, -1)).ravel().tolist())
+    return replace(t1_map, image=other, sources=())
+
+
+def test_the_images_of_a_map_from_a_scene_are_found_by_the_place_of_their_pixels(
+    tmp_path: Path, stored: np.ndarray
+) -> None:
+    stack = write_study(tmp_path / "stack", stored, **REFERRED)
+    enhanced = write_enhanced(tmp_path / "in" / "a.dcm", stored, **REFERRED)
+    for t1_map, files in ((read_t1_map(stack), sorted(stack.iterdir())), (read_t1_map(enhanced), [enhanced])):
+        assert with_sources(from_scene(t1_map), files).sources == t1_map.sources[::-1]
+        assert with_sources(from_scene(t1_map, first=1), files).sources == t1_map.sources[:0:-1]
+
+
+def test_a_map_from_a_scene_that_was_moved_or_cut_is_refused(tmp_path: Path, stored: np.ndarray) -> None:
+    stack = write_study(tmp_path / "stack", stored, **REFERRED)
+    t1_map = replace(read_t1_map(stack), sources=())
+    moved = sitk.Image(t1_map.image)
+    moved.SetOrigin(t1_map.image.TransformIndexToPhysicalPoint((1, 0, 0)))
+    for image, files in (
+        (moved, sorted(stack.iterdir())),
+        (t1_map.image[:-1, :, :], sorted(stack.iterdir())),
+        (t1_map.image, []),
+    ):
+        with pytest.raises(ACNetError, match="its slice 0 has no DICOM image with the same pixels"):
+            with_sources(replace(t1_map, image=image), files)
+
+
+def test_slices_in_several_multi_frame_objects_are_refused(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
+    file = write_enhanced(tmp_path / "a.dcm", stored, **REFERRED)
+    t1_map = read_t1_map(file)
+    shutil.copy(file, tmp_path / "b.dcm")
+    first, *others = t1_map.sources
+    t1_map = replace(t1_map, sources=(replace(first, file=tmp_path / "b.dcm"), *others))
+    with pytest.raises(ACNetError, match="lie in 2 multi-frame objects; expected one such object"):
+        read_sources(t1_map)
+
+
+def test_images_without_a_frame_of_reference_are_refused(study: Path) -> None:
+    with pytest.raises(ACNetError, match="do not tell one FrameOfReferenceUID"):
+        read_sources(read_t1_map(study))
+
+
+def test_impossible_values_of_the_patient_are_refused_and_not_told(
+    a_study: Study, tmp_path: Path, stored: np.ndarray
+) -> None:
+    with pydicom.config.disable_value_validation():
+        t1_map = read_t1_map(
+            write_study(tmp_path / "stack", stored, **{**REFERRED, "PatientBirthDate": "March the 1st"})
+        )
+    with pytest.raises(ACNetError, match="can't refer to the images of stack") as refused:
+        write_dicom_results(a_study(t1_map), tmp_path / "dicom")
+    assert "March" not in str(refused.value)
+    assert not (tmp_path / "dicom").exists()
+
+
+def test_a_volume_file_is_refused_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = sample_cases()[1].folder.with_suffix(".nrrd")
+    assert main(["classify", str(file), "--dicom", "--output", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"acnet: {file.name} is no DICOM; expected a DICOM folder")
+    assert not (tmp_path / "out").exists()
+
+
+def assert_of_frames(file: Path, t1_map: T1Map, study: StudyResult, frames: list[int], folder: Path) -> None:
+    """The segmentation in the folder has the study's labels and refers to these frames of the file, from 1."""
+    segmentation = segread(folder / "segmentation.dcm")
+    images = study.images[0]
+    masks = masks_by_position(segmentation, t1_map)
+    assert_equal_masks(masks, expected_masks(images.bands[SHOWN_MAP], images.evidence, images.ventricle))
+    referred = {
+        int(groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber)
+        for groups in segmentation.PerFrameFunctionalGroupsSequence
+    }
+    assert referred == set(frames)
+    groups = groups_of(srread(folder / "report.dcm"))
+    assert [groups[f"slice {n}"].source_images[0].referenced_frame_numbers for n in range(3)] == [[n] for n in frames]
+    uid = pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID
+    assert segmentation.SourceImageSequence[0].ReferencedSOPInstanceUID == uid
+
+
+def masks_by_position(segmentation: Segmentation, t1_map: T1Map) -> dict[str, np.ndarray]:
+    masks: dict[str, np.ndarray] = {}
+    for groups, pixels in zip(segmentation.PerFrameFunctionalGroupsSequence, segmentation.pixel_array, strict=True):
+        number = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        name = str(segmentation.get_segment_description(number).segment_label)
+        position = [float(value) for value in groups.PlanePositionSequence[0].ImagePositionPatient]
+        column, row, section = t1_map.image.TransformPhysicalPointToContinuousIndex(position)
+        assert (column, row, section) == pytest.approx((0, 0, round(section)), abs=1e-3)
+        masks.setdefault(name, np.zeros(t1_map.array.shape, bool))[round(section)] = pixels > 0
+    return masks
+
+
+@pytest.mark.parametrize("own_orientation", [False, True], ids=["shared", "per frame"])
+def test_an_enhanced_mr_object_is_a_source_by_its_frames(
+    a_study: Study, tmp_path: Path, stored: np.ndarray, own_orientation: bool
+) -> None:
+    """Its frames lie in another order than the slices, with images that are no map between them."""
+    given: dict[str, Any] = {"SeriesDescription": "SAX", **REFERRED}
+    file = write_enhanced(tmp_path / "in" / "a.dcm", stored, **given)
+    dataset = pydicom.dcmread(file)
+    frames, pixels = list(dataset.PerFrameFunctionalGroupsSequence), list(stored)
+    magnitude = pydicom.Dataset()
+    magnitude.update(frames[0])
+    magnitude.MRImageFrameTypeSequence = [item(FrameType=["ORIGINAL", "PRIMARY", "M", "NONE"])]
+    order = [(frames[2], pixels[2]), (magnitude, pixels[0]), (frames[0], pixels[0]), (frames[1], pixels[1])]
+    if own_orientation:
+        shared = dataset.SharedFunctionalGroupsSequence[0]
+        for groups, _ in order:
+            groups.PlaneOrientationSequence = shared.PlaneOrientationSequence
+        del shared.PlaneOrientationSequence
+    dataset.PerFrameFunctionalGroupsSequence = [groups for groups, _ in order]
+    dataset.NumberOfFrames = len(order)
+    dataset.PixelData = np.stack([each for _, each in order]).tobytes()
+    dataset.save_as(file, enforce_file_format=True)
+    t1_map = read_t1_map(tmp_path / "in")
+    np.testing.assert_array_equal(t1_map.array, stored)
+    study = a_study(t1_map)
+    write_dicom_results(study, tmp_path / "dicom")
+    assert_of_frames(file, t1_map, study, [3, 4, 1], tmp_path / "dicom")
+
+
+def test_a_parametric_map_is_a_source(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
+    given: dict[str, Any] = {"SOPClassUID": ParametricMapStorage, **REFERRED}
+    file = write_enhanced(
+        tmp_path / "in" / "a.dcm", stored, RealWorldValueMappingSequence=[mapping("ms", 1.0)], **given
+    )
+    t1_map = read_t1_map(file)
+    study = a_study(t1_map)
+    write_dicom_results(study, tmp_path / "dicom")
+    assert segread(tmp_path / "dicom" / "segmentation.dcm").SourceImageSequence[0].ReferencedSOPClassUID == (
+        ParametricMapStorage
+    )
+    assert_of_frames(file, t1_map, study, [1, 2, 3], tmp_path / "dicom")

@@ -1,0 +1,113 @@
+"""The module as Slicer loads it: what it says of itself, its own test, its reload."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import slicer
+import slicer.util
+from slicer import vtkMRMLScalarVolumeNode as Volume
+
+from panel_fixtures import (
+    MODULE_FILE,
+    StandInClassifier,
+    start,
+)
+from slicer_host import load_module, wait_until
+
+
+def test_the_module_says_what_it_is_for(a_module: Any) -> None:
+    assert a_module.description.title == "ACNet: DCM on T1 maps"
+    assert a_module.description.categories == ["Cardiac"]
+    assert "research use only" in a_module.description.helpText
+    assert a_module.description.icon is not None
+
+
+@pytest.fixture
+def a_module_as_shipped(host: None) -> Iterator[Any]:
+    slicer.mrmlScene.Clear(0)
+    module = load_module(MODULE_FILE)
+    yield module
+    module.unload()
+    slicer.mrmlScene.Clear(0)
+
+
+def run_self_test(module: Any) -> tuple[int, list[str]]:
+    """As Slicer's test runner does: how many tests ran, and the reasons of those that were skipped."""
+    tests = unittest.defaultTestLoader.loadTestsFromTestCase(module.python_module.ACNetClassifierTest)
+    result = unittest.TestResult()
+    tests.run(result)
+    assert result.wasSuccessful(), result.failures + result.errors
+    return result.testsRun, [reason for _test, reason in result.skipped]
+
+
+def test_the_modules_own_test_passes(a_module_as_shipped: Any) -> None:
+    assert run_self_test(a_module_as_shipped) == (4, [])
+    a_module_as_shipped.python_module.ACNetClassifierTest().runTest()
+
+
+def test_without_torch_its_part_is_skipped_with_the_reason_and_not_passed(
+    a_module_as_shipped: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    count, reasons = run_self_test(a_module_as_shipped)
+    assert (count, len(reasons)) == (4, 2)
+    assert all("PyTorch or safetensors is not installed" in reason for reason in reasons)
+
+
+@pytest.fixture
+def the_librarys_own_modules() -> Iterator[dict[str, Any]]:
+    """The library as the tests know it, whatever happens to it."""
+
+    def ours() -> dict[str, Any]:
+        return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "ACNetLib"}
+
+    before = ours()
+    yield before
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_reload_takes_the_library_too(a_module: Any, the_librarys_own_modules: dict[str, Any]) -> None:
+    parent = a_module.widget.parent
+    a_module.widget.onReload()
+    assert parent.self() is not a_module.widget
+    panel = parent.self().panel
+    assert sys.modules[type(panel).__module__] is not the_librarys_own_modules["ACNetLib.panel.panel"]
+    assert panel.ui.applyButton.text == "Apply"
+    parent.exit()
+    parent.self().cleanup()
+
+
+def test_reload_in_the_middle_leaves_no_half_result(
+    a_module: Any, a_volume: Volume, a_classifier: StandInClassifier, the_librarys_own_modules: dict[str, Any]
+) -> None:
+    start(a_module, a_volume, a_classifier)
+    parent, count = a_module.widget.parent, slicer.mrmlScene.GetNumberOfNodes()
+    a_module.widget.onReload()
+    a_classifier.may_answer.set()
+    wait_until(lambda: not a_classifier.threads[0].is_alive())
+    slicer.app.processEvents()
+    assert slicer.mrmlScene.GetNumberOfNodes() == count
+    assert parent.self().panel.ui.verdictLabel.text == "No result yet"
+    assert parent.self().panel.ui.volumeSelector.currentNode() is a_volume
+    parent.exit()
+    parent.self().cleanup()
+
+
+def test_pytorch_is_loaded_once_when_the_user_enters_the_module(host: None) -> None:
+    loaded: list[str] = []
+    module = load_module(MODULE_FILE)
+    module.widget.panel.logic.warm_up = lambda: loaded.append("PyTorch")
+    assert loaded == []
+    for _ in range(2):
+        module.enter()
+        module.exit()
+    wait_until(lambda: bool(loaded))
+    module.unload()
+    assert loaded == ["PyTorch"]

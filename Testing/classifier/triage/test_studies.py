@@ -1,0 +1,112 @@
+"""Studies in folders, the rows that they become, and the page that sorts these."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
+from ACNetLib.triage.studies import Study, find_studies
+from ACNetLib.triage.template import SCRIPT
+from dicom_files import PATIENT_ID, RAMP, write_section, write_study
+
+
+def test_files_are_numbered_in_what_is_said_of_a_study_and_named_again_for_its_reader() -> None:
+    files = tuple(Path("/ward/Doe\nJane", *parts) for parts in (("1.dcm",), ("x", "a.dcm"), ("y", "a.dcm")))
+    study = Study("key", files, True, "", "")
+    for said, unnamed, named in (
+        ("1.dcm: it can't be read.", "file 1 of 3: it can't be read.", "Doe\\nJane/1.dcm: it can't be read."),
+        ("x/a.dcm and y/a.dcm differ", "file 2 of 3 and file 3 of 3 differ", None),
+        ("a.dcm: found file 7 of 9", "...: found file 7 of 9", "...: found file 7 of 9"),
+        ("/ward/Doe\\nJane/y: gone", "...: gone", "...: gone"),
+    ):
+        assert study.without_names(said) == unnamed
+        if named is not None:
+            assert study.with_names(unnamed, Path("/ward")) == named
+    assert study.with_names("file 2 of 3", Path("/other")) == "/ward/Doe\\nJane/x/a.dcm"
+
+
+def test_rows_are_in_the_order_in_which_they_are_read_and_no_cell_is_computed() -> None:
+    rows = [
+        Row("a", "no T1 map", reason="=1+1"),
+        Row("b", "normal", 0.1),
+        Row("c", "uncertain", 0.4),
+        Row("d", "dcm", 0.8, patient="@who", warnings=("20% of the crop lies outside the map", "One.", "Two.")),
+        Row("e", "no answer"),
+        Row("f", "dcm", 0.99, septal_z=-1.25),
+    ]
+    ordered = in_reading_order(rows)
+    assert "".join(row.study for row in ordered) == "fdceba"
+    table = list(csv.DictReader(worklist_csv(ordered).splitlines()))
+    assert table[0]["septal_z"] == "-1.25"
+    assert table[1]["patient"] == "'@who"
+    assert table[1]["warnings"] == "20% of the crop lies outside the map; One; Two."
+    assert table[5]["reason"] == "'=1+1"
+    assert [Row.of(json.loads(json.dumps(row.values()))) for row in rows[:3]] == rows[:3]
+
+
+def test_studies_are_told_by_patient_and_exam_wherever_their_files_lie(tmp_path: Path, stored: np.ndarray) -> None:
+    write_study(tmp_path / "one", stored)
+    for number in range(2):
+        write_section(tmp_path / str(number) / "a.dcm", RAMP, PatientID="same", StudyInstanceUID=f"1.{number}")
+        write_section(tmp_path / "other" / f"{number}.dcm", RAMP, PatientID=f"other {number}", StudyInstanceUID="1.0")
+    write_section(tmp_path / "list" / "a.dcm", RAMP, PatientID="in the list")
+    (tmp_path / ".hidden.nrrd").write_bytes(b"")
+    studies = find_studies(tmp_path, tmp_path / "list")
+    assert [(study.patient_id, len(study.files)) for study in studies] == [
+        ("same", 1),
+        ("same", 1),
+        (PATIENT_ID, 3),
+        ("other 0", 1),
+        ("other 1", 1),
+    ]
+
+
+SORTED_AND_FILTERED = """
+import sys
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtQml import QJSEngine
+
+application, engine = QCoreApplication([]), QJSEngine()
+print(engine.evaluate(sys.stdin.read()).toString())
+"""
+A_BROWSER = """
+const told = [["1", "0.9", "dcm"], ["2", "0.95", "normal"], ["3", "-1", "no answer"]];
+const studies = told.map(([rank, order, answer]) => ({
+  dataset: {answer}, hidden: false, textContent: "study " + rank,
+  cells: [{dataset: {order: rank}}, {}, {}, {dataset: {order}}]}));
+const table = {rows: studies, append: (...sorted) => { table.rows = sorted; }};
+const listened = {};
+const listening = (name, more) => Object.assign(more, {addEventListener: (_, call) => { listened[name] = call; }});
+const inputs = told.map(([rank, order, value]) => listening(value, {value, checked: true}));
+const search = listening("find", {value: ""});
+const buttons = [0, 3].map(column => listening(column, {dataset: {column}}));
+const document = {
+  querySelector: () => table, getElementById: () => search,
+  querySelectorAll: what => what.startsWith("th") ? buttons : inputs};
+const seen = () => table.rows.filter(row => !row.hidden).map(row => row.textContent.slice(-1)).join("");
+"""
+
+
+def test_the_page_is_sorted_and_filtered_in_the_browser() -> None:
+    pytest.importorskip("PySide6.QtQml")
+    steps = """
+    const found = [seen()];
+    listened[3](); found.push(seen());
+    listened[3](); found.push(seen());
+    listened[0](); found.push(seen());
+    inputs[1].checked = false; listened["normal"](); found.push(seen());
+    search.value = " STUDY 3"; listened["find"](); found.push(seen());
+    return found.join(" ");
+    """
+    program = f"(function() {{{A_BROWSER}{SCRIPT}{steps}}})()"
+    ran = subprocess.run(
+        [sys.executable, "-c", SORTED_AND_FILTERED], input=program, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "123 213 312 123 13 3"
