@@ -213,12 +213,13 @@ class InputView:
     def _show_other_slices(self, parameters: ACNetParameters) -> None:
         """Tick the other slices of the exam, and nothing else."""
         selector, others = self.ui.otherSlicesSelector, volumes_of(parameters)[1:]
+        ticked = selector.checkedNodes()  # the rest is as it is: the selector looks for each node among all
         selector.blockSignals(True)
-        for index in range(selector.nodeCount()):
-            node = selector.nodeFromIndex(index)
-            if node in others:
+        for node in others:
+            if node not in ticked:
                 selector.check(node)
-            else:
+        for node in ticked:
+            if node not in others:
                 selector.uncheck(node)
         selector.blockSignals(False)
 
