@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ACNetLib.files import state_of_file
+
 Event = dict[str, Any]
 Fields = Mapping[str, Mapping[str, type | tuple[type, ...]]]
 """What is read of each event, by its name: its fields and their types."""
@@ -90,7 +92,10 @@ class EventLog:
         self._events: list[Event] = []
 
     def read(self) -> list[Event]:
-        if not self._file.is_file():
+        size, _changed_ns = state_of_file(self._file) or (0, 0)
+        if size < self._read_bytes:  # another file of that name
+            self._read_bytes, self._events = 0, []
+        if size == self._read_bytes:
             return self._events
         with self._file.open("rb") as file:
             file.seek(self._read_bytes)
