@@ -78,8 +78,11 @@ def _run(
 
 
 def last_error(errors_file: Path) -> str:
-    """What a command said last on standard error, without its name; "" if nothing."""
-    lines = errors_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    """What a command said last on standard error, without its name; "" if nothing, or where the file is gone."""
+    try:
+        lines = errors_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
     return lines[-1].removeprefix("acnet-train: ").removeprefix("acnet: ") if lines else ""
 
 
