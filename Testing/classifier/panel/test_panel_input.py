@@ -353,11 +353,18 @@ def test_among_many_volumes_only_a_tick_that_changes_is_set(
     others = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode") for _ in range(3)]
     ui.volumeSelector.setCurrentNode(a_volume)
     selector, changed = type(ui.otherSlicesSelector), list[str]()
-    for name in ("check", "uncheck"):
+
+    def noted(name: str) -> Callable[[Any, Volume], None]:
         change = getattr(selector, name)
-        monkeypatch.setattr(
-            selector, name, lambda self, node, name=name, change=change: (changed.append(name), change(self, node))
-        )
+
+        def answer(self: Any, node: Volume) -> None:
+            changed.append(name)
+            change(self, node)
+
+        return answer
+
+    for name in ("check", "uncheck"):
+        monkeypatch.setattr(selector, name, noted(name))
     ui.opacitySlider.value = 0.25
     assert changed == []
     ui.otherSlicesSelector.check(others[1])
