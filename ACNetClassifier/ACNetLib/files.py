@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 from ACNetLib.errors import ACNetError
@@ -27,6 +27,8 @@ WORLD_ERRORS = {
     if hasattr(errno, name)
 }
 """A full, broken or vanished disk, missing rights, impossible paths: nothing that this software could mend."""
+FileState: TypeAlias = tuple[int, int] | None
+"""Its size and the time of its last change; None for no file, also where its disk was disconnected."""
 LONGEST_NAME = 100
 FORMULA_STARTS = ("=", "+", "-", "@")
 """With these a spreadsheet takes a text for something to compute (OWASP, CSV injection)."""
@@ -52,6 +54,14 @@ def is_plain_name(text: str) -> bool:
 def is_relative_name(text: str) -> bool:
     """Whether a text names a file within a folder: plain names with slashes between (backslashes are taken too)."""
     return bool(text) and all(is_plain_name(part) for part in re.split(r"[\\/]", text) if part != ".")
+
+
+def state_of_file(file: Path) -> FileState:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def require_plain_name(text: str, place: str) -> None:

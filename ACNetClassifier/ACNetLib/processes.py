@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ACNetLib.files import state_of_file
+
 Event = dict[str, Any]
 Fields = Mapping[str, Mapping[str, type | tuple[type, ...]]]
 """What is read of each event, by its name: its fields and their types."""
@@ -76,8 +78,11 @@ def _run(
 
 
 def last_error(errors_file: Path) -> str:
-    """What a command said last on standard error, without its name; "" if nothing."""
-    lines = errors_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    """What a command said last on standard error, without its name; "" if nothing, or where the file is gone."""
+    try:
+        lines = errors_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
     return lines[-1].removeprefix("acnet-train: ").removeprefix("acnet: ") if lines else ""
 
 
@@ -90,7 +95,10 @@ class EventLog:
         self._events: list[Event] = []
 
     def read(self) -> list[Event]:
-        if not self._file.is_file():
+        size, _changed_ns = state_of_file(self._file) or (0, 0)
+        if size < self._read_bytes:  # another file of that name
+            self._read_bytes, self._events = 0, []
+        if size == self._read_bytes:
             return self._events
         with self._file.open("rb") as file:
             file.seek(self._read_bytes)

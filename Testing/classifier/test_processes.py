@@ -14,7 +14,7 @@ import pytest
 
 from ACNetLib.dicom.guard import decoded_in_child
 from ACNetLib.errors import ACNetError
-from ACNetLib.processes import ask_to_end, end, run_module, run_tied
+from ACNetLib.processes import EventLog, ask_to_end, end, last_error, run_module, run_tied
 
 WAITING = """
 import pathlib, signal, sys, time
@@ -144,3 +144,24 @@ def test_a_decoder_that_hangs_is_given_up_in_time(
     if (tmp_path / "number").is_file():
         number = number_in(tmp_path / "number")
         until(lambda: not psutil.pid_exists(number))
+
+
+def test_a_log_takes_in_what_is_new_and_begins_anew_with_another_file_of_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    log = EventLog(file, {"step": {"step": int}})
+    assert log.read() == []
+    file.write_text('{"event": "step", "step": 1}\n{"event": "step", "st', encoding="utf-8")
+    assert [event["step"] for event in log.read()] == [1]
+    with file.open("a", encoding="utf-8") as more:
+        more.write('ep": 2}\n')
+    assert [event["step"] for event in log.read()] == [1, 2]
+    file.unlink()
+    assert log.read() == []
+    file.write_text('{"event": "step", "step": 7}\n', encoding="utf-8")
+    assert [event["step"] for event in log.read()] == [7]
+
+
+def test_a_command_whose_errors_are_gone_has_said_nothing(tmp_path: Path) -> None:
+    assert last_error(tmp_path / "errors.txt") == ""
+    (tmp_path / "errors.txt").write_text("a warning\nacnet-train: no\n", encoding="utf-8")
+    assert last_error(tmp_path / "errors.txt") == "no"

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.inference.settings import Progress
 from ACNetLib.processes import end, run_tied
 
@@ -18,8 +18,9 @@ REFUSED = 2
 LOOK_SECONDS, AT_ONCE = 0.1, 0.0
 
 
-def fit_in_process(folder: Path, map_file: Path, progress: Progress) -> None:
-    """Write the map of a folder's recovery images and what lies beside it, see `maps.write_maps`.
+def fit_in_process(folder: Path, map_file: Path, progress: Progress) -> tuple[str, ...]:
+    """Write the map of a folder's recovery images and what lies beside it, see `maps.write_maps`. Returns what a user
+    should know of it.
 
     Raises ACNetError for what a user can put right. What `progress` raises ends the process.
     """
@@ -38,6 +39,11 @@ def fit_in_process(folder: Path, map_file: Path, progress: Progress) -> None:
         raise ACNetError(text)
     if process.returncode != 0:
         raise RuntimeError(text or f"the fit ended with {process.returncode}")
+    return tuple(_notes_file(map_file).read_text(encoding="utf-8").splitlines())
+
+
+def _notes_file(map_file: Path) -> Path:
+    return map_file.with_suffix(".notes")
 
 
 def _fraction_in(said: Path) -> float:
@@ -52,7 +58,9 @@ def main(folder: str, map_file: str) -> int:
 
     try:
         recovery = read_recovery_images(Path(folder))
-        write_maps(fit_maps(recovery, progress=lambda _step, part: print(part, flush=True)), Path(map_file))
+        maps = fit_maps(recovery, progress=lambda _step, part: print(part, flush=True))
+        write_maps(maps, Path(map_file))
+        _notes_file(Path(map_file)).write_text("\n".join(map(one_line, maps.warnings)), encoding="utf-8")
     except ACNetError as error:
         print(error.shown, file=sys.stderr)
         return REFUSED

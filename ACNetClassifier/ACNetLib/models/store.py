@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import LONGEST_NAME, atomic_path, is_plain_name, temporary_folder
+from ACNetLib.files import LONGEST_NAME, FileState, atomic_path, is_plain_name, state_of_file, temporary_folder
 from ACNetLib.models.header import CLASSIFIER, LARGEST_FILE_BYTES, LOCALIZER, WEIGHTS_SUFFIX, read_card_values
 from ACNetLib.resources import resources_folder
 from ACNetLib.t1map.field_strength import nominal_field_strength
@@ -151,7 +151,7 @@ def import_model(file: Path, *, replace: bool = False) -> Path:
         with atomic_path(target) as temporary:
             temporary.write_bytes(content)
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise not_writable(folder, error) from error
     return target
 
 
@@ -166,7 +166,7 @@ def remove_model(name: str) -> Path:
     try:
         own[name].unlink()
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise not_writable(folder, error) from error
     return own[name]
 
 
@@ -179,23 +179,14 @@ def _models_in(folder: Path, shipped: bool) -> list[StoredModel]:
     models = []
     for path in _files(folder):
         try:
-            models.append(_shipped(path, _state(path)) if shipped else _described(path, shipped))
+            models.append(_shipped(path, state_of_file(path)) if shipped else _described(path, shipped))
         except ACNetError as error:
             models.append(StoredModel(path.stem, path, shipped, problem=str(error)))
     return models
 
 
-def _state(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is written anew; None for one that is gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
-
-
 @lru_cache(maxsize=32)
-def _shipped(path: Path, _of_state: tuple[int, int] | None) -> StoredModel:
+def _shipped(path: Path, _of_state: FileState) -> StoredModel:
     """Described once: every study of a list asks for the model of its field strength."""
     return _described(path, shipped=True)
 
@@ -258,7 +249,8 @@ def _check_name(name: str, file_name: str) -> None:
         raise ACNetError(f"{file_name}: a shipped model is named '{name}' already. {RENAMING}")
 
 
-def _not_writable(folder: Path, error: OSError) -> ACNetError:
+def not_writable(folder: Path, error: OSError) -> ACNetError:
+    """Of the folder of the user's models, or of what lies beside it."""
     return ACNetError(
         f"{folder}: it can't be changed ({error.strerror}). Ask for the right to, or set {FOLDER_VARIABLE} to another "
         "folder."

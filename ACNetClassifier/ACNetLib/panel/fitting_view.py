@@ -22,8 +22,8 @@ from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetLib.volumes.header import FITTED_KEY
 from ACNetLib.volumes.volume import read_volume_header
 
-Fitted = tuple[T1Map, str]
-"""A map, and from what it was fitted."""
+Fitted = tuple[T1Map, str, tuple[str, ...]]
+"""A map, from what it was fitted, and what a user should know of it."""
 Start = Callable[[Work, None, Callable[[None, Fitted], None], str], None]
 
 
@@ -49,11 +49,11 @@ class FittingView:
             self._start(fitting_work(Path(chosen)), None, self._load, _("The T1 map could not be made."))
 
     def _load(self, _volume: None, fitted: Fitted) -> None:
-        t1_map, source = fitted
+        t1_map, source, notes = fitted
         volume = add_t1_map(t1_map, slicer.mrmlScene)
         volume.SetAttribute(FITTED_KEY, source)
         self._choose(volume)
-        self._say(_("T1 map made: {source}.").format(source=source))
+        self._say("\n".join([_("T1 map made: {source}.").format(source=source), *notes]))
 
 
 def fitting_work(folder: Path) -> Work:
@@ -65,8 +65,8 @@ def fitting_work(folder: Path) -> Work:
     def work(progress: Progress) -> Fitted:
         with TemporaryDirectory(prefix="acnet-fit-") as room:
             map_file = Path(room) / "map.nrrd"
-            fit_in_process(folder, map_file, progress)
+            notes = fit_in_process(folder, map_file, progress)
             source = read_volume_header(map_file).keys[FITTED_KEY]
-            return replace(read_t1_map(map_file), name=f"T1 fitted from {folder.name}"), source
+            return replace(read_t1_map(map_file), name=f"T1 fitted from {folder.name}"), source, notes
 
     return work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import slicer
@@ -12,10 +13,12 @@ from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import damage_named
 from ACNetLib.inference.device import DEVICE_REQUESTS
 from ACNetLib.inference.exam import check_one_exam, exam_reference, one_that_tells_its_field
 from ACNetLib.models.header import read_card_values
 from ACNetLib.panel.combo_boxes import ComboBoxes
+from ACNetLib.panel.labels import say
 from ACNetLib.panel.logic import ACNetClassifierLogic, Choices
 from ACNetLib.panel.parameters import SECTION_CHOICES, ACNetParameters, reference_of, volumes_of
 from ACNetLib.panel.texts import (
@@ -42,11 +45,14 @@ AUTOMATIC_MODEL = ""
 
 
 class InputView:
-    """Shows the choices of the parameters, the check of the chosen volume, and the card of the model that will run."""
+    """Shows the choices of the parameters, the check of the chosen volume, and the card of the model that will run.
 
-    def __init__(self, ui: Any, logic: ACNetClassifierLogic) -> None:
+    `tell` shows a sentence in the panel.
+    """
+
+    def __init__(self, ui: Any, logic: ACNetClassifierLogic, tell: Callable[[str], None]) -> None:
         self.ui = ui
-        self._logic = logic
+        self._logic, self._tell = logic, tell
         self._parameters: ACNetParameters | None = None
         self._models: tuple[str, ...] = ()  # as listed: looking for them reads files
         self._checked: tuple[object, ...] = ()
@@ -99,12 +105,11 @@ class InputView:
         _show_value(self.ui.referenceMeanSpinBox, parameters.reference_t1_mean)
         _show_value(self.ui.referenceSdSpinBox, parameters.reference_t1_sd)
         self._check(parameters)
-        self.ui.checkLabel.visible = self.t1_map is not None or bool(self._refusal)
         if self.t1_map is not None:
             text = input_text(self.t1_map, field_strength_source(parameters.t1_volume))
-            self.ui.checkLabel.text = "\n".join([text, *map(other_slices_text, self.t1_maps[1:])])
+            say(self.ui.checkLabel, "\n".join([text, *map(other_slices_text, self.t1_maps[1:])]))
         else:
-            self.ui.checkLabel.text = self._refusal
+            say(self.ui.checkLabel, self._refusal)
         self.ui.rememberReferenceButton.enabled = bool(
             parameters.reference_t1_mean and self.t1_map and self.t1_map.scanner and self.t1_map.field_strength_tesla
         )
@@ -175,8 +180,10 @@ class InputView:
         prior = None
         if t1_map is not None and field is not None:
             try:
-                card = read_card_values(self._logic.model_file(parameters.model_name, t1_map))
-                text, details, prior = model_card_text(card), model_card_details(card), card["training_prior_dcm"]
+                file = self._logic.model_file(parameters.model_name, t1_map)
+                card = read_card_values(file)
+                with damage_named(file, _("Choose another model.")):
+                    text, details, prior = model_card_text(card), model_card_details(card), card["training_prior_dcm"]
             except ACNetError as error:
                 text = refusal_text(error)
         self._card = parameters.model_name, field, prior
@@ -213,12 +220,13 @@ class InputView:
     def _show_other_slices(self, parameters: ACNetParameters) -> None:
         """Tick the other slices of the exam, and nothing else."""
         selector, others = self.ui.otherSlicesSelector, volumes_of(parameters)[1:]
+        ticked = selector.checkedNodes()  # the rest is as it is: the selector looks for each node among all
         selector.blockSignals(True)
-        for index in range(selector.nodeCount()):
-            node = selector.nodeFromIndex(index)
-            if node in others:
+        for node in others:
+            if node not in ticked:
                 selector.check(node)
-            else:
+        for node in ticked:
+            if node not in others:
                 selector.uncheck(node)
         selector.blockSignals(False)
 
@@ -244,10 +252,20 @@ class InputView:
         with slicer.util.tryWithErrorDisplay(_("The reference T1 can't be remembered.")):
             assert self._parameters is not None
             assert self.t1_map is not None
-            assert self.t1_map.field_strength_tesla is not None
-            reference = reference_of(self._parameters)
-            assert reference is not None
-            remember_reference(self.t1_map.scanner, self.t1_map.field_strength_tesla, reference)
+            scanner, field = self.t1_map.scanner, self.t1_map.field_strength_tesla
+            assert field is not None
+            try:
+                reference = reference_of(self._parameters)
+                assert reference is not None
+                remember_reference(scanner, field, reference)
+            except ACNetError as error:
+                self._tell(refusal_text(error))
+                return
+            self._tell(
+                _("Remembered for {scanner}, {field} T: {mean} ms.").format(
+                    scanner=scanner, field=f"{field:g}", mean=f"{reference.mean_ms:g}"
+                )
+            )
 
 
 def _show_value(spin_box: Any, value: float) -> None:

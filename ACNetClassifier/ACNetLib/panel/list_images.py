@@ -6,6 +6,7 @@ DICOM database, or in the folder of studies that the user has chosen.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class ListImages:
     def obstacle(self, study: str) -> str:
         """Why a study's images can't be had; "" where they are known, or may be among the source."""
         folder = None if self._list is None else self._list / STUDIES_FOLDER / study
-        if self._list is None or folder is None or not folder.is_dir():
+        if self._list is None or folder is None or not os.path.isdir(folder):
             return _("The list of this study is not open: choose its folder under Reading list")
         try:
             if not is_of_dicom(folder):
@@ -59,17 +60,17 @@ class ListImages:
             return error.plain
         except OSError as error:
             return str(error)
-        if not (self._list / LIST_FILE).is_file():
+        if not os.path.isfile(self._list / LIST_FILE):
             return _("The list's file {name} is gone, without which no image is found again").format(name=LIST_FILE)
-        if any(file.is_file() for file in self._found.get(study, ())):
+        if any(map(os.path.isfile, self._found.get(study, ()))):
             return ""
-        if self._source is None or not self._source.is_dir():
+        if self._source is None or not os.path.isdir(self._source):
             return _("Its DICOM images are not known: choose the folder of studies under Reading list")
         return _("Its DICOM images are not in the folder of studies") if self._searched else ""
 
     def finder(self, study: str) -> Find:
         """What looks for its images, in another thread: in a large folder it takes long, the first time."""
-        known = tuple(file for file in self._found.get(study, ()) if file.is_file())
+        known = tuple(filter(os.path.isfile, self._found.get(study, ())))
         source, list_folder = self._source, self._list
 
         def find(look: Callable[[], None]) -> Files:

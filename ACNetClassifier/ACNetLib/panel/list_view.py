@@ -15,9 +15,11 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import state_of_file
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.dicom_selection import Selection, selected_studies
+from ACNetLib.panel.labels import say
 from ACNetLib.panel.list_images import ListImages
 from ACNetLib.panel.list_texts import (
     counts_text,
@@ -100,8 +102,8 @@ class ListView:
         for each in (self.ui.studiesFolderButton, self.ui.selectedStudiesButton, self.ui.listFolderButton):
             each.enabled = not running
         self.ui.identifyComboBox.enabled = not running
-        _say(self.ui.studiesLabel, source_text(self._source, self._selection.studies))
-        _say(self.ui.listLabel, "" if self._list is None else str(self._list))
+        say(self.ui.studiesLabel, source_text(self._source, self._selection.studies))
+        say(self.ui.listLabel, "" if self._list is None else str(self._list))
         self.ui.listPageButton.enabled = bool(self._shown)
         self._show_progress()
         self.ui.listTable.visible = bool(self._shown)
@@ -128,7 +130,7 @@ class ListView:
             text = _("Stopping...") if self._stopping else list_progress_text(event)
         else:
             text = counts_text(self._shown)
-        _say(self.ui.listStatusLabel, "\n".join(filter(None, [self._message, text])))
+        say(self.ui.listStatusLabel, "\n".join(filter(None, [self._message, text])))
 
     def _obstacle(self) -> str:
         """Why no list can be made; empty when one can."""
@@ -217,8 +219,8 @@ class ListView:
     def _read_table(self) -> None:
         """Show the list's table as it is now, if it has changed."""
         file = None if self._list is None else self._list / TABLE_FILE
-        stat = file.stat() if file is not None and file.is_file() else None
-        state = None if stat is None else (file, stat.st_mtime_ns, stat.st_size)
+        stat = None if file is None else state_of_file(file)
+        state = None if stat is None else (file, stat)
         if state == self._table_state and state is not None:
             return
         gone = _("The list is no longer in its folder.")
@@ -305,11 +307,6 @@ class ListView:
     def _open_page(self, _checked: bool = False) -> None:
         if self._list is not None:
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._list / PAGE_FILE)))
-
-
-def _say(label: Any, text: str) -> None:
-    label.text = text
-    label.visible = bool(text)
 
 
 def _chosen_folder(title: str) -> Path | None:

@@ -16,6 +16,7 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import FileState, state_of_file
 from ACNetLib.inference.exam import check_one_exam, classify_exam, exam_reference, one_that_tells_its_field
 from ACNetLib.inference.pipeline import load_pipeline
 from ACNetLib.inference.record import SectionRecord
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 Center: TypeAlias = vtkMRMLMarkupsNode | vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode
 
 SMALLEST_MOVE_MM = 0.1
-FileState: TypeAlias = tuple[int, int] | None
-"""Its size and the time of its last change; None for no file."""
 
 
 @dataclass(frozen=True)
@@ -269,14 +268,6 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
             progress("model", 0.0)
             self._loaded = wanted, self.load_classifier(model, device)
         return self._loaded[1]
-
-
-def state_of_file(file: Path) -> FileState:
-    try:
-        stat = file.stat()
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _check_unchanged(volume: vtkMRMLScalarVolumeNode | None, before: MadeOf | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -165,4 +166,4 @@ def _chosen_folder(title: str, name: str) -> Path | None:
     """A new folder where the user wants it, by the first name that is not taken: nothing is overwritten."""
     chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
-    return next(Path(chosen, each) for each in names if not Path(chosen, each).exists()) if chosen else None
+    return next(Path(chosen, each) for each in names if not os.path.lexists(Path(chosen, each))) if chosen else None

@@ -21,6 +21,7 @@ from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.display_view import DisplayView
 from ACNetLib.panel.fitting_view import FittingView
 from ACNetLib.panel.input_view import InputView
+from ACNetLib.panel.labels import say
 from ACNetLib.panel.list_view import ListView
 from ACNetLib.panel.logic import ACNetClassifierLogic, Run
 from ACNetLib.panel.needed_modules import disabled_modules_sentence
@@ -70,7 +71,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._loaded_before: set[str] | None = None  # IDs, by our DICOM plugin, when the user left the module
         self._is_warm = False
 
-        self._input_view = InputView(self.ui, logic)
+        self._input_view = InputView(self.ui, logic, self._say)
         self._result_view = ResultView(self.ui, self._leave_out, self._show_section)
         self._segments_view = SegmentsView(self.ui)
         self._display_view = DisplayView(self.ui, self._update)
@@ -276,8 +277,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
             self._show_run(nodes.t1_volume, run)
 
     def _say(self, text: str) -> None:
-        self.ui.statusLabel.text = text
-        self.ui.statusLabel.visible = bool(text)
+        say(self.ui.statusLabel, text)
 
     def _shown_volume(self) -> vtkMRMLScalarVolumeNode | None:
         """The chosen volume, or the one of its exam that the user looks at."""
@@ -318,8 +318,7 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         sentences = [disabled_modules_sentence(), "" if better is None else other_copy_text(better.GetName())]
         if outdated is not None:
             sentences.append(outdated_text(outdated.t1_volume.GetName()))
-        self.ui.noticeLabel.text = "\n".join(filter(None, sentences))
-        self.ui.noticeLabel.visible = bool(self.ui.noticeLabel.text)
+        say(self.ui.noticeLabel, "\n".join(filter(None, sentences)))
 
     def _show_apply_button(self, running: bool) -> None:
         button, obstacle = self.ui.applyButton, self._input_view.obstacle()

@@ -30,6 +30,7 @@ class ResultView:
         self._rows: tuple[Slice, ...] = ()
         self.ui.sectionTable.connect("itemChanged(QTableWidgetItem*)", self._ticked)
         self.ui.sectionTable.connect("cellClicked(int,int)", self._clicked)
+        self.ui.sectionTable.connect("cellActivated(int,int)", self._clicked)
 
     def show(self, study: StudyRecord | None, can_change: bool) -> None:
         """Show this result; None while there is none. `can_change`: whether sections may be left out now."""

@@ -19,9 +19,11 @@ _RADII = (1.0, 0.68, 0.36)
 
 
 def polar_map(segments: Sequence[Segment], pixels: int = 360) -> Image.Image:
-    """A square picture with the T1 of each segment in ms; "-" where it has no pixel."""
+    """A square picture with the T1 of each segment in ms; "-" where it has no pixel. Around the map it is see-through:
+    Slicer may be dark.
+    """
     size = pixels * _OVERSAMPLING
-    picture = Image.new("RGB", (size, size), (255, 255, 255))
+    picture = Image.new("RGBA", (size, size), (255, 255, 255, 0))
     draw = ImageDraw.Draw(picture)
     middle, largest = size / 2, size / 2 - 2 * _OVERSAMPLING
     for segment in segments:

@@ -75,6 +75,7 @@ def show_crop_boxes(boxes: Iterable[vtkMRMLMarkupsROINode], visible: bool, movab
     for box in boxes:
         box.SetLocked(not movable)
         display = box.GetDisplayNode()
-        display.SetVisibility(visible or movable)
-        display.SetHandlesInteractive(movable)
-        display.SetGlyphSize(POINT_MM if movable else NO_POINT_MM)
+        if display is not None:
+            display.SetVisibility(visible or movable)
+            display.SetHandlesInteractive(movable)
+            display.SetGlyphSize(POINT_MM if movable else NO_POINT_MM)

@@ -81,7 +81,7 @@ def is_in_ms(volume: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> bool:
 def show_t1_window(volume: vtkMRMLScalarVolumeNode, field_strength_tesla: float | None) -> None:
     """Window the T1 map as suits its field strength, or over all of T1 where that is unknown."""
     windows = [window for field, window in WINDOWS_MS.items() if abs(field - (field_strength_tesla or 0.0)) < 0.5]
-    display = volume.GetDisplayNode()
+    display = volume.GetVolumeDisplayNode()
     if display is not None:
         display.SetAutoWindowLevel(False)
         display.SetWindowLevelMinMax(*(windows[0] if windows else DISPLAY_WINDOW_MS))
@@ -89,7 +89,7 @@ def show_t1_window(volume: vtkMRMLScalarVolumeNode, field_strength_tesla: float 
 
 def show_t1_colors(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, colors: str) -> None:
     """Show the T1 map in one of T1_COLORS, with a colour bar in ms in the first slice view."""
-    display = volume.GetDisplayNode()
+    display = volume.GetVolumeDisplayNode()  # the volume's first display node may be its colour bar
     if display is None:
         return
     display.SetAndObserveColorNodeID(_t1_table(scene, colors).GetID() if colors in T1_STEPS else GRAY_TABLE)

@@ -109,6 +109,8 @@ def _images(nodes: ResultNodes | None, of_map: MapRecord) -> MapImages:
         raise _gone(of_map)
     if not is_made_of(nodes.table, nodes.t1_volume):
         raise _gone(of_map)
+    if any(node.GetImageData() is None for node in (*nodes.maps.values(), *nodes.labels.values())):
+        raise _gone(of_map)  # a scene whose volumes' files were not all there
     t1_map = t1_map_from_volume_node(nodes.t1_volume, of_map.field_strength_tesla)
     attention = {key: array_of_volume(node).copy() for key, node in nodes.maps.items()}
     labels = {key: array_of_volume(node).copy() for key, node in nodes.labels.items()}

@@ -7,6 +7,7 @@ from pathlib import Path
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import state_of_file
 from ACNetLib.inference.record import StudyRecord, record_values
 from ACNetLib.scene.display import Display
 from ACNetLib.scene.exam import results_of_exam, show_exam, study_from_scene, volumes_of
@@ -30,7 +31,8 @@ def open_study(folder: Path, scene: vtkMRMLScene, display: Display) -> list[vtkM
     Raises ACNetError where a file of it is missing or damaged.
     """
     result = folder / "result.json"
-    key = f"{folder.name} {result.stat().st_mtime_ns if result.is_file() else 0}"
+    _size, changed_ns = state_of_file(result) or (0, 0)
+    key = f"{folder.name} {changed_ns}"
     study = read_study(folder)
     for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
         if node.GetAttribute(STUDY) == key and (found := _whole_study(node, study, scene)):

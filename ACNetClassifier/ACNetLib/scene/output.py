@@ -126,7 +126,7 @@ def update_result(
     """The nodes of one of the study's maps as in `show_result`, not shown yet. Their table says the whole study."""
     with slicer.util.NodeModify(input_node):  # one event, not one a reference
         nodes = _bring_up_to_date(study, map_index, input_node, scene)
-    t1_map, display_node = study.images[map_index].t1_map, input_node.GetDisplayNode()
+    t1_map, display_node = study.images[map_index].t1_map, input_node.GetVolumeDisplayNode()
     if display_node is not None and display_node.GetAutoWindowLevel() and is_in_ms(input_node, t1_map):
         show_t1_window(input_node, t1_map.field_strength_tesla)
     return nodes

@@ -19,7 +19,7 @@ def make_segmentation(nodes: ResultNodes, scene: vtkMRMLScene, overlay: str) -> 
     and where the label map is gone.
     """
     logic, label_map = segmentations_logic(), nodes.labels.get(overlay)
-    if label_map is None:
+    if label_map is None or label_map.GetImageData() is None or label_map.GetDisplayNode() is None:
         raise ACNetError(
             f"{nodes.t1_volume.GetName()}: the label map of its result is gone; expected it as it was made. Classify "
             "the map again."

@@ -4,6 +4,7 @@ values. It needs neither Qt nor the Slicer application.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -180,13 +181,13 @@ def _header(node: vtkMRMLScalarVolumeNode) -> VolumeHeader | None:
 def _storage_file(node: vtkMRMLScalarVolumeNode) -> Path | None:
     storage = node.GetStorageNode()
     path = Path(storage.GetFullNameFromFileName() or "") if storage is not None else Path()
-    return path if path.is_file() else None
+    return path if os.path.isfile(path) else None
 
 
 def _file_of_instance(instance: str) -> Path | None:
     database = getattr(slicer, "dicomDatabase", None)
     path = Path((database.fileForInstance(instance) if database is not None else "") or "")
-    return path if path.is_file() else None
+    return path if os.path.isfile(path) else None
 
 
 def _dicom_value(node: vtkMRMLScalarVolumeNode, tag: str) -> str:

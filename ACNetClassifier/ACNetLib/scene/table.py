@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Any
 
 from slicer import vtkMRMLTableNode
 from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkIntArray, vtkStringArray
 
+from ACNetLib.errors import ACNetError
 from ACNetLib.inference.record import FORMAT_VERSION, Slice, StudyRecord, record_from_values, record_values
 
 # A table of an older ACNet says nothing that can be read.
@@ -66,10 +68,26 @@ def leave_out(node: vtkMRMLTableNode, places: Collection[int]) -> None:
 
 
 def has_record(table: vtkMRMLTableNode) -> bool:
-    """Whether `read_record` can read the table."""
-    return table.GetAttribute(RECORD) is not None
+    """Whether `read_record` can read the table: a scene's file may be damaged."""
+    try:
+        read_record(table)
+    except ACNetError:
+        return False
+    return True
 
 
 def read_record(table: vtkMRMLTableNode) -> StudyRecord:
-    """What the table node of a result says. Raises ACNetError where that is damaged."""
-    return record_from_values(json.loads(table.GetAttribute(RECORD)))
+    """What the table node of a result says. Raises ACNetError where that is damaged, or of an older ACNet."""
+    return _record_in(table.GetAttribute(RECORD) or "")
+
+
+@lru_cache(maxsize=32)
+def _record_in(text: str) -> StudyRecord:
+    """Read once: the panel asks for it at each step of a slider."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ACNetError(f"result: it is damaged ({error}). Classify the T1 map again.") from error
+    if not isinstance(values, dict):
+        raise ACNetError("result: it is damaged (it is no table). Classify the T1 map again.")
+    return record_from_values(values)

@@ -134,7 +134,7 @@ def _require_list_or_empty(output: Path) -> None:
 def _secret(output: Path) -> bytes:
     """Of a list that is there: another secret would make it another list, of whose studies nobody knows the names."""
     path = output / LIST_FILE
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ACNetError(
             f"{path}: there is no such file; expected that of a reading list. Is its disk connected? Else choose "
             "the folder of a list, or make a new one."

@@ -4,6 +4,7 @@ the files that it was read from.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -50,6 +51,6 @@ def _images(of_map: MapRecord, folder: Path) -> MapImages:
 
 
 def _volume(file: Path) -> sitk.Image:
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise ACNetError(f"{file}: there is no such file; expected a volume of the study. {AGAIN}")
     return read_volume(file, read_volume_header(file))

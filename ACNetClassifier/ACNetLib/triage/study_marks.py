@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ACNetLib.files import read_json
@@ -15,7 +16,7 @@ AGAIN = "Remove the study's folder and bring the list up to date."
 
 
 def is_read(folder: Path) -> bool:
-    return (folder / READ_MARK).is_file()
+    return os.path.isfile(folder / READ_MARK)  # on a disk that was disconnected Path.is_file raises
 
 
 def mark_read(folder: Path, has_read: bool) -> None:

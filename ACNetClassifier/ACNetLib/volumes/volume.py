@@ -31,7 +31,7 @@ TIME_KINDS = ("list", "time")
 def read_volume_header(path: Path) -> VolumeHeader:
     """The header of an NRRD, MetaImage or NIfTI file, checked. Raises ACNetError for another or a damaged file."""
     name = path.absolute().name
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ACNetError(f"{path}: there is no such file; expected an image.")
     if not is_volume_file(name):
         raise unreadable(name, "it is none of the known kinds")

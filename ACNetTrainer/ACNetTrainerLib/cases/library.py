@@ -7,6 +7,7 @@ Documentation/cases.md.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
@@ -144,7 +145,7 @@ class CaseLibrary:
     def masks_path(self, case: Case) -> Path | None:
         """The image with the labels of ACNetLib.ventricle.labels of the case's slice; None where none was drawn."""
         path = self.folder / masks_file(case.case)
-        return path if path.is_file() else None
+        return path if os.path.isfile(path) else None
 
     def masks(self, case: Case) -> sitk.Image | None:
         """What `masks_path` holds. Raises ACNetError when it can't be read."""
@@ -166,7 +167,7 @@ def read_case_library(folder: Path, may_be_empty: bool = False) -> CaseLibrary:
 
 def read_case_table(folder: Path) -> Table:
     """The table as text. Raises ACNetError when the folder is none of a case library."""
-    if not (folder / TABLE_NAME).is_file():
+    if not os.path.isfile(folder / TABLE_NAME):
         raise ACNetError(f"{folder}: no {TABLE_NAME} found; expected the folder of a case library.")
     return read_table(folder / TABLE_NAME, REQUIRED_COLUMNS)
 
@@ -258,7 +259,7 @@ def _check_together(library: CaseLibrary, places: Sequence[str]) -> None:
                 f"{place}: column label: patient '{case.patient}' is {case.label} here and {labels[case.patient]} "
                 "above; expected one label a patient."
             )
-        if not library.path(case).is_file():
+        if not os.path.isfile(library.path(case)):
             raise ACNetError(f"{place}: column file: '{case.file}' does not exist in {library.folder}.")
 
 

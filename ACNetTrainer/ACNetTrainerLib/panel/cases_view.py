@@ -14,6 +14,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.panel.labels import say
 from ACNetLib.panel.worker import Progress, Worker
 from ACNetTrainerLib.cases.library import LABELS
 from ACNetTrainerLib.panel.texts import count_text, label_text
@@ -40,7 +41,7 @@ class CasesView:
         self._rows: dict[Path, int] = {}  # of the table, by their pictures
         self.ui.casesTable.setIconSize(qt.QSize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
         self.ui.filterLineEdit.connect("textChanged(QString)", lambda _text: self._fill_table())
-        self.ui.casesTable.connect("cellDoubleClicked(int,int)", self._double_clicked)
+        self.ui.casesTable.connect("cellActivated(int,int)", self._activated)  # double click or Enter
 
     @property
     def library(self) -> CaseLibrary | None:
@@ -59,8 +60,7 @@ class CasesView:
         self._fill_table()
 
     def show_warnings(self, sentences: Sequence[str]) -> None:
-        self.ui.warningsLabel.text = "\n".join(sentences)
-        self.ui.warningsLabel.visible = bool(sentences)
+        say(self.ui.warningsLabel, "\n".join(sentences))
 
     @property
     def selected(self) -> list[Case]:
@@ -80,7 +80,7 @@ class CasesView:
         self._worker.close()
         self._pictures.cleanup()
 
-    def _double_clicked(self, row: int, _column: int) -> None:
+    def _activated(self, row: int, _column: int) -> None:
         if self._library is not None:
             try:
                 self._show_case(self._library, self._shown[row])

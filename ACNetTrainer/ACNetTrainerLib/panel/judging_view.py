@@ -12,8 +12,9 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import read_json
+from ACNetLib.files import damage_named, read_json
 from ACNetLib.models.store import user_models_folder
+from ACNetLib.panel.labels import say
 from ACNetLib.processes import ask_to_end, last_error, run_tied
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 from ACNetTrainerLib.panel.texts import failure_text, judged_text, result_header, result_texts, third_column_text
@@ -23,6 +24,7 @@ POLL_MS = 300
 METRICS_FILE, FIGURES_FOLDER, JUDGED_MODEL = "metrics.json", "figures", "judged"
 ERRORS_FILE = "judging-errors.txt"
 FIGURE_WIDTH = 380
+AGAIN = "Evaluate the model again."
 
 
 class JudgingView:
@@ -66,8 +68,7 @@ class JudgingView:
         self.ui.folderButton.visible = training is not None
         folders = () if training is None else (training.folder / FIGURES_FOLDER, training.cross_validation_folder)
         message = self._message if training is not None and training.name == self._message_of else ""
-        self.ui.resultLabel.text = "\n".join(filter(None, [judged_text(metrics), message]))
-        self.ui.resultLabel.visible = bool(self.ui.resultLabel.text)
+        say(self.ui.resultLabel, "\n".join(filter(None, [judged_text(metrics), message])))
         self._show_measures(metrics)
         for label, figure in (
             (self.ui.learningCurveLabel, "learning-curve.png"),
@@ -104,7 +105,6 @@ class JudgingView:
         if training is None or parameters is None:
             return
         judged = _judged_model(training)
-        judged.parent.mkdir(exist_ok=True)
         arguments = ["evaluate", str(training.model_file), parameters.judging_library]
         arguments += ["--output", str(training.folder / METRICS_FILE), "--save-model", str(judged)]
         arguments += ["--figures", str(training.folder / FIGURES_FOLDER)]
@@ -134,11 +134,12 @@ class JudgingView:
 
     def _run(self, training: Training, arguments: list[str], text: str, on_end: Callable[[], str]) -> None:
         """on_end says what the user reads when it went well."""
-        self._message, self._message_of, self._on_end = text, training.name, on_end
-        self._errors_file = training.folder / ERRORS_FILE
-        with self._errors_file.open("wb") as errors:  # a pipe that nobody reads would hold up the process
-            self._process = run_tied(COMMAND, arguments, stdout=subprocess.DEVNULL, stderr=errors)
-        self._timer.start()
+        with slicer.util.tryWithErrorDisplay(_("The process could not be started.")):
+            self._errors_file = training.folder / ERRORS_FILE
+            with self._errors_file.open("wb") as errors:  # a pipe that nobody reads would hold up the process
+                self._process = run_tied(COMMAND, arguments, stdout=subprocess.DEVNULL, stderr=errors)
+            self._message, self._message_of, self._on_end = text, training.name, on_end
+            self._timer.start()
         self.show()
 
     def _poll(self) -> None:
@@ -163,6 +164,9 @@ def _metrics(training: Training) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        return read_json(file, "Evaluate the model again.")
-    except ACNetError:  # it was damaged since: as if it had not been evaluated
+        metrics = read_json(file, AGAIN)
+        with damage_named(file, AGAIN):
+            judged_text(metrics), result_header(metrics), result_texts(metrics), third_column_text(metrics)
+    except ACNetError:  # it was damaged since, or is of an older ACNet: as if it had not been evaluated
         return {}
+    return metrics

@@ -19,6 +19,7 @@ from ACNetLib.scene.input import place_from_node, t1_map_from_volume_node
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
 
 if TYPE_CHECKING:
+    from ACNetTrainerLib.cases.csv_import import Imported
     from ACNetTrainerLib.cases.library import Case, CaseLibrary
 
 
@@ -37,7 +38,7 @@ class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
 
     def prepare_case(
         self, library: Path, volume: vtkMRMLScalarVolumeNode, label: str, patient: str, center: Center | None
-    ) -> Callable[[Progress], tuple[Case, ...]]:
+    ) -> Callable[[Progress], Imported]:
         """Read the nodes; returns the work that adds every section with a left ventricle as a case, or none.
 
         Raises ACNetError for what a user can put right.
@@ -47,18 +48,21 @@ class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
         t1_map = t1_map_from_volume_node(volume)
         center_mm, segmentation = place_from_node(center, volume)
 
-        def work(progress: Progress) -> tuple[Case, ...]:
+        def work(progress: Progress) -> Imported:
             progress("case", 0.0)
+            from ACNetTrainerLib.cases.csv_import import Imported
             from ACNetTrainerLib.cases.editing import add_maps
-            from ACNetTrainerLib.cases.maps import NewMap, at_point, by_localizer, in_segmentation
+            from ACNetTrainerLib.cases.maps import NewMap, at_point, by_localizer, check_near, in_segmentation
 
             if center_mm is not None:
+                check_near([t1_map], center_mm)
                 located = at_point(t1_map, center_mm, self.load_localizer().locate(t1_map))
             elif segmentation is not None:
                 located = in_segmentation(t1_map, segmentation, self.load_localizer().locate(t1_map))
             else:
                 located = by_localizer(t1_map, self.load_localizer())
-            return add_maps(library, [NewMap(t1_map, label, patient.strip(), located)])
+            new = NewMap(t1_map, label, patient.strip(), located)
+            return Imported(add_maps(library, [new]), new.notes)
 
         return work
 

@@ -17,6 +17,7 @@ from slicer.i18n import tr as _
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
+from ACNetLib.panel.labels import say
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.resources import resources_folder
 from ACNetLib.scene.output import RESULT_OF
@@ -49,6 +50,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._failed = ""  # why the library was not changed
         self._volume_id = ""  # of the T1 map that was chosen last
         self._added_center: Center | None = None
+        self._added_patient = ""
 
         self._cases_view = CasesView(self.ui, lambda library, case: show_case(library, case, slicer.mrmlScene))
         self._training_view = TrainingView(self.ui, self._ensure_packages, self._update)
@@ -167,15 +169,17 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
                 self._say(error.shown)
                 return
             self._say(_("Adding..."))
-            self._added_center = parameters.center
+            self._added_center, self._added_patient = parameters.center, self.ui.patientLineEdit.text
             self._worker.start(work, self._case_added)
         self._update()
 
     def _case_added(self, future: Future) -> None:
         with slicer.util.tryWithErrorDisplay(_("The case could not be added.")):
             try:
-                self._say(_("Added: {count} slices.").format(count=len(future.result())))
-                self.ui.patientLineEdit.text = ""
+                added = future.result()
+                self._say("\n".join([_("Added: {count} slices.").format(count=len(added.cases)), *added.notes]))
+                if self.ui.patientLineEdit.text == self._added_patient:  # else the next one is being typed
+                    self.ui.patientLineEdit.text = ""
                 if self._parameters is not None and self._parameters.center is self._added_center:
                     self._parameters.center = None
             except CancelledByUser:
@@ -274,8 +278,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             parameters.center = None
 
     def _say(self, text: str) -> None:
-        self.ui.statusLabel.text = text
-        self.ui.statusLabel.visible = bool(text)
+        say(self.ui.statusLabel, text)
 
     def _update(self, *_event: object) -> None:
         """Make the widgets say what the parameters, the library and the trainings are."""
@@ -285,8 +288,8 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._forget_center(parameters)
         self._combo_boxes.offer("training", self._training_view.names(), self._training_view.name_text)
         self._combo_boxes.show()
-        self.ui.judgingLibraryLabel.text = parameters.judging_library or _("No library chosen")
-        self.ui.libraryLabel.text = parameters.library or _("No library open")
+        say(self.ui.judgingLibraryLabel, parameters.judging_library or _("No library chosen"))
+        say(self.ui.libraryLabel, parameters.library or _("No library open"))
         if parameters.library != self._library and not self._worker.running:
             self._read_library()
             return

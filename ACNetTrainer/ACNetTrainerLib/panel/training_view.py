@@ -9,10 +9,13 @@ from typing import Any
 
 import qt
 import slicer
+import slicer.util
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import FileState, state_of_file
 from ACNetLib.models.store import available_models
+from ACNetLib.panel.labels import say
 from ACNetLib.processes import EventLog, last_error, python_for_processes
 from ACNetTrainerLib.commands.training import FINE_TUNE
 from ACNetTrainerLib.panel.parameters import ACNetTrainerParameters
@@ -20,6 +23,7 @@ from ACNetTrainerLib.panel.texts import failure_text, progress_text, training_te
 from ACNetTrainerLib.scene import draw_curves, show_plot_view
 from ACNetTrainerLib.training.background import (
     ERRORS_FILE,
+    EVENTS_FILE,
     CrossValidation,
     Request,
     State,
@@ -48,6 +52,7 @@ class TrainingView:
         self._parameters: ACNetTrainerParameters | None = None
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._states: dict[str, State] = {}
+        self._said: dict[str, FileState] = {}  # of each training's events, when its state was looked for
         self._logs: dict[str, EventLog] = {}
         self._curves_of = ""  # the training whose curves the user wants to see
         self._drawn: tuple[object, ...] = ()
@@ -66,11 +71,10 @@ class TrainingView:
         """Show these parameters from now on. The trainings on disk are looked for anew."""
         self._parameters = parameters
         if parameters is not None:
-            for training in find_trainings():
-                if training.name not in self._processes:
-                    self._states[training.name] = state_of(training, is_running(training))
+            self._states = {training.name: self._look_at(training) for training in find_trainings()}
             if not parameters.training and self._states:
-                parameters.training = next(iter(self._states))
+                running = (name for name, state in self._states.items() if state == "running")
+                parameters.training = next(running, next(iter(self._states)))
             if parameters.parent not in self.parents:
                 parameters.parent = next(iter(self.parents), "")
             self._timer.start()
@@ -109,12 +113,12 @@ class TrainingView:
         self.ui.parentComboBox.enabled = fine_tunes
         self.ui.compareCheckBox.enabled = not fine_tunes
         self.ui.trainingProgressBar.visible = state == "running"
-        self.ui.progressLabel.visible = training is not None
         self.ui.curvesButton.enabled = training is not None
         if training is None:
+            say(self.ui.progressLabel, "")
             return
         events = self._logs.setdefault(training.name, event_log(training)).read()
-        self.ui.progressLabel.text = self._progress_text(training, state, events)
+        say(self.ui.progressLabel, self._progress_text(training, state, events))
         current = current_events(events)
         self._at_work = _numbers(current)
         self.ui.trainingProgressBar.value = _percent_done(current)
@@ -150,20 +154,25 @@ class TrainingView:
         parameters = self._parameters
         if parameters is None:
             return
-        try:
-            self._ensure_packages()
-            training = new_training(parameters.model_name.strip(), request(parameters))
-            self._run(training)
-        except ACNetError as error:
-            self._refuse(error.shown)
-            return
-        parameters.training = training.name
+        with slicer.util.tryWithErrorDisplay(_("The training could not be started.")):
+            try:
+                self._ensure_packages()
+                training = new_training(parameters.model_name.strip(), request(parameters))
+                self._run(training)
+            except ACNetError as error:
+                self._refuse(error.shown)
+                return
+            parameters.training = training.name
 
     def _go_on(self, _checked: bool = False) -> None:
         training = self.shown
-        if training is not None:
+        if training is None:
+            return
+        with slicer.util.tryWithErrorDisplay(_("The training could not be resumed.")):
             try:
                 self._ensure_packages()
+                if is_running(training):
+                    raise ACNetError(_("Another Slicer has resumed this training already."))
                 self._run(training)
             except ACNetError as error:
                 self._refuse(error.shown)
@@ -193,28 +202,34 @@ class TrainingView:
 
     def _refuse(self, text: str) -> None:
         """Say why a training can't be started, until the user tries again."""
-        self.ui.refusalLabel.text = text
-        self.ui.refusalLabel.visible = bool(text)
+        say(self.ui.refusalLabel, text)
 
     def _poll(self) -> None:
-        """Look at the processes. Trainings of an earlier Slicer are asked for by their locks."""
-        changed = False
-        for training in find_trainings():
-            process = self._processes.get(training.name)
-            if process is not None:
-                state = state_of(training, process.poll() is None)
-                if process.poll() not in {None, 0} and state == "stopped" and not _was_stopped(training):
-                    state = "failed"
-            elif self._states.get(training.name) == "running":
-                state = state_of(training, is_running(training))
-            else:
-                continue
-            changed = changed or state != self._states.get(training.name)
-            self._states[training.name] = state
+        states = {training.name: self._look_at(training) for training in find_trainings()}
+        changed, self._states = states != self._states, states
         before = self._at_work
         self.show()
         if changed or self._at_work != before:  # the folds' outcome is there before the last training
             self._on_changed()
+
+    def _look_at(self, training: Training) -> State:
+        """What it does. Those that another Slicer has started or resumed are asked for by their locks, unless they have
+        said nothing since they ended.
+        """
+        process, before = self._processes.get(training.name), self._states.get(training.name)
+        said = state_of_file(training.folder / EVENTS_FILE)
+        if process is None and before not in {None, "running"} and said == self._said.get(training.name):
+            return before
+        self._said[training.name] = said
+        if process is None:
+            return state_of(training, is_running(training))
+        exit_code = process.poll()
+        state = state_of(training, exit_code is None)
+        if exit_code is not None:
+            del self._processes[training.name]
+        if exit_code not in {None, 0} and state == "stopped" and not _was_stopped(training):
+            return "failed"
+        return state
 
 
 def _request(parameters: ACNetTrainerParameters) -> Request:

@@ -8,6 +8,7 @@ folder within it, with the outcome. The process goes on when the one that starte
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import Literal
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import damage_named, read_json, write_text_atomically
 from ACNetLib.models.header import WEIGHTS_SUFFIX
-from ACNetLib.models.store import MODEL_NAMES, is_model_name, user_models_folder
+from ACNetLib.models.store import MODEL_NAMES, is_model_name, not_writable, user_models_folder
 from ACNetLib.processes import Event, EventLog, Fields, run_module
 
 State = Literal["running", "stopped", "failed", "finished"]
@@ -114,16 +115,22 @@ def find_trainings() -> tuple[Training, ...]:
 
 
 def new_training(name: str, request: Request) -> Training:
-    """A folder for a training, which is not started yet. Raises ACNetError for a name that is taken or no file name."""
+    """A folder for a training, which is not started yet. Raises ACNetError for a name that is taken or no file name,
+    and where it can't be written.
+    """
     if not is_model_name(name):
         raise ACNetError(f"training: found the name {name!r}; expected {MODEL_NAMES}.")
     folder = trainings_folder() / name
     if folder.exists():
         raise ACNetError(f"training: there is one named '{name}' already. Resume it, or give another name.")
-    folder.mkdir(parents=True)
-    if request.cross_validation is not None:
-        Training(folder).cross_validation_folder.mkdir(parents=True)
-    write_text_atomically(folder / REQUEST_FILE, json.dumps(asdict(request), indent=1) + "\n")
+    try:
+        folder.mkdir(parents=True)
+        if request.cross_validation is not None:
+            Training(folder).cross_validation_folder.mkdir(parents=True)
+        write_text_atomically(folder / REQUEST_FILE, json.dumps(asdict(request), indent=1) + "\n")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise not_writable(trainings_folder(), error) from error
     return Training(folder)
 
 

@@ -47,6 +47,18 @@ def test_the_map_is_loaded_chosen_and_marked(a_module: Any, ui: Any, inversion_i
     assert 1000 < np.median(slicer.util.arrayFromVolume(volume)[0][wall]) < 1150
 
 
+def test_what_is_to_be_known_of_the_fit_is_said(a_module: Any, ui: Any, inversion_images: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    for file in inversion_images.iterdir():
+        file.unlink()
+    write_recovery(inversion_images, images[:-2], times_ms[:-2], SeriesDescription="MOLLI")
+    ui.fitButton.click()
+    wait_for_end(a_module)
+    first, *notes = ui.statusLabel.text.splitlines()
+    assert first.startswith("T1 map made: MOLLI")
+    assert any("those of no known MOLLI scheme" in note for note in notes)
+
+
 def test_cancel_ends_the_process_and_leaves_the_scene_as_it_was(a_module: Any, ui: Any, inversion_images: Path) -> None:
     ui.fitButton.click()
     ui.applyButton.click()

@@ -137,6 +137,18 @@ def test_the_card_of_the_model_that_will_run_is_shown(a_module: Any, ui: Any, a_
     assert ui.cardLabel.text.startswith("acnet-simulated-3T, for 3 T.")
 
 
+def test_a_card_with_a_field_missing_is_said_to_be_damaged(
+    ui: Any, a_volume: Volume, raised: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ACNetLib.panel.input_view.read_card_values", lambda _file: {"name": "ward", "simulated": False}
+    )
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert "a value in it is missing or wrong (KeyError: 'field_strength_tesla')" in ui.cardLabel.text
+    assert ui.applyButton.enabled
+    assert raised == []
+
+
 def test_a_card_whose_metrics_are_cross_validated_says_so(
     a_module: Any, ui: Any, a_volume: Volume, a_model: Model, tmp_path: Path
 ) -> None:
@@ -284,6 +296,7 @@ def test_a_reference_t1_is_used_said_and_remembered_for_its_scanner(
     classify(a_module, a_volume_without_field_strength)
     assert a_classifier.calls[-1].reference == ReferenceT1(1012, 28)
     ui.rememberReferenceButton.click()
+    assert ui.statusLabel.text == "Remembered for SIEMENS Avanto, 1.5 T: 1012 ms."
     assert remembered_references() == {("SIEMENS Avanto", 1.5): ReferenceT1(1012, 28, "remembered")}
     ui.referenceMeanSpinBox.value = 0
     classify(a_module, a_volume_without_field_strength)
@@ -326,6 +339,33 @@ def test_both_samples_are_in_the_sample_data_module_with_picture_and_checksum(a_
         volume = source.customDownloader(source)  # as the button of the Sample Data module does
         assert volume.GetName() == source.sampleName
         assert volume.GetAttribute(FIELD_STRENGTH_KEY) == "1.5"
+
+
+def test_among_many_volumes_only_a_tick_that_changes_is_set(
+    ui: Any, a_volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode") for _ in range(3)]
+    ui.volumeSelector.setCurrentNode(a_volume)
+    selector, changed = type(ui.otherSlicesSelector), list[str]()
+
+    def noted(name: str) -> Callable[[Any, Volume], None]:
+        change = getattr(selector, name)
+
+        def answer(self: Any, node: Volume) -> None:
+            changed.append(name)
+            change(self, node)
+
+        return answer
+
+    for name in ("check", "uncheck"):
+        monkeypatch.setattr(selector, name, noted(name))
+    ui.opacitySlider.value = 0.25
+    assert changed == []
+    ui.otherSlicesSelector.check(others[1])
+    a_volume.SetName("another name")
+    assert changed == ["check"]
+    ui.volumeSelector.setCurrentNode(others[0])
+    assert changed == ["check", "uncheck"]
 
 
 def test_the_options_are_closed_and_one_line_says_what_is_set(

@@ -229,6 +229,28 @@ def test_a_list_whose_folder_is_gone_stays_gone_and_a_tick_goes_back(ui: Any, a_
     assert ui.listStatusLabel.text == "2 DCM, 1 Normal, 1 No T1 map; read: 0 of 4."
 
 
+def test_a_list_on_a_drive_that_is_gone_for_a_while_comes_back(
+    ui: Any, a_list: Path, hospital: Path, raised: list[BaseException], chosen_folders: list[Path]
+) -> None:
+    from conftest import disconnected
+    from slicer_host import wait_until
+
+    choose_studies(ui, hospital, chosen_folders)
+    open_row(ui, "patient-1")
+    with disconnected(a_list), disconnected(hospital):
+        wait_until(lambda: ui.listTable.rowCount == 0)
+        assert ui.listStatusLabel.text == "The list is no longer in its folder."
+        choose(ui.overlayComboBox, "ventricle")
+        assert "The list of this study is not open" in ui.dicomButton.toolTip
+        assert "Normal" in ui.verdictLabel.text
+    wait_until(lambda: ui.listTable.rowCount == 4)
+    assert ui.listStatusLabel.text == "2 DCM, 1 Normal, 1 No T1 map; read: 0 of 4."
+    with disconnected(a_list):
+        open_row(ui, "patient-2")
+        assert "result.json: it can't be read" in ui.listStatusLabel.text
+    assert raised == []
+
+
 def test_a_tick_that_can_not_be_written_goes_back(ui: Any, a_list: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_folder: Path, _has_read: bool) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")

@@ -121,6 +121,24 @@ def test_a_result_fits_into_a_narrow_panel(
     assert table.item(1, table.columnCount - 1).toolTip() == "The crop reaches beyond the map."
 
 
+@pytest.mark.parametrize(
+    "label", ["checkLabel", "noticeLabel", "optionsLabel", "statusLabel", "studyLabel", "listLabel", "listStatusLabel"]
+)
+def test_a_long_path_is_cut_at_the_panels_edge_and_whole_in_the_tool_tip(a_module: Any, ui: Any, label: str) -> None:
+    from ACNetLib.panel import labels
+
+    panel, path = a_module.widget.panel.widget, "C:\\Users\\radiology\\" + "a_long_name_of_a_folder\\" * 5
+    panel.show()
+    ui.listCollapsibleButton.collapsed = False
+    narrow = panel.minimumSizeHint().width()
+    labels.say(getattr(ui, label), f"Report written: {path}")
+    slicer.app.processEvents()
+    assert panel.minimumSizeHint().width() == narrow
+    assert path in getattr(ui, label).toolTip
+    labels.say(getattr(ui, label), "Short words.")
+    assert getattr(ui, label).toolTip == ""
+
+
 def test_the_panel_says_the_reference_and_the_z_scores_of_what_counts(
     a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, a_study: Callable
 ) -> None:
@@ -145,10 +163,13 @@ def test_the_panel_says_the_reference_and_the_z_scores_of_what_counts(
     assert "+2.0 (slice 0: +2.0, slice 1: +4.0)." in ui.studyLabel.text
 
 
-def test_a_click_on_a_row_shows_its_section(a_result: ResultNodes, ui: Any, an_oblique_t1_map: T1Map) -> None:
+@pytest.mark.parametrize("signal", ["cellClicked", "cellActivated"])
+def test_a_click_on_a_row_or_enter_shows_its_section(
+    a_result: ResultNodes, ui: Any, an_oblique_t1_map: T1Map, signal: str
+) -> None:
     red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
     for section in (1, 0):
-        ui.sectionTable.cellClicked.emit(section, 2)
+        getattr(ui.sectionTable, signal).emit(section, 2)
         shown = slicer.util.arrayFromVTKMatrix(red.GetSliceToRAS())[:3, 3] * (-1, -1, 1)
         normal = an_oblique_t1_map.normal
         assert (shown - an_oblique_t1_map.section_center(section)) @ normal == pytest.approx(0, abs=1e-3)

@@ -20,7 +20,9 @@ def segments(**t1_ms: float) -> list[Segment]:
 def color_at(picture: object, right: float, down: float) -> tuple[int, ...]:
     pixels = np.asarray(picture)
     half = len(pixels) / 2
-    return tuple(int(value) for value in pixels[int(half + down * half), int(half + right * half)])
+    *color, opacity = (int(value) for value in pixels[int(half + down * half), int(half + right * half)])
+    assert opacity == 255
+    return tuple(color)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,11 @@ def color_at(picture: object, right: float, down: float) -> tuple[int, ...]:
 def test_each_segment_lies_in_its_place(number: int, right: float, down: float) -> None:
     assert color_at(polar_map(segments()), right, down) == LIGHT
     assert color_at(polar_map(segments(**{f"s{number}": 1500.0})), right, down) == DARK
+
+
+def test_the_corners_are_see_through_for_a_dark_panel() -> None:
+    corners = np.asarray(polar_map(segments()))[[0, 0, -1, -1], [0, -1, 0, -1]]
+    assert list(corners[:, 3]) == [0, 0, 0, 0]
 
 
 def test_a_segment_without_pixels_is_grey() -> None:

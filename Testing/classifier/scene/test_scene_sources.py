@@ -15,6 +15,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.image_files import write_image
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.output import add_t1_map
 from ACNetLib.scene.sources import (
@@ -26,6 +27,7 @@ from ACNetLib.scene.sources import (
     field_strength_source,
 )
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from conftest import disconnected
 from dicom_files import GAP_MM, write_section
 from nifti_files import write_nifti
 
@@ -96,6 +98,17 @@ def test_a_volume_whose_files_are_gone_is_said_not_to_be_checked(
     for file in scaled_study.iterdir():
         file.unlink()
     assert t1_map_from_volume_node(node).warnings == (NOT_CHECKED,)
+
+
+def test_a_volume_whose_files_lie_on_a_drive_that_is_gone_is_read_without_them(
+    a_volume_of: Callable[[float], Volume], scaled_study: Path, a_scene: Scene, tmp_path: Path
+) -> None:
+    node, other = a_volume_of(1.0), tmp_path / "map.nrrd"
+    write_image(t1_map_from_volume_node(node).image, other)
+    from_file = loaded(other, a_scene)
+    with disconnected(tmp_path), disconnected(scaled_study):
+        assert t1_map_from_volume_node(node).warnings == (NOT_CHECKED,)
+        assert t1_map_from_volume_node(from_file).section_count == 3
 
 
 def test_a_volume_of_our_own_plugin_is_not_read_again(

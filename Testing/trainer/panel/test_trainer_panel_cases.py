@@ -15,6 +15,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.scene.output import RESULT_OF, add_t1_map
 from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.volumes.header import FITTED_KEY
 from ACNetTrainerLib.cases.editing import remove_cases
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from slicer_host import wait_until
@@ -73,7 +74,7 @@ def test_the_table_shows_thumbnails_and_is_filtered(
     assert trainer_ui.casesTable.rowCount == 0
 
 
-def test_a_case_is_shown_in_the_slice_views_by_a_double_click_and_loaded_once(
+def test_a_case_is_shown_in_the_slice_views_by_a_double_click_or_enter_and_loaded_once(
     a_trainer: Any, trainer_ui: Any, two_libraries: tuple[CaseLibrary, CaseLibrary]
 ) -> None:
     library = two_libraries[0]
@@ -83,7 +84,7 @@ def test_a_case_is_shown_in_the_slice_views_by_a_double_click_and_loaded_once(
         for composite in composites:  # as a result of the classifier's shows its heat map and its bands
             composite.SetForegroundVolumeID("vtkMRMLScalarVolumeNode1")
             composite.SetLabelVolumeID("vtkMRMLScalarVolumeNode1")
-        trainer_ui.casesTable.cellDoubleClicked.emit(row, 1)
+        trainer_ui.casesTable.cellActivated.emit(row, 1)
         shown = slicer.mrmlScene.GetFirstNodeByName(library.cases[row].case)
         assert {composite.GetBackgroundVolumeID() for composite in composites} == {shown.GetID()}
         assert {(each.GetForegroundVolumeID(), each.GetLabelVolumeID()) for each in composites} == {(None, None)}
@@ -178,6 +179,41 @@ def test_the_point_of_one_patient_is_not_stored_with_the_next(
     sources = {case.label: case.center_source for case in read_case_library(a_library).cases}
     assert sources["dcm"] == "given"
     assert sources["normal"] != "given"
+
+
+def test_a_point_far_from_every_slice_is_refused(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    left, posterior, superior = sample_cases()[1].center_mm
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    point = add_a_point("of another exam", (left, posterior, superior + 200.0))
+    a_trainer.widget.panel.logic.getParameterNode().center = point
+    assert "mm above or below its nearest slice" in add(a_trainer, a_sample, "dcm", "A")
+    assert read_case_library(a_library, may_be_empty=True).cases == ()
+
+
+def test_what_is_to_be_known_of_an_added_map_is_said(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    a_sample.SetAttribute(FITTED_KEY, "MOLLI 5(3)3")
+    first, *notes = add(a_trainer, a_sample, "dcm", "A").split("\n")
+    assert first == "Added: 3 slices."
+    assert any("it was fitted by ACNet" in note for note in notes)
+
+
+def test_the_next_patient_who_is_typed_while_a_map_is_added_stays(
+    a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
+) -> None:
+    from slicer_host import wait_until
+
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    trainer_ui.patientLineEdit.text = "A"
+    wait_until(lambda: trainer_ui.addButton.enabled)
+    trainer_ui.addButton.click()
+    trainer_ui.patientLineEdit.text = "B"
+    wait_until(lambda: not a_trainer.widget.panel.running)
+    assert trainer_ui.statusLabel.text.startswith("Added")
+    assert trainer_ui.patientLineEdit.text == "B"
 
 
 def test_what_was_made_of_a_map_stays_its_centre_when_the_map_is_chosen(
@@ -287,3 +323,12 @@ def test_a_folder_that_is_no_library_is_refused_in_a_sentence(
     click(a_trainer, trainer_ui.openButton)
     assert "cases.csv" in trainer_ui.warningsLabel.text
     assert not trainer_ui.addButton.enabled
+
+
+def test_a_long_path_does_not_widen_the_panel(a_trainer: Any, trainer_ui: Any) -> None:
+    narrow = a_trainer.widget.panel.widget.minimumSizeHint().width()
+    path = "C:\\" + "\\".join(["a folder's name that is long"] * 9).replace(" ", "_")
+    parameters = a_trainer.widget.panel.logic.getParameterNode()
+    parameters.library = parameters.judging_library = path
+    assert trainer_ui.judgingLibraryLabel.toolTip == path
+    assert a_trainer.widget.panel.widget.minimumSizeHint().width() == narrow
