@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import copy
-import errno
-import io
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -349,35 +345,6 @@ def start_acnet_train(arguments: Sequence[object]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """As on a full disk, a larger file can't be written. Not on Windows."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@contextmanager
-def disconnected(folder: Path) -> Iterator[None]:
-    """As if the network drive were gone on which the folder lies: the system answers with an error, not with no."""
-
-    def refusing(ask: Callable) -> Callable:
-        def answer(path: Any, *arguments: Any, **named: Any) -> Any:
-            if isinstance(path, str | os.PathLike) and Path(path).is_relative_to(folder):
-                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
-            return ask(path, *arguments, **named)
-
-        return answer
-
-    with patch("os.stat", refusing(os.stat)), patch("io.open", refusing(io.open)):
-        yield
 
 
 @pytest.fixture

@@ -321,26 +321,6 @@ def test_a_prevalence_is_taken_and_left_alone_while_it_is_typed(a_module: Any, u
     assert a_module.widget.panel.logic.getParameterNode().prevalence == pytest.approx(0.705)
 
 
-def test_the_sample_is_loaded_and_chosen_by_a_click(a_module: Any, ui: Any) -> None:
-    ui.sampleButton.click()
-    assert ui.volumeSelector.currentNode().GetName() == "ACNetSimulatedDCM"
-    assert "Field strength: 1.5 T, by the file." in ui.checkLabel.text
-    assert "Simulated data." in ui.checkLabel.text
-    assert ui.applyButton.enabled
-
-
-def test_both_samples_are_in_the_sample_data_module_with_picture_and_checksum(a_module: Any) -> None:
-    sources = {source.sampleName: source for source in slicer.modules.sampleDataSources["ACNet"]}
-    assert set(sources) == {"ACNetSimulatedNormal", "ACNetSimulatedDCM"}
-    for source in sources.values():
-        assert Path(source.thumbnailFileName).is_file()
-        assert source.checksums[0].startswith("SHA256:")
-        assert source.uris[0].startswith("file:")
-        volume = source.customDownloader(source)  # as the button of the Sample Data module does
-        assert volume.GetName() == source.sampleName
-        assert volume.GetAttribute(FIELD_STRENGTH_KEY) == "1.5"
-
-
 def test_among_many_volumes_only_a_tick_that_changes_is_set(
     ui: Any, a_volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unittest
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import slicer
 import slicer.util
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY
 from panel_fixtures import (
     MODULE_FILE,
     StandInClassifier,
@@ -25,6 +27,26 @@ def test_the_module_says_what_it_is_for(a_module: Any) -> None:
     assert a_module.description.categories == ["Cardiac"]
     assert "research use only" in a_module.description.helpText
     assert a_module.description.icon is not None
+
+
+def test_the_sample_is_loaded_and_chosen_by_a_click(a_module: Any, ui: Any) -> None:
+    ui.sampleButton.click()
+    assert ui.volumeSelector.currentNode().GetName() == "ACNetSimulatedDCM"
+    assert "Field strength: 1.5 T, by the file." in ui.checkLabel.text
+    assert "Simulated data." in ui.checkLabel.text
+    assert ui.applyButton.enabled
+
+
+def test_both_samples_are_in_the_sample_data_module_with_picture_and_checksum(a_module: Any) -> None:
+    sources = {source.sampleName: source for source in slicer.modules.sampleDataSources["ACNet"]}
+    assert set(sources) == {"ACNetSimulatedNormal", "ACNetSimulatedDCM"}
+    for source in sources.values():
+        assert Path(source.thumbnailFileName).is_file()
+        assert source.checksums[0].startswith("SHA256:")
+        assert source.uris[0].startswith("file:")
+        volume = source.customDownloader(source)  # as the button of the Sample Data module does
+        assert volume.GetName() == source.sampleName
+        assert volume.GetAttribute(FIELD_STRENGTH_KEY) == "1.5"
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from ACNetTrainerLib.study.files import is_done, write_outcome
 from ACNetTrainerLib.study.training import Cohort, Outcome
 from ACNetTrainerLib.training.checkpoints import write_checkpoint
 from ACNetTrainerLib.training.publishing import publish
-from conftest import files_of_at_most
+from disks import files_of_at_most
 from made_up_maps import new_map
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such limits")

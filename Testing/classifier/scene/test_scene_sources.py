@@ -27,8 +27,8 @@ from ACNetLib.scene.sources import (
     field_strength_source,
 )
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
-from conftest import disconnected
 from dicom_files import GAP_MM, write_section
+from disks import disconnected
 from nifti_files import write_nifti
 
 T1_MS = np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)

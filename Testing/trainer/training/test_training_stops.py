@@ -26,7 +26,8 @@ from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
 from ACNetTrainerLib.training.recipe import Recipe, read_recipe
 from ACNetTrainerLib.training.train import train
-from conftest import acnet_train, files_of_at_most, start_acnet_train
+from conftest import acnet_train, start_acnet_train
+from disks import files_of_at_most
 from tiny_training import CPU, EPOCHS, after_steps, changed, few_cases, file_bytes, rows_of, write_recipe
 
 STEPS = 3
