@@ -50,7 +50,7 @@ def quality_marks(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tu
         "blur": edge_mm > LARGEST_EDGE_MM and f"the wall's inner edge is blurred over {edge_mm:.1f} mm",
         "off_resonance": scatter_ms <= LARGEST_SCATTER_MS
         and drop > LARGEST_DROP
-        and f"T1 is {drop:.0%} lower in one part of the wall: off resonance",
+        and f"T1 is {drop:.0%} lower in one part of the wall: off resonance, or fat or lung in its outline",
     }
     return {name: words for name, words in marks.items() if words}
 
