@@ -89,7 +89,7 @@ A_YEAR_IN = {"Y": 1, "M": 12, "W": 52, "D": 365}
 AGE = re.compile(r"(\d{1,3})([YMWD])")
 """As DICOM writes it: 012Y, 018M; 000Y tells nothing."""
 CHILD = (
-    f"The patient is younger than {YEARS_OF_ADULTS} years (PatientAge): result not valid, for the model knows hearts of "
+    f"The patient is younger than {YEARS_OF_ADULTS} years (PatientAge): result not valid, the model knows hearts of "
     "adults' size only."
 )
 
