@@ -48,6 +48,7 @@ HEADER_TAGS = [
     "Manufacturer",
     "ManufacturerModelName",
     "DeviceSerialNumber",
+    "PatientAge",
     "ContentDescription",
     "ContrastBolusAgent",
     "ContrastBolusAgentSequence",
@@ -82,6 +83,15 @@ MULTI_FRAME_STORAGE = {EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageSto
 IMAGE_STORAGE = {MRImageStorage, *MULTI_FRAME_STORAGE}
 """In which T1 maps come: such an object without rows is an incomplete image, others are none."""
 DICOM_SUFFIXES = {".dcm", ".ima"}
+
+YEARS_OF_ADULTS = 18
+A_YEAR_IN = {"Y": 1, "M": 12, "W": 52, "D": 365}
+AGE = re.compile(r"(\d{1,3})([YMWD])")
+"""As DICOM writes it: 012Y, 018M; 000Y tells nothing."""
+CHILD = (
+    f"The patient is younger than {YEARS_OF_ADULTS} years (PatientAge): result not valid, the model knows hearts of "
+    "adults' size only."
+)
 
 # What a description may show: words of protocols and short numbers. All else could be a name that someone typed.
 TECHNICAL_WORDS = re.compile(
@@ -175,6 +185,14 @@ def loss_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
     """Whether T1 is no longer what the scanner computed, because the pixels were compressed with loss."""
     if any(image.syntax in LOSSY_SYNTAXES or image.header.get("LossyImageCompression") == "01" for image in images):
         return ("Its pixels were compressed with loss (LossyImageCompression): T1 may differ from the scanner's.",)
+    return ()
+
+
+def age_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
+    """Whether the patient is a child, whose dilated heart is as large as an adult's normal one."""
+    ages = [AGE.fullmatch(str(image.header.get("PatientAge") or "")) for image in images]
+    if any(0 < int(age[1]) < YEARS_OF_ADULTS * A_YEAR_IN[age[2]] for age in ages if age):
+        return (CHILD,)
     return ()
 
 

@@ -14,7 +14,15 @@ import SimpleITK as sitk
 
 from ACNetLib.dicom.alternatives import left_out, one_a_slice, without_copies
 from ACNetLib.dicom.frames import Section, build_image
-from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, scanner_name, stack_images
+from ACNetLib.dicom.images import (
+    DicomImage,
+    age_warnings,
+    evidence_of,
+    loss_warnings,
+    read_images,
+    scanner_name,
+    stack_images,
+)
 from ACNetLib.dicom.origin import Origin, common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.values import values_of
 from ACNetLib.errors import ACNetError, shortened
@@ -136,6 +144,7 @@ def volume_of(
     """
     image, padding = build_image(sections, distance_mm)
     is_of_unknown_depth = len(sections) == 1 and sections[0].depth_mm is None
+    depth = (UNKNOWN_THICKNESS,) if is_of_unknown_depth else ()
     origin = common_origin([origin_of(section.header) for section in sections])
     return DicomVolume(
         image,
@@ -143,7 +152,7 @@ def volume_of(
         simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
         evidence=evidence_of(chosen),
         scanner=scanner_name(origin.get("Manufacturer"), origin.get("ManufacturerModelName")),
-        warnings=(*notes, *loss_warnings(chosen), *padding, *((UNKNOWN_THICKNESS,) if is_of_unknown_depth else ())),
+        warnings=(*notes, *age_warnings(chosen), *loss_warnings(chosen), *padding, *depth),
         sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
         origin=origin,
     )

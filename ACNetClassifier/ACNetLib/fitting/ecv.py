@@ -130,7 +130,7 @@ def measure_ecv(
         if each.labels is not None
     ]
     images = tuple(_in_place_of(each, np.nan_to_num(each.array, nan=0.0)) for each in maps)
-    return Ecv(images, tuple(slices), aha_segments(walls), blood, hematocrit, tuple(warnings))
+    return Ecv(images, tuple(slices), aha_segments(walls, np.isfinite), blood, hematocrit, tuple(warnings))
 
 
 def _pair(native: T1Map, posts: Sequence[T1Map], ventricles: Sequence[Ventricle]) -> _MapPair:

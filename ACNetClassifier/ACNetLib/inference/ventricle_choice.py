@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from statistics import median_high
 from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.record import CenterSource
@@ -23,9 +25,12 @@ from ACNetLib.ventricle.labels import (
     ventricles_at_point,
     ventricles_from_segmentation,
 )
+from ACNetLib.ventricle.measures import with_value
 
 FARTHEST_FROM_HEART_MM = 30.0
 """A centre given by hand that lies farther from the ventricle that was found is not in it."""
+LEAST_OF_BLOOD = 0.75
+"""Of the T1 of the cavity on the other slices; myocardium has 0.6 to 0.7 of that of blood, an apex half of each 0.8."""
 
 
 class Localizer(Protocol):
@@ -101,12 +106,29 @@ def _found_with_confidence(t1_map: T1Map, found: Sequence[Ventricle], threshold:
         for ventricle in found
         if ventricle.confidence < threshold
     ]
-    agreeing, odd_ones_mm = agreeing_ventricles(confident, t1_map)
+    filled, shares_of_blood = _filled_ventricles(confident, t1_map)
+    doubts += [
+        f"Slice {section} was left out: what was taken for its cavity has {share:.0%} of the T1 on the other slices "
+        "and holds no blood, as beyond the cavity's tip."
+        for section, share in shares_of_blood.items()
+    ]
+    agreeing, odd_ones_mm = agreeing_ventricles(filled, t1_map)
     doubts += [
         f"Slice {section} was left out: its ventricle lies {distance_mm:.0f} mm from that of the other slices."
         for section, distance_mm in odd_ones_mm.items()
     ]
     return ChosenVentricles(agreeing, "localizer", tuple(doubts))
+
+
+def _filled_ventricles(
+    ventricles: Sequence[Ventricle], t1_map: T1Map
+) -> tuple[tuple[Ventricle, ...], dict[int, float]]:
+    """The ventricles with blood in their cavity, and of the other sections the T1 there as a share of that of blood."""
+    cavities = {each.section: _cavity_t1_ms(each, t1_map) for each in ventricles}
+    medians = {section: float(np.median(t1_ms)) for section, t1_ms in cavities.items() if t1_ms.size}
+    blood_ms = median_high(medians.values()) if medians else 0.0
+    without = {section: t1_ms / blood_ms for section, t1_ms in medians.items() if t1_ms < LEAST_OF_BLOOD * blood_ms}
+    return tuple(each for each in ventricles if each.section not in without), without
 
 
 def _doubts_of(center_mm: Point, found: Sequence[Ventricle], t1_map: T1Map, threshold: float) -> tuple[str, ...]:
@@ -139,10 +161,15 @@ def _check_blood(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
     """Raises ACNetError when the ventricles are filled with blood after contrast, unless a person insisted on it."""
     if POST_CONTRAST_WARNING in seen.warnings:
         return
-    t1_ms = seen.array
-    cavities = [t1_ms[each.section][each.labels == CAVITY_LABEL] for each in ventricles if each.labels is not None]
-    if cavities:
-        check_native_blood(np.concatenate(cavities), seen.name)
+    check_native_blood(np.concatenate([_cavity_t1_ms(each, seen) for each in ventricles]), seen.name)
+
+
+def _cavity_t1_ms(ventricle: Ventricle, t1_map: T1Map) -> NDArray[np.float32]:
+    """Of the cavity's pixels that have a value; none where the cavity is not known."""
+    t1_ms = t1_map.array[ventricle.section]
+    if ventricle.labels is None:
+        return t1_ms[:0].ravel()
+    return t1_ms[(ventricle.labels == CAVITY_LABEL) & with_value(t1_ms)]
 
 
 def _listed(sections: Collection[int]) -> str:

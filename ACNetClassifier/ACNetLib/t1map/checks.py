@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
+from scipy.ndimage import maximum_filter
 
 from ACNetLib.errors import ACNetError
 
@@ -20,6 +21,10 @@ T1_RANGE_MS = (1000.0, 4500.0)
 POST_CONTRAST_RANGE_MS = (300.0, 4500.0)
 UNITS_MS = {"s": 1000.0, "0.1 ms": 0.1}
 """Other units of T1 that occur, in ms; the ranges of native maps in the three units do not touch."""
+FAILED_FITS = (
+    f"More than one in a hundred of its pixels is above {T1_RANGE_MS[1]:.0f} ms, as where a fit has no bound: its unit "
+    "was told by tissue alone."
+)
 
 IN_PLANE_SPACING_MM = (0.5, 5.0)
 IN_PLANE_PIXELS = (16, 2048)
@@ -80,8 +85,8 @@ def check_t1_image(image: sitk.Image, name: str, post_contrast: bool = False) ->
     _check_size(image, name)
     _check_axes(image, name)
     image = sitk.Cast(image, sitk.sitkFloat32)  # leaves the header keys behind, which may name the patient
-    unit = _unit(sitk.GetArrayViewFromImage(image), name, post_contrast)
-    warnings = []
+    _check_numbers(sitk.GetArrayViewFromImage(image), name, post_contrast)
+    unit, warnings = _unit(image, name, post_contrast)
     if unit != "ms":
         image = image * UNITS_MS[unit]
         warnings.append(f"Its values were taken as T1 in {unit} and converted to ms.")
@@ -149,10 +154,9 @@ def _check_axes(image: sitk.Image, name: str) -> None:
         raise ACNetError(f"{name}: its axes are not perpendicular (a sheared image); expected a rectangular grid.")
 
 
-def _unit(values: np.ndarray, name: str, post_contrast: bool) -> str:
-    """The unit that makes the values T1: "ms", "s" or "0.1 ms". Raises ACNetError when none does."""
-    low, high = POST_CONTRAST_RANGE_MS if post_contrast else T1_RANGE_MS
-    expected = f"expected T1 in ms, with a 99th percentile of {low:.0f} to {high:.0f} ms"
+def _check_numbers(values: np.ndarray, name: str, post_contrast: bool) -> None:
+    """Refuses pixels that are no T1 in any unit."""
+    expected = _expected(post_contrast)
     not_finite = np.count_nonzero(~np.isfinite(values))
     if not_finite:
         raise ACNetError(
@@ -161,8 +165,7 @@ def _unit(values: np.ndarray, name: str, post_contrast: bool) -> str:
         )
     if values.min() == values.max():
         raise ACNetError(f"{name}: every pixel is {values.min():g}; {expected}. Export the map again from its source.")
-    positive = values[values > 0]
-    if not positive.size:
+    if values.max() <= 0:
         raise ACNetError(f"{name}: no pixel is above zero; {expected}. Export the map again from its source.")
     negative = np.count_nonzero(values < 0) / values.size
     if negative > LARGEST_NEGATIVE_FRACTION:
@@ -175,13 +178,33 @@ def _unit(values: np.ndarray, name: str, post_contrast: bool) -> str:
             f"{name}: found whole numbers up to {values.max():g}, an 8-bit or colour-table picture, a T2 or an ECV "
             f"map; {expected}. Give the quantitative map, not its picture."
         )
-    percentile = float(np.percentile(positive, 99))
+
+
+def _expected(post_contrast: bool) -> str:
+    low, high = POST_CONTRAST_RANGE_MS if post_contrast else T1_RANGE_MS
+    return f"expected T1 in ms, with a 99th percentile of {low:.0f} to {high:.0f} ms"
+
+
+def _unit(image: sitk.Image, name: str, post_contrast: bool) -> tuple[str, list[str]]:
+    """The unit that makes the values T1, "ms", "s" or "0.1 ms", and what is to be said of it. Raises ACNetError when
+    none does.
+
+    The 99th percentile tells it. Where a fit has no bound, or a high one, that is the noise of air and lung: above the
+    range the same percentile of the homogeneous tissue tells it, if there is enough of that.
+    """
+    low, high = POST_CONTRAST_RANGE_MS if post_contrast else T1_RANGE_MS
+    values = sitk.GetArrayViewFromImage(image)
+    telling = percentile = float(np.percentile(values[values > 0], 99))
+    if percentile > high:
+        tissue = _homogeneous(image, below=float(values.max()))
+        if tissue.size * np.prod(image.GetSpacing()[:2]) >= SMALLEST_TISSUE_MM2:
+            telling = float(np.percentile(tissue, 99))
     for unit, factor in {"ms": 1.0, **UNITS_MS}.items():
-        if low <= percentile * factor <= high:
-            return unit
+        if low <= telling * factor <= high:
+            return unit, [] if percentile * factor <= high else [FAILED_FITS]
     raise ACNetError(
-        f"{name}: the 99th percentile of its positive pixels is {percentile:g}{_kind(percentile)}; {expected}. "
-        "Give a native T1 map, converted to ms if it is in another unit."
+        f"{name}: the 99th percentile of its positive pixels is {percentile:g}{_kind(percentile)}; "
+        f"{_expected(post_contrast)}. Give a native T1 map, converted to ms if it is in another unit."
     )
 
 
@@ -253,7 +276,14 @@ def check_native_blood(t1_ms: np.ndarray, name: str) -> None:
 
 def _homogeneous_tissue(t1_ms: sitk.Image) -> np.ndarray:
     """Local mean T1 of the pixels whose neighbourhood within the section is homogeneous, (n,) in ms."""
+    mean = _homogeneous(t1_ms)
+    return mean[(mean >= TISSUE_MS[0]) & (mean <= TISSUE_MS[1])]
+
+
+def _homogeneous(image: sitk.Image, below: float = math.inf) -> np.ndarray:
+    """Local means above 0 of the pixels whose neighbourhood is homogeneous and everywhere below a value, (n,)."""
     radius = (WINDOW_RADIUS, WINDOW_RADIUS, 0)
-    mean = sitk.GetArrayFromImage(sitk.BoxMean(t1_ms, radius))
-    deviation = sitk.GetArrayFromImage(sitk.BoxSigma(t1_ms, radius))
-    return mean[(mean >= TISSUE_MS[0]) & (mean <= TISSUE_MS[1]) & (deviation < LARGEST_VARIATION * mean)]
+    mean = sitk.GetArrayFromImage(sitk.BoxMean(image, radius))
+    deviation = sitk.GetArrayFromImage(sitk.BoxSigma(image, radius))
+    highest = maximum_filter(sitk.GetArrayViewFromImage(image), (1, 2 * WINDOW_RADIUS + 1, 2 * WINDOW_RADIUS + 1))
+    return mean[(mean > 0) & (deviation < LARGEST_VARIATION * mean) & (highest < below)]

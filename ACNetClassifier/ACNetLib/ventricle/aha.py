@@ -7,7 +7,7 @@ apex has its septal segment around it. Each is read in the middle third of the w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ACNetLib.t1map.section import TOWARDS_BASE, anatomical_axes
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
-from ACNetLib.ventricle.measures import mid_wall
+from ACNetLib.ventricle.measures import mid_wall, with_value
 
 LEVELS = ("basal", "mid", "apical")
 SIX = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
@@ -25,6 +25,8 @@ _SIX_BY_ANGLE = (5, 4, 3, 2, 1, 6)
 """Of the first level, by sixths of the turn from the inferior to the anterior side, the septum's middle at its half."""
 _FOUR_BY_ANGLE = (4, 3, 2, 1)
 FEWEST_SLICES = len(LEVELS)
+
+Known = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,11 @@ class WallSlice:
     labels: LabelArray
 
 
-def aha_segments(slices: Sequence[WallSlice]) -> tuple[Segment, ...]:
+def aha_segments(slices: Sequence[WallSlice], known_pixels: Known = with_value) -> tuple[Segment, ...]:
     """The 16 segments of a ventricle, the slices dealt to the three levels from base to apex.
 
-    Only slices with a known septum count, and pixels that are a number: an ECV map has NaN where it is not known. None
-    of the segments where the slices are fewer than three.
+    Only slices with a known septum count. known_pixels: which of a map's values count. None of the segments where the
+    slices are fewer than three.
     """
     known = [each for each in slices if (each.labels == SEPTUM_LABEL).any() and (each.labels == CAVITY_LABEL).any()]
     if len(known) < FEWEST_SLICES:
@@ -73,7 +75,7 @@ def aha_segments(slices: Sequence[WallSlice]) -> tuple[Segment, ...]:
             in_segment = numbers == number
             wall_pixels[number - 1] += int(in_segment.sum())
             values = each.t1_map.array[each.section][in_segment & middle]
-            t1_ms[number - 1].append(values[~np.isnan(values)])
+            t1_ms[number - 1].append(values[known_pixels(values)])
     return tuple(
         _segment(number, np.concatenate(t1_ms[number - 1]), int(wall_pixels[number - 1])) for number in range(1, 17)
     )

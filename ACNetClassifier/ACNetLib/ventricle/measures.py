@@ -22,7 +22,7 @@ spacing, in which files of the same map differ."""
 
 @dataclass(frozen=True)
 class SectionMeasures:
-    """T1 of the mid-wall third, of the septum and of the whole myocardium: NaN where that has no pixel."""
+    """T1 of the mid-wall third, of the septum and of the whole myocardium: NaN where no pixel of that has a value."""
 
     septal_t1_ms: float
     myocardial_t1_ms: float
@@ -75,8 +75,14 @@ def septal_arc(cavity: NDArray[np.bool_], insertion_points: NDArray[np.float64])
     return np.abs(from_middle) <= SEPTAL_ARC_FRACTION * abs(half_arc)
 
 
+def with_value(t1_ms: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which pixels have a T1: scanners and fits store 0 where there is none, and so does what reads padding."""
+    return t1_ms > 0
+
+
 def _mean(values: NDArray[np.float32]) -> float:
-    return float(values.mean()) if values.size else float("nan")
+    known = values[with_value(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def _wall_depth(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
-from ACNetLib.ventricle.measures import mid_wall
+from ACNetLib.ventricle.measures import mid_wall, with_value
 
 FEWEST_SEPTAL_PIXELS = 25
 """For a septal T1 to rely on."""
@@ -34,7 +34,7 @@ def quality_marks(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tu
     t1_ms, labels: (rows, columns). spacing_mm: of rows, of columns.
     """
     wall, cavity = is_myocardium(labels), labels == CAVITY_LABEL
-    middle = mid_wall(wall, cavity, spacing_mm) if wall.any() and cavity.any() else wall & False
+    middle = mid_wall(wall, cavity, spacing_mm) & with_value(t1_ms) if wall.any() and cavity.any() else wall & False
     if not middle.any():
         return {}
     septum = int((middle & (labels == SEPTUM_LABEL)).sum())
@@ -50,7 +50,7 @@ def quality_marks(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tu
         "blur": edge_mm > LARGEST_EDGE_MM and f"the wall's inner edge is blurred over {edge_mm:.1f} mm",
         "off_resonance": scatter_ms <= LARGEST_SCATTER_MS
         and drop > LARGEST_DROP
-        and f"T1 is {drop:.0%} lower in one part of the wall: off resonance",
+        and f"T1 is {drop:.0%} lower in one part of the wall: off resonance, or fat or lung in its outline",
     }
     return {name: words for name, words in marks.items() if words}
 

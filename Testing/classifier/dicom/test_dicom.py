@@ -39,6 +39,16 @@ def test_the_geometry_is_that_of_the_headers(study: Path) -> None:
     np.testing.assert_allclose(t1_map.normal, NORMAL, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("age", ["012Y", "017Y", "215M", "040W", "010D", "018Y", "216M", "063Y", "000Y", "", None])
+def test_a_childs_map_says_that_the_model_knows_adults_only(
+    age: str | None, stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_section(tmp_path / "0.dcm", stored[0], PatientAge=age)
+    warnings = [text for text in read_t1_map(tmp_path).warnings if "younger than 18 years" in text]
+    assert len(warnings) == (age in {"012Y", "017Y", "215M", "040W", "010D"})
+    assert not any(age in text for text in warnings if age)
+
+
 def test_each_section_has_its_own_rescale_slope_and_intercept(stored: np.ndarray, tmp_path: Path) -> None:
     for section, slope in enumerate((0.9, 1.0, 1.1)):
         rescale = {"RescaleSlope": slope, "RescaleIntercept": -10 * section}

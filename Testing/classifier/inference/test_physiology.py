@@ -32,9 +32,13 @@ SMALL_MM2, LARGE_MM2, BETWEEN_MM2 = 1600.0, 3300.0, 2400.0  # 45, 65 and 55 mm a
         ("outside", LARGE_MM2, 2.5, False),
         ("dcm", SMALL_MM2, math.nan, False),
         ("dcm", math.nan, 0.4, False),
+        ("normal", SMALL_MM2, -3.5, True),
+        ("uncertain", math.nan, -3.5, True),
+        ("normal", SMALL_MM2, -2.5, False),
+        ("outside", SMALL_MM2, -3.5, False),
     ],
 )
-def test_the_sentence_is_said_where_both_measures_speak_against_the_verdict(
+def test_the_sentence_is_said_where_measures_speak_against_the_verdict(
     verdict: Verdict, cavity_mm2: float, septal_z: float, says: bool
 ) -> None:
     assert bool(disagreement(verdict, cavity_mm2, septal_z)) is says

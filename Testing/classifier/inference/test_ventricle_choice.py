@@ -84,6 +84,32 @@ def test_a_section_is_measured_with_the_regions_that_were_found(a_model: Model, 
     assert set(np.unique(study.images[0].ventricle)) == {0, MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL}
 
 
+def test_a_slice_whose_cavity_holds_muscle_is_left_out(a_model: Model, three_slices: T1Map) -> None:
+    """Beyond the tip of the cavity the wall is a disc, which may be taken for a cavity within the fat around it."""
+    found = Finder(tuple(found_by_localizer(three_slices, section, 0.9) for section in (0, 1, 2)))
+    apex = three_slices.array.copy()
+    apex[2] = np.minimum(apex[2], 1020.0)
+    image = sitk.GetImageFromArray(apex)
+    image.CopyInformation(three_slices.image)
+    study = a_classifier(a_model, flat(0.5), found).classify(replace(three_slices, image=image))
+    assert [section.section for section in study.sections] == [0, 1]
+    (warning,) = study.warnings
+    assert warning.startswith(
+        "Slice 2 was left out: what was taken for its cavity has 64% of the T1 on the other slices"
+    )
+
+
+def test_pixels_without_a_value_are_no_blood_after_contrast(a_model: Model, three_slices: T1Map) -> None:
+    found = Finder(tuple(found_by_localizer(three_slices, section, 0.9) for section in (0, 1, 2)))
+    values = three_slices.array.copy()
+    values[:, ::2] = 0.0
+    values[:, :, ::2] = 0.0
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(three_slices.image)
+    study = a_classifier(a_model, flat(0.5), found).classify(replace(three_slices, image=image))
+    assert len(study.sections) == 3
+
+
 @pytest.mark.parametrize(("column", "measured"), [(60, True), (100, False)])
 def test_found_regions_are_used_only_where_a_given_point_lies_within_them(
     a_model: Model, an_oblique_t1_map: T1Map, column: int, measured: bool

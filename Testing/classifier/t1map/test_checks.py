@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.t1map.checks import check_native_blood, check_short_axis
+from ACNetLib.t1map.checks import FAILED_FITS, check_native_blood, check_short_axis
 from ACNetLib.t1map.t1_map import Geometry, T1Map, read_t1_map, t1_map_from_array
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom.series import magnitude_image
@@ -93,6 +93,24 @@ def test_seconds_and_tenths_of_ms_are_converted_with_a_warning(
     t1_map = read_t1_map(tmp_path / "map.nrrd")
     np.testing.assert_allclose(t1_map.array, native, rtol=1e-6)
     assert t1_map.warnings == (f"Its values were taken as T1 in {unit} and converted to ms.",)
+
+
+@pytest.mark.parametrize("bound_ms", [5000.0, 10_000.0, 20_000.0, 1e6])
+def test_a_map_whose_fit_has_a_high_bound_or_none_is_read_in_ms(bound_ms: float, native: np.ndarray) -> None:
+    """In air and lung such a fit gives any T1 up to its bound; scanners store no more than some 4000 ms."""
+    noise = np.random.default_rng(3).gamma(0.6, bound_ms, native.shape).astype(np.float32)
+    fitted = np.where(native > 2000.0, np.minimum(noise, bound_ms), native)
+    t1_map = as_map(fitted)
+    np.testing.assert_array_equal(t1_map.array, fitted)
+    assert t1_map.warnings == (FAILED_FITS,)
+
+
+def test_in_tenths_of_ms_too_tissue_tells_the_unit_where_the_noise_can_not(native: np.ndarray) -> None:
+    noise = np.random.default_rng(3).gamma(0.6, 100_000.0, native.shape)
+    fitted = np.where(native > 2000.0, np.minimum(noise, 100_000.0), native * 10)
+    t1_map = as_map(fitted)
+    np.testing.assert_allclose(t1_map.array, fitted / 10, rtol=1e-6)
+    assert t1_map.warnings == (FAILED_FITS, "Its values were taken as T1 in 0.1 ms and converted to ms.")
 
 
 def test_a_map_from_after_contrast_is_refused_by_its_pixels_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

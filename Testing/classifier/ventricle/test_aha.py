@@ -95,6 +95,15 @@ def test_a_segments_t1_is_that_of_its_mid_wall_pixels_and_what_is_masked_is_told
     assert segments[13].name == "apical septal"
 
 
+def test_pixels_without_a_value_have_no_say_in_a_segment() -> None:
+    values = np.full((3, SIZE, SIZE), 1000.0)
+    values[:, ::5, ::2] = 0.0
+    segments = aha_segments([WallSlice(map_of(values), section, a_ventricle()) for section in range(3)])
+    assert {(segment.t1_ms, segment.sd_ms) for segment in segments} == {(1000.0, 0.0)}
+    whole = aha_segments([WallSlice(map_of(values + 1), section, a_ventricle()) for section in range(3)])
+    assert all(some.pixels < every.pixels for some, every in zip(segments, whole, strict=True))
+
+
 def test_the_segments_turn_with_the_septum() -> None:
     flat = map_of(np.full((1, SIZE, SIZE), 1000.0))
     straight, turned = (segment_numbers(WallSlice(flat, 0, a_ventricle(angle)), 0) for angle in (0.0, 60.0))

@@ -83,6 +83,20 @@ def test_the_whole_myocardium_has_the_t1_of_its_mid_wall() -> None:
     assert 1200.0 < measure(septal_t1_ms=1300.0).myocardial_t1_ms < 1250.0
 
 
+def test_pixels_without_a_value_have_no_say_in_the_t1_of_the_wall() -> None:
+    """A scanner stores 0 where its fit failed, and a reader is told to do so with NaN."""
+    rows, columns = np.indices((128, 140))
+    radius = np.hypot(columns - CENTER[0], rows - CENTER[1])
+    cavity, whole = radius < ENDOCARDIUM, radius < EPICARDIUM
+    t1_ms = np.where(cavity, 1900, 1200).astype(np.float32)
+    t1_ms[(rows + columns) % 10 == 0] = 0
+    arc = septal_arc(cavity, insertions(120.0))
+    measures = measure_section(t1_ms, whole & ~cavity, cavity, arc, (1.4, 1.4))
+    assert (measures.septal_t1_ms, measures.myocardial_t1_ms) == (1200, 1200)
+    nothing = measure_section(np.where(whole & ~cavity, 0, t1_ms), whole & ~cavity, cavity, arc, (1.4, 1.4))
+    assert np.isnan([nothing.septal_t1_ms, nothing.myocardial_t1_ms]).all()
+
+
 def test_pixels_that_are_not_square_measure_the_same_ventricle() -> None:
     """The drawn ventricle with every second row left out, its rows twice as far apart."""
     rows, columns = np.indices((128, 140))

@@ -41,6 +41,12 @@ def test_a_septum_of_few_pixels_is_marked_with_their_number() -> None:
     assert "25 make a T1 to rely on" in found["septum"]
 
 
+def test_pixels_without_a_value_make_no_septum_to_rely_on() -> None:
+    t1_ms, labels = a_slice()
+    t1_ms[(labels == SEPTUM_LABEL) & (np.arange(96) % 8 > 0)] = 0
+    assert "septum" in marks((t1_ms, labels))
+
+
 def test_scatter_within_the_wall_is_marked() -> None:
     t1_ms, labels = a_slice()
     noise = np.random.default_rng(1).normal(0, 180, t1_ms.shape).astype(np.float32)
