@@ -124,6 +124,7 @@ def outside() -> str:
     return markdown(["simulated patients called unlike the training's hearts [%]", "1.5 T", "3 T"], rows)
 
 
+CALLS = {"normal": "normal", "dcm": "DCM"}
 LIMIT_NAMES = {
     "score": "score of the network's features",
     "relative_wall": "thickest sixth of the wall over the cavity's radius",
@@ -135,17 +136,20 @@ def outside_limits() -> str:
     """The limits for three slices, and who of the patients with and without them is above."""
     records = [results(f"outside-limits-{field}") for field in FIELDS]
     rows = [
-        [f"limit for three slices: {words}", *(f"{record['limits'][name][-1]:.2f}" for record in records)]
+        [f"limit for three slices, called {CALLS[call]}: {words}"]
+        + [f"{record['limits'][call][name][-1]:.2f}" for record in records]
         for name, words in LIMIT_NAMES.items()
+        for call in CALLS
     ]
     for words, place in (("held back by the training", None), ("at home", "judging"), ("abroad", "abroad")):
-        shares = [
-            record["held_back"] if place is None else record["others"][f"{place}-{field}"]
-            for record, field in zip(records, FIELDS, strict=True)
-        ]
-        rows.append([f"normal and DCM above any limit, {words} [%]", *(percent_text(each["any"]) for each in shares)])
-        for name, short in (("score", "score"), ("relative_wall", "wall"), ("rv_to_lv", "right ventricle")):
-            rows.append([f"above that of the {short} [%]", *(percent_text(each[name]) for each in shares)])
+        for label, who in CALLS.items():
+            shares = [
+                (record["held_back"] if place is None else record["others"][f"{place}-{field}"])[label]
+                for record, field in zip(records, FIELDS, strict=True)
+            ]
+            rows.append([f"{who} above any limit, {words} [%]", *(percent_text(each["any"]) for each in shares)])
+            for name, short in (("score", "score"), ("relative_wall", "wall"), ("rv_to_lv", "right ventricle")):
+                rows.append([f"above that of the {short} [%]", *(percent_text(each[name]) for each in shares)])
     return markdown(["simulated patients", "1.5 T", "3 T"], rows)
 
 

@@ -212,12 +212,13 @@ def third_answer() -> str:
                 groups, name = record and record["groups"], group
             cells.append(cell(groups, either(name), 0, met))
         rows.append([GROUP_NAMES[group], words, *cells])
-    cells = []
-    for field, suffix in COLUMNS:
-        record, place = found(f"outside-limits-{field}"), "abroad" if suffix else "judging"
-        shares = record and {name: _percent(shares["any"]) for name, shares in record["others"].items()}
-        cells.append(cell(shares, itemgetter(f"{place}-{field}"), 1, at_most(5)))
-    rows.append(["normal and DCM, called unlike the training's hearts", "<= 5", *cells])
+    for label, words in (("normal", "normal"), ("dcm", "DCM")):
+        cells = []
+        for field, suffix in COLUMNS:
+            record, place = found(f"outside-limits-{field}"), "abroad" if suffix else "judging"
+            shares = record and {name: _percent(each[label]["any"]) for name, each in record["others"].items()}
+            cells.append(cell(shares, itemgetter(f"{place}-{field}"), 1, at_most(5)))
+        rows.append([f"{words}, called unlike the training's hearts", "<= 5", *cells])
     return markdown(["called DCM or normal [%]", *HEAD[1:]], rows)
 
 

@@ -116,7 +116,7 @@ def three_slices(an_oblique_t1_map: T1Map) -> T1Map:
 
 def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probability_dcm: float = 0.91) -> StudyResult:
     from ACNetLib.inference.device import DeviceChoice
-    from ACNetLib.inference.outside import OutsideLimits
+    from ACNetLib.inference.outside import LimitsByCall
     from ACNetLib.inference.record import MapRecord, SectionRecord
     from ACNetLib.inference.result import MapImages, StudyResult
     from ACNetLib.models.card import UNCERTAIN_RANGE
@@ -177,7 +177,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
         model=a_card("acnet-made-up-1.5T"),
         localizer="localizer-made-up",
         device=DeviceChoice("cpu", "no GPU was found"),
-        outside_limits=OutsideLimits(),
+        outside_limits=LimitsByCall(),
         exam_warnings=(),
         images=(images,),
     )

@@ -148,12 +148,13 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     yield "verdict", verdict_rule(card.uncertain_range)
     if card.uncertain_range_without_reference is not None:
         yield "without reference", verdict_rule(card.uncertain_range_without_reference)
-    if card.outside_limits.relative_wall and card.outside_limits.rv_to_lv:
-        wall, right = card.outside_limits.relative_wall[-1], card.outside_limits.rv_to_lv[-1]
-        yield (
-            "unlike above",
-            f"wall {wall:.2f} of the cavity's radius, right ventricle {right:.2f} of the left",
-        )
+    for call, limits in (("normal", card.outside_limits.normal), ("DCM", card.outside_limits.dcm)):
+        if limits.relative_wall and limits.rv_to_lv:
+            wall, right = limits.relative_wall[-1], limits.rv_to_lv[-1]
+            yield (
+                f"unlike, if {call}",
+                f"above a wall of {wall:.2f} of the cavity's radius, a right ventricle of {right:.2f} of the left",
+            )
     met = [measure.met for measure in attention_measures(card)]
     status = "validated" if all(met) else "not validated"
     yield "attention", f"{status} as an explanation: {met.count(True)} of {len(met)} measures met"

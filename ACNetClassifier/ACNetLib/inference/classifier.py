@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.outside import OutsideLimits
+from ACNetLib.inference.outside import LimitsByCall
 from ACNetLib.inference.pooling import pool, pooling_of, t1_factor
 from ACNetLib.inference.probability import check_prevalence
 from ACNetLib.inference.record import MapRecord
@@ -23,10 +23,13 @@ from ACNetLib.ventricle.labels import Point, Ventricle, ventricles_at_point
 MOVED_BY_HAND = "the crop was moved by hand"
 
 
-def limits_of(model: Model) -> OutsideLimits:
+def limits_of(model: Model) -> LimitsByCall:
     """Those of its card; where that says nothing of its score, those beside the score's weights."""
     score, limits = getattr(model.network, "outside_score", None), model.card.outside_limits
-    return limits if score is None or limits.score else replace(limits, score=tuple(score.limits.tolist()))
+    if score is None or limits.normal.score:
+        return limits
+    beside = tuple(score.limits.tolist())
+    return LimitsByCall(replace(limits.normal, score=beside), replace(limits.dcm, score=beside))
 
 
 class Classifier:

@@ -2,14 +2,15 @@
 
 Three values of each slice are held against limits: the network's own score, the wall and the right ventricle beside the
 left ventricle's cavity. A study is unlike where the mean of one of them over its slices is above its limit. The limits
-are set together, so that one in twenty of the patients whom the training held back is called unlike by any of them.
+are set together, so that of the normal patients whom the training held back, and of those with DCM, one in twenty is
+called unlike by any of them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,21 @@ class OutsideLimits:
     score: tuple[float, ...] = ()
     relative_wall: tuple[float, ...] = ()
     rv_to_lv: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class LimitsByCall:
+    """Of the studies that the model calls normal, and of those that it calls DCM, where it has to be one of the two.
+
+    A normal wall and a normal right ventricle are larger beside a normal cavity than they are beside a dilated one. One
+    limit for both would call twice as many normal hearts unlike, and let thick walls pass as DCM.
+    """
+
+    normal: OutsideLimits = field(default_factory=OutsideLimits)
+    dcm: OutsideLimits = field(default_factory=OutsideLimits)
+
+    def of(self, called_dcm: bool) -> OutsideLimits:
+        return self.dcm if called_dcm else self.normal
 
 
 def values_of_slices(scores: Sequence[float], shapes: Sequence[HeartShape]) -> dict[str, list[float]]:

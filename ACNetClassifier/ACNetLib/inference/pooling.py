@@ -65,6 +65,13 @@ def pooling_of(card: ModelCard, prevalence_dcm: float, reference: ReferenceT1 | 
     return Pooling(card.temperatures, card.training_prior_dcm, prevalence_dcm, uncertain_range)
 
 
+def is_called_dcm(network_log_odds: Sequence[float], card: ModelCard) -> bool:
+    """What a study is called where two classes must be told apart, whatever the share of DCM among those examined."""
+    prior = card.training_prior_dcm
+    log_odds = calibrated(fmean(network_log_odds), len(network_log_odds), card.temperatures, prior)
+    return sigmoid(log_odds) >= card.decision_threshold
+
+
 def t1_factor(card: ModelCard, reference: ReferenceT1 | None) -> float:
     """What brings T1 of the reference's scanner to that of the model's training; 1 where a normal is not known."""
     if reference is None or card.normal_t1_ms is None:

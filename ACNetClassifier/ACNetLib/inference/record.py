@@ -16,9 +16,9 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.outside import OutsideLimits, unlike, values_of_slices
+from ACNetLib.inference.outside import LimitsByCall, unlike, values_of_slices
 from ACNetLib.inference.physiology import disagreement, undilated_mm
-from ACNetLib.inference.pooling import median_of_known, pool, pooling_of, t1_factor
+from ACNetLib.inference.pooling import is_called_dcm, median_of_known, pool, pooling_of, t1_factor
 from ACNetLib.inference.verdict import Verdict, uncertain_range_of
 from ACNetLib.models.card import ModelCard, card_from_values
 from ACNetLib.reference.t1 import ReferenceT1
@@ -27,7 +27,7 @@ from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.measures import SectionMeasures
 from ACNetLib.ventricle.shape import HeartShape
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Goes up with the fields below: a record of another version is not read."""
 OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
@@ -129,7 +129,7 @@ class StudyRecord:
     model: ModelCard
     localizer: str
     device: DeviceChoice
-    outside_limits: OutsideLimits
+    outside_limits: LimitsByCall
     exam_warnings: tuple[str, ...]
 
     @property
@@ -164,11 +164,16 @@ class StudyRecord:
         return tuple(each.known_measures.cavity_area_mm2 for each in self.sections if not each.left_out)
 
     @property
+    def is_called_dcm(self) -> bool:
+        """DCM rather than normal, by the sections that count, where it has to be one of the two."""
+        return is_called_dcm([each.network_log_odds[0] for each in self.sections if not each.left_out], self.model)
+
+    @property
     def unlike(self) -> tuple[str, ...]:
         """In what the sections that count are unlike the training's hearts, a sentence each; empty where in nothing."""
         counting = [each for each in self.sections if not each.left_out]
         values = values_of_slices([each.outside_score for each in counting], [each.shape for each in counting])
-        return unlike(values, self.outside_limits)
+        return unlike(values, self.outside_limits.of(self.is_called_dcm))
 
     @property
     def reason(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import BAND_QUANTILES, Thresholds
-from ACNetLib.inference.outside import OutsideLimits
+from ACNetLib.inference.outside import LimitsByCall, OutsideLimits
 from ACNetLib.models.header import (
     CLASSIFIER,
     COMPARISON,
@@ -66,14 +66,14 @@ class ModelCard:
     format_version: int = FORMAT_VERSION
     normal_t1_ms: tuple[float, float] | None = None
     uncertain_range_without_reference: tuple[float, float] | None = None
-    outside_limits: OutsideLimits = field(default_factory=OutsideLimits)
+    outside_limits: LimitsByCall = field(default_factory=LimitsByCall)
 
     def without_patients(self) -> ModelCard:
         """The card as results keep it: the hashes of the patients it was trained on, long ones, stay in its file."""
         return replace(self, training={key: value for key, value in self.training.items() if key != "patients"})
 
 
-FORMATS_WITHOUT_SHAPE = (2, 3)
+FORMATS_WITHOUT_SHAPE, FORMAT_OF_ONE_LIMIT = (2, 3), 4
 PAIRS_OR_NONE = ("normal_t1_ms", "uncertain_range_without_reference")
 
 
@@ -86,15 +86,19 @@ def card_from_values(values: CardValues, name: str) -> ModelCard:
     """The card of plain values, as a file holds it. Raises ACNetError, with the name, for values that no card has."""
     values = dict(values)
     kind = COMPARISON if values.get("kind") == COMPARISON else CLASSIFIER
-    if values.get("format_version") in FORMATS_WITHOUT_SHAPE:  # what is read is written in the present format
+    # What is read is written in the present format.
+    if values.get("format_version") in FORMATS_WITHOUT_SHAPE:
         values = {"outside_limits": {}, **values, "format_version": FORMAT_VERSION}
+    if values.get("format_version") == FORMAT_OF_ONE_LIMIT and "outside_limits" in values:
+        both = values["outside_limits"]
+        values = {**values, "outside_limits": {"normal": both, "dcm": both}, "format_version": FORMAT_VERSION}
     check_card_fields(values, kind, (item.name for item in fields(ModelCard)), name)
     try:
         values["intensity"] = IntensityScaling(**values["intensity"])
         values["class_names"] = tuple(values["class_names"])
         values["uncertain_range"] = tuple(values["uncertain_range"])
         values["temperatures"] = tuple(values["temperatures"])
-        values["outside_limits"] = OutsideLimits(**{key: tuple(v) for key, v in values["outside_limits"].items()})
+        values["outside_limits"] = LimitsByCall(**{call: _limits(v) for call, v in values["outside_limits"].items()})
         for pair in PAIRS_OR_NONE:
             values[pair] = None if values[pair] is None else tuple(values[pair])
         values["attention_thresholds"] = {key: tuple(limits) for key, limits in values["attention_thresholds"].items()}
@@ -119,7 +123,9 @@ def _check_card(card: ModelCard, name: str) -> None:
         "normal_t1_ms": card.normal_t1_ms is not None and not _is_normal_t1(card.normal_t1_ms),
         "uncertain_range_without_reference": card.uncertain_range_without_reference is not None
         and not _is_range(card.uncertain_range_without_reference),
-        "outside_limits": not all(map(_are_limits, vars(card.outside_limits).values())),
+        "outside_limits": not all(
+            _are_limits(each) for of_call in vars(card.outside_limits).values() for each in vars(of_call).values()
+        ),
         "decision_threshold": not 0 < card.decision_threshold < 1,
         "training_prior_dcm": not 0 < card.training_prior_dcm < 1,
         "attention_thresholds": not all(_is_scale(limits) for limits in card.attention_thresholds.values()),
@@ -133,6 +139,10 @@ def _is_range(limits: tuple[float, ...]) -> bool:
 
 def _is_normal_t1(mean_and_sd: tuple[float, ...]) -> bool:
     return len(mean_and_sd) == 2 and 0 < mean_and_sd[1] < mean_and_sd[0] < math.inf
+
+
+def _limits(values: CardValues) -> OutsideLimits:
+    return OutsideLimits(**{key: tuple(limits) for key, limits in values.items()})
 
 
 def _are_limits(limits: tuple[float, ...]) -> bool:

@@ -14,10 +14,10 @@ from ACNetLib.errors import ACNetError
 
 WEIGHTS_SUFFIX = ".safetensors"
 METADATA_KEY = "acnet"
-FORMAT_VERSION = 4
-READABLE_FORMATS = (2, 3, FORMAT_VERSION)
+FORMAT_VERSION = 5
+READABLE_FORMATS = (2, 3, 4, FORMAT_VERSION)
 """In format 2 a model was trained with every turn of the heart, of which the septum to the left is one. Up to format 3
-the card says nothing of the heart's shape.
+the card says nothing of the heart's shape; in format 4 it has the same limits of it for hearts called normal and DCM.
 """
 OLDER_FORMATS = {1: "was trained on slices as they are stored, not along the anatomical axes"}
 """What makes a file of an older format unfit for this version."""

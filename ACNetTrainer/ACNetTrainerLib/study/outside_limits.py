@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.classifier import Classifier
-from ACNetLib.inference.outside import OutsideLimits, above, values_of_slices
+from ACNetLib.inference.outside import LimitsByCall, above, values_of_slices
 from ACNetLib.models.card import ModelCard
 
-from ..cases.library import CaseLibrary
+from ..cases.library import LABELS, CaseLibrary
 from ..evaluation.metrics import share_estimate
-from ..training.outside_limits import FEWEST_PATIENTS, Values, is_unlike
+from ..training.outside_limits import FEWEST_PATIENTS, Judged
 from ..training.split import split_patients
 from .answers import answer, maps_of_patients
 
@@ -24,24 +24,42 @@ def held_back(library: CaseLibrary, card: ModelCard) -> CaseLibrary:
     """The patients of a model's training library whom that training held back. Raises ACNetError for too few."""
     optimization = card.training["recipe"]["optimization"]
     _, cases = split_patients(library, optimization["validation_fraction"], optimization["seed"])
-    patients = len({case.patient for case in cases})
-    if patients < FEWEST_PATIENTS:
-        raise ACNetError(f"{library.folder}: {patients} patients are held back; expected {FEWEST_PATIENTS} or more.")
+    labels = {case.patient: case.label for case in cases}
+    normal, dcm = (list(labels.values()).count(label) for label in LABELS)
+    if min(normal, dcm) < FEWEST_PATIENTS:
+        raise ACNetError(
+            f"{library.folder}: {normal} normal and {dcm} DCM patients are held back; expected {FEWEST_PATIENTS} or "
+            "more of each."
+        )
     return CaseLibrary(library.folder, cases)
 
 
-def slice_values(classifier: Classifier, library: CaseLibrary) -> list[Values]:
-    """Of the patients who get an answer."""
+def judged(classifier: Classifier, library: CaseLibrary) -> list[Judged]:
+    """The patients who get an answer."""
+    is_dcm = {case.patient: case.is_dcm for case in library.cases}
     patients = tqdm(list(maps_of_patients(library)), unit="patient", disable=None)
-    answers = [answer(classifier, t1_maps) for t1_maps in patients]
-    known = [each.sections for each in answers if each is not None]
-    return [values_of_slices([one.outside_score for one in each], [one.shape for one in each]) for each in known]
+    found = []
+    for truth, t1_maps in zip(is_dcm.values(), patients, strict=True):
+        study = answer(classifier, t1_maps)
+        if study is not None:
+            slices = study.sections
+            values = values_of_slices([one.outside_score for one in slices], [one.shape for one in slices])
+            found.append(Judged(truth, study.is_called_dcm, values))
+    return found
 
 
-def shares_unlike(patients: Sequence[Values], limits: OutsideLimits) -> dict[str, Any]:
-    """The share of patients who are called unlike by anything, and by each value, with Wilson 95 % intervals."""
-    called = {
-        name: sum(above(each[name], of_name) is not None for each in patients) for name, of_name in vars(limits).items()
+def shares_unlike(patients: Sequence[Judged], limits: LimitsByCall) -> dict[str, Any]:
+    """By label, the share of patients called unlike by anything and by each value, with Wilson 95 % intervals."""
+    return {
+        label: _shares_unlike([each for each in patients if each.is_dcm == is_dcm], limits)
+        for label, is_dcm in zip(LABELS, (False, True), strict=True)
     }
-    called["any"] = sum(is_unlike(each, limits) for each in patients)
+
+
+def _shares_unlike(patients: Sequence[Judged], limits: LimitsByCall) -> dict[str, Any]:
+    def is_above(each: Judged, name: str) -> bool:
+        return above(each.values[name], vars(limits.of(each.called_dcm))[name]) is not None
+
+    called = {name: sum(is_above(each, name) for each in patients) for name in vars(limits.normal)}
+    called["any"] = sum(each.is_unlike(limits) for each in patients)
     return {"patients": len(patients), **{name: asdict(share_estimate(n, len(patients))) for name, n in called.items()}}

@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.classifier import Classifier, limits_of
+from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.outside import above
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid
 
 from ..cases.library import LABELS, CaseLibrary
-from ..evaluation.metrics import auroc, bootstrap, share_estimate
+from ..evaluation.metrics import auroc, bootstrap
 from ..localization.sections import LabelledSection, sections_without_heart
 from .answers import answer, maps_of_patients, summary
 from .image_shifts import SHIFTS, Shift, as_it_is
@@ -48,7 +47,7 @@ def verdicts(classifier: Classifier, library: CaseLibrary, others: Sequence[Case
 
 def judge_shifts(model: Model, library: CaseLibrary, seed: int, device: DeviceChoice) -> dict[str, Any]:
     """The outside score by image shift: AUROC of the study's score, shifted studies against the same ones as they are,
-    with its interval over patients, and the share above the limit. Raises ACNetError for a model without a score.
+    with its interval over patients. Raises ACNetError for a model without a score.
     """
     if not isinstance(model.network, ACNet) or model.network.outside_score is None:
         raise ACNetError(f"model {model.card.name}: it has no outside score; expected one (acnet-train fit-outside).")
@@ -82,9 +81,4 @@ def _shift_values(
     shifted = [outside_scores(model, crops, device) for crops in studies]
     scores = np.array([np.mean(each) for each in (*usual, *shifted)])
     is_shifted = np.repeat([False, True], [len(usual), len(studies)])
-    limits = limits_of(model).score
-    called = sum(above(each, limits) is not None for each in shifted)
-    return {
-        "auroc": asdict(bootstrap(auroc, scores, is_shifted).rounded()),
-        "called_outside": asdict(share_estimate(called, len(studies))),
-    }
+    return {"auroc": asdict(bootstrap(auroc, scores, is_shifted).rounded())}

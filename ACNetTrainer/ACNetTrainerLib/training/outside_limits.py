@@ -1,20 +1,21 @@
 """The limits of the third answer, set together on patients whom the training held back.
 
 Any of three values can make a study unlike the training's hearts. Each gets a part of the false alarms; how large they
-are in all follows from how often they coincide.
+are in all follows from how often they coincide. Hearts that the model calls normal and hearts that it calls DCM have
+limits of their own: ACNetLib.inference.outside says why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.outside import OutsideLimits, above, values_of_slices
+from ACNetLib.inference.outside import LimitsByCall, OutsideLimits, above, values_of_slices
 from ACNetLib.inference.pipeline import load_finder
 from ACNetLib.models.card import ModelCard, read_card
 from ACNetLib.models.store import model_for_field
@@ -23,65 +24,107 @@ from ACNetLib.ventricle.shape import HeartShape, shape_of
 from ..cases.library import Case, CaseLibrary
 
 FALSE_ALARMS = 0.05
-"""Of held-back patients, normal and DCM alike, at most so many are called unlike the training's hearts."""
+"""Of the held-back normal patients, and of those with DCM, at most so many are called unlike the training's hearts."""
 PARTS = {"score": 1, "relative_wall": 1, "rv_to_lv": 3}
 """Of the false alarms. Healthy right ventricles differ most, and nothing else tells an overloaded one."""
 LARGEST_PART = max(PARTS.values())
 STEPS = 100
 MOST_SLICES = 3
 FEWEST_PATIENTS = 20
-"""Fewer held-back ones tell nothing of what one in twenty has."""
+"""Of each class: fewer held-back ones tell nothing of what one in twenty has."""
 
 FloatArray = NDArray[np.float64]
 Values = Mapping[str, Sequence[float]]
 """Of one patient, the values of each slice by the names of OutsideLimits."""
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A patient, what the model calls the study where it has to be DCM or normal, and the values of its slices."""
+
+    is_dcm: bool
+    called_dcm: bool
+    values: Values
+
+    def is_unlike(self, limits: LimitsByCall) -> bool:
+        """By any of the values."""
+        return any(above(self.values[name], of_name) for name, of_name in vars(limits.of(self.called_dcm)).items())
+
+
 def limits_by_shape(
-    library: CaseLibrary, cases: Sequence[Case], parent: ModelCard | None, device: DeviceChoice
-) -> tuple[OutsideLimits, str]:
+    library: CaseLibrary,
+    cases: Sequence[Case],
+    called_dcm: Mapping[str, bool],
+    parent: ModelCard | None,
+    device: DeviceChoice,
+) -> tuple[LimitsByCall, str]:
     """The limits of a new model, which has no score yet, from the held-back cases as the shipped localizer finds them.
 
-    Of fewer patients than FEWEST_PATIENTS those of the parent are taken, else of the shipped model for the cases' field
-    strength: no network and no scanner's T1 is in them. Returned with that model's name, "" for limits of its own.
+    called_dcm: whether the model calls the patient DCM, where it has to be DCM or normal. Of fewer patients of a class
+    than FEWEST_PATIENTS those of the parent are taken, else of the shipped model for the cases' field strength: no
+    network and no scanner's T1 is in them. Returned with that model's name, "" for limits of its own.
     """
-    patients = dict.fromkeys(case.patient for case in cases)
-    if len(patients) < FEWEST_PATIENTS:
+    is_dcm = {case.patient: case.is_dcm for case in cases}
+    if min(list(is_dcm.values()).count(each) for each in (False, True)) < FEWEST_PATIENTS:
         lender = parent
-        if lender is None or not lender.outside_limits.relative_wall:
+        if lender is None or not lender.outside_limits.normal.relative_wall:
             lender = read_card(model_for_field(cases[0].field_strength_tesla))
-        return replace(lender.outside_limits, score=()), lender.name
+        lent = lender.outside_limits
+        return LimitsByCall(replace(lent.normal, score=()), replace(lent.dcm, score=())), lender.name
     localizer = load_finder(device=device.device)
-    shapes: dict[str, list[HeartShape]] = {patient: [] for patient in patients}
+    shapes: dict[str, list[HeartShape]] = {patient: [] for patient in is_dcm}
     for case in cases:
         t1_map = library.t1_map(case)
         (ventricle,) = localizer.locate(t1_map)
         if ventricle.confidence >= localizer.confidence_threshold:
             shapes[case.patient].append(shape_of(t1_map, ventricle))
-    return fit_limits([values_of_slices([float("nan")] * len(each), each) for each in shapes.values()]), ""
+    no_score = float("nan")
+    judged = [
+        Judged(is_dcm[patient], called_dcm[patient], values_of_slices([no_score] * len(each), each))
+        for patient, each in shapes.items()
+    ]
+    return fit_limits(judged), ""
 
 
-def fit_limits(patients: Sequence[Values]) -> OutsideLimits:
-    """The lowest limits, by PARTS, at which FALSE_ALARMS of these patients or fewer are called unlike."""
-    means = {name: [_known_means(patients, name, count) for count in range(1, MOST_SLICES + 1)] for name in PARTS}
+def fit_limits(patients: Sequence[Judged]) -> LimitsByCall:
+    """The lowest limits, by PARTS, at which of each class FALSE_ALARMS of these patients or fewer are called unlike.
+
+    Those of a class who are called it set its limits. Who is called the other one has that one's, and counts, too.
+    """
+    normal, dcm = (
+        _means([each.values for each in patients if each.is_dcm == each.called_dcm == is_dcm])
+        for is_dcm in (False, True)
+    )
     for alarms in np.linspace(FALSE_ALARMS, FALSE_ALARMS / STEPS, STEPS):
-        limits = OutsideLimits(**{name: _limits(means[name], alarms * PARTS[name] / LARGEST_PART) for name in PARTS})
-        if np.mean([is_unlike(values, limits) for values in patients]) <= FALSE_ALARMS:
+        limits = LimitsByCall(_limits(normal, alarms), _limits(dcm, alarms))
+        if max(_share_unlike(patients, limits, is_dcm) for is_dcm in (False, True)) <= FALSE_ALARMS:
             break
     return limits
 
 
-def _known_means(patients: Sequence[Values], name: str, count: int) -> FloatArray:
-    """Of the value over every choice of so many of a patient's slices on which it is known."""
-    known = [[value for value in values[name] if not np.isnan(value)] for values in patients]
-    return np.array([np.mean(some) for values in known for some in combinations(values, count)])
+def _means(patients: Sequence[Values]) -> dict[str, list[FloatArray]]:
+    """By value, of one slice, of two, of three: its mean over every choice of so many of a patient's slices on which
+    it is known."""
+    means = {}
+    for name in PARTS:
+        known = [[value for value in values[name] if not np.isnan(value)] for values in patients]
+        means[name] = [
+            np.array([np.mean(some) for values in known for some in combinations(values, count)])
+            for count in range(1, MOST_SLICES + 1)
+        ]
+    return means
 
 
-def _limits(means: Sequence[FloatArray], alarms: float) -> tuple[float, ...]:
-    """What this share of the means of one slice, of two, of three exceeds; none where none is known."""
-    return tuple(round(float(np.quantile(of_count, 1 - alarms)), 4) for of_count in means if of_count.size)
+def _limits(means: Mapping[str, Sequence[FloatArray]], alarms: float) -> OutsideLimits:
+    """What this share of the means exceeds, of the largest part; none where none is known."""
+    shares = {name: alarms * part / LARGEST_PART for name, part in PARTS.items()}
+    return OutsideLimits(
+        **{
+            name: tuple(round(float(np.quantile(of_count, 1 - share)), 4) for of_count in means[name] if of_count.size)
+            for name, share in shares.items()
+        }
+    )
 
 
-def is_unlike(values: Values, limits: OutsideLimits) -> bool:
-    """By any of the values."""
-    return any(above(values[name], of_name) for name, of_name in vars(limits).items())
+def _share_unlike(patients: Sequence[Judged], limits: LimitsByCall, is_dcm: bool) -> float:
+    return float(np.mean([each.is_unlike(limits) for each in patients if each.is_dcm == is_dcm]))

@@ -16,7 +16,8 @@ from torch import nn
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import attention_maps, band_thresholds
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.outside import OutsideLimits
+from ACNetLib.inference.outside import LimitsByCall
+from ACNetLib.inference.probability import log_odds_of
 from ACNetLib.models.card import ModelCard
 from ACNetLib.models.header import CLASSIFIER, COMPARISON
 from ACNetLib.models.model import Model
@@ -86,20 +87,22 @@ def train(
     # Drawing both classes equally often makes the log odds refer to that mixture, whatever the library's is.
     prior = 0.5 if settings.class_balance else float(np.mean([case.is_dcm for case in training_cases]))
     temperatures = fit_temperatures(validation, prior)
-    _, patient_log_odds, patient_is_dcm = validation.by_patient(temperatures, prior)
+    patients, patient_log_odds, patient_is_dcm = validation.by_patient(temperatures, prior)
 
     def patient_log_odds_at(t1_factor: float) -> NDArray[np.float64]:
         return predict(network, validation_set.with_t1_times(t1_factor), device).by_patient(temperatures, prior)[1]
 
-    limits, lender = OutsideLimits(), ""
+    threshold = youden_threshold(patient_log_odds, patient_is_dcm)
+    limits, lender = LimitsByCall(), ""
     if isinstance(network, ACNet):  # the others classify nobody
-        limits, lender = limits_by_shape(library, validation_cases, parent, device)
+        called_dcm = dict(zip(patients, patient_log_odds >= log_odds_of(threshold), strict=True))
+        limits, lender = limits_by_shape(library, validation_cases, called_dcm, parent, device)
     unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
     card = ModelCard(
         name=name,
         field_strength_tesla=field_strength,
         simulated=any(case.is_simulated for case in library.cases) or (parent is not None and parent.simulated),
-        decision_threshold=youden_threshold(patient_log_odds, patient_is_dcm),
+        decision_threshold=threshold,
         temperatures=temperatures,
         training_prior_dcm=prior,
         attention_thresholds=_attention_thresholds(network, training_set, device),

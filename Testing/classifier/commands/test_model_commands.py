@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.commands.main import main
-from ACNetLib.inference.outside import OutsideLimits
+from ACNetLib.inference.outside import LimitsByCall, OutsideLimits
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.models.model import Model, save_model
 from ACNetLib.models.store import import_model
@@ -27,7 +27,9 @@ def model_file(a_model: Model, tmp_path: Path) -> Path:
         name="ward",
         normal_t1_ms=(1003.4, 27.6),
         uncertain_range_without_reference=(0.07, 0.93),
-        outside_limits=OutsideLimits((), (0.6, 0.5, 0.47), (2.0, 1.7, 1.52)),
+        outside_limits=LimitsByCall(
+            OutsideLimits((), (0.6, 0.5, 0.47), (2.0, 1.7, 1.52)), OutsideLimits((), (0.5, 0.43, 0.41), (1.6, 1.4, 1.2))
+        ),
         simulated=False,
         training={"recipe": {"name": "recommended", "network": {}}, "best_epoch": 7, "training": counts},
         metrics={
@@ -101,7 +103,9 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
     assert texts["without reference"].startswith(
         "normal below a probability of 0.07, uncertain from 0.07 to below 0.93"
     )
-    assert texts["unlike above"] == "wall 0.47 of the cavity's radius, right ventricle 1.52 of the left"
+    for call, wall, right in (("normal", "0.47", "1.52"), ("DCM", "0.41", "1.20")):
+        above = f"above a wall of {wall} of the cavity's radius, a right ventricle of {right} of the left"
+        assert texts[f"unlike, if {call}"] == above
     assert texts["recipe"] == "recommended"
     assert texts["training"] == "40 patients with DCM (120 slices), 50 normal (150 slices)"
     assert texts["auroc"] == "0.910 (0.860 to 0.950)"

@@ -13,7 +13,7 @@ import torch
 
 from ACNetLib.inference.classifier import Classifier, limits_of
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.outside import OutsideLimits, above
+from ACNetLib.inference.outside import LimitsByCall, OutsideLimits, above
 from ACNetLib.inference.record import OUTSIDE, StudyRecord, record_from_values, record_values
 from ACNetLib.inference.verdict import Verdict
 from ACNetLib.models.model import Model, load_model, save_model
@@ -23,6 +23,11 @@ from ACNetLib.t1map.t1_map import T1Map
 from conftest import Finder, a_card, with_map
 
 LIMITS = (3.0, 2.0, 1.0)
+
+
+def of_both(*limits: tuple[float, ...], **of_names: tuple[float, ...]) -> LimitsByCall:
+    """The same, whatever the study is called."""
+    return LimitsByCall(OutsideLimits(*limits, **of_names), OutsideLimits(*limits, **of_names))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +50,7 @@ def a_study_outside(an_oblique_t1_map: T1Map, a_study: Callable) -> StudyRecord:
     study = a_study(an_oblique_t1_map)
     scores = (9.0, -9.0)
     sections = tuple(replace(each, outside_score=one) for each, one in zip(study.sections, scores, strict=True))
-    return replace(with_map(study, sections=sections), outside_limits=OutsideLimits(score=LIMITS))
+    return replace(with_map(study, sections=sections), outside_limits=of_both(score=LIMITS))
 
 
 def test_the_slices_that_count_decide_and_the_study_says_why(a_study_outside: StudyRecord) -> None:
@@ -73,7 +78,7 @@ def test_a_model_with_a_score_is_saved_with_it_and_answers_by_it(tmp_path: Path,
     model = load_model(tmp_path / "model.safetensors")
     study = Classifier(model, Finder(), DeviceChoice("cpu", "asked for")).classify(an_oblique_t1_map)
     assert [each.outside_score for each in study.sections] == pytest.approx([5.0, 5.0])
-    assert (study.verdict, study.outside_limits) == ("outside", OutsideLimits(score=LIMITS))
+    assert (study.verdict, study.outside_limits) == ("outside", of_both(score=LIMITS))
     network.outside_score.bias.fill_(0.0)
     save_model(Model(network, card), tmp_path / "other.safetensors")
     other = load_model(tmp_path / "other.safetensors")
@@ -86,9 +91,9 @@ def test_the_limits_on_a_models_card_stand_before_those_beside_its_weights(tmp_p
     assert network.outside_score is not None
     network.outside_score.limits.copy_(torch.tensor(LIMITS))
     card = replace(a_card("with limits"), network={"outside": True})
-    beside = OutsideLimits(relative_wall=(0.5,), rv_to_lv=(1.9, 1.5))
-    assert limits_of(Model(network, replace(card, outside_limits=beside))) == replace(beside, score=LIMITS)
-    whole = OutsideLimits((7.0,), (0.5,), (1.9,))
+    beside = of_both(relative_wall=(0.5,), rv_to_lv=(1.9, 1.5))
+    assert limits_of(Model(network, replace(card, outside_limits=beside))) == of_both(LIMITS, (0.5,), (1.9, 1.5))
+    whole = LimitsByCall(OutsideLimits((7.0,), (0.5,), (1.9,)), OutsideLimits((6.0,), (0.4,), (1.2,)))
     save_model(Model(network, replace(card, outside_limits=whole)), tmp_path / "model.safetensors")
     assert limits_of(load_model(tmp_path / "model.safetensors")) == whole
 
@@ -97,7 +102,7 @@ def test_a_thick_wall_and_a_large_right_ventricle_are_unlike_and_the_study_says_
     an_oblique_t1_map: T1Map, a_study: Callable
 ) -> None:
     study = a_study(an_oblique_t1_map)  # of two slices with a relative wall of 0.31 and an RV of 0.87
-    wall, right = OutsideLimits(relative_wall=(0.5, 0.3)), OutsideLimits(rv_to_lv=(1.9, 0.8))
+    wall, right = of_both(relative_wall=(0.5, 0.3)), of_both(rv_to_lv=(1.9, 0.8))
     for limits, reason in (
         (wall, "The thickest sixth of its wall is 0.31 of the cavity's radius, above 0.30."),
         (right, "Its right ventricle has 0.87 of the left one's area, above 0.80."),
@@ -105,7 +110,18 @@ def test_a_thick_wall_and_a_large_right_ventricle_are_unlike_and_the_study_says_
         pooled = replace(study, outside_limits=limits).pooled()
         assert (pooled.verdict, pooled.reason) == ("outside", f"{OUTSIDE} {reason}")
         assert record_from_values(record_values(pooled)).reason == pooled.reason
-    assert replace(study, outside_limits=replace(wall, relative_wall=(0.5, 0.32))).pooled().verdict == "dcm"
+    assert replace(study, outside_limits=of_both(relative_wall=(0.5, 0.32))).pooled().verdict == "dcm"
+
+
+def test_a_wall_that_a_normal_heart_may_have_is_too_thick_for_one_that_is_called_dcm(
+    an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    study = a_study(an_oblique_t1_map)  # of a relative wall of 0.31
+    limits = LimitsByCall(OutsideLimits(relative_wall=(0.5,)), OutsideLimits(relative_wall=(0.3,)))
+    for threshold, prevalence, verdict in ((0.5, 0.5, "outside"), (0.5, 0.001, "outside"), (0.99, 0.5, "dcm")):
+        card = replace(study.model, decision_threshold=threshold)
+        pooled = replace(study, outside_limits=limits, model=card, prevalence_dcm=prevalence).pooled()
+        assert (pooled.is_called_dcm, pooled.verdict) == (verdict == "outside", verdict)
 
 
 def test_every_place_that_says_a_verdict_knows_all_of_them(host: None) -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.outside import OutsideLimits
+from ACNetLib.inference.outside import LimitsByCall, OutsideLimits
 from ACNetLib.models.card import read_card
 from ACNetLib.models.header import FORMAT_VERSION, METADATA_KEY
 from ACNetLib.models.model import Model, load_model, save_model
@@ -144,10 +144,21 @@ def test_a_card_from_before_the_hearts_shape_is_read_and_written_in_the_present_
 ) -> None:
     change_card(model_file, outside_limits=None, format_version=version)
     model = load_model(model_file)
-    assert model.card.outside_limits == OutsideLimits()
+    assert model.card.outside_limits == LimitsByCall()
     save_model(model, model_file)
     assert stored_card(model_file)["format_version"] == FORMAT_VERSION
     assert load_model(model_file).card == replace(model.card, weights_sha256=read_card(model_file).weights_sha256)
+
+
+def test_a_card_of_one_limit_for_both_answers_is_read_and_written_in_the_present_format(model_file: Path) -> None:
+    limits = {"score": [], "relative_wall": [0.6, 0.5], "rv_to_lv": [1.5]}
+    change_card(model_file, outside_limits=limits, format_version=4)
+    model = load_model(model_file)
+    both = OutsideLimits((), (0.6, 0.5), (1.5,))
+    assert model.card.outside_limits == LimitsByCall(both, both)
+    save_model(model, model_file)
+    assert stored_card(model_file)["outside_limits"] == {"normal": limits, "dcm": limits}
+    assert load_model(model_file).card.outside_limits == LimitsByCall(both, both)
 
 
 def test_a_copied_file_loads_under_any_name(a_model: Model, model_file: Path) -> None:

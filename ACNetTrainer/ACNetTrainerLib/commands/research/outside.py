@@ -69,7 +69,7 @@ def _outside_limits(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
 
     from ...cases.library import read_case_library
-    from ...study.outside_limits import held_back, shares_unlike, slice_values
+    from ...study.outside_limits import held_back, judged, shares_unlike
     from ...training.outside_limits import fit_limits
 
     require_writable(options.output, options.save_model)
@@ -77,17 +77,20 @@ def _outside_limits(options: argparse.Namespace) -> None:
     model, classifier = load_model(path), load_pipeline(path, device=options.device)
     library = held_back(read_case_library(options.cases), model.card)
     others = [first_patients(read_case_library(folder), options.patients) for folder in options.others]
-    values = slice_values(classifier, library)
-    limits = fit_limits(values)
+    patients = judged(classifier, library)
+    limits = fit_limits(patients)
     results: dict[str, Any] = {
         "simulated": all(case.is_simulated for case in library.cases),
         "field_strength_tesla": model.card.field_strength_tesla,
         "limits": asdict(limits),
-        "held_back": shares_unlike(values, limits),
-        "others": {other.folder.name: shares_unlike(slice_values(classifier, other), limits) for other in others},
+        "held_back": shares_unlike(patients, limits),
+        "others": {other.folder.name: shares_unlike(judged(classifier, other), limits) for other in others},
     }
     write_results(options, model.card, results)
     save_model(Model(model.network, replace(model.card, outside_limits=limits)), options.save_model)
     told = {"held back": results["held_back"], **results["others"]}
-    shares = ", ".join(f"{name} {share['any']['value']:.1%}" for name, share in told.items())
+    shares = ", ".join(
+        f"{name} {share['normal']['any']['value']:.1%} of the normal, {share['dcm']['any']['value']:.1%} of the DCM"
+        for name, share in told.items()
+    )
     print(f"Called unlike the training's hearts: {shares}; all in {options.output}")
