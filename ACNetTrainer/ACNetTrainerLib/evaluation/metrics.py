@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ CALIBRATION_BINS = 10
 FURTHER_PATIENTS = 4
 """Where all n patients are right, Wilson's 95 % interval of the share begins at n / (n + 3.84): as if about four more
 had come, all of them wrong."""
-FAR_LOG_ODDS, SAME_LOG_ODDS = 1e6, 1e-3
+FAR_LOG_ODDS = 1e6
 NO_WIDTH = 1e-9
 
 
@@ -206,16 +205,17 @@ def _with_further_patients(metric: Metric, scores: FloatArray, truth: BoolArray,
 
     Patients drawn from those who are all right are all right, too, so a bootstrap can't tell what the next ones would
     show. A share has Wilson's interval here, nearly. An AUROC of 1 has that of the smaller class: it puts as many pairs
-    that share no patient in the right order. Of two models' scores, one's columns after the other's, the further
-    patients are also scored right by the one and wrong by the other, unless both scored all others the same.
+    that share no patient in the right order. Of two models' scores, one's columns before the other's, the further
+    patients are also scored above all others by the one and below by the other.
     """
-    first, second = np.array_split(scores[:, np.newaxis] if scores.ndim == 1 else scores, 2, axis=-1)
-    are_alike = first.shape == second.shape and np.allclose(first, second, rtol=0, atol=SAME_LOG_ODDS)
-    values = []
-    for is_dcm, one, other in product((False, True), (-FAR_LOG_ODDS, FAR_LOG_ODDS), (-FAR_LOG_ODDS, FAR_LOG_ODDS)):
-        if one != other and are_alike:
-            continue
-        more = np.concatenate([np.full_like(first[:1], one), np.full_like(second[:1], other)], axis=-1)
-        drawn = np.concatenate([scores, np.repeat(more, rows, axis=0).reshape(rows, *scores.shape[1:])])
-        values.append(metric(drawn, np.append(truth, np.full(rows, is_dcm))))
-    return values
+    columns = scores.shape[-1] if scores.ndim > 1 else 1
+    both = np.ones(columns)
+    either = np.where(np.arange(columns) < columns / 2, 1.0, -1.0)
+    return [
+        metric(
+            np.concatenate([scores, np.broadcast_to(FAR_LOG_ODDS * signs, (rows, *scores.shape[1:]))]),
+            np.append(truth, np.full(rows, is_dcm)),
+        )
+        for is_dcm in (False, True)
+        for signs in (both, -both, either, -either)
+    ]
