@@ -102,9 +102,11 @@ def reliability(
     probability_dcm: FloatArray, is_dcm: BoolArray, weights: FloatArray, bins: int = CALIBRATION_BINS
 ) -> Reliability:
     """All arrays (n,). Bins of equal weight, so that each has its say and none is nearly empty; empty ones are left
-    out."""
+    out. Patients with the same probability have the share of DCM among them, in whatever order they come."""
     order = np.argsort(probability_dcm, kind="stable")
-    said, truth, weight = probability_dcm[order], is_dcm[order], weights[order] / weights.sum()
+    said, weight = probability_dcm[order], weights[order] / weights.sum()
+    _, tied = np.unique(said, return_inverse=True)
+    truth = (np.bincount(tied, weight * is_dcm[order]) / np.bincount(tied, weight))[tied]
     number = np.minimum(((np.cumsum(weight) - weight / 2) * bins).astype(int), bins - 1)
     total = np.bincount(number, weight, bins).astype(np.float64)
     filled = total > 0

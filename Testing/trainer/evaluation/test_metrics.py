@@ -248,6 +248,14 @@ def test_the_calibration_error_is_the_distance_between_what_is_said_and_what_is_
     assert expected_calibration_error(two_groups, truth, np.ones(1000)) == pytest.approx((0.2 + 0.3) / 2)
 
 
+def test_one_probability_for_all_has_the_same_calibration_error_however_the_patients_are_sorted() -> None:
+    is_dcm = np.repeat([False, True], [60, 40])
+    for truth in (is_dcm, is_dcm[::-1], np.random.default_rng(2).permutation(is_dcm)):
+        assert expected_calibration_error(np.full(100, 0.5), truth, np.ones(100)) == pytest.approx(0.1)
+        weights = prevalence_weights(truth, 0.5)
+        assert expected_calibration_error(np.full(100, 0.5), truth, weights) == pytest.approx(0, abs=1e-12)
+
+
 def test_weights_give_the_wanted_share_of_dcm() -> None:
     weights = prevalence_weights(IS_DCM, 0.2)
     assert weights[IS_DCM].sum() / weights.sum() == pytest.approx(0.2)
