@@ -21,7 +21,7 @@ CALIBRATION_BINS = 10
 FURTHER_PATIENTS = 4
 """Where all n patients are right, Wilson's 95 % interval of the share begins at n / (n + 3.84): as if about four more
 had come, all of them wrong."""
-FAR_LOG_ODDS = 1e6
+FAR_LOG_ODDS, SAME_LOG_ODDS = 1e6, 1e-3
 NO_WIDTH = 1e-9
 
 
@@ -157,7 +157,12 @@ def bootstrap(
 def bootstrap_difference(
     first: FloatArray, second: FloatArray, truth: BoolArray, seed: int = BOOTSTRAP_SEED
 ) -> Estimate:
-    """AUROC of `first` less AUROC of `second`, (n,) each, on the same resampled patients."""
+    """AUROC of `first` less AUROC of `second`, (n,) each, on the same resampled patients.
+
+    Two that say the same of every patient, but for rounding, do not differ.
+    """
+    if np.allclose(first, second, rtol=0, atol=SAME_LOG_ODDS):
+        return Estimate(0.0, 0.0, 0.0)
 
     def difference(pairs: FloatArray, is_dcm: BoolArray) -> float:
         return auroc(pairs[:, 0], is_dcm) - auroc(pairs[:, 1], is_dcm)

@@ -129,6 +129,8 @@ def test_two_models_that_are_both_right_of_all_are_not_known_to_be_equally_good(
     scores = np.where(IS_DCM, 2.0, -2.0)
     difference = bootstrap_difference(scores, 2 * scores, IS_DCM)
     assert (difference.value, difference.low, difference.high) == (0, -0.5, 0.5)
+    itself = bootstrap_difference(scores, scores, IS_DCM)
+    assert (itself.value, itself.low, itself.high) == (0, 0, 0)
     better = bootstrap_difference(scores, np.where(IS_DCM, -2.0, 2.0), IS_DCM)
     assert (better.value, better.low, better.high) == (1, 0, 1)
 
