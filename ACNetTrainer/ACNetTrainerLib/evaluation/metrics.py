@@ -45,6 +45,9 @@ class Estimate:
         return Estimate(*(round(value, 4) for value in asdict(self).values()))
 
 
+NO_DIFFERENCE = Estimate(0.0, 0.0, 0.0)
+
+
 def share_estimate(count: int, of: int) -> Estimate:
     """A share with its Wilson 95 % interval."""
     interval = binomtest(count, of).proportion_ci(method="wilson")
@@ -154,15 +157,20 @@ def bootstrap(
     return bootstrap_all({"": metric}, scores, truth, resampling=Resampling(seed, samples))[""]
 
 
+def say_the_same(first: FloatArray, second: FloatArray) -> bool:
+    """Whether two models have the same log odds of every patient, but for rounding."""
+    return np.allclose(first, second, rtol=0, atol=SAME_LOG_ODDS)
+
+
 def bootstrap_difference(
     first: FloatArray, second: FloatArray, truth: BoolArray, seed: int = BOOTSTRAP_SEED
 ) -> Estimate:
     """AUROC of `first` less AUROC of `second`, (n,) each, on the same resampled patients.
 
-    Two that say the same of every patient, but for rounding, do not differ.
+    Two that say the same of every patient do not differ.
     """
-    if np.allclose(first, second, rtol=0, atol=SAME_LOG_ODDS):
-        return Estimate(0.0, 0.0, 0.0)
+    if say_the_same(first, second):
+        return NO_DIFFERENCE
 
     def difference(pairs: FloatArray, is_dcm: BoolArray) -> float:
         return auroc(pairs[:, 0], is_dcm) - auroc(pairs[:, 1], is_dcm)
