@@ -66,7 +66,7 @@ def choose_ventricles(localizer: Localizer, t1_map: T1Map, settings: Settings) -
         chosen = _drawn(t1_map, settings.segmentation, found)
     elif settings.center_mm is not None:  # around it the cavity is only what the localizer guesses
         ventricles = ventricles_at_point(t1_map, settings.center_mm, found)
-        doubts = _doubts_of(settings.center_mm, found, t1_map, localizer.confidence_threshold)
+        doubts = doubts_of_center(settings.center_mm, found, t1_map, localizer.confidence_threshold)
         return ChosenVentricles(ventricles, "point", doubts)
     else:
         chosen = _found_with_confidence(t1_map, found, localizer.confidence_threshold)
@@ -131,7 +131,7 @@ def _filled_ventricles(
     return tuple(each for each in ventricles if each.section not in without), without
 
 
-def _doubts_of(center_mm: Point, found: Sequence[Ventricle], t1_map: T1Map, threshold: float) -> tuple[str, ...]:
+def doubts_of_center(center_mm: Point, found: Sequence[Ventricle], t1_map: T1Map, threshold: float) -> tuple[str, ...]:
     """A sentence about a person's centre where the localizer sees no heart, if that is on any slice."""
     without_heart = [
         each.section

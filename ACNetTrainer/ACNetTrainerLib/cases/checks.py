@@ -11,7 +11,7 @@ from ACNetLib.t1map.t1_map import T1Map
 
 from .images import IMAGES_FOLDER, pixel_hash, read_section
 from .library import LABELS, Case, CaseLibrary, same_images
-from .maps import at_point, nothing_found
+from .maps import at_point, check_near, nothing_found
 from .pseudonyms import is_pseudonym
 from .table import errors_at
 
@@ -109,6 +109,7 @@ def _read(library: CaseLibrary, case: Case) -> T1Map:
         t1_map = read_section(library.path(case))
     with errors_at(f"{place}: columns center_*_mm"):
         at_point(t1_map, case.center_mm, nothing_found(t1_map))
+        check_near([t1_map], case.center_mm)
     told = t1_map.field_strength_tesla
     if told is not None and told != case.field_strength_tesla:
         raise ACNetError(

@@ -14,7 +14,7 @@ from ACNetLib.ventricle.segments import read_segmentation
 
 from .editing import add_maps
 from .library import EXPECTED_LABEL, Case, is_label, label_of, number_in
-from .maps import DEFAULT_SOURCE, Located, NewMap, at_point, by_localizer, in_segmentation
+from .maps import DEFAULT_SOURCE, Located, NewMap, by_localizer, by_point, check_near, in_segmentation
 from .table import Row, Table, errors_at, read_table
 
 if TYPE_CHECKING:
@@ -160,8 +160,11 @@ def _located(row: _NamedRow, t1_map: T1Map, load_localizer: LoadLocalizer) -> Lo
             return in_segmentation(t1_map, segmentation, load_localizer().locate(t1_map))
     if any(row[field] for field in CENTER):
         center_mm = [row.number(field) for field in CENTER]
+        section = row.number("section") if row["section"] else None
+        sections = [each for each in range(t1_map.section_count) if each == section]
         with errors_at(row.place(CENTER[0])):
-            return at_point(t1_map, center_mm, load_localizer().locate(t1_map))
+            check_near([t1_map], center_mm)
+            return by_point(t1_map, center_mm, load_localizer(), sections or None)
     with errors_at(row.place("file")):
         return by_localizer(t1_map, load_localizer())
 

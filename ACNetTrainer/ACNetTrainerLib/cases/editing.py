@@ -40,7 +40,7 @@ from .maps import (
     nothing_found,
     rounded_point,
 )
-from .pseudonyms import SALT_NAME, Pseudonyms, create_pseudonyms, is_pseudonym, read_pseudonyms
+from .pseudonyms import SALT_NAME, Pseudonyms, create_pseudonyms, is_pseudonym, plain_name, read_pseudonyms
 from .table import Row, Table, write_table
 
 MOST_LISTED = 10
@@ -193,10 +193,11 @@ def _pseudonyms(folder: Path, patients: Collection[str]) -> Pseudonyms:
 
 
 def _pseudonym(text: str, patients: Collection[str], pseudonyms: Pseudonyms, place: str) -> str:
-    """That of a person's text; a patient of the library stands for itself."""
+    """That of a person's text; a patient of the library stands for itself, however the name is spelt."""
     if not text.strip():
         raise ACNetError(f"{place}: no patient is named; expected a name or number, of which a pseudonym is kept.")
-    return text if text in patients else pseudonyms.of_patient(text)
+    by_hand = {plain_name(patient): patient for patient in patients if not is_pseudonym(patient)}
+    return text if text in patients else by_hand.get(plain_name(text)) or pseudonyms.of_patient(text)
 
 
 def _new_case(section: NewSection, patients: Collection[str], pseudonyms: Pseudonyms) -> Case:

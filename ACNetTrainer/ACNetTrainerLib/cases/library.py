@@ -24,6 +24,7 @@ from ACNetLib.ventricle.labels import septum_turn_degrees
 from ACNetLib.ventricle.segments import read_segmentation
 
 from .images import pixel_hash, read_section
+from .pseudonyms import plain_name
 from .table import Row, Table, errors_at, read_table, write_table
 
 TABLE_NAME, TRUTH_TABLE_NAME = "cases.csv", "truth.csv"
@@ -250,10 +251,17 @@ def number_in(text: str, place: str) -> float:
 def _check_together(library: CaseLibrary, places: Sequence[str]) -> None:
     names: set[str] = set()
     labels: dict[str, str] = {}
+    spelt: dict[str, str] = {}
     for case, place in zip(library.cases, places, strict=True):
         if case.case in names:
             raise ACNetError(f"{place}: column case: '{case.case}' is there twice; names must differ.")
         names.add(case.case)
+        spelling = spelt.setdefault(plain_name(case.patient), case.patient)
+        if spelling != case.patient:
+            raise ACNetError(
+                f"{place}: column patient is '{case.patient}', which is '{spelling}' above; expected one spelling, for "
+                "two would count as two patients, one to train on and one to evaluate with."
+            )
         if labels.setdefault(case.patient, case.label) != case.label:
             raise ACNetError(
                 f"{place}: column label: patient '{case.patient}' is {case.label} here and {labels[case.patient]} "

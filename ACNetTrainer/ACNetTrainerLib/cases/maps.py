@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
+from ACNetLib.inference.ventricle_choice import doubts_of_center
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import (
     Ventricle,
@@ -118,6 +119,16 @@ def at_point(t1_map: T1Map, center_mm: Point, found: Sequence[Ventricle]) -> Loc
             f"{t1_map.name}: the centre {point} lies outside of the map; expected that of the left ventricle in LPS mm."
         )
     return Located(located, "given")
+
+
+def by_point(t1_map: T1Map, center_mm: Point, localizer: Localizer, sections: Sequence[int] | None = None) -> Located:
+    """A person's point (LPS mm) on these sections or all, and a doubt where the localizer sees no heart there.
+
+    Raises ACNetError when it lies outside of the map.
+    """
+    found = localizer.locate(t1_map, sections)
+    doubts = doubts_of_center(center_mm, found, t1_map, localizer.confidence_threshold)
+    return replace(at_point(t1_map, center_mm, found), doubt=" ".join(doubts))
 
 
 def check_near(t1_maps: Sequence[T1Map], center_mm: Point) -> None:

@@ -209,12 +209,12 @@ def _locate_each(
 def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
     from ACNetLib.ventricle.segments import read_segmentation
 
-    from ..cases.maps import at_point, by_localizer, in_segmentation
+    from ..cases.maps import by_localizer, by_point, in_segmentation
 
     if options.segmentation:
         return in_segmentation(t1_map, read_segmentation(options.segmentation), _load_localizer().locate(t1_map))
     if options.center:
-        return at_point(t1_map, options.center, _load_localizer().locate(t1_map))
+        return by_point(t1_map, options.center, _load_localizer())
     return by_localizer(t1_map, _load_localizer())
 
 

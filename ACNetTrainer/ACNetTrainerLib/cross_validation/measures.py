@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from ..cases.library import CaseLibrary
-from ..evaluation.metrics import BoolArray, FloatArray, Metric, auroc, bootstrap_all, threshold_metrics
+from ..evaluation.metrics import (
+    NO_DIFFERENCE,
+    BoolArray,
+    FloatArray,
+    Metric,
+    auroc,
+    bootstrap_all,
+    say_the_same,
+    threshold_metrics,
+)
 from ..training.publishing import METRICS
 from .predictions import OutOfFold, Said
 
@@ -43,7 +52,9 @@ def measures(scores: FloatArray, truth: BoolArray) -> dict[str, Any]:
 
 
 def differences(one: FloatArray, other: FloatArray, truth: BoolArray) -> dict[str, Any]:
-    """Measures of the one less those of the other, on the same resampled patients."""
+    """Measures of the one less those of the other, on the same resampled patients; 0 where they say the same of all."""
+    if say_the_same(one, other):
+        return dict.fromkeys(_DIFFERENCES, asdict(NO_DIFFERENCE))
     return _bootstrapped(_DIFFERENCES, np.concatenate([one, other], axis=2), truth)
 
 

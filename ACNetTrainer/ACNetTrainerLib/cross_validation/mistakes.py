@@ -67,7 +67,7 @@ def draw_mistakes(library: CaseLibrary, mistakes: Sequence[Mistake], folder: Pat
     size = (GALLERY_COLUMNS * PANEL_INCHES, rows * (PANEL_INCHES + 0.25) + 0.4)
     figure = Figure(size, dpi=DOTS_PER_INCH, layout="constrained")
     simulated = "simulated " if any(case.is_simulated for case in library.cases) else ""
-    called = f"Called wrongly: {len(mistakes)} of {len(library.patients)} {simulated}patients"
+    called = f"Called wrongly in any repeat: {len(mistakes)} of {len(library.patients)} {simulated}patients"
     figure.suptitle(called if len(shown) == len(mistakes) else f"{called}; the {len(shown)} surest")
     window = Normalize(0, WINDOW_MS.get(library.cases[0].field_strength_tesla, max(WINDOW_MS.values())))
     panels = figure.subplots(rows, GALLERY_COLUMNS, squeeze=False)

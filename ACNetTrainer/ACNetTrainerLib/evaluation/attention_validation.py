@@ -122,7 +122,7 @@ def measure_maps(
     return {
         name: {
             "where": _where(values, where, over_patients),
-            "pointing_game": over_patients.mean(_pointing(values, where)),
+            "pointing_game": over_patients.share(_pointing(values, where)),
             "deletion": _deletion(network, measured, seen, values, device),
             "follows_a_shift": over_patients.mean(_after_shift(values, shifted.maps[name])),
             "follows_a_turn": over_patients.mean(_after_turn(values, turned.maps[name])),
@@ -184,12 +184,12 @@ def _in_regions(maps: FloatArray, regions: NDArray[np.uint8]) -> NDArray[np.floa
     return np.stack([*parts, maps.mean(axis=(1, 2), dtype=np.float64)], axis=1)
 
 
-def _pointing(maps: FloatArray, regions: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _pointing(maps: FloatArray, regions: NDArray[np.uint8]) -> NDArray[np.bool_]:
     hits = []
     for values, region in zip(maps, regions, strict=True):
         near = binary_dilation(region == REGIONS.index("wall"), iterations=POINTING_MM - WALL_MARGIN_MM)
-        hits.append(float(near[np.unravel_index(values.argmax(), values.shape)]))
-    return np.array(hits)
+        hits.append(near[np.unravel_index(values.argmax(), values.shape)])
+    return np.array(hits, bool)
 
 
 def _deletion(

@@ -17,7 +17,7 @@ from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import T1Map
 
 from ..cases.library import LABELS, OTHER, Case, CaseLibrary
-from ..training.patients import known_patients
+from ..training.patients import known_patients, shared_patients
 from ..training.train import count_cases
 from .attention import judge_attention
 from .attention_gallery import draw_attention_gallery
@@ -197,7 +197,7 @@ def _check_counts(library: CaseLibrary) -> None:
 
 def _check_apart(training: CaseLibrary, evaluated: CaseLibrary) -> None:
     """Raises ACNetError unless the regression can learn from one and be evaluated on the other as the model is."""
-    shared = set(training.patients) & set(evaluated.patients)
+    shared = shared_patients(training, evaluated)
     if shared:
         raise ACNetError(
             f"{training.folder}: {len(shared)} of its patients are among those to evaluate with; expected the cases "

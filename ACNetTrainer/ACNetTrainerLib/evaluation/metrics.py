@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +43,9 @@ class Estimate:
 
     def rounded(self) -> Estimate:
         return Estimate(*(round(value, 4) for value in asdict(self).values()))
+
+
+NO_DIFFERENCE = Estimate(0.0, 0.0, 0.0)
 
 
 def share_estimate(count: int, of: int) -> Estimate:
@@ -103,9 +105,11 @@ def reliability(
     probability_dcm: FloatArray, is_dcm: BoolArray, weights: FloatArray, bins: int = CALIBRATION_BINS
 ) -> Reliability:
     """All arrays (n,). Bins of equal weight, so that each has its say and none is nearly empty; empty ones are left
-    out."""
+    out. Patients with the same probability have the share of DCM among them, in whatever order they come."""
     order = np.argsort(probability_dcm, kind="stable")
-    said, truth, weight = probability_dcm[order], is_dcm[order], weights[order] / weights.sum()
+    said, weight = probability_dcm[order], weights[order] / weights.sum()
+    _, tied = np.unique(said, return_inverse=True)
+    truth = (np.bincount(tied, weight * is_dcm[order]) / np.bincount(tied, weight))[tied]
     number = np.minimum(((np.cumsum(weight) - weight / 2) * bins).astype(int), bins - 1)
     total = np.bincount(number, weight, bins).astype(np.float64)
     filled = total > 0
@@ -153,10 +157,20 @@ def bootstrap(
     return bootstrap_all({"": metric}, scores, truth, resampling=Resampling(seed, samples))[""]
 
 
+def say_the_same(first: FloatArray, second: FloatArray) -> bool:
+    """Whether two models have the same log odds of every patient, but for rounding."""
+    return np.allclose(first, second, rtol=0, atol=SAME_LOG_ODDS)
+
+
 def bootstrap_difference(
     first: FloatArray, second: FloatArray, truth: BoolArray, seed: int = BOOTSTRAP_SEED
 ) -> Estimate:
-    """AUROC of `first` less AUROC of `second`, (n,) each, on the same resampled patients."""
+    """AUROC of `first` less AUROC of `second`, (n,) each, on the same resampled patients.
+
+    Two that say the same of every patient do not differ.
+    """
+    if say_the_same(first, second):
+        return NO_DIFFERENCE
 
     def difference(pairs: FloatArray, is_dcm: BoolArray) -> float:
         return auroc(pairs[:, 0], is_dcm) - auroc(pairs[:, 1], is_dcm)
@@ -206,16 +220,17 @@ def _with_further_patients(metric: Metric, scores: FloatArray, truth: BoolArray,
 
     Patients drawn from those who are all right are all right, too, so a bootstrap can't tell what the next ones would
     show. A share has Wilson's interval here, nearly. An AUROC of 1 has that of the smaller class: it puts as many pairs
-    that share no patient in the right order. Of two models' scores, one's columns after the other's, the further
-    patients are also scored right by the one and wrong by the other, unless both scored all others the same.
+    that share no patient in the right order. Of two models' scores, one's columns before the other's, the further
+    patients are also scored above all others by the one and below by the other.
     """
-    first, second = np.array_split(scores[:, np.newaxis] if scores.ndim == 1 else scores, 2, axis=-1)
-    are_alike = first.shape == second.shape and np.allclose(first, second, rtol=0, atol=SAME_LOG_ODDS)
-    values = []
-    for is_dcm, one, other in product((False, True), (-FAR_LOG_ODDS, FAR_LOG_ODDS), (-FAR_LOG_ODDS, FAR_LOG_ODDS)):
-        if one != other and are_alike:
-            continue
-        more = np.concatenate([np.full_like(first[:1], one), np.full_like(second[:1], other)], axis=-1)
-        drawn = np.concatenate([scores, np.repeat(more, rows, axis=0).reshape(rows, *scores.shape[1:])])
-        values.append(metric(drawn, np.append(truth, np.full(rows, is_dcm))))
-    return values
+    columns = scores.shape[-1] if scores.ndim > 1 else 1
+    both = np.ones(columns)
+    either = np.where(np.arange(columns) < columns / 2, 1.0, -1.0)
+    return [
+        metric(
+            np.concatenate([scores, np.broadcast_to(FAR_LOG_ODDS * signs, (rows, *scores.shape[1:]))]),
+            np.append(truth, np.full(rows, is_dcm)),
+        )
+        for is_dcm in (False, True)
+        for signs in (both, -both, either, -either)
+    ]

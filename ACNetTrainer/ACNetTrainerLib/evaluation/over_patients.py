@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from .metrics import BOOTSTRAP_SAMPLES, Estimate, bootstrap_difference
+from .metrics import BOOTSTRAP_SAMPLES, Estimate, bootstrap_difference, share_estimate
 
 SEED = 1
 
@@ -33,6 +33,13 @@ class OverPatients:
         """Of the slices that are chosen and whose value is known."""
         known = np.isfinite(values) if chosen is None else np.isfinite(values) & chosen
         return self.ratio(np.stack([np.where(known, values, 0), known], axis=1))
+
+    def share(self, chosen: NDArray[np.bool_]) -> dict[str, float]:
+        """Of the slices. Where all are chosen, or none, no draw differs: it is then Wilson's of as many patients."""
+        if chosen.any() and not chosen.all():
+            return self.mean(chosen.astype(np.float64))
+        patients = len(self._patient_is_dcm)
+        return asdict(share_estimate(patients if chosen.all() else 0, patients))
 
     def ratio(self, values: NDArray[np.floating]) -> dict[str, float]:
         """Of the sums of the two columns (n, 2)."""

@@ -107,7 +107,7 @@ def _baselines(runs: Sequence[Run], runs_folder: Path) -> list[dict[str, Any]]:
                     for cohort, test in zip(run.tests, tests, strict=True)
                 },
                 temperatures=(1.0,),
-                training_prior_dcm=0.5,
+                training_prior_dcm=float(np.mean([case.is_dcm for case in fitted])),
                 decision_threshold=youden_threshold(patient_log_odds, is_dcm) if measures else 0.5,
                 best_epoch=0,
             )

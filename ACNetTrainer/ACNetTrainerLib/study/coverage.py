@@ -25,6 +25,8 @@ from ..evaluation.scores import score_patients
 
 LEVEL = 0.9
 """Of the patients of each class, so many shall have their class in the set."""
+FEWEST_PATIENTS = 18
+"""Of each class: a half of 9 is the smallest with so high a limit."""
 CUT_OFFS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """A verdict where the probability of one class is at least so high; the model's own rule is among them."""
 
@@ -54,7 +56,9 @@ def coverage(
     limits = {}
     for label in LABELS:
         of_class = first & (is_dcm == (label == "dcm"))
-        limits[label] = _limit(_strangeness(expit(log_odds[of_class]), label == "dcm"), label)
+        if (count := int((is_dcm == (label == "dcm")).sum())) < FEWEST_PATIENTS:
+            raise ACNetError(f"cases: {count} patients labelled {label}; expected {FEWEST_PATIENTS} or more.")
+        limits[label] = _limit(_strangeness(expit(log_odds[of_class]), label == "dcm"))
     halves = {"home": (log_odds[~first], is_dcm[~first]), **others}
     return {
         "level": LEVEL,
@@ -68,10 +72,8 @@ def _strangeness(probability_dcm: FloatArray, is_dcm: bool) -> FloatArray:
     return 1 - probability_dcm if is_dcm else probability_dcm
 
 
-def _limit(strangeness: FloatArray, label: str) -> float:
+def _limit(strangeness: FloatArray) -> float:
     place = math.ceil(LEVEL * (len(strangeness) + 1))
-    if place > len(strangeness):
-        raise ACNetError(f"cases: {2 * len(strangeness)} patients labelled {label}; expected 20 or more.")
     return float(np.sort(strangeness)[place - 1])
 
 

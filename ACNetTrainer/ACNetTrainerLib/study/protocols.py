@@ -17,6 +17,7 @@ from ACNetLib.files import is_plain_name
 
 from ..cases.library import LABELS, Case, CaseLibrary
 from ..training.network import NETWORKS
+from ..training.patients import shared_patients
 from ..training.recipe import ACNET, Recipe, read_recipe, with_network
 from ..training.split import split_patients
 from . import HONEST, PAPER_2, VARIANTS
@@ -229,7 +230,7 @@ def _honest(library: CaseLibrary, request: Request) -> tuple[Run, ...]:
 
 
 def _fresh(library: CaseLibrary, test_library: CaseLibrary) -> Cohort:
-    both = sorted(set(library.patients) & set(test_library.patients))
+    both = sorted(shared_patients(test_library, library))
     if both:
         raise ACNetError(
             f"{test_library.folder}: {len(both)} of its patients, '{both[0]}' first, are in {library.folder} as "

@@ -20,7 +20,8 @@ def reading_order(
     """By prevalence: the share of a list that is read until 95 % of its patients with DCM are found.
 
     log_odds, is_dcm: of patients whom the model has not seen. Lists of 200 are drawn from them, with replacement; the
-    mean over the lists and the range of 95 % of them, sorted by the model and in the order in which patients come.
+    mean over the lists and the range of 95 % of them, sorted by the model and in the order in which patients come, in
+    which those with the same probability stay.
     """
     rng = np.random.default_rng(seed)
     found = {}
@@ -31,9 +32,10 @@ def reading_order(
             drawn = np.concatenate(
                 [rng.choice(log_odds[is_dcm], count), rng.choice(log_odds[~is_dcm], LIST_LENGTH - count)]
             )
-            has_dcm = np.arange(LIST_LENGTH) < count
+            as_they_come = rng.permutation(LIST_LENGTH)
+            has_dcm, drawn = as_they_come < count, drawn[as_they_come]
             shares["sorted"][number] = share_read(has_dcm[np.argsort(-drawn, kind="stable")])
-            shares["as_they_come"][number] = share_read(rng.permutation(has_dcm))
+            shares["as_they_come"][number] = share_read(has_dcm)
         found[f"{prevalence:g}"] = {order: _summary(values) for order, values in shares.items()}
     return found
 

@@ -16,7 +16,7 @@ from scipy.special import logit
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import damage_named, is_plain_name, read_json, write_json
-from ACNetLib.inference.probability import calibrated
+from ACNetLib.inference.probability import at_prevalence, calibrated
 
 from ..cases.library import number_in
 from ..evaluation.metrics import (
@@ -43,7 +43,9 @@ DECISIONS: dict[str, Metric] = {
     **{name: threshold_metrics(ZERO)[name] for name in ("recall_normal", "recall_dcm", "balanced_accuracy")},
     "auroc": auroc,
 }
-PROBABILITIES = probability_metrics(prevalence_dcm=0.5)
+PREVALENCE = 0.5
+"""At which all probabilities are judged, whatever share of DCM a network or a regression was trained with."""
+PROBABILITIES = probability_metrics(PREVALENCE)
 PAIRED = {name: DECISIONS[name] for name in ("auroc", "balanced_accuracy")}
 
 
@@ -51,8 +53,9 @@ PAIRED = {name: DECISIONS[name] for name in ("auroc", "balanced_accuracy")}
 class Tested:
     """What one network's trainings say: (1, n) of the n sections of all folds, or (seeds, n) of n patients.
 
-    log_odds: calibrated where the protocol calibrates. margins: log odds less those of the threshold, so that DCM is
-    said from 0 on. patients: (n,), the number of each one's patient. parts: (n,), the number of each one's fold, or 0.
+    log_odds: where the protocol calibrates, calibrated and at PREVALENCE. margins: log odds at the training's share of
+    DCM less those of the threshold, so that DCM is said from 0 on. patients: (n,), the number of each one's patient.
+    parts: (n,), the number of each one's fold, or 0.
     """
 
     network: str
@@ -169,8 +172,9 @@ def read_patients(network: str, runs_folder: Path, entries: Sequence[dict[str, A
         temperatures, prior = numbers["temperatures"], numbers["training_prior_dcm"]
         counts = np.bincount(sections.patients).tolist()
         means = zip(own[0].tolist(), counts, strict=True)
-        log_odds.append(np.array([calibrated(mean, count, temperatures, prior) for mean, count in means]))
-        margins.append(log_odds[-1] - logit(numbers["decision_threshold"]))
+        at_prior = np.array([calibrated(mean, count, temperatures, prior) for mean, count in means])
+        log_odds.append(np.array([at_prevalence(each, prior, PREVALENCE) for each in at_prior.tolist()]))
+        margins.append(at_prior - logit(numbers["decision_threshold"]))
     zeros = np.zeros(len(truth), int)
     return Tested(network, np.stack(log_odds), np.stack(margins), truth, np.arange(len(truth)), zeros)
 

@@ -13,7 +13,7 @@ from typing import Any
 from ACNetLib.models.card import ModelCard
 
 from ..cases.library import Case, CaseLibrary
-from ..cases.pseudonyms import is_pseudonym
+from ..cases.pseudonyms import is_pseudonym, plain_name
 
 HASH_DIGITS = 12
 """48 bits: of thousands on either side, two have the same hash once in ten million times."""
@@ -52,6 +52,15 @@ def recorded_patients(record: Mapping[str, Any], library: CaseLibrary) -> tuple[
                     if any(_hash(salt, identity) in hashes for identity in _identities(case))
                 }
     return known, record.get("complete", False)
+
+
+def shared_patients(library: CaseLibrary, other: CaseLibrary) -> set[str]:
+    """Patients of the library whom the other one has, too: by their name, however it is spelt, or by an image. So a
+    patient with another pseudonym in each is found where an image is in both.
+    """
+    names = {plain_name(patient) for patient in other.patients}
+    images = {case.pixel_hash for case in other.cases if case.pixel_hash}
+    return {case.patient for case in library.cases if plain_name(case.patient) in names or case.pixel_hash in images}
 
 
 def _identities(case: Case) -> Iterator[str]:

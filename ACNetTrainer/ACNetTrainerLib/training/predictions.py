@@ -85,7 +85,11 @@ def fit_temperature(evidence: NDArray[np.float64], is_dcm: NDArray[np.bool_]) ->
     """What to divide evidence by, log odds without those of the training prior, to make it log likelihood ratios.
 
     Both classes weigh the same: evidence refers to neither share of DCM, so it is measured where both are as frequent.
+    1 where all evidence is for the right class, as of few patients it can be: it has no largest likelihood there, for
+    the surer all of it is said, the likelier it is.
     """
+    if (evidence[is_dcm] >= 0).all() and (evidence[~is_dcm] <= 0).all():
+        return 1.0
     result = minimize_scalar(
         lambda log_t: balanced_log_loss(evidence / np.exp(log_t), is_dcm), bounds=(-2.5, 2.5), method="bounded"
     )

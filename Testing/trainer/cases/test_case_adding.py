@@ -181,6 +181,15 @@ def test_a_patient_is_the_same_within_a_library_and_another_in_another(library: 
         assert (library / "patient-salt").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_patient_whom_a_person_named_in_the_table_is_the_same_in_another_spelling(library: Path) -> None:
+    (first,) = add_maps(library, [new_map(1, "Jane")])
+    table = library / "cases.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace(first.patient, "Volunteer 7"), encoding="utf-8")
+    (second,) = add_maps(library, [new_map(2, "volunteer  7")])
+    assert second.patient == "Volunteer 7"
+    assert read_case_library(library).patients == ("Volunteer 7",)
+
+
 def test_dates_are_kept_as_quarters_from_a_secret_day(library: Path, tmp_path: Path) -> None:
     days = (date(2021, 5, 31), date(2021, 5, 31), date(2023, 5, 31))
     maps = [replace(new_map(seed, "Jane"), acquired=day) for seed, day in enumerate(days)]

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from ACNetLib.dicom.volumes import read_dicom_volume
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, Ventricle
 from ACNetTrainerLib.cases.csv_import import import_csv
 from ACNetTrainerLib.cases.editing import add_maps, create_case_library
 from ACNetTrainerLib.cases.library import read_case_library
@@ -92,6 +92,33 @@ def test_a_centre_for_each_section_of_a_stack_comes_from_its_row(library: Path, 
     assert np.array([case.center_mm for case in imported.cases]) == pytest.approx(np.array(centers), abs=1e-3)
     assert len(read_case_library(library).patients) == 1
     assert imported.notes == ()
+
+
+def test_a_centre_where_the_localizer_sees_no_heart_is_noted_for_its_row_and_slice(
+    library: Path, tmp_path: Path
+) -> None:
+    t1_map = made_up_map(1, sections=2)
+    write_map(t1_map, tmp_path / "stack.nrrd")
+    centers = [t1_map.section_center(section) for section in range(2)]
+    table = write_rows(
+        tmp_path / "rows.csv",
+        ["file", "patient", "label", "section", "center_l_mm", "center_p_mm", "center_s_mm"],
+        *(["stack.nrrd", "Jane", "dcm", str(section), *map(str, center)] for section, center in enumerate(centers)),
+    )
+    finder = Finder((Ventricle(0, centers[0], 0.9), Ventricle(1, centers[1], 0.1)))
+    (note,) = import_csv(library, table, {}, lambda: finder).notes
+    assert "row 3: The localizer sees no heart at the given centre on slice 1:" in note
+
+
+def test_a_centre_far_above_every_slice_is_refused_with_its_row(library: Path, tmp_path: Path) -> None:
+    """As one in RAS instead of LPS, or of another slice: it would be moved onto the map without a word."""
+    t1_map = made_up_map(1)
+    write_map(t1_map, tmp_path / "map.nrrd")
+    columns = ["file", "patient", "label", "center_l_mm", "center_p_mm", "center_s_mm"]
+    above = t1_map.section_center(0) + 60 * t1_map.normal
+    table = write_rows(tmp_path / "rows.csv", columns, ["map.nrrd", "Jane", "dcm", *map(str, above)])
+    with pytest.raises(ACNetError, match=r"row 2: column center_l_mm: .*lies 60 mm above or below its nearest slice"):
+        import_csv(library, table, {}, Finder)
 
 
 def test_every_row_with_a_problem_is_named_by_column_and_nothing_is_imported(library: Path, hospital: Path) -> None:

@@ -156,6 +156,12 @@ def test_two_labels_of_one_patient_are_named_with_the_row(folder: Path) -> None:
         read_case_library(with_values(folder, patient="a"))
 
 
+@pytest.mark.parametrize("patient", ["A", "\uff21"], ids=["capitals", "wide"])
+def test_two_spellings_of_one_patient_are_named_with_the_row(folder: Path, patient: str) -> None:
+    with pytest.raises(ACNetError, match=f"row 3: column patient is '{patient}', which is 'a' above"):
+        read_case_library(with_values(folder, patient=patient))
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [

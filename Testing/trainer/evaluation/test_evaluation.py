@@ -49,7 +49,7 @@ from ACNetTrainerLib.evaluation.true_measures import (
     trained_measures_log_odds,
 )
 from ACNetTrainerLib.training.dataset import CaseDataset
-from ACNetTrainerLib.training.patients import HASH_DIGITS, known_patients, patients_record
+from ACNetTrainerLib.training.patients import HASH_DIGITS, known_patients, patients_record, shared_patients
 from ACNetTrainerLib.training.predictions import Predictions
 from ACNetTrainerLib.training.train import predict
 from conftest import Finder, a_card, simulate_library
@@ -218,6 +218,20 @@ def test_the_judged_patients_are_refused_as_training_cases(simulated_library: Ca
     )
     with pytest.raises(ACNetError, match="it is of another field strength than"):
         evaluate(a_model, simulated_library, CPU, Beside(training_library=other_field))
+
+
+def test_a_patient_of_two_libraries_is_known_by_a_spelling_of_the_name_or_by_an_image() -> None:
+    def library(*patients: tuple[str, str]) -> CaseLibrary:
+        cases = (
+            Case(f"c{n}", patient, f"{n}.nrrd", "dcm", 0.0, 0.0, 0.0, 1.5, "ward", pixel_hash=image)
+            for n, (patient, image) in enumerate(patients)
+        )
+        return CaseLibrary(Path("library"), tuple(cases))
+
+    here = library(("p-0123456789abcdef", "sha256-1"), ("Doe Jane", "sha256-2"), ("other", "sha256-3"), ("drawn", ""))
+    there = library(("p-fedcba9876543210", "sha256-1"), ("DOE  jane", "sha256-4"), ("another", ""))
+    assert shared_patients(here, there) == {"p-0123456789abcdef", "Doe Jane"}
+    assert shared_patients(there, here) == {"p-fedcba9876543210", "DOE  jane"}
 
 
 def test_a_patient_has_the_mean_calibrated_log_odds_of_its_sections(

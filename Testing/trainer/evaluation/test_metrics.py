@@ -131,6 +131,8 @@ def test_two_models_that_are_both_right_of_all_are_not_known_to_be_equally_good(
     assert (difference.value, difference.low, difference.high) == (0, -0.5, 0.5)
     itself = bootstrap_difference(scores, scores, IS_DCM)
     assert (itself.value, itself.low, itself.high) == (0, 0, 0)
+    better = bootstrap_difference(scores, np.where(IS_DCM, -2.0, 2.0), IS_DCM)
+    assert (better.value, better.low, better.high) == (1, 0, 1)
 
 
 def test_a_score_that_says_the_same_of_all_is_known_to_tell_nothing() -> None:
@@ -246,6 +248,14 @@ def test_the_calibration_error_is_the_distance_between_what_is_said_and_what_is_
     two_groups = np.repeat([0.1, 0.9], 500)
     truth = np.concatenate([np.arange(500) % 10 < 3, np.arange(500) % 10 < 6])
     assert expected_calibration_error(two_groups, truth, np.ones(1000)) == pytest.approx((0.2 + 0.3) / 2)
+
+
+def test_one_probability_for_all_has_the_same_calibration_error_however_the_patients_are_sorted() -> None:
+    is_dcm = np.repeat([False, True], [60, 40])
+    for truth in (is_dcm, is_dcm[::-1], np.random.default_rng(2).permutation(is_dcm)):
+        assert expected_calibration_error(np.full(100, 0.5), truth, np.ones(100)) == pytest.approx(0.1)
+        weights = prevalence_weights(truth, 0.5)
+        assert expected_calibration_error(np.full(100, 0.5), truth, weights) == pytest.approx(0, abs=1e-12)
 
 
 def test_weights_give_the_wanted_share_of_dcm() -> None:

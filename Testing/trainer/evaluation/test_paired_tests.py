@@ -77,6 +77,26 @@ def test_equal_orders_do_not_differ() -> None:
     assert test.difference.value == pytest.approx(0)
 
 
+@pytest.mark.parametrize(("patients", "p_value"), [(2, 0.5), (5, 0.0625), (20, 2.0**-19)])
+def test_a_difference_that_every_patient_shows_has_the_p_value_of_a_sign_test(patients: int, p_value: float) -> None:
+    """A network that failed with one of three seeds, beside one without a mistake."""
+    truth = np.arange(patients + 30) < patients  # the smaller class: of DCM
+    faultless = np.where(truth, 2.0, -2.0) + np.linspace(0, 1, len(truth))
+    failed_once = np.stack([faultless, np.zeros(len(truth)), faultless])
+    test = delong_test(np.stack([faultless] * 3), failed_once, truth)
+    assert test.difference.value == pytest.approx(1 / 6)
+    assert test.difference.low < test.difference.value <= test.difference.high
+    assert test.p_value == p_value
+
+
+def test_two_orders_without_a_mistake_are_not_known_to_be_equally_good() -> None:
+    truth = np.arange(20) % 2 == 0
+    faultless, another = (np.where(truth, 2.0, -2.0) + np.random.default_rng(seed).random((1, 20)) for seed in (1, 2))
+    test = delong_test(faultless, another, truth)
+    assert test.p_value == 1
+    assert (test.difference.value, test.difference.low, test.difference.high) == pytest.approx((0, -4 / 14, 4 / 14))
+
+
 def test_holm_multiplies_the_smallest_by_the_number_of_tests_and_never_reorders() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, 0.9]) == [1.0, 1.0]

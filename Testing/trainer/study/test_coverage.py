@@ -39,5 +39,6 @@ def test_the_surer_a_verdict_has_to_be_the_fewer_are_given_and_wrong() -> None:
 
 
 def test_too_few_patients_set_no_limit() -> None:
-    with pytest.raises(ACNetError, match="8 patients labelled normal; expected 20 or more"):
-        coverage(*patients(16, 1.0), {})
+    with pytest.raises(ACNetError, match="17 patients labelled normal; expected 18 or more"):
+        coverage(*patients(35, 1.0), {})
+    assert coverage(*patients(36, 1.0), {})["home"]["patients"] == 18

@@ -38,6 +38,12 @@ def test_a_perfect_model_reads_no_more_than_there_are_and_a_blind_one_nearly_all
         assert as_they_come["mean"] > 0.85
 
 
+def test_a_model_that_says_the_same_of_all_finds_nobody_earlier_than_they_come() -> None:
+    found = reading_order(np.zeros(200), np.repeat([True, False], 100), 1)
+    for of_prevalence in found.values():
+        assert of_prevalence["sorted"] == of_prevalence["as_they_come"]
+
+
 def test_the_command_orders_the_patients_whom_the_localizer_finds(
     simulated_library: CaseLibrary, tmp_path: Path
 ) -> None:

@@ -35,6 +35,14 @@ def test_the_temperature_undoes_exaggerated_evidence() -> None:
     assert fit_temperature(3 * evidence(), IS_DCM) == pytest.approx(3.0, abs=0.3)
 
 
+def test_a_few_patients_who_are_all_right_do_not_make_a_network_surer_than_it_is() -> None:
+    """The likelihood only grows with the evidence: seven patients would have been 12 times as sure."""
+    is_dcm = np.repeat([False, True], [7, 60])
+    right = np.where(is_dcm, 3.0, -3.0) + np.linspace(-1, 1, 67)
+    assert fit_temperature(right, is_dcm) == 1
+    assert fit_temperature(np.where(np.arange(67) == 30, -right, right), is_dcm) > 0.3
+
+
 @pytest.mark.parametrize("prior", [0.07, 0.5, 0.9, 449 / 485])
 def test_calibrated_log_odds_have_a_temperature_of_one_at_any_prior(prior: float) -> None:
     (temperature,) = fit_temperatures(predictions(3000, 1, prior), prior)

@@ -53,7 +53,7 @@ def test_the_command_ends_with_two_and_one_line_for_a_user_error(tmp_path: Path)
         (["third-answer", "MODEL", "CASES", "--output", "FOLDER/m.json"], "it has no outside score"),
         (
             ["coverage", "MODEL", "CASES", "--abroad", "CASES", "--output", "FOLDER/m.json"],
-            "6 patients labelled normal; expected 20 or more",
+            "6 patients labelled normal; expected 18 or more",
         ),
         (["train-localizer", "CASES", "--output", "FOLDER/m.pt"], "--output: found"),
         (["train-localizer", "CASES", "--patients", "3", "--output", "FOLDER/m.safetensors"], "--patients: found 3"),
