@@ -50,7 +50,6 @@ from ACNetTrainerLib.evaluation.true_measures import (
 )
 from ACNetTrainerLib.training.dataset import CaseDataset
 from ACNetTrainerLib.training.patients import HASH_DIGITS, known_patients, patients_record, shared_patients
-from ACNetTrainerLib.training.predictions import Predictions
 from ACNetTrainerLib.training.train import predict
 from conftest import Finder, a_card, simulate_library
 
@@ -329,23 +328,6 @@ def test_a_real_patient_in_a_simulated_library_is_left_out_of_the_comparison_wit
 def test_a_number_that_json_has_no_word_for_is_null(tmp_path: Path) -> None:
     write_json(tmp_path / "metrics.json", {"auroc": float("nan"), "bins": [1.0, float("inf")]})
     assert json.loads((tmp_path / "metrics.json").read_text()) == {"auroc": None, "bins": [1.0, None]}
-
-
-def test_sections_are_gathered_by_patient_in_any_order_of_the_table() -> None:
-    def case(patient: str, label: str, number: int) -> Case:
-        return Case(f"{patient}-{number}", patient, "x.nrrd", label, 0.0, 0.0, 0.0, 1.5, "a")
-
-    cases = (
-        case("b", "dcm", 1),
-        case("a", "normal", 1),
-        case("b", "dcm", 2),
-        case("a", "normal", 2),
-        case("c", "dcm", 1),
-    )
-    patients, log_odds, is_dcm = Predictions(cases, np.array([1.0, -2.0, 2.0, -3.0, 0.5])).by_patient()
-    assert patients == ["b", "a", "c"]
-    np.testing.assert_allclose(log_odds, [1.5, -2.5, 0.5])
-    assert is_dcm.tolist() == [True, False, True]
 
 
 def test_matched_patients_are_pairs_of_equal_values() -> None:

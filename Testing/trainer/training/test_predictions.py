@@ -73,3 +73,20 @@ def test_every_pair_of_a_patients_sections_counts() -> None:
     assert len(means) == 6
     assert is_dcm.tolist() == [True] * 3 + [False] * 3
     assert few.means_of(4)[0].size == 0
+
+
+def test_sections_are_gathered_by_patient_in_any_order_of_the_table() -> None:
+    def case(patient: str, label: str, number: int) -> Case:
+        return Case(f"{patient}-{number}", patient, "x.nrrd", label, 0.0, 0.0, 0.0, 1.5, "a")
+
+    cases = (
+        case("b", "dcm", 1),
+        case("a", "normal", 1),
+        case("b", "dcm", 2),
+        case("a", "normal", 2),
+        case("c", "dcm", 1),
+    )
+    patients, log_odds, is_dcm = Predictions(cases, np.array([1.0, -2.0, 2.0, -3.0, 0.5])).by_patient()
+    assert patients == ["b", "a", "c"]
+    np.testing.assert_allclose(log_odds, [1.5, -2.5, 0.5])
+    assert is_dcm.tolist() == [True, False, True]
