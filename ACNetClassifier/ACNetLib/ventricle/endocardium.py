@@ -25,6 +25,8 @@ LEAST_WALL_MM = 2.0
 """Of the wall's outer rim, and at least a pixel, nothing becomes cavity: what lies beyond may be bright as well."""
 ROUNDING = 1e-6
 """Pixels that lie on an edge, or as far from two, count alike however a slice is stored."""
+LARGEST_GROWTH_MM = 2.0
+"""The localizer's own pixel, and one of the map's at least: farther out a bright wall is a scar, with T1 near blood."""
 LEAST_AREA = 0.4
 """Of the localizer's cavity: where less of it looks like blood, something else is wrong."""
 
@@ -52,7 +54,8 @@ def with_visible_cavity(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_
     of_core = parts[core & (parts > 0)]
     if not of_core.size:
         return labels
-    seen = _hull(parts == np.bincount(of_core).argmax()) & (may_be_cavity | cavity)
+    beside = distance_transform_edt(~cavity, sampling=spacing_mm) <= max(LARGEST_GROWTH_MM, *spacing_mm)
+    seen = _hull(parts == np.bincount(of_core).argmax()) & (may_be_cavity & beside | cavity)
     if seen.sum() < LEAST_AREA * cavity.sum():
         return labels
     found = np.where(cavity, _wall_beside(labels, spacing_mm), labels)

@@ -49,7 +49,7 @@ def cavity_radius_mm(labels: LabelArray, spacing_mm: Spacing) -> float:
 
 
 @pytest.mark.parametrize("spacing_mm", [(1.0, 1.0), (1.5, 1.5), (2.1, 2.1), (1.2, 1.9)], ids=str)
-@pytest.mark.parametrize("said_mm", [15.0, 18.0, 22.0, 25.0])
+@pytest.mark.parametrize("said_mm", [16.5, 18.0, 22.0, 25.0])
 def test_the_cavity_is_the_drawings_whatever_the_localizer_took_for_it(said_mm: float, spacing_mm: Spacing) -> None:
     said = labels_of(said_mm, spacing_mm)
     found = with_visible_cavity(a_slice(spacing_mm), said, spacing_mm)
@@ -97,3 +97,15 @@ def test_blood_beyond_a_thin_wall_and_pixels_without_a_value_do_not_join_the_cav
 def test_without_a_wall_there_is_nothing_to_tell_blood_from() -> None:
     said = np.where(labels_of(CAVITY_MM) == CAVITY_LABEL, CAVITY_LABEL, 0).astype(np.uint8)
     assert (with_visible_cavity(a_slice(), said, (1.5, 1.5)) == said).all()
+
+
+def test_a_bright_scar_beside_the_cavity_stays_wall_but_for_the_localizers_own_error() -> None:
+    spacing_mm = (1.5, 1.5)
+    down, across = distances_mm(spacing_mm)
+    radius, angle = np.hypot(down, across), np.abs(np.arctan2(down, across))
+    scar = (angle < np.pi / 5) & (radius >= CAVITY_MM) & (radius < CAVITY_MM + 8)
+    t1_ms = a_slice()
+    t1_ms[scar] = WALL_MS + 0.6 * (BLOOD_MS - WALL_MS)
+    found = with_visible_cavity(t1_ms, labels_of(CAVITY_MM), spacing_mm)
+    assert is_myocardium(found)[scar & (radius > CAVITY_MM + 2.5)].all()
+    assert cavity_radius_mm(found, spacing_mm) == pytest.approx(CAVITY_MM, abs=0.9)
