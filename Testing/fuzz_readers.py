@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -220,8 +220,11 @@ def read_truth(path: Path) -> object:
 
 def read_import(path: Path) -> object:
     class NoLocalizer:
-        locate = staticmethod(nothing_found)
         confidence_threshold = 0.5
+
+        @staticmethod
+        def locate(t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
+            return tuple(each for each in nothing_found(t1_map) if sections is None or each.section in sections)
 
     return import_csv(path.parent / "library", path, {}, NoLocalizer)  # type: ignore[arg-type]
 

@@ -50,10 +50,11 @@ def judged(classifier: Classifier, library: CaseLibrary) -> list[Judged]:
 
 def shares_unlike(patients: Sequence[Judged], limits: LimitsByCall) -> dict[str, Any]:
     """By label, the share of patients called unlike by anything and by each value, with Wilson 95 % intervals."""
-    return {
-        label: _shares_unlike([each for each in patients if each.is_dcm == is_dcm], limits)
+    by_label = {
+        label: [each for each in patients if each.is_dcm == is_dcm]
         for label, is_dcm in zip(LABELS, (False, True), strict=True)
     }
+    return {label: _shares_unlike(of_label, limits) for label, of_label in by_label.items() if of_label}
 
 
 def _shares_unlike(patients: Sequence[Judged], limits: LimitsByCall) -> dict[str, Any]:

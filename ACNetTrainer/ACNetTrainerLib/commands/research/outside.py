@@ -90,7 +90,8 @@ def _outside_limits(options: argparse.Namespace) -> None:
     save_model(Model(model.network, replace(model.card, outside_limits=limits)), options.save_model)
     told = {"held back": results["held_back"], **results["others"]}
     shares = ", ".join(
-        f"{name} {share['normal']['any']['value']:.1%} of the normal, {share['dcm']['any']['value']:.1%} of the DCM"
-        for name, share in told.items()
+        f"{name} {share['any']['value']:.1%} of {share['patients']} {label}"
+        for name, of_labels in told.items()
+        for label, share in of_labels.items()
     )
     print(f"Called unlike the training's hearts: {shares}; all in {options.output}")
