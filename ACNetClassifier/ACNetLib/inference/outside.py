@@ -41,8 +41,8 @@ class OutsideLimits:
 class LimitsByCall:
     """Of the studies that the model calls normal, and of those that it calls DCM, where it has to be one of the two.
 
-    A normal wall and a normal right ventricle are larger beside a normal cavity than they are beside a dilated one. One
-    limit for both would call twice as many normal hearts unlike, and let thick walls pass as DCM.
+    A normal wall and a normal right ventricle are larger beside a normal cavity than they are beside a dilated one: one
+    limit for both lets thick walls pass as DCM.
     """
 
     normal: OutsideLimits = field(default_factory=OutsideLimits)

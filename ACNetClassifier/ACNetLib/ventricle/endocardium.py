@@ -14,6 +14,7 @@ from scipy.ndimage import label as connected
 from scipy.spatial import ConvexHull, QhullError
 
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
+from ACNetLib.ventricle.measures import with_value
 
 BLOOD_SHARE = 0.35
 """From this share of blood on, by T1, a pixel is cavity: less than a half, since trabeculae are cavity to readers."""
@@ -40,12 +41,13 @@ def with_visible_cavity(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_
     spacing_mm: of rows, of columns.
     """
     cavity, wall = labels == CAVITY_LABEL, is_myocardium(labels)
-    if not wall.any():
-        return labels
     depth_mm = distance_transform_edt(cavity, sampling=spacing_mm)
     core = depth_mm >= CORE_SHARE * depth_mm.max()
     smooth_ms = median_filter(np.nan_to_num(t1_ms), 3)
-    blood_ms, wall_ms = float(np.median(smooth_ms[core])), float(np.median(smooth_ms[wall]))
+    blood, muscle = (smooth_ms[region & with_value(smooth_ms)] for region in (core, wall))
+    if not blood.size or not muscle.size:
+        return labels
+    blood_ms, wall_ms = float(np.median(blood)), float(np.median(muscle))
     if blood_ms - wall_ms < LEAST_CONTRAST_MS:
         return labels
     from_rim_mm = distance_transform_edt(cavity | wall, sampling=spacing_mm)

@@ -94,6 +94,19 @@ def test_blood_beyond_a_thin_wall_and_pixels_without_a_value_do_not_join_the_cav
     assert rim.sum() == ((radius > CAVITY_MM + 1.5) & (radius < CAVITY_MM + 6)).sum()
 
 
+def test_pixels_without_a_value_have_no_say_in_what_blood_and_wall_are() -> None:
+    t1_ms, said = a_slice(), labels_of(22.0)
+    down, across = distances_mm((1.5, 1.5))
+    most_of_the_wall, most_of_the_core = (
+        is_myocardium(said) & (across > -10),
+        (np.hypot(down, across) < 12) & (down < 3),
+    )
+    for hole in (most_of_the_wall, most_of_the_core):
+        holed = np.where(hole, 0, t1_ms).astype(np.float32)
+        found = with_visible_cavity(holed, said, (1.5, 1.5))
+        assert cavity_radius_mm(found, (1.5, 1.5)) == pytest.approx(CAVITY_MM, abs=0.9)
+
+
 def test_without_a_wall_there_is_nothing_to_tell_blood_from() -> None:
     said = np.where(labels_of(CAVITY_MM) == CAVITY_LABEL, CAVITY_LABEL, 0).astype(np.uint8)
     assert (with_visible_cavity(a_slice(), said, (1.5, 1.5)) == said).all()
