@@ -10,11 +10,7 @@ from ACNetTrainerLib.study.summary import each_cohort
 from table_cells import Record, results
 
 COMPARED: dict[str, tuple[Callable[[Record], tables.Table], ...]] = {
-    "paper-1": (),
-    "paper-2": (tables.results,),
-    "paper-2-30-epochs": (tables.results, tables.paired),
     "honest": (tables.results,),
-    "honest-18-epochs": (tables.results, tables.paired),
 }
 """The comparisons whose results are kept, and the tables that the documentation shows of each."""
 
@@ -31,7 +27,7 @@ def compared_scope(name: str) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    **{f"comparison-{name}-scope": partial(compared_scope, name) for name in ("paper-1", "paper-2", "honest")},
+    **{f"comparison-{name}-scope": partial(compared_scope, name) for name in COMPARED},
     **{
         f"comparison-{name}-{make.__name__.replace('_', '-')}": partial(compared, name, make)
         for name, makers in COMPARED.items()

@@ -32,6 +32,7 @@ from ACNetTrainerLib.study.training import CopiedCase, PaperDataset, Run, train_
 from ACNetTrainerLib.study.tuning import LEARNING_RATES, read_tuned, tune
 from ACNetTrainerLib.study.workers import Workers
 from ACNetTrainerLib.training.dataset import CaseDataset
+from comparison_tables import COMPARED
 from conftest import acnet_train, simulate_library
 from keep_comparison import keep, resume
 from repository import REPOSITORY
@@ -316,7 +317,7 @@ def test_a_training_is_known_by_its_recipe_its_cases_and_their_images(
     assert run_key(run) != key
 
 
-@pytest.mark.parametrize("protocol", ["paper-1", "paper-2", "paper-2-30-epochs", "honest", "honest-18-epochs"])
+@pytest.mark.parametrize("protocol", COMPARED)
 def test_the_published_numbers_follow_from_the_published_predictions(protocol: str) -> None:
     results = REPOSITORY / "Documentation" / "results"
     summary = json.loads((results / f"comparison-{protocol}.json").read_text(encoding="utf-8"))
