@@ -23,6 +23,7 @@ WINDOW_MS = {1.5: 2000.0, 3.0: 2300.0}
 """The upper end of the grey window by field strength; blood stays below white."""
 GALLERY_COLUMNS = 6
 PANEL_INCHES, DOTS_PER_INCH = 1.6, 100
+JPEG_QUALITY = 85
 CLASS_NAMES = {"normal": "normal", "dcm": "DCM"}
 ROBUSTNESS_LINES = (
     ("auroc_model", "ACNet", "tab:blue"),
@@ -127,9 +128,13 @@ def _draw_degradation(axes: Axes, name: str, unit: str, steps: list[dict[str, An
 
 
 def save_figure(figure: Figure, path: Path) -> None:
+    """As JPEG, a quarter of the size where slices fill the picture, when the path ends in .jpg; else as PNG."""
     canvas = FigureCanvasAgg(figure)
     with atomic_path(path) as temporary:
-        canvas.print_png(temporary)
+        if path.suffix.lower() == ".jpg":
+            canvas.print_jpg(temporary, pil_kwargs={"quality": JPEG_QUALITY})
+        else:
+            canvas.print_png(temporary)
 
 
 def save_grey(figure: Figure, path: Path) -> None:

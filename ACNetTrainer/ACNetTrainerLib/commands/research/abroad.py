@@ -43,7 +43,7 @@ def add_abroad_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
     sheet = commands.add_parser("abroad-sheet", help="draw a dozen slices of the second simulation with their outlines")
     sheet.add_argument("--outlines", type=Path, help="these traced left ventricles instead (.csv): abroad.md")
-    sheet.add_argument("--output", type=Path, required=True, help="picture to write (.png)")
+    sheet.add_argument("--output", type=Path, required=True, help="picture to write (.png or .jpg)")
     sheet.set_defaults(run=_sheet)
 
     for command in (simulate, sheet):
