@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, binary_opening, label, median_filter
+from scipy.ndimage import binary_opening, distance_transform_edt, label, median_filter
 
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, Ventricle, is_myocardium
+from ACNetLib.ventricle.measures import with_value
 
 SECTORS = 12
 """Around the cavity; the wall is measured over two of them at a time, a sixth of its turn."""
@@ -22,7 +23,7 @@ BLOOD_CONTRAST = 0.5
 OPENING_MM = 4.0
 """What is narrower than twice this is not followed: vessels, and bridges of blurred pixels to what lies around."""
 BEYOND_SEPTUM_MM = 6.0
-"""So near to the septum the right ventricle's blood begins."""
+"""So near to the septum, and within two pixels at least, the right ventricle's blood begins."""
 FARTHEST_MM = 120.0
 WIDEST_RAD, LEAK_RAD = np.deg2rad(80), np.deg2rad(100)
 """How far a right ventricle reaches from the left's centre, and to both sides of the septum's middle."""
@@ -69,13 +70,18 @@ def right_ventricle(
 ) -> BoolArray | None:
     """The right ventricle's blood (rows, columns), on a slice as for `measure_shape`.
 
-    None where the septum is not known, and where the blood beyond it runs on into something else.
+    None where the septum is not known, where cavity or wall have no T1, and where the blood beyond the septum runs on
+    into something else.
     """
     septum = labels == SEPTUM_LABEL
     if not septum.any():
         return None
     angles, distances_mm = _around(labels == CAVITY_LABEL, spacing_mm)
-    right = _part_beside(septum, _blood(t1_ms, labels, spacing_mm), round(BEYOND_SEPTUM_MM / spacing_mm[0]))
+    blood = _blood(t1_ms, labels, spacing_mm)
+    if blood is None:
+        return None
+    to_septum_mm = distance_transform_edt(~septum, sampling=spacing_mm)
+    right = _largest_part(blood, to_septum_mm <= max(BEYOND_SEPTUM_MM, 2 * max(spacing_mm)))
     middle = np.angle(np.exp(1j * angles[septum]).mean())
     from_septum = np.abs(np.angle(np.exp(1j * (angles - middle))))
     leaked = right & ((distances_mm > FARTHEST_MM) | (from_septum > LEAK_RAD))
@@ -99,11 +105,17 @@ def _thickest_sixth(cavity: BoolArray, whole: BoolArray, angles: FloatArray, pix
     return float((outer_mm - inner_mm).max())
 
 
-def _blood(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tuple[float, float]) -> BoolArray:
-    """Where T1 is as in the left ventricle's cavity, outside of it, in parts wide enough to be a ventricle's."""
-    cavity, wall = labels == CAVITY_LABEL, is_myocardium(labels)
-    blood_ms, wall_ms = float(np.median(t1_ms[cavity])), float(np.median(t1_ms[wall]))
-    alike = np.abs(median_filter(t1_ms, 3) - blood_ms) < BLOOD_CONTRAST * abs(blood_ms - wall_ms)
+def _blood(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tuple[float, float]) -> BoolArray | None:
+    """Where T1 is as in the left ventricle's cavity, outside of it, in parts wide enough to be a ventricle's.
+
+    None where cavity or wall have no T1.
+    """
+    known = with_value(t1_ms)
+    cavity, wall = (t1_ms[region & known] for region in (labels == CAVITY_LABEL, is_myocardium(labels)))
+    if not cavity.size or not wall.size:
+        return None
+    blood_ms, wall_ms = float(np.median(cavity)), float(np.median(wall))
+    alike = known & (np.abs(median_filter(t1_ms, 3) - blood_ms) < BLOOD_CONTRAST * abs(blood_ms - wall_ms))
     reach = int(np.ceil(OPENING_MM / min(spacing_mm)))
     down, across = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disk = np.hypot(down * spacing_mm[0], across * spacing_mm[1]) <= OPENING_MM
@@ -111,12 +123,11 @@ def _blood(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tuple[flo
     return opened
 
 
-def _part_beside(septum: BoolArray, blood: BoolArray, steps: int) -> BoolArray:
-    """The largest connected part of the blood that comes within so many pixels of the septum."""
+def _largest_part(blood: BoolArray, beside: BoolArray) -> BoolArray:
+    """The largest connected part of the blood that lies beside the septum with a pixel at least."""
     parts, _ = label(blood)
-    near = parts[binary_dilation(septum, iterations=max(2, steps))]
     sizes = np.bincount(parts.ravel(), minlength=1)
-    candidates = np.unique(near[near > 0])
+    candidates = np.unique(parts[beside & (parts > 0)])
     if not candidates.size:
         return np.zeros_like(blood)
     return np.asarray(parts == candidates[sizes[candidates].argmax()])

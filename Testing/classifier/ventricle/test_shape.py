@@ -82,6 +82,42 @@ def test_blood_that_runs_on_into_another_organ_is_not_measured() -> None:
     assert shape.relative_wall == pytest.approx(WALL_THICKNESS_MM / CAVITY_MM, abs=0.04)
 
 
+@pytest.mark.parametrize("spacing_mm", [(1.0, 2.2), (2.2, 1.0), (1.5, 1.5)])
+@pytest.mark.parametrize(("gap_mm", "is_found"), [(3.0, True), (10.0, False)])
+def test_how_near_blood_lies_to_the_septum_is_told_in_mm_along_rows_and_columns(
+    spacing_mm: tuple[float, float], gap_mm: float, is_found: bool
+) -> None:
+    shape = tuple(round(300 / size) for size in spacing_mm)
+    rows, columns = (
+        (index - (count - 1) / 2) * size
+        for index, count, size in zip(np.indices(shape), shape, spacing_mm, strict=True)
+    )
+    radius, outer_mm = np.hypot(rows, columns), CAVITY_MM + WALL_THICKNESS_MM
+    labels = np.where(radius < outer_mm, MYOCARDIUM_LABEL, 0).astype(np.uint8)
+    labels[(radius < outer_mm) & (np.abs(rows) < outer_mm / 2) & (columns < 0)] = SEPTUM_LABEL
+    labels[radius < CAVITY_MM] = CAVITY_LABEL
+    t1_ms = np.full(shape, LUNG_MS, np.float32)
+    t1_ms[(np.abs(rows) < 20) & (columns < -outer_mm - gap_mm) & (columns > -outer_mm - gap_mm - 40)] = BLOOD_MS
+    t1_ms[labels != 0] = WALL_MS
+    t1_ms[labels == CAVITY_LABEL] = BLOOD_MS
+    assert (measure_shape(t1_ms, labels, spacing_mm).rv_to_lv > 0) == is_found
+    turned = measure_shape(t1_ms.T, labels.T, spacing_mm[::-1])
+    assert turned.rv_to_lv == pytest.approx(measure_shape(t1_ms, labels, spacing_mm).rv_to_lv)
+
+
+def test_pixels_without_a_value_are_neither_blood_nor_wall() -> None:
+    t1_ms, labels, spacing_mm = a_slice()
+    plain = measure_shape(t1_ms, labels, spacing_mm)
+    middle = len(labels) // 2
+    upper = np.arange(len(labels))[:, None] < middle - 4
+    holes = t1_ms.copy()
+    holes[(labels == MYOCARDIUM_LABEL) & upper] = 0  # more than half of the wall with the next line
+    holes[(labels == SEPTUM_LABEL) & upper] = 0
+    assert measure_shape(holes, labels, spacing_mm).rv_to_lv == pytest.approx(plain.rv_to_lv, rel=0.05)
+    empty = np.where(labels == CAVITY_LABEL, 0, t1_ms).astype(np.float32)
+    assert np.isnan(measure_shape(empty, labels, spacing_mm).rv_to_lv)
+
+
 def test_without_a_known_septum_only_the_wall_is_measured() -> None:
     t1_ms, labels, spacing_mm = a_slice()
     labels[labels == SEPTUM_LABEL] = MYOCARDIUM_LABEL
