@@ -6,6 +6,7 @@ Documentation/cases.md.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -147,6 +148,15 @@ class CaseLibrary:
         """The image with the labels of ACNetLib.ventricle.labels of the case's slice; None where none was drawn."""
         path = self.folder / masks_file(case.case)
         return path if os.path.isfile(path) else None
+
+    def masks_sha256(self) -> str:
+        """Of the masks of all cases, as they lie on the disk: masks that were drawn anew make another training."""
+        digest = hashlib.sha256()
+        for case in self.cases:
+            path = self.masks_path(case)
+            if path is not None:
+                digest.update(case.case.encode() + path.read_bytes())
+        return digest.hexdigest()
 
     def masks(self, case: Case) -> sitk.Image | None:
         """What `masks_path` holds. Raises ACNetError when it can't be read."""

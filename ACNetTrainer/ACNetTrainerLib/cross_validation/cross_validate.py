@@ -94,7 +94,7 @@ def _claim(output: Path, library: CaseLibrary, starts: Sequence[Start]) -> None:
     """Raises ACNetError when the folder holds something else."""
     if not (output / SETTINGS_FILE).is_file():
         require_empty_folder(output)
-    claim_folder(output, cases_record(library.cases))
+    claim_folder(output, cases_record(library))
     for start in starts:
         claim_folder(output / TRAININGS_FOLDER / start.name, start.record)
 

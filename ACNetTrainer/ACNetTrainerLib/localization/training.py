@@ -30,7 +30,7 @@ from ..training.loop import FittingTask, Place, fit
 from ..training.recipe import Optimization
 from ..training.split import split_patients
 from ..training.train import count_cases
-from ..training.work_folder import claim_folder
+from ..training.work_folder import MASKS_SHA256, claim_folder
 from .evaluation import ACCEPTED_CENTER_ERROR_MM
 from .sections import (
     THROUGH_HEART_MM,
@@ -193,7 +193,8 @@ def train_localizer(
     training_cases = [case for _, cases, _ in splits for case in cases]
     validation_cases = [case for _, _, cases in splits for case in cases]
     names = [case.case for case in (*training_cases, *validation_cases)]
-    claim_folder(place.work_folder, {"optimization": asdict(optimization), "cases": names})
+    masks = [replace(library, cases=(*cases, *held_back)).masks_sha256() for library, cases, held_back in splits]
+    claim_folder(place.work_folder, {"optimization": asdict(optimization), "cases": names, MASKS_SHA256: masks})
 
     training = [section for library, cases, _ in splits for section in read_labelled_sections(library, cases)]
     validation = [section for library, _, cases in splits for section in read_labelled_sections(library, cases)]

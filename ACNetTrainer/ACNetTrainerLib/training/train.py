@@ -38,7 +38,7 @@ from .recipe import ACNET, Recipe
 from .site_scale import cost_of_unknown_reference, normal_t1_ms
 from .split import split_patients
 from .task import TrainingTask
-from .work_folder import claim_folder
+from .work_folder import MASKS_SHA256, claim_folder
 
 ATTENTION_SECTIONS = 400
 """How many training sections the attention's fixed scale is taken from."""
@@ -66,7 +66,7 @@ def train(
     with_walls = settings.mask_loss_weight > 0
     if with_walls:
         _check_masks(network, CaseLibrary(library.folder, training_cases), recipe)
-    claim_folder(place.work_folder, {"recipe": asdict(recipe), **cases_record(library.cases), **lineage})
+    claim_folder(place.work_folder, {"recipe": asdict(recipe), **cases_record(library), **lineage})
 
     training_set = CaseDataset(
         library, training_cases, recipe.intensity, RandomChanges(recipe.augmentation, settings.seed), with_walls
@@ -148,15 +148,21 @@ def count_cases(cases: Sequence[Case]) -> dict[str, int]:
     }
 
 
-def cases_record(cases: Sequence[Case]) -> dict[str, Any]:
-    """Their names, for people, and a hash of what the table says of them.
+def cases_record(library: CaseLibrary) -> dict[str, Any]:
+    """The cases' names, for people, a hash of what the table says of them, and one of their masks.
 
     Without what tables did not always hold: a training begun before is resumed. How a slice is turned can be the
     localizer's word, which differs in its last digit from computer to computer.
     """
     left_out = {"sequence", "turn_degrees"}
-    rows = json.dumps([{name: value for name, value in asdict(case).items() if name not in left_out} for case in cases])
-    return {"cases": [case.case for case in cases], "cases_sha256": hashlib.sha256(rows.encode()).hexdigest()}
+    rows = json.dumps(
+        [{name: value for name, value in asdict(case).items() if name not in left_out} for case in library.cases]
+    )
+    return {
+        "cases": [case.case for case in library.cases],
+        "cases_sha256": hashlib.sha256(rows.encode()).hexdigest(),
+        MASKS_SHA256: library.masks_sha256(),
+    }
 
 
 def only_field_strength(library: CaseLibrary) -> float:

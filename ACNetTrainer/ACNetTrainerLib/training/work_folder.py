@@ -18,6 +18,8 @@ from .background import LOCK_FILE
 from .checkpoints import TRAIN_ANEW, resumable_writes
 
 SETTINGS_FILE, METRICS_FILE = "settings.json", "metrics.csv"
+MASKS_SHA256 = "masks_sha256"
+"""A training that was begun before this was recorded is resumed without asking."""
 
 
 def claim_folder(work_folder: Path, settings: dict[str, Any]) -> None:
@@ -25,9 +27,12 @@ def claim_folder(work_folder: Path, settings: dict[str, Any]) -> None:
     text = json.dumps(settings, indent=1)
     file = work_folder / SETTINGS_FILE
     if file.is_file():
-        if _without_precision(read_json(file, TRAIN_ANEW)) != _without_precision(json.loads(text)):
+        begun, asked = read_json(file, TRAIN_ANEW), json.loads(text)
+        if MASKS_SHA256 not in begun:
+            asked.pop(MASKS_SHA256, None)
+        if _without_precision(begun) != _without_precision(asked):
             raise ACNetError(
-                f"{work_folder}: holds an unfinished training of other cases or another recipe; "
+                f"{work_folder}: holds an unfinished training of other cases, other masks or another recipe; "
                 "remove the folder or give another output."
             )
     else:

@@ -62,4 +62,4 @@ def test_the_localizer_is_not_needed_where_the_septum_is_known(
 
 def test_a_training_resumes_whatever_the_localizer_says_of_the_turn(typed: CaseLibrary) -> None:
     turned = with_turns(typed, lambda: around_the_centre(typed.t1_map(typed.cases[0])))
-    assert cases_record(turned.cases) == cases_record(typed.cases)
+    assert cases_record(turned) == cases_record(typed)

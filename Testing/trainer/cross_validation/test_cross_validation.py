@@ -288,7 +288,10 @@ def test_a_parent_that_has_seen_the_patients_is_refused(library: CaseLibrary, re
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        (["--recipe", "recommended"], "from-scratch: holds an unfinished training of other cases or another recipe"),
+        (
+            ["--recipe", "recommended"],
+            "from-scratch: holds an unfinished training of other cases, other masks or another recipe",
+        ),
         (["--folds", "1"], "--folds: found 1; expected at least 2"),
         (["--folds", "7"], "6 patients labelled normal; expected at least 7"),
         (["--repeats", "0"], "--repeats: found 0; expected at least 1"),
@@ -327,7 +330,7 @@ def test_a_folder_of_other_cases_is_refused(library: CaseLibrary, recipe: Recipe
         cases=tuple(replace(c, center_l_mm=c.center_l_mm + 1) if c.patient == first else c for c in library.cases),
     )
     request = Request([Start(recipe)], folds=2, repeats=1, present=load_model(model_for_field(1.5)))
-    with pytest.raises(ACNetError, match="holds an unfinished training of other cases or another recipe"):
+    with pytest.raises(ACNetError, match="holds an unfinished training of other cases, other masks or another recipe"):
         cross_validate(moved, request, output, Work(CPU), {})
 
 

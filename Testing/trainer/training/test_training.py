@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 from ACNetLib.errors import ACNetError
@@ -157,20 +159,25 @@ def test_a_training_that_was_stopped_early_is_not_trained_on_when_it_is_taken_up
     assert first.card.attention_thresholds == {}, "a network without attention has no scale for it"
 
 
-@pytest.mark.parametrize("what", ["recipe", "cases", "centre"])
+@pytest.mark.parametrize("what", ["recipe", "cases", "centre", "masks"])
 def test_a_folder_with_another_training_is_refused(
-    training: Training, simulated_library: CaseLibrary, recipe: Recipe, what: str
+    training: Training, simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path, what: str
 ) -> None:
     before = rows_of(training.work_folder)
     if what == "recipe":
         recipe = changed(recipe, learning_rate=0.5)
     elif what == "cases":
         simulated_library = replace(simulated_library, cases=simulated_library.cases[:-1])
+    elif what == "masks":
+        copy = Path(shutil.copytree(simulated_library.folder, tmp_path / "copy"))
+        simulated_library = replace(simulated_library, folder=copy)
+        masks = simulated_library.masks_path(simulated_library.cases[0])
+        sitk.WriteImage(sitk.ReadImage(str(masks)) * 0, str(masks))
     else:
         first, *others = simulated_library.cases
         simulated_library = replace(simulated_library, cases=(replace(first, center_l_mm=1.0), *others))
     with pytest.raises(
-        ACNetError, match=r"tiny\.training: holds an unfinished training of other cases or another recipe"
+        ACNetError, match=r"tiny\.training: holds an unfinished training of other cases, other masks or another recipe"
     ):
         train(simulated_library, recipe, "tiny", Place(training.work_folder, CPU))
     assert rows_of(training.work_folder) == before
