@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
+from ACNetLib import DOCUMENTATION
 from ACNetLib.errors import ACNetError
 from ACNetLib.panel.logic import ACNetClassifierLogic, Choices
 from ACNetLib.panel.module_widget import PanelModuleWidget, run_self_test
@@ -37,8 +38,8 @@ class ACNetClassifier(ScriptedLoadableModule):
         parent.contributors = ["The ACNet developers"]
         parent.helpText = _(
             "Tells dilated cardiomyopathy (DCM) from normal on cardiac T1 maps with an attention network, and shows "
-            "where the network looked. For research use only: not for diagnosis."
-        )
+            'where the network looked. For research use only: not for diagnosis. See <a href="{url}">the tutorial</a>.'
+        ).format(url=DOCUMENTATION + "tutorial.md")
         parent.acknowledgementText = _(
             "The method is that of C. Luo et al., ACNET: Attention-based Convolution Network with Additional "
             "Discriminative Features for DCM Classification, SEKE 2019, doi:10.18293/SEKE2019-155. Please cite it."

@@ -17,6 +17,7 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
+from ACNetLib import DOCUMENTATION
 from ACNetLib.models.store import FOLDER_VARIABLE
 from ACNetLib.panel.module_widget import PanelModuleWidget, run_self_test
 from ACNetLib.panel.needed_modules import enabled_modules
@@ -38,8 +39,9 @@ class ACNetTrainer(ScriptedLoadableModule):
         parent.contributors = ["The ACNet developers"]
         parent.helpText = _(
             "Collects annotated cardiac T1 maps, retrains the attention network ACNet on them, evaluates the model on "
-            "other patients and publishes it to the classifier. For research use only: not for diagnosis."
-        )
+            "other patients and publishes it to the classifier. For research use only: not for diagnosis. "
+            'See <a href="{url}">the tutorial</a>.'
+        ).format(url=DOCUMENTATION + "tutorial-training.md")
         parent.acknowledgementText = _(
             "The method is that of C. Luo et al., ACNET: Attention-based Convolution Network with Additional "
             "Discriminative Features for DCM Classification, SEKE 2019, doi:10.18293/SEKE2019-155. Please cite it."

@@ -22,7 +22,7 @@ from PIL import Image
 from pydicom.uid import CTImageStorage, ParametricMapStorage, SegmentationStorage
 from PySide6.QtGui import QImage
 
-from ACNetLib import __version__
+from ACNetLib import DOCUMENTATION, __version__
 from ACNetLib.dicom.images import IMAGE_STORAGE
 from ACNetLib.sample_data import sample_cases
 from icon import ICON, ICON_PIXELS, drawn_icon
@@ -201,6 +201,14 @@ def test_the_catalog_entry_agrees_with_the_build_and_the_homepage() -> None:
     assert entry["build_dependencies"] == described("DEPENDS").split()
     assert entry["scm_url"] == f"{described('HOMEPAGE')}.git"
     assert entry["scm_url"].endswith(f"/Slicer{CATALOG_FILE.stem}.git")
+
+
+@pytest.mark.parametrize("module", ["ACNetClassifier", "ACNetTrainer"])
+def test_a_modules_help_leads_to_a_page_of_the_branch_that_is_indexed(module: str) -> None:
+    branch = json.loads(CATALOG_FILE.read_text(encoding="utf-8"))["scm_revision"]
+    assert f"{described('HOMEPAGE')}/blob/{branch}/Documentation/" == DOCUMENTATION
+    (page,) = re.findall(r'DOCUMENTATION \+ "(.+)"', (REPOSITORY / module / f"{module}.py").read_text(encoding="utf-8"))
+    assert f"Documentation/{page}" in repository_files()
 
 
 def test_the_catalog_entry_names_the_dicom_objects_that_are_read_as_t1_maps() -> None:

@@ -26,6 +26,7 @@ def test_the_module_says_what_it_is_for(a_module: Any) -> None:
     assert a_module.description.title == "ACNet: DCM on T1 maps"
     assert a_module.description.categories == ["Cardiac"]
     assert "research use only" in a_module.description.helpText
+    assert '<a href="https://' in a_module.description.helpText
     assert a_module.description.icon is not None
 
 

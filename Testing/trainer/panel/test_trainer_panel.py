@@ -47,6 +47,7 @@ VALIDATION_SECONDS = 3 * TRAINING_SECONDS
 def test_the_module_says_what_it_is_for(a_trainer: Any) -> None:
     assert a_trainer.description.title == "ACNet: retrain on your own cases"
     assert "research use only" in a_trainer.description.helpText
+    assert '<a href="https://' in a_trainer.description.helpText
     assert a_trainer.description.icon is not None
 
 
