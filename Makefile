@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test test-quick lint mypy format docs models real-hearts mean-heart reading-order studies comparison comparison-kept comparison-tuning tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
+.PHONY: demo test test-quick lint mypy format docs models real-hearts mean-heart reading-order studies comparison comparison-kept comparison-paper comparison-tuning tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -186,7 +186,10 @@ KEEP_COMPARISON := $(BIN)/python Documentation/keep_comparison.py
 COMPARED := build/comparison
 FIVE := residual-attention-56 vgg16 resnet101 resnet50 acnet
 VARIANTS := acnet-without-attention acnet-mask-only acnet-one-module acnet-untaught
-HONEST := --slices 485 --epochs 20
+HONEST := --slices 485 --epochs 10
+SEEDS := 1
+# In full: make comparison HONEST="--slices 485 --epochs 20" SEEDS="1 2 3", after make comparison-tuning.
+TUNED := $(wildcard Documentation/results/comparison/tuning/tuned.json)
 PAPER := --epochs 6
 
 $(COHORTS)/training/cases.csv: | $(READY)
@@ -199,13 +202,13 @@ $(COHORTS)/development/cases.csv: | $(READY)
 
 $(COHORTS)/at-home/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
-	$(BIN)/acnet-train simulate --patients 1000 --field 1.5 --seed 13 --output $(@D)
+	$(BIN)/acnet-train simulate --patients 500 --field 1.5 --seed 13 --output $(@D)
 
 $(COHORTS)/abroad/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
-	$(BIN)/acnet-train simulate-abroad --patients 1000 --field 1.5 --seed 14 --scanner-factor 1 --output $(@D)
+	$(BIN)/acnet-train simulate-abroad --patients 500 --field 1.5 --seed 14 --scanner-factor 1 --output $(@D)
 
-# Once, before the comparison: every network's learning rate.
+# Before the comparison, or not at all: every network's learning rate.
 comparison-tuning: $(COHORTS)/training/cases.csv $(COHORTS)/development/cases.csv
 	$(KEEP_COMPARISON) resume
 	$(BIN)/acnet-train compare-tune $(COHORTS)/training --networks $(FIVE) $(HONEST) \
@@ -215,8 +218,13 @@ comparison-tuning: $(COHORTS)/training/cases.csv $(COHORTS)/development/cases.cs
 comparison: $(COHORTS)/training/cases.csv $(COHORTS)/at-home/cases.csv $(COHORTS)/abroad/cases.csv
 	$(KEEP_COMPARISON) resume
 	$(BIN)/acnet-train compare $(COHORTS)/training --protocol honest --networks $(FIVE) $(VARIANTS) $(HONEST) \
-		--tuning Documentation/results/comparison/tuning/tuned.json \
+		--seeds $(SEEDS) $(addprefix --tuning ,$(TUNED)) \
 		--test-cases $(COHORTS)/at-home $(COHORTS)/abroad --output $(COMPARED)/honest
+	$(KEEP_COMPARISON)
+
+# The paper's two experiments, with their leaks.
+comparison-paper: $(COHORTS)/training/cases.csv
+	$(KEEP_COMPARISON) resume
 	$(BIN)/acnet-train compare $(COHORTS)/training --protocol paper-1 --networks $(FIVE) $(PAPER) --output $(COMPARED)/paper-1
 	$(BIN)/acnet-train compare $(COHORTS)/training --protocol paper-2 --networks $(FIVE) $(PAPER) --output $(COMPARED)/paper-2
 	$(KEEP_COMPARISON)
