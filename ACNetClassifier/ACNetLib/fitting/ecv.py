@@ -33,6 +33,10 @@ by the difference of the two, which in two native maps is noise."""
 ONE_EXAM = "Give the native and the post-contrast map of one exam."
 BLOOD_MARGIN_PX = 2
 FEWEST_BLOOD_PIXELS = 20
+DEPTH_MM = 200.0
+"""More than two slices within LARGEST_ANGLE_DEGREES and SAME_PLACE_MM of each other are apart anywhere in a heart."""
+LARGEST_MISSING = 0.1
+"""Of the mid wall without ECV: where more is missing, it is said."""
 SEEN_MS = 2500.0
 """Longer T1 is noise, which a registration should not look at."""
 
@@ -41,13 +45,14 @@ SEEN_MS = 2500.0
 class SliceEcv:
     """ECV in percent over the mid-wall pixels of a slice and over those of its septum, NaN without any.
 
-    title: "Slice 0" or, of several maps, "Map 2, slice 0". shift_mm: how far the post-contrast map was moved in the
+    title: "Slice 0" or, of several maps, "Map 2, slice 0". missing: the share of the mid wall without ECV. shift_mm: how far the post-contrast map was moved in the
     slice's plane; None where the registration lost its way and the map was left where it lies.
     """
 
     title: str
     wall: float
     septum: float
+    missing: float
     shift_mm: float | None
 
 
@@ -123,6 +128,11 @@ def measure_ecv(
         for each in slices
         if each.shift_mm is None
     ]
+    warnings += [
+        f"{each.title}: {each.missing:.0%} of the wall has no ECV, for one of the maps holds no T1 there."
+        for each in slices
+        if each.missing > LARGEST_MISSING
+    ]
     walls = [
         WallSlice(ecv_map, each.section, each.labels)
         for pair, ecv_map in zip(pairs, maps, strict=True)
@@ -163,7 +173,10 @@ def _plane_at(point_mm: NDArray[np.float64], normal: NDArray[np.float64], posts:
     if nearest is None or distances_mm[nearest] >= SAME_PLACE_MM:
         return None
     index, section = nearest
-    return posts[index].planes[section]
+    # Read along its normal: resampled with its thickness, a slice a few degrees askew would cover a part of the wall.
+    plane = sitk.Image(posts[index].planes[section])
+    plane.SetSpacing((*plane.GetSpacing()[:2], DEPTH_MM))
+    return plane
 
 
 def _left_out(pair: _MapPair, ventricles: Sequence[Ventricle], begin: str) -> list[str]:
@@ -252,9 +265,11 @@ def _slice(ecv_map: T1Map, ventricle: Ventricle, title: str, shift: float | None
     assert labels is not None
     column_mm, row_mm, _ = ecv_map.image.GetSpacing()
     values = ecv_map.array[ventricle.section]
-    middle = mid_wall(is_myocardium(labels), labels == CAVITY_LABEL, (row_mm, column_mm)) & ~np.isnan(values)
+    whole = mid_wall(is_myocardium(labels), labels == CAVITY_LABEL, (row_mm, column_mm))
+    middle = whole & ~np.isnan(values)
 
     def mean(mask: NDArray[np.bool_]) -> float:
         return float(values[mask].mean()) if mask.any() else float("nan")
 
-    return SliceEcv(title, mean(middle), mean(middle & (labels == SEPTUM_LABEL)), shift)
+    missing = 1 - middle.sum() / max(whole.sum(), 1)
+    return SliceEcv(title, mean(middle), mean(middle & (labels == SEPTUM_LABEL)), float(missing), shift)

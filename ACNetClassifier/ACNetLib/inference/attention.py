@@ -15,7 +15,7 @@ SHOWN_MAP = "combined"
 ATTENTION_MAPS = ("module_1", "module_2", SHOWN_MAP)
 BAND_QUANTILES = (0.50, 0.75, 0.90, 0.97)
 BAND_NAMES = (
-    "band 1 (lowest half)",
+    "band 1 (lowest)",
     "band 2 (top 50 %)",
     "band 3 (top 25 %)",
     "band 4 (top 10 %)",

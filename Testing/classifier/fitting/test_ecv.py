@@ -327,6 +327,41 @@ def test_a_slice_that_lies_elsewhere_or_in_another_view_is_no_pair() -> None:
             measured(first, T1Map(elsewhere, "post"), ventricles[:1])
 
 
+@pytest.mark.parametrize(
+    ("tilt_degrees", "away_mm", "thickness_mm"),
+    [(3, 1.0, 5.0), (6, 1.0, 6.0), (8, 0.0, 5.0), (14, 0.0, 8.0), (0, 3.5, 6.0), (0, 0.8, 1.0)],
+)
+def test_a_slice_a_little_askew_or_away_covers_the_whole_wall_however_thin_it_is(
+    tilt_degrees: float, away_mm: float, thickness_mm: float
+) -> None:
+    native, post, (ventricle,) = rings()
+    angle = np.deg2rad(tilt_degrees)
+    axes = np.array(post.image.GetDirection()).reshape(3, 3)
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    askew = sitk.Image(post.image)
+    askew.SetSpacing((*askew.GetSpacing()[:2], thickness_mm))
+    askew.SetDirection((axes @ turn).ravel())
+    middle = np.array(askew.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in askew.GetSize()]))
+    wanted = native.section_center(0) + away_mm * native.normal
+    askew.SetOrigin(np.array(askew.GetOrigin()) + wanted - middle)
+    straight = measured(native, post, (ventricle,)).slices[0]
+    ecv = measured(native, T1Map(askew, "post"), (ventricle,))
+    assert ecv.slices[0].wall == pytest.approx(straight.wall, abs=0.7)
+    assert ecv.slices[0].missing == 0
+    assert ecv.warnings == ()
+
+
+def test_a_wall_of_which_a_part_has_no_t1_after_contrast_is_said() -> None:
+    native, post, (ventricle,) = rings()
+    holes = post.array.copy()
+    holes[0, : holes.shape[1] // 2] = 0
+    half = sitk.GetImageFromArray(holes)
+    half.CopyInformation(post.image)
+    ecv = measured(native, T1Map(half, "post"), (ventricle,))
+    assert ecv.slices[0].missing == pytest.approx(0.5, abs=0.1)
+    assert re.search(r"Slice 0: \d\d% of the wall has no ECV", "".join(ecv.warnings))
+
+
 def after_contrast(file: Path) -> None:
     """The file's T1 map 10 minutes later: tissue with ECV of 28 percent."""
     dataset = pydicom.dcmread(file)
