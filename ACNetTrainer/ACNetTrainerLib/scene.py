@@ -18,7 +18,6 @@ from slicer import (
 from ACNetLib.scene.display import show_t1_window, show_volume
 from ACNetLib.scene.output import add_t1_map
 from ACNetLib.scene.views import jump_to, nodes_of_class, show_as_acquired
-from ACNetLib.t1map.t1_map import read_t1_map
 
 if TYPE_CHECKING:
     from .cases.library import Case, CaseLibrary
@@ -43,7 +42,7 @@ def show_case(library: CaseLibrary, case: Case, scene: vtkMRMLScene) -> vtkMRMLS
         if node.GetAttribute(CASE_FILE) == str(path):
             break
     else:
-        t1_map = read_t1_map(path)
+        t1_map = library.t1_map(case)
         node = add_t1_map(t1_map, scene)
         show_t1_window(node, t1_map.field_strength_tesla)
         node.SetName(case.case)

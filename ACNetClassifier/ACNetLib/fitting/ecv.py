@@ -45,8 +45,9 @@ SEEN_MS = 2500.0
 class SliceEcv:
     """ECV in percent over the mid-wall pixels of a slice and over those of its septum, NaN without any.
 
-    title: "Slice 0" or, of several maps, "Map 2, slice 0". missing: the share of the mid wall without ECV. shift_mm: how far the post-contrast map was moved in the
-    slice's plane; None where the registration lost its way and the map was left where it lies.
+    title: "Slice 0" or, of several maps, "Map 2, slice 0". missing: the share of the mid wall without ECV. shift_mm:
+    how far the post-contrast map was moved in the slice's plane; None where the registration lost its way and the map
+    was left where it lies.
     """
 
     title: str

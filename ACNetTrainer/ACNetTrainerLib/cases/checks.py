@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import T1Map
 
-from .images import IMAGES_FOLDER, pixel_hash, read_section
+from .images import IMAGES_FOLDER, pixel_hash
 from .library import LABELS, Case, CaseLibrary, same_images
 from .maps import at_point, check_near, nothing_found
 from .pseudonyms import is_pseudonym
@@ -106,7 +106,7 @@ def few_patients(counts: Mapping[str, int]) -> list[str]:
 def _read(library: CaseLibrary, case: Case) -> T1Map:
     place = f"{library.folder}, case '{case.case}'"
     with errors_at(f"{place}: column file"):
-        t1_map = read_section(library.path(case))
+        t1_map = library.t1_map(case)
     with errors_at(f"{place}: columns center_*_mm"):
         at_point(t1_map, case.center_mm, nothing_found(t1_map))
         check_near([t1_map], case.center_mm)

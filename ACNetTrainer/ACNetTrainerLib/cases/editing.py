@@ -278,7 +278,7 @@ def _place(
     folder: Path, row: Row, center_mm: Point | None, segmentation: sitk.Image | None
 ) -> tuple[dict[str, str], sitk.Image | None, str]:
     """The cells of another centre, a person's masks if there are any, and what the person should know of them."""
-    t1_map = read_section(folder / row.cells["file"])
+    t1_map = read_section(folder / row.cells["file"], post_contrast=True)  # whether it is native was asked before
     found = nothing_found(t1_map)  # how the septum lies the table says already
     if segmentation is not None:
         located = in_segmentation(t1_map, segmentation, found)

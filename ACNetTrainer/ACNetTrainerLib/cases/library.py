@@ -24,7 +24,7 @@ from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import septum_turn_degrees
 from ACNetLib.ventricle.segments import read_segmentation
 
-from .images import pixel_hash, read_section
+from .images import case_name, pixel_hash, read_section
 from .pseudonyms import plain_name
 from .table import Row, Table, errors_at, read_table, write_table
 
@@ -282,9 +282,13 @@ def _check_together(library: CaseLibrary, places: Sequence[str]) -> None:
 
 
 def with_pixel_hash(library: CaseLibrary, case: Case, place: str) -> Case:
-    """The case with the hash of its image. Raises ACNetError when that is no T1 map of one section."""
+    """The case with the hash of its image. Raises ACNetError when that is no T1 map of one section, native unless it
+    was added by the command or the panel, which saw all slices of the map."""
     with errors_at(f"{place}: column file"):
-        return replace(case, pixel_hash=pixel_hash(read_section(library.path(case)).array[0]))
+        found = pixel_hash(library.t1_map(case).array[0])
+        if case.case != case_name(found):  # a person wrote the row
+            found = pixel_hash(read_section(library.path(case)).array[0])
+    return replace(case, pixel_hash=found)
 
 
 def same_images(cases: Sequence[Case], places: Sequence[str]) -> tuple[str, ...]:

@@ -6,15 +6,18 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.t1_map import Geometry, read_t1_map, t1_map_from_array
 from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL
 from ACNetTrainerLib.cases import editing as case_editing
+from ACNetTrainerLib.cases.checks import check_library
 from ACNetTrainerLib.cases.editing import Edit, add_maps, create_case_library, edit_case, remove_cases
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
-from ACNetTrainerLib.cases.maps import in_segmentation, nothing_found
-from made_up_maps import content_of, made_up_map, made_up_ring, new_map
+from ACNetTrainerLib.cases.maps import NewMap, at_point, in_segmentation, nothing_found
+from made_up_maps import content_of, made_up_map, made_up_ring, new_map, write_rows
 
 
 @pytest.fixture
@@ -234,3 +237,38 @@ def test_a_simulated_library_from_before_can_be_added_to(simulated_library: Case
     assert [replace(case, pixel_hash="") for case in old] == list(simulated_library.cases)
     assert not new.is_simulated
     assert read_case_library(folder).masks_path(old[0]) is not None
+
+
+def a_short_axis_slice(heart_px: float, rng: np.random.Generator) -> np.ndarray:
+    """T1 of a body with much fat and liver around a heart of this radius."""
+    y, x = np.mgrid[:160, :160] - 80.0
+    t1_ms = rng.uniform(0, 3000, x.shape)
+    t1_ms[np.hypot(x / 75, y / 60) < 1] = 330
+    t1_ms[np.hypot((x + 38) / 26, (y - 15) / 34) < 1] = 590
+    t1_ms[np.hypot((x - 45) / 22, (y - 5) / 40) < 1] = 250
+    radius = np.hypot(x - 10, y + 5)
+    t1_ms[radius < heart_px] = 1000
+    t1_ms[radius < max(heart_px - 10, 3)] = 1600
+    return (t1_ms + rng.normal(0, 12, x.shape)).clip(1)
+
+
+def test_an_apical_slice_that_looks_as_after_contrast_by_itself_stays_a_case_of_its_native_map(library: Path) -> None:
+    rng = np.random.default_rng(0)
+    stack = np.stack([a_short_axis_slice(radius, rng) for radius in (34, 30, 9)]).round()
+    t1_map = t1_map_from_array(
+        stack.astype(np.float32), Geometry((1.8, 1.8, 8.0)), name="map", field_strength_tesla=1.5
+    )
+    add_maps(library, [NewMap(t1_map, "dcm", "Jane", at_point(t1_map, t1_map.center, nothing_found(t1_map)))])
+    *_, apex = read_case_library(library).cases
+    with pytest.raises(ACNetError, match="as after contrast"):
+        read_t1_map(library / apex.file)
+    check_library(read_case_library(library))
+    left, posterior, superior = apex.center_mm
+    edit_case(library, apex.case, Edit(center_mm=(left + 3, posterior, superior)))
+    rows = cells_of(library)
+    write_rows(library / "cases.csv", list(rows[0]), *([*{**row, "pixel_hash": ""}.values()] for row in rows))
+    assert [case.case for case in read_case_library(library).cases][-1] == apex.case
+    rows[-1] = {**rows[-1], "case": "typed", "pixel_hash": ""}
+    write_rows(library / "cases.csv", list(rows[0]), *([*row.values()] for row in rows))
+    with pytest.raises(ACNetError, match="as after contrast"):
+        read_case_library(library)
