@@ -17,6 +17,7 @@ from ACNetLib.models.store import MODEL_NAMES, is_model_name
 from ..cases.library import CaseLibrary
 from ..evaluation.evaluate import check_unseen
 from ..training.checkpoints import resumable_writes
+from ..training.patients import known_patients
 from ..training.train import cases_record
 from ..training.work_folder import SETTINGS_FILE, claim_folder, only_process
 from .folds import Fold, check_splits, draw_folds
@@ -55,7 +56,7 @@ def cross_validate(
     holds other files or a cross-validation of other cases or another recipe; TrainingStopped at the wish of the watch.
     """
     file = final_model_file(output)
-    folds = draw_folds(library, request.starts[0].recipe.optimization.seed, request.folds, request.repeats)
+    folds = draw_folds(library, request.folds, request.repeats)
     for start in request.starts:
         start.check()
         check_splits(folds, start.recipe)
@@ -127,9 +128,16 @@ class _Plan:
         return Job(name, start, cases, fold.recipe(start.recipe))
 
     def predictions(self, trainings: Trainings, jobs: Sequence[Job], work: Work) -> dict[tuple[str, str], Predictions]:
-        """Of the patients left out, by start and job."""
+        """Of the patients left out, by start and job. Raises ACNetError for a model that has learned from some of them:
+        a file of another fold, or one whose folds were drawn otherwise."""
         said = {}
         for job, model in trainings.models(jobs):
+            known, _ = known_patients(model.card, self._fold[job.name].left_out)
+            if known:
+                raise ACNetError(
+                    f"{job.start.name}, {job.name}: its model was trained on {len(known)} of the patients whom it is "
+                    "to be evaluated on; expected none. Give another output."
+                )
             said[job.start.name, job.name] = predict_library(model, self._fold[job.name].left_out, work.device)
         return said
 

@@ -14,6 +14,9 @@ from ..evaluation.evaluate import FEWEST_PATIENTS
 from ..training.recipe import Recipe
 from ..training.split import split_patients
 
+FIRST_SEED = 1
+"""Of the first repeat's folds. No recipe's: a start that is added later has the folds of those before."""
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -35,7 +38,7 @@ class Fold:
         return replace(recipe, optimization=replace(recipe.optimization, seed=seed))
 
 
-def draw_folds(library: CaseLibrary, seed: int, folds: int, repeats: int) -> tuple[Fold, ...]:
+def draw_folds(library: CaseLibrary, folds: int, repeats: int) -> tuple[Fold, ...]:
     """Every patient is left out once a repeat; the classes are shared out evenly.
 
     Raises ACNetError when a class has too few patients for the folds.
@@ -52,7 +55,7 @@ def draw_folds(library: CaseLibrary, seed: int, folds: int, repeats: int) -> tup
             )
     drawn = []
     for repeat in range(1, repeats + 1):
-        splits = StratifiedKFold(folds, shuffle=True, random_state=seed + repeat - 1).split(patients, labels)
+        splits = StratifiedKFold(folds, shuffle=True, random_state=FIRST_SEED + repeat - 1).split(patients, labels)
         for number, (_, places) in enumerate(splits, start=1):
             left_out = {patients[place] for place in places.tolist()}
             training = CaseLibrary(library.folder, tuple(c for c in library.cases if c.patient not in left_out))

@@ -334,6 +334,17 @@ def test_a_folder_of_other_cases_is_refused(library: CaseLibrary, recipe: Recipe
         cross_validate(moved, request, output, Work(CPU), {})
 
 
+def test_a_model_of_another_fold_evaluates_none_of_its_own_patients(
+    library: CaseLibrary, recipe: Recipe, output: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(output, tmp_path / "copy"))
+    first, second = sorted((copy / "trainings" / FROM_SCRATCH).glob("repeat1-fold*.safetensors"))
+    shutil.copyfile(second, first)
+    request = Request([Start(recipe)], folds=2, repeats=1, present=load_model(model_for_field(1.5)))
+    with pytest.raises(ACNetError, match="from-scratch, repeat1-fold1of2: its model was trained on"):
+        cross_validate(library, request, copy, Work(CPU), {})
+
+
 def test_cases_of_two_field_strengths_are_refused(
     library: CaseLibrary, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
