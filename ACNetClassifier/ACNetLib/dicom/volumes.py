@@ -64,6 +64,7 @@ class DicomVolume:
 
     evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
     the user should know of the choice. sources: of each section, in their order. origin: compared, and never shown.
+    post_contrast: whether a header tells of contrast.
     """
 
     image: sitk.Image
@@ -74,6 +75,7 @@ class DicomVolume:
     warnings: tuple[str, ...] = ()
     sources: tuple[SourceSlice, ...] = ()
     origin: Origin = field(default_factory=dict, repr=False)
+    post_contrast: bool = False
 
 
 def read_dicom_volume(
@@ -155,6 +157,7 @@ def volume_of(
         warnings=(*notes, *age_warnings(chosen), *loss_warnings(chosen), *padding, *depth),
         sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
         origin=origin,
+        post_contrast=any(image.score.post_contrast for image in chosen),
     )
 
 

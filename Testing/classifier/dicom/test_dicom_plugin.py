@@ -187,13 +187,86 @@ def test_a_map_that_the_classifier_would_refuse_is_offered_below_slicers_own_way
     assert node.GetName().endswith(", after contrast" if reason == "after contrast" else ", native")
 
 
-def test_a_view_that_may_be_a_long_axis_is_offered_first_but_with_a_warning(
-    stored: np.ndarray, tmp_path: Path, a_plugin: Any
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [({}, "long-axis"), ({"PatientAge": "006Y"}, "younger than 18"), ({"LossyImageCompression": "01"}, "with loss")],
+)
+def test_a_map_that_the_classifier_would_warn_of_is_offered_first_but_with_the_warning(
+    attributes: dict[str, Any], told: str, stored: np.ndarray, tmp_path: Path, a_plugin: Any
 ) -> None:
-    write_section(tmp_path / "a.dcm", stored[0])
+    write_section(tmp_path / "a.dcm", stored[0], **attributes)
     (loadable,) = a_plugin.examineForImport(series_of(tmp_path))
     assert loadable.selected
-    assert "long-axis" in loadable.warning
+    assert told in loadable.warning
+
+
+def saved_and_opened(node: Any, folder: Path) -> Any:
+    """The node as a scene's file brings it back; pixels lie in files of their own."""
+    slicer.mrmlScene.SetURL(str(folder / "scene.mrml"))
+    slicer.mrmlScene.Commit()
+    again = slicer.vtkMRMLScene()
+    again.SetURL(str(folder / "scene.mrml"))
+    again.Import()
+    (opened,) = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", again)
+    opened.SetAndObserveImageData(node.GetImageData())
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [
+        ({"PatientAge": "006Y"}, "younger than 18 years"),
+        ({"LossyImageCompression": "01"}, "compressed with loss"),
+        ({"PixelPaddingValue": 1200}, "PixelPaddingValue"),
+        ({"SliceThickness": None}, "slice thickness is not told"),
+        ({"RescaleSlope": 0.001}, "taken as T1 in s"),
+        ({}, "from a usual short axis"),
+    ],
+    ids=lambda values: next(iter(values), "plane") if isinstance(values, dict) else "",
+)
+def test_what_the_headers_say_of_a_map_is_with_it_in_the_scene_as_the_command_says_it(
+    attributes: dict[str, Any], told: str, stored: np.ndarray, tmp_path: Path, a_plugin: Any
+) -> None:
+    stored[0, :9, :9] = 1200
+    write_section(tmp_path / "study" / "a.dcm", stored[0], **attributes)
+    node = saved_and_opened(load(a_plugin, tmp_path / "study"), tmp_path)
+    warnings = t1_map_from_volume_node(node).warnings
+    assert any(told in warning for warning in warnings)
+    assert set(warnings) == set(read_t1_map(tmp_path / "study").warnings)
+    assert not any(word in "".join(warnings) for word in (PATIENT_ID, "Doe"))
+
+
+def test_which_images_of_its_series_were_left_out_is_with_a_map_in_the_scene(
+    study: Path, stored: np.ndarray, a_plugin: Any
+) -> None:
+    for name in "cab":
+        dataset = pydicom.dcmread(study / f"{name}.dcm")
+        dataset.ImageType = ["DERIVED", "PRIMARY", "T1 MAP", "T1", "ND"]
+        dataset.SOPInstanceUID, dataset.RescaleSlope = f"1.2.3.{ord(name)}", 1.01
+        dataset.save_as(study / f"{name}-nd.dcm", enforce_file_format=True)
+    warnings = t1_map_from_volume_node(load(a_plugin, study)).warnings
+    assert any("left out" in warning for warning in warnings)
+    assert set(warnings) == set(read_t1_map(study).warnings)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"ContrastBolusAgent": "Gadobutrol"}, "from after contrast; expected a native T1 map"),
+        ({"orientation": (1, 0, 0, 0, 1, 0)}, "slices are axial"),
+    ],
+    ids=["contrast", "axial"],
+)
+def test_a_map_that_its_headers_refuse_is_refused_in_the_scene_too(
+    attributes: dict[str, Any], reason: str, stored: np.ndarray, tmp_path: Path, a_plugin: Any
+) -> None:
+    write_section(tmp_path / "study" / "a.dcm", stored[0], **attributes)
+    node = saved_and_opened(load(a_plugin, tmp_path / "study"), tmp_path)
+    with pytest.raises(ACNetError, match=rf"^3: MOLLI .*: .*{reason}"):
+        t1_map_from_volume_node(node)
+    if reason == "slices are axial":
+        return
+    assert "result not valid" in t1_map_from_volume_node(node, post_contrast=True).warnings[0]
 
 
 def test_native_and_later_map_of_one_series_are_two_loadables(
