@@ -28,6 +28,8 @@ FITTED_KEY = "ACNet_fitted"
 
 LARGEST_HEADER_BYTES = 1_000_000  # headers have 1 to 10 kB, with many segments 100 kB
 MOST_DIMENSIONS = 7
+MOST_LONG_DIMENSIONS = 5
+"""But for trailing ones of one pixel: SimpleITK (2.5) has no images of more."""
 FEWEST_IN_PLANE = 16  # pixels along a side of a slice
 LARGEST_LENGTH = 1_000_000
 LARGEST_PIXEL_COUNT = 2**26  # 1024 x 1024 x 64
@@ -96,7 +98,7 @@ class VolumeHeader:
 
 def check_header(header: VolumeHeader) -> VolumeHeader:
     """The header itself. Raises DamagedFile for numbers beyond the limits, and for fewer bytes than it promises."""
-    if not 2 <= len(header.size) <= MOST_DIMENSIONS:
+    if not 2 <= len(header.size) <= MOST_LONG_DIMENSIONS:
         raise DamagedFile(f"it has {len(header.size)} dimensions")
     if not all(1 <= length <= LARGEST_LENGTH for length in (*header.size, header.components)):
         raise DamagedFile(f"it says {' x '.join(map(str, header.size))} pixels")

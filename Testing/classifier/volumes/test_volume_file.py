@@ -187,6 +187,18 @@ def test_a_spacing_that_the_header_does_not_tell_is_asked_for(kind: str, tmp_pat
     assert t1_map.warnings == ((UNKNOWN_THICKNESS,) if kind == "2-D" else ())
 
 
+@pytest.mark.parametrize("dimensions", [6, 7])
+def test_an_image_of_more_dimensions_than_any_reader_has_is_refused_in_one_line(
+    dimensions: int, tmp_path: Path
+) -> None:
+    values = np.zeros((2,) * (dimensions - 2) + (20, 20), np.uint16)
+    sizes = " ".join(map(str, values.shape[::-1]))
+    text = f"NRRD0004\ntype: ushort\ndimension: {dimensions}\nsizes: {sizes}\nendian: little\nencoding: raw\n\n"
+    (tmp_path / "map.nrrd").write_bytes(text.encode() + values.tobytes())
+    with pytest.raises(ACNetError, match=rf"map\.nrrd: it can't be read .*\(it has {dimensions} dimensions\)"):
+        read_t1_map(tmp_path / "map.nrrd")
+
+
 @pytest.mark.parametrize("across", [0, 1])
 def test_a_file_without_spacing_may_have_its_slices_along_any_axis(across: int, tmp_path: Path) -> None:
     """As pynrrd writes an array (slice, row, column)."""
