@@ -68,7 +68,8 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
     def load(self, loadable: DICOMLoadable) -> vtkMRMLScalarVolumeNode | None:
         """The volume, in the scene and shown. None, after a message, when the files can't be read as one stack."""
         try:
-            volume = read_dicom_files([Path(file) for file in loadable.files], loadable.name, loadable.postContrast)
+            files = [Path(file) for file in loadable.files]
+            volume = read_dicom_files(files, loadable.name, loadable.postContrast, loadable.slices)
         except ACNetError as error:
             slicer.util.errorDisplay(error.shown, windowTitle=self.loadType)
             return None
@@ -105,12 +106,13 @@ def loadable_of(series: T1MapSeries, names: dict[Path, str]) -> DICOMLoadable:
     loadable.files = [names[file] for file in series.files]
     loadable.name = series.name
     loadable.tooltip = _("Slices: {count}. Taken as T1 map: {evidence}.").format(
-        count=series.section_count, evidence=series.evidence
+        count=len(series.slices), evidence=series.evidence
     )
     loadable.warning = " ".join(series.warnings)
     loadable.selected = series.suits_classifier
     loadable.confidence = CONFIDENCE if series.suits_classifier else LOW_CONFIDENCE
-    loadable.postContrast, loadable.notes = series.post_contrast, series.notes
+    # Slicer keeps the object itself, also in its cache.
+    loadable.slices, loadable.postContrast, loadable.notes = series.slices, series.post_contrast, series.notes
     return loadable
 
 

@@ -11,6 +11,7 @@ from ACNetLib.dicom.alternatives import at_same_place, breath_holds, one_a_slice
 from ACNetLib.dicom.images import DicomImage, age_warnings, evidence_of, loss_warnings, read_images, stack_images
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS
+from ACNetLib.dicom.volumes import SourceSlice
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
 from ACNetLib.t1map.field_strength import agreed_field_strength
@@ -23,20 +24,24 @@ ODD_FILE_ERRORS = (ACNetError, TypeError, OverflowError, *READING_ERRORS)
 class T1MapSeries:
     """One stack of T1 map sections in one series; other images of the series are left out.
 
-    files: in the order of the sections. name: number and description of the series, "native" or "after contrast", and
-    which breath-hold where slices were acquired repeatedly, but no word that could name a patient. evidence: what made
-    it a T1 map. suits_classifier: whether the headers leave the classifier nothing to refuse; if not, the warnings say
-    what. notes: what else the user should know of the choice, such as that copies were left out.
+    slices: in the order of the sections; a file may hold those of several stacks. name: number and description of the
+    series, "native" or "after contrast", and which breath-hold where slices were acquired repeatedly, but no word that
+    could name a patient. evidence: what made it a T1 map. suits_classifier: whether the headers leave the classifier
+    nothing to refuse; if not, the warnings say what. notes: what else the user should know of the choice, such as that
+    copies were left out.
     """
 
-    files: tuple[Path, ...]
+    slices: tuple[SourceSlice, ...]
     name: str
-    section_count: int
     evidence: str
     post_contrast: bool
     suits_classifier: bool
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys(each.file for each in self.slices))
 
 
 def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
@@ -97,9 +102,8 @@ def _series_of(images: list[DicomImage], name: str, notes: tuple[str, ...]) -> T
         except ACNetError as error:
             warnings = (error.plain,)  # for the panel
     return T1MapSeries(
-        tuple(dict.fromkeys(section.file for section in sections)),
+        tuple(SourceSlice(section.file, section.frame) for section in sections),
         name,
-        len(sections),
         evidence_of(images),
         post_contrast,
         suits_classifier,

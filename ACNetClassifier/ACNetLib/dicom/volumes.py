@@ -6,7 +6,7 @@ Only technical attributes are read from the headers, so that no patient identifi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,12 +124,17 @@ def volume_among(
     return volume_of(chosen, *stack, notes)
 
 
-def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = False) -> DicomVolume:
+def read_dicom_files(
+    files: Sequence[Path], name: str, post_contrast: bool = False, slices: Collection[SourceSlice] = ()
+) -> DicomVolume:
     """The T1 map in these DICOM files, which messages call `name`; other images among them are passed over.
 
-    Raises ACNetError as `read_dicom_volume` does.
+    slices: the only ones to take, where a file may hold frames of several maps. Raises ACNetError as
+    `read_dicom_volume` does.
     """
     images, _ = read_images(files, post_contrast)
+    if slices:
+        images = [image for image in images if SourceSlice(image.file, image.frame) in slices]
     chosen = [image for image in images if image.score.is_t1_map]
     if not chosen:
         raise _no_map(images, name)

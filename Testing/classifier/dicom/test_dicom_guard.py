@@ -176,7 +176,7 @@ def test_files_without_a_preamble_are_read_as_those_with_one(
     np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
     assert t1_map.field_strength_tesla == 1.5
     (series,) = find_t1_maps(sorted((tmp_path / "study").iterdir()))
-    assert series.section_count == 3
+    assert len(series.slices) == 3
     (study,) = find_studies(tmp_path, tmp_path / "list")
     assert (len(study.files), study.patient_id) == (3, PATIENT_ID)
     assert len(read_origins(tmp_path)[0]) == 3

@@ -25,7 +25,17 @@ from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.sources import T1_OF_DICOM, check_one_patient
 from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetTrainerLib.simulation.dicom import FLAVOURS
-from dicom_files import PATIENT_ID, PATIENT_NAME, RAW_TYPE, STUDY, write_section
+from dicom_files import (
+    NORMAL,
+    PATIENT_ID,
+    PATIENT_NAME,
+    POSITION,
+    RAW_TYPE,
+    STUDY,
+    decimals,
+    write_enhanced,
+    write_section,
+)
 from exam_files import write_exam
 from repository import REPOSITORY
 from slicer_host import load_module
@@ -289,6 +299,37 @@ def test_slices_of_one_series_that_form_no_stack_are_offered_one_by_one(tmp_path
     for t1_map, expected in zip(maps, read_exam([tmp_path / "exam"]), strict=True):
         np.testing.assert_array_equal(t1_map.array, expected.array)
         np.testing.assert_allclose(t1_map.image.GetOrigin(), expected.image.GetOrigin(), atol=1e-4)
+
+
+def write_frames(file: Path, stored: np.ndarray, heights_mm: tuple[float, ...]) -> Path:
+    """One Enhanced MR object with its frames at these heights."""
+    dataset = pydicom.dcmread(write_enhanced(file, stored))
+    for groups, height_mm in zip(dataset.PerFrameFunctionalGroupsSequence, heights_mm, strict=True):
+        groups.PlanePositionSequence[0].ImagePositionPatient = decimals(POSITION + height_mm * NORMAL)
+    dataset.save_as(file, enforce_file_format=True)
+    return file
+
+
+def test_frames_of_one_object_that_form_no_stack_are_loaded_one_by_one(
+    stored: np.ndarray, tmp_path: Path, a_plugin: Any
+) -> None:
+    write_frames(tmp_path / "study" / "enhanced.dcm", stored, (0.0, 17.0, 40.0))
+    offered = a_plugin.examineForImport(series_of(tmp_path / "study"))
+    assert [loadable.name.rpartition(", ")[2] for loadable in offered] == ["slice 1", "slice 2", "slice 3"]
+    for frame, height_mm in enumerate((0.0, 17.0, 40.0)):
+        t1_map = t1_map_from_volume_node(a_plugin.load(offered[frame]))
+        np.testing.assert_array_equal(t1_map.array, stored[frame : frame + 1])
+        np.testing.assert_allclose(t1_map.image.GetOrigin(), POSITION + height_mm * NORMAL, atol=1e-4)
+
+
+def test_each_breath_hold_within_one_object_is_loaded_with_its_own_frames(
+    stored: np.ndarray, tmp_path: Path, a_plugin: Any
+) -> None:
+    write_frames(tmp_path / "study" / "enhanced.dcm", stored, (0.0, 0.0, 20.0))
+    offered = a_plugin.examineForImport(series_of(tmp_path / "study"))
+    assert [loadable.name.rpartition(", ")[2] for loadable in offered] == ["breath-hold 1 of 2", "breath-hold 2 of 2"]
+    for loadable, frames in zip(offered, ([0, 2], [1, 2]), strict=True):
+        np.testing.assert_array_equal(slicer.util.arrayFromVolume(a_plugin.load(loadable)), stored[frames])
 
 
 @pytest.mark.parametrize(
