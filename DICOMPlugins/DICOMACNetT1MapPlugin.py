@@ -16,7 +16,7 @@ from ACNetLib.dicom.volumes import DicomVolume, read_dicom_files
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene.display import show_t1_window
 from ACNetLib.scene.output import add_t1_map
-from ACNetLib.scene.sources import DICOM_INSTANCES, T1_OF_DICOM
+from ACNetLib.scene.sources import DICOM_INSTANCES, note_headers
 from ACNetLib.t1map.t1_map import Reading, T1Map, t1_map_from_image
 
 try:
@@ -32,7 +32,8 @@ MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
 
 
 class DICOMACNetT1MapPluginClass(DICOMPlugin):
-    """Offers the T1 maps of a series and loads them with real world values, field strength and the "simulated" mark.
+    """Offers the T1 maps of a series and loads them with real world values, field strength, the "simulated" mark and
+    what the classifier has to say of their headers.
 
     No series is hidden from Slicer's other plugins. What the classifier would refuse by its header (after contrast,
     along the body, a field strength without a model) is offered below them and not selected, with the reason as
@@ -67,14 +68,14 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
     def load(self, loadable: DICOMLoadable) -> vtkMRMLScalarVolumeNode | None:
         """The volume, in the scene and shown. None, after a message, when the files can't be read as one stack."""
         try:
-            volume = read_dicom_files([Path(file) for file in loadable.files], loadable.name, loadable.postContrast)
+            files = [Path(file) for file in loadable.files]
+            volume = read_dicom_files(files, loadable.name, loadable.postContrast, loadable.slices)
         except ACNetError as error:
             slicer.util.errorDisplay(error.shown, windowTitle=self.loadType)
             return None
         node = self._add_volume(volume, loadable)
         instances = [slicer.dicomDatabase.fileValue(file, self.tags["instanceUID"]) for file in loadable.files]
         node.SetAttribute(DICOM_INSTANCES, " ".join(instance or "Unknown" for instance in instances))
-        node.SetAttribute(T1_OF_DICOM, "1")
         self.addSeriesInSubjectHierarchy(loadable, node)
         # Left as it is, the overlay of another patient would lie over it.
         slicer.util.setSliceViewerLayers(background=node, foreground=None, label=None, fit=True)
@@ -87,10 +88,14 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
         except ACNetError as refusal:
             advice = _("It was loaded to look at; ACNet will not classify it.")
             slicer.util.warningDisplay(f"{refusal.shown} {advice}", windowTitle=self.loadType)
-            return add_t1_map(T1Map(volume.image, *source), slicer.mrmlScene)
-        for warning in (*volume.warnings, *t1_map.warnings):
+            node = add_t1_map(T1Map(volume.image, *source), slicer.mrmlScene)
+            note_headers(node, volume, (*loadable.notes, *volume.warnings))
+            return node
+        warnings = (*loadable.notes, *volume.warnings, *t1_map.warnings)
+        for warning in warnings:
             logging.warning(f"{t1_map.name}: {warning}")
         node = add_t1_map(t1_map, slicer.mrmlScene)
+        note_headers(node, volume, warnings)
         show_t1_window(node, t1_map.field_strength_tesla)
         return node
 
@@ -101,12 +106,13 @@ def loadable_of(series: T1MapSeries, names: dict[Path, str]) -> DICOMLoadable:
     loadable.files = [names[file] for file in series.files]
     loadable.name = series.name
     loadable.tooltip = _("Slices: {count}. Taken as T1 map: {evidence}.").format(
-        count=series.section_count, evidence=series.evidence
+        count=len(series.slices), evidence=series.evidence
     )
     loadable.warning = " ".join(series.warnings)
     loadable.selected = series.suits_classifier
     loadable.confidence = CONFIDENCE if series.suits_classifier else LOW_CONFIDENCE
-    loadable.postContrast = series.post_contrast
+    # Slicer keeps the object itself, also in its cache.
+    loadable.slices, loadable.postContrast, loadable.notes = series.slices, series.post_contrast, series.notes
     return loadable
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ACNetTrainerLib.cases.library import CaseLibrary
     from ACNetTrainerLib.simulation.section import SimulatedSection
 
-pytest_plugins = ["dicom_servers", "model_files", "panel_fixtures", "trainer_panel_fixtures"]
+pytest_plugins = ["dicom_plugin_fixtures", "dicom_servers", "model_files", "panel_fixtures", "trainer_panel_fixtures"]
 
 # Columns: the axes of increasing column, row and section index of a short-axis stack, in LPS.
 HEART_ROW, HEART_COLUMN = 80, 60

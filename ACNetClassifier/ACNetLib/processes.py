@@ -37,14 +37,19 @@ def run_module(
 
 
 def run_tied(
-    module: str, arguments: Sequence[str], seconds: float = SECONDS_TO_END, **streams: Any
+    module: str,
+    arguments: Sequence[str],
+    seconds: float = SECONDS_TO_END,
+    environment: Mapping[str, str] | None = None,
+    **streams: Any,
 ) -> subprocess.Popen[bytes]:
     """The same by the Python for processes, and the process ends with this one, or by `end`.
 
-    It has so many seconds to end as after SIGTERM. See ACNetLib.tied: a signal might not reach it.
+    It has so many seconds to end as after SIGTERM. See ACNetLib.tied: a signal might not reach it. environment: what it
+    has beside this process's own.
     """
     tied = ["ACNetLib.tied", f"{seconds:g}", module, *arguments]
-    return _run(tied, {module}, python_for_processes(), {**streams, "stdin": subprocess.PIPE})
+    return _run(tied, {module}, python_for_processes(), {**streams, "stdin": subprocess.PIPE}, environment)
 
 
 def ask_to_end(process: subprocess.Popen[bytes]) -> None:
@@ -64,14 +69,18 @@ def end(process: subprocess.Popen[bytes], seconds: float = SECONDS_TO_END) -> No
 
 
 def _run(
-    arguments: Sequence[str], modules: set[str], python: str, streams: Mapping[str, Any]
+    arguments: Sequence[str],
+    modules: set[str],
+    python: str,
+    streams: Mapping[str, Any],
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     tops = {"ACNetLib", *(module.partition(".")[0] for module in modules)}
     libraries = [str(Path(sys.modules[name].__path__[0]).parent) for name in tops]
     paths = os.pathsep.join([*libraries, *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
         [python, "-m", *arguments],
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, **(environment or {}), "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         **streams,
     )

@@ -160,7 +160,7 @@ def _classify(options: argparse.Namespace) -> None:
     classifier = _classifier(options, one_that_tells_its_field(t1_maps), reference)
     settings = Settings(
         options.center,
-        read_segmentation(options.segmentation) if options.segmentation else None,
+        read_segmentation(options.segmentation, options.spacing) if options.segmentation else None,
         options.sections,
         options.prevalence,
         reference,

@@ -5,6 +5,7 @@ BYTES`. It writes TARGET as a numpy file, or fails; `ACNetLib.dicom.guard` start
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,11 @@ def main(file: Path, target: Path, most_bytes: int) -> None:
 
 
 def _limit_memory(most_bytes: int) -> None:
-    try:
+    """Windows has no such limit, macOS refuses every value, and a job may have a lower one: the time limit holds."""
+    with suppress(ModuleNotFoundError, ValueError, OSError):
         import resource
-    except ModuleNotFoundError:  # Windows has no such limit; the time limit holds
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
+
+        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
 
 
 if __name__ == "__main__":

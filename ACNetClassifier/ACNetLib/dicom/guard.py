@@ -51,6 +51,8 @@ LONGEST_FIRST_TEXT, LONGEST_META_BYTES = 256, 4096
 CHILD_SECONDS, AT_ONCE = 60, 0.0
 CHILD_BYTES = 2_000_000_000
 CHILD = "ACNetLib.dicom.decoding"
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
+"""Each thread of numpy's OpenBLAS reserves 40 MB of addresses as it is loaded: with many cores, all of CHILD_BYTES."""
 
 
 def read_dataset(file: Path, **options: Any) -> pydicom.FileDataset:
@@ -100,7 +102,8 @@ def pixels_of(dataset: pydicom.FileDataset, file: Path) -> np.ndarray:
 
 
 def decoded_in_child(file: Path, seconds: float = CHILD_SECONDS) -> np.ndarray:
-    """The pixels of a compressed file by another process, which has a time and a memory limit.
+    """The pixels of a compressed file by another process, which has a time limit and, where the system has
+    such a thing, a memory limit.
 
     Raises ACNetError when it fails, ends by itself or takes too long.
     """
@@ -109,7 +112,7 @@ def decoded_in_child(file: Path, seconds: float = CHILD_SECONDS) -> np.ndarray:
         errors_file = folder / "errors.txt"  # not a pipe: who holds it open could hold up this process
         with errors_file.open("wb") as errors:
             arguments = [str(file.absolute()), str(target), str(CHILD_BYTES)]
-            process = run_tied(CHILD, arguments, AT_ONCE, stdout=subprocess.DEVNULL, stderr=errors)
+            process = run_tied(CHILD, arguments, AT_ONCE, ONE_THREAD, stdout=subprocess.DEVNULL, stderr=errors)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired as error:

@@ -42,10 +42,13 @@ OTHER_QUANTITIES = {
     "CINE": "a cine",
 }
 """By words, also with "map" behind them, of ImageType, description and comments."""
+NAMED_BESIDE_T1 = {"T2", "R2"}
+"""Protocols may be named after these too ("T1_T2_MAP"): beside ImageType T1 MAP they don't count in the description."""
 SPELLINGS = (
     (re.compile(r"(T[12])(\*|[ _-]?STAR(?![A-Z]))"), r"\1STAR"),
     (re.compile(r"ST(D|ANDARD)[ _-]*DEV(IATION)?|STDDEV"), "STDEV"),
     (re.compile(r"(?<=[A-Z])ECV(?=MAP|[^A-Z]|$)"), " ECV"),  # syntheticECV
+    (re.compile(r"(IPAT|GRAPPA|SENSE)[ _-]*R[ _=-]?\d"), " "),  # an acceleration is no relaxation rate
 )
 MEANT_FOR_ECV = re.compile(r"(?<![A-Z])FOR[ _-]*ECV|ECV[ _-]*PROT(OCOL)?(?![A-Z])", re.IGNORECASE)
 """The native map, too, is measured for the extracellular volume."""
@@ -61,13 +64,17 @@ PICTURE_STORAGE = {
 }
 SCREENSHOT_TYPES = re.compile(r"SCREEN ?(SHOT|SAVE|CAPTURE)|SECONDARY CAPTURE")
 
-# Words for contrast, in English, German, French and Spanish. Names of agents tell of it by themselves.
+# Words for contrast, in English, German, French, Spanish and Italian. Names of agents tell of it by themselves.
 _AGENT = (
     r"(GADO[A-Z]*|GADA[A-Z]*|GAD(?![A-Z])|GD(?![A-Z])|KM(?![A-Z])|LGE(?![A-Z])|KONTRASTM[A-Z]*|DOTAREM|MAGNEVIST|OMNISCAN|PROHANCE|"
     r"MULTIHANCE|CLARISCAN|PRIMOVIST|EOVIST|ELUCIREM|VUEWAY)"
 )
-_CONTRAST = r"[CK]ONTRAST[A-Z]*"
-_DENIED = r"(NO|NON|NOT|WITHOUT|W/O|BEFORE|PRE|PRIOR[ _-]TO|OHNE|KEIN[A-Z]*|VOR|PRAE|PRÄ|SANS|AVANT|SIN)"
+_CONTRAST = r"([CK]ONTRAST[A-Z]*|INJE[CK]TION|INYECCI[OÓ]N|INIEZIONE|MDC(?![A-Z])|M\.D\.C\.)"
+_DENIED = (
+    r"(NO|NON|NOT|WITHOUT|W/O|BEFORE|PRE|PRIOR[ _-]TO|OHNE|KEIN[A-Z]*|VOR|PRAE|PRÄ|SANS|AVANT|SIN|SENZA|"
+    r"PRIMA([ _-]+D[A-Z']+)?)"
+)
+_GIVEN = r"(WITH|AFTER|MIT|NACH|AVEC|APR[EÈ]S|CON|TRAS|DOPO)"
 _INTRAVENOUS = r"(I\.?V\.?[ _-]+)?"
 _NOT_OF_CONTRAST = (
     r"(PROC|MOCO|HOC|(N?ST?E|A)?MI(?![A-Z])|INFARCT|OP(?![A-Z])|OPERAT|SURG|H?TX(?![A-Z])|TRANSPLANT|PCI|CABG|TAV[IR]|ABLATION|"
@@ -76,7 +83,8 @@ _NOT_OF_CONTRAST = (
 NAMED_AGENT = re.compile(rf"(?<![A-Z]){_AGENT}", re.IGNORECASE)
 NO_CONTRAST = re.compile(
     rf"(?<![A-Z])({_DENIED}([ _-]*{_INTRAVENOUS}{_CONTRAST}|[ _-]+{_INTRAVENOUS}{_AGENT})|(PRE|NON){_AGENT}|"
-    rf"({_CONTRAST}|{_AGENT})[ _-]*FREE(?![A-Z])|(NO|NON|NOT|WITHOUT|W/O)[ _-]*POST[A-Z]*)",
+    rf"({_CONTRAST}|{_AGENT})[ _-]*FREE(?![A-Z])|({_AGENT}|CE|C)-(?=_|\W*$)|"
+    rf"(NO|NON|NOT|WITHOUT|W/O)[ _-]*POST[A-Z]*)",
     re.IGNORECASE,
 )
 NO_AGENT = re.compile(
@@ -85,9 +93,12 @@ NO_AGENT = re.compile(
     re.IGNORECASE,
 )
 """What people write where no contrast was given; "No. 5" counts something."""
+NATIVE = re.compile(r"(?<![A-Z])NATI(V|VE|VO|VA|F)(?![A-Z])", re.IGNORECASE)
+NAMES_CONTRAST = re.compile(rf"(?<![A-Z])({_AGENT}|CE(?![A-Z]))", re.IGNORECASE)
+"""Of an exam with contrast the native map may be so named, too: "nativ KM"."""
 AFTER_CONTRAST = re.compile(
     rf"((?<![A-Z])|(?<=MAP))POST(?!PON|ER[IO]|URE|[ _-]*{_NOT_OF_CONTRAST})|"
-    rf"(?<![A-Z])((WITH|AFTER|MIT|NACH|AVEC|APR[EÈ]S|CON|TRAS)[ _-]*{_CONTRAST}|{_AGENT}|CE(?![A-Z])|P\.C\.)|"
+    rf"(?<![A-Z])({_GIVEN}[ _-]*({_CONTRAST}|{_AGENT})|P\.C\.|C\+)|\+ ?{_AGENT}|\+C(?![A-Z0-9])|"
     r"CONTRAST[ _-]*ENHANCED|(LATE|DELAYED)[ _-]*(GAD|ENHANCE)|SHORT[ _]?T1|"
     r"\d[ _-]?MIN(S|UTEN?|UTES)?(?![A-Z])(?!\.?[ _-]*(BREATH|BH(?![A-Z])))|\d ?['\u2032](?!['\w])",
     re.IGNORECASE,
@@ -157,7 +168,7 @@ def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
 def _other_images(header: pydicom.Dataset) -> list[tuple[int, str]]:
     """What speaks for another kind of image."""
     others = []
-    kinds = dict.fromkeys(OTHER_QUANTITIES[word] for word in _words(header) if word in OTHER_QUANTITIES)
+    kinds = _other_quantities(header)
     if kinds:
         others.append((-5, f"named {' and '.join(kinds)}"))
     elif any(value.startswith("M_") for value in _image_type(header)):  # Philips: M_FFE, M_SE
@@ -194,14 +205,23 @@ def contrast_in(header: pydicom.Dataset) -> str | None:
         if administered == "YES" or header.get("ContrastBolusAgentSequence"):
             return "a contrast agent was administered: after contrast"
     for keyword in ("SeriesDescription", "ImageComments", "ContentDescription"):
-        if AFTER_CONTRAST.search(NO_CONTRAST.sub("", str(header.get(keyword, "")))):
+        text = NO_CONTRAST.sub("", str(header.get(keyword, "")))
+        if AFTER_CONTRAST.search(text) or (NAMES_CONTRAST.search(text) and not NATIVE.search(text)):
             return f"{keyword} tells of contrast"
     return None
 
 
-def _words(header: pydicom.Dataset) -> list[str]:
-    described = " ".join(str(header.get(keyword, "")) for keyword in ("SeriesDescription", "ImageComments"))
-    text = " ".join([*_image_type(header), MEANT_FOR_ECV.sub("", described).upper()])
+def _other_quantities(header: pydicom.Dataset) -> list[str]:
+    image_type = _image_type(header)
+    described = _words(header.get("SeriesDescription"))
+    if T1_MAP_TYPES.intersection(image_type):
+        described = [word for word in described if word not in NAMED_BESIDE_T1]
+    words = [*_words(" ".join(image_type)), *described, *_words(header.get("ImageComments"))]
+    return list(dict.fromkeys(OTHER_QUANTITIES[word] for word in words if word in OTHER_QUANTITIES))
+
+
+def _words(text: object) -> list[str]:
+    text = MEANT_FOR_ECV.sub("", str(text or "")).upper()
     for spelling, word in SPELLINGS:
         text = spelling.sub(word, text)
     return [word.removesuffix("MAP") for word in re.split(r"[^A-Z0-9]+", text)]

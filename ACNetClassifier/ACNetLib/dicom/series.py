@@ -8,9 +8,10 @@ from itertools import combinations
 from pathlib import Path
 
 from ACNetLib.dicom.alternatives import at_same_place, breath_holds, one_a_slice, without_copies
-from ACNetLib.dicom.images import DicomImage, evidence_of, loss_warnings, read_images, stack_images
+from ACNetLib.dicom.images import DicomImage, age_warnings, evidence_of, loss_warnings, read_images, stack_images
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS
+from ACNetLib.dicom.volumes import SourceSlice
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
 from ACNetLib.t1map.field_strength import agreed_field_strength
@@ -23,19 +24,24 @@ ODD_FILE_ERRORS = (ACNetError, TypeError, OverflowError, *READING_ERRORS)
 class T1MapSeries:
     """One stack of T1 map sections in one series; other images of the series are left out.
 
-    files: in the order of the sections. name: number and description of the series, "native" or "after contrast", and
-    which breath-hold where slices were acquired repeatedly, but no word that could name a patient. evidence: what made
-    it a T1 map. suits_classifier: whether the headers leave the classifier nothing to refuse; if not, the warnings say
-    what.
+    slices: in the order of the sections; a file may hold those of several stacks. name: number and description of the
+    series, "native" or "after contrast", and which breath-hold where slices were acquired repeatedly, but no word that
+    could name a patient. evidence: what made it a T1 map. suits_classifier: whether the headers leave the classifier
+    nothing to refuse; if not, the warnings say what. notes: what else the user should know of the choice, such as that
+    copies were left out.
     """
 
-    files: tuple[Path, ...]
+    slices: tuple[SourceSlice, ...]
     name: str
-    section_count: int
     evidence: str
     post_contrast: bool
     suits_classifier: bool
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys(each.file for each in self.slices))
 
 
 def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
@@ -52,10 +58,11 @@ def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
     found = []
     for images in stacks.values():
         try:
-            alternatives = breath_holds(one_a_slice(without_copies(images)[0])[0])
-            names = _names_of(alternatives)
-            for each, name in zip(alternatives, names, strict=True):
-                found += _stack_or_slices(each, name)
+            kept, copies = without_copies(images)
+            kept, doubles = one_a_slice(kept)
+            alternatives = breath_holds(kept)
+            for each, name in zip(alternatives, _names_of(alternatives), strict=True):
+                found += _stack_or_slices(each, name, (*copies, *doubles))
         except ODD_FILE_ERRORS:
             continue
     return found
@@ -71,17 +78,17 @@ def _readable_images(files: Sequence[Path]) -> list[DicomImage]:
     return images
 
 
-def _stack_or_slices(images: list[DicomImage], name: str) -> list[T1MapSeries]:
+def _stack_or_slices(images: list[DicomImage], name: str, notes: tuple[str, ...]) -> list[T1MapSeries]:
     try:
-        return [_series_of(images, name)]
+        return [_series_of(images, name, notes)]
     except ACNetError:
         if len(images) == 1 or any(at_same_place(*pair) for pair in combinations(images, 2)):
             raise
     slices = [(f"{name}, slice {number}", image) for number, image in enumerate(images, start=1)]
-    return [_series_of([image], title) for title, image in slices]
+    return [_series_of([image], title, notes) for title, image in slices]
 
 
-def _series_of(images: list[DicomImage], name: str) -> T1MapSeries:
+def _series_of(images: list[DicomImage], name: str, notes: tuple[str, ...]) -> T1MapSeries:
     post_contrast = images[0].score.post_contrast
     sections, _ = stack_images(images, name)
     field_strength_tesla = field_strength_in(common_origin([origin_of(section.header) for section in sections]))
@@ -95,13 +102,13 @@ def _series_of(images: list[DicomImage], name: str) -> T1MapSeries:
         except ACNetError as error:
             warnings = (error.plain,)  # for the panel
     return T1MapSeries(
-        tuple(dict.fromkeys(section.file for section in sections)),
+        tuple(SourceSlice(section.file, section.frame) for section in sections),
         name,
-        len(sections),
         evidence_of(images),
         post_contrast,
         suits_classifier,
-        (*warnings, *loss_warnings(images)),
+        (*warnings, *age_warnings(images), *loss_warnings(images)),
+        notes,
     )
 
 

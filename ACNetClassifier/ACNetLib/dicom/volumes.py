@@ -6,7 +6,7 @@ Only technical attributes are read from the headers, so that no patient identifi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +64,7 @@ class DicomVolume:
 
     evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
     the user should know of the choice. sources: of each section, in their order. origin: compared, and never shown.
+    post_contrast: whether a header tells of contrast.
     """
 
     image: sitk.Image
@@ -74,6 +75,7 @@ class DicomVolume:
     warnings: tuple[str, ...] = ()
     sources: tuple[SourceSlice, ...] = ()
     origin: Origin = field(default_factory=dict, repr=False)
+    post_contrast: bool = False
 
 
 def read_dicom_volume(
@@ -122,12 +124,17 @@ def volume_among(
     return volume_of(chosen, *stack, notes)
 
 
-def read_dicom_files(files: Sequence[Path], name: str, post_contrast: bool = False) -> DicomVolume:
+def read_dicom_files(
+    files: Sequence[Path], name: str, post_contrast: bool = False, slices: Collection[SourceSlice] = ()
+) -> DicomVolume:
     """The T1 map in these DICOM files, which messages call `name`; other images among them are passed over.
 
-    Raises ACNetError as `read_dicom_volume` does.
+    slices: the only ones to take, where a file may hold frames of several maps. Raises ACNetError as
+    `read_dicom_volume` does.
     """
     images, _ = read_images(files, post_contrast)
+    if slices:
+        images = [image for image in images if SourceSlice(image.file, image.frame) in slices]
     chosen = [image for image in images if image.score.is_t1_map]
     if not chosen:
         raise _no_map(images, name)
@@ -155,6 +162,7 @@ def volume_of(
         warnings=(*notes, *age_warnings(chosen), *loss_warnings(chosen), *padding, *depth),
         sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
         origin=origin,
+        post_contrast=any(image.score.post_contrast for image in chosen),
     )
 
 

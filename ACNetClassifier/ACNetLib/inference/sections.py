@@ -31,9 +31,10 @@ from ACNetLib.ventricle.shape import shape_of
 FloatArray = NDArray[np.float64]
 MapArray = NDArray[np.float32]
 
-LARGEST_OUTSIDE_FRACTION = 0.5
-"""A crop of which more than half lies outside the map shows no whole ventricle."""
-WARN_OUTSIDE_FRACTION = 0.1
+LARGEST_FRACTION_WITHOUT_T1 = 0.5
+"""A crop of which more than half lies outside the map, or is 0 because the map was masked, shows no whole ventricle."""
+WARN_OUTSIDE_FRACTION, WARN_FRACTION_WITHOUT_T1 = 0.1, 0.3
+"""Lung and air are 0 where a map leaves failed fits out, in a quarter of the crop: the network knows them as noise."""
 
 # How the slices are turned and moved to see how much the probability depends on it: degrees, and mm along both axes.
 _SHIFT, _TURN = RANGE_SHIFT_MM, RANGE_TURN_DEGREES
@@ -75,14 +76,15 @@ class SectionClassifier:
         """The network's answer for the sections around these ventricles.
 
         seen: the map in the scale of the model's training. What a reader measures is taken from the map itself.
-        Raises ACNetError when more than half of a section would lie outside the map.
+        Raises ACNetError when more than half of a section would lie outside the map or has no T1.
         """
         grids = [
             SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm, ventricle.turn_degrees)
             for ventricle in ventricles
         ]
         crops = [grid.crop(seen) for grid in grids]
-        _check_crops(grids, crops, t1_map)
+        without_t1 = [_fraction_without_t1(*each, t1_map) for each in zip(grids, crops, strict=True)]
+        _check_crops(grids, crops, without_t1, t1_map)
         passes = 1 + len(_CHANGES)
         progress("sections", 1 / (1 + passes))
         output = self._run([crop.t1_ms for crop in crops])
@@ -112,7 +114,7 @@ class SectionClassifier:
                 measures=measure_ventricle(t1_map, ventricle),
                 shape=shape_of(t1_map, ventricle),
                 wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
-                warnings=_section_warnings(crop, t1_map, ventricle),
+                warnings=_section_warnings(crop, without_t1[index], t1_map, ventricle),
             )
             bands = {
                 name: to_bands(values, inside, self._card.attention_thresholds[name])
@@ -167,9 +169,17 @@ def _probability(network_log_odds: float, pooling: Pooling) -> dict[str, Any]:
     }
 
 
-def _section_warnings(crop: Crop, t1_map: T1Map, ventricle: Ventricle) -> tuple[str, ...]:
-    outside = crop.outside_fraction
-    warnings = [f"{outside:.0%} of the crop lies outside the map"] if outside > WARN_OUTSIDE_FRACTION else []
+def _fraction_without_t1(grid: SectionGrid, crop: Crop, t1_map: T1Map) -> float:
+    """How much of a section lies outside the map or is 0 in it, by the nearest pixels: its own are interpolated."""
+    return float(np.mean(crop.outside | (grid.sample(t1_map.image) == 0)))
+
+
+def _section_warnings(crop: Crop, without_t1: float, t1_map: T1Map, ventricle: Ventricle) -> tuple[str, ...]:
+    outside, warnings = crop.outside_fraction, []
+    if outside <= WARN_FRACTION_WITHOUT_T1 < without_t1:
+        warnings.append(f"{without_t1:.0%} of the crop has no T1: the map is masked or cut")
+    elif outside > WARN_OUTSIDE_FRACTION:
+        warnings.append(f"{outside:.0%} of the crop lies outside the map")
     if ventricle.labels is not None and ventricle.has_wall:
         column_mm, row_mm, _ = t1_map.image.GetSpacing()
         marks = quality_marks(t1_map.array[ventricle.section], ventricle.labels, (row_mm, column_mm))
@@ -185,14 +195,19 @@ def _wall_attention(attention: MapArray, inside: NDArray[np.bool_], ventricle: V
     return float(attention[wall].mean() / attention[inside].mean()) if wall.any() else float("nan")
 
 
-def _check_crops(grids: Sequence[SectionGrid], crops: Sequence[Crop], t1_map: T1Map) -> None:
-    for grid, crop in zip(grids, crops, strict=True):
-        if crop.outside_fraction > LARGEST_OUTSIDE_FRACTION:
+def _check_crops(
+    grids: Sequence[SectionGrid], crops: Sequence[Crop], without_t1: Sequence[float], t1_map: T1Map
+) -> None:
+    for grid, crop, fraction in zip(grids, crops, without_t1, strict=True):
+        if fraction > LARGEST_FRACTION_WITHOUT_T1:
             place = ", ".join(f"{value:g}" for value in grid.center_mm)
             size_mm = np.multiply(t1_map.image.GetSize(), t1_map.image.GetSpacing())
             needed_mm = grid.size * grid.spacing_mm
+            found = "has no T1: the map is masked or cut"
+            if crop.outside_fraction > LARGEST_FRACTION_WITHOUT_T1:
+                found = f"lies outside the map, which is {size_mm[0]:.0f} x {size_mm[1]:.0f} mm"
             raise ACNetError(
-                f"{t1_map.name}: {crop.outside_fraction:.0%} of the crop of slice {grid.section} around {place} "
-                f"(LPS mm) lies outside the map, which is {size_mm[0]:.0f} x {size_mm[1]:.0f} mm; expected a centre in "
-                f"the left ventricle, and about {needed_mm:.0f} x {needed_mm:.0f} mm of the map around it."
+                f"{t1_map.name}: {fraction:.0%} of the crop of slice {grid.section} around {place} (LPS mm) {found}; "
+                f"expected a centre in the left ventricle, and about {needed_mm:.0f} x {needed_mm:.0f} mm of the map "
+                "around it."
             )

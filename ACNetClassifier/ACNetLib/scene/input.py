@@ -45,8 +45,8 @@ def t1_map_from_volume_node(
 
     `field_strength_tesla` is the user's, see `agreed_field_strength`; nothing is guessed. `post_contrast` lets
     a map from after contrast pass, with a warning. Raises ACNetError when the node holds no image, lies under a
-    non-linear transform, is no T1 map, is of another field strength than the user says, or differs from the files that
-    it was made of (see ACNetLib.scene.sources).
+    non-linear transform, is no T1 map, is of another field strength than the user says, differs from the files that
+    it was made of, or is refused for what their headers say (see ACNetLib.scene.sources).
     """
     name = node.GetName()
     check_spacing(node)
@@ -57,8 +57,8 @@ def t1_map_from_volume_node(
         is_told_simulated(node),
         Reading(post_contrast=post_contrast, field_strength_tesla=field_strength_tesla),
     )
-    warnings = (*t1_map.warnings, *check_values(node, t1_map))
-    return replace(t1_map, scanner=told_scanner(node), warnings=warnings)
+    warnings = dict.fromkeys((*t1_map.warnings, *check_values(node, t1_map, post_contrast)))
+    return replace(t1_map, scanner=told_scanner(node), warnings=tuple(warnings))
 
 
 def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:

@@ -15,8 +15,9 @@ from slicer import vtkMRMLScalarVolumeNode
 
 from ACNetLib.dicom.frames import OfTwoOrigins
 from ACNetLib.dicom.images import scanner_name
-from ACNetLib.dicom.volumes import read_dicom_files
+from ACNetLib.dicom.volumes import DicomVolume, read_dicom_files
 from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
 from ACNetLib.t1map.t1_map import T1Map, check_values_by_header, fitted_here, parse_field_strength
 from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
@@ -26,6 +27,10 @@ from ACNetLib.volumes.volume import read_volume_header
 DICOM_INSTANCES = "DICOM.instanceUIDs"
 T1_OF_DICOM = "ACNet.t1OfDicom"
 """Our DICOM plugin marks its volumes with it: their values are T1 in ms, as the headers say."""
+DICOM_WARNINGS, DICOM_REFUSAL = "ACNet.dicomWarnings", "ACNet.dicomRefusal"
+"""What their headers say beside: our plugin has read them, and they are not read again."""
+BETWEEN_WARNINGS = " | "
+AFTER_CONTRAST = "its header tells that it is from after contrast; expected a native T1 map. Give the native map."
 MAGNETIC_FIELD_STRENGTH = "0018,0087"
 MANUFACTURER, MANUFACTURER_MODEL_NAME = "0008,0070", "0008,1090"
 IMAGE_COMMENTS = "0020,4000"
@@ -111,11 +116,25 @@ def check_spacing(node: vtkMRMLScalarVolumeNode) -> None:
         )
 
 
-def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> tuple[str, ...]:
-    """Warnings about the map that the node was read as; ACNetError where its files tell that it is no T1.
+def note_headers(node: vtkMRMLScalarVolumeNode, volume: DicomVolume, warnings: Sequence[str]) -> None:
+    """Mark a volume that our DICOM plugin has made, with what its headers and these warnings say of it: it is kept in
+    the scene, for the result.
+    """
+    node.SetAttribute(T1_OF_DICOM, "1")
+    try:
+        warnings = (*warnings, *_check_headers(volume, node.GetName()))
+    except ACNetError as refusal:
+        node.SetAttribute(DICOM_REFUSAL, refusal.plain)
+    if warnings:
+        node.SetAttribute(DICOM_WARNINGS, BETWEEN_WARNINGS.join(warnings))
 
-    Slicer's plain reader leaves the scaling of Enhanced MR and Parametric Map objects out, and many values so stored
-    look like T1 too.
+
+def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_contrast: bool = False) -> tuple[str, ...]:
+    """Warnings about the map that the node was read as; ACNetError where its files tell that it is no native
+    short-axis T1 map.
+
+    `post_contrast` lets one from after contrast pass. Slicer's plain reader leaves the scaling of Enhanced MR and
+    Parametric Map objects out, and many values so stored look like T1 too.
     """
     header = _header(node)
     if header is not None:
@@ -123,21 +142,39 @@ def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> tuple[str, ...
     warnings = () if header is None else header.warnings
     if fitted := _header_value(node, FITTED_KEY):
         warnings = (*warnings, fitted_here(fitted))
-    return (*warnings, *_check_against_dicom(node, t1_map))
+    return (*warnings, *_check_against_dicom(node, t1_map, post_contrast))
 
 
-def _check_against_dicom(node: vtkMRMLScalarVolumeNode, t1_map: T1Map) -> tuple[str, ...]:
+def _check_against_dicom(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_contrast: bool) -> tuple[str, ...]:
+    if node.GetAttribute(T1_OF_DICOM) is not None:
+        return _noted(node, post_contrast)
     files = dicom_files(node)
-    is_of_dicom = bool(files or node.GetAttribute(DICOM_INSTANCES))
-    if not is_of_dicom or node.GetAttribute(T1_OF_DICOM) is not None:
+    if not files and not node.GetAttribute(DICOM_INSTANCES):
         return ()
     try:
-        values = read_dicom_files(files, node.GetName(), post_contrast=True).image
+        volume = read_dicom_files(files, node.GetName(), post_contrast=True)
     except OfTwoOrigins:
         raise
     except ACNetError:
         return (NOT_CHECKED,)
-    return _compared(t1_map.array, T1Map(values, "").array, node.GetName())
+    warnings = (*volume.warnings, *_check_headers(volume, node.GetName(), post_contrast))
+    return (*warnings, *_compared(t1_map.array, T1Map(volume.image, "").array, node.GetName()))
+
+
+def _noted(node: vtkMRMLScalarVolumeNode, post_contrast: bool) -> tuple[str, ...]:
+    refusal = node.GetAttribute(DICOM_REFUSAL) or ""
+    if refusal and not (post_contrast and refusal.endswith(AFTER_CONTRAST)):
+        raise ACNetError(refusal)
+    return tuple(filter(None, (node.GetAttribute(DICOM_WARNINGS) or "").split(BETWEEN_WARNINGS)))
+
+
+def _check_headers(volume: DicomVolume, name: str, post_contrast: bool = False) -> tuple[str, ...]:
+    """As for the command: warnings about the plane of a DICOM volume; ACNetError where the headers tell of another, or
+    of contrast.
+    """
+    if volume.post_contrast and not post_contrast:
+        raise ACNetError(f"{name}: {AFTER_CONTRAST}")
+    return check_short_axis(T1Map(volume.image, name).normal, name)
 
 
 def _compared(found: np.ndarray, expected: np.ndarray, name: str) -> tuple[str, ...]:

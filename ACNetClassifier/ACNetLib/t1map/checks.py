@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from scipy.ndimage import maximum_filter
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.volumes.header import FEWEST_IN_PLANE, slice_axis
 
 # Where the 99th percentile of a native T1 map's positive pixels lies (blood and lung noise are its high end), in ms.
 T1_RANGE_MS = (1000.0, 4500.0)
@@ -27,7 +28,7 @@ FAILED_FITS = (
 )
 
 IN_PLANE_SPACING_MM = (0.5, 5.0)
-IN_PLANE_PIXELS = (16, 2048)
+IN_PLANE_PIXELS = (FEWEST_IN_PLANE, 2048)
 LARGEST_SECTION_COUNT = 64  # a short-axis stack has 1 to 15; MP2RAGE volumes and cines have more
 
 LARGEST_NEGATIVE_FRACTION = 0.01
@@ -133,6 +134,13 @@ def _check_layout(image: sitk.Image, name: str) -> None:
 
 def _check_size(image: sitk.Image, name: str) -> None:
     columns, rows, sections = image.GetSize()
+    axis = slice_axis(image.GetSize())
+    if axis != 2:
+        raise ACNetError(
+            f"{name}: its slices lie along its {('first', 'second')[axis]} axis (found {columns} x {rows} x {sections} "
+            "pixels); expected them along the third. Exchange its axes, or give the map as it was before.",
+            panel="slices last",
+        )
     fewest, most = IN_PLANE_PIXELS
     if not fewest <= min(columns, rows) <= max(columns, rows) <= most or sections > LARGEST_SECTION_COUNT:
         raise ACNetError(

@@ -17,7 +17,7 @@ from ACNetLib.t1map.checks import UNKNOWN_THICKNESS, check_short_axis, check_t1_
 from ACNetLib.t1map.field_strength import agreed_field_strength
 from ACNetLib.volumes.dcm2niix import DIVIDED, REMEDY
 from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
-from ACNetLib.volumes.volume import read_volume, read_volume_header, with_spacing
+from ACNetLib.volumes.volume import read_volume, read_volume_header, with_slices_last, with_spacing
 
 # How a T1 map is shown, in the scene and in pictures.
 DISPLAY_WINDOW_MS = (0.0, 2000.0)
@@ -214,7 +214,7 @@ def _read_volume_file(path: Path, name: str, reading: Reading) -> T1Map:
     header = with_spacing(header, reading.spacing_mm, name)
     told = parse_field_strength(header.keys.get(FIELD_STRENGTH_KEY), name)
     field_strength_tesla, doubts = agreed_field_strength(told, reading.field_strength_tesla, name)
-    checked = check_t1_image(read_volume(path, header), name, reading.post_contrast)
+    checked = check_t1_image(with_slices_last(read_volume(path, header)), name, reading.post_contrast)
     if header.is_converted and checked.unit != "ms":
         raise ACNetError(
             f"{name}: its values are T1 in {checked.unit}, or {DIVIDED}; expected T1 in ms. {REMEDY} With the JSON "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -70,11 +70,12 @@ def merge_segments(masks: Iterable[tuple[int, np.ndarray]]) -> np.ndarray:
     return merged
 
 
-def read_segmentation(path: Path) -> sitk.Image:
+def read_segmentation(path: Path, spacing_mm: Sequence[float] = ()) -> sitk.Image:
     """A person's segmentation with the labels of ACNetLib.ventricle.labels: a label image, Slicer's segments
     (.seg.nrrd) or a DICOM SEG object. Of the latter two names and numbers of the segments count.
 
-    Raises ACNetError for a missing or unreadable file, and for segments that tell no ventricle.
+    spacing_mm: that which a person gives for its T1 map, of columns, rows and slices; it counts for a label image that
+    tells none. Raises ACNetError for a missing or unreadable file, and for segments that tell no ventricle.
     """
     if not os.path.isfile(path):
         raise ACNetError(f"{path}: there is no such file; expected a segmentation as a label image.")
@@ -87,7 +88,7 @@ def read_segmentation(path: Path) -> sitk.Image:
         header = read_volume_header(path)
     except ACNetError as error:
         raise ACNetError(f"{error} For the ventricle: {EXPECTED}.") from error
-    header = with_spacing(header, (), name)
+    header = with_spacing(header, () if header.tells_spacing else spacing_mm, name)
     segments = _segments(header, name)
     if not segments:
         return read_volume(path, header)

@@ -28,6 +28,9 @@ FITTED_KEY = "ACNet_fitted"
 
 LARGEST_HEADER_BYTES = 1_000_000  # headers have 1 to 10 kB, with many segments 100 kB
 MOST_DIMENSIONS = 7
+MOST_LONG_DIMENSIONS = 5
+"""But for trailing ones of one pixel: SimpleITK (2.5) has no images of more."""
+FEWEST_IN_PLANE = 16  # pixels along a side of a slice
 LARGEST_LENGTH = 1_000_000
 LARGEST_PIXEL_COUNT = 2**26  # 1024 x 1024 x 64
 LARGEST_INFLATION = 1040  # deflate makes 1032 bytes of one at most (zlib's technical notes)
@@ -95,7 +98,7 @@ class VolumeHeader:
 
 def check_header(header: VolumeHeader) -> VolumeHeader:
     """The header itself. Raises DamagedFile for numbers beyond the limits, and for fewer bytes than it promises."""
-    if not 2 <= len(header.size) <= MOST_DIMENSIONS:
+    if not 2 <= len(header.size) <= MOST_LONG_DIMENSIONS:
         raise DamagedFile(f"it has {len(header.size)} dimensions")
     if not all(1 <= length <= LARGEST_LENGTH for length in (*header.size, header.components)):
         raise DamagedFile(f"it says {' x '.join(map(str, header.size))} pixels")
@@ -124,6 +127,15 @@ def _check_byte_count(header: VolumeHeader) -> None:
     available = (there - offset) * (LARGEST_INFLATION if data.compression else 1)
     if needed > available:
         raise DamagedFile(f"it promises {needed} bytes of pixels and has {max(0, there - offset)}")
+
+
+def slice_axis(size: Sequence[int]) -> int:
+    """The axis of a stack across its slices, 0 to 2: the third, or the only one too short to be a slice's side.
+
+    Where an image is brought to the closest axes of the body (nibabel, FSL, MONAI), that may be any.
+    """
+    short = [axis for axis, length in enumerate(size) if length < FEWEST_IN_PLANE]
+    return short[0] if len(size) == 3 and len(short) == 1 else 2
 
 
 def axes_of(steps: np.ndarray) -> tuple[np.ndarray, Spacing]:

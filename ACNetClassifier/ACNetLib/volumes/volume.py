@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.volumes.header import DamagedFile, VolumeHeader, check_header, is_volume_file, unreadable
+from ACNetLib.volumes.header import DamagedFile, VolumeHeader, check_header, is_volume_file, slice_axis, unreadable
 from ACNetLib.volumes.meta import read_meta_header
 from ACNetLib.volumes.nifti import read_nifti_header
 from ACNetLib.volumes.nrrd import read_nrrd_header
@@ -65,6 +65,14 @@ def read_volume(path: Path, header: VolumeHeader) -> sitk.Image:
     return image
 
 
+def with_slices_last(image: sitk.Image) -> sitk.Image:
+    """The same pixels in the same place with the slices along the third axis, wherever a file has them."""
+    axis = slice_axis(image.GetSize())
+    if axis == 2 or image.GetNumberOfComponentsPerPixel() > 1:
+        return image
+    return sitk.PermuteAxes(image, [each for each in range(3) if each != axis] + [axis])
+
+
 def place_image(image: sitk.Image, header: VolumeHeader) -> None:
     """Give a 3-D image the geometry of the header."""
     image.SetSpacing([1.0 if spacing is None else spacing for spacing in header.spacing_mm])
@@ -91,7 +99,8 @@ def read_values(path: Path, header: VolumeHeader) -> np.ndarray:
 
 
 def with_spacing(header: VolumeHeader, spacing_mm: Sequence[float], name: str) -> VolumeHeader:
-    """The header with the spacing (columns, rows, slices) that a person gives where it tells none.
+    """The header with the spacing (columns, rows, slices) that a person gives where it tells none, the slices wherever
+    the file has them.
 
     Raises ACNetError where neither tells it, and where both do and differ.
     """
@@ -103,17 +112,16 @@ def with_spacing(header: VolumeHeader, spacing_mm: Sequence[float], name: str) -
             "Export it again with its geometry.",
             cli="Or give that of a T1 map between columns, rows and slices, as in --spacing 1.4,1.4,8.",
         )
-    pairs = zip(spacing_mm, header.spacing_mm, strict=False)
-    if any(known is not None and abs(each - known) > SPACING_TOLERANCE * known for each, known in pairs):
+    given: list[float | None] = [*spacing_mm, None][:3]
+    given.insert(slice_axis(header.size), given.pop())
+    pairs = list(zip(given, header.spacing_mm, strict=True))
+    if any(each and known and abs(each - known) > SPACING_TOLERANCE * known for each, known in pairs):
         told = " x ".join("unknown" if each is None else f"{each:g}" for each in header.spacing_mm)
         raise ACNetError(
             f"{name}: its header says a spacing of {told} mm, you say {' x '.join(map(str, spacing_mm))} mm; "
             "expected the same. Leave the spacing to the header, or correct the header if it is wrong."
         )
-    given: list[float | None] = [*spacing_mm, None]
-    column, row, depth = (
-        each if known is None else known for each, known in zip(given[:3], header.spacing_mm, strict=True)
-    )
+    column, row, depth = (each if known is None else known for each, known in pairs)
     return with_spacing(replace(header, spacing_mm=(column, row, depth)), (), name)
 
 

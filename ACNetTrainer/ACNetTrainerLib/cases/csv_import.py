@@ -156,7 +156,7 @@ def _spacing(row: _NamedRow) -> list[float]:
 def _located(row: _NamedRow, t1_map: T1Map, load_localizer: LoadLocalizer) -> Located:
     if row["segmentation"]:
         with errors_at(row.place("segmentation")):
-            segmentation = read_segmentation(row.table.path.parent / row["segmentation"])
+            segmentation = read_segmentation(row.table.path.parent / row["segmentation"], _spacing(row))
             return in_segmentation(t1_map, segmentation, load_localizer().locate(t1_map))
     if any(row[field] for field in CENTER):
         center_mm = [row.number(field) for field in CENTER]

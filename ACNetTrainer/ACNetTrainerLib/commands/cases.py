@@ -212,7 +212,8 @@ def _locate(options: argparse.Namespace, t1_map: T1Map) -> Located:
     from ..cases.maps import by_localizer, by_point, in_segmentation
 
     if options.segmentation:
-        return in_segmentation(t1_map, read_segmentation(options.segmentation), _load_localizer().locate(t1_map))
+        segmentation = read_segmentation(options.segmentation, options.spacing)
+        return in_segmentation(t1_map, segmentation, _load_localizer().locate(t1_map))
     if options.center:
         return by_point(t1_map, options.center, _load_localizer())
     return by_localizer(t1_map, _load_localizer())

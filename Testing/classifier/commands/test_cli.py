@@ -129,6 +129,21 @@ def test_a_segmentation_wins_over_the_localizer(tmp_path: Path) -> None:
     )
 
 
+def test_the_spacing_that_is_given_holds_for_map_and_segmentation(tmp_path: Path) -> None:
+    t1_ms = sitk.GetArrayFromImage(_volume(sample_cases()[1].folder))
+    rows, columns = np.indices(t1_ms.shape[1:])
+    distance = np.hypot(rows - 111, columns - 113)
+    drawn = np.tile(np.select([distance < 10, distance < 16], [2, 1], 0), (len(t1_ms), 1, 1))
+    for name, values in (("map", t1_ms), ("labels", drawn)):
+        sizes = " ".join(map(str, values.shape[::-1]))
+        text = f"NRRD0004\ntype: ushort\ndimension: 3\nsizes: {sizes}\nendian: little\nencoding: raw\n\n"
+        (tmp_path / f"{name}.nrrd").write_bytes(text.encode() + values.astype("<u2").tobytes())
+    options = ("--spacing", "1.4,1.4,8", "--field", "1.5", "--segmentation", tmp_path / "labels.nrrd", "--json")
+    run = acnet("classify", tmp_path / "map.nrrd", *options)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["maps"][0]["center_source"] == "segmentation"
+
+
 def test_a_file_without_field_strength_is_asked_for_it_and_takes_the_model_that_fits(tmp_path: Path) -> None:
     case = sample_cases()[1]
     sitk.WriteImage(_volume(case.folder), str(tmp_path / "map.nrrd"))

@@ -40,7 +40,7 @@ def test_files_that_are_no_images_are_skipped_and_said(study: Path, stored: np.n
     found = "Skipped files that are no images: Raw Data Storage (2), empty (2), not DICOM (1)."
     assert found in assert_is_whole(study, stored)
     (series,) = find_t1_maps(sorted(study.iterdir()))
-    assert series.section_count == 3
+    assert len(series.slices) == 3
 
 
 def test_a_folder_of_stray_files_says_what_they_are(stored: np.ndarray, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_copy_in_a_subfolder_counts_once(study: Path, stored: np.ndarray) -> N
     shutil.move(study.parent / "other", study / "copy")
     assert "Counted once, because another file is the same: 3 of its files." in assert_is_whole(study, stored)
     (series,) = find_t1_maps(sorted(study.rglob("*.dcm")))
-    assert series.section_count == 3
+    assert len(series.slices) == 3
 
 
 def test_a_copy_that_a_pacs_has_encoded_anew_counts_once(study: Path, stored: np.ndarray) -> None:
@@ -174,9 +174,7 @@ def test_the_same_pixels_at_the_same_place_count_once_with_a_note(series: int, s
     warnings = assert_is_whole(study, stored)
     assert "Counted once, because another image has the same pixels at the same place: 3 images." in warnings
     in_slicer = find_t1_maps(sorted(study.rglob("*.dcm")))
-    assert [(each.section_count, "breath-hold" in each.name) for each in in_slicer] == [(3, False)] * (
-        1 + (series == 9)
-    )
+    assert [(len(each.slices), "breath-hold" in each.name) for each in in_slicer] == [(3, False)] * (1 + (series == 9))
 
 
 def test_the_same_t1_stored_with_another_scale_counts_once(study: Path, stored: np.ndarray) -> None:

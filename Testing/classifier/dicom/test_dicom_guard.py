@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,38 @@ def test_a_decoder_that_crashes_hangs_or_fails_is_a_message(
         decoded_in_child(tmp_path / "a.dcm", seconds)
 
 
+WITHOUT_LIMITS = """
+import resource, runpy
+
+def refuse(*_):
+    raise {error}("current limit exceeds maximum limit")
+
+resource.setrlimit = refuse
+runpy.run_module("ACNetLib.dicom.decoding", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no module resource")
+@pytest.mark.parametrize("error", ["ValueError", "OSError"])  # macOS, and systems that know no such limit
+def test_compressed_pixels_are_read_where_the_system_refuses_a_limit_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_package: Callable[[str], str], error: str
+) -> None:
+    file = compress(write_section(tmp_path / "a.dcm", RAMP), JPEGLSLossless)
+    monkeypatch.setattr(dicom_guard, "CHILD", a_package(WITHOUT_LIMITS.format(error=error)))
+    np.testing.assert_array_equal(decoded_in_child(file, seconds=300), RAMP)
+
+
+def test_a_decoder_has_one_thread_of_each_library_whatever_is_set_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_package: Callable[[str], str]
+) -> None:
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
+    for name in names:
+        monkeypatch.setenv(name, "64")
+    code = f"import os, sys, numpy; numpy.save(sys.argv[2], [int(os.environ[name]) for name in {names}])"
+    monkeypatch.setattr(dicom_guard, "CHILD", a_package(code))
+    assert decoded_in_child(tmp_path / "a.dcm", seconds=300).tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     "odd",
     [{"SeriesInstanceUID": ["1.2", "3.4"]}, {"SeriesNumber": ["1", "2"]}, {"PixelSpacing": None}, {"Rows": None}],
@@ -143,7 +176,7 @@ def test_files_without_a_preamble_are_read_as_those_with_one(
     np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
     assert t1_map.field_strength_tesla == 1.5
     (series,) = find_t1_maps(sorted((tmp_path / "study").iterdir()))
-    assert series.section_count == 3
+    assert len(series.slices) == 3
     (study,) = find_studies(tmp_path, tmp_path / "list")
     assert (len(study.files), study.patient_id) == (3, PATIENT_ID)
     assert len(read_origins(tmp_path)[0]) == 3

@@ -104,7 +104,7 @@ def test_what_is_only_written_otherwise_is_the_same(
 
 def test_a_stack_of_two_field_strengths_is_offered_as_none_in_slicer(stored: np.ndarray, tmp_path: Path) -> None:
     write_stack(tmp_path, stored, {}, {"MagneticFieldStrength": 3}, {})
-    assert [series.section_count for series in find_t1_maps(sorted(tmp_path.iterdir()))] == [1, 1, 1]
+    assert [len(series.slices) for series in find_t1_maps(sorted(tmp_path.iterdir()))] == [1, 1, 1]
 
 
 def test_the_command_refuses_two_field_strengths_in_one_line(

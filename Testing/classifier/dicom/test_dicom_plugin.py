@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -22,50 +21,18 @@ import slicer.util
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.sources import T1_OF_DICOM, check_one_patient
+from ACNetLib.scene.sources import check_one_patient
 from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetTrainerLib.simulation.dicom import FLAVOURS
-from dicom_files import PATIENT_ID, PATIENT_NAME, RAW_TYPE, STUDY, write_section
+from dicom_files import PATIENT_ID, PATIENT_NAME, RAW_TYPE, write_section
+from dicom_plugin_fixtures import PLUGIN_FILE, series_of
 from exam_files import write_exam
-from repository import REPOSITORY
 from slicer_host import load_module
 
-PLUGIN_FILE = REPOSITORY / "DICOMPlugins" / "DICOMACNetT1MapPlugin.py"
 SLICER_SOURCE = os.environ.get("SLICER_SOURCE", "")
 SLICERS_PLUGINS = ("DICOMScalarVolumePlugin", "DICOMImageSequencePlugin", "DICOMParametricMapPlugin")
 
 pytestmark = pytest.mark.usefixtures("an_empty_scene_and_database")
-
-
-@pytest.fixture
-def an_empty_scene_and_database(host: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from slicer_host.dicom_lib import DicomDatabase
-
-    slicer.mrmlScene.Clear(0)
-    monkeypatch.setattr(slicer, "dicomDatabase", DicomDatabase())
-
-
-@pytest.fixture
-def a_plugin(host: None) -> Iterator[Any]:
-    load_module(PLUGIN_FILE)
-    yield slicer.modules.dicomPlugins.pop("DICOMACNetT1MapPlugin")()
-    slicer.mrmlScene.Clear(0)
-
-
-def series_of(folder: Path) -> list[list[str]]:
-    """A folder's files as Slicer's browser hands them over: imported into the database, in a list for each series."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    slicer.dicomDatabase.add(files)
-    lists: dict[str, list[str]] = {}
-    for file in map(str, files):
-        lists.setdefault(slicer.dicomDatabase.fileValue(file, "0020,000E"), []).append(file)
-    return list(lists.values())
-
-
-def load(plugin: Any, folder: Path) -> Any:
-    """The node of the one map that the plugin offers."""
-    (loadable,) = plugin.examineForImport(series_of(folder))
-    return plugin.load(loadable)
 
 
 def assert_same_map(t1_map: T1Map, expected: T1Map) -> None:
@@ -187,13 +154,17 @@ def test_a_map_that_the_classifier_would_refuse_is_offered_below_slicers_own_way
     assert node.GetName().endswith(", after contrast" if reason == "after contrast" else ", native")
 
 
-def test_a_view_that_may_be_a_long_axis_is_offered_first_but_with_a_warning(
-    stored: np.ndarray, tmp_path: Path, a_plugin: Any
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [({}, "long-axis"), ({"PatientAge": "006Y"}, "younger than 18"), ({"LossyImageCompression": "01"}, "with loss")],
+)
+def test_a_map_that_the_classifier_would_warn_of_is_offered_first_but_with_the_warning(
+    attributes: dict[str, Any], told: str, stored: np.ndarray, tmp_path: Path, a_plugin: Any
 ) -> None:
-    write_section(tmp_path / "a.dcm", stored[0])
+    write_section(tmp_path / "a.dcm", stored[0], **attributes)
     (loadable,) = a_plugin.examineForImport(series_of(tmp_path))
     assert loadable.selected
-    assert "long-axis" in loadable.warning
+    assert told in loadable.warning
 
 
 def test_native_and_later_map_of_one_series_are_two_loadables(
@@ -282,37 +253,6 @@ def slicers_plugin(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return getattr(module, f"{name}Class")()
 
 
-def test_a_loaded_map_knows_its_files_section_by_section(study: Path, stored: np.ndarray, a_plugin: Any) -> None:
-    node = load(a_plugin, study)
-    instances = [str(pydicom.dcmread(study / f"{name}.dcm").SOPInstanceUID) for name in "cab"]  # as they lie
-    assert node.GetAttribute("DICOM.instanceUIDs").split() == instances
-    assert (node.GetAttribute("ACNet_field_strength_tesla"), node.GetAttribute("ACNet_simulated")) == ("1.5", None)
-    np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), stored)
-
-
-def test_a_loaded_map_lies_under_its_patient_and_study(study: Path, a_plugin: Any) -> None:
-    node = load(a_plugin, study)
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    item = hierarchy.GetItemByDataNode(node)
-    study_item = hierarchy.GetItemParent(item)
-    assert hierarchy.GetItemUID(item, "DICOM") == slicer.dicomDatabase.fileValue(str(study / "a.dcm"), "0020,000E")
-    assert hierarchy.GetItemUID(item, "DICOMInstanceUID") == node.GetAttribute("DICOM.instanceUIDs")
-    assert hierarchy.GetItemUID(study_item, "DICOM") == STUDY
-    assert hierarchy.GetItemUID(hierarchy.GetItemParent(study_item), "DICOM") == PATIENT_ID
-
-
-def test_a_loaded_map_is_marked_as_ours_and_shown_in_the_window_of_its_field_strength(
-    study: Path, a_plugin: Any
-) -> None:
-    node = load(a_plugin, study)
-    display = node.GetDisplayNode()
-    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (700, 1300)
-    assert node.GetAttribute(T1_OF_DICOM) is not None
-    assert not display.GetAutoWindowLevel()
-    for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-        assert view.GetBackgroundVolumeID() == node.GetID()
-
-
 def test_what_someone_typed_of_the_patient_is_in_no_name_and_no_log(
     stored: np.ndarray, tmp_path: Path, a_plugin: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -331,25 +271,6 @@ def test_what_someone_typed_of_the_patient_is_in_no_name_and_no_log(
     assert any("4: MOLLI" in message and "as of T2" in message for message in messages)
     assert any("5.dcm: it can't be read" in message for message in messages)
     assert not any(word in message for message in messages for word in ("Doe", "Jane", "4711"))
-
-
-def test_pixels_that_are_no_t1_are_loaded_to_look_at_with_a_message(
-    stored: np.ndarray, tmp_path: Path, a_plugin: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    write_section(tmp_path / "a.dcm", stored[0], RescaleSlope=0.1)
-    node = load(a_plugin, tmp_path)
-    np.testing.assert_allclose(slicer.util.arrayFromVolume(node)[0], 0.1 * stored[0], rtol=1e-6)
-    assert node.GetDisplayNode().GetAutoWindowLevel()
-    assert "as of T2" in caplog.text
-    assert "ACNet will not classify it" in caplog.text
-
-
-def test_t1_in_seconds_is_loaded_in_ms(
-    stored: np.ndarray, tmp_path: Path, a_plugin: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    write_section(tmp_path / "a.dcm", stored[0], RescaleSlope=0.001)
-    np.testing.assert_allclose(slicer.util.arrayFromVolume(load(a_plugin, tmp_path))[0], stored[0], rtol=1e-5)
-    assert "converted to ms" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

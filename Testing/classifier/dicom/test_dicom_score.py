@@ -139,6 +139,17 @@ DESCRIPTIONS = {
         *("T1map post HTx", "post PCI T1map", "T1map post NSTEMI", "T1map posterolateral"),
         *("T1map 2 min breathhold", "T1map 2 min. breath-hold", "T1map 10 mm", "T1map_192i", "T1map_minor axis"),
         *("T1 map native ECV protocol", "T1map for ECV", "T2prep SASHA T1map"),
+        *("T1 mapping nativ KM", "T1map_native_SAX_CE-", "T1map_CE-_MOCO_T1", "T1 map C-", "T1 mapping KM nativ SAX"),
+        *(
+            "T1 map native LGE protocol",
+            "T1 map senza mdc",
+            "T1 map pre mdc",
+            "T1 map prima di mdc",
+            "T1 map natif gado",
+        ),
+        *("T1 map avant injection", "T1 map sans injection", "T1 map vor Injektion", "T1 map senza contrasto"),
+        *("MDC_T1map SAX", "T1map SAX C1", "T1map MAGIC+", "T1map base+mid", "T1map SAX iPAT_R2", "T1map GRAPPA R2"),
+        *("T1_T2_MAP SAX", "T1map T2map", "T1map R2"),
     ],
     "contrast": [
         *(
@@ -176,6 +187,10 @@ DESCRIPTIONS = {
             "T1map_postGd",
         ),
         *("T1map post MI post contrast", "T1map post MI 15 min", "T1map post MI nach KM", "T1map pre and post"),
+        *("T1 map C+", "T1 map +C", "T1map_C+_SAX", "T1map (+C)", "T1 map apres injection", "T1 map après injection"),
+        *("T1 map con mdc", "T1 map dopo mdc", "T1 map post-mdc", "T1 map dopo m.d.c.", "T1 map nach Injektion"),
+        *("T1 map con contrasto", "T1 map dopo gadolinio", "T1 map despues de inyeccion +C", "T1map SAX CE+"),
+        *("T1 map native post KM", "T1 mapping nativ nach KM", "T1 map native 15 min", "T1 map native +Gd"),
         *("T1map ECV protocol post", "T1map_pre_contrast_post_gado", "T1map_no_post_15min", "T1map ShortT1"),
     ],
     "other": [
@@ -188,9 +203,9 @@ DESCRIPTIONS = {
             "T1map std dev",
             "T1map std_dev",
         ),
-        *("T1map standard deviation", "T1map SD", "T1map R1", "T1map_R1map", "T1map R2", "T1map T1star", "T1map T1*"),
+        *("T1map standard deviation", "T1map SD", "T1map R1", "T1map_R1map", "T1map T1star", "T1map T1*"),
         *("T1map_ECVmap", "T1map ECV", "T1map_syntheticECV", "syntheticECVmap T1map", "ECV_from_T1map", "T1map T2*"),
-        *("T1map T2map", "T1map residual", "T1map chi2", "T1map post ECV", "T1map 15 min error"),
+        *("T1map residual", "T1map chi2", "T1map post ECV", "T1map 15 min error"),
     ],
 }
 AGENTS = {
@@ -241,6 +256,27 @@ def test_words_tell_a_native_map_from_one_after_contrast_and_from_other_images(
     score = judge_header(header(tmp_path, **{"SeriesDescription": "T1map", keyword: text}))
     found = "native" if score.is_t1_map else "contrast" if score.post_contrast else "other"
     assert found == kind, score.reasons
+
+
+@pytest.mark.parametrize(
+    ("description", "comments", "is_map"),
+    [
+        ("T1_T2_MAP SAX_MOCO_T1", None, False),
+        ("T1map R2_MOCO_T1", None, False),
+        ("MOLLI SAX iPAT_R2_MOCO_T1", None, True),
+        ("MOLLI SAX_MOCO_T1", "R2", False),
+    ],
+)
+def test_t2_and_r2_speak_against_an_image_whose_type_does_not_tell_that_it_is_the_map(
+    description: str, comments: str | None, is_map: bool, tmp_path: Path
+) -> None:
+    texts = {"SeriesDescription": description, "ImageComments": comments}
+    assert judge_header(header(tmp_path, ImageType=["DERIVED", "PRIMARY"], **texts)).is_t1_map == is_map
+
+
+def test_t2_and_r2_in_type_or_comments_speak_against_every_image(tmp_path: Path) -> None:
+    assert not judge_header(header(tmp_path, ImageType=[*T1_MAP_TYPE, "R2"])).is_t1_map
+    assert not judge_header(header(tmp_path, ImageType=T1_MAP_TYPE, ImageComments="R2")).is_t1_map
 
 
 @pytest.mark.parametrize(("code", "is_map"), [("113063", True), ("126350", True), ("126351", True), ("126352", False)])

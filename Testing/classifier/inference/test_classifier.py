@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from torch import Tensor
 
@@ -186,6 +188,48 @@ def test_a_map_that_was_cut_close_to_the_heart_is_refused_with_its_size_and_what
         )
     assert "lies outside the map, which is 76 x 80 mm; expected a centre in the left ventricle" in str(refused.value)
     assert str(refused.value).endswith("and about 128 x 128 mm of the map around it.")
+
+
+def masked(t1_map: T1Map, half_mm: float) -> T1Map:
+    """With 0 outside a square around its heart."""
+    column, row, _ = t1_map.image.TransformPhysicalPointToContinuousIndex(heart_of(t1_map).tolist())
+    width, height, _ = t1_map.image.GetSpacing()
+    rows, columns = np.indices(t1_map.array.shape[1:])
+    beside = np.maximum(abs(columns - column) * width, abs(rows - row) * height) > half_mm
+    return with_zeros(t1_map, beside)
+
+
+def with_zeros(t1_map: T1Map, where: np.ndarray) -> T1Map:
+    image = sitk.GetImageFromArray(np.where(where, np.float32(0), t1_map.array))
+    image.CopyInformation(t1_map.image)
+    return replace(t1_map, image=image)
+
+
+@pytest.mark.parametrize(("half_mm", "warns"), [(60, False), (52, True)])
+def test_a_map_that_was_masked_around_the_heart_is_told_as_one_that_was_cut(
+    a_model: Model, an_oblique_t1_map: T1Map, half_mm: float, warns: bool
+) -> None:
+    settings = Settings(center_mm=heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model, flat(0.5)).classify(masked(an_oblique_t1_map, half_mm), settings)
+    told = [warning for section in study.sections for warning in section.warnings]
+    expected = r"3\d% of the crop has no T1: the map is masked or cut"
+    assert [bool(re.fullmatch(expected, warning)) for warning in told] == ([True, True] if warns else [])
+
+
+def test_a_map_that_was_masked_close_to_the_heart_gets_no_answer(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    settings = Settings(center_mm=heart_of(an_oblique_t1_map))
+    with pytest.raises(ACNetError, match=r"5\d% of the crop of slice 0 .* has no T1: the map is masked or cut; expec"):
+        a_classifier(a_model, flat(0.5)).classify(masked(an_oblique_t1_map, 42), settings)
+
+
+@pytest.mark.parametrize(("fraction", "count"), [(0.25, 0), (0.35, 2)])
+def test_scattered_pixels_without_a_value_count_one_by_one(
+    a_model: Model, an_oblique_t1_map: T1Map, fraction: float, count: int
+) -> None:
+    failed = np.random.default_rng(1).random(an_oblique_t1_map.array.shape) < fraction
+    settings = Settings(center_mm=heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model, flat(0.5)).classify(with_zeros(an_oblique_t1_map, failed), settings)
+    assert sum("has no T1" in warning for section in study.sections for warning in section.warnings) == count
 
 
 @pytest.mark.parametrize("field", [1.5, 1.494])

@@ -370,3 +370,15 @@ def test_the_scanner_is_that_of_the_dicom_database(a_volume_from_dicom: Callable
     assert t1_map_from_volume_node(volume).scanner == ""
     slicer.dicomDatabase.values |= {("1.2.3.1", "0008,0070"): "SIEMENS", ("1.2.3.1", "0008,1090"): "Avanto"}
     assert t1_map_from_volume_node(volume).scanner == "SIEMENS Avanto"
+
+
+@pytest.mark.parametrize(("order", "axis"), [((2, 0, 1), "first"), ((0, 2, 1), "second")])
+def test_a_volume_whose_slices_lie_along_another_axis_is_told_what_to_do(
+    an_oblique_t1_map: T1Map, a_scene: Scene, order: tuple[int, int, int], axis: str
+) -> None:
+    node = add_t1_map(T1Map(sitk.PermuteAxes(an_oblique_t1_map.image, order), "T1"), a_scene)
+    with pytest.raises(
+        ACNetError, match=rf"T1: its slices lie along its {axis} axis \(found .*along the third"
+    ) as told:
+        t1_map_from_volume_node(node)
+    assert told.value.panel == "slices last"

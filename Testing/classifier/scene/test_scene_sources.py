@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 import slicer
@@ -26,11 +28,14 @@ from ACNetLib.scene.sources import (
     check_values,
     field_strength_source,
 )
+from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
-from dicom_files import GAP_MM, write_section
+from dicom_files import GAP_MM, NORMAL, write_section
 from disks import disconnected
 from nifti_files import write_nifti
 
+PLANE = check_short_axis(NORMAL, "T1")
+"""What is said of the plane of these files."""
 T1_MS = np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)
 
 
@@ -76,7 +81,7 @@ def a_volume_of(scaled_study: Path, a_scene: Scene) -> Callable[[float], Volume]
 
 def test_a_volume_with_the_values_of_its_dicom_files_is_taken(a_volume_of: Callable[[float], Volume]) -> None:
     t1_map = t1_map_from_volume_node(a_volume_of(1.0))
-    assert t1_map.warnings == ()
+    assert t1_map.warnings == PLANE
     np.testing.assert_allclose(np.sort(t1_map.array, axis=None), np.sort(1.2 * T1_MS, axis=None), rtol=1e-5)
 
 
@@ -88,7 +93,7 @@ def test_stored_values_that_look_like_t1_are_refused(a_volume_of: Callable[[floa
 def test_other_changes_of_the_values_are_warned_of(a_volume_of: Callable[[float], Volume]) -> None:
     node = a_volume_of(1.0)
     slicer.util.arrayFromVolume(node)[0, :5, :5] = 0
-    assert t1_map_from_volume_node(node).warnings == (CHANGED,)
+    assert t1_map_from_volume_node(node).warnings == (*PLANE, CHANGED)
 
 
 def test_a_volume_whose_files_are_gone_is_said_not_to_be_checked(
@@ -109,6 +114,44 @@ def test_a_volume_whose_files_lie_on_a_drive_that_is_gone_is_read_without_them(
     with disconnected(tmp_path), disconnected(scaled_study):
         assert t1_map_from_volume_node(node).warnings == (NOT_CHECKED,)
         assert t1_map_from_volume_node(from_file).section_count == 3
+
+
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [({"PatientAge": "006Y"}, "younger than 18 years"), ({"LossyImageCompression": "01"}, "compressed with loss")],
+)
+def test_what_the_headers_say_of_another_plugins_volume_is_said_of_the_map(
+    scaled_study: Path, a_volume_of: Callable[[float], Volume], attributes: dict[str, str], told: str
+) -> None:
+    node = a_volume_of(1.0)
+    change_headers(scaled_study, **attributes)
+    assert any(told in warning for warning in t1_map_from_volume_node(node).warnings)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"ContrastBolusAgent": "Gadobutrol"}, "T1: its header tells that it is from after contrast; expected"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}, "T1: its slices are axial"),
+    ],
+)
+def test_another_plugins_volume_is_refused_for_what_its_headers_say(
+    scaled_study: Path, a_volume_of: Callable[[float], Volume], attributes: dict[str, Any], reason: str
+) -> None:
+    node = a_volume_of(1.0)
+    change_headers(scaled_study, **attributes)
+    with pytest.raises(ACNetError, match=reason):
+        t1_map_from_volume_node(node)
+
+
+def change_headers(study: Path, **attributes: Any) -> None:
+    for number, file in enumerate(sorted(study.iterdir())):
+        dataset = pydicom.dcmread(file)
+        for keyword, value in attributes.items():
+            setattr(dataset, keyword, value)
+        if "ImageOrientationPatient" in attributes:
+            dataset.ImagePositionPatient = [0, 0, GAP_MM * number]
+        dataset.save_as(file, enforce_file_format=True)
 
 
 def test_a_volume_of_our_own_plugin_is_not_read_again(

@@ -78,3 +78,16 @@ def test_dicom_and_a_bottom_up_nifti_of_it_give_one_answer(sample: SampleCase, t
     sitk.WriteImage(rows_up, str(file))
     nifti = replace(read_t1_map(file), field_strength_tesla=1.5)
     check_same(the_classifier().classify(nifti), the_classifier().classify(dicom))
+
+
+@pytest.mark.parametrize(("axes", "across"), [("RAS", 0), ("SLA", 1)])
+def test_a_nifti_on_the_closest_axes_of_the_body_gives_the_same_answer_in_the_same_place(
+    axes: str, across: int, tmp_path: Path
+) -> None:
+    """As nibabel, FSL and MONAI store it: the slices then lie along the first or the second axis."""
+    sample = SAMPLES[1]
+    reoriented = sitk.DICOMOrient(sitk.ReadImage(str(sample.volume)), axes)
+    assert reoriented.GetSize().index(3) == across
+    file = tmp_path / "map.nii.gz"
+    sitk.WriteImage(reoriented, str(file))
+    check_same(the_classifier().classify(replace(read_t1_map(file), field_strength_tesla=1.5)), as_shipped(sample))

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from pydicom.uid import MRImageStorage
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetLib.ventricle.labels import Ventricle, measure_ventricle, ventricles_from_segmentation
 from ACNetLib.ventricle.segments import WHOLE_LABEL, read_segmentation
 from dicom_files import write_section
@@ -137,3 +137,28 @@ def test_another_dicom_object_and_another_kind_of_seg_are_refused(an_oblique_t1_
     seg = write_dicom_segments(tmp_path / "seg.dcm", an_oblique_t1_map, [(0, 1, CAVITY[0])], SegmentationType="SURFACE")
     with pytest.raises(ACNetError, match=r"seg\.dcm: its SegmentationType is 'SURFACE'; expected BINARY"):
         read_segmentation(seg)
+
+
+@pytest.mark.parametrize("slices_first", [False, True])
+def test_a_segmentation_without_spacing_has_that_which_is_given_for_its_map(slices_first: bool, tmp_path: Path) -> None:
+    t1_ms = np.random.default_rng(1).integers(200, 1900, (2, 150, 170)).astype(np.uint16)
+    for name, values in (("map", t1_ms), ("labels", LABELS.astype(np.uint16))):
+        values = np.moveaxis(values, 0, 2) if slices_first else values
+        sizes = " ".join(map(str, values.shape[::-1]))
+        text = f"NRRD0004\ntype: ushort\ndimension: 3\nsizes: {sizes}\nendian: little\nencoding: raw\n\n"
+        (tmp_path / f"{name}.nrrd").write_bytes(text.encode() + values.tobytes())
+    t1_map = read_t1_map(tmp_path / "map.nrrd", Reading(spacing_mm=(1.4, 1.5, 8.0)))
+    labels = read_segmentation(tmp_path / "labels.nrrd", (1.4, 1.5, 8.0))
+    ventricles = ventricles_from_segmentation(t1_map, labels, nothing_found(t1_map))
+    np.testing.assert_array_equal([ventricle.labels for ventricle in ventricles], LABELS)
+    with pytest.raises(ACNetError, match=r"labels\.nrrd: its header does not tell the spacing"):
+        read_segmentation(tmp_path / "labels.nrrd")
+
+
+def test_a_spacing_that_is_given_for_the_map_leaves_that_of_a_segmentation_alone(
+    an_oblique_t1_map: T1Map, tmp_path: Path
+) -> None:
+    path = write_segments(
+        tmp_path / "a.seg.nrrd", an_oblique_t1_map, [LABELS], [("myocardium", 1, 0), ("cavity", 2, 0)]
+    )
+    assert_on_map(read_segmentation(path, (2.0, 2.0, 8.0)), an_oblique_t1_map)

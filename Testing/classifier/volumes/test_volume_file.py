@@ -187,6 +187,32 @@ def test_a_spacing_that_the_header_does_not_tell_is_asked_for(kind: str, tmp_pat
     assert t1_map.warnings == ((UNKNOWN_THICKNESS,) if kind == "2-D" else ())
 
 
+@pytest.mark.parametrize("dimensions", [6, 7])
+def test_an_image_of_more_dimensions_than_any_reader_has_is_refused_in_one_line(
+    dimensions: int, tmp_path: Path
+) -> None:
+    values = np.zeros((2,) * (dimensions - 2) + (20, 20), np.uint16)
+    sizes = " ".join(map(str, values.shape[::-1]))
+    text = f"NRRD0004\ntype: ushort\ndimension: {dimensions}\nsizes: {sizes}\nendian: little\nencoding: raw\n\n"
+    (tmp_path / "map.nrrd").write_bytes(text.encode() + values.tobytes())
+    with pytest.raises(ACNetError, match=rf"map\.nrrd: it can't be read .*\(it has {dimensions} dimensions\)"):
+        read_t1_map(tmp_path / "map.nrrd")
+
+
+@pytest.mark.parametrize("across", [0, 1])
+def test_a_file_without_spacing_may_have_its_slices_along_any_axis(across: int, tmp_path: Path) -> None:
+    """As pynrrd writes an array (slice, row, column)."""
+    stored = np.moveaxis(T1_MS, 0, 2 - across)
+    sizes = " ".join(map(str, stored.shape[::-1]))
+    text = f"NRRD0004\ntype: unsigned short\ndimension: 3\nsizes: {sizes}\nendian: little\nencoding: raw\n\n"
+    (tmp_path / "map.nrrd").write_bytes(text.encode() + stored.tobytes())
+    t1_map = read_t1_map(tmp_path / "map.nrrd", Reading(spacing_mm=(1.5, 1.75, 8.0)))
+    np.testing.assert_array_equal(t1_map.array, T1_MS)
+    assert t1_map.image.GetSpacing() == (1.5, 1.75, 8.0)
+    with pytest.raises(ACNetError, match=r"map\.nrrd: its header does not tell the spacing"):
+        read_t1_map(tmp_path / "map.nrrd")
+
+
 def test_another_spacing_than_the_headers_is_refused(tmp_path: Path) -> None:
     sitk.WriteImage(oblique_image(), str(tmp_path / "map.nrrd"))
     assert read_t1_map(tmp_path / "map.nrrd", Reading(spacing_mm=(1.4, 2.1))).image.GetSpacing() == pytest.approx(
