@@ -58,7 +58,7 @@ class InputView:
         self._checked: tuple[object, ...] = ()
         self.t1_maps: tuple[T1Map, ...] = ()
         """Of the chosen volume and the other slices of its exam; empty where there is none or one is refused."""
-        self._first: vtkMRMLScalarVolumeNode | None = None
+        self._map_id = ""  # of the T1 map that was chosen last, in this visit or an earlier one
         self._card: tuple[Any, ...] = ()  # for which model and field strength it was read, and its prevalence
         self._refusal = ""
         self._combo_boxes = ComboBoxes()
@@ -89,8 +89,13 @@ class InputView:
         if parameters is not None and parameters.model_name not in self._models:
             parameters.model_name = AUTOMATIC_MODEL
         self._parameters = parameters
-        self._first = None if parameters is None else parameters.t1_volume
+        if parameters is not None and parameters.t1_volume is None:
+            parameters.center = None  # its map was removed while the user was elsewhere
         self._combo_boxes.follow(parameters)
+
+    def forget_map(self) -> None:
+        """What is chosen from now on belongs to the T1 map that is chosen with it, in another scene."""
+        self._map_id = ""
 
     def show(self) -> None:
         """Make the widgets say what the parameters and the chosen volume are."""
@@ -203,19 +208,25 @@ class InputView:
 
     def _keep_or_end_exam(self, parameters: ACNetParameters) -> None:
         """Another T1 map is of the same exam where it was ticked; else the ticked ones, and the place of the left
-        ventricle, may be another patient's."""
-        before, self._first = self._first, parameters.t1_volume
-        if before is None or before is self._first or not slicer.mrmlScene.IsNodePresent(before):
+        ventricle, may be another patient's: also where none was chosen in between, or the one before was removed.
+        """
+        scene, volume = slicer.mrmlScene, parameters.t1_volume
+        if volume is None or volume.GetID() == self._map_id or scene.IsImporting():
+            return
+        before_id, self._map_id = self._map_id, volume.GetID()
+        if not before_id:
             return
         others = [other for other in parameters.other_slices if other is not None]
-        if self._first in others:
-            parameters.other_slices = [before, *(other for other in others if other not in (before, self._first))]
-            return
-        if others:
-            parameters.other_slices = []
-        center = parameters.center
-        if center is not None and center.GetNodeReference(RESULT_OF) is not self._first:
-            parameters.center = None
+        with slicer.util.NodeModify(parameters):
+            if volume in others:
+                of_exam = [scene.GetNodeByID(before_id), *others]
+                parameters.other_slices = [each for each in of_exam if each is not None and each is not volume]
+                return
+            if others:
+                parameters.other_slices = []
+            center = parameters.center
+            if center is not None and center.GetNodeReference(RESULT_OF) is not volume:
+                parameters.center = None
 
     def _show_other_slices(self, parameters: ACNetParameters) -> None:
         """Tick the other slices of the exam, and nothing else."""

@@ -135,6 +135,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._running_volume_id = self._looked_at = None
         self._worker.cancel()
         self.logic.forget_runs()
+        self._input_view.forget_map()
+
+    def scene_imported(self) -> None:
+        """What is chosen is what the scene brought along."""
+        self._input_view.forget_map()
 
     def close(self) -> None:
         """The module is unloaded: its widgets may be gone already."""

@@ -82,7 +82,8 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             self._parameters.disconnectGui(self._gui_tag)
             self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameters = parameters
-        self._volume_id = _id_of(None if parameters is None else parameters.t1_volume)
+        if parameters is not None and parameters.t1_volume is None:
+            parameters.center = None  # its map was removed while the user was elsewhere
         self._training_view.follow(parameters)
         self._judging_view.follow(parameters)
         self._combo_boxes.offer("parent", self._training_view.parents, str)
@@ -106,6 +107,11 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._worker.cancel()
         self._cases_view.stop_drawing()
         self._training_view.stop_own()
+        self._volume_id = ""
+
+    def scene_imported(self) -> None:
+        """What is chosen is what the scene brought along."""
+        self._volume_id = ""
 
     def close(self) -> None:
         """The module is unloaded: its widgets may be gone already."""
@@ -269,12 +275,14 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
 
     def _forget_center(self, parameters: ACNetTrainerParameters) -> None:
         """With another T1 map a point or a segmentation goes, else it would be stored as a person's centre of it; not
-        what was made of the map itself.
+        what was made of the map itself. Also where none was chosen in between, or the one before was removed.
         """
-        before, now = self._volume_id, _id_of(parameters.t1_volume)
-        self._volume_id = now or before
+        volume = parameters.t1_volume
+        if volume is None or volume.GetID() == self._volume_id or slicer.mrmlScene.IsImporting():
+            return
+        before, self._volume_id = self._volume_id, volume.GetID()
         center = parameters.center
-        if before and now and now != before and center is not None and center.GetNodeReferenceID(RESULT_OF) != now:
+        if before and center is not None and center.GetNodeReference(RESULT_OF) is not volume:
             parameters.center = None
 
     def _say(self, text: str) -> None:
@@ -301,7 +309,3 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             button.enabled = has_cases and not self._worker.running
         self._training_view.show()
         self._judging_view.show()
-
-
-def _id_of(volume: vtkMRMLScalarVolumeNode | None) -> str:
-    return "" if volume is None else str(volume.GetID())

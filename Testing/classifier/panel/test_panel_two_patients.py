@@ -12,9 +12,9 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.output import add_t1_map
+from ACNetLib.scene.output import add_t1_map, save_scene
 from ACNetLib.t1map.t1_map import T1Map
-from panel_fixtures import StandInClassifier, classify, composites, result_of, wait_for_end
+from panel_fixtures import StandInClassifier, classify, composites, open_bundle, result_of, wait_for_end
 
 
 @pytest.fixture
@@ -62,6 +62,56 @@ def test_a_point_or_a_segmentation_is_of_one_patient_and_is_named_among_the_opti
     ui.centerSelector.setCurrentNode(a_result.labels["ventricle"])
     ui.volumeSelector.setCurrentNode(a_volume)
     assert ui.centerSelector.currentNode() is a_result.labels["ventricle"]  # its own
+
+
+@pytest.fixture
+def a_point(ui: Any, a_volume: Volume) -> Any:
+    """Chosen as the left ventricle of the volume."""
+    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "in the heart")
+    ui.volumeSelector.setCurrentNode(a_volume)
+    ui.centerSelector.setCurrentNode(point)
+    return point
+
+
+def test_a_point_goes_with_its_map_also_where_no_map_is_chosen_in_between(
+    ui: Any, a_volume: Volume, a_point: Any, another_patient: Volume
+) -> None:
+    ui.volumeSelector.setCurrentNode(None)
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert ui.centerSelector.currentNode() is a_point
+    ui.volumeSelector.setCurrentNode(None)
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert ui.centerSelector.currentNode() is None
+
+
+@pytest.mark.parametrize("was_away", [True, False])
+def test_a_point_goes_with_a_map_that_is_removed(
+    a_module: Any, ui: Any, a_volume: Volume, a_point: Any, another_patient: Volume, was_away: bool
+) -> None:
+    if was_away:
+        a_module.exit()
+    slicer.mrmlScene.RemoveNode(a_volume)
+    if was_away:
+        a_module.enter()
+        assert ui.centerSelector.currentNode() is None
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert ui.centerSelector.currentNode() is None
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_a_scene_that_is_added_brings_the_point_of_its_own_map(
+    a_module: Any, ui: Any, a_point: Any, another_patient: Volume, tmp_path: Path, is_away: bool
+) -> None:
+    save_scene(slicer.mrmlScene, tmp_path / "scene.mrb")
+    ui.volumeSelector.setCurrentNode(another_patient)
+    if is_away:
+        a_module.exit()
+    open_bundle(tmp_path / "scene.mrb")
+    a_module.enter()
+    assert ui.volumeSelector.currentNode().GetName() == "short axis"
+    assert ui.centerSelector.currentNode().GetName() == "in the heart"
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert ui.centerSelector.currentNode() is None
 
 
 def test_a_model_that_was_published_in_the_place_of_another_is_loaded(
