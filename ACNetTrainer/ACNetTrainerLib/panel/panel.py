@@ -80,7 +80,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
-            self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._update)
+            self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameters = parameters
         if parameters is not None and parameters.t1_volume is None:
             parameters.center = None  # its map was removed while the user was elsewhere
@@ -90,8 +90,9 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._combo_boxes.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
-            # After the wrapper's own observers, which bring the values up to date that it keeps.
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
+            # After the wrapper's own observers, which bring the values up to date that it keeps. Of the node: the mixin
+            # never forgets what it has observed, and a wrapper that is kept reads all values at every change.
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
         self._update()
 
     def offer_case(self, volume: vtkMRMLScalarVolumeNode, center: Center | None) -> None:

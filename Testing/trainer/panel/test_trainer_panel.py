@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import unittest
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,13 @@ def test_the_module_says_what_it_is_for(a_trainer: Any) -> None:
     assert "research use only" in a_trainer.description.helpText
     assert '<a href="https://' in a_trainer.description.helpText
     assert a_trainer.description.icon is not None
+
+
+def test_a_visit_leaves_nothing_behind_that_reads_the_parameters_at_every_change(a_trainer: Any) -> None:
+    parameters = weakref.ref(a_trainer.widget.panel._parameters)
+    a_trainer.exit()
+    gc.collect()
+    assert parameters() is None
 
 
 def test_the_recipes_for_acnet_are_offered(trainer_ui: Any) -> None:
