@@ -108,11 +108,11 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._worker.cancel()
         self._cases_view.stop_drawing()
         self._training_view.stop_own()
-        self._volume_id = ""
+        self._forget_map()
 
     def scene_imported(self) -> None:
-        """What is chosen is what the scene brought along."""
-        self._volume_id = ""
+        """What is chosen is what the scene brought along; the patient's name is not in it."""
+        self._forget_map()
 
     def close(self) -> None:
         """The module is unloaded: its widgets may be gone already."""
@@ -274,16 +274,24 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._combo_boxes.offer("parent", self._training_view.parents, str)
         self._update()
 
-    def _forget_center(self, parameters: ACNetTrainerParameters) -> None:
-        """With another T1 map a point or a segmentation goes, else it would be stored as a person's centre of it; not
-        what was made of the map itself. Also where none was chosen in between, or the one before was removed.
+    def _forget_map(self) -> None:
+        self._volume_id = ""
+        self.ui.patientLineEdit.text = ""
+
+    def _end_case(self, parameters: ACNetTrainerParameters) -> None:
+        """With another T1 map the patient goes, and a point or a segmentation, else it would be stored as a person's
+        centre of it; not what was made of the map itself. Also where none was chosen in between, or the one before was
+        removed.
         """
         volume = parameters.t1_volume
         if volume is None or volume.GetID() == self._volume_id or slicer.mrmlScene.IsImporting():
             return
         before, self._volume_id = self._volume_id, volume.GetID()
+        if not before:
+            return
+        self.ui.patientLineEdit.text = ""
         center = parameters.center
-        if before and center is not None and center.GetNodeReference(RESULT_OF) is not volume:
+        if center is not None and center.GetNodeReference(RESULT_OF) is not volume:
             parameters.center = None
 
     def _say(self, text: str) -> None:
@@ -294,7 +302,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         parameters = self._parameters
         if parameters is None:
             return
-        self._forget_center(parameters)
+        self._end_case(parameters)
         self._combo_boxes.offer("training", self._training_view.names(), self._training_view.name_text)
         self._combo_boxes.show()
         say(self.ui.judgingLibraryLabel, parameters.judging_library or _("No library chosen"))

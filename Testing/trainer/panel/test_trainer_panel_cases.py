@@ -201,6 +201,22 @@ def test_a_point_goes_with_its_map_however_another_one_comes_to_be_chosen(
     assert trainer_ui.centerSelector.currentNode() is None
 
 
+def test_the_patient_is_typed_for_one_map_alone(a_trainer: Any, trainer_ui: Any, a_sample: Volume) -> None:
+    other = add_t1_map(read_t1_map(sample_cases()[0].folder), slicer.mrmlScene)
+    trainer_ui.patientLineEdit.text = "A"
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    trainer_ui.volumeSelector.setCurrentNode(None)
+    a_trainer.exit()
+    a_trainer.enter()
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    assert trainer_ui.patientLineEdit.text == "A"
+    trainer_ui.volumeSelector.setCurrentNode(other)
+    assert trainer_ui.patientLineEdit.text == ""
+    trainer_ui.patientLineEdit.text = "B"
+    slicer.mrmlScene.Clear(0)
+    assert trainer_ui.patientLineEdit.text == ""
+
+
 def test_a_point_far_from_every_slice_is_refused(
     a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
 ) -> None:
