@@ -104,10 +104,10 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             self._say(_("Choose the label, give the patient, then click Add."))
 
     def leave_scene(self) -> None:
-        """The scene closes: what runs for it ends, a training with a checkpoint."""
+        """The scene closes: what runs for it ends. A training goes on, it has nothing of the scene."""
         self._worker.cancel()
         self._cases_view.stop_drawing()
-        self._training_view.stop_own()
+        self._training_view.forget_curves()
         self._forget_map()
 
     def scene_imported(self) -> None:

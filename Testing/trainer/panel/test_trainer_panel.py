@@ -29,6 +29,7 @@ from ACNetTrainerLib.training.background import (
     find_trainings,
     new_training,
     read_events,
+    stop_requested,
     trainings_folder,
 )
 from panel_fixtures import choose
@@ -151,11 +152,13 @@ def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(
     trainer_ui.trainButton.click()
     (training,) = find_trainings()
     wait_until(lambda: any(event["event"] == "step" for event in read_events(training)), TRAINING_SECONDS)
-    slicer.mrmlScene.Clear(0)  # closing the scene stops it
+    slicer.mrmlScene.Clear(0)  # of a patient: the training goes on
+    assert not stop_requested(training)
+    assert trainer_ui.trainingComboBox.currentText == "interrupted (running)"
+    a_trainer.unload()  # Slicer is closed, and started again
     wait_until(lambda: read_events(training)[-1]["event"] == "stopped", TRAINING_SECONDS)
     assert not training.model_file.exists()
 
-    a_trainer.unload()  # Slicer is started again
     again = load_module(TRAINER_FILE)
     again.enter()
     trainer_ui = again.widget.panel.ui
