@@ -37,7 +37,14 @@ from ACNetLib.panel.texts import (
 from ACNetLib.reference.store import remember_reference
 from ACNetLib.scene.input import section_in_view, t1_map_from_volume_node
 from ACNetLib.scene.output import RESULT_OF
-from ACNetLib.scene.sources import DICOM_INSTANCES, check_one_patient, field_strength_source
+from ACNetLib.scene.sources import (
+    DICOM_INSTANCES,
+    check_one_patient,
+    field_strength_source,
+    told_field_strength,
+    told_scanner,
+)
+from ACNetLib.t1map.field_strength import nominal_field_strength
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 
 FIELD_STRENGTHS = ("", "1.5", "3")
@@ -58,7 +65,8 @@ class InputView:
         self._checked: tuple[object, ...] = ()
         self.t1_maps: tuple[T1Map, ...] = ()
         """Of the chosen volume and the other slices of its exam; empty where there is none or one is refused."""
-        self._first: vtkMRMLScalarVolumeNode | None = None
+        self._map_id = ""  # of the T1 map that was chosen last, in this visit or an earlier one
+        self._scanner: tuple[str, float] | None = None  # of that map
         self._card: tuple[Any, ...] = ()  # for which model and field strength it was read, and its prevalence
         self._refusal = ""
         self._combo_boxes = ComboBoxes()
@@ -89,8 +97,13 @@ class InputView:
         if parameters is not None and parameters.model_name not in self._models:
             parameters.model_name = AUTOMATIC_MODEL
         self._parameters = parameters
-        self._first = None if parameters is None else parameters.t1_volume
+        if parameters is not None and parameters.t1_volume is None:
+            parameters.center = None  # its map was removed while the user was elsewhere
         self._combo_boxes.follow(parameters)
+
+    def forget_map(self) -> None:
+        """What is chosen from now on belongs to the T1 map that is chosen with it, in another scene."""
+        self._map_id, self._scanner = "", None
 
     def show(self) -> None:
         """Make the widgets say what the parameters and the chosen volume are."""
@@ -202,20 +215,31 @@ class InputView:
         self.ui.optionsLabel.text = options_text(parameters, text, prevalence, others)
 
     def _keep_or_end_exam(self, parameters: ACNetParameters) -> None:
-        """Another T1 map is of the same exam where it was ticked; else the ticked ones, and the place of the left
-        ventricle, may be another patient's."""
-        before, self._first = self._first, parameters.t1_volume
-        if before is None or before is self._first or not slicer.mrmlScene.IsNodePresent(before):
+        """Another T1 map is of the same exam where it was ticked. Else the ticked ones, the place of the left ventricle
+        and the field strength may be another patient's, the reference T1 another scanner's: also where none was chosen
+        in between, or the one before was removed.
+        """
+        scene, volume = slicer.mrmlScene, parameters.t1_volume
+        if volume is None or volume.GetID() == self._map_id or scene.IsImporting():
+            return
+        before_id, scanner = self._map_id, self._scanner
+        self._map_id, self._scanner = volume.GetID(), _scanner_of(volume)
+        if not before_id:
             return
         others = [other for other in parameters.other_slices if other is not None]
-        if self._first in others:
-            parameters.other_slices = [before, *(other for other in others if other not in (before, self._first))]
-            return
-        if others:
-            parameters.other_slices = []
-        center = parameters.center
-        if center is not None and center.GetNodeReference(RESULT_OF) is not self._first:
-            parameters.center = None
+        with slicer.util.NodeModify(parameters):
+            if volume in others:
+                of_exam = [scene.GetNodeByID(before_id), *others]
+                parameters.other_slices = [each for each in of_exam if each is not None and each is not volume]
+                return
+            if others:
+                parameters.other_slices = []
+            center = parameters.center
+            if center is not None and center.GetNodeReference(RESULT_OF) is not volume:
+                parameters.center = None
+            parameters.field_strength = ""
+            if scanner is None or scanner != self._scanner:
+                parameters.reference_t1_mean = parameters.reference_t1_sd = 0.0
 
     def _show_other_slices(self, parameters: ACNetParameters) -> None:
         """Tick the other slices of the exam, and nothing else."""
@@ -261,6 +285,8 @@ class InputView:
             except ACNetError as error:
                 self._tell(refusal_text(error))
                 return
+            with slicer.util.NodeModify(self._parameters):  # the scanner has it now: for other maps it is not given
+                self._parameters.reference_t1_mean = self._parameters.reference_t1_sd = 0.0
             self._tell(
                 _("Remembered for {scanner}, {field} T: {mean} ms.").format(
                     scanner=scanner, field=f"{field:g}", mean=f"{reference.mean_ms:g}"
@@ -286,6 +312,15 @@ def _state(volume: vtkMRMLScalarVolumeNode) -> tuple[object, ...]:
         None if transform is None else transform.GetTransformToWorldMTime(),
         slicer.util.arrayFromVTKMatrix(ijk_to_ras).tobytes(),
     )
+
+
+def _scanner_of(volume: vtkMRMLScalarVolumeNode) -> tuple[str, float] | None:
+    """Manufacturer and model, and the field strength, where both are told."""
+    try:
+        scanner, field = told_scanner(volume), told_field_strength(volume)
+    except ACNetError:
+        return None
+    return (scanner.casefold(), nominal_field_strength(field)) if scanner and field else None
 
 
 def _field_strength(parameters: ACNetParameters) -> float | None:

@@ -12,13 +12,16 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 
 
 class Panel(Protocol):
-    """A module's panel. `leave_scene`: the scene closes. `close`: the module is unloaded."""
+    """A module's panel. `leave_scene`: the scene closes. `scene_imported`: one came in, with its own parameters.
+    `close`: the module is unloaded.
+    """
 
     widget: Any
     logic: Any
 
     def set_parameters(self, parameters: Any) -> None: ...
     def leave_scene(self) -> None: ...
+    def scene_imported(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -42,7 +45,7 @@ class PanelModuleWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservation
         self.layout.addWidget(self.panel.widget)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEnd)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEnd)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         if self.parent.isEntered:  # after a reload, on which Slicer enters no module
             self.enter()
 
@@ -70,6 +73,11 @@ class PanelModuleWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservation
         if self.panel is not None:
             self.panel.leave_scene()
             self.panel.set_parameters(None)
+
+    def onSceneEndImport(self, caller: Any, event: Any) -> None:
+        if self.panel is not None:
+            self.panel.scene_imported()
+        self.onSceneEnd(caller, event)
 
     def onSceneEnd(self, caller: Any, event: Any) -> None:
         if self.parent.isEntered:

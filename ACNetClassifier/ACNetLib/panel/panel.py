@@ -101,13 +101,14 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
-            self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._update)
+            self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameters = parameters
         self._input_view.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
-            # After the wrapper's own observers, which bring the values up to date that it keeps.
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
+            # After the wrapper's own observers, which bring the values up to date that it keeps. Of the node: the mixin
+            # never forgets what it has observed, and a wrapper that is kept reads all values at every change.
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
         self._display_view.follow(parameters)
         self._outputs_view.follow(parameters)
         self._list_view.follow(parameters)
@@ -135,6 +136,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._running_volume_id = self._looked_at = None
         self._worker.cancel()
         self.logic.forget_runs()
+        self._input_view.forget_map()
+
+    def scene_imported(self) -> None:
+        """What is chosen is what the scene brought along."""
+        self._input_view.forget_map()
 
     def close(self) -> None:
         """The module is unloaded: its widgets may be gone already."""

@@ -70,6 +70,7 @@ class ACNetParameters:
     identify: str = "none"
 
     if TYPE_CHECKING:  # some of what the decorator adds
+        parameterNode: Any
 
         def __init__(self, parameterNode: Any) -> None: ...
         def connectGui(self, gui: Any) -> int: ...

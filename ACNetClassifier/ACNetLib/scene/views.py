@@ -109,13 +109,15 @@ def arrange_views(scene: vtkMRMLScene, side_by_side: bool) -> bool:
         }
     both, one = vtkMRMLLayoutNode.SlicerLayoutSideBySideView, vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
     before |= {"side_by_side": side_by_side, "ours": both if side_by_side else one}
+    if side_by_side:
+        before["linked"] = _linked(scene)
     layout.SetAttribute(LAYOUT_BEFORE, json.dumps(before))
     layout.SetViewArrangement(before["ours"])
     if side_by_side:
         plain_view = slice_view(PLAIN_VIEW, scene)
         _show_plane(overlay_view, array_of_matrix(plain_view.GetSliceToRAS()))
         overlay_view.SetFieldOfView(*plain_view.GetFieldOfView())
-        _link(scene, True)
+        _link(scene, dict.fromkeys(before["linked"], (True, True)))
     else:
         _separate(scene, before)
     return True
@@ -155,19 +157,34 @@ def _before(layout: vtkMRMLLayoutNode | None) -> dict[str, Any] | None:
 
 
 def _separate(scene: vtkMRMLScene, before: dict[str, Any]) -> None:
-    """The second view shows what it showed before, and no longer follows the first."""
-    _link(scene, False)
+    """The second view shows what it showed before, and follows the first only where it did."""
+    _link(scene, before.get("linked") or dict.fromkeys(_linked(scene), (False, False)))  # older scenes lack it
     view = slice_view(OVERLAY_VIEW, scene)
     _show_plane(view, np.array(before["plane"]))
     view.SetFieldOfView(*before["field_of_view"])
 
 
-def _link(scene: vtkMRMLScene, linked: bool) -> None:
-    """Let what the user does in one of the two views happen in the other too, and while the mouse moves."""
+def _composites(scene: vtkMRMLScene) -> Iterator[Any]:
+    """Of the two views."""
     for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
         if composite.GetLayoutName() in (PLAIN_VIEW, OVERLAY_VIEW):
-            composite.SetLinkedControl(linked)
-            composite.SetHotLinkedControl(linked)
+            yield composite
+
+
+def _linked(scene: vtkMRMLScene) -> dict[str, tuple[bool, bool]]:
+    """Whether what the user does in one of the two views happens in the other too, and while the mouse moves."""
+    return {
+        composite.GetLayoutName(): (bool(composite.GetLinkedControl()), bool(composite.GetHotLinkedControl()))
+        for composite in _composites(scene)
+    }
+
+
+def _link(scene: vtkMRMLScene, linked: dict[str, tuple[bool, bool]]) -> None:
+    for composite in _composites(scene):
+        if composite.GetLayoutName() in linked:
+            linked_control, while_moving = linked[composite.GetLayoutName()]
+            composite.SetLinkedControl(linked_control)
+            composite.SetHotLinkedControl(while_moving)
 
 
 def _show_plane(view: Any, slice_to_ras: np.ndarray) -> None:

@@ -80,17 +80,19 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
-            self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._update)
+            self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameters = parameters
-        self._volume_id = _id_of(None if parameters is None else parameters.t1_volume)
+        if parameters is not None and parameters.t1_volume is None:
+            parameters.center = None  # its map was removed while the user was elsewhere
         self._training_view.follow(parameters)
         self._judging_view.follow(parameters)
         self._combo_boxes.offer("parent", self._training_view.parents, str)
         self._combo_boxes.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
-            # After the wrapper's own observers, which bring the values up to date that it keeps.
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
+            # After the wrapper's own observers, which bring the values up to date that it keeps. Of the node: the mixin
+            # never forgets what it has observed, and a wrapper that is kept reads all values at every change.
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
         self._update()
 
     def offer_case(self, volume: vtkMRMLScalarVolumeNode, center: Center | None) -> None:
@@ -102,10 +104,15 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             self._say(_("Choose the label, give the patient, then click Add."))
 
     def leave_scene(self) -> None:
-        """The scene closes: what runs for it ends, a training with a checkpoint."""
+        """The scene closes: what runs for it ends. A training goes on, it has nothing of the scene."""
         self._worker.cancel()
         self._cases_view.stop_drawing()
-        self._training_view.stop_own()
+        self._training_view.forget_curves()
+        self._forget_map()
+
+    def scene_imported(self) -> None:
+        """What is chosen is what the scene brought along; the patient's name is not in it."""
+        self._forget_map()
 
     def close(self) -> None:
         """The module is unloaded: its widgets may be gone already."""
@@ -267,14 +274,24 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._combo_boxes.offer("parent", self._training_view.parents, str)
         self._update()
 
-    def _forget_center(self, parameters: ACNetTrainerParameters) -> None:
-        """With another T1 map a point or a segmentation goes, else it would be stored as a person's centre of it; not
-        what was made of the map itself.
+    def _forget_map(self) -> None:
+        self._volume_id = ""
+        self.ui.patientLineEdit.text = ""
+
+    def _end_case(self, parameters: ACNetTrainerParameters) -> None:
+        """With another T1 map the patient goes, and a point or a segmentation, else it would be stored as a person's
+        centre of it; not what was made of the map itself. Also where none was chosen in between, or the one before was
+        removed.
         """
-        before, now = self._volume_id, _id_of(parameters.t1_volume)
-        self._volume_id = now or before
+        volume = parameters.t1_volume
+        if volume is None or volume.GetID() == self._volume_id or slicer.mrmlScene.IsImporting():
+            return
+        before, self._volume_id = self._volume_id, volume.GetID()
+        if not before:
+            return
+        self.ui.patientLineEdit.text = ""
         center = parameters.center
-        if before and now and now != before and center is not None and center.GetNodeReferenceID(RESULT_OF) != now:
+        if center is not None and center.GetNodeReference(RESULT_OF) is not volume:
             parameters.center = None
 
     def _say(self, text: str) -> None:
@@ -285,7 +302,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         parameters = self._parameters
         if parameters is None:
             return
-        self._forget_center(parameters)
+        self._end_case(parameters)
         self._combo_boxes.offer("training", self._training_view.names(), self._training_view.name_text)
         self._combo_boxes.show()
         say(self.ui.judgingLibraryLabel, parameters.judging_library or _("No library chosen"))
@@ -301,7 +318,3 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
             button.enabled = has_cases and not self._worker.running
         self._training_view.show()
         self._judging_view.show()
-
-
-def _id_of(volume: vtkMRMLScalarVolumeNode | None) -> str:
-    return "" if volume is None else str(volume.GetID())

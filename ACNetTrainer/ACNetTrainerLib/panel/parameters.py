@@ -39,6 +39,7 @@ class ACNetTrainerParameters:
     judging_library: str = ""
 
     if TYPE_CHECKING:  # some of what the decorator adds
+        parameterNode: Any
 
         def __init__(self, parameterNode: Any) -> None: ...
         def connectGui(self, gui: Any) -> int: ...

@@ -129,15 +129,16 @@ class TrainingView:
             last_of_epoch = {event["epoch"]: event for event in epochs}  # an epoch may have been begun twice
             draw_curves(list(last_of_epoch.values()), training.name, slicer.mrmlScene)
 
-    def stop_own(self) -> None:
-        """The scene or the application closes: what this panel started writes a checkpoint and ends."""
+    def forget_curves(self) -> None:
+        """They were of a scene that closes: the next one gets none unless the user wants them there."""
+        self._curves_of, self._drawn = "", ()
+
+    def close(self) -> None:
+        """The application closes: what this panel started writes a checkpoint and ends."""
         for training in find_trainings():
             process = self._processes.get(training.name)
             if process is not None and process.poll() is None:
                 request_stop(training)
-
-    def close(self) -> None:
-        self.stop_own()
         self._timer.stop()
         self._parameters = None
 

@@ -298,7 +298,7 @@ def test_a_reference_t1_is_used_said_and_remembered_for_its_scanner(
     ui.rememberReferenceButton.click()
     assert ui.statusLabel.text == "Remembered for SIEMENS Avanto, 1.5 T: 1012 ms."
     assert remembered_references() == {("SIEMENS Avanto", 1.5): ReferenceT1(1012, 28, "remembered")}
-    ui.referenceMeanSpinBox.value = 0
+    assert (ui.referenceMeanSpinBox.text, ui.referenceSdSpinBox.value) == ("As remembered", 0)
     classify(a_module, a_volume_without_field_strength)
     assert a_classifier.calls[-1].reference == ReferenceT1(1012, 28, "remembered")
 

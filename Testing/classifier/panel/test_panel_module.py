@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import unittest
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,13 @@ def test_reload_in_the_middle_leaves_no_half_result(
     assert parent.self().panel.ui.volumeSelector.currentNode() is a_volume
     parent.exit()
     parent.self().cleanup()
+
+
+def test_a_visit_leaves_nothing_behind_that_reads_the_parameters_at_every_change(a_module: Any) -> None:
+    parameters = weakref.ref(a_module.widget.panel._parameters)
+    a_module.exit()
+    gc.collect()
+    assert parameters() is None
 
 
 def test_pytorch_is_loaded_once_when_the_user_enters_the_module(host: None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.output import add_t1_map
-from ACNetLib.t1map.t1_map import T1Map
-from panel_fixtures import StandInClassifier, classify, composites, result_of, wait_for_end
+from ACNetLib.scene.output import add_t1_map, save_scene
+from ACNetLib.scene.sources import DICOM_INSTANCES
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, T1Map
+from panel_fixtures import StandInClassifier, choose, classify, composites, open_bundle, result_of, wait_for_end
 
 
 @pytest.fixture
@@ -62,6 +64,111 @@ def test_a_point_or_a_segmentation_is_of_one_patient_and_is_named_among_the_opti
     ui.centerSelector.setCurrentNode(a_result.labels["ventricle"])
     ui.volumeSelector.setCurrentNode(a_volume)
     assert ui.centerSelector.currentNode() is a_result.labels["ventricle"]  # its own
+
+
+@pytest.fixture
+def a_point(ui: Any, a_volume: Volume) -> Any:
+    """Chosen as the left ventricle of the volume."""
+    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "in the heart")
+    ui.volumeSelector.setCurrentNode(a_volume)
+    ui.centerSelector.setCurrentNode(point)
+    return point
+
+
+def test_a_point_goes_with_its_map_also_where_no_map_is_chosen_in_between(
+    ui: Any, a_volume: Volume, a_point: Any, another_patient: Volume
+) -> None:
+    ui.volumeSelector.setCurrentNode(None)
+    ui.volumeSelector.setCurrentNode(a_volume)
+    assert ui.centerSelector.currentNode() is a_point
+    ui.volumeSelector.setCurrentNode(None)
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert ui.centerSelector.currentNode() is None
+
+
+@pytest.mark.parametrize("was_away", [True, False])
+def test_a_point_goes_with_a_map_that_is_removed(
+    a_module: Any, ui: Any, a_volume: Volume, a_point: Any, another_patient: Volume, was_away: bool
+) -> None:
+    if was_away:
+        a_module.exit()
+    slicer.mrmlScene.RemoveNode(a_volume)
+    if was_away:
+        a_module.enter()
+        assert ui.centerSelector.currentNode() is None
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert ui.centerSelector.currentNode() is None
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_a_scene_that_is_added_brings_the_point_of_its_own_map(
+    a_module: Any, ui: Any, a_point: Any, another_patient: Volume, tmp_path: Path, is_away: bool
+) -> None:
+    save_scene(slicer.mrmlScene, tmp_path / "scene.mrb")
+    ui.volumeSelector.setCurrentNode(another_patient)
+    if is_away:
+        a_module.exit()
+    open_bundle(tmp_path / "scene.mrb")
+    a_module.enter()
+    assert ui.volumeSelector.currentNode().GetName() == "short axis"
+    assert ui.centerSelector.currentNode().GetName() == "in the heart"
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert ui.centerSelector.currentNode() is None
+
+
+def headers(**of_instances: tuple[str, str]) -> SimpleNamespace:
+    """A DICOM database that knows model and field strength of these images of Siemens."""
+
+    def value(instance: str, tag: str) -> str:
+        model, field = of_instances[instance]
+        return {"0008,0070": "SIEMENS", "0008,1090": model, "0018,0087": field}.get(tag, "")
+
+    return SimpleNamespace(instanceValue=value, fileForInstance=lambda _instance: "")
+
+
+@pytest.mark.parametrize(
+    ("next_one", "kept"),
+    [(("Avanto", "1.494"), True), (("Avanto", "3"), False), (("Aera", "1.5"), False), (("", ""), False)],
+)
+def test_a_reference_t1_is_given_with_its_map_and_stays_for_the_same_scanner_alone(
+    ui: Any,
+    a_volume_without_field_strength: Volume,
+    another_patient: Volume,
+    monkeypatch: pytest.MonkeyPatch,
+    next_one: tuple[str, str],
+    kept: bool,
+) -> None:
+    monkeypatch.setattr(slicer, "dicomDatabase", headers(first=("Avanto", "1.5"), second=next_one), raising=False)
+    another_patient.RemoveAttribute(FIELD_STRENGTH_KEY)
+    for volume, instance in ((a_volume_without_field_strength, "first"), (another_patient, "second")):
+        volume.SetAttribute(DICOM_INSTANCES, instance)
+    ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
+    ui.referenceMeanSpinBox.value, ui.referenceSdSpinBox.value = 1012, 28
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert (ui.referenceMeanSpinBox.value, ui.referenceSdSpinBox.value) == ((1012, 28) if kept else (0, 0))
+    assert ("reference T1 1012 ms" in ui.optionsLabel.text) == kept
+
+
+def test_a_field_strength_is_chosen_for_one_map_alone(
+    a_module: Any, ui: Any, a_volume_without_field_strength: Volume, another_patient: Volume
+) -> None:
+    another_patient.RemoveAttribute(FIELD_STRENGTH_KEY)
+    ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
+    choose(ui.fieldComboBox, "3")
+    a_module.exit()
+    a_module.enter()
+    assert (ui.fieldComboBox.currentData, ui.applyButton.enabled) == ("3", True)
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert (ui.fieldComboBox.currentData, ui.applyButton.enabled) == ("", False)
+    assert ui.applyButton.toolTip == "Choose the field strength: the T1 map does not tell it"
+
+
+def test_the_maps_of_one_exam_have_one_reference_t1(ui: Any, a_volume: Volume, another_patient: Volume) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    ui.otherSlicesSelector.check(another_patient)
+    ui.referenceMeanSpinBox.value = 1012
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert ui.referenceMeanSpinBox.value == 1012
 
 
 def test_a_model_that_was_published_in_the_place_of_another_is_loaded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,11 +16,13 @@ from slicer import vtkMRMLScene as Scene
 from ACNetLib.scene.input import section_in_view
 from ACNetLib.scene.output import add_t1_map
 from ACNetLib.scene.views import (
+    LAYOUT_BEFORE,
     arrange_views,
     fit_views,
     give_back_views,
     is_shown_as_acquired,
     jump_to,
+    nodes_of_class,
     plain_view_name,
     show_as_acquired,
     slice_view,
@@ -142,6 +145,35 @@ def test_two_views_go_from_slice_to_slice_together(the_scene: Scene, a_volume: V
     red.SetSliceOffset(red.GetSliceOffset() - 8.0)
     red.EndSliceOffsetInteraction()
     assert abs(plane("Yellow", the_scene)[:3, 2] @ plane("Red", the_scene)[:3, 2]) < 0.99
+
+
+def test_views_that_the_user_has_linked_are_so_again(the_scene: Scene) -> None:
+    arrange_views(the_scene, side_by_side=False)
+    composites = {each.GetLayoutName(): each for each in nodes_of_class(the_scene, "vtkMRMLSliceCompositeNode")}
+
+    def linking() -> dict[str, tuple[int, int]]:
+        return {name: (each.GetLinkedControl(), each.GetHotLinkedControl()) for name, each in composites.items()}
+
+    for composite in composites.values():
+        composite.SetLinkedControl(True)
+    before = linking()
+    for leave in (lambda: arrange_views(the_scene, side_by_side=False), lambda: give_back_views(the_scene)):
+        arrange_views(the_scene, side_by_side=True)
+        assert (linking()["Red"], linking()["Yellow"]) == ((1, 1), (1, 1))
+        assert leave()
+        assert linking() == before
+    for composite in composites.values():
+        composite.SetLinkedControl(False)
+
+
+def test_a_scene_that_was_saved_without_the_linking_is_separated(the_scene: Scene) -> None:
+    arrange_views(the_scene, side_by_side=True)
+    layout = layout_of(the_scene)
+    before = json.loads(layout.GetAttribute(LAYOUT_BEFORE))
+    del before["linked"]
+    layout.SetAttribute(LAYOUT_BEFORE, json.dumps(before))
+    assert give_back_views(the_scene)
+    assert not any(each.GetLinkedControl() for each in nodes_of_class(the_scene, "vtkMRMLSliceCompositeNode"))
 
 
 def test_both_views_are_fitted(the_scene: Scene, a_volume: Volume) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import unittest
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from ACNetTrainerLib.training.background import (
     find_trainings,
     new_training,
     read_events,
+    stop_requested,
     trainings_folder,
 )
 from panel_fixtures import choose
@@ -49,6 +52,13 @@ def test_the_module_says_what_it_is_for(a_trainer: Any) -> None:
     assert "research use only" in a_trainer.description.helpText
     assert '<a href="https://' in a_trainer.description.helpText
     assert a_trainer.description.icon is not None
+
+
+def test_a_visit_leaves_nothing_behind_that_reads_the_parameters_at_every_change(a_trainer: Any) -> None:
+    parameters = weakref.ref(a_trainer.widget.panel._parameters)
+    a_trainer.exit()
+    gc.collect()
+    assert parameters() is None
 
 
 def test_the_recipes_for_acnet_are_offered(trainer_ui: Any) -> None:
@@ -142,11 +152,13 @@ def test_a_training_is_stopped_with_a_checkpoint_found_again_and_goes_on(
     trainer_ui.trainButton.click()
     (training,) = find_trainings()
     wait_until(lambda: any(event["event"] == "step" for event in read_events(training)), TRAINING_SECONDS)
-    slicer.mrmlScene.Clear(0)  # closing the scene stops it
+    slicer.mrmlScene.Clear(0)  # of a patient: the training goes on
+    assert not stop_requested(training)
+    assert trainer_ui.trainingComboBox.currentText == "interrupted (running)"
+    a_trainer.unload()  # Slicer is closed, and started again
     wait_until(lambda: read_events(training)[-1]["event"] == "stopped", TRAINING_SECONDS)
     assert not training.model_file.exists()
 
-    a_trainer.unload()  # Slicer is started again
     again = load_module(TRAINER_FILE)
     again.enter()
     trainer_ui = again.widget.panel.ui

@@ -181,6 +181,42 @@ def test_the_point_of_one_patient_is_not_stored_with_the_next(
     assert sources["normal"] != "given"
 
 
+@pytest.mark.parametrize("how", ["none in between", "removed meanwhile", "removed"])
+def test_a_point_goes_with_its_map_however_another_one_comes_to_be_chosen(
+    a_trainer: Any, trainer_ui: Any, a_sample: Volume, how: str
+) -> None:
+    normal, dcm = sample_cases()
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    a_trainer.widget.panel.logic.getParameterNode().center = add_a_point("of A", dcm.center_mm)
+    other = add_t1_map(read_t1_map(normal.folder), slicer.mrmlScene)
+    if how == "none in between":
+        trainer_ui.volumeSelector.setCurrentNode(None)
+    elif how == "removed":
+        slicer.mrmlScene.RemoveNode(a_sample)
+    else:
+        a_trainer.exit()
+        slicer.mrmlScene.RemoveNode(a_sample)
+        a_trainer.enter()
+    trainer_ui.volumeSelector.setCurrentNode(other)
+    assert trainer_ui.centerSelector.currentNode() is None
+
+
+def test_the_patient_is_typed_for_one_map_alone(a_trainer: Any, trainer_ui: Any, a_sample: Volume) -> None:
+    other = add_t1_map(read_t1_map(sample_cases()[0].folder), slicer.mrmlScene)
+    trainer_ui.patientLineEdit.text = "A"
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    trainer_ui.volumeSelector.setCurrentNode(None)
+    a_trainer.exit()
+    a_trainer.enter()
+    trainer_ui.volumeSelector.setCurrentNode(a_sample)
+    assert trainer_ui.patientLineEdit.text == "A"
+    trainer_ui.volumeSelector.setCurrentNode(other)
+    assert trainer_ui.patientLineEdit.text == ""
+    trainer_ui.patientLineEdit.text = "B"
+    slicer.mrmlScene.Clear(0)
+    assert trainer_ui.patientLineEdit.text == ""
+
+
 def test_a_point_far_from_every_slice_is_refused(
     a_trainer: Any, trainer_ui: Any, a_library: Path, a_sample: Volume
 ) -> None:

@@ -70,7 +70,11 @@ def _property(name: str, parameter: Parameter) -> property:
 
 
 def _connect_gui(self: Any, gui: Any) -> int:
-    """To the widgets of `slicer.util.childWidgetVariables`, or inside a widget, that name a parameter."""
+    """To the widgets of `slicer.util.childWidgetVariables`, or inside a widget, that name a parameter.
+
+    Returns the tag for `disconnectGui`, which removes the observer too: as in Slicer's own wrapper.py from 5.12 on (5.8
+    returned none, 5.10 left the observer).
+    """
     widgets = gui.findChildren(qt.QWidget) if isinstance(gui, qt.QWidget) else vars(gui).values()
     named = {widget.property(NAME_PROPERTY): widget for widget in widgets}
     unknown = {name for name in named if name} - self.allParameters.keys()
