@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 STATE = "files_sha256"
 """In a study's row: the state of the images that it was answered from."""
+FILES = "files"
+"""In a study's row: how many they were."""
 NO_OBJECTS = "No DICOM objects: "
 THUMBNAIL = "thumbnail.png"
 THUMBNAIL_PIXELS = 112
@@ -53,20 +55,32 @@ class Choices:
     dicom: SegmentationKind | None = None
 
 
-def kept_row(study: Study, name: str, studies: Path) -> Row | None:
-    """The row of a study that was answered before and is not known to have changed since.
+def kept_row(study: Study, name: str, studies: Path, may_lack: bool = False) -> Row | None:
+    """The row of a study that was answered before and is not known to have changed since. may_lack: whether there are
+    files beside its images that can't be read now.
 
     Raises NotNow where the list's own disk does not answer: what lies there is not answered anew.
     """
     values = _values_before(studies / name)
-    try:
-        row = Row.of(values["row"])
-    except (KeyError, TypeError):  # new, or damaged: it is answered anew
-        return None
+    row = _row_in(values)
+    if row is None or (may_lack and len(study.files) < values.get(FILES, 0)):
+        return row
     try:
         return row if values.get(STATE) == study.state() else None
     except OSError:  # the images can't be looked at, so nothing says that they have changed
         return row
+
+
+def row_before(folder: Path) -> Row | None:
+    """The row in a study's folder; None where there is none, or it is damaged. Raises NotNow as `kept_row` does."""
+    return _row_in(_values_before(folder))
+
+
+def _row_in(values: dict[str, Any]) -> Row | None:
+    try:
+        return Row.of(values["row"])
+    except (KeyError, TypeError):
+        return None
 
 
 def _values_before(folder: Path) -> dict[str, Any]:
@@ -74,9 +88,14 @@ def _values_before(folder: Path) -> dict[str, Any]:
     try:
         return read_json(folder / ROW_FILE, AGAIN)
     except ACNetError as error:
-        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
-            raise NotNow(*error.args) from error
+        require_answering_disk(error)
         return {}
+
+
+def require_answering_disk(error: ACNetError) -> None:
+    """Raises NotNow for a file of the list that may be there and can't be read: it is not taken for none."""
+    if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
+        raise NotNow(*error.args) from error
 
 
 def get_ready() -> None:
@@ -110,8 +129,9 @@ def answer(study: Study, name: str, choices: Choices) -> Row:
                 row = answered
             else:
                 row = _write(answered, study, folder, choices.dicom if study.is_dicom else None)
+            values = {STATE: state, FILES: len(study.files), IS_DICOM: study.is_dicom}
             row = replace(row, seconds=round(time.monotonic() - start, 2))
-            write_json(folder / ROW_FILE, {STATE: state, IS_DICOM: study.is_dicom, "row": row.values()})
+            write_json(folder / ROW_FILE, values | {"row": row.values()})
     except (ACNetError, OSError) as error:
         return _not_answered(error, study, name)
     return row
