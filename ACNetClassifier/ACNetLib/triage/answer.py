@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.errors import ACNetError, NotNow, escaped, lines_of
 from ACNetLib.files import not_written, read_json, temporary_folder, write_json
 from ACNetLib.triage.rows import Row
-from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE, mark_read
+from ACNetLib.triage.sending import DICOM_FOLDER
+from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE, is_read, mark_read
 
 if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
@@ -32,6 +33,8 @@ STATE = "files_sha256"
 """In a study's row: the state of the images that it was answered from."""
 FILES = "files"
 """In a study's row: how many they were."""
+FIELD = "field_strength_tesla"
+"""In a study's row: what was to hold if they did not tell it."""
 NO_OBJECTS = "No DICOM objects: "
 THUMBNAIL = "thumbnail.png"
 THUMBNAIL_PIXELS = 112
@@ -55,20 +58,33 @@ class Choices:
     dicom: SegmentationKind | None = None
 
 
-def kept_row(study: Study, name: str, studies: Path, may_lack: bool = False) -> Row | None:
-    """The row of a study that was answered before and is not known to have changed since. may_lack: whether there are
-    files beside its images that can't be read now.
+def kept_row(study: Study, name: str, choices: Choices, may_lack: bool = False) -> Row | None:
+    """The row of a study that was answered before and is not known to have changed since; None also where these choices
+    give it what it lacks. may_lack: whether there are files beside its images that can't be read now.
 
     Raises NotNow where the list's own disk does not answer: what lies there is not answered anew.
     """
-    values = _values_before(studies / name)
+    values = _values_before(choices.studies / name)
     row = _row_in(values)
     if row is None or (may_lack and len(study.files) < values.get(FILES, 0)):
         return row
     try:
-        return row if values.get(STATE) == study.state() else None
+        if values.get(STATE) != study.state():
+            return None
     except OSError:  # the images can't be looked at, so nothing says that they have changed
         return row
+    field = choices.field_strength_tesla
+    if row.answer == "no answer" and field is not None and values.get(FIELD, field) != field:
+        return None
+    return None if _lacks_objects(row, study, choices) else row
+
+
+def _lacks_objects(row: Row, study: Study, choices: Choices) -> bool:
+    """Whether DICOM objects are asked for that an earlier run was not asked for."""
+    if choices.dicom is None or not study.is_dicom or row.probability_dcm is None:
+        return False
+    can_not = any(warning.startswith(NO_OBJECTS) for warning in row.warnings)
+    return not can_not and not (choices.studies / row.study / DICOM_FOLDER).is_dir()
 
 
 def row_before(folder: Path) -> Row | None:
@@ -129,9 +145,13 @@ def answer(study: Study, name: str, choices: Choices) -> Row:
                 row = answered
             else:
                 row = _write(answered, study, folder, choices.dicom if study.is_dicom else None)
-            values = {STATE: state, FILES: len(study.files), IS_DICOM: study.is_dicom}
             row = replace(row, seconds=round(time.monotonic() - start, 2))
-            write_json(folder / ROW_FILE, values | {"row": row.values()})
+            values = {STATE: state, FILES: len(study.files), FIELD: choices.field_strength_tesla}
+            write_json(folder / ROW_FILE, values | {IS_DICOM: study.is_dicom, "row": row.values()})
+            was = _row_in(before)
+            is_same = before.get(STATE) == state and was is not None and was.answer == row.answer
+            if is_same and is_read(choices.studies / name):
+                mark_read(folder, True)  # more was asked for of the same answer
     except (ACNetError, OSError) as error:
         return _not_answered(error, study, name)
     return row

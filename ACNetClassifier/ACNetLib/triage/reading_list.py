@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.errors import ACNetError, NotNow
 from ACNetLib.files import UNFINISHED, read_json, write_json, write_text_atomically
 from ACNetLib.triage.answer import Choices, answer, get_ready, kept_row, require_answering_disk, row_before
+from ACNetLib.triage.made_with import agreed, made_with
 from ACNetLib.triage.rows import Identify, Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.study_marks import is_read, mark_read
 
@@ -34,6 +35,7 @@ STUDIES_A_PROCESS = 2
 LIST_FILE, TABLE_FILE, PAGE_FILE, STUDIES_FOLDER = "list.json", "worklist.csv", "worklist.html", "studies"
 IDENTIFIED = "identify"
 """In LIST_FILE: what the table shows of patients."""
+MADE_WITH = "made_with"
 LOCK_FILE = "list.lock"
 """Empty; keeps two processes from changing the list at once."""
 SECONDS_BETWEEN_PAGES = 5.0
@@ -76,16 +78,14 @@ class ReadingList:
         """Answer the studies that the list has no row of, and write it. Returns its rows in their order. tell: gets
         what a reader of the list should know.
 
-        A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else.
+        A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else, or
+        a list that was made with other choices.
         Raises NotNow, of which ListInUse is one, while another process brings the list up to date (each would remove
         what the other writes), while the studies can't be looked for, or the list can't be written.
         """
         _require_list_or_empty(self.folder)
         with _changing(self.folder):
-            if not (self.folder / LIST_FILE).is_file():
-                new = {"format_version": 1, "secret": secrets.token_hex(32), IDENTIFIED: self.identify}
-                write_json(self.folder / LIST_FILE, new)
-            _secret(self.folder)  # before the processes start
+            self._begin(made_with(choices))
             for left in choices.studies.glob(f"{UNFINISHED}*"):  # by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
             rows = self._update(choices, workers, report, tell)
@@ -93,6 +93,19 @@ class ReadingList:
             if values.get(IDENTIFIED) != self.identify:
                 write_json(self.folder / LIST_FILE, {**values, IDENTIFIED: self.identify})
         return rows
+
+    def _begin(self, now: dict[str, str]) -> None:
+        """Write a new list's file, or make sure, before the processes start, that the list can go on so."""
+        path = self.folder / LIST_FILE
+        if not path.is_file():
+            new = {"format_version": 1, "secret": secrets.token_hex(32), IDENTIFIED: self.identify, MADE_WITH: now}
+            write_json(path, new)
+            return
+        _secret(self.folder)
+        values = _list_values(self.folder)
+        made = agreed(values.get(MADE_WITH), now, self.folder)
+        if made not in (None, values.get(MADE_WITH)):
+            write_json(path, {**values, MADE_WITH: made})
 
     def _update(self, choices: Choices, workers: Workers, report: Report, tell: Callable[[str], None]) -> list[Row]:
         unread: list[Path] = []
@@ -111,7 +124,7 @@ class ReadingList:
             staying = self._staying(studies, unread, choices.studies, tell)
             unread_in.update(path.parent for path in unread)
             for name, study in studies.items():
-                row = kept_row(study, name, choices.studies, _beside(study, unread_in) > 0)
+                row = kept_row(study, name, choices, _beside(study, unread_in) > 0)
                 if row is not None:
                     rows[name] = row
             waiting = [(study, name) for name, study in studies.items() if name not in rows]

@@ -50,20 +50,20 @@ def test_a_study_whose_disk_goes_while_it_is_looked_at_keeps_its_answer_mark_and
 ) -> None:
     before, choices = content(done), Choices(done.parent)
     with disconnected(tmp_path / "ward"):
-        row = kept_row(a_study_of_files, NAME, done.parent)
+        row = kept_row(a_study_of_files, NAME, Choices(done.parent))
         assert row is not None
         assert row.answer == "dcm"
         assert answer(a_study_of_files, NAME, choices).answer == "no answer"
     assert content(done) == before
     (tmp_path / "ward").rename(tmp_path / "away")
-    assert kept_row(a_study_of_files, NAME, done.parent) == row
+    assert kept_row(a_study_of_files, NAME, Choices(done.parent)) == row
     assert "can't be read" in answer(a_study_of_files, NAME, choices).reason
     assert content(done) == before
 
 
 def test_an_answer_that_can_not_be_looked_at_is_not_taken_for_none(a_study_of_files: Study, done: Path) -> None:
     with disconnected(done.parent), pytest.raises(NotNow, match=r"row\.json: it can't be read"):
-        kept_row(a_study_of_files, NAME, done.parent)
+        kept_row(a_study_of_files, NAME, Choices(done.parent))
 
 
 def failing(error: Exception) -> Any:
@@ -83,9 +83,9 @@ def test_what_fails_once_while_images_are_read_is_no_lasting_answer(
         row = answer(a_study_of_files, NAME, Choices(studies))
     assert row.answer == "no answer"
     assert "can't be read" in row.reason
-    assert kept_row(a_study_of_files, NAME, studies) is None
+    assert kept_row(a_study_of_files, NAME, Choices(studies)) is None
     assert answer(a_study_of_files, NAME, Choices(studies)).answer == "no T1 map"
-    kept = kept_row(a_study_of_files, NAME, studies)
+    kept = kept_row(a_study_of_files, NAME, Choices(studies))
     assert kept is not None
     assert kept.answer == "no T1 map"
 
@@ -97,13 +97,13 @@ def test_a_model_or_device_that_fails_is_no_lasting_answer(
     monkeypatch.setattr(answers, "_classifier", failing(ACNetError("device: none.")))
     row = answer(a_study_of_files, NAME, Choices(tmp_path / "list" / "studies", model="a-model"))
     assert (row.answer, row.reason) == ("no answer", "device: none.")
-    assert kept_row(a_study_of_files, NAME, tmp_path / "list" / "studies") is None
+    assert kept_row(a_study_of_files, NAME, Choices(tmp_path / "list" / "studies")) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
 def test_a_full_disk_leaves_the_answer_before_and_is_tried_again(a_study_of_files: Study, done: Path) -> None:
     os.utime(a_study_of_files.files[0])  # changed, so that it is answered anew
-    assert kept_row(a_study_of_files, NAME, done.parent) is None
+    assert kept_row(a_study_of_files, NAME, Choices(done.parent)) is None
     before = content(done)
     with files_of_at_most(10):
         row = answer(a_study_of_files, NAME, Choices(done.parent))

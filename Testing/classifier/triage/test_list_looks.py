@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,9 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import SimpleITK as sitk
 
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError, NotNow
+from ACNetLib.files import write_json
+from ACNetLib.models.store import find_model
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.triage import reading_list, studies, workers
 from ACNetLib.triage.answer import Choices
 from ACNetLib.triage.reading_list import ReadingList, Workers, mark_study
@@ -23,6 +30,9 @@ from ACNetLib.triage.studies import find_studies
 from ACNetLib.triage.study_marks import is_read
 from dicom_files import RAMP, RAW_TYPE, write_section
 from disks import disconnected
+from exam_files import write_sample
+
+DCM = sample_cases()[1]
 
 
 @contextmanager
@@ -129,7 +139,7 @@ def test_what_can_not_be_read_is_told_and_a_study_that_may_lack_it_keeps_its_ans
     assert patients(rows) == ["a", "b", "c"]
     assert "2 files or folders can't be read" in told[0]
     shutil.rmtree(output)
-    assert [row.warnings for row in updated(ward, output)[0]] == [(beside,), ()]
+    assert {row.patient: row.warnings for row in updated(ward, output)[0]} == {"a": (beside,), "b": ()}
 
 
 def test_a_selection_comes_in_addition_and_of_a_folder_studies_leave_and_that_is_told(
@@ -200,3 +210,56 @@ def test_other_lists_and_results_are_no_studies_and_what_killed_runs_left_is_rem
     left.mkdir()
     updated(ward, tmp_path / "list")
     assert not left.exists()
+
+
+def updated_with(ward: Path, output: Path, **chosen: Any) -> list[Row]:
+    choices = Choices(output / "studies", device="cpu", **chosen)
+    return ReadingList(ward, output, "id").update(choices, ONE_THREAD, lambda *_progress: None)
+
+
+def test_a_list_is_not_made_on_with_choices_that_give_its_answers_another_meaning(ward: Path, tmp_path: Path) -> None:
+    output = tmp_path / "list"
+    updated_with(ward, output, prevalence_dcm=0.2)
+    before = content(output)
+    for chosen, said in (
+        ({"prevalence_dcm": 0.1}, "made with prevalence 0.2; found prevalence 0.1. "),
+        ({}, "made with prevalence 0.2; found prevalence not given. "),
+        ({"prevalence_dcm": 0.2, "reference": ReferenceT1(1012, 28)}, "found reference T1 1012,28 ms. "),
+        (
+            {"prevalence_dcm": 0.2, "model": str(find_model("acnet-simulated-3T"))},
+            r"made with models acnet-simulated-1\.5T \(.{12}\), .*; found models acnet-simulated-3T \(.{12}\), loc",
+        ),
+    ):
+        with pytest.raises(ACNetError, match=said) as refused:
+            updated_with(ward, output, **chosen)
+        assert refused.value.args[0].startswith(f"{output}: this list was made with ")
+        assert content(output) == before
+    updated_with(ward, output, prevalence_dcm=0.2, field_strength_tesla=1.5)
+    updated_with(ward, output, prevalence_dcm=0.2)
+    with pytest.raises(ACNetError, match=r"field strength 1\.5 T; found field strength 3 T"):
+        updated_with(ward, output, prevalence_dcm=0.2, field_strength_tesla=3.0)
+
+    values = json.loads((output / "list.json").read_text())
+    del values["made_with"]  # as older versions made lists
+    write_json(output / "list.json", values)
+    assert len(updated_with(ward, output, prevalence_dcm=0.1)) == 3
+
+
+def test_a_field_strength_that_was_not_told_and_dicom_objects_can_be_given_later_and_marks_stay(tmp_path: Path) -> None:
+    ward, output = tmp_path / "ward", tmp_path / "list"
+    write_sample(ward / "told", DCM.folder, "patient-1")
+    sitk.WriteImage(read_t1_map(DCM.folder).image, str(ward / "untold.nrrd"))
+    rows = updated_with(ward, output)
+    assert {row.patient: row.answer for row in rows} == {"patient-1": "dcm", "untold.nrrd": "no answer"}
+    for row in rows:
+        mark_study(output, row.study, True)
+    rows = updated_with(ward, output, field_strength_tesla=1.5, dicom="binary")
+    assert {row.patient: (row.answer, row.read) for row in rows} == {
+        "patient-1": ("dcm", True),
+        "untold.nrrd": ("dcm", False),
+    }
+    (told,) = [row.study for row in rows if row.patient == "patient-1"]
+    assert list((output / "studies" / told / "dicom").glob("*.dcm"))
+    before = content(output)
+    updated_with(ward, output, field_strength_tesla=1.5, dicom="binary")
+    assert content(output) == before
