@@ -77,7 +77,7 @@ def _triage(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
     from ACNetLib.reference.t1 import parse_reference
     from ACNetLib.triage.answer import Choices
-    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, ReadingList
+    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, ReadingList, require_list
     from ACNetLib.triage.workers import cluster_workers, local_workers
 
     folder, output = options.folder.resolve(), options.output.resolve()
@@ -102,10 +102,14 @@ def _triage(options: argparse.Namespace) -> None:
         workers = local_workers(1 if on_gpu else options.processes)
     reading_list = ReadingList(folder, output, options.identify)
     as_json = options.progress == "json"
+    is_made = False
     while True:
         report = _print_event if as_json else _Progress()
         try:
+            if is_made:  # where its disk was, no other list is made, which would answer and send all anew
+                require_list(output)
             rows = reading_list.update(choices, workers, report, lambda note: _print_note(note, as_json))
+            is_made = True
         except NotNow as error:
             if options.watch is None:
                 raise

@@ -223,14 +223,20 @@ def _require_list_or_empty(output: Path) -> None:
         )
 
 
-def _secret(output: Path) -> bytes:
-    """Of a list that is there: another secret would make it another list, of whose studies nobody knows the names."""
+def require_list(output: Path) -> None:
+    """Raises NotNow where there is no list, or none any more."""
     path = output / LIST_FILE
     if not os.path.isfile(path):
-        raise ACNetError(
+        raise NotNow(
             f"{path}: there is no such file; expected that of a reading list. Is its disk connected? Else choose "
             "the folder of a list, or make a new one."
         )
+
+
+def _secret(output: Path) -> bytes:
+    """Of a list that is there: another secret would make it another list, of whose studies nobody knows the names."""
+    require_list(output)
+    path = output / LIST_FILE
     try:
         return bytes.fromhex(_list_values(output)["secret"])
     except (KeyError, TypeError, ValueError) as error:

@@ -91,11 +91,20 @@ def test_a_list_stays_as_it_is_while_the_disk_of_its_studies_is_gone(ward: Path,
     assert content(output) == before
 
 
+@pytest.mark.parametrize(
+    ("of", "said"), [("ward", "ward: it can't be looked through"), ("list", "list.json: there is no such file")]
+)
 def test_watching_goes_on_when_the_disk_is_back(
-    ward: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    of: str,
+    said: str,
+    ward: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(workers, "local_workers", lambda _processes: ONE_THREAD)
-    steps = iter([lambda: ward.rename(tmp_path / "away"), lambda: (tmp_path / "away").rename(ward)])
+    disk, away = tmp_path / of, tmp_path / "away"
+    steps = iter([lambda: disk.rename(away), lambda: away.rename(disk)])
 
     def sleep(_seconds: float) -> None:
         step = next(steps, None)
@@ -108,7 +117,7 @@ def test_watching_goes_on_when_the_disk_is_back(
     assert main(["triage", str(ward), "--output", str(output), "--device", "cpu", "--watch", "60"]) == 3
     printed = capsys.readouterr()
     assert [line.partition(":")[0] for line in printed.out.splitlines()] == ["3 no T1 map", "3 no T1 map"]
-    assert "ward: it can't be looked through" in printed.err
+    assert said in printed.err
 
 
 def test_what_can_not_be_read_is_told_and_a_study_that_may_lack_it_keeps_its_answer(
