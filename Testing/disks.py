@@ -6,7 +6,7 @@ import errno
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -37,5 +37,8 @@ def disconnected(folder: Path) -> Iterator[None]:
 
         return answer
 
-    with patch("os.stat", refusing(os.stat)), patch("io.open", refusing(io.open)):
+    asked = (("os.stat", os.stat), ("os.scandir", os.scandir), ("io.open", io.open))
+    with ExitStack() as patches:
+        for name, ask in asked:
+            patches.enter_context(patch(name, refusing(ask)))
         yield

@@ -59,6 +59,10 @@ class VentricleNotFound(ACNetError):
     """On no section of a T1 map the left ventricle is known. Other maps of the same exam can still be classified."""
 
 
+class NotNow(ACNetError):
+    """What is asked may be possible later: when a disk is connected again, or another process has ended."""
+
+
 def escaped(text: str) -> str:
     """Names from headers, tables and files are in a message: what would end the line, rewrite it on a terminal or turn
     its reading direction is shown as Python writes it, such as \\n.

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from ACNetLib.interrupts import interrupts_wait
 UNFINISHED = ".writing-"
 """How the names of unfinished files and folders begin. They are left behind only by a process that was killed."""
 PROBE_BYTES = 64 * 1024
+SECONDS_TO_REPLACE = 1.5
 WORLD_ERRORS = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENAMETOOLONG", "ENOTDIR", "EIO", "ESTALE")
@@ -142,7 +144,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path in the same folder, with the same suffixes, that replaces `path` when the block succeeds.
 
     The block creates the file, so that it gets the usual permissions. When the block raises, `path` stays what it was
-    and the temporary file is removed.
+    and the temporary file is removed; an OSError about that names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
@@ -150,10 +152,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
+    except OSError as error:
+        if error.filename == str(temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
         with interrupts_wait():
             temporary.unlink(missing_ok=True)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Windows replaces no file that is open elsewhere: in Excel it stays so, for whoever reads it a moment."""
+    end = time.monotonic() + SECONDS_TO_REPLACE
+    while True:
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(SECONDS_TO_REPLACE / 10)
+        else:
+            return
 
 
 @contextmanager

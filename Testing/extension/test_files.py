@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from threading import Barrier
 
 import pytest
 
+from ACNetLib import files
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import (
     atomic_folder,
@@ -183,3 +185,24 @@ def test_a_wrong_value_in_a_file_is_one_line_with_the_remedy(tmp_path: Path) -> 
     said = r"a: a value in it is missing or wrong \(KeyError: 'runs'\)\. Again\."
     with pytest.raises(ACNetError, match=said), damage_named(Path("a"), "Again."):
         raise KeyError("runs")
+
+
+def test_a_file_that_is_open_elsewhere_is_waited_for_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where no file is replaced that is open."""
+    path, replace, refusals = tmp_path / "worklist.csv", Path.replace, [1, 1]
+
+    def refuse_a_while(self: Path, target: Path) -> Path:
+        if refusals and refusals.pop():
+            raise PermissionError(errno.EACCES, "Permission denied", str(self), None, str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse_a_while)
+    write_text_atomically(path, "new")
+    assert path.read_text() == "new"
+    monkeypatch.setattr(files, "SECONDS_TO_REPLACE", 0.1)
+    refusals += [1] * 1000
+    with pytest.raises(PermissionError) as refused:
+        write_text_atomically(path, "newer")
+    assert (refused.value.filename, refused.value.filename2) == (str(path), None)
+    assert [file.name for file in tmp_path.iterdir()] == ["worklist.csv"]
+    assert path.read_text() == "new"

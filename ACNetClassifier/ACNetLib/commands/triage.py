@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ACNetLib.commands.dicom import add_dicom_options, segmentation_asked_for
 from ACNetLib.commands.parser import add_field_option, print_lines
-from ACNetLib.errors import ACNetError, one_line
+from ACNetLib.errors import ACNetError, NotNow, one_line
 from ACNetLib.files import require_writable
 from ACNetLib.inference.device import DEVICE_REQUESTS
 from ACNetLib.triage.rows import IDENTIFY
@@ -77,7 +77,7 @@ def _triage(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
     from ACNetLib.reference.t1 import parse_reference
     from ACNetLib.triage.answer import Choices
-    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, ListInUse, ReadingList
+    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, ReadingList, require_list
     from ACNetLib.triage.workers import cluster_workers, local_workers
 
     folder, output = options.folder.resolve(), options.output.resolve()
@@ -102,19 +102,25 @@ def _triage(options: argparse.Namespace) -> None:
         workers = local_workers(1 if on_gpu else options.processes)
     reading_list = ReadingList(folder, output, options.identify)
     as_json = options.progress == "json"
+    is_made = False
     while True:
         report = _print_event if as_json else _Progress()
         try:
-            rows = reading_list.update(choices, workers, report)
-        except ListInUse as error:
+            if is_made:  # where its disk was, no other list is made, which would answer and send all anew
+                require_list(output)
+            rows = reading_list.update(choices, workers, report, lambda note: _print_note(note, as_json))
+            is_made = True
+        except NotNow as error:
             if options.watch is None:
                 raise
             print(one_line(str(error)), file=sys.stderr, flush=True)
             time.sleep(options.watch)
             continue
+        from ACNetLib.triage.studies import missing_note  # with pydicom: the studies are not to wait for it
+
         if not as_json:
             print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
-        _print_missing(folder, as_json)
+        _print_note(missing_note(folder), as_json)
         if options.stow is not None:
             sent = _send(rows, choices.studies, options.stow, goes_on=options.watch is not None)
             if sent and not as_json:
@@ -151,11 +157,7 @@ def _print_event(done: int, of: int, seconds_left: float | None) -> None:
     print(json.dumps({"event": "studies", "done": done, "of": of, "seconds_left": seconds_left}), flush=True)
 
 
-def _print_missing(source: Path, as_json: bool) -> None:
-    """Which paths of a list lead nowhere, if it is one."""
-    from ACNetLib.triage.studies import missing_note  # with pydicom: the studies are not to wait for it
-
-    note = missing_note(source)
+def _print_note(note: str, as_json: bool) -> None:
     if note and as_json:
         print(json.dumps({"event": "note", "message": note}), flush=True)
     elif note:

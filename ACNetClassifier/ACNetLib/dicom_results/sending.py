@@ -6,6 +6,7 @@ Credentials come from the environment. They are in no option, no file, no messag
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ from urllib.parse import urlsplit
 
 import pydicom
 from pydicom.config import disable_value_validation
+from pydicom.errors import InvalidDicomError
 
+from ACNetLib.dicom.pixels import ODD_VALUES
 from ACNetLib.errors import ACNetError
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 USER, PASSWORD, TOKEN = "ACNET_STOW_USER", "ACNET_STOW_PASSWORD", "ACNET_STOW_TOKEN"
 SECONDS_TO_ANSWER = 60.0
+LONGEST_UID, UID_FORM = 64, re.compile(r"[0-9]+(\.[0-9]+)*")
+"""What dicomweb-client asks a server for; of others it raises an error with the UID in it."""
 
 
 class ServerUnreachable(ACNetError):
@@ -61,11 +66,12 @@ def require_sending(url: str) -> None:
 def send(files: Sequence[Path], url: str) -> None:
     """Send the objects in these files that the server does not have, and make sure that it has them afterwards.
 
-    Raises ServerUnreachable where it does not answer or does not let us in, ACNetError where it refuses an object.
+    Raises ServerUnreachable where it does not answer or does not let us in, ACNetError where it refuses an object, or
+    one can't be read or asked for.
     """
     require_sending(url)
+    objects = [_read(file) for file in files]
     with disable_value_validation(), _failures_named(url):
-        objects = [pydicom.dcmread(file) for file in files]
         client = _client(url)
         new = [each for each in objects if not _has(client, each)]
         if new:
@@ -107,6 +113,24 @@ def _is_this_computer(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _read(file: Path) -> pydicom.Dataset:
+    """Raises ACNetError, which names no patient, also for an object of a study that no server can be asked for."""
+    try:
+        with disable_value_validation():
+            dataset = pydicom.dcmread(file)
+            uid = str(dataset.StudyInstanceUID)
+    except (InvalidDicomError, *ODD_VALUES) as error:
+        raise ACNetError(
+            f"{file.name}: it can't be read to be sent ({type(error).__name__}); expected a DICOM object."
+        ) from error
+    if len(uid) > LONGEST_UID or not UID_FORM.fullmatch(uid):
+        raise ACNetError(
+            f"{file.name}: its StudyInstanceUID, that of the images, is none by the standard; expected at most "
+            f"{LONGEST_UID} digits and dots, no two dots side by side. Pseudonymize the images anew, with UIDs."
+        )
+    return dataset
 
 
 def _has(client: DICOMwebClient, dataset: pydicom.Dataset) -> bool:

@@ -31,13 +31,16 @@ from ACNetLib.panel.list_texts import (
 )
 from ACNetLib.panel.parameters import ACNetParameters, triage_options
 from ACNetLib.panel.texts import refusal_text
-from ACNetLib.processes import EventLog, Fields, ask_to_end, last_error, run_tied
+from ACNetLib.processes import Event, EventLog, Fields, ask_to_end, last_error, run_tied
 from ACNetLib.triage.reading_list import PAGE_FILE, STUDIES_FOLDER, TABLE_FILE, mark_study
 from ACNetLib.triage.rows import IDENTIFY, Row, read_worklist_csv
 from ACNetLib.triage.study_marks import is_read
 
 COMMAND = "ACNetLib.commands.main"
-EVENT_FIELDS: Fields = {"studies": {"done": int, "of": int, "seconds_left": (int, float, type(None))}}
+EVENT_FIELDS: Fields = {
+    "studies": {"done": int, "of": int, "seconds_left": (int, float, type(None))},
+    "note": {"message": str},
+}
 POLL_MS, IDLE_POLL_MS = 300, 3000
 """While the list is made here, and while others may write it."""
 READ_COLUMN, PATIENT_COLUMN = 0, 4
@@ -121,7 +124,7 @@ class ListView:
         self.show()
 
     def _show_progress(self) -> None:
-        events = [] if self._log is None else self._log.read()
+        events = self._events("studies")
         event = events[-1] if events else None
         bar = self.ui.listProgressBar
         bar.visible = self.running
@@ -131,6 +134,9 @@ class ListView:
         else:
             text = counts_text(self._shown)
         say(self.ui.listStatusLabel, "\n".join(filter(None, [self._message, text])))
+
+    def _events(self, kind: str) -> list[Event]:
+        return [] if self._log is None else [event for event in self._log.read() if event["event"] == kind]
 
     def _obstacle(self) -> str:
         """Why no list can be made; empty when one can."""
@@ -212,6 +218,8 @@ class ListView:
                 self._message = _("Stopped: studies that are done are kept.")
             elif process.returncode != 0:
                 self._message = last_error(self._errors_file) or _("The process ended without a message.")
+            else:
+                self._message = "\n".join(event["message"] for event in self._events("note"))
             self._stopping = False
         self._read_table()
         self.show()

@@ -6,17 +6,20 @@ It runs in worker processes, each of which keeps its networks from study to stud
 from __future__ import annotations
 
 import math
-import shutil
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ACNetLib.errors import ACNetError, escaped, lines_of
-from ACNetLib.files import read_json, write_json
+from ACNetLib.errors import ACNetError, NotNow, escaped, lines_of
+from ACNetLib.files import not_written, read_json, temporary_folder, write_json
 from ACNetLib.triage.rows import Row
-from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE
+from ACNetLib.triage.sending import DICOM_FOLDER
+from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE, is_read, mark_read
 
 if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
     from ACNetLib.t1map.t1_map import T1Map
     from ACNetLib.triage.studies import Study
 
+STATE = "files_sha256"
+"""In a study's row: the state of the images that it was answered from."""
+FILES = "files"
+"""In a study's row: how many they were."""
+FIELD = "field_strength_tesla"
+"""In a study's row: what was to hold if they did not tell it."""
+NO_OBJECTS = "No DICOM objects: "
 THUMBNAIL = "thumbnail.png"
 THUMBNAIL_PIXELS = 112
 AGAIN = "Remove it and run the command again."
@@ -48,16 +58,60 @@ class Choices:
     dicom: SegmentationKind | None = None
 
 
-def kept_row(study: Study, name: str, studies: Path) -> Row | None:
-    """The row of a study that was answered before and has not changed since."""
-    path = studies / name / ROW_FILE
-    if not path.is_file():
-        return None
+def kept_row(study: Study, name: str, choices: Choices, may_lack: bool = False) -> Row | None:
+    """The row of a study that was answered before and is not known to have changed since; None also where these choices
+    give it what it lacks. may_lack: whether there are files beside its images that can't be read now.
+
+    Raises NotNow where the list's own disk does not answer: what lies there is not answered anew.
+    """
+    values = _values_before(choices.studies / name)
+    row = _row_in(values)
+    if row is None or (may_lack and len(study.files) < values.get(FILES, 0)):
+        return row
     try:
-        values = read_json(path, AGAIN)
-        return Row.of(values["row"]) if values["files_sha256"] == study.state() else None
-    except (ACNetError, OSError, KeyError, TypeError, ValueError):  # damaged, or a file has gone: it is answered anew
+        if values.get(STATE) != study.state():
+            return None
+    except OSError:  # the images can't be looked at, so nothing says that they have changed
+        return row
+    field = choices.field_strength_tesla
+    if row.answer == "no answer" and field is not None and values.get(FIELD, field) != field:
         return None
+    return None if _lacks_objects(row, study, choices) else row
+
+
+def _lacks_objects(row: Row, study: Study, choices: Choices) -> bool:
+    """Whether DICOM objects are asked for that an earlier run was not asked for."""
+    if choices.dicom is None or not study.is_dicom or row.probability_dcm is None:
+        return False
+    can_not = any(warning.startswith(NO_OBJECTS) for warning in row.warnings)
+    return not can_not and not (choices.studies / row.study / DICOM_FOLDER).is_dir()
+
+
+def row_before(folder: Path) -> Row | None:
+    """The row in a study's folder; None where there is none, or it is damaged. Raises NotNow as `kept_row` does."""
+    return _row_in(_values_before(folder))
+
+
+def _row_in(values: dict[str, Any]) -> Row | None:
+    try:
+        return Row.of(values["row"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _values_before(folder: Path) -> dict[str, Any]:
+    """What a study's folder tells of its answer; nothing where there is none, or it is damaged."""
+    try:
+        return read_json(folder / ROW_FILE, AGAIN)
+    except ACNetError as error:
+        require_answering_disk(error)
+        return {}
+
+
+def require_answering_disk(error: ACNetError) -> None:
+    """Raises NotNow for a file of the list that may be there and can't be read: it is not taken for none."""
+    if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
+        raise NotNow(*error.args) from error
 
 
 def get_ready() -> None:
@@ -74,45 +128,105 @@ def get_ready() -> None:
 
 
 def answer(study: Study, name: str, choices: Choices) -> Row:
-    """Classify a study and write its files, the row last. Where a user has to put something right the row says what."""
+    """Classify a study and put its files, the row among them, in the place of those that were there. Where a user has
+    to put something right the row says what.
+
+    What does not lie in the images, such as a disk that is gone or full, changes no file: it is tried again.
+    """
     start = time.monotonic()
-    folder = choices.studies / name
-    shutil.rmtree(folder, ignore_errors=True)
     try:
         state = study.state()
-        row = _answered(study, name, choices)
-    except OSError as error:
-        text = f"{error.filename or 'One of its files'}: it can't be read ({error.strerror})."
-        return Row(name, "no answer", reason=study.without_names(escaped(text)))
-    except ACNetError as error:
-        row = _not_answered(error, study, name)
-    row = replace(row, seconds=round(time.monotonic() - start, 2))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / ROW_FILE, {"files_sha256": state, IS_DICOM: study.is_dicom, "row": row.values()})
+        before = _values_before(choices.studies / name)
+        if before.get(STATE) != state:
+            mark_read(choices.studies / name, False)  # it was of other images
+        answered = _answered(study, name, choices, state)
+        with _in_place_of(choices.studies / name) as folder:
+            if isinstance(answered, Row):
+                row = answered
+            else:
+                row = _write(answered, study, folder, choices.dicom if study.is_dicom else None)
+            row = replace(row, seconds=round(time.monotonic() - start, 2))
+            values = {STATE: state, FILES: len(study.files), FIELD: choices.field_strength_tesla}
+            write_json(folder / ROW_FILE, values | {IS_DICOM: study.is_dicom, "row": row.values()})
+            was = _row_in(before)
+            is_same = before.get(STATE) == state and was is not None and was.answer == row.answer
+            if is_same and is_read(choices.studies / name):
+                mark_read(folder, True)  # more was asked for of the same answer
+    except (ACNetError, OSError) as error:
+        return _not_answered(error, study, name)
     return row
 
 
-def _answered(study: Study, name: str, choices: Choices) -> Row:
+def _answered(study: Study, name: str, choices: Choices, state: str) -> StudyResult | Row:
+    """The result, or why these images have none."""
+    try:
+        return _result(study, name, choices)
+    except ACNetError as error:
+        if _may_pass(error) or study.state() != state:
+            raise
+        return _not_answered(error, study, name)
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether it lies elsewhere than in the images: a damaged file's errors have no number of the system's."""
+    while error is not None:
+        if isinstance(error, NotNow) or (isinstance(error, OSError) and error.errno is not None):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _result(study: Study, name: str, choices: Choices) -> StudyResult:
     from ACNetLib.inference.exam import classify_exam, exam_reference, one_that_tells_its_field
     from ACNetLib.inference.pipeline import model_for_map
     from ACNetLib.inference.settings import Settings
-    from ACNetLib.triage.study_folder import write_t1_maps
 
     t1_maps = _read(study, name, choices.field_strength_tesla)
-    reference = exam_reference(t1_maps, choices.reference)
+    with _not_of_images():
+        reference = exam_reference(t1_maps, choices.reference)
     model = choices.model or str(model_for_map(one_that_tells_its_field(t1_maps), reference))
-    classifier = _classifier(model, choices.device)
+    with _not_of_images():
+        classifier = _classifier(model, choices.device)
     settings = Settings(prevalence_dcm=choices.prevalence_dcm, reference=reference)
-    result = classify_exam(lambda t1_map, progress: classifier.classify(t1_map, settings, progress), t1_maps)
-    shutil.rmtree(choices.studies / name, ignore_errors=True)  # a mark that came meanwhile is of the answer before
-    note = _write(result, choices.studies / name, choices.dicom if study.is_dicom else None)
-    write_t1_maps(result, choices.studies / name)
-    _write_thumbnail(result, choices.studies / name)
-    row = _row(result, name)
+    return classify_exam(lambda t1_map, progress: classifier.classify(t1_map, settings, progress), t1_maps)
+
+
+@contextmanager
+def _not_of_images() -> Iterator[None]:
+    """What is wrong with a model, a device or the remembered references is not a study's answer."""
+    try:
+        yield
+    except ACNetError as error:
+        raise NotNow(*error.args, cli=error.cli, panel=error.panel) from error
+
+
+@contextmanager
+def _in_place_of(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of this one when the block succeeds. Nothing is lost where the disk is full, or
+    a file of the answer before is open elsewhere.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(folder.parent) as room:
+            yield room / folder.name
+            if os.path.lexists(folder):
+                folder.rename(room / "before")  # with a mark that came meanwhile
+            (room / folder.name).rename(folder)
+    except OSError as error:
+        raise ACNetError(not_written("Its folder in the list", error)) from error
+
+
+def _write(result: StudyResult, study: Study, folder: Path, dicom: SegmentationKind | None) -> Row:
+    from ACNetLib.triage.study_folder import write_t1_maps
+
+    note = _write_result(result, folder, dicom)
+    write_t1_maps(result, folder)
+    _write_thumbnail(result, folder)
+    row = _row(result, folder.name)
     return replace(row, warnings=(*row.warnings, study.without_names(note))) if note else row
 
 
-def _write(result: StudyResult, folder: Path, dicom: SegmentationKind | None) -> str:
+def _write_result(result: StudyResult, folder: Path, dicom: SegmentationKind | None) -> str:
     """The files of a study. A study whose images no DICOM object can refer to is answered all the same: returned is why
     it has none.
     """
@@ -126,8 +240,10 @@ def _write(result: StudyResult, folder: Path, dicom: SegmentationKind | None) ->
     try:
         write_result(result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom))
     except ACNetError as error:
+        if _may_pass(error):
+            raise
         write_result(result, folder)
-        return f"No DICOM objects: {error.plain}"
+        return f"{NO_OBJECTS}{error.plain}"
     return ""
 
 
@@ -179,11 +295,14 @@ def _row(result: StudyResult, name: str) -> Row:
     )
 
 
-def _not_answered(error: ACNetError, study: Study, name: str) -> Row:
+def _not_answered(error: ACNetError | OSError, study: Study, name: str) -> Row:
     from ACNetLib.dicom.volumes import NoT1Map
 
-    told = " ".join(escaped(str(part)) for part in error.args)
-    alone = f" {ALONE} {escaped(error.cli)}" if error.cli else ""
+    if isinstance(error, OSError):
+        told, alone = escaped(f"{error.filename or 'One of its files'}: it can't be read ({error.strerror})."), ""
+    else:
+        told = " ".join(escaped(str(part)) for part in error.args)
+        alone = f" {ALONE} {escaped(error.cli)}" if error.cli else ""
     reason = " ".join(lines_of(study.without_names(f"{told}{alone}")))  # names first, while they are whole
     return Row(name, "no T1 map" if isinstance(error, NoT1Map) else "no answer", reason=reason)
 

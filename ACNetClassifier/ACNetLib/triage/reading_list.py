@@ -10,18 +10,20 @@ import hashlib
 import hmac
 import os
 import secrets
+import shutil
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ACNetLib.errors import ACNetError
-from ACNetLib.files import read_json, write_json, write_text_atomically
-from ACNetLib.triage.answer import Choices, answer, get_ready, kept_row
+from ACNetLib.errors import ACNetError, NotNow
+from ACNetLib.files import UNFINISHED, read_json, write_json, write_text_atomically
+from ACNetLib.triage.answer import Choices, answer, get_ready, kept_row, require_answering_disk, row_before
+from ACNetLib.triage.made_with import agreed, made_with
 from ACNetLib.triage.rows import Identify, Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.study_marks import is_read, mark_read
 
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 STUDIES_A_PROCESS = 2
 """One that is answered and one that waits: no process is idle, and few studies are lost when one ends."""
 LIST_FILE, TABLE_FILE, PAGE_FILE, STUDIES_FOLDER = "list.json", "worklist.csv", "worklist.html", "studies"
+IDENTIFIED = "identify"
+"""In LIST_FILE: what the table shows of patients."""
+MADE_WITH = "made_with"
 LOCK_FILE = "list.lock"
 """Empty; keeps two processes from changing the list at once."""
 SECONDS_BETWEEN_PAGES = 5.0
@@ -43,7 +48,7 @@ Report = Callable[[int, int, float | None], None]
 """Is told how many studies are done, of how many, and the seconds that are left where they can be told."""
 
 
-class ListInUse(ACNetError):
+class ListInUse(NotNow):
     """Another process is changing the list."""
 
 
@@ -67,27 +72,61 @@ class ReadingList:
     folder: Path
     identify: Identify
 
-    def update(self, choices: Choices, workers: Workers, report: Report) -> list[Row]:
-        """Answer the studies that the list has no row of, and write it. Returns its rows in their order.
+    def update(
+        self, choices: Choices, workers: Workers, report: Report, tell: Callable[[str], None] = lambda _note: None
+    ) -> list[Row]:
+        """Answer the studies that the list has no row of, and write it. Returns its rows in their order. tell: gets
+        what a reader of the list should know.
 
-        A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else,
-        and ListInUse while another process brings the list up to date: each would remove what the other writes.
+        A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else, or
+        a list that was made with other choices.
+        Raises NotNow, of which ListInUse is one, while another process brings the list up to date (each would remove
+        what the other writes), while the studies can't be looked for, or the list can't be written.
         """
         _require_list_or_empty(self.folder)
         with _changing(self.folder):
-            if not (self.folder / LIST_FILE).is_file():
-                write_json(self.folder / LIST_FILE, {"format_version": 1, "secret": secrets.token_hex(32)})
-            return self._update(choices, workers, report)
+            self._begin(made_with(choices))
+            for left in choices.studies.glob(f"{UNFINISHED}*"):  # by a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            rows = self._update(choices, workers, report, tell)
+            values = _list_values(self.folder)
+            if values.get(IDENTIFIED) != self.identify:
+                write_json(self.folder / LIST_FILE, {**values, IDENTIFIED: self.identify})
+        return rows
 
-    def _update(self, choices: Choices, workers: Workers, report: Report) -> list[Row]:
-        _secret(self.folder)  # before the processes start
+    def _begin(self, now: dict[str, str]) -> None:
+        """Write a new list's file, or make sure, before the processes start, that the list can go on so."""
+        path = self.folder / LIST_FILE
+        if not path.is_file():
+            new = {"format_version": 1, "secret": secrets.token_hex(32), IDENTIFIED: self.identify, MADE_WITH: now}
+            write_json(path, new)
+            return
+        _secret(self.folder)
+        values = _list_values(self.folder)
+        made = agreed(values.get(MADE_WITH), now, self.folder)
+        if made not in (None, values.get(MADE_WITH)):
+            write_json(path, {**values, MADE_WITH: made})
+
+    def _update(self, choices: Choices, workers: Workers, report: Report, tell: Callable[[str], None]) -> list[Row]:
+        unread: list[Path] = []
+        unread_in: Counter[Path] = Counter()
+        rows: dict[str, Row] = {}
+
+        def write() -> list[Row]:
+            named = [self._named(row, studies[row.study], unread_in) for row in rows.values()]
+            return write_rows(self.folder, in_reading_order([*named, *staying]))
+
         with workers.start() as executor:
             if not (self.folder / TABLE_FILE).is_file():  # else there may be nothing new
                 for _ in range(workers.count):
                     executor.submit(get_ready)
-            studies = self.studies()
-            kept = {name: kept_row(study, name, choices.studies) for name, study in studies.items()}
-            rows = {name: row for name, row in kept.items() if row is not None}
+            studies = self.studies(unread=unread)
+            staying = self._staying(studies, unread, choices.studies, tell)
+            unread_in.update(path.parent for path in unread)
+            for name, study in studies.items():
+                row = kept_row(study, name, choices, _beside(study, unread_in) > 0)
+                if row is not None:
+                    rows[name] = row
             waiting = [(study, name) for name, study in studies.items() if name not in rows]
             written = start = time.monotonic()
             report(len(rows), len(studies), None)
@@ -96,29 +135,82 @@ class ReadingList:
                 now = time.monotonic()
                 report(len(rows), len(studies), (now - start) / done * (len(waiting) - done))
                 if done == 1 or now - written > SECONDS_BETWEEN_PAGES:
-                    self._write(rows.values(), studies)
+                    with suppress(OSError):  # every row is safe in its study's folder
+                        write()
                     written = time.monotonic()
-        return self._write(rows.values(), studies)
+        try:
+            return write()
+        except OSError as error:
+            raise _not_written(self.folder, error) from error
 
-    def studies(self, look: Callable[[], None] = lambda: None) -> dict[str, Study]:
-        """The studies of `source` by their names in the list; `look` as of `find_studies`.
+    def _staying(
+        self, studies: dict[str, Study], unread: list[Path], folder: Path, tell: Callable[[str], None]
+    ) -> list[Row]:
+        """The list's rows whose studies are not among those that were found now, and stay all the same: what a text
+        file lists comes in addition, and what can't be read may be theirs. How many leave is told.
+
+        Raises NotNow for a folder without any study: a disk that is not connected is an empty folder.
+        """
+        gone = [row for row in _table_before(self.folder) if row.study not in studies]
+        is_folder = not os.path.isfile(self.source)
+        if gone and not studies and is_folder:
+            raise NotNow(
+                f"{self.source}: no study is in it, and {len(gone)} are in the list, which stays as it is. Is its disk "
+                "connected? For other studies make a new list."
+            )
+        if unread:
+            count = _counted(len(unread), "file or folder", "files or folders")
+            tell(
+                f"{self.source}: {count} can't be read; no study leaves the list meanwhile. Ask for the right to read."
+            )
+        staying: list[Row] = []
+        is_shown = _list_values(self.folder).get(IDENTIFIED) == self.identify
+        for each in gone if unread or not is_folder else ():
+            row = row_before(folder / each.study)
+            if row is not None:
+                staying.append(replace(row, patient=each.patient if is_shown else ""))
+        if len(gone) > len(staying):
+            count = _counted(len(gone) - len(staying), "study", "studies")
+            tell(f"No longer in {self.source}, so no longer in the list: {count}. What was written of them stays.")
+        return staying
+
+    def studies(self, look: Callable[[], None] = lambda: None, unread: list[Path] | None = None) -> dict[str, Study]:
+        """The studies of `source` by their names in the list; `look` and `unread` as of `find_studies`.
 
         Raises ACNetError where `folder` holds no list.
         """
         from ACNetLib.triage.studies import find_studies  # pydicom comes late: the processes start before
 
         secret = _secret(self.folder)
-        return {_name(study.key, secret): study for study in find_studies(self.source, self.folder, look)}
+        return {_name(study.key, secret): study for study in find_studies(self.source, self.folder, look, unread)}
 
-    def _write(self, rows: Iterable[Row], studies: dict[str, Study]) -> list[Row]:
-        return write_rows(self.folder, in_reading_order(self._named(row, studies[row.study]) for row in rows))
+    def _named(self, row: Row, study: Study, unread_in: Counter[Path]) -> Row:
+        """With what is true now, and what the user chose to show: the patient, and which file a note is about."""
+        if self.identify != "none":
+            reason, *warnings = (study.with_names(text, self.source) for text in (row.reason, *row.warnings))
+            row = replace(row, patient=study.patient(self.identify), reason=reason, warnings=tuple(warnings))
+        if count := _beside(study, unread_in):
+            note = f"{_counted(count, 'file', 'files')} beside its images can't be read: it may lack slices."
+            row = replace(row, warnings=(*row.warnings, note))
+        return row
 
-    def _named(self, row: Row, study: Study) -> Row:
-        """With what the user chose to show: the patient, and which file a note is about."""
-        if self.identify == "none":
-            return row
-        reason, *warnings = (study.with_names(text, self.source) for text in (row.reason, *row.warnings))
-        return replace(row, patient=study.patient(self.identify), reason=reason, warnings=tuple(warnings))
+
+def _beside(study: Study, unread_in: Counter[Path]) -> int:
+    """How many files beside a study's images can't be read; they may be of it."""
+    return sum(unread_in[folder] for folder in {file.parent for file in study.files})
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
+
+
+def _table_before(output: Path) -> list[Row]:
+    """The list's rows as they are; none where it is new, or its table is damaged and will be written anew."""
+    try:
+        return read_worklist_csv(output / TABLE_FILE)
+    except ACNetError as error:
+        require_answering_disk(error)
+        return []
 
 
 def _require_list_or_empty(output: Path) -> None:
@@ -131,18 +223,28 @@ def _require_list_or_empty(output: Path) -> None:
         )
 
 
-def _secret(output: Path) -> bytes:
-    """Of a list that is there: another secret would make it another list, of whose studies nobody knows the names."""
+def require_list(output: Path) -> None:
+    """Raises NotNow where there is no list, or none any more."""
     path = output / LIST_FILE
     if not os.path.isfile(path):
-        raise ACNetError(
+        raise NotNow(
             f"{path}: there is no such file; expected that of a reading list. Is its disk connected? Else choose "
             "the folder of a list, or make a new one."
         )
+
+
+def _secret(output: Path) -> bytes:
+    """Of a list that is there: another secret would make it another list, of whose studies nobody knows the names."""
+    require_list(output)
+    path = output / LIST_FILE
     try:
-        return bytes.fromhex(read_json(path, "Give another output.")["secret"])
+        return bytes.fromhex(_list_values(output)["secret"])
     except (KeyError, TypeError, ValueError) as error:
         raise ACNetError(f"{path}: it is damaged; expected a secret of 64 digits. Give another output.") from error
+
+
+def _list_values(output: Path) -> dict[str, Any]:
+    return read_json(output / LIST_FILE, "Give another output.")
 
 
 @contextmanager
@@ -188,12 +290,15 @@ def mark_study(output: Path, study: str, has_read: bool) -> None:
     _secret(output)
     try:
         mark_read(output / STUDIES_FOLDER / study, has_read)
-        with suppress(ListInUse), _changing(output):  # the other process writes the marks too
-            write_rows(output, read_worklist_csv(output / TABLE_FILE))
     except OSError as error:
         raise ACNetError(
             f"{output}: the mark can't be written ({error.strerror}). Ask for the right to change the list's folder."
         ) from error
+    try:
+        with suppress(ListInUse), _changing(output):  # the other process writes the marks too
+            write_rows(output, read_worklist_csv(output / TABLE_FILE))
+    except OSError as error:
+        raise _not_written(output, error) from error
 
 
 def write_rows(output: Path, rows: Iterable[Row]) -> list[Row]:
@@ -201,9 +306,16 @@ def write_rows(output: Path, rows: Iterable[Row]) -> list[Row]:
     from ACNetLib.triage.page import worklist_page  # loads image libraries, which would let the first study wait
 
     marked = [replace(row, read=is_read(output / STUDIES_FOLDER / row.study)) for row in rows]
-    write_text_atomically(output / TABLE_FILE, worklist_csv(marked))
     write_text_atomically(output / PAGE_FILE, worklist_page(marked, STUDIES_FOLDER))
+    write_text_atomically(output / TABLE_FILE, worklist_csv(marked))  # last, for it may be open in a spreadsheet
     return marked
+
+
+def _not_written(output: Path, error: OSError) -> NotNow:
+    return NotNow(
+        f"{error.filename or output}: it can't be written ({error.strerror}). Close it where it is open, or make room, "
+        "and bring the list up to date: answers and marks are kept."
+    )
 
 
 def _answers(waiting: Iterable[Waiting], choices: Choices, workers: Workers, executor: Executor) -> Iterator[Row]:

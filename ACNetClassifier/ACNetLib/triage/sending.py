@@ -23,8 +23,8 @@ def send_new(rows: Iterable[Row], studies: Path, url: str) -> tuple[int, list[st
     sent, failures = 0, []
     for row in rows:
         folder = studies / row.study
-        if (folder / SENT_FILE).exists() or not (folder / DICOM_FOLDER).is_dir():
-            continue
+        if row.answer == "no answer" or (folder / SENT_FILE).exists() or not (folder / DICOM_FOLDER).is_dir():
+            continue  # a study that is to be answered anew may still have the objects of the answer before
         try:
             send(sorted((folder / DICOM_FOLDER).glob("*.dcm")), url)
         except ServerUnreachable as error:

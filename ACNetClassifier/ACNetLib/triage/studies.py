@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pydicom.errors import InvalidDicomError
 from ACNetLib import SOFTWARE
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES
-from ACNetLib.errors import ACNetError, escaped
+from ACNetLib.errors import ACNetError, NotNow, escaped
 from ACNetLib.triage.rows import Identify
 from ACNetLib.volumes.header import is_volume_file
 
@@ -83,25 +83,30 @@ def dicom_key(patient_id: str, study_uid: str) -> str:
     return f"{patient_id}\n{study_uid}"
 
 
-def find_studies(source: Path, without: Path, look: Callable[[], None] = lambda: None) -> list[Study]:
+def find_studies(
+    source: Path, without: Path, look: Callable[[], None] = lambda: None, unread: list[Path] | None = None
+) -> list[Study]:
     """The studies in a folder and its subfolders, or among the DICOM images that a text file lists, see `listed_files`;
-    in the order of their first files' paths. Raises ACNetError for a file that is no such list.
+    in the order of their first files' paths. Raises ACNetError for a file that is no such list, and NotNow for a folder
+    that can't be looked through.
 
     DICOM images are one study by PatientID and StudyInstanceUID; other modalities than MR are passed over. The volume
-    files of a subfolder are the slices of one exam, a volume file in the folder itself is an exam of its own. without:
-    a folder that is not looked into. Files that are neither are passed over. look: is called for each file; what it
-    raises ends the search.
+    files of a subfolder are the slices of one exam, a volume file in the folder itself is an exam of its own. Files
+    that are neither are passed over, and so are folders with a reading list or a result. without: a folder that is not
+    looked into. look: is called for each file; what it raises ends the search. unread: gets what is there and can't be
+    read.
     """
+    unread = [] if unread is None else unread
     dicom: dict[tuple[str, str], list[Path]] = {}
     names: dict[tuple[str, str], str] = {}
     volumes: dict[Path, list[Path]] = {}
-    is_list = source.is_file()
-    for file in listed_files(source) if is_list else _files(source, without):
+    is_list = os.path.isfile(source)
+    for file in listed_files(source) if is_list else _files(source, without, unread):
         look()
         if is_volume_file(file.name):
             if not is_list:
                 volumes.setdefault(file if file.parent == source else file.parent, []).append(file)
-        elif (told := _told(file)) is not None:
+        elif (told := _told(file, unread)) is not None:
             patient, study, name = told
             dicom.setdefault((patient, study), []).append(file)
             names.setdefault((patient, study), name)
@@ -125,8 +130,8 @@ def listed_files(file: Path) -> list[Path]:
 
 def missing_note(source: Path) -> str:
     """A sentence about the paths in a text file that lead to no file; "" for a folder, and where all lead to one."""
-    listed = listed_files(source) if source.is_file() else []
-    missing = [file for file in listed if not file.is_file()]
+    listed = listed_files(source) if os.path.isfile(source) else []
+    missing = [file for file in listed if not os.path.isfile(file)]
     if not missing:
         return ""
     return (
@@ -135,13 +140,35 @@ def missing_note(source: Path) -> str:
     )
 
 
-def _files(folder: Path, without: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if Path(place, name) != without and not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+def _files(source: Path, without: Path, unread: list[Path]) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        place = Path(error.filename or source)
+        if isinstance(error, PermissionError) and place != source:
+            unread.append(place)
+        elif not isinstance(error, FileNotFoundError) or place == source:  # a subfolder may have been removed meanwhile
+            raise error
+
+    try:
+        for place, folders, files in os.walk(source, onerror=refuse):
+            if Path(place) != source and _is_ours(folders, files):
+                folders.clear()
+                continue
+            folders[:] = sorted(name for name in folders if Path(place, name) != without and not name.startswith("."))
+            yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+        os.scandir(source).close()  # it may have gone meanwhile
+    except OSError as error:
+        raise NotNow(
+            f"{source}: it can't be looked through ({error.strerror}); expected a folder with studies. Is its disk "
+            "connected? The list stays as it is."
+        ) from error
 
 
-def _told(file: Path) -> tuple[str, str, str] | None:
+def _is_ours(folders: Sequence[str], files: Sequence[str]) -> bool:
+    """Whether a folder holds another reading list, or a result of `acnet classify`: their volumes are no studies."""
+    return ("list.json" in files and "studies" in folders) or {"result.json", "report.html"} <= set(files)
+
+
+def _told(file: Path, unread: list[Path]) -> tuple[str, str, str] | None:
     """PatientID, StudyInstanceUID and PatientName; None for what is no DICOM image of MR, or a result of ours that came
     back from a server.
 
@@ -151,7 +178,10 @@ def _told(file: Path) -> tuple[str, str, str] | None:
         with disable_value_validation():
             header = read_dataset(file, stop_before_pixels=True, specific_tags=STUDY_TAGS)
             patient, study, name, modality, manufacturer = (str(header.get(tag) or "") for tag in STUDY_TAGS)
-    except (InvalidDicomError, OSError):
+    except (InvalidDicomError, FileNotFoundError):
+        return None
+    except OSError:
+        unread.append(file)
         return None
     except (ACNetError, *ODD_VALUES):
         return "", f"damaged: {file}", ""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.config import disable_value_validation
 
 from ACNetLib.commands.main import main
 from ACNetLib.dicom_results.files import write_dicom_results
@@ -108,6 +109,29 @@ def test_a_server_that_takes_nothing_is_told_from_one_that_refuses_an_object(
     with pytest.raises(ACNetError, match="did not store 4 of 4") as refused:
         send(objects, server.url)
     assert not isinstance(refused.value, ServerUnreachable)
+
+
+@pytest.mark.parametrize("uid", ["ANON-0001", "1.2..3", f"1.2.{'3' * 61}"])
+def test_a_study_with_an_odd_uid_is_one_line_without_it(server: StandIn, objects: list[Path], uid: str) -> None:
+    for file in objects:
+        with disable_value_validation():
+            dataset = pydicom.dcmread(file)
+            dataset.StudyInstanceUID = uid
+            dataset.save_as(file)
+    with pytest.raises(ACNetError, match=r"its StudyInstanceUID, .* is none by the standard") as refused:
+        send(objects, server.url)
+    assert uid not in str(refused.value)
+    assert not isinstance(refused.value, ServerUnreachable)
+    assert server.posts == 0
+
+
+def test_an_object_that_can_not_be_read_is_not_the_servers_fault(server: StandIn, objects: list[Path]) -> None:
+    objects[1].write_bytes(b"torn")
+    objects[2].unlink()
+    for files in (objects[1:2], objects[2:3]):
+        with pytest.raises(ACNetError, match=f"{files[0].name}: it can't be read to be sent") as refused:
+            send(files, server.url)
+        assert not isinstance(refused.value, ServerUnreachable)
 
 
 def test_a_server_that_is_not_there_is_one_line(objects: list[Path]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.config import disable_value_validation
 
 from ACNetLib.commands.main import main
 from ACNetLib.sample_data import sample_cases
@@ -72,6 +73,24 @@ def test_a_study_that_is_refused_does_not_stop_the_others_and_a_server_that_is_d
     server.status = 0
     assert send_new(rows, tmp_path, server.url) == (2, [])
     assert send_new(rows, tmp_path, server.url) == (0, [])
+
+
+def test_a_study_with_an_odd_uid_holds_up_no_other_and_an_outdated_result_stays_here(
+    server: StandIn, tmp_path: Path
+) -> None:
+    rows = [Row("study-a", "dcm"), Row("study-b", "dcm"), Row("study-c", "no answer")]
+    for row in rows:
+        shutil.copytree(DCM.folder, tmp_path / row.study / "dicom")
+    for file in (tmp_path / "study-a" / "dicom").iterdir():
+        with disable_value_validation():
+            dataset = pydicom.dcmread(file)
+            dataset.StudyInstanceUID = "ANON-0001"
+            dataset.save_as(file)
+    sent, (failure,) = send_new(rows, tmp_path, server.url)
+    assert sent == 1
+    assert failure.startswith("study-a: ")
+    assert "ANON" not in failure
+    assert [file.parent.name for file in tmp_path.rglob("sent.json")] == ["study-b"]
 
 
 def test_a_result_of_ours_is_no_study(tmp_path: Path) -> None:
