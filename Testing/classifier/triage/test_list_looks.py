@@ -134,8 +134,16 @@ def test_what_can_not_be_read_is_told_and_a_study_that_may_lack_it_keeps_its_ans
         if isinstance(path, str | Path) and Path(path) in protected:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(studies, "read_dataset", lambda file, **how: (refuse(file), read(file, **how))[1])
-    monkeypatch.setattr(os, "scandir", lambda path: (refuse(path), scandir(path))[1])
+    def read_what_may_be(file: Path, **how: Any) -> Any:
+        refuse(file)
+        return read(file, **how)
+
+    def scan_what_may_be(path: Any) -> Any:
+        refuse(path)
+        return scandir(path)
+
+    monkeypatch.setattr(studies, "read_dataset", read_what_may_be)
+    monkeypatch.setattr(os, "scandir", scan_what_may_be)
     rows, told = updated(ward, output)
     notes = {row.patient: (row.read, row.warnings) for row in rows}
     beside = "1 file beside its images can't be read: it may lack slices."
