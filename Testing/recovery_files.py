@@ -24,6 +24,7 @@ TISSUES = {
 }
 """T1 in ms and relative signal."""
 BRIGHTNESS, NOISE = 1500.0, 8.0
+HEMATOCRIT, BLOOD_POST_MS = 0.4, 420.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,3 +208,9 @@ def _add_private(file: Path, elements: dict[int, tuple[str, object]]) -> None:
         dataset.add_new(tag, kind, value)
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.save_as(file, enforce_file_format=True)
+
+
+def post_ms(native_ms: np.ndarray, percent: np.ndarray, blood_ms: float) -> np.ndarray:
+    """T1 after contrast of tissue with this ECV."""
+    blood = 1 / BLOOD_POST_MS - 1 / blood_ms
+    return 1 / (1 / native_ms + percent / 100 / (1 - HEMATOCRIT) * blood)
