@@ -25,6 +25,7 @@ from ACNetLib.panel.labels import say
 from ACNetLib.panel.list_view import ListView
 from ACNetLib.panel.logic import ACNetClassifierLogic, Run
 from ACNetLib.panel.needed_modules import disabled_modules_sentence
+from ACNetLib.panel.observers import Observers
 from ACNetLib.panel.outputs_view import OutputsView
 from ACNetLib.panel.parameters import ACNetParameters, display_of, volumes_of
 from ACNetLib.panel.result_view import ResultView
@@ -49,14 +50,13 @@ MOVE_PAUSE_MS = 300
 """A crop box has been moved when it has stood still so long."""
 
 
-class ACNetPanel(slicer.util.VTKObservationMixin):
+class ACNetPanel:
     """The widgets of the .ui file brought to life.
 
     What it shows of a result it reads from the scene: after a run, for another volume and in an opened scene alike.
     """
 
     def __init__(self, ui_path: str, logic: ACNetClassifierLogic) -> None:
-        super().__init__()
         self.widget = slicer.util.loadUI(ui_path)
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.ui = slicer.util.childWidgetVariables(self.widget)
@@ -64,8 +64,12 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._worker = Worker(self._progressed)
         self._parameters: ACNetParameters | None = None
         self._gui_tag: int | None = None
-        self._volumes: tuple[vtkMRMLScalarVolumeNode, ...] = ()  # observed
-        self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()  # observed
+        # After the wrapper's own observers, which bring the values up to date that it keeps.
+        self._of_parameters = Observers(self._update, (vtk.vtkCommand.ModifiedEvent,), priority=-1.0)
+        self._of_volumes = Observers(self._update, VOLUME_EVENTS)
+        self._volumes: tuple[vtkMRMLScalarVolumeNode, ...] = ()
+        self._of_boxes = Observers(self._box_moved, (vtkMRMLMarkupsROINode.PointModifiedEvent,))
+        self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()
         self._running_volume_id: str | None = None  # "" for work on no volume, None once its scene is gone
         self._looked_at: tuple[str, str] | None = None  # of the exam of the first volume the second, by their IDs
         self._loaded_before: set[str] | None = None  # IDs, by our DICOM plugin, when the user left the module
@@ -101,14 +105,11 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
-            self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameters = parameters
         self._input_view.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
-            # After the wrapper's own observers, which bring the values up to date that it keeps. Of the node: the mixin
-            # never forgets what it has observed, and a wrapper that is kept reads all values at every change.
-            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
+        self._of_parameters.follow(() if parameters is None else (parameters.parameterNode,))
         self._display_view.follow(parameters)
         self._outputs_view.follow(parameters)
         self._list_view.follow(parameters)
@@ -149,7 +150,8 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         self._box_timer.stop()
         self._display_view.close()
         self._list_view.close()
-        self.removeObservers()
+        for observers in (self._of_parameters, self._of_volumes, self._of_boxes):
+            observers.follow(())
         self._parameters = None
 
     def _load_sample(self, _checked: bool = False) -> None:
@@ -341,16 +343,9 @@ class ACNetPanel(slicer.util.VTKObservationMixin):
         """Follow the chosen volumes' images and places, and the boxes of the result that is shown."""
         volumes = () if self._parameters is None else tuple(volumes_of(self._parameters))
         if volumes != self._volumes:
-            for event in VOLUME_EVENTS:
-                for volume in self._volumes:
-                    self.removeObserver(volume, event, self._update)
-                for volume in volumes:
-                    self.addObserver(volume, event, self._update)
+            self._of_volumes.follow(volumes)
             self._volumes = volumes
         boxes = () if nodes is None else tuple(nodes.crop_boxes.values())
         if boxes != self._boxes:
-            for box in self._boxes:
-                self.removeObserver(box, vtkMRMLMarkupsROINode.PointModifiedEvent, self._box_moved)
-            for box in boxes:
-                self.addObserver(box, vtkMRMLMarkupsROINode.PointModifiedEvent, self._box_moved)
+            self._of_boxes.follow(boxes)
             self._boxes = boxes

@@ -18,6 +18,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.panel.combo_boxes import ComboBoxes
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.labels import say
+from ACNetLib.panel.observers import Observers
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.resources import resources_folder
 from ACNetLib.scene.output import RESULT_OF
@@ -34,11 +35,10 @@ RESOURCES = resources_folder("ACNetTrainerLib")
 REQUIREMENTS_FILE = RESOURCES / "ACNetTrainer-requirements.txt"
 
 
-class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
+class ACNetTrainerPanel:
     """The widgets of the .ui file brought to life."""
 
     def __init__(self, ui_path: str, logic: ACNetTrainerLogic) -> None:
-        super().__init__()
         self.widget = slicer.util.loadUI(ui_path)
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.ui: Any = slicer.util.childWidgetVariables(self.widget)
@@ -46,6 +46,8 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._worker = Worker(lambda _step, _fraction: None)
         self._parameters: ACNetTrainerParameters | None = None
         self._gui_tag: int | None = None
+        # After the wrapper's own observers, which bring the values up to date that it keeps.
+        self._of_parameters = Observers(self._update, (vtk.vtkCommand.ModifiedEvent,), priority=-1.0)
         self._library: str | None = None  # as shown; None: to be read, once more
         self._failed = ""  # why the library was not changed
         self._volume_id = ""  # of the T1 map that was chosen last
@@ -80,7 +82,6 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         """Show and follow these parameters from now on; None while there is no scene or the user is elsewhere."""
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
-            self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameters = parameters
         if parameters is not None and parameters.t1_volume is None:
             parameters.center = None  # its map was removed while the user was elsewhere
@@ -90,9 +91,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
         self._combo_boxes.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
-            # After the wrapper's own observers, which bring the values up to date that it keeps. Of the node: the mixin
-            # never forgets what it has observed, and a wrapper that is kept reads all values at every change.
-            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._update, priority=-1.0)
+        self._of_parameters.follow(() if parameters is None else (parameters.parameterNode,))
         self._update()
 
     def offer_case(self, volume: vtkMRMLScalarVolumeNode, center: Center | None) -> None:
@@ -116,7 +115,7 @@ class ACNetTrainerPanel(slicer.util.VTKObservationMixin):
 
     def close(self) -> None:
         """The module is unloaded: its widgets may be gone already."""
-        self.removeObservers()
+        self._of_parameters.follow(())
         self._worker.close()
         self._training_view.close()
         self._judging_view.close()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import slicer
 import slicer.util
+import vtk
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY
@@ -143,3 +144,16 @@ def test_pytorch_is_loaded_once_when_the_user_enters_the_module(host: None) -> N
     wait_until(lambda: bool(loaded))
     module.unload()
     assert loaded == ["PyTorch"]
+
+
+def test_a_volume_that_is_gone_leaves_the_memory_though_the_panel_has_followed_it(a_module: Any, ui: Any) -> None:
+    ui.sampleButton.click()
+    volume = ui.volumeSelector.currentNode()
+    is_gone: list[bool] = []
+    volume.AddObserver(vtk.vtkCommand.DeleteEvent, lambda *_: is_gone.append(True))
+    slicer.mrmlScene.RemoveNode(volume)
+    del volume
+    ui.sampleButton.click()  # another one is chosen
+    a_module.exit()
+    gc.collect()
+    assert is_gone
