@@ -67,9 +67,7 @@ class ACNetPanel:
         # After the wrapper's own observers, which bring the values up to date that it keeps.
         self._of_parameters = Observers(self._update, (vtk.vtkCommand.ModifiedEvent,), priority=-1.0)
         self._of_volumes = Observers(self._update, VOLUME_EVENTS)
-        self._volumes: tuple[vtkMRMLScalarVolumeNode, ...] = ()
         self._of_boxes = Observers(self._box_moved, (vtkMRMLMarkupsROINode.PointModifiedEvent,))
-        self._boxes: tuple[vtkMRMLMarkupsROINode, ...] = ()
         self._running_volume_id: str | None = None  # "" for work on no volume, None once its scene is gone
         self._looked_at: tuple[str, str] | None = None  # of the exam of the first volume the second, by their IDs
         self._loaded_before: set[str] | None = None  # IDs, by our DICOM plugin, when the user left the module
@@ -341,11 +339,5 @@ class ACNetPanel:
 
     def _observe(self, nodes: ResultNodes | None) -> None:
         """Follow the chosen volumes' images and places, and the boxes of the result that is shown."""
-        volumes = () if self._parameters is None else tuple(volumes_of(self._parameters))
-        if volumes != self._volumes:
-            self._of_volumes.follow(volumes)
-            self._volumes = volumes
-        boxes = () if nodes is None else tuple(nodes.crop_boxes.values())
-        if boxes != self._boxes:
-            self._of_boxes.follow(boxes)
-            self._boxes = boxes
+        self._of_volumes.follow(() if self._parameters is None else volumes_of(self._parameters))
+        self._of_boxes.follow(() if nodes is None else nodes.crop_boxes.values())
