@@ -73,7 +73,7 @@ def page_head(title: str, simulated: Sequence[str]) -> Html:
 
 
 def report_page(study: StudyResult, pictures: Sequence[bytes]) -> str:
-    """The page, with one PNG picture a section, in the order of `StudyRecord.slices`.
+    """The page, with one JPEG picture a section, in the order of `StudyRecord.slices`.
 
     Of the patient it tells nothing but the T1 maps' names, which are those of files, folders or nodes: no header is
     shown.
@@ -104,7 +104,7 @@ def report_page(study: StudyResult, pictures: Sequence[bytes]) -> str:
         not_judged=_not_judged(study),
         center_source=" ".join(dict.fromkeys(_CENTER_SOURCES[each.center_source] for each in study.maps)),
         segments=_segments(study),
-        figures=joined(_figure(each, png) for each, png in zip(study.slices, pictures, strict=True)),
+        figures=joined(_figure(each, jpeg) for each, jpeg in zip(study.slices, pictures, strict=True)),
         warnings=_list(study.all_warnings),
         model_rows=joined(
             filled('<tr><th scope="row">$what</th><td>$value</td></tr>\n', what=what, value=value)
@@ -258,10 +258,10 @@ def _not_judged(study: StudyRecord) -> Html:
     )
 
 
-def _figure(each: Slice, png: bytes) -> Html:
+def _figure(each: Slice, jpeg: bytes) -> Html:
     return filled(
         FIGURE,
-        png=b64encode(png).decode("ascii"),
+        jpeg=b64encode(jpeg).decode("ascii"),
         section=each.title,
         verdict=VERDICT_WORDS[each.section.verdict],
         probability=probability_text(each.section.probability_dcm),

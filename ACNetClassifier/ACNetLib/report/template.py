@@ -117,7 +117,7 @@ SEGMENT = """\
 
 FIGURE = """\
 <figure>
-<img src="data:image/png;base64,$png" alt="$section: the T1 map with the box of the crop, and the crop \
+<img src="data:image/jpeg;base64,$jpeg" alt="$section: the T1 map with the box of the crop, and the crop \
 with the attention bands">
 <figcaption>$section: $verdict, probability of DCM $probability</figcaption>
 </figure>

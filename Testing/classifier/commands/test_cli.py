@@ -49,7 +49,7 @@ def test_the_demo_says_that_it_is_simulated_and_names_every_file(
     written = [line.strip() for line in run.stdout.split("Written:\n")[1].splitlines()]
     assert sorted(written) == sorted(str(path) for path in folder.rglob("*") if path.is_file())
     assert {Path(path).name for path in written} == {
-        *(f"section-{number}.png" for number in range(3)),
+        *(f"section-{number}.jpg" for number in range(3)),
         "attention.nrrd",
         "attention-label.nrrd",
         "evidence.nrrd",

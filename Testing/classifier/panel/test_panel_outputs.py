@@ -96,7 +96,7 @@ def test_a_scene_opened_from_a_file_gives_the_report_of_the_day_it_was_made(
     first, second = (tmp_path / name for name in ("acnet-report", "acnet-report-2"))
     names = {path.name for path in first.iterdir()}
     assert names == {path.name for path in second.iterdir()}
-    assert {"attention.nrrd", "section-1.png", "report.html", "result.json"} < names
+    assert {"attention.nrrd", "section-1.jpg", "report.html", "result.json"} < names
     assert (first / "result.json").read_bytes() == (second / "result.json").read_bytes()
     pages = [(folder / "report.html").read_text(encoding="utf-8") for folder in (first, second)]
     assert len({re.sub('base64,[^"]*', "", page) for page in pages}) == 1
@@ -105,7 +105,7 @@ def test_a_scene_opened_from_a_file_gives_the_report_of_the_day_it_was_made(
             before, after = (sitk.ReadImage(str(folder / name)) for folder in (first, second))
             np.testing.assert_array_equal(sitk.GetArrayFromImage(after), sitk.GetArrayFromImage(before))
             assert after.GetOrigin() == pytest.approx(before.GetOrigin(), abs=1e-4)
-        if name.endswith(".png"):  # a scene's files round the geometry
+        if name.endswith(".jpg"):  # a scene's files round the geometry
             one, other = (np.asarray(Image.open(folder / name)).astype(int) for folder in (first, second))
             assert (np.abs(other - one) > 2).mean() < 1e-3
 

@@ -158,8 +158,8 @@ def test_a_folder_whose_name_is_no_text_has_a_result_too(
 
 def test_the_page_shows_the_pictures_of_the_folder(a_folder: Path) -> None:
     page = (a_folder / "report.html").read_text(encoding="utf-8")
-    pictures = sorted(a_folder.glob("section-*.png"))
-    assert [path.name for path in pictures] == ["section-0.png", "section-1.png"]
+    pictures = sorted(a_folder.glob("section-*.jpg"))
+    assert [path.name for path in pictures] == ["section-0.jpg", "section-1.jpg"]
     for path in pictures:
         assert b64encode(path.read_bytes()).decode() in page
 
