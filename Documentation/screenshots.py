@@ -8,6 +8,9 @@ documentation.
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +26,8 @@ from slicer_host import load_module, start_host, wait_until
 
 REPOSITORY = Path(__file__).parent.parent
 IMAGES = REPOSITORY / "Documentation" / "images"
-SCREENSHOT = REPOSITORY / "Resources" / "Screenshots" / "panel.png"
+SCREENSHOTS = REPOSITORY / "Resources" / "Screenshots"
+"""Of the page in the extension manager."""
 PANEL_WIDTH, PANEL_HEIGHT, GAP = 430, 560, 12
 """Of the space that Slicer leaves to a module, above its Data Probe."""
 BACKGROUND = (46, 46, 58)
@@ -68,7 +72,13 @@ class Panel:
         slicer.app.processEvents()
         path = IMAGES / f"{self._prefix}-{name}.png"
         widget.grab().save(str(path))
+        save(Image.open(path), path)
         return path
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """256 colours are enough for a panel and grey maps, and halve the file."""
+    picture.convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def side_by_side(*pictures: Image.Image) -> Image.Image:
@@ -97,12 +107,12 @@ def make_view_pictures(panel: Panel, plain: DrawnView, second: DrawnView) -> Non
     panel.ui.cropBoxesCheckBox.click()
     with_crop = plain.picture()
     panel.ui.cropBoxesCheckBox.click()
-    side_by_side(one, with_crop).save(IMAGES / "views-one-crop.png", optimize=True)
+    save(side_by_side(one, with_crop), IMAGES / "views-one-crop.png")
     panel.ui.sideBySideCheckBox.click()
     panel.settle()
-    side_by_side(plain.picture(), second.picture()).save(IMAGES / "views-side-by-side.png", optimize=True)
+    save(side_by_side(plain.picture(), second.picture()), IMAGES / "views-side-by-side.png")
     panel.ui.sectionTable.cellClicked.emit(0, 1)
-    side_by_side(plain.picture(), second.picture()).save(IMAGES / "views-first-slice.png", optimize=True)
+    save(side_by_side(plain.picture(), second.picture()), IMAGES / "views-first-slice.png")
     panel.ui.sectionTable.cellClicked.emit(1, 1)
     panel.choose(panel.ui.styleComboBox, "heat")
     heat = second.picture()
@@ -110,14 +120,22 @@ def make_view_pictures(panel: Panel, plain: DrawnView, second: DrawnView) -> Non
     ventricle = second.picture()
     panel.choose(panel.ui.t1ColorsComboBox, "lipari")
     others = (heat, ventricle, plain.picture())
-    side_by_side(*others).save(IMAGES / "views-heat-ventricle-lipari.png", optimize=True)
+    save(side_by_side(*others), IMAGES / "views-heat-ventricle-lipari.png")
     panel.choose(panel.ui.t1ColorsComboBox, "gray")
     panel.choose(panel.ui.styleComboBox, "bands")
     panel.choose(panel.ui.overlayComboBox, "combined")
     panel.ui.sideBySideCheckBox.click()
     panel.settle()
     done = Image.open(panel.picture("done")).convert("RGB")
-    side_by_side(done, plain.picture().resize((done.height, done.height))).save(SCREENSHOT, optimize=True)
+    save(side_by_side(done, plain.picture().resize((done.height, done.height))), SCREENSHOTS / "panel.png")
+
+
+def make_overlay_picture() -> None:
+    """The middle slice of the simulated patient with DCM, as the report shows it."""
+    with TemporaryDirectory() as folder:
+        demo = [sys.executable, "-m", "ACNetLib.commands.main", "demo", "--output", f"{folder}/demo"]
+        subprocess.run(demo, check=True)
+        shutil.copyfile(Path(folder) / "demo" / "ACNetSimulatedDCM" / "section-1.jpg", SCREENSHOTS / "overlay.jpg")
 
 
 def make_list_picture(panel: Panel) -> None:
@@ -228,6 +246,7 @@ def main() -> None:
     panel.ui.sampleButton.click()
     make_failed_picture(panel)
     make_list_picture(panel)
+    make_overlay_picture()
     panel.module.unload()
 
 
