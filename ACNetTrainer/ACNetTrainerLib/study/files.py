@@ -23,8 +23,8 @@ OUTCOME_FILE, PREDICTIONS_FILE, ATTENTION_FILE = "outcome.json", "predictions-{}
 """The last two of each cohort, by its name."""
 COLUMNS = ("case", "patient", "label", "log_odds")
 TRAIN_AGAIN = "Remove the folder of this training and run acnet-train compare once more."
-MAP_PREFIX, MAP_STEPS = "map_", 65535
-"""Maps are in (0, 1) and often nearly flat: half precision would show in the pictures."""
+MAP_PREFIX, RANGE_PREFIX, MAP_STEPS = "map_", "range_", 255
+"""A map is kept in steps of its own range over the slices shown, for it may be nearly flat."""
 
 
 def is_done(folder: Path) -> bool:
@@ -55,8 +55,12 @@ def _write_attention(path: Path, attention: Attention) -> None:
     arrays: dict[str, Any] = {
         "cases": np.array(attention.cases),
         "sections": attention.sections.round().astype(np.uint8),
-        **{MAP_PREFIX + name: (maps * MAP_STEPS).round().astype(np.uint16) for name, maps in attention.maps.items()},
     }
+    for name, maps in attention.maps.items():
+        low, high = float(maps.min()), float(maps.max())
+        arrays[RANGE_PREFIX + name] = np.array([low, high], dtype=np.float32)
+        shares = (maps - low) / ((high - low) or 1.0)
+        arrays[MAP_PREFIX + name] = (shares * MAP_STEPS).round().astype(np.uint8)
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, **arrays)
 
@@ -91,9 +95,8 @@ def read_attention(folder: Path, cohort: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
     with damage_named(path, TRAIN_AGAIN), np.load(path) as arrays:
-        maps = {
-            name.removeprefix(MAP_PREFIX): arrays[name].astype(np.float32) / MAP_STEPS
-            for name in arrays
-            if name.startswith(MAP_PREFIX)
-        }
+        maps = {}
+        for name in (each.removeprefix(MAP_PREFIX) for each in arrays if each.startswith(MAP_PREFIX)):
+            low, high = arrays[RANGE_PREFIX + name]
+            maps[name] = low + arrays[MAP_PREFIX + name].astype(np.float32) * ((high - low) / MAP_STEPS)
         return {"cases": arrays["cases"].tolist(), "sections": arrays["sections"], "maps": maps}
