@@ -151,6 +151,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
     of_map = MapRecord(
         name=t1_map.name,
         section_count=t1_map.section_count,
+        sections_chosen=False,
         field_strength_tesla=t1_map.field_strength_tesla,
         scanner=t1_map.scanner,
         simulated=t1_map.simulated,

@@ -135,9 +135,9 @@ def measure_ecv(
         if each.missing > LARGEST_MISSING
     ]
     walls = [
-        WallSlice(ecv_map, each.section, each.labels)
-        for pair, ecv_map in zip(pairs, maps, strict=True)
-        for each in pair.ventricles
+        WallSlice(ecv_map, each.section, each.labels, counts=each in pair.ventricles)
+        for pair, ecv_map, of_map in zip(pairs, maps, ventricles, strict=True)
+        for each in of_map
         if each.labels is not None
     ]
     images = tuple(_in_place_of(each, np.nan_to_num(each.array, nan=0.0)) for each in maps)

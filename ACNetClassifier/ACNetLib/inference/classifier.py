@@ -69,6 +69,7 @@ class Classifier:
         of_map = MapRecord(
             name=t1_map.name,
             section_count=t1_map.section_count,
+            sections_chosen=settings.sections is not None and len(set(settings.sections)) < t1_map.section_count,
             field_strength_tesla=t1_map.field_strength_tesla,
             scanner=t1_map.scanner,
             simulated=t1_map.simulated,

@@ -11,7 +11,6 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.result import StudyResult
@@ -19,7 +18,7 @@ from ACNetLib.inference.settings import Progress, unwatched
 from ACNetLib.reference.store import reference_for
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.field_strength import nominal_field_strength
-from ACNetLib.t1map.section import TOWARDS_BASE
+from ACNetLib.t1map.section import long_axis
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import odd_centers
 
@@ -127,19 +126,12 @@ def pool_exam(results: Sequence[StudyResult], warnings: Sequence[str] = ()) -> S
 
 def _smallest_distance(first: T1Map, second: T1Map) -> float:
     """Between the slices of two maps along their common normal, in mm."""
-    axis = _axis([first, second])
+    axis = long_axis([first, second])
     heights = [
         np.array([t1_map.section_center(section) @ axis for section in range(t1_map.section_count)])
         for t1_map in (first, second)
     ]
     return float(np.abs(np.subtract.outer(*heights)).min())
-
-
-def _axis(t1_maps: Sequence[T1Map]) -> NDArray[np.float64]:
-    """The mean normal of the maps, towards the base (LPS), of length 1."""
-    normals = [t1_map.normal * math.copysign(1.0, t1_map.normal @ t1_maps[0].normal) for t1_map in t1_maps]
-    axis: NDArray[np.float64] = np.mean(normals, axis=0)
-    return axis * math.copysign(1.0, axis @ TOWARDS_BASE) / np.linalg.norm(axis)
 
 
 def _agreeing(results: Sequence[StudyResult]) -> tuple[list[StudyResult], list[str]]:
@@ -148,7 +140,7 @@ def _agreeing(results: Sequence[StudyResult]) -> tuple[list[StudyResult], list[s
     Raises ACNetError when they are farther apart along it than a heart is long.
     """
     t1_maps = [result.images[0].t1_map for result in results]
-    axis = _axis(t1_maps)
+    axis = long_axis(t1_maps)
     centers = [np.median([section.center_lps_mm for section in result.sections], axis=0) for result in results]
     across = [center - (center @ axis) * axis for center in centers]
     odd_ones_mm = odd_centers(across, [max(each.confidence for each in result.sections) for result in results])

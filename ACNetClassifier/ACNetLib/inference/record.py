@@ -29,6 +29,8 @@ from ACNetLib.ventricle.shape import HeartShape
 
 FORMAT_VERSION = 6
 """Goes up with the fields below: a record of another version is not read."""
+ADDED_LATER: dict[str, Any] = {"sections_chosen": False}
+"""Fields that the first records of this version do not have, and what is read in their place."""
 OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
 """How far the sections are moved and turned to see how much the probability depends on it."""
@@ -80,12 +82,15 @@ class MapRecord:
     """One T1 map of a study.
 
     name: of a file, folder or node; nothing else in a record could tell who was examined. sections: those on which the
-    left ventricle is known; the others are named in `warnings` and count for nothing. field_mismatch: whether the
-    model is for another field strength than the map's. scanner: manufacturer and model, "" where they are not told.
+    left ventricle is known; the others are named in `warnings` and count for nothing. sections_chosen: whether a person
+    chose some of the map's sections to be classified: then those that were not chosen are missing, too. field_mismatch:
+    whether the model is for another field strength than the map's. scanner: manufacturer and model, "" where they are
+    not told.
     """
 
     name: str
     section_count: int
+    sections_chosen: bool
     field_strength_tesla: float | None
     scanner: str
     simulated: bool
@@ -267,7 +272,8 @@ def _read(kind: Any, value: Any) -> Any:
         return card_from_values(value, "result")
     if isinstance(kind, type) and is_dataclass(kind):
         kinds = get_type_hints(kind)
-        return kind(**{field.name: _read(kinds[field.name], value[field.name]) for field in fields(kind)})
+        known = {**ADDED_LATER, **value}
+        return kind(**{field.name: _read(kinds[field.name], known[field.name]) for field in fields(kind)})
     parts = get_args(kind)
     if get_origin(kind) is tuple:
         of_each = parts[:1] * len(value) if parts[1] is Ellipsis else parts

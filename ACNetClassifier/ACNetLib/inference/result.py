@@ -71,12 +71,19 @@ class StudyResult(StudyRecord):
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """T1 of the 16 segments over the sections that count; none where the wall is known on fewer than three."""
+        """T1 of the 16 segments over the sections that count.
+
+        Those that are left out keep their level. None where there are fewer than three, and where a person chose some
+        of a stack: which level these are, only the whole stack tells.
+        """
+        if any(each.sections_chosen for each in self.maps):
+            return ()
         return aha_segments(
             [
-                WallSlice(images.t1_map, each.section, images.ventricle[each.section])
+                WallSlice(images.t1_map, each.section, images.ventricle[each.section], counts=not each.left_out)
                 for images, of_map in zip(self.images, self.maps, strict=True)
                 for each in of_map.sections
-                if not each.left_out
+                # A person's point stands for all sections, also for those beyond the ventricle.
+                if of_map.center_source != "point" or each.measures is not None
             ]
         )

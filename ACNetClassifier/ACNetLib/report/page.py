@@ -15,7 +15,7 @@ from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.verdict import SCOPE, Verdict
 from ACNetLib.models.card import INTENDED_USE, ModelCard
 from ACNetLib.report.polar_map import polar_map
-from ACNetLib.report.template import FIGURE, HEAD, MAP, PAGE, ROW, SCALE, SEGMENT, SEGMENTS, STYLE, ZONE
+from ACNetLib.report.template import FIGURE, HEAD, MAP, NO_SEGMENTS, PAGE, ROW, SCALE, SEGMENT, SEGMENTS, STYLE, ZONE
 from ACNetLib.report.wording import (
     UNKNOWN,
     VERDICT_WORDS,
@@ -218,10 +218,10 @@ def _row(each: Slice, study: StudyRecord) -> Html:
 
 
 def _segments(study: StudyResult) -> Html:
-    """The polar map beside its table; nothing where the wall is known on fewer than three slices."""
+    """The polar map beside its table; nothing where there are fewer than three slices."""
     segments = study.segments
     if not segments:
-        return Html()
+        return Html(NO_SEGMENTS if any(each.sections_chosen for each in study.maps) else "")
     picture = io.BytesIO()
     polar_map(segments).save(picture, format="PNG")
     return filled(

@@ -106,8 +106,17 @@ $rows</tbody>
 </table>
 </div>
 <p class="note">The slices are dealt to base, mid level and apex by their place along the heart's axis, and each is
-divided from the middle of the septum. T1 is the mean over the middle third of the wall; the rest is masked, for blood
-or fat may be in it. The reference T1 is that of the septum: other segments may differ from it in health.</p>
+divided from the middle of the septum. A slice that is left out keeps its level: a segment without a value is "-". T1
+is the mean over the middle third of the wall; the rest is masked, for blood or fat may be in it. The reference T1 is
+that of the septum: other segments may differ from it in health.</p>
+</section>
+"""
+
+NO_SEGMENTS = """\
+<section aria-labelledby="segments">
+<h2 id="segments">Segments</h2>
+<p class="note">None: some of the slices were chosen to be classified, and which of them are base, mid level and
+apex only the whole stack tells.</p>
 </section>
 """
 

@@ -48,6 +48,13 @@ def anatomical_axes(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return row, np.cross(normal, row)
 
 
+def long_axis(t1_maps: Sequence[T1Map]) -> np.ndarray:
+    """The mean normal of the short-axis maps of one heart, towards its base (LPS), of length 1."""
+    normals = [t1_map.normal * math.copysign(1.0, t1_map.normal @ t1_maps[0].normal) for t1_map in t1_maps]
+    axis = np.mean(normals, axis=0)
+    return axis * math.copysign(1.0, axis @ TOWARDS_BASE) / np.linalg.norm(axis)
+
+
 @dataclass(frozen=True, eq=False)
 class Crop:
     """T1 in ms on a section grid, (128, 128) float32, and which of its pixels lie outside the map (there T1 is 0)."""

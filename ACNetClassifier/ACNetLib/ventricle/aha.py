@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ACNetLib.t1map.section import TOWARDS_BASE, anatomical_axes
+from ACNetLib.t1map.section import anatomical_axes, long_axis
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
+from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, center_of_labels, is_myocardium
 from ACNetLib.ventricle.measures import mid_wall, with_value
 
 LEVELS = ("basal", "mid", "apical")
@@ -47,27 +47,45 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class WallSlice:
-    """One slice whose wall is known: its map, section and labels (rows, columns)."""
+    """One slice of the ventricle: its map, section and labels (rows, columns). counts: False where its values are not
+    wanted; it lies in its place all the same.
+    """
 
     t1_map: T1Map
     section: int
     labels: LabelArray
+    counts: bool = True
+
+    @property
+    def has_segments(self) -> bool:
+        return bool((self.labels == SEPTUM_LABEL).any() and (self.labels == CAVITY_LABEL).any())
+
+    @property
+    def center_mm(self) -> NDArray[np.float64]:
+        """Of the cavity (LPS); of the section where that is not known."""
+        cavity = self.labels == CAVITY_LABEL
+        if not cavity.any():
+            return self.t1_map.section_center(self.section)
+        return center_of_labels(np.where(cavity, self.labels, 0), self.t1_map, self.section)
 
 
 def aha_segments(slices: Sequence[WallSlice], known_pixels: Known = with_value) -> tuple[Segment, ...]:
-    """The 16 segments of a ventricle, the slices dealt to the three levels from base to apex.
+    """The 16 segments of a ventricle, all its slices dealt to the three levels from base to apex.
 
-    Only slices with a known septum count. known_pixels: which of a map's values count. None of the segments where the
-    slices are fewer than three.
+    A slice that does not count, or whose septum is not known, gives no values, but no other slice takes its level.
+    known_pixels: which of a map's values count. None of the segments where the slices are fewer than three, or none of
+    them gives values.
     """
-    known = [each for each in slices if (each.labels == SEPTUM_LABEL).any() and (each.labels == CAVITY_LABEL).any()]
-    if len(known) < FEWEST_SLICES:
+    if len(slices) < FEWEST_SLICES or not any(each.counts and each.has_segments for each in slices):
         return ()
-    known.sort(key=lambda each: -float(each.t1_map.section_center(each.section) @ TOWARDS_BASE))
+    axis = long_axis([each.t1_map for each in slices])
+    from_base = sorted(slices, key=lambda each: -float(each.center_mm @ axis))
     t1_ms: list[list[NDArray[np.float32]]] = [[] for _ in range(16)]
     wall_pixels = np.zeros(16, int)
-    for place, each in enumerate(known):
-        numbers = segment_numbers(each, len(LEVELS) * place // len(known))
+    for place, each in enumerate(from_base):
+        if not (each.counts and each.has_segments):
+            continue
+        numbers = segment_numbers(each, len(LEVELS) * place // len(from_base))
         column_mm, row_mm, _ = each.t1_map.image.GetSpacing()
         wall, cavity = is_myocardium(each.labels), each.labels == CAVITY_LABEL
         middle = mid_wall(wall, cavity, (row_mm, column_mm))

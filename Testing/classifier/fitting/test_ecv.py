@@ -63,6 +63,15 @@ def test_ecv_is_the_true_one_wherever_the_post_contrast_map_lies(shift_px: tuple
     assert np.allclose(known, 27.0, atol=2.0)
 
 
+def test_a_slice_without_ecv_keeps_its_level() -> None:
+    native, post, ventricles = maps()
+    whole = measured(native, post, ventricles)
+    short = measured(native, replace(post, image=post.image[:, :, 1:]), ventricles)
+    assert [each.title for each in short.slices] == ["Slice 1", "Slice 2"]
+    assert [segment.pixels for segment in short.segments[:12]] == [segment.pixels for segment in whole.segments[:12]]
+    assert [segment.pixels for segment in short.segments[12:]] == [0] * 4  # slice 0 is the apex
+
+
 def rings() -> tuple[T1Map, T1Map, tuple[Ventricle, ...]]:
     """A slice of rings around its middle: a post-contrast map in its place is registered with no shift at all."""
     radius = np.hypot(*(np.indices((65, 65)) - 32))

@@ -269,10 +269,12 @@ def test_only_the_chosen_sections_are_classified(a_model: Model, an_oblique_t1_m
     classifier = a_classifier(a_model)
     study = classifier.classify(an_oblique_t1_map, Settings(sections=[1]))
     assert [section.section for section in study.sections] == [1]
+    assert study.maps[0].sections_chosen
     assert not study.images[0].bands["combined"][0].any()
     assert study.images[0].bands["combined"][1].any()
     with_all = classifier.classify(an_oblique_t1_map, Settings(sections=(1, 0)))
     assert [section.section for section in with_all.sections] == [0, 1]
+    assert not with_all.maps[0].sections_chosen
     assert with_all.sections[1].log_odds_dcm == pytest.approx(study.sections[0].log_odds_dcm, rel=1e-4, abs=1e-4)
 
 

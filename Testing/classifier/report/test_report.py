@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from base64 import b64encode
 from collections.abc import Callable
@@ -23,9 +24,11 @@ from ACNetLib.models.card import read_card
 from ACNetLib.models.store import model_for_field
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.report.files import result_values, write_result
+from ACNetLib.report.page import report_page
+from ACNetLib.t1map.section import TOWARDS_BASE
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.measures import SectionMeasures
-from conftest import made_up_study, with_map
+from conftest import made_up_study, with_images, with_map
 from repository import REPOSITORY
 
 FORMAT_PAGE = (REPOSITORY / "Documentation" / "result-format.md").read_text(encoding="utf-8")
@@ -232,4 +235,41 @@ def test_the_segments_are_the_same_in_result_json_table_and_page(
     page = (tmp_path / "result" / "report.html").read_text(encoding="utf-8")
     assert f"<td>{study.segments[0].t1_ms:.0f} (z {values[0]['z']:+.1f})</td>" in page
     assert "16 apical lateral" in page
-    assert study.leaving_out([0]).segments == ()
+
+
+def apex_of(t1_map: T1Map) -> int:
+    return max(range(3), key=lambda section: -float(t1_map.section_center(section) @ TOWARDS_BASE))
+
+
+def test_leaving_a_slice_out_empties_its_level_and_leaves_the_others_as_they_are(
+    three_slices: T1Map, a_study: Callable
+) -> None:
+    study = a_study(three_slices)
+    segments = study.leaving_out([apex_of(three_slices)]).segments
+    assert segments[:12] == study.segments[:12]
+    assert all(math.isnan(segment.t1_ms) for segment in segments[12:])
+
+
+def test_a_slice_whose_wall_is_lost_keeps_its_level_unless_only_a_point_says_that_it_shows_the_heart(
+    three_slices: T1Map, a_study: Callable
+) -> None:
+    study = a_study(three_slices)
+    apex = apex_of(three_slices)
+    labels = study.images[0].ventricle.copy()
+    labels[apex] = 0
+    sections = tuple(replace(each, measures=None) if each.section == apex else each for each in study.sections)
+    moved = with_map(with_images(study, ventricle=labels), sections=sections)
+    assert moved.segments[:12] == study.segments[:12]
+    assert with_map(moved, center_source="point").segments == ()
+
+
+def test_of_chosen_slices_no_segments_are_given_and_the_page_says_why(three_slices: T1Map, a_study: Callable) -> None:
+    study = with_map(a_study(three_slices), section_count=9, sections_chosen=True)
+    assert study.segments == ()
+    assert "apex only the whole stack tells" in report_page(study, [b""] * 3)
+
+
+def test_a_result_from_before_chosen_slices_were_told_is_read(a_folder: Path) -> None:
+    values = _read_strictly(a_folder / "result.json")
+    del values["maps"][0]["sections_chosen"]
+    assert record_from_values(values) == record_from_values(_read_strictly(a_folder / "result.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -120,5 +121,64 @@ def test_more_than_three_slices_are_dealt_to_the_levels_and_fewer_give_none() ->
     segments = aha_segments(slices)
     assert [round(segments[index].t1_ms) for index in (0, 6, 12)] == [850, 1050, 1200]
     assert aha_segments(slices[:2]) == ()
-    without_septum = replace(slices[0], labels=np.where(slices[0].labels == 3, 1, slices[0].labels))
-    assert aha_segments([without_septum, *slices[1:3]]) == ()
+    assert aha_segments([replace(each, counts=False) for each in slices]) == ()
+
+
+def without_septum(wall_slice: WallSlice) -> WallSlice:
+    labels = wall_slice.labels
+    return replace(wall_slice, labels=np.where(labels == SEPTUM_LABEL, MYOCARDIUM_LABEL, labels).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        lambda each: replace(each, counts=False),
+        without_septum,
+        lambda each: replace(each, labels=np.zeros_like(each.labels)),
+    ],
+    ids=["left out", "without septum", "without wall"],
+)
+def test_a_slice_without_a_say_moves_no_other_slice_to_another_level(silent: Callable[[WallSlice], WallSlice]) -> None:
+    values = np.arange(4)[:, None, None] * np.ones((1, SIZE, SIZE)) * 100 + 800
+    slices = [WallSlice(map_of(values), section, a_ventricle()) for section in range(4)]
+    every = [segment.t1_ms for segment in aha_segments(slices)]
+    without_apex = [segment.t1_ms for segment in aha_segments([*slices[:3], silent(slices[3])])]
+    assert without_apex[:12] == every[:12]
+    assert np.isnan(without_apex[12:]).all()
+    without_base = [segment.t1_ms for segment in aha_segments([silent(slices[0]), *slices[1:]])]
+    assert without_base[:6] == [900.0] * 6
+    assert without_base[6:] == every[6:]
+
+
+def test_slices_planned_one_by_one_are_ordered_along_the_exams_own_axis() -> None:
+    """It lies 30 degrees from that of most hearts, and the middle slice's image is shifted within its plane."""
+    turn = np.radians(30)
+    x, y, z = TOWARDS_BASE / np.linalg.norm(TOWARDS_BASE)
+    to_base = np.array([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn), z])
+    right, down = anatomical_axes(to_base)
+    within = TOWARDS_BASE - (TOWARDS_BASE @ to_base) * to_base
+    slices = []
+    for height_mm, shift_mm, t1_ms in ((10, 0, 900), (0, 40, 1000), (-10, 0, 1100)):
+        image = sitk.GetImageFromArray(np.full((1, SIZE, SIZE), t1_ms, np.float32))
+        image.SetOrigin((height_mm * to_base + shift_mm * within / np.linalg.norm(within)).tolist())
+        image.SetDirection(np.column_stack([right, down, to_base]).ravel().tolist())
+        slices.append(WallSlice(T1Map(image, "map"), 0, a_ventricle()))
+    segments = aha_segments(slices)
+    assert [segments[index].t1_ms for index in (0, 6, 12)] == [900.0, 1000.0, 1100.0]
+
+
+def test_of_tilted_slices_the_ventricles_place_tells_the_order_and_not_the_images_middle() -> None:
+    """One plane is tilted by 12 degrees: the middle of its image, 120 mm beside the heart, lies above the base."""
+    tilt = np.radians(12)
+    straight = np.eye(3)
+    tilted = np.array([[np.cos(tilt), 0, np.sin(tilt)], [0, 1, 0], [-np.sin(tilt), 0, np.cos(tilt)]])
+    slices = []
+    for height_mm, axes, columns, t1_ms in ((10, straight, 0, 900), (0, tilted, 240, 1000), (-10, straight, 0, 1100)):
+        labels = np.pad(a_ventricle(), ((0, 0), (columns, 0)))
+        image = sitk.GetImageFromArray(np.full((1, *labels.shape), t1_ms, np.float32))
+        image.SetDirection(axes.ravel().tolist())
+        middle = image.TransformContinuousIndexToPhysicalPoint((columns + float(MIDDLE), float(MIDDLE), 0.0))
+        image.SetOrigin((np.array((0.0, 0.0, height_mm)) - middle).tolist())
+        slices.append(WallSlice(T1Map(image, "map"), 0, labels))
+    segments = aha_segments(slices)
+    assert [segments[index].t1_ms for index in (0, 6, 12)] == [900.0, 1000.0, 1100.0]
