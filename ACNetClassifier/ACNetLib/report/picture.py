@@ -16,7 +16,7 @@ from ACNetLib.inference.record import SectionRecord
 from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.report.wording import VERDICT_WORDS, probability_text, quantity_text
-from ACNetLib.t1map.section import SectionGrid
+from ACNetLib.t1map.section import SectionGrid, anatomical_axes
 from ACNetLib.t1map.t1_map import DISPLAY_WINDOW_MS
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray
 from ACNetLib.ventricle.shape import right_ventricle
@@ -31,6 +31,8 @@ _RIGHT_LABEL = 4
 _BACKGROUND, _TEXT, _DIM_TEXT, _BOX = (18, 18, 20), (235, 235, 235), (165, 165, 170), (255, 217, 26)
 _WALL_LINE, _SEPTUM_LINE, _HALO = 1.6, 2.4, 1.4
 _SMOOTHING_IN_MAP_PIXELS = 0.7
+_LEAST_PART = 0.3
+"""Of a direction: a smaller one along an axis of the body gets no letter."""
 _SMOOTHING_REACHES = 4.0
 """How many of its widths a Gaussian is computed."""
 
@@ -110,22 +112,61 @@ def _gray(t1_ms: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _whole_section(images: MapImages, grid: SectionGrid, labels: LabelArray) -> Image.Image:
-    """The section at its physical aspect, as high as a panel, with the crop box and both ventricles."""
-    t1_map = images.t1_map
-    column_mm, row_mm, _ = t1_map.image.GetSpacing()
-    gray = _gray(t1_map.array[grid.section])
+    """The section at its physical aspect, as high as a panel, with the crop box and both ventricles, turned in steps of
+    90 degrees and mirrored as far as it is stored otherwise than readers look at it.
+    """
+    stored = images.t1_map.planes[grid.section]
+    stored_labels = sitk.GetImageFromArray(labels[np.newaxis])
+    stored_labels.CopyInformation(stored)
+    plane, labels = _as_looked_at(stored), sitk.GetArrayFromImage(_as_looked_at(stored_labels))[0]
+    column_mm, row_mm, _ = plane.GetSpacing()
+    gray = _gray(sitk.GetArrayViewFromImage(plane)[0])
     rows, columns = gray.shape
     scale = _PANEL_PIXELS / (rows * row_mm)
     size = (round(columns * column_mm * scale), _PANEL_PIXELS)
     panel = Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB")
     enlarged = Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)
     panel = _with_contours(panel, np.asarray(enlarged), scale * max(column_mm, row_mm))
-    corners = [
-        t1_map.image.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2] for corner in grid.corners_mm()
-    ]
+    corners = [plane.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2] for corner in grid.corners_mm()]
     outline = [((column + 0.5) * column_mm * scale, (row + 0.5) * row_mm * scale) for column, row in corners]
-    ImageDraw.Draw(panel).line([*outline, outline[0]], fill=_BOX, width=2)
+    draw = ImageDraw.Draw(panel)
+    draw.line([*outline, outline[0]], fill=_BOX, width=2)
+    right, down, _ = np.reshape(plane.GetDirection(), (3, 3)).T
+    _draw_directions(draw, panel.size, right, down)
     return panel
+
+
+def _as_looked_at(plane: sitk.Image) -> sitk.Image:
+    """The same pixels in the same place, their rows and columns exchanged or reversed to lie as near as they can to
+    `anatomical_axes`: a slice that is stored from the bottom up would else be a mirror image.
+    """
+    row, column, normal = np.reshape(plane.GetDirection(), (3, 3)).T
+    parts = np.array([row, column]) @ np.transpose(anatomical_axes(normal))
+    if np.abs(parts.diagonal()).sum() < np.abs(parts[::-1].diagonal()).sum():
+        plane, parts = sitk.PermuteAxes(plane, (1, 0, 2)), parts[::-1]
+    return sitk.Flip(plane, [*(parts.diagonal() < 0).tolist(), False])
+
+
+def direction_letters(direction: NDArray[np.float64]) -> str:
+    """Where a direction (LPS, of length 1) leads in the body, its largest part first, such as "LP"."""
+    parts = zip(direction.tolist(), ("LR", "PA", "HF"), strict=True)
+    largest_first = sorted(parts, key=lambda part: -abs(part[0]))
+    return "".join(letters[length < 0] for length, letters in largest_first if abs(length) > _LEAST_PART)
+
+
+def _draw_directions(
+    draw: ImageDraw.ImageDraw, size: tuple[int, int], right: NDArray[np.float64], down: NDArray[np.float64]
+) -> None:
+    """At the middle of each edge of a panel, to which side of the body it lies."""
+    width, height = size
+    for place, anchor, direction in (
+        ((6, height // 2), "lm", -right),
+        ((width - 6, height // 2), "rm", right),
+        ((width // 2, 6), "mt", -down),
+        ((width // 2, height - 6), "mb", down),
+    ):
+        letters = direction_letters(direction)
+        draw.text(place, letters, _TEXT, _font(14), anchor, stroke_width=3, stroke_fill=_BACKGROUND)
 
 
 def _crop_picture(images: MapImages, grid: SectionGrid, labels: LabelArray) -> Image.Image:
@@ -153,6 +194,7 @@ def _crop_picture(images: MapImages, grid: SectionGrid, labels: LabelArray) -> I
     for color, width in ((_BACKGROUND, 3), (_TEXT, 0)):  # its dark edge keeps it readable on lung
         draw.line([(16 - width, bottom), (16 + 20 * scale + width, bottom)], fill=color, width=3 + width)
         draw.text((16, bottom - 24), "20 mm", color, _font(14), stroke_width=width, stroke_fill=color)
+    _draw_directions(draw, panel.size, np.array(grid.row_axis), np.array(grid.column_axis))
     return panel
 
 

@@ -53,7 +53,8 @@ strength. $center_source</p>
 $segments<section aria-labelledby="pictures">
 <h2 id="pictures">Pictures</h2>
 <p class="note">Left the T1 map with the box of the crop and the contours of the left ventricle, right the crop with the
-attention bands and the same contours. Where the wall is not known there are no contours.</p>
+attention bands and the same contours. Where the wall is not known there are no contours. The letters at the edges say
+to which side of the body they lie: L left, R right, A anterior, P posterior, H head, F feet.</p>
 $figures</section>
 <section aria-labelledby="warnings">
 <h2 id="warnings">Warnings</h2>

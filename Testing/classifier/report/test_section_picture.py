@@ -8,14 +8,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.report.picture import _BACKGROUND, _HALO, RIGHT_COLOR, SEPTUM_COLOR, _with_contour, section_picture
+from ACNetLib.report.picture import (
+    _BACKGROUND,
+    _HALO,
+    RIGHT_COLOR,
+    SEPTUM_COLOR,
+    _with_contour,
+    direction_letters,
+    section_picture,
+)
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
 from conftest import with_images, with_map
+from made_up_maps import STORAGES, stored_otherwise
 
 CROP_SIDE, CROP_MM, MARGIN, HEADER = 512, 128, 16, 114
 
@@ -44,6 +53,31 @@ def test_it_shows_the_crop_box_on_the_section_and_the_bands_on_the_crop(study: S
     whole, crop = panels(pixels(study))
     assert is_color(whole, (255, 217, 26)).sum() > 400
     assert (np.ptp(crop, axis=-1) > 20).mean() > 0.1
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_the_picture_is_the_same_however_the_slice_is_stored(
+    study: StudyResult, a_study: Callable, storage: tuple[bool, bool, bool]
+) -> None:
+    t1_map = study.images[0].t1_map
+    otherwise = replace(t1_map, image=stored_otherwise(t1_map.image, *storage))
+    expected, found = pixels(study), pixels(a_study(otherwise, t1_map.center))
+    assert found.shape == expected.shape
+    assert (np.abs(found - expected).max(axis=-1) > 8).mean() < 0.001
+
+
+def test_the_edges_of_both_panels_say_to_which_side_of_the_body_they_lie(
+    study: StudyResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = list[str]()
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _draw, _place, text, *_look, **_edge: written.append(text))
+    section_picture(study, 0, study.sections[0])
+    t1_map, grid = study.images[0].t1_map, study.sections[0].grid(study.images[0].t1_map)
+    edges = [sign * axis for axis in (np.array(grid.row_axis), np.array(grid.column_axis)) for sign in (-1, 1)]
+    assert {direction_letters(edge) for edge in edges} <= set(written)
+    assert {direction_letters(sign * t1_map.row_axis) for sign in (-1, 1)} <= set(written)
+    assert direction_letters(np.array((0.6, -0.8, 0.0))) == "AL"
+    assert direction_letters(np.array((0.1, 0.2, -0.97))) == "F"
 
 
 def test_the_septum_is_marked_on_both_panels(study: StudyResult) -> None:
