@@ -35,7 +35,7 @@ from ACNetLib.inference.record import Slice, StudyRecord
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.verdict import SCOPE, Verdict
 from ACNetLib.models.card import INTENDED_USE
-from ACNetLib.report.wording import reference_text, share_text, verdict_rule
+from ACNetLib.report.wording import center_sources_text, reference_text, share_text, slices_without_a_say, verdict_rule
 from ACNetLib.ventricle.aha import Segment
 from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL
 
@@ -54,7 +54,7 @@ TRAINED_ON_SIMULATION = "The models were trained on simulated T1 maps only and h
 
 def report_of(study: StudyResult, sources: Sequence[SourceImages], others: Sequence[Dataset]) -> Dataset:
     """The report of a study. sources: of each of its maps. others: the objects of the result beside it, which it names
-    as evidence. A slice that was left out is not in it.
+    as evidence. A slice that was left out is not in it but by its number.
     """
     device = DeviceObserverIdentifyingAttributes(
         DEVICE_UID, name=SOFTWARE, manufacturer_name=SOFTWARE, model_name=f"{SOFTWARE} {__version__}"
@@ -65,7 +65,7 @@ def report_of(study: StudyResult, sources: Sequence[SourceImages], others: Seque
         [
             _study_group(study),
             *_slice_groups(study, sources),
-            *(_segment_group(study, each) for each in study.segments),
+            *(_segment_group(study, each) for each in study.segments if each.pixels),
         ],
     )
     headers = [header for each in sources for header in each.headers]
@@ -113,7 +113,10 @@ def _slice_group(
 
 
 def _segment_group(study: StudyRecord, segment: Segment) -> MeasurementsAndQualitativeEvaluations:
-    """T1 of a segment by the American Heart Association's count, coded as in CID 3717."""
+    """T1 of a segment by the American Heart Association's count, coded as in CID 3717.
+
+    Without a z-score: the reference is that of the septum, which no code here could say.
+    """
     words = "".join(word.capitalize() for word in segment.name.split())
     site = getattr(codes.SCT, f"LeftVentricle{words}Segment")
     place: Code = (site.scheme_designator, site.value, site.meaning)
@@ -121,7 +124,7 @@ def _segment_group(study: StudyRecord, segment: Segment) -> MeasurementsAndQuali
         TrackingIdentifier(generate_uid(), f"AHA segment {segment.number}, {segment.name}"),
         algorithm_id=_algorithm(study),
         finding_sites=[FindingSite(coded(place))],
-        measurements=_t1(study, segment.t1_ms, place, codes.SCT.Mean),
+        measurements=_measurement(codes.DCM.T1, segment.t1_ms, codes.UCUM.Millisecond, place, codes.SCT.Mean),
     )
 
 
@@ -154,7 +157,7 @@ def _algorithm(study: StudyRecord) -> AlgorithmIdentification:
 
 
 def _t1(study: StudyRecord, t1_ms: float, place: Code, derivation: CodedConcept) -> list[Measurement]:
-    """T1 and its z-score against the scanner's normal, each where it is known."""
+    """Septal T1 and its z-score against the scanner's normal, each where it is known."""
     return [
         *_measurement(codes.DCM.T1, t1_ms, codes.UCUM.Millisecond, place, derivation),
         *_measurement(codes.DCM.ZScoreOfMeasurement, study.septal_z(t1_ms), codes.UCUM.NoUnits, place),
@@ -176,4 +179,13 @@ def _comments(study: StudyRecord) -> list[str]:
         simulated.append("The T1 map is simulated, too.")
     rule = f"Verdict: {verdict_rule(study.uncertain_range)}; assuming {share_text(study.prevalence_dcm)} prevalence."
     uncertain = [study.reason] if study.verdict == "uncertain" else []  # that of an outside one is among the warnings
-    return [" ".join([INTENDED_USE, *simulated, SCOPE]), rule, *uncertain, reference_text(study), *study.all_warnings]
+    without_a_say = [f"{why}: {slices}." for why, slices in slices_without_a_say(study).items()]
+    return [
+        " ".join([INTENDED_USE, *simulated, SCOPE]),
+        rule,
+        *uncertain,
+        reference_text(study),
+        center_sources_text(study),
+        *without_a_say,
+        *study.counting_warnings,
+    ]

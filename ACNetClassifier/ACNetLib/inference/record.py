@@ -7,7 +7,7 @@ Scene, table, report, panel and command read this one record. It is kept whole a
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from itertools import count
 from types import NoneType, UnionType
@@ -211,7 +211,12 @@ class StudyRecord:
     @property
     def all_warnings(self) -> list[str]:
         """Those of the slices come last."""
-        return [*self.warnings, *(f"{each.title}: {text}" for each in self.slices for text in each.section.warnings)]
+        return [*self.warnings, *_warnings_of(self.slices)]
+
+    @property
+    def counting_warnings(self) -> list[str]:
+        """The same without those of slices that are left out."""
+        return [*self.warnings, *_warnings_of(each for each in self.slices if not each.section.left_out)]
 
     def slice_name(self, map_index: int, section: int) -> str:
         """How a section of a map is called in the study."""
@@ -240,6 +245,10 @@ class StudyRecord:
         if pooled.verdict == "dcm" and undilated_mm(pooled.cavities_mm2) is not None:
             return replace(pooled, verdict="uncertain")
         return pooled
+
+
+def _warnings_of(slices: Iterable[Slice]) -> Iterator[str]:
+    return (f"{each.title}: {text}" for each in slices for text in each.section.warnings)
 
 
 def record_values(study: StudyRecord) -> dict[str, Any]:

@@ -20,12 +20,14 @@ from ACNetLib.report.wording import (
     UNKNOWN,
     VERDICT_WORDS,
     attention_text,
+    center_sources_text,
     coverage_text,
     probability_text,
     quantity_text,
     reference_text,
     septal_t1_text,
     share_text,
+    slices_without_a_say,
     study_septum_text,
     verdict_rule,
 )
@@ -37,14 +39,6 @@ CITATION = (
 NOT_STATED = "not stated"
 
 _ZONE_COLORS = {"normal": "#dbe7f3", "uncertain": "#f4ecd0", "dcm": "#f3d9d3"}
-
-_CENTER_SOURCES = {
-    "localizer": "The localizer found the left ventricle and drew the contours.",
-    "point": "A person gave the centre of the left ventricle; the contours are the localizer's, where the centre lies "
-    "within them.",
-    "segmentation": "A person gave a segmentation: the contours are its own, and the localizer says which part of the "
-    "wall is septum.",
-}
 
 
 class Html(str):
@@ -102,7 +96,7 @@ def report_page(study: StudyResult, pictures: Sequence[bytes]) -> str:
         warning_count=_warning_count(study),
         rows=joined(_row(each, study) for each in study.slices),
         not_judged=_not_judged(study),
-        center_source=" ".join(dict.fromkeys(_CENTER_SOURCES[each.center_source] for each in study.maps)),
+        center_source=center_sources_text(study),
         segments=_segments(study),
         figures=joined(_figure(each, jpeg) for each, jpeg in zip(study.slices, pictures, strict=True)),
         warnings=_list(study.all_warnings),
@@ -243,18 +237,9 @@ def _segments(study: StudyResult) -> Html:
 
 
 def _not_judged(study: StudyRecord) -> Html:
-    groups: dict[str, list[str]] = {"Not classified": [], "Left out of the study's probability by the reader": []}
-    for index, of_map in enumerate(study.maps):
-        judged = {section.section for section in of_map.sections}
-        missing = [section for section in range(of_map.section_count) if section not in judged]
-        left_out = [section.section for section in of_map.sections if section.left_out]
-        for names, sections in zip(groups.values(), (missing, left_out), strict=True):
-            names += [study.slice_name(index, section) for section in sections]
-    section = "slice " if len(study.maps) == 1 else ""
     return joined(
-        filled("<p><strong>$what:</strong> $slices.</p>\n", what=what, slices=section + ", ".join(names))
-        for what, names in groups.items()
-        if names
+        filled("<p><strong>$why:</strong> $slices.</p>\n", why=why, slices=slices)
+        for why, slices in slices_without_a_say(study).items()
     )
 
 

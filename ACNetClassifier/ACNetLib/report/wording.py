@@ -10,7 +10,7 @@ from ACNetLib.models.attention_measures import attention_measures, is_validated
 from ACNetLib.models.card import ModelCard
 
 if TYPE_CHECKING:
-    from ACNetLib.inference.record import StudyRecord
+    from ACNetLib.inference.record import CenterSource, StudyRecord
 
 VERDICT_WORDS: dict[Verdict, str] = {
     "normal": "normal",
@@ -19,6 +19,13 @@ VERDICT_WORDS: dict[Verdict, str] = {
     "outside": "unlike the training's hearts",
 }
 UNKNOWN = "-"
+CENTER_SOURCES: dict[CenterSource, str] = {
+    "localizer": "The localizer found the left ventricle and drew the contours.",
+    "point": "A person gave the centre of the left ventricle; the contours are the localizer's, where the centre lies "
+    "within them.",
+    "segmentation": "A person gave a segmentation: the contours are its own, and the localizer says which part of the "
+    "wall is septum.",
+}
 
 
 def probability_text(probability: float) -> str:
@@ -74,6 +81,24 @@ def reference_text(study: StudyRecord) -> str:
         f"{text} For the networks T1 was multiplied by {study.t1_factor:.3f}, to match the normal T1 of the model's "
         f"training, {study.model.normal_t1_ms[0]:.0f} ms."
     )
+
+
+def center_sources_text(study: StudyRecord) -> str:
+    """Who found the ventricles of the study's maps, and drew their contours."""
+    return " ".join(dict.fromkeys(CENTER_SOURCES[each.center_source] for each in study.maps))
+
+
+def slices_without_a_say(study: StudyRecord) -> dict[str, str]:
+    """The slices that have no part in the study's probability, by why that is so; nothing where all have."""
+    groups: dict[str, list[str]] = {"Not classified": [], "Left out of the study's probability by the reader": []}
+    for index, of_map in enumerate(study.maps):
+        judged = {section.section for section in of_map.sections}
+        missing = [section for section in range(of_map.section_count) if section not in judged]
+        left_out = [section.section for section in of_map.sections if section.left_out]
+        for names, sections in zip(groups.values(), (missing, left_out), strict=True):
+            names += [study.slice_name(index, section) for section in sections]
+    begin = "slice " if len(study.maps) == 1 else ""
+    return {why: begin + ", ".join(names) for why, names in groups.items() if names}
 
 
 def attention_text(card: ModelCard) -> str:

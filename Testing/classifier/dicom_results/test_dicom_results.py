@@ -30,7 +30,7 @@ from ACNetLib.inference.result import StudyResult
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetLib.ventricle.segments import read_segmentation
-from conftest import with_images
+from conftest import with_images, with_map
 from dicom_files import (
     EXAMINATION,
     FRAME_OF_REFERENCE,
@@ -167,7 +167,7 @@ def test_the_report_says_what_result_json_says(a_report: Any, result: dict[str, 
     assert len(result["segments"]) == 16
     for segment in result["segments"]:
         group = groups[f"AHA segment {segment['number']}, {segment['name']}"]
-        assert numbers_of(group) == {"T1": segment["t1_ms"], "Z-Score of measurement": segment["z"]}
+        assert numbers_of(group) == {"T1": segment["t1_ms"]}  # its z-score is against the septum's reference
     assert len(groups) == 1 + 3 + 16
 
 
@@ -204,6 +204,33 @@ def test_the_report_of_an_uncertain_study_says_why(a_study: Study, tmp_path: Pat
     write_dicom_results(study, tmp_path / "dicom")
     comments = [each.TextValue for each in items_of(srread(tmp_path / "dicom" / "report.dcm"), "Comment")]
     assert study.reason in comments
+
+
+def test_the_report_says_what_a_reader_left_out_and_who_drew_the_contours(
+    a_study: Study, tmp_path: Path, stored: np.ndarray
+) -> None:
+    study = with_map(a_study(read_t1_map(a_stack(tmp_path / "stack", stored))), center_source="segmentation")
+    sections = [replace(each, warnings=(f"{each.section} is odd",)) for each in study.sections]
+    study = with_map(study, sections=tuple(sections[:2]), section_count=4).leaving_out({1})
+    write_dicom_results(study, tmp_path / "dicom")
+    report = srread(tmp_path / "dicom" / "report.dcm")
+    comments = [each.TextValue for each in items_of(report, "Comment")]
+    assert "Left out of the study's probability by the reader: slice 1." in comments
+    assert "Not classified: slice 2, 3." in comments
+    assert any(each.startswith("A person gave a segmentation") for each in comments)
+    assert "Slice 0: 0 is odd" in comments
+    assert not any("1 is odd" in each for each in comments)
+    assert [name for name in groups_of(report) if name.startswith("slice")] == ["slice 0"]
+
+
+def test_a_segment_without_a_value_is_not_in_the_report(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
+    large = np.resize(np.random.default_rng(1).integers(900, 1200, 150), (3, 150, 150)).astype(np.uint16)
+    study = a_study(read_t1_map(a_stack(tmp_path / "stack", large))).leaving_out({0})
+    write_dicom_results(study, tmp_path / "dicom")
+    names = {name for name in groups_of(srread(tmp_path / "dicom" / "report.dcm")) if name.startswith("AHA")}
+    known = {f"AHA segment {each.number}, {each.name}" for each in study.segments if each.pixels}
+    assert names == known
+    assert 8 < len(known) < 13
 
 
 def test_each_slice_refers_to_its_image_and_the_report_to_all_objects(a_report: Any, a_result_folder: Path) -> None:
