@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
@@ -13,7 +14,7 @@ from ACNetLib.inference.record import MapRecord
 from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.inference.sections import SectionClassifier
 from ACNetLib.inference.settings import Progress, Settings, unwatched
-from ACNetLib.inference.ventricle_choice import Localizer, choose_ventricles
+from ACNetLib.inference.ventricle_choice import Localizer, NotSegmented, choose_ventricles
 from ACNetLib.models.model import Model
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.field_strength import nominal_field_strength, require_field_strength
@@ -62,7 +63,11 @@ class Classifier:
         field_mismatch = self._check_field_strength(t1_map, reference, settings.allow_field_mismatch)
         seen = t1_map.scaled(t1_factor(self._card, reference))
         progress("ventricle", 0.0)
-        chosen = choose_ventricles(self._localizer, seen, settings)
+        try:
+            chosen = choose_ventricles(self._localizer, seen, settings)
+        except NotSegmented as error:
+            error.by_localizer = partial(self.classify, t1_map, replace(settings, segmentation=None))
+            raise
         pooling = pooling_of(self._card, prevalence, reference)
         classified = self._sections.classify(t1_map, seen, chosen.ventricles, pooling, progress)
         images = MapImages.of_slices(t1_map, {each.record.section: each.images for each in classified})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, unwatched
+from ACNetLib.inference.ventricle_choice import NotSegmented
 from ACNetLib.reference.store import reference_for
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.field_strength import nominal_field_strength
@@ -28,6 +30,7 @@ SAME_PLACE_MM = 4.0
 """Half of a usual slice: what lies closer along the axis is the same slice in another breath-hold."""
 LONGEST_VENTRICLE_MM = 120.0
 """A dilated left ventricle from base to apex."""
+NOT_SEGMENTED = "it is not segmented, the localizer found its ventricle."
 CLASSIFY_ONE_BY_ONE = "Classify them one by one."
 
 
@@ -91,26 +94,42 @@ def classify_exam(
     """Classify each map and pool all slices. `classify` is Classifier.classify with the choices that hold for all maps.
 
     A map on which the left ventricle is not found, or lies elsewhere than on the others, is left out with a warning.
+    Where a person's segmentation is of some of the maps alone, the localizer finds the ventricle of the others.
     Raises ACNetError when the maps are not of one exam, when no map is left, and what `classify` raises else.
     """
     check_one_exam(t1_maps)
     if len(t1_maps) == 1:
         return classify(t1_maps[0], progress)
-    results, missing, errors = [], [], []
-    for index, t1_map in enumerate(t1_maps):
+    results = dict[int, StudyResult]()
+    not_segmented, not_found = dict[int, NotSegmented](), dict[int, VentricleNotFound]()
 
-        def of_all(step: str, fraction: float, index: int = index) -> None:
-            progress(step, (index + fraction) / len(t1_maps))
+    def of_all(step: str, fraction: float) -> None:
+        progress(step, (len(results) + len(not_found) + fraction) / len(t1_maps))
 
+    def attempt(index: int, classify_map: Callable[[Progress], StudyResult]) -> None:
         try:
-            results.append(classify(t1_map, of_all))
+            results[index] = classify_map(of_all)
+        except NotSegmented as error:
+            not_segmented[index] = error
         except VentricleNotFound as error:
-            errors.append(error)
-            missing.append(f"{t1_map.name} was left out: {error.plain.removeprefix(f'{t1_map.name}: ')}")
+            not_found[index] = error
+
+    for index, t1_map in enumerate(t1_maps):
+        attempt(index, partial(classify, t1_map))
     if not results:
-        raise errors[0]
-    agreeing, doubts = _agreeing(results)
-    notes = (*missing, *doubts)
+        raise next(iter((*not_segmented.values(), *not_found.values())))
+    for index, error in not_segmented.items():
+        attempt(index, error.by_localizer)
+    names = [t1_map.name for t1_map in t1_maps]
+    agreeing, doubts = _agreeing([results[index] for index in sorted(results)])
+    notes = (
+        *(
+            f"{names[index]} was left out: {error.plain.removeprefix(f'{names[index]}: ')}"
+            for index, error in sorted(not_found.items())
+        ),
+        *(f"{names[index]}: {NOT_SEGMENTED}" for index in not_segmented if index in results),
+        *doubts,
+    )
     return replace(agreeing[0], exam_warnings=notes) if len(agreeing) == 1 else pool_exam(agreeing, notes)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from statistics import median_high
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import SimpleITK as sitk
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.record import CenterSource
-from ACNetLib.inference.settings import Settings
+from ACNetLib.inference.settings import Progress, Settings
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_native_blood
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import (
@@ -27,10 +27,21 @@ from ACNetLib.ventricle.labels import (
 )
 from ACNetLib.ventricle.measures import with_value
 
+if TYPE_CHECKING:
+    from ACNetLib.inference.result import StudyResult
+
 FARTHEST_FROM_HEART_MM = 30.0
 """A centre given by hand that lies farther from the ventricle that was found is not in it."""
 LEAST_OF_BLOOD = 0.75
 """Of the T1 of the cavity on the other slices; myocardium has 0.6 to 0.7 of that of blood, an apex half of each 0.8."""
+
+
+class NotSegmented(VentricleNotFound):
+    """A person's segmentation reaches no section of a T1 map. by_localizer: classifies the map without it, for an exam
+    of which other maps are segmented.
+    """
+
+    by_localizer: Callable[[Progress], StudyResult]
 
 
 class Localizer(Protocol):
@@ -58,7 +69,7 @@ def choose_ventricles(localizer: Localizer, t1_map: T1Map, settings: Settings) -
     """The ventricles on the slices that a person wants to have classified.
 
     t1_map: in the scale of the model's training. Raises ACNetError for a slice that the map does not have, and when
-    the ventricle is known on no slice or holds blood after contrast.
+    the ventricle is known on no slice or holds blood after contrast; NotSegmented for a segmentation of other places.
     """
     sections = _chosen_sections(t1_map, settings.sections)
     found = localizer.locate(t1_map, sections)
@@ -76,7 +87,10 @@ def choose_ventricles(localizer: Localizer, t1_map: T1Map, settings: Settings) -
 
 def _drawn(t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ventricle]) -> ChosenVentricles:
     sections = [each.section for each in found]
-    reached = {each.section: each for each in ventricles_from_segmentation(t1_map, segmentation, found)}
+    try:
+        reached = {each.section: each for each in ventricles_from_segmentation(t1_map, segmentation, found)}
+    except VentricleNotFound as error:
+        raise NotSegmented(*error.args) from error
     drawn = tuple(reached[section] for section in sections if section in reached)
     if not drawn:
         raise ACNetError(

@@ -377,4 +377,5 @@ def _ventricle_text(study: StudyRecord) -> str:
         "point": _("Left ventricle: around the chosen centre; its wall as found by {localizer}."),
         "segmentation": _("Left ventricle: the chosen segmentation."),
     }
-    return texts[study.maps[0].center_source].format(localizer=study.localizer)
+    sources = dict.fromkeys(each.center_source for each in study.maps)
+    return " ".join(texts[source].format(localizer=study.localizer) for source in sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,13 @@ import SimpleITK as sitk
 
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError, VentricleNotFound
+from ACNetLib.inference.classifier import Classifier
+from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.exam import check_one_exam, classify_exam, pool_exam
 from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.inference.probability import calibrated, sigmoid
 from ACNetLib.inference.result import StudyResult
+from ACNetLib.inference.settings import Settings
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import Reading, T1Map
 from conftest import Finder, with_map
@@ -181,9 +184,6 @@ def classify(a_study: Callable) -> Callable[..., StudyResult]:
 
 
 def test_the_classifier_tells_a_map_without_a_heart_from_other_errors(a_model: Model, exam_folder: Path) -> None:
-    from ACNetLib.inference.classifier import Classifier
-    from ACNetLib.inference.device import DeviceChoice
-
     classifier = Classifier(a_model, Finder(confidence=0.1), DeviceChoice("cpu", "asked for"))
     with pytest.raises(VentricleNotFound, match="exam, series 3: the left ventricle was not found"):
         classifier.classify(read_exam([exam_folder])[0])
@@ -200,6 +200,34 @@ def test_a_map_without_a_heart_is_a_note_and_does_not_stop_the_others(
     assert exam.probability_dcm == classify((t1_maps[0], t1_maps[2])).probability_dcm
     with pytest.raises(ACNetError, match="exam, series 3: the left ventricle was not found"):
         classify(t1_maps, tuple(t1_map.name for t1_map in t1_maps))
+
+
+def test_a_segmentation_of_one_map_leaves_the_others_to_the_localizer(a_model: Model, exam_folder: Path) -> None:
+    t1_maps = read_exam([exam_folder])
+    classifier = Classifier(a_model, Finder(), DeviceChoice("cpu", "asked for"))
+    segmentation = sitk.Cast(t1_maps[1].image > 0, sitk.sitkUInt8)
+
+    def exam_of(t1_maps: Sequence[T1Map], segmentation: sitk.Image, fractions: list[float]) -> StudyResult:
+        settings = Settings(segmentation=segmentation)
+        return classify_exam(
+            lambda t1_map, progress: classifier.classify(t1_map, settings, progress),
+            t1_maps,
+            lambda _step, fraction: fractions.append(fraction),
+        )
+
+    fractions = list[float]()
+    exam = exam_of(t1_maps, segmentation, fractions)
+    assert [each.name for each in exam.maps] == [each.name for each in t1_maps]
+    assert [each.center_source for each in exam.maps] == ["localizer", "segmentation", "localizer"]
+    assert exam.exam_warnings == tuple(
+        f"exam, series {number}: it is not segmented, the localizer found its ventricle." for number in (3, 7)
+    )
+    assert fractions == sorted(fractions)
+    assert fractions[-1] < 1
+    segmentation.SetOrigin((900.0, 900.0, 900.0))
+    for of_maps in (t1_maps, t1_maps[:1]):
+        with pytest.raises(VentricleNotFound, match="none of its labels lies on a slice of exam, series 3"):
+            exam_of(of_maps, segmentation, [])
 
 
 def test_the_only_map_with_a_heart_has_the_note_in_its_result(
