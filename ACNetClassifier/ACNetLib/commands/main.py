@@ -170,11 +170,20 @@ def _classify(options: argparse.Namespace) -> None:
         lambda t1_map, progress: classifier.classify(t1_map, settings, progress),
         t1_maps,
     )
-    files = [] if output is None else _write(exam, output, segmentation)
+    files, refusal = list[Path](), None
+    if output is not None:
+        try:
+            files = _write(exam, output, segmentation)
+        except ACNetError as error:
+            if segmentation is None:
+                raise
+            files, refusal = _write(exam, output), error  # what no DICOM object can refer to has a result all the same
     if options.json:
         _print_json(exam)
     else:
         _print_exam(exam, t1_maps, files)
+    if refusal is not None:
+        raise refusal
     if options.stow is not None:
         _send([file for file in files if file.suffix == ".dcm"], options.stow, quietly=options.json)
 

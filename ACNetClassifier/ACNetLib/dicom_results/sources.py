@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.valuerep import DA, TM
 
 from ACNetLib.dicom.frames import Section, read_section
 from ACNetLib.dicom.guard import read_dataset
@@ -30,6 +31,14 @@ MAY_BE_EMPTY = (
     "StudyTime",
 )
 """The standard wants these in every object, if without a value; pseudonymized images often lack them."""
+DATE, TIME = "a date such as 19570301", "a time such as 101500"
+EXPECTED: dict[str, tuple[Callable[[str], object], str]] = {
+    "PatientSex": (("M", "F", "O").index, "M, F or O"),
+    "PatientBirthDate": (DA, DATE),
+    "StudyDate": (DA, DATE),
+    "StudyTime": (TM, TIME),
+}
+"""Of those that have a value, what reads it, with a ValueError for any other, and what is expected."""
 SOURCE_ERRORS = (AttributeError, LookupError, ValueError)
 """What highdicom raises of images that it can't take as sources; the text may hold values of the patient."""
 ORIENTATION_AND_SPACING = ("PlaneOrientationSequence", "PixelMeasuresSequence")
@@ -134,7 +143,23 @@ def read_sources(t1_map: T1Map) -> SourceImages:
         for keyword in MAY_BE_EMPTY if _is_multi_frame(header) else (*MAY_BE_EMPTY, "SliceThickness"):
             if keyword not in header:
                 setattr(header, keyword, "")
+    _check_taken_over(headers[0], name)
     return SourceImages(tuple(headers), tuple(source.frame for source in t1_map.sources))
+
+
+def _check_taken_over(header: Dataset, name: str) -> None:
+    """Raises ACNetError for a value of the patient or the study that no DICOM object may have. It is not told."""
+    for keyword, (read, expected) in EXPECTED.items():
+        value = str(header[keyword].value or "")
+        try:
+            if value:
+                read(value)
+        except ValueError as error:
+            raise ACNetError(
+                f"{name}: the {keyword} of its images is not valid; expected {expected}, or nothing. Correct it in the "
+                "images, for DICOM results take patient and study from them.",
+                cli=WITHOUT,
+            ) from error
 
 
 def with_sources(t1_map: T1Map, files: Sequence[Path]) -> T1Map:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from highdicom.sr import srread
 from pydicom.uid import ParametricMapStorage
 
 from ACNetLib.commands.main import main
-from ACNetLib.dicom_results.files import write_dicom_results
+from ACNetLib.dicom_results.files import require_dicom_results, write_dicom_results
 from ACNetLib.dicom_results.sources import read_sources, with_sources
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import SHOWN_MAP
@@ -81,17 +82,41 @@ def test_images_without_a_frame_of_reference_are_refused(study: Path) -> None:
         read_sources(read_t1_map(study))
 
 
-def test_impossible_values_of_the_patient_are_refused_and_not_told(
-    a_study: Study, tmp_path: Path, stored: np.ndarray
+@pytest.mark.parametrize(
+    ("keyword", "value", "expected"),
+    [
+        ("PatientSex", "U", "expected M, F or O, or nothing"),
+        ("PatientBirthDate", "March the 1st", "expected a date such as 19570301"),
+        ("PatientBirthDate", "1957", "expected a date"),
+        ("StudyDate", "20240200", "expected a date"),
+        ("StudyTime", "10:15:00", "expected a time such as 101500"),
+    ],
+)
+def test_impossible_values_of_the_patient_are_refused_before_the_work_and_not_told(
+    tmp_path: Path, stored: np.ndarray, keyword: str, value: str, expected: str
 ) -> None:
     with pydicom.config.disable_value_validation():
-        t1_map = read_t1_map(
-            write_study(tmp_path / "stack", stored, **{**REFERRED, "PatientBirthDate": "March the 1st"})
-        )
-    with pytest.raises(ACNetError, match="can't refer to the images of stack") as refused:
-        write_dicom_results(a_study(t1_map), tmp_path / "dicom")
-    assert "March" not in str(refused.value)
-    assert not (tmp_path / "dicom").exists()
+        t1_map = read_t1_map(write_study(tmp_path / "stack", stored, **{**REFERRED, keyword: value}))
+    with pytest.raises(ACNetError) as refused:
+        require_dicom_results([t1_map])
+    assert f"stack: the {keyword} of its images is not valid; {expected}" in str(refused.value)
+    assert re.search(rf"\b{value}\b", str(refused.value)) is None
+
+
+def test_a_result_that_no_dicom_object_can_refer_to_is_written_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(study: StudyResult, *_arguments: object) -> None:
+        raise read_sources(study.images[0].t1_map).refused("map", "segmentation")
+
+    monkeypatch.setattr("ACNetLib.dicom_results.files.write_dicom_results", refuse)
+    out = tmp_path / "out"
+    assert main(["classify", str(sample_cases()[1].folder), "--dicom", "--output", str(out)]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("acnet: A DICOM segmentation can't refer to the images of map")
+    assert str(out / "report.html") in said.out
+    assert (out / "result.json").is_file()
+    assert not (out / "dicom").exists()
 
 
 def test_a_volume_file_is_refused_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
