@@ -272,21 +272,23 @@ def _save_scene(exam: StudyResult, path: Path) -> None:
 
 
 def _print_table(exams: Sequence[tuple[str, str | None, StudyRecord]]) -> None:
-    from ACNetLib.report.wording import share_text, verdict_rule
+    from ACNetLib.report.wording import probability_text, share_text, verdict_rule
 
     names = [name for name, _, _ in exams] + [each.name for _, _, exam in exams for each in exam.maps]
     width = max(len("T1 map"), *map(len, names))
     print(f"{'T1 map':<{width}}  truth   slice    probability_dcm  verdict")
 
-    def print_row(name: str, truth: str | None, section: int | str, probability_dcm: float, verdict: str) -> None:
-        print(f"{name:<{width}}  {truth or '-':<6}  {section:<7}  {probability_dcm:<15.3f}  {verdict}")
+    def print_row(name: str, truth: str | None, section: int | str, probability: str, verdict: str) -> None:
+        print(f"{name:<{width}}  {truth or '-':<6}  {section:<7}  {probability:<15}  {verdict}")
 
     for name, truth, exam in exams:
         for each in exam.slices:
             section = each.section
-            print_row(each.of_map.name, truth, section.section, section.probability_dcm, section.verdict)
+            probability = probability_text(section.probability_dcm, exam.uncertain_range)
+            print_row(each.of_map.name, truth, section.section, probability, section.verdict)
         study_name = name if len(exam.maps) == 1 else "all"
-        print_row(study_name, truth, "study", exam.probability_dcm, exam.verdict)
+        probability = probability_text(exam.probability_dcm, exam.uncertain_range)
+        print_row(study_name, truth, "study", probability, exam.verdict)
     first = exams[0][2]
     rule, prevalence = verdict_rule(first.uncertain_range), share_text(first.prevalence_dcm)
     print(f"Verdict: {rule}; assuming {prevalence} prevalence.")

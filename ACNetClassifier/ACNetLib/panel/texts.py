@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -12,7 +13,7 @@ from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.inference.record import Slice, StudyRecord
 from ACNetLib.models.attention_measures import is_validated
 from ACNetLib.panel.parameters import ACNetParameters
-from ACNetLib.report.wording import reference_text
+from ACNetLib.report.wording import decimals_beside, reference_text
 from ACNetLib.scene.sources import FieldStrengthSource
 from ACNetLib.t1map.t1_map import T1Map
 
@@ -242,11 +243,14 @@ def verdict_word(verdict: str) -> str:
     return texts[verdict]
 
 
-def percent(fraction: float) -> str:
-    """In whole percent; never 0 or 100, which no network can know."""
+def percent(fraction: float, limits: Sequence[float] = ()) -> str:
+    """In whole percent, finer where these would lie on another side of one of the verdict's limits; never 0 or 100,
+    which no network can know.
+    """
     if fraction < 0.005:
         return _("< 1 %")
-    return _("> 99 %") if fraction >= 0.995 else _("{percent} %").format(percent=f"{100 * fraction:.0f}")
+    decimals = decimals_beside(fraction, limits, 2) - 2
+    return _("> 99 %") if fraction >= 0.995 else _("{percent} %").format(percent=f"{100 * fraction:.{decimals}f}")
 
 
 def verdict_text(study: StudyRecord) -> str:
@@ -257,9 +261,9 @@ def verdict_text(study: StudyRecord) -> str:
         f"<b>&nbsp;{escape(verdict_word(study.verdict))}&nbsp;</b></span>"
     )
     probability = _("probability of DCM {probability} (stability: {low} to {high})").format(
-        probability=f"<b>{escape(percent(study.probability_dcm))}</b>",
-        low=escape(percent(low)),
-        high=escape(percent(high)),
+        probability=f"<b>{escape(percent(study.probability_dcm, study.uncertain_range))}</b>",
+        low=escape(percent(low, study.uncertain_range)),
+        high=escape(percent(high, study.uncertain_range)),
     )
     return f"{badge} {probability}"
 
@@ -320,7 +324,7 @@ def row_texts(each: Slice, study: StudyRecord) -> tuple[str, ...]:
     section, septal_t1_ms = each.section, each.section.known_measures.septal_t1_ms
     return (
         slice_text(each, study, shortened=True),
-        percent(section.probability_dcm),
+        percent(section.probability_dcm, study.uncertain_range),
         verdict_word(section.verdict),
         _("given") if section.confidence == 1 else percent(section.confidence),
         "-" if math.isnan(septal_t1_ms) else f"{septal_t1_ms:.0f}",
@@ -340,7 +344,7 @@ def _septum_sentences(study: StudyRecord) -> list[str]:
         of_slices = ", ".join(
             _("slice {number}: {z}").format(number=slice_text(each, study), z=f"{study.septal_z(t1_ms):+.1f}")
             for each, t1_ms in known.items()
-            if not math.isnan(t1_ms)
+            if not (each.section.left_out or math.isnan(t1_ms))
         )
         text = _("Its z-score against the reference T1: {z} ({of_rows}).")
         sentences.append(text.format(z=f"{z_score:+.1f}", of_rows=of_slices))

@@ -73,7 +73,9 @@ def report_page(study: StudyResult, pictures: Sequence[bytes]) -> str:
     shown.
     """
     names = ", ".join(each.name for each in study.maps)
-    low, high = study.stability
+    probability, low, high = (
+        probability_text(value, study.uncertain_range) for value in (study.probability_dcm, *study.stability)
+    )
     return filled(
         PAGE,
         head=page_head(f"ACNet report: {names}", _simulated(study)),
@@ -82,9 +84,9 @@ def report_page(study: StudyResult, pictures: Sequence[bytes]) -> str:
         verdict_words=VERDICT_WORDS[study.verdict],
         mismatch=_mismatch(study),
         reason=filled("<p><strong>$reason</strong></p>\n", reason=study.reason) if study.reason else Html(),
-        probability=probability_text(study.probability_dcm),
-        low=probability_text(low),
-        high=probability_text(high),
+        probability=probability,
+        low=low,
+        high=high,
         shift=f"{RANGE_SHIFT_MM:g}",
         turn=f"{RANGE_TURN_DEGREES:g}",
         scale=_scale(study),
@@ -98,7 +100,7 @@ def report_page(study: StudyResult, pictures: Sequence[bytes]) -> str:
         not_judged=_not_judged(study),
         center_source=center_sources_text(study),
         segments=_segments(study),
-        figures=joined(_figure(each, jpeg) for each, jpeg in zip(study.slices, pictures, strict=True)),
+        figures=joined(_figure(each, study, jpeg) for each, jpeg in zip(study.slices, pictures, strict=True)),
         warnings=_list(study.all_warnings),
         model_rows=joined(
             filled('<tr><th scope="row">$what</th><td>$value</td></tr>\n', what=what, value=value)
@@ -139,12 +141,13 @@ def _tesla(field_strength: float | None) -> str:
 
 
 def _mismatch(study: StudyRecord) -> Html:
-    if not study.maps[0].field_mismatch:
+    fields = dict.fromkeys(each.field_strength_tesla for each in study.maps if each.field_mismatch)
+    if not fields:
         return Html()
     return filled(
         '<p class="alert"><strong>Field strength mismatch: result not valid. The map is from $map, the model is for '
         "$model.</strong></p>\n",
-        map=_tesla(study.maps[0].field_strength_tesla),
+        map=" and ".join(map(_tesla, fields)),
         model=_tesla(study.model.field_strength_tesla),
     )
 
@@ -160,7 +163,7 @@ def _scale(study: StudyRecord) -> Html:
 
     return filled(
         SCALE,
-        text=f"Probability of DCM {probability_text(study.probability_dcm)} on a line from 0 to 1",
+        text=f"Probability of DCM {probability_text(study.probability_dcm, (low, high))} on a line from 0 to 1",
         range_low=place(lowest),
         range_width=place(highest - lowest),
         marker=place(study.probability_dcm),
@@ -199,7 +202,7 @@ def _row(each: Slice, study: StudyRecord) -> Html:
         ROW,
         section=each.name,
         verdict=VERDICT_WORDS[section.verdict],
-        probability=probability_text(section.probability_dcm),
+        probability=probability_text(section.probability_dcm, study.uncertain_range),
         ventricle=f"found ({section.confidence:.2f})" if found else "given by a person",
         septal_t1=septal_t1_text(measures.septal_t1_ms, study.septal_z(measures.septal_t1_ms)),
         myocardial_t1=quantity_text(measures.myocardial_t1_ms),
@@ -243,13 +246,13 @@ def _not_judged(study: StudyRecord) -> Html:
     )
 
 
-def _figure(each: Slice, jpeg: bytes) -> Html:
+def _figure(each: Slice, study: StudyRecord, jpeg: bytes) -> Html:
     return filled(
         FIGURE,
         jpeg=b64encode(jpeg).decode("ascii"),
         section=each.title,
         verdict=VERDICT_WORDS[each.section.verdict],
-        probability=probability_text(each.section.probability_dcm),
+        probability=probability_text(each.section.probability_dcm, study.uncertain_range),
     )
 
 

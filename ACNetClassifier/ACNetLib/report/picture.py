@@ -76,14 +76,16 @@ def _draw_header(
     of_map = study.maps[map_index]
     title = (
         f"Slice {section.section}: {VERDICT_WORDS[section.verdict]}, probability of DCM "
-        f"{probability_text(section.probability_dcm)}"
+        f"{probability_text(section.probability_dcm, study.uncertain_range)}"
     )
-    low, high = (probability_text(value) for value in study.stability)
+    probability, low, high = (
+        probability_text(value, study.uncertain_range) for value in (study.probability_dcm, *study.stability)
+    )
     simulated = "; SIMULATED T1 map" if of_map.simulated else ""
     trained = "; model trained on simulation" if study.model.simulated else ""
     mismatch = "; MODEL FOR ANOTHER FIELD STRENGTH" if of_map.field_mismatch else ""
     of_study = (
-        f"Study: {VERDICT_WORDS[study.verdict]}, {probability_text(study.probability_dcm)} "
+        f"Study: {VERDICT_WORDS[study.verdict]}, {probability} "
         f"(stability: {low} to {high} when moved and turned a little){mismatch}{simulated}{trained}"
     )
     for top, text, color, size in (

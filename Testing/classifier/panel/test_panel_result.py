@@ -88,6 +88,17 @@ def test_a_verdict_is_said_in_words_and_colour(
     assert f";{word}&" in ui.verdictLabel.text
 
 
+def test_a_rounded_probability_does_not_speak_against_its_verdict(
+    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, a_study: Callable
+) -> None:
+    a_classifier.answer = lambda t1_map, center_mm: a_study(t1_map, center_mm, probability_dcm=0.796)
+    classify(a_module, a_volume)
+    assert "Uncertain" in ui.verdictLabel.text
+    assert "probability of DCM <b>79.6 %</b> (stability: 75 % to 83 %)" in ui.verdictLabel.text
+    assert table_texts(ui.sectionTable)[0][1:3] == ["79.6 %", "Uncertain"]
+    assert "DCM from 80 % on" in ui.studyLabel.text
+
+
 def test_no_probability_is_said_to_be_certain_and_what_is_unknown_is_a_dash(
     a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, a_study: Callable
 ) -> None:
@@ -160,7 +171,7 @@ def test_the_panel_says_the_reference_and_the_z_scores_of_what_counts(
     assert "z-score against the reference T1: +3.0 (slice 0: +2.0, slice 1: +4.0)." in ui.studyLabel.text
     tick(ui.sectionTable, 1)
     assert "Septal T1: 1043 ms, the median of the slices." in ui.studyLabel.text
-    assert "+2.0 (slice 0: +2.0, slice 1: +4.0)." in ui.studyLabel.text
+    assert "+2.0 (slice 0: +2.0)." in ui.studyLabel.text
 
 
 @pytest.mark.parametrize("signal", ["cellClicked", "cellActivated"])

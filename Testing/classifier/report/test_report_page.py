@@ -148,6 +148,17 @@ def test_a_verdict_at_another_field_strength_is_said_to_be_not_valid(study: Stud
     assert "result not valid" not in page_of(study).text
 
 
+def test_a_mismatch_of_any_map_of_an_exam_is_said(study: StudyResult) -> None:
+    other = with_map(study, field_mismatch=True, field_strength_tesla=2.9)
+    exam = replace(study, maps=(*study.maps, *other.maps), images=2 * study.images)
+    assert "result not valid. The map is from 2.9 T, the model" in Page(report_page(exam, 2 * PICTURES)).text
+
+
+def test_a_rounded_probability_does_not_speak_against_its_verdict(study: StudyResult) -> None:
+    text = page_of(replace(study, probability_dcm=0.7996, verdict="uncertain")).text
+    assert "Probability of DCM 0.7996 ;" in text
+
+
 def test_warnings_of_the_study_and_of_its_sections_are_listed(study: StudyResult) -> None:
     text = page_of(study).text
     assert "2 warnings" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ACNetLib.report.wording import coverage_text, probability_text, quantity_text, share_text, verdict_rule
@@ -16,6 +17,31 @@ from conftest import a_card
 )
 def test_no_probability_is_said_to_be_0_or_1(probability: float, text: str) -> None:
     assert probability_text(probability) == text
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [
+        (0.7994, "0.799"),
+        (0.7996, "0.7996"),
+        (0.79996, "0.79996"),
+        (0.8, "0.800"),
+        (0.8004, "0.800"),
+        (0.1997, "0.1997"),
+        (0.2003, "0.200"),
+    ],
+)
+def test_a_rounded_probability_lies_on_its_side_of_the_verdicts_limits(probability: float, text: str) -> None:
+    assert probability_text(probability, (0.2, 0.8)) == text
+
+
+@pytest.mark.parametrize("limits", [(0.07, 0.83), (0.17, 0.5), (0.2, 0.8)])
+def test_a_probability_just_beside_a_limit_is_said_with_as_many_decimals_as_it_takes(
+    limits: tuple[float, float],
+) -> None:
+    for limit in limits:
+        for probability in (np.nextafter(limit, 0), limit, np.nextafter(limit, 1)):
+            assert (float(probability_text(float(probability), limits)) < limit) == (probability < limit)
 
 
 def test_a_measure_that_is_not_known_is_a_dash_without_unit() -> None:
