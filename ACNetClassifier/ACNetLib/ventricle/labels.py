@@ -24,6 +24,9 @@ MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL = 1, 2, 3
 LABEL_NAMES = {MYOCARDIUM_LABEL: "non-septal wall", CAVITY_LABEL: "cavity", SEPTUM_LABEL: "septum"}
 
 MOST_LISTED = 8
+MOST_OF_SEPTUM = 0.85
+"""Beyond the thickness of the wall it is none. Of 3000 simulated slices none has so much there, even drawn a pixel away
+from the cavity, and 93 % of right ventricles have."""
 LARGEST_JUMP_MM = 25.0
 """Between the centres of neighbouring slices of one heart, in plane: farther apart one of them is something else."""
 
@@ -119,7 +122,7 @@ def ventricles_from_segmentation(
     With the labels 1 (myocardium) and 2 (cavity) the section can be measured; which part is septum, if none is labelled
     so (3), is taken from what was found by itself. With any other labels only the centre of what they enclose is used,
     with the turn of what was found around it: see `only_centers_used`. Values of 0 and below are background.
-    Raises ACNetError when the segmentation reaches no section, and when its cavity encloses its myocardium.
+    Raises ACNetError when the segmentation reaches no section, and when its labels can't be a wall around a cavity.
     """
     if segmentation.GetDimension() != 3 or segmentation.GetNumberOfComponentsPerPixel() != 1:
         raise ACNetError(
@@ -138,7 +141,7 @@ def ventricles_from_segmentation(
         at_center = ventricles_at_point(t1_map, center_mm, [each for each in found if each.section == section])
         ventricle = Ventricle(section, center_mm, turn_degrees=at_center[0].turn_degrees if at_center else 0.0)
         if np.array_equal(known, labels != 0):
-            _check_cavity_within(labels, section)
+            _check_numbers(labels, t1_map, section)
             ventricle = replace(ventricle, labels=labels.astype(np.uint8))
             if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and section in by_itself:
                 ventricle = _with_septum_of(ventricle, by_itself[section], t1_map)
@@ -168,16 +171,46 @@ def only_centers_used(ventricles: Sequence[Ventricle], segmentation: sitk.Image)
     )
 
 
-def _check_cavity_within(labels: LabelArray, section: int) -> None:
-    """Refuses labels whose cavity encloses most of the myocardium: they are swapped, as by the order of drawing."""
-    myocardium = is_myocardium(labels)
-    enclosed = myocardium & binary_fill_holes(labels == CAVITY_LABEL)
-    if myocardium.any() and enclosed.sum() > myocardium.sum() / 2:
+def _check_numbers(labels: LabelArray, t1_map: T1Map, section: int) -> None:
+    """Refuses labels of another numbering: a wall within the cavity, and a septum that lies outside of the wall."""
+    found = ""
+    if _is_enclosed(labels, MYOCARDIUM_LABEL, by=(CAVITY_LABEL, SEPTUM_LABEL)):
+        found = f"label {CAVITY_LABEL} encloses label {MYOCARDIUM_LABEL}"
+    elif _is_enclosed(labels, SEPTUM_LABEL, by=(CAVITY_LABEL,)):
+        found = f"label {CAVITY_LABEL} encloses label {SEPTUM_LABEL}"
+    elif _is_beyond_wall(labels, t1_map):
+        found = f"label {SEPTUM_LABEL} lies outside of the wall (label {MYOCARDIUM_LABEL})"
+    if found:
         raise ACNetError(
-            f"segmentation: on slice {section} label {CAVITY_LABEL} encloses label {MYOCARDIUM_LABEL}; expected the "
-            f"myocardium ({MYOCARDIUM_LABEL}) around the cavity ({CAVITY_LABEL}). Exchange the two labels, or name the "
-            "segments myocardium and cavity and save them as .seg.nrrd."
+            f"segmentation: on slice {section} {found}; expected {MYOCARDIUM_LABEL} for the myocardium, {CAVITY_LABEL} "
+            f"for the cavity within it, and {SEPTUM_LABEL}, if at all, for the septal part of the wall. Others number "
+            "otherwise: ACDC has 1 right ventricle, 2 myocardium, 3 cavity; M&Ms 1 cavity, 2 myocardium, 3 right "
+            "ventricle. Renumber the labels, or name the segments myocardium and cavity and save them as .seg.nrrd."
         )
+
+
+def _is_enclosed(labels: LabelArray, label: int, by: Sequence[int]) -> bool:
+    """Whether most of it lies within the outline of these others; what else they enclose, as papillary muscles, is
+    less."""
+    there = labels == label
+    return bool((there & binary_fill_holes(np.isin(labels, by))).sum() > there.sum() / 2)
+
+
+def _is_beyond_wall(labels: LabelArray, t1_map: T1Map) -> bool:
+    """Whether the septum's label is that of something else, as of the right ventricle: the wall is closed without it,
+    and it lies farther from the cavity than the wall is thick.
+
+    A septum may have been drawn away from the cavity, and in hypertrophy is much thicker than the other wall.
+    """
+    myocardium, cavity, septum = (labels == each for each in (MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL))
+    ring = binary_fill_holes(myocardium)
+    if not septum.any() or (cavity & ring).sum() <= cavity.sum() / 2:
+        return False
+    column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    from_cavity_mm = distance_transform_edt(~cavity, sampling=(row_mm, column_mm))
+    thickness_mm = 2 * np.median(from_cavity_mm[myocardium])
+    beyond = septum & ~ring & (from_cavity_mm > thickness_mm)
+    return bool(beyond.sum() > MOST_OF_SEPTUM * septum.sum())
 
 
 def center_of_labels(labels: LabelArray, t1_map: T1Map, section: int) -> NDArray[np.float64]:

@@ -101,7 +101,7 @@ def test_a_cavity_that_encloses_the_myocardium_is_refused_in_any_file(an_oblique
     image.CopyInformation(an_oblique_t1_map.image)
     for name in ("labels.nrrd", "labels.nii.gz", "labels.mha"):
         sitk.WriteImage(image, str(tmp_path / name))
-        with pytest.raises(ACNetError, match=r"segmentation: on slice 0 label 2 encloses label 1; expected"):
+        with pytest.raises(ACNetError, match=r"segmentation: on slice 0 label 2 encloses label 1; expected 1 for the"):
             ventricles_from_segmentation(
                 an_oblique_t1_map, read_segmentation(tmp_path / name), nothing_found(an_oblique_t1_map)
             )
