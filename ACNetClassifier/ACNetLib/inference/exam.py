@@ -133,6 +133,15 @@ def classify_exam(
     return replace(agreeing[0], exam_warnings=notes) if len(agreeing) == 1 else pool_exam(agreeing, notes)
 
 
+def odd_maps(
+    t1_maps: Sequence[T1Map], centers_mm: Sequence[NDArray[np.float64]], confidences: Sequence[float]
+) -> dict[int, float]:
+    """Which maps of an exam have their ventricle, at this centre (LPS, (3,)), off the line along the heart's axis on
+    which those of the others lie; and how far in mm."""
+    axis = _axis(t1_maps)
+    return odd_centers([center - (center @ axis) * axis for center in centers_mm], confidences)
+
+
 def pool_exam(results: Sequence[StudyResult], warnings: Sequence[str] = ()) -> StudyResult:
     """The one study of all slices of these results that are not left out; they are of the same model.
 
@@ -161,8 +170,8 @@ def _agreeing(results: Sequence[StudyResult]) -> tuple[list[StudyResult], list[s
     t1_maps = [result.images[0].t1_map for result in results]
     axis = long_axis(t1_maps)
     centers = [np.median([section.center_lps_mm for section in result.sections], axis=0) for result in results]
-    across = [center - (center @ axis) * axis for center in centers]
-    odd_ones_mm = odd_centers(across, [max(each.confidence for each in result.sections) for result in results])
+    confidences = [max(each.confidence for each in result.sections) for result in results]
+    odd_ones_mm = odd_maps(t1_maps, centers, confidences)
     kept = [index for index in range(len(results)) if index not in odd_ones_mm]
     heights = sorted(kept, key=lambda index: centers[index] @ axis)
     lowest, highest = heights[0], heights[-1]

@@ -116,7 +116,7 @@ def _found_with_confidence(t1_map: T1Map, found: Sequence[Ventricle], threshold:
         )
     doubts = [
         f"Slice {ventricle.section} was left out: the left ventricle was not found on it (confidence "
-        f"{ventricle.confidence:.2f}, expected {threshold:.2f}); give its centre to have it classified."
+        f"{ventricle.confidence:.2f}, expected {threshold:.2f}); its centre can be given by hand."
         for ventricle in found
         if ventricle.confidence < threshold
     ]

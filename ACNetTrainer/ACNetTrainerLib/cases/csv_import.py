@@ -173,5 +173,7 @@ def _only_section(located: Located, section: float, place: str) -> Located:
     ventricles = tuple(ventricle for ventricle in located.ventricles if ventricle.section == section)
     if not ventricles:
         there = ", ".join(str(ventricle.section) for ventricle in located.ventricles)
-        raise ACNetError(f"{place} is {section:g}; expected one of {there}, the slices with a ventricle.")
-    return replace(located, ventricles=ventricles, left_out=())
+        why = f" {located.doubt}" if located.doubt else ""
+        raise ACNetError(f"{place} is {section:g}; expected one of {there}, the slices with a ventricle.{why}")
+    doubt = "" if located.center_source == "localizer" else located.doubt  # which is of the others, not wanted here
+    return replace(located, ventricles=ventricles, left_out=(), doubt=doubt)

@@ -23,7 +23,7 @@ from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
 
 from .csv_import import Imported, add_all, label_in
-from .maps import DEFAULT_SOURCE, NewMap, by_localizer
+from .maps import DEFAULT_SOURCE, NewMap, agreeing_maps, by_localizer
 from .pseudonyms import plain_name
 from .table import read_table
 
@@ -200,16 +200,22 @@ def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) ->
     for origin in study.origins:
         series[origin.series].append(origin)
     superseded, notes = _superseded(series.values(), study.place)
-    maps = []
+    exams: dict[str, list[NewMap]] = defaultdict(list)  # a row can name a patient, who was examined again
     for origins in series.values():
         try:
             t1_map = _read_map([origin.file for origin in origins if origin.file not in superseded], study.place)
             if t1_map is not None:
                 located = by_localizer(t1_map, load_localizer())
                 new = NewMap(t1_map, study.label, study.patient, located, source, first_date(origins), t1_map.name)
-                maps.append(replace(new, sequence=first_sequence(origins)))
+                exam = origins[0].identity["StudyInstanceUID"]
+                exams[exam].append(replace(new, sequence=first_sequence(origins)))
         except ACNetError as error:
             notes.append(f"Left out: {error.plain}")
+    maps: list[NewMap] = []
+    for exam_maps in exams.values():
+        agreeing, odd_ones = agreeing_maps(exam_maps)
+        maps += agreeing
+        notes += odd_ones
     if not maps:
         raise ACNetError(
             f"{study.place}: none of its {len(study.origins)} files is a native short-axis T1 map. {' '.join(notes)} "

@@ -12,7 +12,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
-from ACNetLib.inference.ventricle_choice import doubts_of_center
+from ACNetLib.inference.exam import odd_maps
+from ACNetLib.inference.settings import Settings
+from ACNetLib.inference.ventricle_choice import choose_ventricles, doubts_of_center
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import (
     Ventricle,
@@ -39,9 +41,9 @@ a point between them."""
 
 @dataclass(frozen=True)
 class Located:
-    """The ventricles to add, who said where they are (one of cases.CENTER_SOURCES), and the sections without any.
+    """The ventricles to add, who said where they are (one of cases.CENTER_SOURCES), and the sections without a drawing.
 
-    doubt: a sentence of what else the person who adds them should know.
+    doubt: sentences of what else the person who adds them should know.
     """
 
     ventricles: tuple[Ventricle, ...]
@@ -157,35 +159,39 @@ def in_segmentation(t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ven
     found: what the localizer found on each section; it tells how the septum lies, where that is not drawn.
     """
     drawn = ventricles_from_segmentation(t1_map, segmentation, found)
-    return replace(_found(t1_map, drawn, "segmentation"), doubt=only_centers_used(drawn, segmentation))
+    there = {ventricle.section for ventricle in drawn}
+    left_out = tuple(section for section in range(t1_map.section_count) if section not in there)
+    return Located(drawn, "segmentation", left_out, only_centers_used(drawn, segmentation))
 
 
 def by_localizer(t1_map: T1Map, localizer: Localizer) -> Located:
-    """The sections on which the localizer is sure. Raises VentricleNotFound when it is on none.
+    """The sections that the classifier would take, and a doubt that says why each other was left out.
 
-    Its labels are left behind: a library's masks are a person's.
+    Its labels are left behind: a library's masks are a person's. Raises VentricleNotFound where it would take none,
+    and ACNetError for blood after contrast.
     """
-    found = tuple(
-        _without_labels(ventricle)
-        for ventricle in localizer.locate(t1_map)
-        if ventricle.confidence >= localizer.confidence_threshold
-    )
-    if not found:
-        raise VentricleNotFound(
-            f"{t1_map.name}: the left ventricle was found on none of its {t1_map.section_count} slices; give its "
-            "centre or a segmentation."
-        )
-    return _found(t1_map, found, "localizer")
+    try:
+        chosen = choose_ventricles(localizer, t1_map, Settings())
+    except VentricleNotFound as error:
+        raise VentricleNotFound(f"{error.plain} Give its centre or a segmentation.") from error
+    return Located(tuple(map(_without_labels, chosen.ventricles)), "localizer", doubt=" ".join(chosen.doubts))
 
 
 def _without_labels(ventricle: Ventricle) -> Ventricle:
     return replace(ventricle, labels=None)
 
 
-def _found(t1_map: T1Map, ventricles: tuple[Ventricle, ...], center_source: str) -> Located:
-    there = {ventricle.section for ventricle in ventricles}
-    left_out = tuple(section for section in range(t1_map.section_count) if section not in there)
-    return Located(ventricles, center_source, left_out)
+def agreeing_maps(maps: Sequence[NewMap]) -> tuple[list[NewMap], list[str]]:
+    """The maps of one exam that the classifier would take together, and a note on each whose ventricle lies
+    elsewhere."""
+    centers_mm = [np.median([each.center_mm for each in new.located.ventricles], axis=0) for new in maps]
+    confidences = [max(each.confidence for each in new.located.ventricles) for new in maps]
+    odd_ones_mm = odd_maps([new.t1_map for new in maps], centers_mm, confidences)
+    notes = [
+        f"Left out: {maps[index].name}: its ventricle lies {distance_mm:.0f} mm from that of the other maps."
+        for index, distance_mm in odd_ones_mm.items()
+    ]
+    return [new for index, new in enumerate(maps) if index not in odd_ones_mm], notes
 
 
 def new_sections(new: NewMap) -> list[NewSection]:

@@ -165,7 +165,7 @@ def _add(options: argparse.Namespace) -> None:
     from ..cases.csv_import import date_in
     from ..cases.dicom_import import first_date, first_sequence, only_patient, read_origins
     from ..cases.editing import add_maps
-    from ..cases.maps import NewMap
+    from ..cases.maps import NewMap, agreeing_maps
 
     require_library(options.library)
     t1_maps = read_exam([options.map], Reading(field_strength_tesla=options.field, spacing_mm=options.spacing))
@@ -179,11 +179,14 @@ def _add(options: argparse.Namespace) -> None:
     if not patient:
         raise ACNetError(f"--patient: {name} does not say whose it is; give the patient's name or number.")
     located, left_out = _locate_each(options, t1_maps)
-    maps = [
-        NewMap(t1_map, options.label, patient, each, options.source, acquired, sequence=sequence)
-        for t1_map, each in located
-    ]
-    _print_added(add_maps(options.library, maps), [*(note for new in maps for note in new.notes), *left_out])
+    maps, odd_ones = agreeing_maps(
+        [
+            NewMap(t1_map, options.label, patient, each, options.source, acquired, sequence=sequence)
+            for t1_map, each in located
+        ]
+    )
+    notes = [*(note for new in maps for note in new.notes), *left_out, *odd_ones]
+    _print_added(add_maps(options.library, maps), notes)
 
 
 def _locate_each(

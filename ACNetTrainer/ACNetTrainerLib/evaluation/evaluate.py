@@ -51,9 +51,10 @@ class Beside:
 def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice, beside: Beside = Beside()) -> dict[str, Any]:
     """Metrics over patients and sections with bootstrap intervals, the calibration of the probabilities, the verdicts.
 
-    Sections are cut around the library's centres; with a localizer also where that finds the ventricle, which is what
-    a user gets. Beside them, where the library is simulated, what the true measures say of the same patients, how the
-    model does where one of them is matched between the classes, and what its attention is worth.
+    Sections are cut around the library's centres; with a localizer also where that finds the ventricle, each section
+    by itself, for a library does not hold stacks: what the classifier leaves out by its neighbours counts here. Beside
+    them, where the library is simulated, what the true measures say of the same patients, how the model does where one
+    of them is matched between the classes, and what its attention is worth.
 
     Raises ACNetError when a class has too few patients, the field strength is not the model's, the model has learned
     from some of the patients, or they are in the training library.
@@ -150,8 +151,8 @@ def other_diseases(model: Model, library: CaseLibrary, device: DeviceChoice) -> 
 
 
 def _with_localizer(model: Model, library: CaseLibrary, device: DeviceChoice, localizer: Localizer) -> dict[str, Any]:
-    """The AUROC when sections are cut where the localizer finds the ventricle and left out where it does not; None, and
-    why, where it finds no patient of one of the classes."""
+    """The AUROC when sections are cut where the localizer finds the ventricle and left out where it does not, whatever
+    it finds on the others of a patient; None, and why, where it finds no patient of one of the classes."""
     found = located_library(library, localizer)
     counts = {
         "localizer": localizer.name,

@@ -13,8 +13,10 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.settings import Settings
+from ACNetLib.inference.ventricle_choice import choose_ventricles
 from ACNetLib.t1map.section import IntensityScaling
-from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 from ACNetLib.ventricle.labels import Ventricle
 from ACNetTrainerLib.cases.editing import Edit, add_maps, create_case_library, edit_case
 from ACNetTrainerLib.cases.library import read_case_library
@@ -22,6 +24,7 @@ from ACNetTrainerLib.cases.maps import at_point, by_localizer, in_segmentation, 
 from ACNetTrainerLib.training.dataset import CaseDataset
 from conftest import Finder
 from made_up_maps import content_of, made_up_map, made_up_ring, new_map
+from made_up_networks import found_by_localizer
 
 NAMES = ("Doe^Jane", "ID-4711", "1961-03-14")
 
@@ -118,8 +121,27 @@ def test_the_localizer_leaves_out_what_it_does_not_find_and_its_labels_are_no_ma
     (case,) = add_maps(library, [replace(new, located=by_localizer(new.t1_map, Finder(found)))])
     assert case.center_source == "localizer"
     assert read_case_library(library).masks_path(case) is None
-    with pytest.raises(ACNetError, match="found on none of its 2 slices"):
+    with pytest.raises(ACNetError, match=r"not found on any slice .* Give its centre or a seg"):
         by_localizer(new.t1_map, Finder(found, confidence=0.1, confidence_threshold=0.95))
+
+
+def test_slices_that_the_classifier_would_leave_out_become_no_cases_and_are_noted(
+    library: Path, three_slices: T1Map
+) -> None:
+    astray, middle, beyond = (found_by_localizer(three_slices, section, 0.9) for section in range(3))
+    astray = replace(astray, center_mm=astray.center_mm + 60 * three_slices.row_axis, confidence=0.7)
+    t1_ms = three_slices.array.copy()
+    t1_ms[2] = np.minimum(t1_ms[2], 1020.0)
+    image = sitk.GetImageFromArray(t1_ms)
+    image.CopyInformation(three_slices.image)
+    t1_map, finder = replace(three_slices, image=image), Finder((astray, middle, beyond))
+    new = replace(new_map(1, "Jane"), t1_map=t1_map, located=by_localizer(t1_map, finder))
+    (case,) = add_maps(library, [new])
+    assert case.center_mm == pytest.approx(middle.center_mm, abs=1e-3)
+    (note,) = new.notes
+    assert "Slice 2 was left out: what was taken for its cavity has" in note
+    assert "Slice 0 was left out: its ventricle lies 60 mm from that of the other slices." in note
+    assert [each.section for each in choose_ventricles(finder, t1_map, Settings()).ventricles] == [1]
 
 
 def test_a_map_without_patient_or_with_another_label_is_refused(library: Path) -> None:

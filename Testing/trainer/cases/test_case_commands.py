@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from ACNetLib.t1map.t1_map import read_t1_map
@@ -103,6 +104,29 @@ def test_an_exam_whose_slices_were_planned_one_by_one_is_added_as_one_patient(
     assert "Cases added: 3, patients: 1, centres that the localizer found: 3." in capsys.readouterr().out
 
 
+def test_a_map_of_an_exam_whose_ventricle_lies_elsewhere_is_left_out_as_by_the_classifier(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exam = write_exam(tmp_path / "exam")
+    apex = pydicom.dcmread(exam / "series-7.dcm")
+    along_row = 40 * np.array(apex.ImageOrientationPatient[:3], float)
+    apex.ImagePositionPatient = (np.array(apex.ImagePositionPatient, float) + along_row).tolist()
+    apex.save_as(exam / "series-7.dcm")
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"PatientID,label\n{PATIENT_ID},dcm\n", encoding="utf-8")
+    cases("create", tmp_path / "another")
+    another = tmp_path / "another"
+    cases("create", another)
+    for action, folder, arguments in (
+        ("add", library, ("--label", "dcm")),
+        ("import-dicom", another, ("--labels", labels)),
+    ):
+        assert cases(action, folder, exam, *arguments) == 0
+        said = capsys.readouterr().out
+        assert re.search(r"Note: Left out: .*series 7: its ventricle lies \d\d mm from that of the other maps\.", said)
+        assert "Cases added: 2, patients: 1" in said
+
+
 def test_two_maps_of_one_slice_are_listed_and_no_option_is_named_that_the_command_lacks(
     library: Path, study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,7 +162,7 @@ def test_dicom_studies_are_imported_with_the_shipped_localizer_by_the_real_comma
         (["add", "LIBRARY", "MAP", "--label", "dcm"], "--patient: a.nrrd does not say whose it is"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--date", "May"], "--date is no date"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--field", "3"], "its header says 1.5 T"),
-        (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane"], "found on none of its 1 slices"),
+        (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane"], "not found on any slice"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "Jane", "--center=0,0,0"], "lies outside of the map"),
         (["edit", "LIBRARY", "case-1"], "nothing to change"),
         (["add", "LIBRARY", "MAP", "--label", "dcm", "--patient", "J", "--date", "2999-05-31"], "is still to come"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, Ventricle
 from ACNetTrainerLib.cases.csv_import import import_csv
 from ACNetTrainerLib.cases.editing import add_maps, create_case_library
 from ACNetTrainerLib.cases.library import read_case_library
+from ACNetTrainerLib.cases.maps import nothing_found
 from conftest import Finder
 from dicom_files import PATIENT_ID, write_section, write_study
 from made_up_maps import content_of, made_up_map, new_map, write_map, write_rows
@@ -119,6 +121,22 @@ def test_a_centre_far_above_every_slice_is_refused_with_its_row(library: Path, t
     table = write_rows(tmp_path / "rows.csv", columns, ["map.nrrd", "Jane", "dcm", *map(str, above)])
     with pytest.raises(ACNetError, match=r"row 2: column center_l_mm: .*lies 60 mm above or below its nearest slice"):
         import_csv(library, table, {}, Finder)
+
+
+def test_a_row_that_names_a_slice_hears_of_the_others_only_where_its_own_was_left_out(
+    library: Path, tmp_path: Path
+) -> None:
+    t1_map = made_up_map(1, sections=2)
+    write_map(t1_map, tmp_path / "stack.nrrd")
+    first, second = nothing_found(t1_map)
+    finder = Finder((replace(first, confidence=0.9), replace(second, confidence=0.1)))
+    columns = ["file", "patient", "label", "section"]
+    table = write_rows(tmp_path / "rows.csv", columns, ["stack.nrrd", "Jane", "dcm", "1"])
+    with pytest.raises(ACNetError, match=r"column section is 1; expected one of 0, .*Slice 1 was left out: the left"):
+        import_csv(library, table, {}, lambda: finder)
+    table = write_rows(tmp_path / "rows.csv", columns, ["stack.nrrd", "Jane", "dcm", "0"])
+    imported = import_csv(library, table, {}, lambda: finder)
+    assert (len(imported.cases), imported.notes) == (1, ())
 
 
 def test_every_row_with_a_problem_is_named_by_column_and_nothing_is_imported(library: Path, hospital: Path) -> None:
