@@ -120,16 +120,16 @@ def ventricles_from_segmentation(
     """The ventricle of every section that a person's segmentation (integer labels on any grid) reaches.
 
     With the labels 1 (myocardium) and 2 (cavity) the section can be measured; which part is septum, if none is labelled
-    so (3), is taken from what was found by itself. With any other labels only the centre of what they enclose is used,
-    with the turn of what was found around it: see `only_centers_used`. Values of 0 and below are background.
-    Raises ACNetError when the segmentation reaches no section, and when its labels can't be a wall around a cavity.
+    so (3), is taken from what was found by itself around their centre. With any other labels only the centre of what
+    they enclose is used, with the turn of what was found around it: see `only_centers_used`. Values of 0 and below are
+    background. Raises ACNetError when the segmentation reaches no section, and when its labels can't be a wall around a
+    cavity.
     """
     if segmentation.GetDimension() != 3 or segmentation.GetNumberOfComponentsPerPixel() != 1:
         raise ACNetError(
             f"segmentation: found a {segmentation.GetDimension()}-D image with "
             f"{segmentation.GetNumberOfComponentsPerPixel()} values a pixel; expected one label a pixel in 3-D."
         )
-    by_itself = {each.section: each for each in found if each.has_wall}
     on_map = sitk.Resample(segmentation, t1_map.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
     values = sitk.GetArrayFromImage(on_map)
     ventricles = []
@@ -138,13 +138,14 @@ def ventricles_from_segmentation(
             continue
         known = np.isin(labels, (MYOCARDIUM_LABEL, CAVITY_LABEL, SEPTUM_LABEL))
         center_mm = center_of_labels(labels, t1_map, section)
-        at_center = ventricles_at_point(t1_map, center_mm, [each for each in found if each.section == section])
-        ventricle = Ventricle(section, center_mm, turn_degrees=at_center[0].turn_degrees if at_center else 0.0)
+        of_section = [each for each in found if each.section == section]
+        (by_itself,) = ventricles_at_point(t1_map, center_mm, of_section) or (Ventricle(section, center_mm),)
+        ventricle = Ventricle(section, center_mm, turn_degrees=by_itself.turn_degrees)
         if np.array_equal(known, labels != 0):
             _check_numbers(labels, t1_map, section)
             ventricle = replace(ventricle, labels=labels.astype(np.uint8))
-            if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and section in by_itself:
-                ventricle = _with_septum_of(ventricle, by_itself[section], t1_map)
+            if not (labels == SEPTUM_LABEL).any() and ventricle.has_wall and by_itself.has_wall:
+                ventricle = _with_septum_of(ventricle, by_itself, t1_map)
             drawn_degrees = septum_turn_degrees(ventricle.labels, t1_map)
             ventricle = ventricle if drawn_degrees is None else replace(ventricle, turn_degrees=drawn_degrees)
         ventricles.append(ventricle if ventricle.has_wall else replace(ventricle, labels=None))

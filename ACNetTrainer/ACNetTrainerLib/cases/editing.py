@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder, atomic_path, is_relative_name
 from ACNetLib.image_files import write_image
+from ACNetLib.inference import load_finder
 
 from .images import IMAGES_FOLDER, case_name, label_image, read_section
 from .library import (
@@ -42,6 +44,9 @@ from .maps import (
 )
 from .pseudonyms import SALT_NAME, Pseudonyms, create_pseudonyms, is_pseudonym, plain_name, read_pseudonyms
 from .table import Row, Table, write_table
+
+if TYPE_CHECKING:
+    from .maps import LoadLocalizer
 
 MOST_LISTED = 10
 """Maps that can't be added."""
@@ -105,8 +110,11 @@ class Edit:
     segmentation: sitk.Image | None = None
 
 
-def edit_case(folder: Path, name: str, edit: Edit) -> CaseLibrary:
+def edit_case(folder: Path, name: str, edit: Edit, load_localizer: LoadLocalizer = load_finder) -> CaseLibrary:
     """Change what is given; returns the library as it is then.
+
+    How the septum lies is told anew with a segmentation, by the localizer where it is not drawn; with another centre it
+    is no longer told, and whoever trains or evaluates asks for it: see `with_turns`.
 
     A library that is refused can be put right by it. Raises ACNetError when the library would be refused afterwards.
     """
@@ -116,7 +124,7 @@ def edit_case(folder: Path, name: str, edit: Edit) -> CaseLibrary:
     with locked(folder):
         table = read_case_table(folder)
         edited = _row_named(table, name)
-        place, masks, doubt = _place(folder, edited, edit.center_mm, edit.segmentation)
+        place, masks, doubt = _place(folder, edited, edit, load_localizer)
         of_patient = {} if label is None else {"label": label}
         if patient is not None:
             patients = [row.cells["patient"] for row in table.rows]
@@ -275,23 +283,24 @@ def _labels_at_odds(
 
 
 def _place(
-    folder: Path, row: Row, center_mm: Point | None, segmentation: sitk.Image | None
+    folder: Path, row: Row, edit: Edit, load_localizer: LoadLocalizer
 ) -> tuple[dict[str, str], sitk.Image | None, str]:
     """The cells of another centre, a person's masks if there are any, and what the person should know of them."""
     t1_map = read_section(folder / row.cells["file"], post_contrast=True)  # whether it is native was asked before
-    found = nothing_found(t1_map)  # how the septum lies the table says already
-    if segmentation is not None:
-        located = in_segmentation(t1_map, segmentation, found)
-    elif center_mm is not None:
-        located = at_point(t1_map, center_mm, found)
-        check_near([t1_map], center_mm)
+    if edit.segmentation is not None:
+        located = in_segmentation(t1_map, edit.segmentation, load_localizer().locate(t1_map))
+    elif edit.center_mm is not None:
+        located = at_point(t1_map, edit.center_mm, nothing_found(t1_map))
+        check_near([t1_map], edit.center_mm)
     else:
         return {}, None, ""
     (ventricle,) = located.ventricles
     point = rounded_point(ventricle.center_mm)
     cells = {f"center_{axis}_mm": str(value) for axis, value in zip("lps", point, strict=True)}
+    cells["center_source"] = located.center_source
+    cells["turn_degrees"] = "" if edit.segmentation is None else str(round(ventricle.turn_degrees, 1))
     masks = None if ventricle.labels is None else label_image(ventricle.labels, t1_map.image)
-    return {**cells, "center_source": located.center_source}, masks, located.doubt
+    return cells, masks, located.doubt
 
 
 def _row_named(table: Table, name: str) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ACNetLib.ventricle.labels import ventricles_at_point
@@ -10,8 +11,6 @@ from ACNetLib.ventricle.labels import ventricles_at_point
 from .library import Case, CaseLibrary
 
 if TYPE_CHECKING:
-    from ACNetLib.inference.classifier import Localizer
-
     from .maps import LoadLocalizer
 
 
@@ -21,17 +20,17 @@ def with_turns(library: CaseLibrary, load_localizer: LoadLocalizer) -> CaseLibra
 
     Raises ACNetError for a map or masks that can't be read.
     """
-    localizer: Localizer | None = None
-    cases: list[Case] = []
-    for case in library.cases:
-        turned = case
-        if not _is_told(library, case):
-            localizer = localizer or load_localizer()
-            t1_map = library.t1_map(case)
-            (ventricle,) = ventricles_at_point(t1_map, case.center_mm, localizer.locate(t1_map))
-            turned = replace(case, turn_degrees=round(ventricle.turn_degrees, 1))
-        cases.append(turned)
-    return replace(library, cases=tuple(cases))
+    load = cache(load_localizer)
+    cases, others = (tuple(_turned(library, case, load) for case in some) for some in (library.cases, library.others))
+    return replace(library, cases=cases, others=others)
+
+
+def _turned(library: CaseLibrary, case: Case, load_localizer: LoadLocalizer) -> Case:
+    if _is_told(library, case):
+        return case
+    t1_map = library.t1_map(case)
+    (ventricle,) = ventricles_at_point(t1_map, case.center_mm, load_localizer().locate(t1_map))
+    return replace(case, turn_degrees=round(ventricle.turn_degrees, 1))
 
 
 def _is_told(library: CaseLibrary, case: Case) -> bool:

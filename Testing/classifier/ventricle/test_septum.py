@@ -83,3 +83,14 @@ def test_a_drawn_septum_counts_more_than_the_one_that_was_found(an_oblique_t1_ma
     whole = np.where(ring(140.0) > 0, 9, 0).astype(np.uint8)
     of_found = ventricles_from_segmentation(an_oblique_t1_map, label_image(whole, an_oblique_t1_map), found)
     assert {each.turn_degrees for each in of_found} == {-25.0}
+
+
+def test_a_ventricle_that_was_found_elsewhere_tells_nothing_of_a_drawn_septum(an_oblique_t1_map: T1Map) -> None:
+    elsewhere = np.roll(ring(180.0), 60, axis=1)
+    center_mm = center_of_labels(elsewhere, an_oblique_t1_map, 0)
+    found = [Ventricle(section, center_mm, 0.9, elsewhere, turn_degrees=-25.0) for section in (0, 1)]
+    segmentation = label_image(ring(septum=False), an_oblique_t1_map)
+    for drawn in ventricles_from_segmentation(an_oblique_t1_map, segmentation, found):
+        assert drawn.labels is not None
+        assert not (drawn.labels == SEPTUM_LABEL).any()
+        assert drawn.turn_degrees == 0.0

@@ -11,18 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.settings import Settings
 from ACNetLib.inference.ventricle_choice import choose_ventricles
 from ACNetLib.t1map.section import IntensityScaling
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
-from ACNetLib.ventricle.labels import Ventricle
+from ACNetLib.ventricle.labels import SEPTUM_LABEL, Ventricle, septum_turn_degrees
 from ACNetTrainerLib.cases.editing import Edit, add_maps, create_case_library, edit_case
 from ACNetTrainerLib.cases.library import read_case_library
-from ACNetTrainerLib.cases.maps import at_point, by_localizer, in_segmentation, nothing_found
+from ACNetTrainerLib.cases.maps import Located, at_point, by_localizer, in_segmentation, nothing_found
 from ACNetTrainerLib.training.dataset import CaseDataset
-from conftest import Finder
+from conftest import Finder, label_image, ring
 from made_up_maps import content_of, made_up_map, made_up_ring, new_map
 from made_up_networks import found_by_localizer
 
@@ -157,7 +158,7 @@ def test_a_centre_outside_of_the_map_is_refused() -> None:
         at_point(t1_map, (500.0, 0.0, 0.0), nothing_found(t1_map))
 
 
-def test_a_case_keeps_how_its_septum_lies(library: Path) -> None:
+def test_a_case_keeps_how_its_septum_lies_until_its_centre_is_another(library: Path) -> None:
     new = new_map(1, "Jane", sections=2)
     found = [replace(each, turn_degrees=12.34 - 50 * each.section) for each in nothing_found(new.t1_map)]
     finder = Finder(tuple(replace(each, confidence=0.9) for each in found))
@@ -165,7 +166,32 @@ def test_a_case_keeps_how_its_septum_lies(library: Path) -> None:
     cases = read_case_library(library).cases
     assert [case.turn_degrees for case in cases] == [12.3, -37.7]
     edit_case(library, cases[0].case, Edit(center_mm=new.t1_map.section_center(0) + new.t1_map.row_axis))
-    assert read_case_library(library).cases[0].turn_degrees == 12.3
+    assert [case.turn_degrees for case in read_case_library(library).cases] == [None, -37.7]
+
+
+def test_a_drawing_for_a_case_that_the_localizer_misplaced_gets_septum_and_turn_from_where_it_was_drawn(
+    library: Path, an_oblique_t1_map: T1Map
+) -> None:
+    heart = found_by_localizer(an_oblique_t1_map, 0, 0.9)
+    assert heart.labels is not None
+    liver_mm = heart.center_mm + 84 * an_oblique_t1_map.row_axis
+    liver = Ventricle(0, liver_mm, 0.9, np.roll(heart.labels, 60, axis=1), turn_degrees=137.0)
+    located = Located((replace(liver, labels=None),), "localizer")
+    (case,) = add_maps(library, [replace(new_map(1, "Jane"), t1_map=an_oblique_t1_map, located=located)])
+    segmentation = label_image(ring(septum=False), an_oblique_t1_map)[:, :, :1]
+
+    def drawn_where(found: Ventricle) -> tuple[float | None, NDArray[np.uint8]]:
+        edited = edit_case(library, case.case, Edit(segmentation=segmentation), lambda: Finder((found,)))
+        masks = edited.masks(edited.cases[0])
+        assert masks is not None
+        return edited.cases[0].turn_degrees, sitk.GetArrayFromImage(masks)[0]
+
+    degrees, labels = drawn_where(liver)
+    assert degrees == 0.0
+    assert np.array_equal(labels, ring(septum=False))
+    degrees, labels = drawn_where(heart)
+    assert (labels == SEPTUM_LABEL).any()
+    assert degrees == pytest.approx(septum_turn_degrees(labels, an_oblique_t1_map), abs=0.05)
 
 
 # Nothing names the patient

@@ -45,6 +45,12 @@ def test_the_localizer_is_asked_where_neither_table_nor_masks_tell(typed: CaseLi
     assert turned.grid(first, t1_map) == typed.grid(typed.cases[0], t1_map).turned(-33.3)
 
 
+def test_cases_of_other_diseases_are_turned_too(typed: CaseLibrary) -> None:
+    (first, second), finder = typed.cases, around_the_centre(typed.t1_map(typed.cases[0]))
+    other = replace(typed, cases=(first,), others=(replace(second, label="other:amyloidosis"),))
+    assert [case.turn_degrees for case in with_turns(other, lambda: finder).every_case] == [-33.3, -33.3]
+
+
 def test_a_centre_outside_of_what_is_found_leaves_the_slice_along_the_anatomical_axes(typed: CaseLibrary) -> None:
     assert [case.turn_degrees for case in with_turns(typed, Finder).cases] == [0.0, 0.0]
 
