@@ -44,6 +44,11 @@ class Pseudonyms:
         shift = int(self._keyed_hash("first day of the first quarter", ""), 16) % SHIFT_DAYS
         return (day.toordinal() - START.toordinal() + shift) // QUARTER_DAYS
 
+    @property
+    def fingerprint(self) -> str:
+        """By which a model tells the library again whose pseudonyms it knows; the salt does not follow from it."""
+        return self._keyed_hash("library", "")[:DIGITS]
+
     def _keyed_hash(self, purpose: str, text: str) -> str:
         return hmac.new(self.salt, f"{purpose}\n{text}".encode(), hashlib.sha256).hexdigest()
 
@@ -86,3 +91,12 @@ def read_pseudonyms(library_folder: Path) -> Pseudonyms | None:
             "another salt, a patient who comes again would count as another one."
         )
     return Pseudonyms(salt)
+
+
+def library_fingerprint(library_folder: Path) -> str | None:
+    """That of the library's pseudonyms; None where it has no salt, or none that can be read."""
+    try:
+        pseudonyms = read_pseudonyms(library_folder)
+    except ACNetError:  # who may not read it can train all the same
+        return None
+    return None if pseudonyms is None else pseudonyms.fingerprint

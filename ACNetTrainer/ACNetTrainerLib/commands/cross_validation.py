@@ -11,7 +11,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable
 from ACNetLib.inference import load_finder
 
-from ..evaluation.wording import estimate_text
+from ..evaluation.wording import CHECKED, estimate_text
 from .training import (
     DEVICES,
     FINE_TUNE,
@@ -158,7 +158,7 @@ def _print_outcome(metrics: dict[str, Any]) -> None:
     if len(metrics["starts"]) > 1:
         print(f"The model is {_spoken(done['start'])}, for it has the higher AUROC on these patients.")
     _print_learning_curve(metrics.get("learning_curve", {}))
-    if present["patients_unseen"] != "checked":
+    if present["patients_unseen"] != CHECKED:
         print(f"Whether {present['name']} has seen these patients in training {present['patients_unseen']}.")
     warn_of_few_patients(metrics)
 

@@ -15,7 +15,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import require_writable, write_json
 from ACNetLib.inference import load_finder
 
-from ..evaluation.wording import estimate_text
+from ..evaluation.wording import CHECKED, estimate_text
 
 if TYPE_CHECKING:
     from ACNetLib.models.card import ModelCard
@@ -253,7 +253,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         save_model(Model(model.network, _with_metrics(model.card, metrics)), options.save_model)
     simulated = " (simulated patients)" if metrics["simulated"] else ""
     print(f"AUROC {estimate_text(metrics['auroc'])}{simulated}; all in {options.output}")
-    if metrics["patients_unseen"] != "checked":
+    if metrics["patients_unseen"] != CHECKED:
         print(f"Whether the model has seen these patients in training {metrics['patients_unseen']}.")
     warn_of_few_patients(metrics)
 

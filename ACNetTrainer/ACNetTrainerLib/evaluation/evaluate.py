@@ -27,6 +27,7 @@ from .performance import performance
 from .scores import PatientScores, score_patients
 from .true_measures import FOLDS, against_measures
 from .truth_table import has_truth_table
+from .wording import CHECKED, NOT_TOLD, OTHER_LIBRARY
 
 FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
@@ -89,7 +90,7 @@ def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice, beside: B
 
 
 def check_unseen(model: Model, library: CaseLibrary) -> str:
-    """Whether the patients are known to be new to the model, for people to read.
+    """Whether the patients are known to be new to the model, for people to read: CHECKED, OTHER_LIBRARY or NOT_TOLD.
 
     Raises ACNetError when it has learned from some of them.
     """
@@ -101,7 +102,9 @@ def check_unseen(model: Model, library: CaseLibrary) -> str:
             f"'{model.card.name}' was trained on, {len(cases)} cases from '{cases[0].case}' on; expected patients that "
             "it has not seen. Evaluate it on others."
         )
-    return "checked" if is_complete else "can't be checked: its card does not say who all its training patients were"
+    if is_complete:
+        return CHECKED
+    return OTHER_LIBRARY if model.card.training.get("patients", {}).get("complete") else NOT_TOLD
 
 
 def calibration(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:

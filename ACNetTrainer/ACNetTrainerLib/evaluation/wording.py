@@ -1,8 +1,16 @@
-"""How a measure is written beside its 95 % interval."""
+"""How a measure is written beside its 95 % interval, and whether the patients were new to the model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+CHECKED = "checked"
+OTHER_LIBRARY = (
+    "can't be checked: its card does not name this case library as that of its training patients, and of those of "
+    "another one only the same images are recognized"
+)
+NOT_TOLD = "can't be checked: its card does not say who all its training patients were"
+"""`patients_unseen` in a result."""
 
 HALF_UP = 1e-6
 """Without it 2.5 % would be written as 2, and 3.5 % as 4."""

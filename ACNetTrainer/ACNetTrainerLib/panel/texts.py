@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from ACNetLib.panel.texts import duration_text
 
-from ..evaluation.wording import estimate_text
+from ..evaluation.wording import CHECKED, OTHER_LIBRARY, estimate_text
 
 CHANCE = 0.5
 """The area under the ROC curve of one who guesses."""
@@ -105,7 +105,12 @@ def judged_text(metrics: dict[str, Any]) -> str:
     texts = [_("Evaluated on {dcm} DCM and {normal} normal simulated patients.")]
     if not metrics["simulated"]:
         texts = [_("Evaluated on {dcm} DCM and {normal} normal patients.")]
-    if metrics["patients_unseen"] != "checked":
+    if metrics["patients_unseen"] == OTHER_LIBRARY:
+        text = _(
+            "Whether it was trained on some of them can't be checked: its card names another case library or none."
+        )
+        texts.append(text)
+    elif metrics["patients_unseen"] != CHECKED:
         texts.append(_("Whether it was trained on some of them can't be checked."))
     if metrics["auroc"]["low"] <= CHANCE:
         texts.append(_("It may be no better than chance: do not use it."))

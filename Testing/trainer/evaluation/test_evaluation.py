@@ -33,7 +33,6 @@ from ACNetTrainerLib.evaluation import evaluate as evaluation_module
 from ACNetTrainerLib.evaluation.attention_gallery import sections_by_outcome
 from ACNetTrainerLib.evaluation.evaluate import (
     Beside,
-    check_unseen,
     evaluate,
     located_library,
     verdict_shares,
@@ -49,7 +48,7 @@ from ACNetTrainerLib.evaluation.true_measures import (
     trained_measures_log_odds,
 )
 from ACNetTrainerLib.training.dataset import CaseDataset
-from ACNetTrainerLib.training.patients import HASH_DIGITS, known_patients, patients_record, shared_patients
+from ACNetTrainerLib.training.patients import shared_patients
 from ACNetTrainerLib.training.train import predict
 from conftest import Finder, a_card, simulate_library
 
@@ -136,43 +135,6 @@ def test_sections_of_each_outcome_are_shown_from_the_surest_to_the_least_sure() 
         ("normal", "dcm"): ([7], 1),
     }
     assert sections_by_outcome(log_odds, is_dcm, 0.7)["normal", "dcm"] == ([], 0)
-
-
-def test_patients_that_the_model_has_learned_from_are_refused(
-    a_model: Model, simulated_library: CaseLibrary, tmp_path: Path
-) -> None:
-    seen = replace(simulated_library, cases=simulated_library.cases[:6])  # two patients
-    training = {"patients": patients_record(seen, None)}
-    model = Model(a_model.network, replace(a_model.card, training=training))
-    with pytest.raises(ACNetError, match=r"2 of its 12 patients are among those that .*, 6 cases from 'sim0021-00000-"):
-        evaluate(model, simulated_library, CPU)
-    assert check_unseen(model, replace(simulated_library, cases=simulated_library.cases[6:])) == "checked"
-    assert check_unseen(a_model, simulated_library).startswith("can't be checked: ")
-
-
-def test_patients_are_recognized_by_pseudonym_and_image_and_typed_names_are_not_kept() -> None:
-    def library(patient: str, image: str) -> CaseLibrary:
-        return CaseLibrary(Path(), (Case("c", patient, "x.nrrd", "dcm", 0, 0, 0, 1.5, "a", pixel_hash=image),))
-
-    def known(training: CaseLibrary, other: CaseLibrary) -> tuple[set[str], bool]:
-        return known_patients(replace(a_card("m"), training={"patients": patients_record(training, None)}), other)
-
-    coded, typed = library("p-0123456789abcdef", "sha256-1"), library("Doe Jane", "sha256-2")
-    assert known(coded, library("p-0123456789abcdef", "sha256-9")) == ({"p-0123456789abcdef"}, True)
-    assert known(coded, library("p-another-library", "sha256-1")) == ({"p-another-library"}, True)
-    assert known(coded, typed) == (set(), True)
-    assert known(typed, library("Doe Jane", "sha256-9")) == (set(), False)
-    assert known(typed, library("somebody", "sha256-2")) == ({"somebody"}, False)
-
-
-def test_the_hashes_of_patients_give_no_name_away_and_differ_from_set_to_set(simulated_library: CaseLibrary) -> None:
-    whole = patients_record(simulated_library, None)
-    part = patients_record(replace(simulated_library, cases=simulated_library.cases[:6]), None)
-    assert whole == patients_record(simulated_library, None)
-    assert not any(patient in json.dumps(whole) for patient in simulated_library.patients)
-    (one,), (other,) = part["sets"], whole["sets"]
-    assert len(one["hashes"]) == 2 * HASH_DIGITS
-    assert one["hashes"][:HASH_DIGITS] not in other["hashes"]
 
 
 def test_the_model_is_compared_with_the_true_measures_of_the_same_patients(
