@@ -12,6 +12,7 @@ from functools import partial
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.result import StudyResult
@@ -138,7 +139,7 @@ def odd_maps(
 ) -> dict[int, float]:
     """Which maps of an exam have their ventricle, at this centre (LPS, (3,)), off the line along the heart's axis on
     which those of the others lie; and how far in mm."""
-    axis = _axis(t1_maps)
+    axis = long_axis(t1_maps)
     return odd_centers([center - (center @ axis) * axis for center in centers_mm], confidences)
 
 
