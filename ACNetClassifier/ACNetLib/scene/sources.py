@@ -1,5 +1,9 @@
 """What the files that a volume node was made of say of it: field strength, scanner, spacing, and whether it has their
 values. It needs neither Qt nor the Slicer application.
+
+What they say is noted on the node when it is first asked for, and read from the node from then on: a scene keeps it.
+Slicer saves the volume in a file of its own, which says none of it, and another computer's DICOM database does not know
+the images. A copy of a volume keeps the notes, and so does one whose values were changed.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 import slicer
-from slicer import vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSubjectHierarchyConstants, vtkMRMLSubjectHierarchyNode
 
 from ACNetLib.dicom.frames import OfTwoOrigins
 from ACNetLib.dicom.images import scanner_name
@@ -19,8 +23,8 @@ from ACNetLib.dicom.volumes import DicomVolume, read_dicom_files
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
-from ACNetLib.t1map.t1_map import T1Map, check_values_by_header, fitted_here, parse_field_strength
-from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
+from ACNetLib.t1map.t1_map import T1Map, fitted_here, parse_field_strength
+from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, is_volume_file
 from ACNetLib.volumes.volume import read_volume_header
 
 # Slicer's DICOM reader notes there which files a volume was made of; its database knows their headers.
@@ -29,10 +33,15 @@ T1_OF_DICOM = "ACNet.t1OfDicom"
 """Our DICOM plugin marks its volumes with it: their values are T1 in ms, as the headers say."""
 DICOM_WARNINGS, DICOM_REFUSAL = "ACNet.dicomWarnings", "ACNet.dicomRefusal"
 """What their headers say beside: our plugin has read them, and they are not read again."""
+OF_HEADER, OF_DATABASE = "ACNet.header.", "ACNet.dicom."
+"""The notes, by what follows: one of our keys or of the words below; one of the tags that are no patient's."""
+SCANNER, REFUSAL, WARNINGS, SPACING = "scanner", "refusal", "warnings", "spacing"
+TOLD, NOT_TOLD = "told", "not told"
 BETWEEN_WARNINGS = " | "
 AFTER_CONTRAST = "its header tells that it is from after contrast; expected a native T1 map. Give the native map."
 MAGNETIC_FIELD_STRENGTH = "0018,0087"
 MANUFACTURER, MANUFACTURER_MODEL_NAME = "0008,0070", "0008,1090"
+TECHNICAL_TAGS = (MAGNETIC_FIELD_STRENGTH, MANUFACTURER, MANUFACTURER_MODEL_NAME)
 IMAGE_COMMENTS = "0020,4000"
 PATIENT_ID, STUDY_INSTANCE_UID = "0010,0020", "0020,000D"
 
@@ -53,14 +62,14 @@ def field_strength_source(node: vtkMRMLScalarVolumeNode) -> FieldStrengthSource 
     told = told_field_strength(node)
     if told is None or nominal_field_strength(told) not in FIELD_STRENGTHS_TESLA:
         return None
-    return "file" if _header_value(node, FIELD_STRENGTH_KEY) is not None else "dicom"
+    return "file" if _value_of_key(node, FIELD_STRENGTH_KEY) is not None else "dicom"
 
 
 def told_field_strength(node: vtkMRMLScalarVolumeNode) -> float | None:
     """From its file, or from Slicer's DICOM database; a build without DICOM has none. Raises ACNetError for a text that
     is no number.
     """
-    text = _header_value(node, FIELD_STRENGTH_KEY)
+    text = _value_of_key(node, FIELD_STRENGTH_KEY)
     if text is not None:
         return parse_field_strength(text, node.GetName())
     text = _dicom_value(node, MAGNETIC_FIELD_STRENGTH)
@@ -75,26 +84,38 @@ def told_field_strength(node: vtkMRMLScalarVolumeNode) -> float | None:
 
 def told_scanner(node: vtkMRMLScalarVolumeNode) -> str:
     """Manufacturer and model; "" where they are not told."""
-    header = _header(node)
-    of_file = "" if header is None else header.scanner
-    return of_file or scanner_name(_dicom_value(node, MANUFACTURER), _dicom_value(node, MANUFACTURER_MODEL_NAME))
+    of_header = _of_header(node, SCANNER)
+    return of_header or scanner_name(_dicom_value(node, MANUFACTURER), _dicom_value(node, MANUFACTURER_MODEL_NAME))
 
 
 def check_one_patient(nodes: Sequence[vtkMRMLScalarVolumeNode]) -> None:
-    """Raises ACNetError where Slicer's DICOM database tells that the volumes are of two patients or two exams.
+    """Raises ACNetError where Slicer's DICOM database, or the scene's tree of patients and studies, tells that the
+    volumes are of two patients or two exams.
 
-    Neither is named. Volumes that the database does not know pass.
+    Neither is named. Volumes of which both know nothing pass.
     """
-    for tag, of_two in ((PATIENT_ID, "patients"), (STUDY_INSTANCE_UID, "exams")):
-        if len({_dicom_value(node, tag) for node in nodes} - {""}) > 1:
+    levels = vtkMRMLSubjectHierarchyConstants
+    for tag, level, of_two in (
+        (PATIENT_ID, levels.GetDICOMLevelPatient(), "patients"),
+        (STUDY_INSTANCE_UID, levels.GetDICOMLevelStudy(), "exams"),
+    ):
+        in_database = {_dicom_value(node, tag) for node in nodes} - {""}
+        in_scene = {_uid_in_scene(node, level) for node in nodes} - {""}
+        if len(in_database) > 1 or len(in_scene) > 1:
+            who = "the DICOM database knows" if len(in_database) > 1 else "the module Data shows"
             raise ACNetError(
-                f"{', '.join(node.GetName() for node in nodes)}: the DICOM database knows them as of two {of_two}; "
+                f"{', '.join(node.GetName() for node in nodes)}: {who} them as of two {of_two}; "
                 "expected the T1 maps of one patient and one exam. Classify them one by one."
             )
 
 
 def is_told_simulated(node: vtkMRMLScalarVolumeNode) -> bool:
-    return _header_value(node, SIMULATED_KEY) == "1" or "simulated" in _dicom_value(node, IMAGE_COMMENTS).casefold()
+    if _value_of_key(node, SIMULATED_KEY) == "1":
+        return True
+    if "simulated" not in _dicom_value(node, IMAGE_COMMENTS).casefold():
+        return False
+    _note(node, OF_HEADER + SIMULATED_KEY, "1")
+    return True
 
 
 def dicom_files(node: vtkMRMLScalarVolumeNode) -> list[Path]:
@@ -108,8 +129,7 @@ def dicom_files(node: vtkMRMLScalarVolumeNode) -> list[Path]:
 
 def check_spacing(node: vtkMRMLScalarVolumeNode) -> None:
     """Raises ACNetError where the volume's file tells no spacing and the user has given none: Slicer then has 1 mm."""
-    header = _header(node)
-    if header is not None and not header.tells_spacing and node.GetSpacing()[:2] == (1.0, 1.0):
+    if _of_header(node, SPACING) == NOT_TOLD and node.GetSpacing()[:2] == (1.0, 1.0):
         raise ACNetError(
             f"{node.GetName()}: its file does not tell the spacing of its pixels, Slicer shows 1 mm; expected "
             "the map's own. Set Image Spacing in the module Volumes, or export the map again with its geometry."
@@ -121,6 +141,7 @@ def note_headers(node: vtkMRMLScalarVolumeNode, volume: DicomVolume, warnings: S
     the scene, for the result.
     """
     node.SetAttribute(T1_OF_DICOM, "1")
+    _note(node, OF_HEADER + SCANNER, volume.scanner)
     try:
         warnings = (*warnings, *_check_headers(volume, node.GetName()))
     except ACNetError as refusal:
@@ -136,18 +157,17 @@ def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_contrast: bo
     `post_contrast` lets one from after contrast pass. Slicer's plain reader leaves the scaling of Enhanced MR and
     Parametric Map objects out, and many values so stored look like T1 too.
     """
-    header = _header(node)
-    if header is not None:
-        check_values_by_header(header, node.GetName())
-    warnings = () if header is None else header.warnings
-    if fitted := _header_value(node, FITTED_KEY):
+    if refusal := _of_header(node, REFUSAL):
+        raise ACNetError(f"{node.GetName()}: {refusal}")
+    warnings = _parted(_of_header(node, WARNINGS))
+    if fitted := _value_of_key(node, FITTED_KEY):
         warnings = (*warnings, fitted_here(fitted))
     return (*warnings, *_check_against_dicom(node, t1_map, post_contrast))
 
 
 def _check_against_dicom(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_contrast: bool) -> tuple[str, ...]:
     if node.GetAttribute(T1_OF_DICOM) is not None:
-        return _noted(node, post_contrast)
+        return _check_plugins_notes(node, post_contrast)
     files = dicom_files(node)
     if not files and not node.GetAttribute(DICOM_INSTANCES):
         return ()
@@ -161,11 +181,15 @@ def _check_against_dicom(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_cont
     return (*warnings, *_compared(t1_map.array, T1Map(volume.image, "").array, node.GetName()))
 
 
-def _noted(node: vtkMRMLScalarVolumeNode, post_contrast: bool) -> tuple[str, ...]:
+def _check_plugins_notes(node: vtkMRMLScalarVolumeNode, post_contrast: bool) -> tuple[str, ...]:
     refusal = node.GetAttribute(DICOM_REFUSAL) or ""
     if refusal and not (post_contrast and refusal.endswith(AFTER_CONTRAST)):
         raise ACNetError(refusal)
-    return tuple(filter(None, (node.GetAttribute(DICOM_WARNINGS) or "").split(BETWEEN_WARNINGS)))
+    return _parted(node.GetAttribute(DICOM_WARNINGS))
+
+
+def _parted(warnings: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, (warnings or "").split(BETWEEN_WARNINGS)))
 
 
 def _check_headers(volume: DicomVolume, name: str, post_contrast: bool = False) -> tuple[str, ...]:
@@ -193,26 +217,49 @@ def _compared(found: np.ndarray, expected: np.ndarray, name: str) -> tuple[str, 
     )
 
 
-def _header_value(node: vtkMRMLScalarVolumeNode, key: str) -> str | None:
-    """What a file says under one of our keys: as an attribute of the node, else in the file it was loaded from.
+def _value_of_key(node: vtkMRMLScalarVolumeNode, key: str) -> str | None:
+    """What is told under one of our keys: by an attribute that the node was given, else by its file's header.
 
     Slicer's reader of volumes leaves such keys behind.
     """
-    value, header = node.GetAttribute(key), None
-    if value is None:
-        header = _header(node)
-    return value if header is None else header.keys.get(key)
+    given = node.GetAttribute(key)
+    return _of_header(node, key) if given is None else given
 
 
-def _header(node: vtkMRMLScalarVolumeNode) -> VolumeHeader | None:
-    """Of the volume file that the node was loaded from; None for none, and for one that was replaced since."""
+def _of_header(node: vtkMRMLScalarVolumeNode, name: str) -> str | None:
+    """What the header of the volume file says that the node was loaded from; None where it says nothing, or there is no
+    such file.
+    """
+    if node.GetAttribute(OF_HEADER + SPACING) is None:  # of every header that was read this is noted
+        _note_header(node)
+    return node.GetAttribute(OF_HEADER + name)
+
+
+def _note_header(node: vtkMRMLScalarVolumeNode) -> None:
+    """Nothing where the file can't be read now: its drive may come back."""
     file = _storage_file(node)
     if file is None or not is_volume_file(file.name):
-        return None
+        return
     try:
-        return read_volume_header(file)
+        header = read_volume_header(file)
     except ACNetError:
-        return None
+        return
+    for key in (FIELD_STRENGTH_KEY, SIMULATED_KEY, FITTED_KEY):  # others may name a patient
+        _note(node, OF_HEADER + key, header.keys.get(key))
+    _note(node, OF_HEADER + SCANNER, header.scanner)
+    _note(node, OF_HEADER + REFUSAL, header.refusal)
+    _note(node, OF_HEADER + WARNINGS, BETWEEN_WARNINGS.join(header.warnings))
+    _note(node, OF_HEADER + SPACING, TOLD if header.tells_spacing else NOT_TOLD)
+
+
+def _note(node: vtkMRMLScalarVolumeNode, name: str, value: str | None) -> None:
+    """What is told, and without an event: a look at a volume changes nothing that others show of it."""
+    if not value:
+        return
+    was_silent = node.GetDisableModifiedEvent()
+    node.DisableModifiedEventOn()
+    node.SetAttribute(name, value)
+    node.SetDisableModifiedEvent(was_silent)
 
 
 def _storage_file(node: vtkMRMLScalarVolumeNode) -> Path | None:
@@ -228,9 +275,20 @@ def _file_of_instance(instance: str) -> Path | None:
 
 
 def _dicom_value(node: vtkMRMLScalarVolumeNode, tag: str) -> str:
-    """An attribute of the first of the volume's files that has it, "" where the database knows none."""
-    database = getattr(slicer, "dicomDatabase", None)
-    if database is None:
-        return ""
+    """An attribute of the first of the volume's files that has it; "" where neither a note nor the database tells."""
+    noted, database = node.GetAttribute(OF_DATABASE + tag), getattr(slicer, "dicomDatabase", None)
+    if noted is not None or database is None:
+        return noted or ""
     instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
-    return next((value for instance in instances if (value := database.instanceValue(instance, tag))), "")
+    value = next((value for instance in instances if (value := database.instanceValue(instance, tag))), "")
+    if tag in TECHNICAL_TAGS:
+        _note(node, OF_DATABASE + tag, value)
+    return value
+
+
+def _uid_in_scene(node: vtkMRMLScalarVolumeNode, level: str) -> str:
+    """Of the patient or study under which the scene has the volume; "" where there is none or it came from no DICOM."""
+    hierarchy = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    item = hierarchy.GetItemByDataNode(node)
+    above = hierarchy.GetItemAncestorAtLevel(item, level) if item else 0
+    return hierarchy.GetItemUID(above, vtkMRMLSubjectHierarchyConstants.GetDICOMUIDName()) if above else ""

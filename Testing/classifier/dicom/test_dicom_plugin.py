@@ -21,13 +21,16 @@ import slicer.util
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.sources import check_one_patient
+from ACNetLib.scene.sources import check_one_patient, told_scanner
+from ACNetLib.scene.views import nodes_of_class
 from ACNetLib.t1map.t1_map import Reading, T1Map, read_t1_map
 from ACNetTrainerLib.simulation.dicom import FLAVOURS
 from dicom_files import PATIENT_ID, PATIENT_NAME, RAW_TYPE, write_section
 from dicom_plugin_fixtures import PLUGIN_FILE, series_of
 from exam_files import write_exam
+from panel_fixtures import open_bundle
 from slicer_host import load_module
+from slicer_host.dicom_lib import DicomDatabase
 
 SLICER_SOURCE = os.environ.get("SLICER_SOURCE", "")
 SLICERS_PLUGINS = ("DICOMScalarVolumePlugin", "DICOMImageSequencePlugin", "DICOMParametricMapPlugin")
@@ -206,6 +209,31 @@ def test_slices_of_two_patients_or_exams_are_no_exam_in_slicer_either(
         check_one_patient(nodes)
         return
     with pytest.raises(ACNetError, match=of_two) as refused:
+        check_one_patient(nodes)
+    assert "1.2.3" not in str(refused.value)
+    assert PATIENT_ID not in str(refused.value)
+
+
+@pytest.mark.parametrize(("patient", "of_two"), [("1.2.3", "patients"), (PATIENT_ID, "exams")])
+def test_in_an_opened_scene_they_are_no_exam_where_no_database_knows_them(
+    tmp_path: Path, a_plugin: Any, monkeypatch: pytest.MonkeyPatch, patient: str, of_two: str
+) -> None:
+    folder = write_exam(tmp_path / "exam")
+    dataset = pydicom.dcmread(folder / "series-5.dcm")
+    dataset.PatientID, dataset.StudyInstanceUID = patient, "1.2.3"
+    dataset.Manufacturer, dataset.ManufacturerModelName = "SIEMENS", "Avanto"
+    dataset.save_as(folder / "series-5.dcm")
+    nodes = [a_plugin.load(loadable) for loadable in a_plugin.examineForImport(series_of(folder))]
+    scanners = [told_scanner(node) for node in nodes]
+    assert "SIEMENS Avanto" in scanners
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    open_bundle(tmp_path / "scene.mrb")
+    monkeypatch.setattr(slicer, "dicomDatabase", DicomDatabase())
+
+    nodes = list(nodes_of_class(slicer.mrmlScene, "vtkMRMLScalarVolumeNode"))
+    assert [told_scanner(node) for node in nodes] == scanners
+    with pytest.raises(ACNetError, match=f"the module Data shows them as of two {of_two}") as refused:
         check_one_patient(nodes)
     assert "1.2.3" not in str(refused.value)
     assert PATIENT_ID not in str(refused.value)
