@@ -165,7 +165,12 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         """
         volumes = [slicer.mrmlScene.GetNodeByID(volume_id) for volume_id in run.volume_ids]
         for each, before in zip(volumes, run.made_of, strict=True):
-            _check_unchanged(each, before)
+            if not _is_unchanged(each, before):
+                raise ACNetError(
+                    _("{name}: its image or its place was changed while it was classified. Classify it again.").format(
+                        name=each.GetName()
+                    )
+                )
         shown = volume if volume in volumes else next((each for each in volumes if each is not None), None)
         if shown is None:
             raise ACNetError(_("The T1 maps with a left ventricle were removed while they were classified."))
@@ -187,11 +192,15 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     def run(self, volume: vtkMRMLScalarVolumeNode) -> Run | None:
         """The volume's last run of this session, if there was one and a slice of it can be cut anew.
 
-        It can't where a map of its exam was classified again without the others, and where another model has taken the
-        place of its own.
+        It can't where a map of its exam was classified again without the others, where one has another image or place
+        by now, and where another model has taken the place of its own. A scene that is added to this one may bring a
+        volume with the ID of one that was removed.
         """
         run = self._runs.get(volume.GetID())
         if run is None or any(self._runs.get(volume_id) is not run for volume_id in run.volume_ids):
+            return None
+        volumes = map(slicer.mrmlScene.GetNodeByID, run.volume_ids)
+        if not all(map(_is_unchanged, volumes, run.made_of)):
             return None
         return run if state_of_file(run.model) == run.model_state else None
 
@@ -231,10 +240,11 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         if nodes is None:
             raise ACNetError(f"{volume.GetName()}: it has no result yet; expected one. Classify it first.")
         leave_out_of_exam(nodes, rows, slicer.mrmlScene)
-        run = self._runs.get(volume.GetID())
-        if run is not None:
-            of_run = [volume_id for volume_id in run.volume_ids if self._runs.get(volume_id) is run]
-            self._runs.update(dict.fromkeys(of_run, replace(run, study=run.study.leaving_out(rows))))
+        run = self.run(volume)
+        if run is None:  # what is remembered, if anything, is of another result
+            self._runs.pop(volume.GetID(), None)
+        else:
+            self._runs.update(dict.fromkeys(run.volume_ids, replace(run, study=run.study.leaving_out(rows))))
 
     def model_file(self, name: str, t1_map: T1Map, reference: ReferenceT1 | None = None) -> Path:
         """The file of the chosen model, or of the one for the map's field strength; by the reference T1 where the map
@@ -270,14 +280,12 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         return self._loaded[1]
 
 
-def _check_unchanged(volume: vtkMRMLScalarVolumeNode | None, before: MadeOf | None) -> None:
-    now = None if volume is None else made_of(volume)
-    if volume is not None and (now is None or before is None or not now.is_same(before)):
-        raise ACNetError(
-            _("{name}: its image or its place was changed while it was classified. Classify it again.").format(
-                name=volume.GetName()
-            )
-        )
+def _is_unchanged(volume: vtkMRMLScalarVolumeNode | None, before: MadeOf | None) -> bool:
+    """Whether it is what was read. One that was removed is nothing else."""
+    if volume is None:
+        return True
+    now = made_of(volume)
+    return now is not None and before is not None and now.is_same(before)
 
 
 def report_work(study: StudyResult, folder: Path) -> Callable[[Progress], Path]:

@@ -138,7 +138,8 @@ class ACNetPanel:
         self._input_view.forget_map()
 
     def scene_imported(self) -> None:
-        """What is chosen is what the scene brought along."""
+        """What is chosen is what the scene brought along; it may have taken the ID of a volume that was removed."""
+        self._looked_at = None
         self._input_view.forget_map()
 
     def close(self) -> None:
