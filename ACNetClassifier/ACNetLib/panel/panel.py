@@ -7,16 +7,16 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 import slicer.util
 import vtk
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS, SHOWN_MAP
 from ACNetLib.inference.record import Slice
+from ACNetLib.panel.box_moves import BoxMoves
 from ACNetLib.panel.dependencies import ensure_packages
 from ACNetLib.panel.display_view import DisplayView
 from ACNetLib.panel.fitting_view import FittingView
@@ -46,8 +46,6 @@ VOLUME_EVENTS = (
     vtkMRMLScalarVolumeNode.ImageDataModifiedEvent,
     vtkMRMLScalarVolumeNode.TransformModifiedEvent,
 )
-MOVE_PAUSE_MS = 300
-"""A crop box has been moved when it has stood still so long."""
 
 
 class ACNetPanel:
@@ -67,7 +65,7 @@ class ACNetPanel:
         # After the wrapper's own observers, which bring the values up to date that it keeps.
         self._of_parameters = Observers(self._update, (vtk.vtkCommand.ModifiedEvent,), priority=-1.0)
         self._of_volumes = Observers(self._update, VOLUME_EVENTS)
-        self._of_boxes = Observers(self._box_moved, (vtkMRMLMarkupsROINode.PointModifiedEvent,))
+        self._box_moves = BoxMoves(self._cut_anew)
         self._running_volume_id: str | None = None  # "" for work on no volume, None once its scene is gone
         self._looked_at: tuple[str, str] | None = None  # of the exam of the first volume the second, by their IDs
         self._loaded_before: set[str] | None = None  # IDs, by our DICOM plugin, when the user left the module
@@ -80,10 +78,6 @@ class ACNetPanel:
         self._list_view = ListView(self.ui, self._open_study, self._update)
         self._outputs_view = OutputsView(self.ui, self._start, self._say, self._list_view.images)
         self._fitting_view = FittingView(self.ui, self._start, self._choose, self._say)
-        self._box_timer = qt.QTimer()
-        self._box_timer.setSingleShot(True)
-        self._box_timer.setInterval(MOVE_PAUSE_MS)
-        self._box_timer.timeout.connect(self._cut_anew)
         self.ui.sampleButton.connect("clicked(bool)", self._load_sample)
         self.ui.applyButton.connect("clicked(bool)", self._apply_or_cancel)
         self._say("")
@@ -146,10 +140,10 @@ class ACNetPanel:
         """The module is unloaded: its widgets may be gone already."""
         self.leave_scene()
         self._worker.close()
-        self._box_timer.stop()
+        self._box_moves.stop()
         self._display_view.close()
         self._list_view.close()
-        for observers in (self._of_parameters, self._of_volumes, self._of_boxes):
+        for observers in (self._of_parameters, self._of_volumes):
             observers.follow(())
         self._parameters = None
 
@@ -261,9 +255,6 @@ class ACNetPanel:
             self._update()
         jump_to(row.section.center_lps_mm, slicer.mrmlScene)
 
-    def _box_moved(self, _box: object, _event: object) -> None:
-        self._box_timer.start()
-
     def _cut_anew(self) -> None:
         """Classify the sections again whose boxes the user has moved."""
         nodes = self._nodes()
@@ -341,4 +332,4 @@ class ACNetPanel:
     def _observe(self, nodes: ResultNodes | None) -> None:
         """Follow the chosen volumes' images and places, and the boxes of the result that is shown."""
         self._of_volumes.follow(() if self._parameters is None else volumes_of(self._parameters))
-        self._of_boxes.follow(() if nodes is None else nodes.crop_boxes.values())
+        self._box_moves.follow(() if nodes is None else nodes.crop_boxes.values())
