@@ -63,8 +63,9 @@ def without_garbage_collection() -> Iterator[None]:
     """For imports: Python's search for garbage looks at every object, holding the interpreter lock, 0.1 to 0.3 s in
     Slicer.
 
-    An import makes some hundred thousand objects and thereby causes several searches, a third of its time. It leaves
-    no garbage behind, so what is there afterwards is left out of later searches too.
+    An import makes some hundred thousand objects and thereby causes several searches, a third of its time. Afterwards
+    all objects count as old ones, at which Python looks seldom. It does look: those of an application's other modules
+    may become garbage.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -72,6 +73,7 @@ def without_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        gc.unfreeze()  # into the oldest generation; left frozen, they would never be freed
         if was_enabled:
             gc.enable()
 

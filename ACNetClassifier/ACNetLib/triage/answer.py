@@ -5,6 +5,7 @@ It runs in worker processes, each of which keeps its networks from study to stud
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import time
@@ -125,6 +126,7 @@ def get_ready() -> None:
         import ACNetLib.inference.exam_input
         import ACNetLib.networks.fast
         import ACNetLib.report.files  # noqa: F401  # loading them is what is wanted
+    gc.freeze()  # what is there stays as long as the process: no search for garbage looks at it again
 
 
 def answer(study: Study, name: str, choices: Choices) -> Row:
