@@ -36,6 +36,8 @@ def load_sample(case: SampleCase | None = None) -> vtkMRMLScalarVolumeNode:
     import SampleData
 
     case = case or next(each for each in sample_cases() if each.label == "dcm")
+    if not SampleData.SampleDataLogic.sampleDataSourcesByCategory(CATEGORY):
+        register_samples()  # the module was loaded into a Slicer that had started up before
     sources: list[Any] = SampleData.SampleDataLogic.sampleDataSourcesByCategory(CATEGORY)
     source = next(each for each in sources if each.sampleName == case.name)
     (volume,) = SampleData.SampleDataLogic().downloadFromSource(source)

@@ -53,6 +53,18 @@ def test_both_samples_are_in_the_sample_data_module_with_picture_and_checksum(a_
         assert volume.GetAttribute(FIELD_STRENGTH_KEY) == "1.5"
 
 
+def test_the_sample_is_there_too_where_the_module_came_into_a_running_slicer(
+    a_module: Any, ui: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the Extension Wizard: that the application has started up was told before."""
+    monkeypatch.setitem(slicer.modules.sampleDataSources, "ACNet", [])
+    for _click in range(2):
+        ui.sampleButton.click()
+        assert ui.volumeSelector.currentNode().GetName().startswith("ACNetSimulatedDCM")
+    names = [source.sampleName for source in slicer.modules.sampleDataSources["ACNet"]]
+    assert sorted(names) == ["ACNetSimulatedDCM", "ACNetSimulatedNormal"]
+
+
 @pytest.fixture
 def a_module_as_shipped(host: None) -> Iterator[Any]:
     slicer.mrmlScene.Clear(0)

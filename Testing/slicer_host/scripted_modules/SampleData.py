@@ -51,7 +51,7 @@ class SampleDataLogic:
 
     @staticmethod
     def sampleDataSourcesByCategory(category: str) -> list[SampleDataSource]:
-        return slicer.modules.sampleDataSources[category]
+        return vars(slicer.modules).get("sampleDataSources", {}).get(category, [])
 
     def downloadFromSource(self, source: SampleDataSource) -> list[Any]:
         """Its volume, without the file; nothing where the checksum of the file is another."""
