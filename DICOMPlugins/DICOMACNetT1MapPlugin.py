@@ -11,6 +11,7 @@ import slicer.util
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
+from ACNetLib.dicom.score import names_another_image
 from ACNetLib.dicom.series import T1MapSeries, find_t1_maps
 from ACNetLib.dicom.volumes import DicomVolume, read_dicom_files
 from ACNetLib.errors import ACNetError
@@ -28,6 +29,8 @@ except ModuleNotFoundError:  # a Slicer that was built without DICOM: the module
 # series and 0.45 for a part of it, image sequence up to 0.85, parametric map 0.95.
 CONFIDENCE, LOW_CONFIDENCE = 0.98, 0.3
 
+KINDS = ("sopClass", "imageType", "seriesDescription")
+"""Of the plugin's tags those that may tell an image of another kind."""
 MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
 
 
@@ -45,7 +48,8 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
     def __init__(self) -> None:
         super().__init__()
         self.loadType = _("ACNet T1 map")
-        self.tags.update(modality="0008,0060", instanceUID="0008,0018")  # the database keeps these at hand
+        # The database keeps these at hand.
+        self.tags.update(modality="0008,0060", instanceUID="0008,0018", sopClass="0008,0016", imageType="0008,0008")
 
     def examineForImport(self, fileLists: list[list[str]]) -> list[DICOMLoadable]:
         """The T1 maps in lists of files, one a series. Older Slicers have no such loop of their own."""
@@ -62,8 +66,14 @@ class DICOMACNetT1MapPluginClass(DICOMPlugin):
         """The T1 maps in the files of one series; none, and no error, for other images and unreadable files."""
         if not files or slicer.dicomDatabase.fileValue(files[0], self.tags["modality"]) not in MODALITIES:
             return []
-        names = {Path(file): file for file in files}  # the database knows a file by its very name
+        # The database knows a file by its very name.
+        names = {Path(file): file for file in files if not self._is_another_image(file)}
         return [loadable_of(series, names) for series in find_t1_maps(list(names))]
+
+    def _is_another_image(self, file: str) -> bool:
+        """By what the database has at hand: reading takes milliseconds a file, and a heart's study has thousands."""
+        values = (slicer.dicomDatabase.fileValue(file, self.tags[tag]) for tag in KINDS)
+        return names_another_image(*values)
 
     def load(self, loadable: DICOMLoadable) -> vtkMRMLScalarVolumeNode | None:
         """The volume, in the scene and shown. None, after a message, when the files can't be read as one stack."""

@@ -11,7 +11,9 @@ import re
 from dataclasses import dataclass
 
 import pydicom
+from pydicom.config import disable_value_validation
 from pydicom.uid import (
+    MRImageStorage,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameSingleBitSecondaryCaptureImageStorage,
@@ -137,6 +139,20 @@ def judge_header(header: pydicom.Dataset, post_contrast: bool = False) -> Header
         reasons.append(f"{contrast} (-5)")
     against = bool(others) or (contrast is not None and not post_contrast)
     return HeaderScore(points, tuple(reasons), against, after_contrast)
+
+
+def names_another_image(sop_class: str, image_type: str, description: str) -> bool:
+    """Whether these three attributes speak against a T1 map already, whatever else the header says.
+
+    image_type: its values with backslashes between. They decide only for an object of one frame: the frames of others
+    have a type each. Without ImageType a description may mean less than it seems to, see NAMED_BESIDE_T1.
+    """
+    if sop_class != MRImageStorage or not image_type:
+        return False
+    header = pydicom.Dataset()
+    with disable_value_validation():
+        header.ImageType, header.SeriesDescription = image_type.split("\\"), description
+        return bool(_other_images(header))
 
 
 def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
