@@ -15,7 +15,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.resources import resources_folder
 
 REQUIREMENTS_FILE = resources_folder() / "ACNetClassifier-requirements.txt"
-TORCH_VERSION = ">=2.6"
+LEAST_TORCH = "2.6"
 DICOM_PACKAGE = "highdicom>=0.28"
 
 
@@ -23,8 +23,16 @@ def ensure_packages(requirements_file: Path = REQUIREMENTS_FILE) -> None:
     """Install what is missing of PyTorch and of a requirements file, after one question for all of it.
 
     PyTorch comes from the extension PyTorch, which knows the build for the computer's GPU; the rest from PyPI. Raises
-    ACNetError with what to do when the user declines, when the installation fails, and when that extension is missing.
+    ACNetError with what to do when the user declines, when the installation fails, when that extension is missing, and
+    when another one has installed an older PyTorch: it is not replaced behind its back.
     """
+    if slicer.packaging.pip_check(f"torch<{LEAST_TORCH}"):
+        raise ACNetError(
+            _(
+                "The PyTorch that is installed is older than {version}. Uninstall it in the module PyTorch Util of the "
+                "extension PyTorch, restart Slicer and click Apply again."
+            ).format(version=LEAST_TORCH)
+        )
     requirements = [str(each) for each in slicer.packaging.load_requirements(requirements_file)]
     missing = [requirement for requirement in requirements if not slicer.packaging.pip_check(requirement)]
     torch_is_missing = importlib.util.find_spec("torch") is None
@@ -88,6 +96,7 @@ def _question(names: list[str]) -> str:
 def _install_torch() -> None:
     import PyTorchUtils
 
-    torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=False, torchVersionRequirement=TORCH_VERSION)
+    logic = PyTorchUtils.PyTorchUtilsLogic()
+    torch = logic.installTorch(askConfirmation=False, torchVersionRequirement=f">={LEAST_TORCH}")
     if torch is None:
         raise RuntimeError(_("the extension PyTorch installed nothing"))

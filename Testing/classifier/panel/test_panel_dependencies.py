@@ -128,6 +128,19 @@ def test_without_the_extension_pytorch_and_while_slicer_is_testing_nothing_is_in
     assert (an_installer.questions, an_installer.installed) == ([], [])
 
 
+def test_an_older_pytorch_of_another_extension_is_refused_and_not_replaced(
+    a_module: Any, ui: Any, a_volume: Volume, an_installer: Installer
+) -> None:
+    an_installer.installed += ["torch<2.6", "safetensors>=0.5"]
+    classify(a_module, a_volume)
+    assert ui.statusLabel.text == (
+        "The PyTorch that is installed is older than 2.6. Uninstall it in the module PyTorch Util of the extension "
+        "PyTorch, restart Slicer and click Apply again."
+    )
+    assert find_result(a_volume, slicer.mrmlScene) is None
+    assert an_installer.questions == []
+
+
 def test_nothing_is_asked_when_the_panel_opens_or_a_map_is_chosen(
     a_module: Any, ui: Any, a_volume: Volume, an_installer: Installer
 ) -> None:
