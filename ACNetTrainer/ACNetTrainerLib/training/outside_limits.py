@@ -51,6 +51,21 @@ class Judged:
         return any(above(self.values[name], of_name) for name, of_name in vars(limits.of(self.called_dcm)).items())
 
 
+@dataclass(frozen=True)
+class Means:
+    """Means over slices of many patients (n,), and what each weighs (n,)."""
+
+    values: FloatArray
+    weights: FloatArray
+
+    def quantile(self, share: float) -> float:
+        """Between two values by where this share of the weights lies between their middles: with the same weight for
+        all, numpy's quantile."""
+        order = np.argsort(self.values)
+        middles = np.cumsum(self.weights[order]) - self.weights[order] / 2
+        return float(np.interp(middles[0] + share * (middles[-1] - middles[0]), middles, self.values[order]))
+
+
 def limits_by_shape(
     library: CaseLibrary,
     cases: Sequence[Case],
@@ -102,25 +117,30 @@ def fit_limits(patients: Sequence[Judged]) -> LimitsByCall:
     return limits
 
 
-def _means(patients: Sequence[Values]) -> dict[str, list[FloatArray]]:
+def _means(patients: Sequence[Values]) -> dict[str, list[Means]]:
     """By value, of one slice, of two, of three: its mean over every choice of so many of a patient's slices on which
-    it is known."""
+    it is known. All choices of a patient weigh as much as those of any other, however many slices there are."""
     means = {}
     for name in PARTS:
         known = [[value for value in values[name] if not np.isnan(value)] for values in patients]
-        means[name] = [
-            np.array([np.mean(some) for values in known for some in combinations(values, count)])
-            for count in range(1, MOST_SLICES + 1)
-        ]
+        means[name] = [_means_of(known, count) for count in range(1, MOST_SLICES + 1)]
     return means
 
 
-def _limits(means: Mapping[str, Sequence[FloatArray]], alarms: float) -> OutsideLimits:
+def _means_of(known: Sequence[Sequence[float]], count: int) -> Means:
+    of_patients = [[float(np.mean(some)) for some in combinations(values, count)] for values in known]
+    return Means(
+        np.array([mean for each in of_patients for mean in each]),
+        np.array([1 / len(each) for each in of_patients for _ in each]),
+    )
+
+
+def _limits(means: Mapping[str, Sequence[Means]], alarms: float) -> OutsideLimits:
     """What this share of the means exceeds, of the largest part; none where none is known."""
     shares = {name: alarms * part / LARGEST_PART for name, part in PARTS.items()}
     return OutsideLimits(
         **{
-            name: tuple(round(float(np.quantile(of_count, 1 - share)), 4) for of_count in means[name] if of_count.size)
+            name: tuple(round(of_count.quantile(1 - share), 4) for of_count in means[name] if of_count.values.size)
             for name, share in shares.items()
         }
     )

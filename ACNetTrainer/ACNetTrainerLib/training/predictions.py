@@ -41,10 +41,15 @@ class Predictions:
         log_odds = [calibrated(each.mean(), len(each), temperatures, training_prior_dcm) for each in sections]
         return patients, np.array(log_odds), is_dcm
 
-    def means_of(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Mean log odds of every choice of so many of a patient's sections, of MOST_SECTIONS and more all at once."""
+    def means_of(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Mean log odds of every choice of so many of a patient's sections, of MOST_SECTIONS and more all at once.
+
+        Whether the patient has DCM, and the weight of the choice: those of a patient have 1 together, for a whole
+        stack has 165 choices of three and would outvote a hundred patients with three sections.
+        """
         means: list[float] = []
         truth: list[bool] = []
+        weights: list[float] = []
         for values, is_dcm in zip(*self._sections()[1:], strict=True):
             if count < MOST_SECTIONS:
                 chosen = [float(np.mean(choice)) for choice in combinations(values, count)]
@@ -52,7 +57,8 @@ class Predictions:
                 chosen = [float(values.mean())] * (len(values) >= count)
             means += chosen
             truth += [bool(is_dcm)] * len(chosen)
-        return np.array(means), np.array(truth, bool)
+            weights += [1 / len(chosen)] * len(chosen) if chosen else []
+        return np.array(means), np.array(truth, bool), np.array(weights)
 
     def patients_with(self, count: int) -> tuple[int, int]:
         """How many normal and how many DCM patients have at least so many sections."""
@@ -76,12 +82,14 @@ def fit_temperatures(predictions: Predictions, training_prior_dcm: float) -> tup
     for count in range(1, MOST_SECTIONS + 1):
         if count > 1 and min(predictions.patients_with(count)) < FEWEST_PATIENTS:
             break
-        means, is_dcm = predictions.means_of(count)
-        temperatures.append(fit_temperature(means - prior, is_dcm))
+        means, is_dcm, weights = predictions.means_of(count)
+        temperatures.append(fit_temperature(means - prior, is_dcm, weights))
     return tuple(temperatures)
 
 
-def fit_temperature(evidence: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:
+def fit_temperature(
+    evidence: NDArray[np.float64], is_dcm: NDArray[np.bool_], weights: NDArray[np.float64] | None = None
+) -> float:
     """What to divide evidence by, log odds without those of the training prior, to make it log likelihood ratios.
 
     Both classes weigh the same: evidence refers to neither share of DCM, so it is measured where both are as frequent.
@@ -91,6 +99,8 @@ def fit_temperature(evidence: NDArray[np.float64], is_dcm: NDArray[np.bool_]) ->
     if (evidence[is_dcm] >= 0).all() and (evidence[~is_dcm] <= 0).all():
         return 1.0
     result = minimize_scalar(
-        lambda log_t: balanced_log_loss(evidence / np.exp(log_t), is_dcm), bounds=(-2.5, 2.5), method="bounded"
+        lambda log_t: balanced_log_loss(evidence / np.exp(log_t), is_dcm, weights),
+        bounds=(-2.5, 2.5),
+        method="bounded",
     )
     return float(np.exp(result.x))

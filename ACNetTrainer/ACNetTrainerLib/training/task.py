@@ -48,10 +48,16 @@ class TrainingTask(FittingTask):
         return (logits[:, 1] - logits[:, 0]).double().numpy(), labels.numpy().astype(bool)
 
 
-def balanced_log_loss(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_]) -> float:
-    """Mean negative log likelihood with both classes weighing the same."""
+def balanced_log_loss(
+    log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_], weights: NDArray[np.float64] | None = None
+) -> float:
+    """Mean negative log likelihood with both classes weighing the same. weights: within a class; None: all the same."""
     losses = np.logaddexp(0, np.where(is_dcm, -log_odds, log_odds))
-    return float((losses[is_dcm].mean() + losses[~is_dcm].mean()) / 2)
+    dcm, normal = (
+        np.average(losses[of_class], weights=None if weights is None else weights[of_class])
+        for of_class in (is_dcm, ~is_dcm)
+    )
+    return float((dcm + normal) / 2)
 
 
 def wall_attention_loss(masks: Sequence[Tensor], walls: Tensor) -> Tensor:

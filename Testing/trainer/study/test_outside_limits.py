@@ -18,7 +18,7 @@ from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.study.outside_limits import shares_unlike
 from ACNetTrainerLib.training import outside_limits
-from ACNetTrainerLib.training.outside_limits import FALSE_ALARMS, Judged, fit_limits, limits_by_shape
+from ACNetTrainerLib.training.outside_limits import FALSE_ALARMS, Judged, Means, fit_limits, limits_by_shape
 from conftest import a_card
 
 CPU = DeviceChoice("cpu", "asked for")
@@ -71,6 +71,25 @@ def test_limits_fall_with_the_number_of_slices_for_a_mean_varies_less() -> None:
     for of_call in vars(limits).values():
         for one, _, three in vars(of_call).values():
             assert one > three
+
+
+def test_patients_with_whole_stacks_do_not_set_the_limits_of_those_with_three_slices() -> None:
+    def alike(judged: list[Judged], slices: int) -> list[Judged]:
+        return [replace(each, values={name: [v[0]] * slices for name, v in each.values.items()}) for each in judged]
+
+    judged, odd = alike(patients(2000, 7, called=1.0), 3), patients(2, 8, {"relative_wall": 5.0}, called=1.0)
+    few, whole = (fit_limits([*judged, *alike(odd, slices)]) for slices in (3, 12))
+    for call in ("normal", "dcm"):
+        for of_few, of_whole in zip(vars(vars(few)[call]).values(), vars(vars(whole)[call]).values(), strict=True):
+            assert of_whole == pytest.approx(of_few, abs=0.1)
+
+
+def test_with_the_same_weight_for_all_the_limit_is_numpys_quantile() -> None:
+    values = np.random.default_rng(1).normal(size=77)
+    for share in (0.0, 0.013, 0.5, 0.95, 1.0):
+        found = Means(values, np.full(77, 1 / 3)).quantile(share)
+        assert found == pytest.approx(float(np.quantile(values, share)))
+    assert Means(np.array([2.0]), np.array([0.1])).quantile(0.95) == 2.0
 
 
 @pytest.mark.parametrize("name", NAMES)

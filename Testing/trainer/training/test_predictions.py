@@ -69,10 +69,30 @@ def test_too_few_patients_with_so_many_sections_get_no_temperature_of_their_own(
 
 def test_every_pair_of_a_patients_sections_counts() -> None:
     few = predictions(2, 3, 0.5)
-    means, is_dcm = few.means_of(2)
+    means, is_dcm, weights = few.means_of(2)
     assert len(means) == 6
     assert is_dcm.tolist() == [True] * 3 + [False] * 3
+    assert weights.tolist() == pytest.approx([1 / 3] * 6)
     assert few.means_of(4)[0].size == 0
+
+
+def test_patients_weigh_the_same_however_many_slices_they_have() -> None:
+    """Two normal patients with whole stacks who look like DCM, among 60 with three slices each."""
+    few = predictions(60, 3, 0.5)
+    stack = [
+        Case(f"stack{i}-{k}", f"stack{i}", "a.nrrd", "normal", 0, 0, 0, 1.5, "a") for i in range(2) for k in range(11)
+    ]
+    by_stack = np.array([2.0] * len(stack))
+    whole = Predictions((*few.cases, *stack), np.concatenate([few.log_odds, by_stack]))
+    three = [case for case in stack if int(case.case.split("-")[1]) < 3]
+    part = Predictions((*few.cases, *three), np.concatenate([few.log_odds, by_stack[: len(three)]]))
+    assert fit_temperatures(whole, 0.5)[:3] == pytest.approx(fit_temperatures(part, 0.5), rel=1e-4)
+
+
+def test_where_all_patients_have_as_many_slices_every_choice_weighs_the_same() -> None:
+    same = predictions(300, 3, 0.5, error_sd=1.0)
+    plain = [fit_temperature(*same.means_of(count)[:2]) for count in (1, 2, 3)]
+    assert fit_temperatures(same, 0.5) == pytest.approx(plain, rel=1e-9)
 
 
 def test_sections_are_gathered_by_patient_in_any_order_of_the_table() -> None:
