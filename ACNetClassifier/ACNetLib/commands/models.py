@@ -134,7 +134,7 @@ def _named(name: str) -> StoredModel:
 
 def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     from ACNetLib.models.attention_measures import attention_measures
-    from ACNetLib.report.wording import coverage_text, mean_text, verdict_rule
+    from ACNetLib.report.wording import coverage_text, fitted_text, mean_text, verdict_rule
 
     scaling = card.intensity
     yield "network", ", ".join(f"{name} {value}" for name, value in sorted(card.network.items())) or "the paper's"
@@ -161,6 +161,8 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     if told := coverage_text(card):
         yield "coverage", told
     yield "threshold", f"{card.decision_threshold:.3f}, where two classes must be told apart"
+    if told := fitted_text(card):
+        yield "held back", told
 
 
 def _localizer_rows(card: LocalizerCard) -> Iterator[Row]:

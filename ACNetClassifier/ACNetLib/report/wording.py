@@ -179,6 +179,30 @@ def coverage_text(card: ModelCard) -> str:
     return ""
 
 
+def fitted_text(card: ModelCard) -> str:
+    """On whom threshold and temperatures were chosen, and whether these were enough to fit them; empty for a model of
+    before."""
+    match card.training.get("fitted_on"):
+        case {
+            "decision_threshold": {
+                "fitted": bool() as fitted,
+                "patients_normal": int() as normal,
+                "patients_dcm": int() as dcm,
+            },
+            "temperatures": list() as temperatures,
+        }:
+            patients = f"{normal} normal and {dcm} DCM patients"
+            if not fitted:
+                return f"{patients}, too few to fit to: threshold at even odds, temperatures not below 1"
+            told = f"{patients}: threshold and temperatures are fitted to them"
+            enough = [isinstance(each, dict) and each.get("fitted") is True for each in temperatures]
+            if False in enough:
+                sections = enough.index(False) + 1
+                return f"{told}; too few have {sections} slices: such studies are no surer for it"
+            return told
+    return ""
+
+
 def study_septum_text(study: StudyRecord) -> str:
     """Septal T1 of the study with its z-score; empty where it is not known."""
     if math.isnan(study.septal_t1_ms):

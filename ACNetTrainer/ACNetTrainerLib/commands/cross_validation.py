@@ -80,6 +80,9 @@ def _run(options: argparse.Namespace) -> None:
 
 def _cross_validate(options: argparse.Namespace, watch: Watch) -> None:
     from ACNetLib.inference.device import DeviceChoice, choose_device, work_on
+    from ACNetLib.models.card import card_from_values
+    from ACNetLib.models.header import read_card_values
+    from ACNetLib.report.wording import fitted_text
 
     from ..cases.library import read_case_library
     from ..cases.turns import with_turns
@@ -103,10 +106,14 @@ def _cross_validate(options: argparse.Namespace, watch: Watch) -> None:
 
     metrics = work_on(choose_device(options.device), validated_on, say)
     metrics_file = options.output / METRICS_FILE
-    watch.report({"event": "finished", "model": str(file), "metrics": str(metrics_file)})
+    card = card_from_values(read_card_values(file, comparisons=True), file.name)
+    finished = {"event": "finished", "model": str(file), "metrics": str(metrics_file)}
+    watch.report({**finished, "fitted_on": card.training.get("fitted_on", {})})
     if options.progress == "text":
         _print_outcome(metrics)
         print(f"model {file}; all measures in {metrics_file}")
+        if told := fitted_text(card):  # a model that an earlier version has trained does not say
+            print(f"Held back from its training: {told}.")
 
 
 def _request(options: argparse.Namespace, library: CaseLibrary) -> Request:

@@ -132,6 +132,7 @@ def exit_when_stopped(watch: Watch) -> Iterator[None]:
 def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     from ACNetLib.inference.device import DeviceChoice, choose_device, work_on
     from ACNetLib.models.model import save_model
+    from ACNetLib.report.wording import fitted_text
 
     from ..cases.library import read_case_library
     from ..cases.turns import with_turns
@@ -156,9 +157,18 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
         save_model(model, options.output)
     metrics = work_folder / "metrics.csv"
     best_epoch = model.card.training["best_epoch"]
-    watch.report({"event": "finished", "model": str(options.output), "metrics": str(metrics), "best_epoch": best_epoch})
+    watch.report(
+        {
+            "event": "finished",
+            "model": str(options.output),
+            "metrics": str(metrics),
+            "best_epoch": best_epoch,
+            "fitted_on": model.card.training["fitted_on"],
+        }
+    )
     if options.progress == "text":
         print(f"model {options.output}; metrics of each epoch in {metrics}")
+        print(f"Held back from it: {fitted_text(model.card)}.")
 
 
 def fine_tuning_of(parent: str | None, recipe: str | None, freeze_down_residual: bool = False) -> FineTuning | None:

@@ -67,7 +67,8 @@ def progress_text(event: dict[str, Any] | None, numbers: tuple[int, int] | None 
         case {"event": "training"}, (number, of):
             return _("Training {number} of {of} begins...").format(number=number, of=of)
         case {"event": "finished"}, (_number, _of):
-            return _("Finished: every patient was evaluated by a model trained without that patient. Ready to publish.")
+            text = _("Finished: every patient was evaluated by a model trained without that patient. Ready to publish.")
+            return f"{text} {_fitted_text(event)}".rstrip()
     return text
 
 
@@ -86,10 +87,28 @@ def _progress_text(event: dict[str, Any] | None) -> str:
         case {"event": "stopped"}:
             return _("Stopped: a checkpoint is written. Resume it whenever you like.")
         case {"event": "finished"}:
-            return _("Finished. Evaluate the model on other patients, then publish it.")
+            text = _("Finished. Evaluate the model on other patients, then publish it.")
+            return f"{text} {_fitted_text(event)}".rstrip()
         case {"event": "start"}:
             return _("The first step has begun...")
     return _("Loading the training's packages...")
+
+
+def _fitted_text(finished: dict[str, Any] | None) -> str:
+    """On whom the model's threshold was chosen; "" in events of before."""
+    match finished:
+        case {
+            "fitted_on": {
+                "decision_threshold": {"fitted": bool(fitted), "patients_normal": normal, "patients_dcm": dcm},
+            },
+        }:
+            text = _(
+                "{normal} normal and {dcm} DCM patients were held back, too few to fit to: the threshold is even odds."
+            )
+            if fitted:
+                text = _("Its threshold is fitted to {normal} normal and {dcm} DCM patients who were held back.")
+            return text.format(normal=normal, dcm=dcm)
+    return ""
 
 
 def failure_text(last_error: str, errors_file: str) -> str:

@@ -18,9 +18,9 @@ from ACNetLib.files import write_json
 
 from ..cases.library import Case, CaseLibrary
 from ..evaluation.baselines import BASELINES, baseline_probabilities
-from ..evaluation.metrics import FloatArray, youden_threshold
+from ..evaluation.metrics import FloatArray
 from ..evaluation.truth_table import has_truth_table
-from ..training.predictions import Predictions
+from ..training.predictions import Predictions, choose_threshold
 from ..training.split import split_patients
 from ..training.train import count_cases
 from . import HONEST
@@ -101,14 +101,15 @@ def _baselines(runs: Sequence[Run], runs_folder: Path) -> list[dict[str, Any]]:
             validation = Predictions(held_back, _log_odds(name, training, fitted, training, held_back))
             _, patient_log_odds, is_dcm = validation.by_patient()
             folder = f"{BASELINE}-{name}-seed{run.number}"
+            prior = float(np.mean([case.is_dcm for case in fitted]))
             outcome = Outcome(
                 log_odds={
                     cohort.name: _log_odds(name, training, fitted, test, cohort.cases)
                     for cohort, test in zip(run.tests, tests, strict=True)
                 },
                 temperatures=(1.0,),
-                training_prior_dcm=float(np.mean([case.is_dcm for case in fitted])),
-                decision_threshold=youden_threshold(patient_log_odds, is_dcm) if measures else 0.5,
+                training_prior_dcm=prior,
+                decision_threshold=choose_threshold(patient_log_odds, is_dcm, prior) if measures else 0.5,
                 best_epoch=0,
             )
             write_outcome(runs_folder / folder, run.tests, outcome)

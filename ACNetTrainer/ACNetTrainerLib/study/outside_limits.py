@@ -15,8 +15,8 @@ from ACNetLib.models.card import ModelCard
 
 from ..cases.library import LABELS, CaseLibrary
 from ..evaluation.metrics import share_estimate
-from ..training.outside_limits import FEWEST_PATIENTS, Judged
-from ..training.split import split_patients
+from ..training.outside_limits import Judged
+from ..training.split import FEWEST_HELD_BACK, split_patients
 from .answers import answer, maps_of_patients
 
 
@@ -26,9 +26,9 @@ def held_back(library: CaseLibrary, card: ModelCard) -> CaseLibrary:
     _, cases = split_patients(library, optimization["validation_fraction"], optimization["seed"])
     labels = {case.patient: case.label for case in cases}
     normal, dcm = (list(labels.values()).count(label) for label in LABELS)
-    if min(normal, dcm) < FEWEST_PATIENTS:
+    if min(normal, dcm) < FEWEST_HELD_BACK:
         raise ACNetError(
-            f"{library.folder}: {normal} normal and {dcm} DCM patients are held back; expected {FEWEST_PATIENTS} or "
+            f"{library.folder}: {normal} normal and {dcm} DCM patients are held back; expected {FEWEST_HELD_BACK} or "
             "more of each."
         )
     return CaseLibrary(library.folder, cases)

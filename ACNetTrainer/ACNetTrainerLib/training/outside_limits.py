@@ -22,6 +22,7 @@ from ACNetLib.models.store import model_for_field
 from ACNetLib.ventricle.shape import HeartShape, shape_of
 
 from ..cases.library import Case, CaseLibrary
+from .split import FEWEST_HELD_BACK
 
 FALSE_ALARMS = 0.05
 """Of the held-back normal patients, and of those with DCM, at most so many are called unlike the training's hearts."""
@@ -30,8 +31,6 @@ PARTS = {"score": 1, "relative_wall": 1, "rv_to_lv": 3}
 LARGEST_PART = max(PARTS.values())
 STEPS = 100
 MOST_SLICES = 3
-FEWEST_PATIENTS = 20
-"""Of each class: fewer held-back ones tell nothing of what one in twenty has."""
 
 FloatArray = NDArray[np.float64]
 Values = Mapping[str, Sequence[float]]
@@ -76,11 +75,11 @@ def limits_by_shape(
     """The limits of a new model, which has no score yet, from the held-back cases as the shipped localizer finds them.
 
     called_dcm: whether the model calls the patient DCM, where it has to be DCM or normal. Of fewer patients of a class
-    than FEWEST_PATIENTS those of the parent are taken, else of the shipped model for the cases' field strength: no
+    than FEWEST_HELD_BACK those of the parent are taken, else of the shipped model for the cases' field strength: no
     network and no scanner's T1 is in them. Returned with that model's name, "" for limits of its own.
     """
     is_dcm = {case.patient: case.is_dcm for case in cases}
-    if min(list(is_dcm.values()).count(each) for each in (False, True)) < FEWEST_PATIENTS:
+    if min(list(is_dcm.values()).count(each) for each in (False, True)) < FEWEST_HELD_BACK:
         lender = parent
         if lender is None or not lender.outside_limits.normal.relative_wall:
             lender = read_card(model_for_field(cases[0].field_strength_tesla))

@@ -1,10 +1,11 @@
-"""What a network says of cases, by section and by patient, and the temperatures that make its log odds true."""
+"""What a network says of cases, by section and by patient, and the temperatures and the threshold that follow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from scipy.optimize import minimize_scalar
 from ACNetLib.inference.probability import calibrated, log_odds_of
 
 from ..cases.library import Case
+from ..evaluation.metrics import youden_threshold
+from .split import FEWEST_HELD_BACK
 from .task import balanced_log_loss
 
 MOST_SECTIONS = 4
@@ -76,15 +79,49 @@ class Predictions:
 
 
 def fit_temperatures(predictions: Predictions, training_prior_dcm: float) -> tuple[float, ...]:
-    """Of one section, of the mean over two, over three, and over more, as far as there are patients with so many."""
+    """Of one section, of the mean over two, over three, and over more, as far as there are patients with so many.
+
+    Fewer than FEWEST_HELD_BACK of a class make the network no surer than it is, or than fewer sections make it.
+    """
     prior = log_odds_of(training_prior_dcm)
     temperatures: list[float] = []
     for count in range(1, MOST_SECTIONS + 1):
         if count > 1 and min(predictions.patients_with(count)) < FEWEST_PATIENTS:
             break
         means, is_dcm, weights = predictions.means_of(count)
-        temperatures.append(fit_temperature(means - prior, is_dcm, weights))
+        lowest = 0.0 if _are_enough(predictions, count) else min([1.0, *temperatures])
+        temperatures.append(max(lowest, fit_temperature(means - prior, is_dcm, weights)))
     return tuple(temperatures)
+
+
+def choose_threshold(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_], training_prior_dcm: float) -> float:
+    """On the probability of patients (n,) at the training prior: where the sum of both recalls is highest.
+
+    Of fewer than FEWEST_HELD_BACK patients of a class, where the evidence is for neither: 0.5 at even prior.
+    """
+    if min(is_dcm.sum(), (~is_dcm).sum()) < FEWEST_HELD_BACK:
+        return training_prior_dcm
+    return youden_threshold(log_odds, is_dcm)
+
+
+def fitted_on(predictions: Predictions, temperatures: Sequence[float]) -> dict[str, Any]:
+    """What the card's `training` says as "fitted_on": on how many patients threshold and temperatures were chosen.
+
+    fitted: false where these were too few to decide alone.
+    """
+
+    def with_sections(count: int) -> dict[str, Any]:
+        normal, dcm = predictions.patients_with(count)
+        return {"fitted": _are_enough(predictions, count), "patients_normal": normal, "patients_dcm": dcm}
+
+    return {
+        "decision_threshold": with_sections(1),
+        "temperatures": [with_sections(count) for count in range(1, len(temperatures) + 1)],
+    }
+
+
+def _are_enough(predictions: Predictions, count: int) -> bool:
+    return min(predictions.patients_with(count)) >= FEWEST_HELD_BACK
 
 
 def fit_temperature(

@@ -10,6 +10,9 @@ from ACNetLib.errors import ACNetError
 
 from ..cases.library import LABELS, Case, CaseLibrary
 
+FEWEST_HELD_BACK = 20
+"""Patients of each class, for what is fitted to those held back to hold for others: of five, one decides."""
+
 
 def split_patients(
     library: CaseLibrary, held_out_fraction: float, seed: int

@@ -25,7 +25,6 @@ from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SECTION_SIZE
 
 from ..cases.library import Case, CaseLibrary
-from ..evaluation.metrics import youden_threshold
 from .batches import EpochBatches, InOrder
 from .dataset import CaseDataset, EpochSampler, RandomChanges
 from .fine_tuning import FineTuning, check_parent, start_from_parent
@@ -33,7 +32,7 @@ from .loop import Place, fit
 from .network import build_network
 from .outside_limits import limits_by_shape
 from .patients import patients_record
-from .predictions import Predictions, fit_temperatures
+from .predictions import Predictions, choose_threshold, fit_temperatures, fitted_on
 from .recipe import ACNET, Recipe
 from .site_scale import cost_of_unknown_reference, normal_t1_ms
 from .split import split_patients
@@ -92,7 +91,7 @@ def train(
     def patient_log_odds_at(t1_factor: float) -> NDArray[np.float64]:
         return predict(network, validation_set.with_t1_times(t1_factor), device).by_patient(temperatures, prior)[1]
 
-    threshold = youden_threshold(patient_log_odds, patient_is_dcm)
+    threshold = choose_threshold(patient_log_odds, patient_is_dcm, prior)
     limits, lender = LimitsByCall(), ""
     if isinstance(network, ACNet):  # the others classify nobody
         called_dcm = dict(zip(patients, patient_log_odds >= log_odds_of(threshold), strict=True))
@@ -112,6 +111,7 @@ def train(
             **asdict(fitted),
             "training": count_cases(training_cases),
             "validation": count_cases(validation_cases),
+            "fitted_on": fitted_on(validation, temperatures),
             "patients": patients_record(library, parent),
             "unknown_reference": asdict(unknown_reference),
             **({"sections_with_masks": training_set.sections_with_walls} if with_walls else {}),

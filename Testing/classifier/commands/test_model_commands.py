@@ -31,7 +31,15 @@ def model_file(a_model: Model, tmp_path: Path) -> Path:
             OutsideLimits((), (0.6, 0.5, 0.47), (2.0, 1.7, 1.52)), OutsideLimits((), (0.5, 0.43, 0.41), (1.6, 1.4, 1.2))
         ),
         simulated=False,
-        training={"recipe": {"name": "recommended", "network": {}}, "best_epoch": 7, "training": counts},
+        training={
+            "recipe": {"name": "recommended", "network": {}},
+            "best_epoch": 7,
+            "training": counts,
+            "fitted_on": {
+                "decision_threshold": {"fitted": True, "patients_normal": 30, "patients_dcm": 20},
+                "temperatures": [{"fitted": True}, {"fitted": False}],
+            },
+        },
         metrics={
             "auroc": {"value": 0.91, "low": 0.86, "high": 0.95},
             "simulated": False,
@@ -106,6 +114,10 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
     for call, wall, right in (("normal", "0.47", "1.52"), ("DCM", "0.41", "1.20")):
         above = f"above a wall of {wall} of the cavity's radius, a right ventricle of {right} of the left"
         assert texts[f"unlike, if {call}"] == above
+    assert texts["held back"] == (
+        "30 normal and 20 DCM patients: threshold and temperatures are fitted to them; too few have 2 slices: such "
+        "studies are no surer for it"
+    )
     assert texts["recipe"] == "recommended"
     assert texts["training"] == "40 patients with DCM (120 slices), 50 normal (150 slices)"
     assert texts["auroc"] == "0.910 (0.860 to 0.950)"

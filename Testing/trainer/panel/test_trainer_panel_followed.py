@@ -92,6 +92,24 @@ def test_a_training_that_is_begun_anew_under_a_name_shows_nothing_of_the_one_bef
         assert trainer_ui.progressLabel.text == "The first step has begun..."
 
 
+@pytest.mark.parametrize(
+    ("fitted", "told"),
+    [
+        (True, "Its threshold is fitted to 25 normal and 7 DCM patients who were held back."),
+        (False, "25 normal and 7 DCM patients were held back, too few to fit to: the threshold is even odds."),
+    ],
+)
+def test_a_finished_training_says_on_whom_its_threshold_was_chosen(
+    a_trainer: Any, trainer_ui: Any, fitted: bool, told: str
+) -> None:
+    training = new_training("ward", Request("library", "recommended"))
+    chosen = {"fitted": fitted, "patients_normal": 25, "patients_dcm": 7}
+    say(training, [START, EPOCH, {**FINISHED, "fitted_on": {"decision_threshold": chosen, "temperatures": [chosen]}}])
+    training.model_file.touch()
+    show_again(a_trainer)
+    assert trainer_ui.progressLabel.text == f"Finished. Evaluate the model on other patients, then publish it. {told}"
+
+
 def test_the_training_that_runs_is_shown_first(a_trainer: Any, trainer_ui: Any) -> None:
     new_training("a", Request("library", "recommended"))
     running = new_training("b", Request("library", "recommended"))

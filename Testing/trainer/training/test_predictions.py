@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from ACNetLib.inference.probability import log_odds_of, sigmoid
 from ACNetTrainerLib.cases.library import Case
-from ACNetTrainerLib.training.predictions import Predictions, fit_temperature, fit_temperatures
+from ACNetTrainerLib.training.predictions import (
+    Predictions,
+    choose_threshold,
+    fit_temperature,
+    fit_temperatures,
+    fitted_on,
+)
 
 IS_DCM = np.arange(6000) % 3 == 0
 
@@ -93,6 +99,56 @@ def test_where_all_patients_have_as_many_slices_every_choice_weighs_the_same() -
     same = predictions(300, 3, 0.5, error_sd=1.0)
     plain = [fit_temperature(*same.means_of(count)[:2]) for count in (1, 2, 3)]
     assert fit_temperatures(same, 0.5) == pytest.approx(plain, rel=1e-9)
+
+
+def both_classes(normal: int, dcm: int, sections: int, evidence_of: float) -> Predictions:
+    """Patients whose sections are all right, but one of each class."""
+    cases = [
+        Case(f"{label}{i}-{k}", f"{label}{i}", "a.nrrd", label, 0, 0, 0, 1.5, "a")
+        for label, count in (("normal", normal), ("dcm", dcm))
+        for i in range(count)
+        for k in range(sections)
+    ]
+    right = [-1.0 if case.patient in ("normal0", "dcm0") else 10.0 for case in cases]
+    signs = [1.0 if case.is_dcm else -1.0 for case in cases]
+    return Predictions(tuple(cases), evidence_of * np.array(right) * np.array(signs) / 10)
+
+
+@pytest.mark.parametrize(("normal", "dcm", "enough"), [(60, 19, False), (19, 60, False), (20, 20, True)])
+def test_few_held_back_patients_of_a_class_make_a_model_no_surer_than_it_is(
+    normal: int, dcm: int, enough: bool
+) -> None:
+    """Where one of 19 is a little wrong, the others alone say that the network is many times as sure."""
+    humble, loud = both_classes(normal, dcm, 3, 0.5), both_classes(normal, dcm, 3, 30.0)
+    for temperature in fit_temperatures(humble, 0.5):
+        assert temperature < 0.9 if enough else temperature == 1
+    assert all(temperature > 1.5 for temperature in fit_temperatures(loud, 0.5)), "but less sure, any number of them"
+
+
+def test_few_patients_with_many_slices_are_no_surer_than_those_with_fewer() -> None:
+    most, whole = both_classes(40, 40, 1, 3.0), both_classes(10, 10, 3, 0.5)
+    others = tuple(Case(f"x{c.case}", f"x{c.patient}", c.file, c.label, 0, 0, 0, 1.5, "a") for c in most.cases)
+    mixed = Predictions((*whole.cases, *others), np.concatenate([whole.log_odds, most.log_odds]))
+    one, two, three = fit_temperatures(mixed, 0.5)
+    assert one < 0.9
+    assert one == two == three
+    assert fitted_on(mixed, (one, two, three)) == {
+        "decision_threshold": {"fitted": True, "patients_normal": 50, "patients_dcm": 50},
+        "temperatures": [
+            {"fitted": True, "patients_normal": 50, "patients_dcm": 50},
+            *[{"fitted": False, "patients_normal": 10, "patients_dcm": 10}] * 2,
+        ],
+    }
+
+
+@pytest.mark.parametrize("prior", [0.5, 0.07])
+def test_the_threshold_is_where_both_classes_are_as_likely_unless_twenty_of_each_say_otherwise(prior: float) -> None:
+    is_dcm = np.arange(200) < 100
+    log_odds = np.where(is_dcm, 3.0, 1.0) + log_odds_of(prior) + np.linspace(-0.5, 0.5, 200)
+    for few in (is_dcm & (np.arange(200) >= 19), ~is_dcm & (np.arange(200) < 181)):
+        kept = ~few
+        assert choose_threshold(log_odds[kept], is_dcm[kept], prior) == prior
+    assert log_odds_of(choose_threshold(log_odds, is_dcm, prior)) - log_odds_of(prior) == pytest.approx(2.0, abs=0.6)
 
 
 def test_sections_are_gathered_by_patient_in_any_order_of_the_table() -> None:

@@ -54,9 +54,13 @@ def test_a_training_gives_a_model_with_a_complete_card(training: Training, recip
     assert card.field_strength_tesla == 1.5
     assert {"name": "acnet", **card.network} == asdict(recipe.network)
     assert card.intensity == recipe.intensity
-    assert 0 < card.decision_threshold < 1
+    assert card.decision_threshold == 0.5, "two held-back patients tell no other"
     for temperature in card.temperatures:
-        assert 0.08 < temperature < 12.3
+        assert 1 <= temperature < 12.3
+    assert card.training["fitted_on"] == {
+        "decision_threshold": {"fitted": False, "patients_normal": 1, "patients_dcm": 1},
+        "temperatures": [{"fitted": False, "patients_normal": 1, "patients_dcm": 1}],
+    }
     assert card.training_prior_dcm == 0.5
     assert set(card.attention_thresholds) == set(ATTENTION_MAPS)
     assert all(list(limits) == sorted(limits) and 0 < limits[0] < 1 for limits in card.attention_thresholds.values())
@@ -118,7 +122,12 @@ def test_the_command_trains_and_judges_and_the_judged_model_differs_in_its_metri
         ["train", simulated_library.folder, "--recipe", recipe_file, "--output", output, "--device", "cpu"]
     )
     assert code == 0, error
-    assert said == f"model {output}; metrics of each epoch in {tmp_path / 'tiny.training' / 'metrics.csv'}\n"
+    model_line, held_back_line = said.splitlines()
+    assert model_line == f"model {output}; metrics of each epoch in {tmp_path / 'tiny.training' / 'metrics.csv'}"
+    assert held_back_line == (
+        "Held back from it: 1 normal and 1 DCM patients, too few to fit to: threshold at even odds, temperatures not "
+        "below 1."
+    )
     other_cases = simulate_library(tmp_path / "cases", patients=10, seed=77, levels=("mid",))
     figures = tmp_path / "figures"
     arguments = ["evaluate", output, other_cases.folder, "--output", metrics, "--figures", figures, "--device", "cpu"]
