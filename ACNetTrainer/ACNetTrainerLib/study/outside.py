@@ -33,7 +33,7 @@ from ..simulation.patient import Disease, Patient
 from ..simulation.section import LEVEL_NAMES
 from ..training.batches import InOrder
 from ..training.dataset import CaseDataset
-from ..training.split import split_patients
+from ..training.split import split_of_training
 from .simulated_crops import patient_crops
 
 FALSE_ALARMS = 0.05
@@ -83,8 +83,7 @@ def fit_outside(
     """
     if not isinstance(model.network, ACNet):
         raise ACNetError(f"model {model.card.name}: it is no ACNet; expected one, whose features are described.")
-    optimization = model.card.training["recipe"]["optimization"]
-    fitted, held_back = split_patients(library, optimization["validation_fraction"], optimization["seed"])
+    fitted, held_back = split_of_training(library, model.card)
     network = model.network.to(device.device).eval()
 
     def group_of(of_library: CaseLibrary) -> Group:

@@ -16,14 +16,13 @@ from ACNetLib.models.card import ModelCard
 from ..cases.library import LABELS, CaseLibrary
 from ..evaluation.metrics import share_estimate
 from ..training.outside_limits import Judged
-from ..training.split import FEWEST_HELD_BACK, split_patients
+from ..training.split import FEWEST_HELD_BACK, split_of_training
 from .answers import answer, maps_of_patients
 
 
 def held_back(library: CaseLibrary, card: ModelCard) -> CaseLibrary:
     """The patients of a model's training library whom that training held back. Raises ACNetError for too few."""
-    optimization = card.training["recipe"]["optimization"]
-    _, cases = split_patients(library, optimization["validation_fraction"], optimization["seed"])
+    _, cases = split_of_training(library, card)
     labels = {case.patient: case.label for case in cases}
     normal, dcm = (list(labels.values()).count(label) for label in LABELS)
     if min(normal, dcm) < FEWEST_HELD_BACK:

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 
 from sklearn.model_selection import train_test_split
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.models.card import ModelCard
 
 from ..cases.library import LABELS, Case, CaseLibrary
+from .patients import recorded_patients
 
 FEWEST_HELD_BACK = 20
 """Patients of each class, for what is fitted to those held back to hold for others: of five, one decides."""
 
 
 def split_patients(
-    library: CaseLibrary, held_out_fraction: float, seed: int
+    library: CaseLibrary, held_out_fraction: float, seed: int, known: Set[str] = frozenset()
 ) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
     """Training and held-out cases, split by patient; class and group (field strength, source) shared out evenly.
 
-    Raises ACNetError when a class has too few patients for both sides to get one.
+    known: patients that the parent of the training has learned from. None of them is held out, for nothing can be
+    chosen on them; the fraction is that of the others. Raises ACNetError when a class has too few patients for both
+    sides to get one.
     """
+    of_whom, remedy = "", ""
+    if known:
+        of_whom = " whom the model that it starts from has not learned from"
+        remedy = " Else start from a model that has learned from none of them, such as the shipped one."
     first_case: dict[str, Case] = {}
     for case in library.cases:
         first_case.setdefault(case.patient, case)
-    patients = sorted(first_case)
+    patients = sorted(first_case.keys() - known)
     counts = Counter(first_case[patient].label for patient in patients)
     for label in LABELS:
         if counts[label] < 2:
-            raise ACNetError(f"{library.folder}: {counts[label]} patients labelled {label}; expected at least two.")
+            raise ACNetError(
+                f"{library.folder}: {counts[label]} patients labelled {label}{of_whom}; expected at least two.{remedy}"
+            )
     strata = [(first_case[p].label, first_case[p].field_strength_tesla, first_case[p].source) for p in patients]
     sizes = Counter(strata)
     # A group too small to be shared out is shared out with its class.
@@ -42,10 +53,19 @@ def split_patients(
     for label in LABELS:
         if not 0 < sum(first_case[patient].label == label for patient in held_out) < counts[label]:
             raise ACNetError(
-                f"{library.folder}: {counts[label]} of {len(patients)} patients are labelled {label}, too few to be on "
-                f"both sides when {held_out_count} are held back; add some or hold back another fraction."
+                f"{library.folder}: {counts[label]} of {len(patients)} patients{of_whom} are labelled {label}, too few "
+                f"to be on both sides when {held_out_count} are held back; add some or hold back another fraction."
+                f"{remedy}"
             )
     return (
         tuple(case for case in library.cases if case.patient not in held_out_set),
         tuple(case for case in library.cases if case.patient in held_out_set),
     )
+
+
+def split_of_training(library: CaseLibrary, card: ModelCard) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+    """How the training of this model has split its library. Raises ACNetError like `split_patients`."""
+    settings = card.training["recipe"]["optimization"]
+    of_parent = card.training.get("patients", {}).get("sets", [])[1:]  # the first set is of the training itself
+    known, _ = recorded_patients({"sets": of_parent}, library)
+    return split_patients(library, settings["validation_fraction"], settings["seed"], known)

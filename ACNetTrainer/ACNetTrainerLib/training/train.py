@@ -31,7 +31,7 @@ from .fine_tuning import FineTuning, check_parent, start_from_parent
 from .loop import Place, fit
 from .network import build_network
 from .outside_limits import limits_by_shape
-from .patients import patients_record
+from .patients import known_patients, patients_record
 from .predictions import Predictions, choose_threshold, fit_temperatures, fitted_on
 from .recipe import ACNET, Recipe
 from .site_scale import cost_of_unknown_reference, normal_t1_ms
@@ -48,7 +48,8 @@ def train(
 ) -> Model:
     """Train by `recipe` and choose epoch, temperatures and threshold on held-back patients.
 
-    A training that was interrupted resumes from its work folder. Raises ACNetError when that holds a training of
+    A training that was interrupted resumes from its work folder. Patients that a parent has learned from are not held
+    back. Raises ACNetError when that holds a training of
     something else, when the loss is no number, or when a parent or masks don't go with the recipe; TrainingStopped at
     the wish of the watch.
     """
@@ -57,8 +58,11 @@ def train(
     if fine_tuning is not None:
         check_parent(fine_tuning, recipe)
     parent = fine_tuning.parent.card if fine_tuning is not None else None
-    lineage = {"parent": fine_tuning.record} if fine_tuning is not None else {}
-    training_cases, validation_cases = split_patients(library, settings.validation_fraction, settings.seed)
+    lineage: dict[str, Any] = {"parent": fine_tuning.record} if fine_tuning is not None else {}
+    known = known_patients(parent, library)[0] if parent is not None else set()
+    if known:  # in the folder's settings, too: before, they were held back like others
+        lineage["patients_of_parent"] = len(known)
+    training_cases, validation_cases = split_patients(library, settings.validation_fraction, settings.seed, known)
     torch.manual_seed(settings.seed)
     network = build_network(**asdict(recipe.network))
     frozen = start_from_parent(network, fine_tuning) if fine_tuning is not None else ()

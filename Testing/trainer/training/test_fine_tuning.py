@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +10,20 @@ import pytest
 import torch
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import model_for_field
 from ACNetLib.t1map.section import IntensityScaling
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands import main as cli
+from ACNetTrainerLib.training.dataset import CaseDataset
 from ACNetTrainerLib.training.fine_tuning import FineTuning, check_parent
 from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.patients import known_patients
+from ACNetTrainerLib.training.predictions import Predictions
 from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe, read_recipe, with_network
-from ACNetTrainerLib.training.train import train
+from ACNetTrainerLib.training.split import split_of_training
+from ACNetTrainerLib.training.train import predict, train
 from conftest import simulate_library
 from tiny_training import CPU, changed, few_cases
 
@@ -79,6 +84,43 @@ def test_a_child_knows_the_patients_of_its_parent(
     child = train(others, recipe, "child", Place(tmp_path / "child", CPU), fine_tuning=FineTuning(parent))
     for library in (first, others):
         assert known_patients(child.card, library) == (set(library.patients), True)
+
+
+def test_a_child_chooses_nothing_on_patients_whom_its_parent_has_learned_from(
+    recipe: Recipe,
+    shipped: Model,
+    simulated_library: CaseLibrary,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A year later cases are added to the same library. Another seed would hold back others of the first."""
+    first = few_cases(simulated_library)
+    grown = replace(simulated_library, cases=tuple(c for c in simulated_library.cases if c.case.endswith("-mid")))
+    parent = train(first, recipe, "parent", Place(tmp_path / "parent", CPU), fine_tuning=FineTuning(shipped))
+    asked: set[str] = set()
+
+    def followed(network: torch.nn.Module, dataset: CaseDataset, device: DeviceChoice) -> Predictions:
+        asked.update(case.patient for case in dataset.cases)
+        return predict(network, dataset, device)
+
+    monkeypatch.setattr("ACNetTrainerLib.training.train.predict", followed)
+    for seed in (1, 2, 3):
+        seeded = changed(recipe, seed=seed)
+        child = train(grown, seeded, "child", Place(tmp_path / f"child{seed}", CPU), fine_tuning=FineTuning(parent))
+        assert child.card.training["patients_of_parent"] == len(set(first.patients))
+        assert asked == {case.patient for case in split_of_training(grown, child.card)[1]}
+        assert not asked & set(first.patients)
+        asked.clear()
+
+    with pytest.raises(ACNetError, match=r"0 patients labelled normal whom .* has not learned from; expected at least"):
+        train(first, recipe, "again", Place(tmp_path / "again", CPU), fine_tuning=FineTuning(parent))
+    assert not (tmp_path / "again").exists()
+
+    settings = tmp_path / "child1" / "settings.json"
+    begun = json.loads(settings.read_text(encoding="utf-8"))
+    settings.write_text(json.dumps({name: begun[name] for name in begun if name != "patients_of_parent"}))
+    with pytest.raises(ACNetError, match="holds an unfinished training of other cases"):
+        train(grown, changed(recipe, seed=1), "child", Place(tmp_path / "child1", CPU), FineTuning(parent))
 
 
 def test_the_command_takes_the_recipe_for_fine_tuning_when_none_is_named(

@@ -65,6 +65,24 @@ def test_the_split_follows_from_the_seed_and_not_from_the_order_of_the_table() -
     assert patients(split_patients(BALANCED, 0.2, seed=4)[1]) != patients(held_out)
 
 
+def test_nobody_that_the_parent_has_learned_from_is_held_back() -> None:
+    known = {patient for patient in BALANCED.patients if patient[-1] in "13579"}
+    training, held_out = split_patients(BALANCED, 0.2, 1, known)
+    assert known <= patients(training)
+    assert not patients(training) & patients(held_out)
+    assert patients(training) | patients(held_out) == set(BALANCED.patients)
+    assert len(patients(held_out)) == round(0.2 * len(set(BALANCED.patients) - known)), "a fifth of those who are new"
+    assert patients(held_out, "normal")
+    assert patients(held_out, "dcm")
+    assert split_patients(BALANCED, 0.2, 1, {"somebody else"}) == split_patients(BALANCED, 0.2, 1)
+
+
+def test_where_too_few_are_new_to_the_parent_another_one_is_advised() -> None:
+    one_normal_left = patients(BALANCED.cases, "normal") - {BALANCED.cases[0].patient}
+    with pytest.raises(ACNetError, match=r": 1 patients labelled normal whom .* has not learned from; .* shipped"):
+        split_patients(BALANCED, 0.2, 1, one_normal_left)
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.15, 0.5, 0.99])
 def test_four_patients_can_be_split_and_each_side_has_both_classes(fraction: float) -> None:
     for side in split_patients(together(unread_library(2, 0, "a"), unread_library(0, 2, "b")), fraction, seed=1):
