@@ -12,7 +12,8 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.classifier import Localizer
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import at_prevalence, sigmoid
-from ACNetLib.inference.verdict import Verdict, verdict
+from ACNetLib.inference.verdict import Verdict, uncertain_range_of, verdict
+from ACNetLib.models.card import ModelCard
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import T1Map
 
@@ -72,7 +73,8 @@ def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice, beside: B
         "decision_threshold": model.card.decision_threshold,
         **performance(scores, model.card),
         "calibration": calibration(model, scores),
-        "verdicts": verdict_shares(model, scores),
+        "verdicts": verdict_shares(scores, range_at_best(model.card)),
+        "verdicts_without_reference": verdict_shares(scores, uncertain_range_of(model.card, reference=None)),
     }
     if library.others:
         result["other_diseases"] = other_diseases(model, library, device)
@@ -128,9 +130,14 @@ def calibration(model: Model, scores: PatientScores) -> dict[str, dict[str, floa
     return result
 
 
-def verdict_shares(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:
+def range_at_best(card: ModelCard) -> tuple[float, float]:
+    """The verdict's rule where the scanner's normal T1 is known; a model that can't use it has the wider one always."""
+    return card.uncertain_range if card.normal_t1_ms is not None else uncertain_range_of(card, reference=None)
+
+
+def verdict_shares(scores: PatientScores, uncertain_range: tuple[float, float]) -> dict[str, dict[str, float]]:
     """Which share of the patients of each class gets which verdict by its probability, at the model's own prior."""
-    verdicts = np.array([verdict(sigmoid(value), model.card.uncertain_range) for value in scores.log_odds])
+    verdicts = np.array([verdict(sigmoid(value), uncertain_range) for value in scores.log_odds])
     return {
         label: {said: round(float(np.mean(verdicts[scores.is_dcm == is_dcm] == said)), 4) for said in BY_PROBABILITY}
         for label, is_dcm in (("normal", False), ("dcm", True))
@@ -144,7 +151,7 @@ def other_diseases(model: Model, library: CaseLibrary, device: DeviceChoice) -> 
     for label in sorted({case.label for case in library.others}):
         of_disease = replace(library, cases=tuple(case for case in library.others if case.label == label))
         probabilities = [sigmoid(value) for value in score_patients(model, of_disease, device).log_odds]
-        verdicts = [verdict(probability, model.card.uncertain_range) for probability in probabilities]
+        verdicts = [verdict(probability, range_at_best(model.card)) for probability in probabilities]
         result[label.removeprefix(OTHER)] = {
             "patients": len(probabilities),
             "mean_probability_dcm": round(float(np.mean(probabilities)), 4),

@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,11 +16,14 @@ from sklearn.metrics import roc_auc_score
 
 from ACNetLib.inference.pooling import median_of_known
 from ACNetLib.models.card import UNCERTAIN_RANGE
-from ACNetLib.ventricle.labels import Ventricle, measure_ventricle
+from ACNetLib.ventricle.labels import Ventricle, measure_ventricle, ventricles_at_point
 
 from ..cases.library import Case, CaseLibrary
 from ..evaluation.metrics import BoolArray, FloatArray, auroc
 from ..evaluation.truth_table import has_truth_table, measure_in, read_truth_table
+
+if TYPE_CHECKING:
+    from ..cases.maps import LoadLocalizer
 
 FEWEST_PATIENTS = 5
 """Of normal ones whose septal T1 is known, for their mean and standard deviation to be anybody's normal."""
@@ -86,10 +90,32 @@ def normal_t1_ms(library: CaseLibrary, cases: Sequence[Case]) -> tuple[float, fl
     A patient's is the median over the sections, as of a study that is classified.
     """
     measured = _measured_septal_t1(library)
+    return _mean_and_sd(cases, lambda case: measured[case.case] if case.case in measured else _septal_t1(library, case))
+
+
+def normal_t1_as_found(
+    library: CaseLibrary, cases: Sequence[Case], load_localizer: LoadLocalizer
+) -> tuple[tuple[float, float] | None, str]:
+    """The same within the wall that the localizer finds around the cases' centres, as the classifier measures it: for a
+    library without masks. With the localizer's name, "" where it was not asked."""
+    if len({case.patient for case in cases if not case.is_dcm}) < FEWEST_PATIENTS:
+        return None, ""
+    localizer = load_localizer()
+
+    def septal_t1(case: Case) -> float:
+        t1_map = library.t1_map(case)
+        (ventricle,) = ventricles_at_point(t1_map, case.center_mm, localizer.locate(t1_map))
+        measures = measure_ventricle(t1_map, ventricle)
+        return math.nan if measures is None else measures.septal_t1_ms
+
+    return _mean_and_sd(cases, septal_t1), localizer.name
+
+
+def _mean_and_sd(cases: Sequence[Case], septal_t1: Callable[[Case], float]) -> tuple[float, float] | None:
     patients = defaultdict[str, list[float]](list)
     for case in cases:
         if not case.is_dcm:
-            patients[case.patient].append(measured[case.case] if case.case in measured else _septal_t1(library, case))
+            patients[case.patient].append(septal_t1(case))
     known = [value for value in map(median_of_known, patients.values()) if not math.isnan(value)]
     if len(known) < FEWEST_PATIENTS:
         return None

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import attention_maps, band_thresholds
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.outside import LimitsByCall
+from ACNetLib.inference.pipeline import load_finder
 from ACNetLib.inference.probability import log_odds_of
 from ACNetLib.models.card import ModelCard
 from ACNetLib.models.header import CLASSIFIER, COMPARISON
@@ -34,7 +36,7 @@ from .outside_limits import limits_by_shape
 from .patients import known_patients, patients_record
 from .predictions import Predictions, choose_threshold, fit_temperatures, fitted_on
 from .recipe import ACNET, Recipe
-from .site_scale import cost_of_unknown_reference, normal_t1_ms
+from .site_scale import cost_of_unknown_reference, normal_t1_as_found, normal_t1_ms
 from .split import split_patients
 from .task import TrainingTask
 from .work_folder import MASKS_SHA256, claim_folder
@@ -97,7 +99,11 @@ def train(
 
     threshold = choose_threshold(patient_log_odds, patient_is_dcm, prior)
     limits, lender = LimitsByCall(), ""
+    normal_t1, measured_by = normal_t1_ms(library, training_cases), ""
     if isinstance(network, ACNet):  # the others classify nobody
+        if normal_t1 is None:
+            finder = partial(load_finder, device=device.device)
+            normal_t1, measured_by = normal_t1_as_found(library, training_cases, finder)
         called_dcm = dict(zip(patients, patient_log_odds >= log_odds_of(threshold), strict=True))
         limits, lender = limits_by_shape(library, validation_cases, called_dcm, parent, device)
     unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
@@ -120,9 +126,10 @@ def train(
             "unknown_reference": asdict(unknown_reference),
             **({"sections_with_masks": training_set.sections_with_walls} if with_walls else {}),
             **({"outside_limits_of": lender} if lender else {}),
+            **({"normal_t1_measured_by": measured_by} if measured_by else {}),
             **lineage,
         },
-        normal_t1_ms=normal_t1_ms(library, training_cases),
+        normal_t1_ms=normal_t1,
         uncertain_range_without_reference=unknown_reference.uncertain_range,
         outside_limits=limits,
         **_kind_and_network(recipe),

@@ -35,6 +35,7 @@ from ACNetTrainerLib.evaluation.evaluate import (
     Beside,
     evaluate,
     located_library,
+    range_at_best,
     verdict_shares,
 )
 from ACNetTrainerLib.evaluation.metrics import auroc
@@ -214,6 +215,13 @@ def test_probabilities_are_judged_at_two_prevalences_by_study_and_by_section(eva
         assert all(0 <= value <= 1 for value in row.values())
 
 
+def test_a_model_that_can_use_no_reference_is_judged_by_the_range_that_it_will_have() -> None:
+    card = replace(a_card("ward"), uncertain_range_without_reference=(0.05, 0.95))
+    assert range_at_best(card) == (0.05, 0.95)
+    assert range_at_best(replace(card, normal_t1_ms=(1000.0, 30.0))) == (0.2, 0.8)
+    assert range_at_best(a_card("of before")) == (0.2, 0.8)
+
+
 def test_verdicts_are_shared_out_over_the_patients_of_each_class(a_model: Model) -> None:
     """Log odds of -2, 0 and 2 are normal, uncertain and dcm between 0.2 and 0.8."""
     scores = PatientScores(
@@ -224,7 +232,7 @@ def test_verdicts_are_shared_out_over_the_patients_of_each_class(a_model: Model)
         np.array([]),
         np.array([]),
     )
-    shares = verdict_shares(a_model, scores)
+    shares = verdict_shares(scores, (0.2, 0.8))
     assert shares["dcm"] == {"normal": 0, "dcm": 1, "uncertain": 0}
     assert shares["normal"] == pytest.approx({"normal": 1 / 3, "dcm": 1 / 3, "uncertain": 1 / 3}, abs=1e-4)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,20 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 from ACNetTrainerLib.cases.library import TRUTH_TABLE_NAME, Case, CaseLibrary, masks_file
 from ACNetTrainerLib.evaluation.metrics import BoolArray, FloatArray
-from ACNetTrainerLib.training.site_scale import FACTOR_WEIGHTS, T1_FACTORS, cost_of_unknown_reference, normal_t1_ms
+from ACNetTrainerLib.training.loop import Place
+from ACNetTrainerLib.training.site_scale import (
+    FACTOR_WEIGHTS,
+    T1_FACTORS,
+    cost_of_unknown_reference,
+    normal_t1_as_found,
+    normal_t1_ms,
+)
+from ACNetTrainerLib.training.train import train
+from conftest import Finder
+from tiny_training import CPU, changed, few_cases, tiny_recipe
 
 
 def cases_of(normal: int, dcm: int = 0, slices: int = 3) -> tuple[Case, ...]:
@@ -81,6 +92,40 @@ def test_cases_without_masks_or_without_a_drawn_septum_tell_no_normal_t1(a_drawn
     path = str(a_drawn_library.folder / masks_file(second.case))
     sitk.WriteImage(sitk.Cast(sitk.ReadImage(path) != 0, sitk.sitkUInt8), path)  # myocardium everywhere
     assert normal_t1_ms(a_drawn_library, a_drawn_library.cases) is None, "four are left"
+
+
+def test_without_masks_the_normal_t1_is_measured_in_the_wall_that_the_localizer_finds(
+    a_drawn_library: CaseLibrary,
+) -> None:
+    cases = a_drawn_library.cases
+    drawn = a_drawn_library.masks(cases[0])
+    assert drawn is not None
+    labels = sitk.GetArrayFromImage(drawn)[0].astype(np.uint8)
+    for case in cases:
+        (a_drawn_library.folder / masks_file(case.case)).unlink()
+    finder = Finder((Ventricle(0, np.array(cases[0].center_mm), labels=labels),))
+    found, name = normal_t1_as_found(a_drawn_library, cases, lambda: finder)
+    assert found == pytest.approx((1015, np.std([990, 1000, 1010, 1020, 1030, 1040], ddof=1)), abs=0.06)
+    assert name == "stand-in"
+    elsewhere = tuple(replace(case, center_l_mm=5.0) for case in cases)
+    assert normal_t1_as_found(a_drawn_library, elsewhere, lambda: finder)[0] is None, "it found something else"
+
+
+def test_a_training_without_masks_tells_the_normal_t1_of_its_patients(
+    simulated_library: CaseLibrary, tmp_path: Path
+) -> None:
+    """As a hospital's library, whose cases have a centre and no outline. Of too few patients the localizer is not
+    asked."""
+    folder = Path(shutil.copytree(simulated_library.folder, tmp_path / "ward"))
+    shutil.rmtree(folder / "truth")
+    (folder / TRUTH_TABLE_NAME).unlink()
+    middle = tuple(case for case in simulated_library.cases if case.case.endswith("-mid"))
+    recipe = changed(tiny_recipe(tmp_path), epochs=1)
+    model = train(CaseLibrary(folder, middle), recipe, "ward", Place(tmp_path / "work", CPU))
+    assert model.card.normal_t1_ms is not None
+    assert model.card.normal_t1_ms[0] == pytest.approx(995, abs=60)
+    assert model.card.training["normal_t1_measured_by"] == "localizer-simulated"
+    assert normal_t1_as_found(CaseLibrary(folder, middle), few_cases(simulated_library).cases, Finder) == (None, "")
 
 
 def test_the_factors_stand_for_sites_that_differ_by_four_percent() -> None:
