@@ -83,9 +83,9 @@ def random_states(device: torch.device) -> dict[str, Tensor]:
     return states
 
 
-def set_random_states(states: dict[str, Tensor]) -> None:
-    for device_type, state in states.items():
-        if device_type == "cpu":
-            torch.set_rng_state(state)
-        else:
-            torch.get_device_module(device_type).set_rng_state(state)
+def set_random_states(states: dict[str, Tensor], device: torch.device) -> None:
+    """Those of another computer's device, such as a Mac's, are of no use here."""
+    if "cpu" in states:
+        torch.set_rng_state(states["cpu"])
+    if device.type != "cpu" and device.type in states:
+        torch.get_device_module(device).set_rng_state(states[device.type])

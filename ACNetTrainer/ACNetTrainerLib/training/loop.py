@@ -146,7 +146,7 @@ class _Loop:
             module.eval()
         # Dropout, too, depends on seed and epoch alone, so a resumed training equals an uninterrupted one.
         torch.manual_seed(self._settings.seed * 100_003 + done.epochs)
-        set_random_states(self._random_states)
+        set_random_states(self._random_states, self._device)
         self._random_states = {}
         for batch in self._on_device(self._training.of_epoch(done.epochs, done.steps)):
             rate = self._learning_rate(self._steps_done)

@@ -226,6 +226,20 @@ def test_ctrl_c_and_sigterm_finish_the_step_and_say_how_to_go_on(
     assert file_bytes(model, tmp_path) == untouched
 
 
+def test_a_training_that_was_stopped_within_an_epoch_on_a_mac_goes_on_elsewhere(
+    simulated_library: CaseLibrary, recipe: Recipe, untouched: bytes, tmp_path: Path
+) -> None:
+    work_folder, (report, stop) = tmp_path / "tiny.training", after_steps(2)
+    with pytest.raises(TrainingStopped):
+        train(simulated_library, recipe, "tiny", Place(work_folder, CPU, Watch(False, report, stop)))
+    checkpoint = torch.load(work_folder / "last.ckpt", weights_only=True)
+    for elsewhere in ("mps", "cuda"):
+        checkpoint["random_states"][elsewhere] = torch.zeros(16, dtype=torch.uint8)
+    torch.save(checkpoint, work_folder / "last.ckpt")
+    model = train(simulated_library, recipe, "tiny", Place(work_folder, CPU))
+    assert file_bytes(model, tmp_path) == untouched
+
+
 def test_a_damaged_checkpoint_is_named_and_what_to_do(
     simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
