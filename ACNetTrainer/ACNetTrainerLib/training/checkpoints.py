@@ -25,13 +25,15 @@ BEST_CHECKPOINT, LAST_CHECKPOINT = "best.ckpt", "last.ckpt"
 class Progress:
     """How far a training has come. epochs: that are done. step_losses: of the steps done in the epoch after these.
 
-    best_epoch: with the lowest validation loss, counted from 1.
+    best_epoch: with the lowest validation loss, counted from 1. unwritten: by epoch, rows of metrics.csv that could not
+    be written yet.
     """
 
     epochs: int = 0
     step_losses: list[float] = field(default_factory=list)
     best_epoch: int = 0
     best_loss: float = math.inf
+    unwritten: dict[int, dict[str, float]] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -44,13 +46,13 @@ class Progress:
 
 @contextmanager
 def resumable_writes(path: Path) -> Iterator[None]:
-    """Say of a full disk, or a folder that is gone, what to do. Raises ACNetError."""
+    """Say of a full disk, a folder that is gone, or a file that is open elsewhere, what to do. Raises ACNetError."""
     try:
         yield
     except OSError as error:
         raise ACNetError(
-            f"{path}: it can't be written ({error.strerror or error}). What was written before is kept: make room and "
-            "run the same command again to resume."
+            f"{path}: it can't be written ({error.strerror or error}). What was written before is kept: close it "
+            "where it is open, or make room, and run the same command again to resume."
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from .checkpoints import (
     Progress,
     random_states,
     read_checkpoint,
+    resumable_writes,
     set_random_states,
     write_checkpoint,
 )
@@ -32,7 +33,7 @@ from .normalization import STATISTICS_SLICES, recompute_statistics
 from .precision import Precision, PrecisionChoice, choose_precision
 from .progress import UNWATCHED, StopSignals, TrainingStopped, Watch, Watcher
 from .recipe import Optimization
-from .work_folder import METRICS_FILE, only_process, write_row
+from .work_folder import METRICS_FILE, only_process, write_rows
 
 
 class FittingTask(ABC):
@@ -133,6 +134,9 @@ class _Loop:
         while not self._is_done:
             self._train_epoch(watcher)
             self._validate(validation, watcher)
+        if self._progress.unwritten:
+            with resumable_writes(self._work_folder / METRICS_FILE):
+                self._write_rows()
 
     @property
     def _is_done(self) -> bool:
@@ -189,7 +193,10 @@ class _Loop:
         self._check(values["validation_loss"], f"the validation after epoch {done.epochs + 1}", rate)
         values = {"training_loss": done.mean_training_loss, **values}
         done.epochs, done.step_losses = done.epochs + 1, []
-        write_row(self._work_folder / METRICS_FILE, done.epochs, values)
+        done.unwritten[done.epochs] = {name: float(value) for name, value in values.items()}
+        # Windows replaces no table that is open in a spreadsheet: its rows are written when it is closed.
+        with resumable_writes(self._work_folder / METRICS_FILE), suppress(PermissionError):
+            self._write_rows()
         if values["validation_loss"] < done.best_loss:
             done.best_epoch, done.best_loss = done.epochs, values["validation_loss"]
             best = {"network": self._network.state_dict(), "epoch": done.epochs}
@@ -198,6 +205,10 @@ class _Loop:
         watcher.epoch(done, values)
         if not self._is_done and watcher.asked_to_stop():
             raise TrainingStopped(done.epochs, len(self._training), len(self._training))
+
+    def _write_rows(self) -> None:
+        write_rows(self._work_folder / METRICS_FILE, self._progress.unwritten)
+        self._progress.unwritten = {}
 
     def _statistics_batches(self) -> Iterator[Tensor]:
         """Slices as this epoch has drawn them, augmented and both classes as often: what the weights have learned to

@@ -62,12 +62,13 @@ def only_process(work_folder: Path) -> Iterator[None]:
         yield
 
 
-def write_row(path: Path, epoch: int, values: Mapping[str, float]) -> None:
-    """One row an epoch in metrics.csv; a resumed training goes on in the same table."""
+def write_rows(path: Path, values_of_epochs: Mapping[int, Mapping[str, float]]) -> None:
+    """One row an epoch in metrics.csv; a resumed training goes on in the same table. Raises OSError."""
     rows: list[dict[str, Any]] = []
     if path.is_file():
+        first = min(values_of_epochs)
         with damage_named(path, TRAIN_ANEW):
-            rows = [row.cells for row in read_table(path, ["epoch"]).rows if int(row.cells["epoch"]) < epoch]
-    row = {"epoch": epoch, **{name: f"{value:.5f}" for name, value in values.items()}}
-    with resumable_writes(path):
-        write_table(path, row, [*rows, row])
+            rows = [row.cells for row in read_table(path, ["epoch"]).rows if int(row.cells["epoch"]) < first]
+    for epoch, values in values_of_epochs.items():
+        rows.append({"epoch": epoch, **{name: f"{value:.5f}" for name, value in values.items()}})
+    write_table(path, rows[-1], rows)

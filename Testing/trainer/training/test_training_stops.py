@@ -23,7 +23,7 @@ from ACNetTrainerLib.cases.library import CaseLibrary, write_case_table
 from ACNetTrainerLib.commands import main as cli
 from ACNetTrainerLib.training.background import LOCK_FILE
 from ACNetTrainerLib.training.loop import Place
-from ACNetTrainerLib.training.progress import TrainingStopped, Watch
+from ACNetTrainerLib.training.progress import Event, TrainingStopped, Watch
 from ACNetTrainerLib.training.recipe import Recipe, read_recipe
 from ACNetTrainerLib.training.train import train
 from conftest import acnet_train, start_acnet_train
@@ -283,12 +283,47 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_the_training_goes_on_when_
         assert cli.main([*arguments, "--progress", "json"]) == 2
     captured = capsys.readouterr()
     assert "last.ckpt: it can't be written (File too large)" in captured.err
-    assert "make room and run the same command again to resume" in captured.err
+    assert "make room, and run the same command again to resume" in captured.err
     assert events_of(captured.out)[-1] == {"event": "error", "message": captured.err.removeprefix("acnet-train: ")[:-1]}
     assert (work_folder / "last.ckpt").read_bytes() == before
     assert not list(work_folder.glob(".writing-*"))
     assert cli.main(arguments) == 0
     assert (tmp_path / "tiny.safetensors").read_bytes() == untouched
+
+
+@pytest.mark.parametrize("closed_after", [2, None])
+def test_a_table_that_is_open_in_a_spreadsheet_ends_no_training(
+    simulated_library: CaseLibrary,
+    recipe: Recipe,
+    untouched: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_after: int | None,
+) -> None:
+    """Where it is still open at the end, its rows are written when the command is run again."""
+    replace_file, epochs = Path.replace, list[int]()
+
+    def replace_closed(path: Path, target: Path) -> Path:
+        if target.name == "metrics.csv" and (closed_after is None or len(epochs) < closed_after):
+            raise PermissionError(13, "Permission denied", str(path))
+        return replace_file(path, target)
+
+    def report(event: Event) -> None:
+        if event["event"] == "epoch":
+            epochs.append(event["epoch"])
+
+    work_folder = tmp_path / "tiny.training"
+    monkeypatch.setattr("ACNetLib.files.SECONDS_TO_REPLACE", 0.0)
+    monkeypatch.setattr(Path, "replace", replace_closed)
+    watched = Place(work_folder, CPU, Watch(report=report))
+    if closed_after is None:
+        with pytest.raises(ACNetError, match=r"metrics\.csv: it can't be written \(Permission .* close it where"):
+            train(simulated_library, recipe, "tiny", watched)
+        monkeypatch.setattr(Path, "replace", replace_file)
+    model = train(simulated_library, recipe, "tiny", watched)
+    assert epochs == list(range(1, EPOCHS + 1)), "none was done twice"
+    assert file_bytes(model, tmp_path) == untouched
+    assert [int(row["epoch"]) for row in rows_of(work_folder)] == epochs
 
 
 def test_a_vanished_image_is_named_and_the_training_goes_on_when_it_is_back(
