@@ -33,7 +33,7 @@ OTHER_QUANTITIES = {
     "T2": "T2",
     "T2STAR": "T2*",
     "T1STAR": "T1*",
-    "ECV": "ECV",
+    **dict.fromkeys(("ECV", "ECVIMAGE"), "ECV"),
     **dict.fromkeys(("ERR", "ERROR", "ERRORS"), "the error of a fit"),
     **dict.fromkeys(("SD", "STDEV"), "a standard deviation"),
     "R1": "R1",
@@ -44,12 +44,14 @@ OTHER_QUANTITIES = {
     "CINE": "a cine",
 }
 """By words, also with "map" behind them, of ImageType, description and comments."""
-NAMED_BESIDE_T1 = {"T2", "R2"}
-"""Protocols may be named after these too ("T1_T2_MAP"): beside ImageType T1 MAP they don't count in the description."""
+NAMED_BESIDE_T1 = {"T2", "R2", "ECV"}
+"""Protocols may be named after these too ("T1_T2_MAP", "MOLLI_ECV_pre"): beside ImageType T1 MAP they don't count in
+the description."""
 SPELLINGS = (
     (re.compile(r"(T[12])(\*|[ _-]?STAR(?![A-Z]))"), r"\1STAR"),
     (re.compile(r"ST(D|ANDARD)[ _-]*DEV(IATION)?|STDDEV"), "STDEV"),
     (re.compile(r"(?<=[A-Z])ECV(?=MAP|[^A-Z]|$)"), " ECV"),  # syntheticECV
+    (re.compile(r"SYNTH(ETIC)?[ _-]*ECV|(?<![A-Z])ECV[ _-]*(MAP|FROM)(?![A-Z])"), " ECVIMAGE "),  # no protocol's name
     (re.compile(r"(IPAT|GRAPPA|SENSE)[ _-]*R[ _=-]?\d"), " "),  # an acceleration is no relaxation rate
 )
 MEANT_FOR_ECV = re.compile(r"(?<![A-Z])FOR[ _-]*ECV|ECV[ _-]*PROT(OCOL)?(?![A-Z])", re.IGNORECASE)

@@ -182,12 +182,17 @@ def _no_map(images: list[DicomImage], name: str) -> NoT1Map:
             cli="Give the native map's folder, or --post-contrast if you want the result all the same.",
             panel="native map",
         )
-    return NoT1Map(
+    found = (
         f"{name}: none of its {len(images)} DICOM images is a native T1 map (found {_list_series(images)}); "
         "expected grey-scale MR images with T1 MAP in ImageType or a SeriesDescription that ends in _MOCO_T1, "
-        "taken before contrast.",
-        cli="If you know the series to be the T1 map, choose it with --series.",
+        "taken before contrast."
     )
+    if all(image.score.against for image in images):  # no choice of a series outweighs that
+        return NoT1Map(
+            f"{found} Each has a sign against it (-5): where you know that to be wrong, export the series as a volume "
+            "file (NRRD) and give that."
+        )
+    return NoT1Map(found, cli="If you know the series to be the T1 map, choose it with --series.")
 
 
 def _list_maps(images: list[DicomImage]) -> str:

@@ -40,7 +40,7 @@ from ACNetLib.fitting.times import (
 )
 
 Component = Literal["magnitude", "phase", "signed"]
-OTHERS = {"T2", "T2STAR", "ECV", "ERR", "SD", "R2", "FITPARAMS", "CINE", "LOCALIZER", "MOSAIC"}
+OTHERS = {"T2", "T2STAR", "ERR", "SD", "R2", "FITPARAMS", "CINE", "LOCALIZER", "MOSAIC"}
 """Words of maps and images that show no recovery."""
 PICTURE_BITS = 8
 SAME_PLACE_MM = 0.5
@@ -365,7 +365,8 @@ def _may_be_recovery(image: DicomImage) -> bool:
 
 def _is_plain_mr(image: DicomImage) -> bool:
     header = image.header
-    if image.score.is_t1_map or T1_MAP_TYPES.intersection(map(str.upper, map(str, values_of(header, "ImageType")))):
+    types = {str(value).upper() for value in values_of(header, "ImageType")}
+    if image.score.is_t1_map or types & {*T1_MAP_TYPES, "ECV"}:  # in a description ECV may name the protocol
         return False
     if header.get("BitsAllocated") == PICTURE_BITS or "MONOCHROME" not in str(header.get("PhotometricInterpretation")):
         return False

@@ -11,6 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.commands.main import main
+from ACNetLib.dicom.volumes import NoT1Map
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import Reading, read_t1_map
 from dicom_files import GAP_MM, PATIENT_ID, PATIENT_NAME, RAW_TYPE, write_section
@@ -158,6 +159,14 @@ def test_the_command_refuses_a_folder_without_a_map_and_says_of_each_series_why(
         assert reason in said
     assert said.endswith("choose it with --series.\n")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_series_with_a_sign_against_it_is_not_advised_to_be_chosen_again(stored: np.ndarray, tmp_path: Path) -> None:
+    write_section(tmp_path / "0.dcm", stored[0], series=5, ImageType=["DERIVED", "PRIMARY", "T1 MAP", "SCREENSHOT"])
+    for series in ((), (5,)):
+        with pytest.raises(NoT1Map, match=r"a screenshot \(-5\).*export the series as a volume file") as refusal:
+            read_t1_map(tmp_path, Reading(series=series))
+        assert "--series" not in str(refusal.value)
 
 
 def test_the_command_takes_series_numbers(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,7 +149,7 @@ DESCRIPTIONS = {
         ),
         *("T1 map avant injection", "T1 map sans injection", "T1 map vor Injektion", "T1 map senza contrasto"),
         *("MDC_T1map SAX", "T1map SAX C1", "T1map MAGIC+", "T1map base+mid", "T1map SAX iPAT_R2", "T1map GRAPPA R2"),
-        *("T1_T2_MAP SAX", "T1map T2map", "T1map R2"),
+        *("T1_T2_MAP SAX", "T1map T2map", "T1map R2", "T1map ECV", "MOLLI_ECV_pre_SAX_MOCO_T1"),
     ],
     "contrast": [
         *(
@@ -192,6 +192,7 @@ DESCRIPTIONS = {
         *("T1 map con contrasto", "T1 map dopo gadolinio", "T1 map despues de inyeccion +C", "T1map SAX CE+"),
         *("T1 map native post KM", "T1 mapping nativ nach KM", "T1 map native 15 min", "T1 map native +Gd"),
         *("T1map ECV protocol post", "T1map_pre_contrast_post_gado", "T1map_no_post_15min", "T1map ShortT1"),
+        "T1map post ECV",
     ],
     "other": [
         *(
@@ -204,8 +205,8 @@ DESCRIPTIONS = {
             "T1map std_dev",
         ),
         *("T1map standard deviation", "T1map SD", "T1map R1", "T1map_R1map", "T1map T1star", "T1map T1*"),
-        *("T1map_ECVmap", "T1map ECV", "T1map_syntheticECV", "syntheticECVmap T1map", "ECV_from_T1map", "T1map T2*"),
-        *("T1map residual", "T1map chi2", "T1map post ECV", "T1map 15 min error"),
+        *("T1map_ECVmap", "T1map ECV_MAP", "T1map_syntheticECV", "syntheticECVmap T1map", "ECV_from_T1map"),
+        *("T1map T2*", "T1map residual", "T1map chi2", "T1map post ECV map", "T1map 15 min error"),
     ],
 }
 AGENTS = {
@@ -263,11 +264,12 @@ def test_words_tell_a_native_map_from_one_after_contrast_and_from_other_images(
     [
         ("T1_T2_MAP SAX_MOCO_T1", None, False),
         ("T1map R2_MOCO_T1", None, False),
+        ("MOLLI_ECV_pre_SAX_MOCO_T1", None, False),
         ("MOLLI SAX iPAT_R2_MOCO_T1", None, True),
         ("MOLLI SAX_MOCO_T1", "R2", False),
     ],
 )
-def test_t2_and_r2_speak_against_an_image_whose_type_does_not_tell_that_it_is_the_map(
+def test_t2_r2_and_ecv_speak_against_an_image_whose_type_does_not_tell_that_it_is_the_map(
     description: str, comments: str | None, is_map: bool, tmp_path: Path
 ) -> None:
     texts = {"SeriesDescription": description, "ImageComments": comments}

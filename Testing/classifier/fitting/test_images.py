@@ -104,6 +104,18 @@ def test_of_raw_and_registered_images_and_the_map_the_registered_ones_are_taken(
     assert read_recovery_images(tmp_path, series=[3]).series == (3,)
 
 
+def test_a_protocol_that_is_named_after_ecv_is_fitted_and_no_ecv_map(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_recovery(tmp_path, images, times_ms, SeriesDescription="MOLLI_ECV_pre_SAX")
+    assert read_recovery_images(tmp_path).scheme == "MOLLI 5(3)3"
+    for file in tmp_path.glob("*.dcm"):
+        dataset = pydicom.dcmread(file)
+        dataset.ImageType = ["DERIVED", "PRIMARY", "ECV"]
+        dataset.save_as(file)
+    with pytest.raises(ACNetError, match="belong to a recovery"):
+        read_recovery_images(tmp_path)
+
+
 def test_phase_images_restore_the_sign(tmp_path: Path) -> None:
     images, times_ms = recovery_images(MOLLI)
     write_recovery(tmp_path, images, times_ms)
