@@ -1,6 +1,7 @@
 """DICOM images by their headers: what is read of each, how much speaks for a T1 map, how they are named to a person.
 
-Only technical attributes are read, so that no patient identifier can reach a message: of PatientID a hash, to compare.
+Only technical attributes are read, so that no patient identifier can reach a message: of PatientID a hash, to compare;
+of the dates of birth and study the age that lies between them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pydicom
@@ -86,11 +88,14 @@ DICOM_SUFFIXES = {".dcm", ".ima"}
 
 YEARS_OF_ADULTS = 18
 A_YEAR_IN = {"Y": 1, "M": 12, "W": 52, "D": 365}
-AGE = re.compile(r"(\d{1,3})([YMWD])")
+AGE = re.compile(r"(?!000)(\d{1,3})([YMWD])")
 """As DICOM writes it: 012Y, 018M; 000Y tells nothing."""
+DATES_OF_AGE = ("PatientBirthDate", "StudyDate")
+LONGEST_AGE_YEARS = 120
+"""Dates farther apart are no person's, as where one of them was made 1900 to hide it."""
 CHILD = (
-    f"The patient is younger than {YEARS_OF_ADULTS} years (PatientAge): result not valid, the model knows hearts of "
-    "adults' size only."
+    f"The patient is younger than {YEARS_OF_ADULTS} years (PatientAge, or from PatientBirthDate to StudyDate): result "
+    "not valid, the model knows hearts of adults' size only."
 )
 
 # What a description may show: words of protocols and short numbers. All else could be a name that someone typed.
@@ -191,7 +196,7 @@ def loss_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
 def age_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
     """Whether the patient is a child, whose dilated heart is as large as an adult's normal one."""
     ages = [AGE.fullmatch(str(image.header.get("PatientAge") or "")) for image in images]
-    if any(0 < int(age[1]) < YEARS_OF_ADULTS * A_YEAR_IN[age[2]] for age in ages if age):
+    if any(int(age[1]) < YEARS_OF_ADULTS * A_YEAR_IN[age[2]] for age in ages if age):
         return (CHILD,)
     return ()
 
@@ -221,10 +226,11 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
     """
     try:
         with disable_value_validation():  # pydicom logs the values that it complains of
-            tags = [*HEADER_TAGS, *PHILIPS, "PatientID"]
+            tags = [*HEADER_TAGS, *PHILIPS, "PatientID", *DATES_OF_AGE]
             header = read_dataset(file, stop_before_pixels=True, specific_tags=tags)
             if patient := str(header.get("PatientID") or "").strip():
                 header.PatientID = hashlib.sha256(patient.encode(errors="backslashreplace")).hexdigest()
+            _put_age_for_dates(header)
             kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
             is_image = "Rows" in header or kind is None or kind in IMAGE_STORAGE
     except InvalidDicomError:
@@ -238,3 +244,24 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
         if "SeriesInstanceUID" not in header or header["SeriesInstanceUID"].VM > 1:  # series are told apart by it
             raise unreadable(file)
     return header if is_image else UID(kind).name
+
+
+def _put_age_for_dates(header: pydicom.Dataset) -> None:
+    """Take the dates out of a header, which identify a patient; where it tells no age, theirs is put in their place."""
+    born, examined = (_date_of(header, keyword) for keyword in DATES_OF_AGE)
+    for keyword in DATES_OF_AGE:
+        header.pop(keyword, None)
+    if born is None or examined is None or AGE.fullmatch(str(header.get("PatientAge") or "")):
+        return
+    days = (examined - born).days
+    years = examined.year - born.year - ((examined.month, examined.day) < (born.month, born.day))
+    if days > 0 and years <= LONGEST_AGE_YEARS:
+        header.PatientAge = f"{years:03d}Y" if years else f"{days:03d}D"
+
+
+def _date_of(header: pydicom.Dataset, keyword: str) -> date | None:
+    """None where the attribute holds no date. Older files have points in it (1957.03.01)."""
+    try:
+        return date.fromisoformat(str(header.get(keyword) or "").replace(".", "").strip())
+    except ValueError:
+        return None

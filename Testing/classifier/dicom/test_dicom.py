@@ -7,7 +7,9 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.config import disable_value_validation
 
+from ACNetLib.dicom.images import read_images
 from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import UNKNOWN_THICKNESS
@@ -47,6 +49,37 @@ def test_a_childs_map_says_that_the_model_knows_adults_only(
     warnings = [text for text in read_t1_map(tmp_path).warnings if "younger than 18 years" in text]
     assert len(warnings) == (age in {"012Y", "017Y", "215M", "040W", "010D"})
     assert not any(age in text for text in warnings if age)
+
+
+@pytest.mark.parametrize(
+    ("age", "born", "examined", "is_child"),
+    [
+        (None, "20150301", "20240229", True),
+        ("", "20060302", "20240301", True),
+        ("000Y", "20150301", "20240229", True),
+        (None, "2015.03.01", "2024.02.29", True),
+        (None, "20240228", "20240229", True),
+        (None, "20060301", "20240301", False),
+        ("045Y", "20150301", "20240229", False),
+        (None, "19000101", "20240229", False),
+        (None, "20240229", "20240229", False),
+        (None, "20250101", "20240229", False),
+        (None, "20150301", "", False),
+        (None, "", "20240229", False),
+        (None, None, "20240229", False),
+        (None, "March the 1st", "20240229", False),
+        (None, "20151301", "20240229", False),
+    ],
+)
+def test_a_child_is_known_by_its_dates_where_no_age_is_told(
+    age: str | None, born: str | None, examined: str | None, is_child: bool, stored: np.ndarray, tmp_path: Path
+) -> None:
+    file = tmp_path / "0.dcm"
+    with disable_value_validation():
+        write_section(file, stored[0], PatientAge=age, PatientBirthDate=born, StudyDate=examined)
+    assert any("younger than 18 years" in text for text in read_t1_map(tmp_path).warnings) == is_child
+    kept = str(read_images([file])[0][0].header)
+    assert not any(each in kept for each in (born, examined) if each)
 
 
 def test_each_section_has_its_own_rescale_slope_and_intercept(stored: np.ndarray, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from dicom_files import (
     mapping,
     write_enhanced,
     write_section,
+    write_study,
 )
 
 PRIVATE_FRAME_GROUP = (0x2005, 0x140F)  # "Philips MR Imaging DD 005": one item a frame with copies of public tags
@@ -134,13 +135,15 @@ def test_a_mapping_by_a_table_is_refused(stored: np.ndarray, tmp_path: Path) -> 
         read_t1_map(tmp_path)
 
 
-def test_of_the_patient_no_attribute_is_read_but_the_age() -> None:
+def test_of_the_patient_no_attribute_is_kept_but_the_age() -> None:
     # A child's map has a warning, and an age in years names nobody.
     who = ("Patient", "Referring", "Institution", "Operators", "OtherPatient")
     assert {tag for tag in HEADER_TAGS if tag.startswith(who)} == {"PatientAge"}
 
 
-def test_what_is_read_of_an_image_does_not_hold_its_patient(study: Path) -> None:
-    images, _ = read_images(sorted(study.iterdir()))
-    assert not any(secret in str(image.header) for image in images for secret in (PATIENT_ID, PATIENT_NAME))
+def test_what_is_read_of_an_image_does_not_hold_its_patient(stored: np.ndarray, tmp_path: Path) -> None:
+    dates = {"PatientBirthDate": "19570301", "StudyDate": "20240229"}
+    images, _ = read_images(sorted(write_study(tmp_path, stored, **dates).iterdir()))
+    secrets = (PATIENT_ID, PATIENT_NAME, *dates, *dates.values())
+    assert not any(secret in str(image.header) for image in images for secret in secrets)
     assert len({image.header.PatientID for image in images}) == 1
