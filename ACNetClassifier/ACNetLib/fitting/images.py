@@ -6,26 +6,24 @@ Only technical attributes are read from the headers, so that no patient identifi
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import multimode
-from typing import Literal
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
 from ACNetLib.dicom.alternatives import without_copies
 from ACNetLib.dicom.frames import Section, check_one_origin, read_section, stack_sections
-from ACNetLib.dicom.images import DicomImage, read_images, scanner_name
+from ACNetLib.dicom.images import DicomImage, age_warnings, loss_warnings, read_images, scanner_name
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.pixels import odd_values_refused
-from ACNetLib.dicom.score import T1_MAP_TYPES, contrast_in
-from ACNetLib.dicom.values import number_of, values_of
+from ACNetLib.dicom.score import contrast_in
+from ACNetLib.dicom.values import number_of
 from ACNetLib.errors import ACNetError
+from ACNetLib.fitting.components import Component, component_of, is_plain_mr, words_of
 from ACNetLib.fitting.pixels import measured_signal, phase_rad
 from ACNetLib.fitting.recovery import signed_by_phase
 from ACNetLib.fitting.sequences import Sequence as MappingSequence
@@ -38,11 +36,8 @@ from ACNetLib.fitting.times import (
     sequence_of,
     times_of,
 )
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
 
-Component = Literal["magnitude", "phase", "signed"]
-OTHERS = {"T2", "T2STAR", "ERR", "SD", "R2", "FITPARAMS", "CINE", "LOCALIZER", "MOSAIC"}
-"""Words of maps and images that show no recovery."""
-PICTURE_BITS = 8
 SAME_PLACE_MM = 0.5
 """Images whose positions are closer than this are of one slice: some scanners write them anew for each image, a little
 different."""
@@ -68,7 +63,8 @@ class RecoverySlice:
 class RecoveryImages:
     """Parallel slices of one sequence. distance_mm: between slices. signed: whether the images have their sign.
 
-    notes: what a user should know of the files.
+    notes: what a user should know of the files. warnings: what the headers tell of patient, pixels and plane, which
+    every result of the map has to say.
     """
 
     slices: tuple[RecoverySlice, ...]
@@ -81,6 +77,7 @@ class RecoveryImages:
     simulated: bool
     post_contrast: bool
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def scheme(self) -> str:
@@ -99,7 +96,7 @@ class _Candidate:
 
     @property
     def registered(self) -> bool:
-        return all("MOCO" in _words(image.header) for image in self.images)
+        return all("MOCO" in words_of(image.header) for image in self.images)
 
     @property
     def series(self) -> tuple[int, ...]:
@@ -133,7 +130,7 @@ def read_recovery_images(
     Of one slice's series that the scanner has registered (MOCO) is taken, signed images (PSIR) before magnitude, whose
     sign a phase series restores if there is one. `series` are the numbers of the only series to look at. `sequence` is
     given where the headers don't tell it. Raises ACNetError when there are none, when the choice or the sequence is
-    open, when images of a slice are missing, and when the slices form no stack.
+    open, when images of a slice are missing, when the slices form no stack, and when they can't be short-axis slices.
     """
     name = path.absolute().name
     if not path.is_dir():
@@ -193,7 +190,15 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
         signed.add(is_signed)
     if len(signed) > 1:
         raise ACNetError(f"{name}: some of its slices have phase images, others have none; expected both or none.")
-    headers = [image.header for each in chosen for image in each.images]
+    images = [image for each in chosen for image in each.images]
+    headers = [image.header for image in images]
+    post_contrast = any(contrast_in(each) is not None for each in headers)
+    warnings = (
+        *check_short_axis(ordered[0].normal, name),
+        *age_warnings(images),
+        *loss_warnings(images),
+        *((POST_CONTRAST_WARNING,) if post_contrast else ()),
+    )
     origin = common_origin([origin_of(header) for header in headers])
     return RecoveryImages(
         tuple(slices),
@@ -204,8 +209,9 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
         field_strength_in(origin),
         scanner_name(origin.get("Manufacturer"), origin.get("ManufacturerModelName")),
         any("simulated" in str(each.get("ImageComments", "")).lower() for each in headers),
-        any(contrast_in(each) is not None for each in headers),
+        post_contrast,
         notes,
+        warnings,
     )
 
 
@@ -254,7 +260,7 @@ def _is_kin(image: DicomImage, chosen: _Candidate) -> bool:
     )
     if not named_alike and named_sequence([header]) != chosen.sequence:
         return False
-    if _component(header) != chosen.component or header.get("StudyInstanceUID") != known.get("StudyInstanceUID"):
+    if component_of(header) != chosen.component or header.get("StudyInstanceUID") != known.get("StudyInstanceUID"):
         return False
     here, there = _section(image), _section(chosen.images[0])
     same_grid = here.matrix == there.matrix and np.allclose(here.pixel_spacing, there.pixel_spacing, rtol=1e-3)
@@ -283,7 +289,7 @@ def _candidates(images: list[DicomImage], sequence: MappingSequence | None) -> l
     """The series of a place with images at enough times; all together where each series has one time."""
     groups = defaultdict[tuple[Component, str], list[DicomImage]](list)
     for image in images:
-        if component := _component(image.header):
+        if component := component_of(image.header):
             groups[component, str(image.header.SeriesInstanceUID)].append(image)
     found = [candidate for (part, _), each in groups.items() if (candidate := _candidate(each, part, sequence))]
     if not found and len(groups) >= FEWEST_TIMES and all(len(each) == 1 for each in groups.values()):
@@ -360,33 +366,7 @@ def _may_be_recovery(image: DicomImage) -> bool:
     with odd_values_refused(image.file):  # values are converted on access: an odd one shall show with its own file
         number_of(image.header, "MagneticFieldStrength")
         times_of([image.header])
-        return _is_plain_mr(image) and _component(image.header) is not None
-
-
-def _is_plain_mr(image: DicomImage) -> bool:
-    header = image.header
-    types = {str(value).upper() for value in values_of(header, "ImageType")}
-    if image.score.is_t1_map or types & {*T1_MAP_TYPES, "ECV"}:  # in a description ECV may name the protocol
-        return False
-    if header.get("BitsAllocated") == PICTURE_BITS or "MONOCHROME" not in str(header.get("PhotometricInterpretation")):
-        return False
-    return str(header.get("Modality", "MR")) == "MR" and not OTHERS & _words(header)
-
-
-def _words(header: pydicom.Dataset) -> set[str]:
-    named = [*map(str, values_of(header, "ImageType")), str(header.get("SeriesDescription", ""))]
-    return set(re.split(r"[^A-Z0-9]+", " ".join(named).upper()))
-
-
-def _component(header: pydicom.Dataset) -> Component | None:
-    """None of real and imaginary images, whose sign is that of the coil's phase, too."""
-    if "PSIR" in _words(header):
-        return "signed"
-    told = (*values_of(header, "ImageType"), *values_of(header, "ComplexImageComponent"))
-    parts = {str(value).upper() for value in told}
-    if parts & {"P", "PHASE"}:
-        return "phase"
-    return None if parts & {"R", "I", "REAL", "IMAGINARY"} else "magnitude"
+        return is_plain_mr(image) and component_of(image.header) is not None
 
 
 def _listed_series(images: list[DicomImage]) -> str:

@@ -19,7 +19,8 @@ from ACNetLib.fitting.recovery import RecoveryFit
 from ACNetLib.fitting.sequences import LOOK_LOCKER, SCHEMES, fit_sequence
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.settings import Progress, unwatched
-from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
+from ACNetLib.volumes.header import BETWEEN_WARNINGS, FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, WARNINGS_KEY
 
 SUFFIX = ".nrrd"
 MAPS = {"t1_ms": "", "sd_ms": "-sd", "r2": "-r2"}
@@ -69,6 +70,8 @@ def fit_maps(
         keys[FIELD_STRENGTH_KEY] = f"{recovery.field_strength_tesla:g}"
     if recovery.simulated:
         keys[SIMULATED_KEY] = "1"
+    if recovery.warnings:
+        keys[WARNINGS_KEY] = BETWEEN_WARNINGS.join(recovery.warnings)
     return FittedMaps(images, tuple(motions), source, _warnings(recovery, fits, motions), keys)
 
 
@@ -125,7 +128,8 @@ def _fit(images: NDArray[np.float32], each: RecoverySlice, recovery: RecoveryIma
 
 
 def _warnings(recovery: RecoveryImages, fits: list[RecoveryFit], motions: list[Motion]) -> tuple[str, ...]:
-    warnings = [*recovery.notes]
+    said = (warning for warning in recovery.warnings if warning != POST_CONTRAST_WARNING)  # said of the map for ECV
+    warnings = [*recovery.notes, *said]
     moving = [str(index) for index, motion in enumerate(motions) if motion.residual_mm > LARGE_RESIDUAL_MM]
     if moving:
         warnings.append(

@@ -19,11 +19,12 @@ from ACNetLib.inference.settings import Progress
 from ACNetLib.panel.worker import Work
 from ACNetLib.scene.output import add_t1_map
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
-from ACNetLib.volumes.header import FITTED_KEY
+from ACNetLib.volumes.header import FITTED_KEY, WARNINGS_KEY
 from ACNetLib.volumes.volume import read_volume_header
 
-Fitted = tuple[T1Map, str, tuple[str, ...]]
-"""A map, from what it was fitted, and what a user should know of it."""
+Fitted = tuple[T1Map, dict[str, str], tuple[str, ...]]
+"""A map, what its header tells of its making by key, and what a user should know of it."""
+KEPT_KEYS = (FITTED_KEY, WARNINGS_KEY)
 Start = Callable[[Work, None, Callable[[None, Fitted], None], str], None]
 
 
@@ -49,11 +50,12 @@ class FittingView:
             self._start(fitting_work(Path(chosen)), None, self._load, _("The T1 map could not be made."))
 
     def _load(self, _volume: None, fitted: Fitted) -> None:
-        t1_map, source, notes = fitted
+        t1_map, keys, notes = fitted
         volume = add_t1_map(t1_map, slicer.mrmlScene)
-        volume.SetAttribute(FITTED_KEY, source)
+        for key, text in keys.items():
+            volume.SetAttribute(key, text)
         self._choose(volume)
-        self._say("\n".join([_("T1 map made: {source}.").format(source=source), *notes]))
+        self._say("\n".join([_("T1 map made: {source}.").format(source=keys[FITTED_KEY]), *notes]))
 
 
 def fitting_work(folder: Path) -> Work:
@@ -66,7 +68,8 @@ def fitting_work(folder: Path) -> Work:
         with TemporaryDirectory(prefix="acnet-fit-") as room:
             map_file = Path(room) / "map.nrrd"
             notes = fit_in_process(folder, map_file, progress)
-            source = read_volume_header(map_file).keys[FITTED_KEY]
-            return replace(read_t1_map(map_file), name=f"T1 fitted from {folder.name}"), source, notes
+            told = read_volume_header(map_file).keys
+            keys = {key: told[key] for key in KEPT_KEYS if key in told}
+            return replace(read_t1_map(map_file), name=f"T1 fitted from {folder.name}"), keys, notes
 
     return work

@@ -23,8 +23,15 @@ from ACNetLib.dicom.volumes import DicomVolume, read_dicom_files
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
-from ACNetLib.t1map.t1_map import T1Map, fitted_here, parse_field_strength
-from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, is_volume_file
+from ACNetLib.t1map.t1_map import T1Map, fitted_here, parse_field_strength, plane_warnings
+from ACNetLib.volumes.header import (
+    FIELD_STRENGTH_KEY,
+    FITTED_KEY,
+    SIMULATED_KEY,
+    WARNINGS_KEY,
+    is_volume_file,
+    told_warnings,
+)
 from ACNetLib.volumes.volume import read_volume_header
 
 # Slicer's DICOM reader notes there which files a volume was made of; its database knows their headers.
@@ -162,6 +169,7 @@ def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_contrast: bo
     warnings = _parted(_of_header(node, WARNINGS))
     if fitted := _value_of_key(node, FITTED_KEY):
         warnings = (*warnings, fitted_here(fitted))
+    warnings = (*warnings, *told_warnings(_value_of_key(node, WARNINGS_KEY)))
     return (*warnings, *_check_against_dicom(node, t1_map, post_contrast))
 
 
@@ -170,7 +178,7 @@ def _check_against_dicom(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_cont
         return _check_plugins_notes(node, post_contrast)
     files = dicom_files(node)
     if not files and not node.GetAttribute(DICOM_INSTANCES):
-        return ()
+        return plane_warnings(t1_map)
     try:
         volume = read_dicom_files(files, node.GetName(), post_contrast=True)
     except OfTwoOrigins:
@@ -244,7 +252,7 @@ def _note_header(node: vtkMRMLScalarVolumeNode) -> None:
         header = read_volume_header(file)
     except ACNetError:
         return
-    for key in (FIELD_STRENGTH_KEY, SIMULATED_KEY, FITTED_KEY):  # others may name a patient
+    for key in (FIELD_STRENGTH_KEY, SIMULATED_KEY, FITTED_KEY, WARNINGS_KEY):  # others may name a patient
         _note(node, OF_HEADER + key, header.keys.get(key))
     _note(node, OF_HEADER + SCANNER, header.scanner)
     _note(node, OF_HEADER + REFUSAL, header.refusal)

@@ -103,19 +103,23 @@ def check_short_axis(normal: np.ndarray, name: str) -> tuple[str, ...]:
     """Warnings about a plane, from its normal (3,), LPS; ACNetError when it can't be a short axis.
 
     Refused are only planes along the body (axial, coronal, sagittal): hearts lie at many angles. For images whose
-    orientation is known, as in DICOM; an identity direction of an array or file tells nothing.
+    orientation is known, as in DICOM; of an array or file a plane along the body tells nothing.
     """
-    axis = int(np.abs(normal).argmax())
-    obliquity = np.rad2deg(np.arccos(min(1.0, float(abs(normal[axis])))))
+    obliquity = obliquity_degrees(normal)
     if obliquity < SMALLEST_OBLIQUITY_DEGREES:
         raise ACNetError(
-            f"{name}: its slices are {PLANES[axis]} (within {obliquity:.0f} degrees); expected short-axis slices, "
-            "which are oblique to the body's axes. Give the short-axis T1 map."
+            f"{name}: its slices are {PLANES[int(np.abs(normal).argmax())]} (within {obliquity:.0f} degrees); expected "
+            "short-axis slices, which are oblique to the body's axes. Give the short-axis T1 map."
         )
     angle = np.rad2deg(np.arccos(min(1.0, float(abs(normal @ USUAL_NORMAL_LPS)))))
     if angle > LARGEST_USUAL_ANGLE_DEGREES:
         return (f"The plane is {angle:.0f} degrees from a usual short axis: make sure that it is no long-axis view.",)
     return ()
+
+
+def obliquity_degrees(normal: np.ndarray) -> float:
+    """Between the normal of a plane (3,), LPS, and the nearest of the body's axes."""
+    return float(np.rad2deg(np.arccos(min(1.0, float(np.abs(normal).max())))))
 
 
 def _check_layout(image: sitk.Image, name: str) -> None:

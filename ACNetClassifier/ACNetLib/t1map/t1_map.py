@@ -13,10 +13,24 @@ import SimpleITK as sitk
 
 from ACNetLib.dicom.volumes import DicomVolume, SourceSlice, read_dicom_volume
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.checks import UNKNOWN_THICKNESS, check_short_axis, check_t1_image
+from ACNetLib.t1map.checks import (
+    SMALLEST_OBLIQUITY_DEGREES,
+    UNKNOWN_THICKNESS,
+    check_short_axis,
+    check_t1_image,
+    obliquity_degrees,
+)
 from ACNetLib.t1map.field_strength import agreed_field_strength
 from ACNetLib.volumes.dcm2niix import DIVIDED, REMEDY
-from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, VolumeHeader, is_volume_file
+from ACNetLib.volumes.header import (
+    FIELD_STRENGTH_KEY,
+    FITTED_KEY,
+    SIMULATED_KEY,
+    WARNINGS_KEY,
+    VolumeHeader,
+    is_volume_file,
+    told_warnings,
+)
 from ACNetLib.volumes.volume import read_volume, read_volume_header, with_slices_last, with_spacing
 
 # How a T1 map is shown, in the scene and in pictures.
@@ -74,6 +88,15 @@ class T1Map:
     def normal(self) -> np.ndarray:
         """Direction of increasing section index, (3,)."""
         return self._axis(2)
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether its source tells how its slices lie in the body.
+
+        DICOM always does. Of a file or an array, slices along the body's axes are those of an export without geometry:
+        no short axis lies so.
+        """
+        return bool(self.sources) or obliquity_degrees(self.normal) >= SMALLEST_OBLIQUITY_DEGREES
 
     @property
     def center(self) -> np.ndarray:
@@ -226,7 +249,14 @@ def _read_volume_file(path: Path, name: str, reading: Reading) -> T1Map:
     if fitted := header.keys.get(FITTED_KEY):
         warnings = (*warnings, fitted_here(fitted))
     is_simulated = header.keys.get(SIMULATED_KEY) == "1"
-    return T1Map(checked.image, name, field_strength_tesla, is_simulated, warnings, scanner=header.scanner)
+    t1_map = T1Map(checked.image, name, field_strength_tesla, is_simulated, scanner=header.scanner)
+    warnings = (*warnings, *told_warnings(header.keys.get(WARNINGS_KEY)), *plane_warnings(t1_map))
+    return replace(t1_map, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def plane_warnings(t1_map: T1Map) -> tuple[str, ...]:
+    """See `check_short_axis`; none where the source does not tell the plane."""
+    return check_short_axis(t1_map.normal, t1_map.name) if t1_map.is_placed else ()
 
 
 def fitted_here(source: str) -> str:

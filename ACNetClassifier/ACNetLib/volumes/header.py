@@ -25,6 +25,8 @@ FIELD_STRENGTH_KEY = "ACNet_field_strength_tesla"
 SIMULATED_KEY = "ACNet_simulated"
 FITTED_KEY = "ACNet_fitted"
 """Of a T1 map that was fitted here and not by the scanner: from what."""
+WARNINGS_KEY, BETWEEN_WARNINGS = "ACNet_warnings", " | "
+"""What the headers of the images told that such a map was made of, as of a child: every result repeats it."""
 
 LARGEST_HEADER_BYTES = 1_000_000  # headers have 1 to 10 kB, with many segments 100 kB
 MOST_DIMENSIONS = 7
@@ -184,6 +186,11 @@ def data_file_beside(header_file: Path, name: str) -> Path:
     if not is_relative_name(name):
         raise DamagedFile(f"its pixels are said to be in '{name}'; expected one file beside it")
     return header_file.parent / name
+
+
+def told_warnings(text: str | None) -> tuple[str, ...]:
+    """What WARNINGS_KEY holds, none where it is not there."""
+    return tuple(filter(None, (text or "").split(BETWEEN_WARNINGS)))
 
 
 def is_volume_file(name: str) -> bool:

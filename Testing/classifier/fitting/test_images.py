@@ -13,8 +13,9 @@ import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.images import read_recovery_images
-from ACNetLib.fitting.maps import fit_maps
+from ACNetLib.fitting.maps import fit_maps, write_maps
 from ACNetLib.fitting.sequences import fit_sequence
+from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.simulation.sequences import Timing, sequence_signals
 from dicom_files import GAP_MM, NORMAL, POSITION, write_section
 from recovery_files import (
@@ -113,6 +114,32 @@ def test_a_protocol_that_is_named_after_ecv_is_fitted_and_no_ecv_map(tmp_path: P
         dataset.ImageType = ["DERIVED", "PRIMARY", "ECV"]
         dataset.save_as(file)
     with pytest.raises(ACNetError, match="belong to a recovery"):
+        read_recovery_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "warning"),
+    [
+        ({"PatientAge": "009Y"}, "younger than 18 years"),
+        ({"LossyImageCompression": "01"}, "compressed with loss"),
+        ({}, "from a usual short axis"),
+        ({"SeriesDescription": "MOLLI post contrast"}, "from after contrast"),
+    ],
+)
+def test_what_the_headers_say_of_patient_pixels_and_plane_goes_with_the_map(
+    told: dict[str, str], warning: str, tmp_path: Path
+) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    maps = fit_maps(read_recovery_images(write_recovery(tmp_path / "exam", images, times_ms, **told)), correct=False)
+    assert any(warning in text for text in maps.warnings)
+    write_maps(maps, tmp_path / "map.nrrd")
+    assert sum(warning in text for text in read_t1_map(tmp_path / "map.nrrd").warnings) == 1
+
+
+def test_images_along_the_body_are_no_short_axis(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_recovery(tmp_path, images, times_ms, orientation=(1, 0, 0, 0, 1, 0))
+    with pytest.raises(ACNetError, match="its slices are axial"):
         read_recovery_images(tmp_path)
 
 
@@ -302,9 +329,10 @@ def test_images_of_another_kind_are_no_slice_with_missing_images(tmp_path: Path)
 def test_one_slice_of_which_an_image_is_missing_is_fitted_with_a_note(tmp_path: Path) -> None:
     images, times_ms = recovery_images(MOLLI)
     whole = read_recovery_images(write_recovery(tmp_path / "whole", images, times_ms, "ge"))
-    assert fit_maps(whole, correct=False).warnings == ()
+    assert fit_maps(whole, correct=False).warnings == whole.warnings
     part = read_recovery_images(write_recovery(tmp_path / "part", images[:7], times_ms[:7], "ge"))
-    (note,) = fit_maps(part, correct=False).warnings
+    *plane, note = fit_maps(part, correct=False).warnings
+    assert tuple(plane) == part.warnings
     assert note.startswith("The times of its 7 images a slice are those of no known MOLLI scheme: are some missing")
 
 

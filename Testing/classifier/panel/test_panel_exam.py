@@ -87,7 +87,7 @@ def test_the_panel_says_before_apply_what_is_classified_together_and_what_can_no
 ) -> None:
     ui.volumeSelector.setCurrentNode(a_volume)
     ui.otherSlicesSelector.check(apex_volume)
-    assert ui.checkLabel.text.endswith("Together with apex: 1 slice.")
+    assert "\nTogether with apex: 1 slice." in ui.checkLabel.text
     assert "with another T1 map" in ui.optionsLabel.text
     assert ui.applyButton.enabled
     choose(ui.sectionsComboBox, "current")

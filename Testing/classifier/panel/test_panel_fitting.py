@@ -59,6 +59,16 @@ def test_what_is_to_be_known_of_the_fit_is_said(a_module: Any, ui: Any, inversio
     assert any("those of no known MOLLI scheme" in note for note in notes)
 
 
+def test_a_childs_map_that_was_fitted_here_says_so_in_the_scene(a_module: Any, ui: Any, inversion_images: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    write_recovery(inversion_images, images, times_ms, PatientAge="009Y")
+    ui.fitButton.click()
+    wait_for_end(a_module)
+    assert "younger than 18 years" in ui.statusLabel.text
+    warnings = t1_map_from_volume_node(ui.volumeSelector.currentNode()).warnings
+    assert sum("younger than 18 years" in warning for warning in warnings) == 1
+
+
 def test_cancel_ends_the_process_and_leaves_the_scene_as_it_was(a_module: Any, ui: Any, inversion_images: Path) -> None:
     ui.fitButton.click()
     ui.applyButton.click()

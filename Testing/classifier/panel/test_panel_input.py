@@ -47,6 +47,7 @@ def test_the_check_says_at_once_what_the_map_is(a_module: Any, ui: Any, a_volume
     assert ui.checkLabel.text.splitlines() == [
         "A native T1 map in ms: 2 slices of 170 x 150 pixels, 1.4 x 1.6 x 8 mm.",
         "Field strength: 1.5 T, by the file.",
+        "The plane is 68 degrees from a usual short axis: make sure that it is no long-axis view.",
     ]
 
 

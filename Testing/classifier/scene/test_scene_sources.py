@@ -30,6 +30,7 @@ from ACNetLib.scene.sources import (
 )
 from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetLib.volumes.header import WARNINGS_KEY
 from dicom_files import GAP_MM, NORMAL, write_section
 from disks import disconnected
 from nifti_files import write_nifti
@@ -172,6 +173,16 @@ def test_a_file_without_spacing_is_asked_for_it_until_the_user_sets_it(a_scene: 
         t1_map_from_volume_node(node)
     node.SetSpacing(1.4, 1.5, 8.0)
     assert t1_map_from_volume_node(node).image.GetSpacing() == pytest.approx((1.4, 1.5, 8.0))
+
+
+def test_what_a_file_tells_of_its_plane_and_its_images_is_said_in_the_scene_too(
+    scaled_study: Path, a_scene: Scene, tmp_path: Path
+) -> None:
+    image = read_t1_map(scaled_study).image
+    image.SetMetaData(WARNINGS_KEY, "One thing. | Another thing.")
+    write_image(image, tmp_path / "map.nrrd")
+    warnings = t1_map_from_volume_node(loaded(tmp_path / "map.nrrd", a_scene)).warnings
+    assert warnings == ("One thing.", "Another thing.", *PLANE) == read_t1_map(tmp_path / "map.nrrd").warnings
 
 
 def test_the_json_file_of_dcm2niix_counts_in_the_scene_too(a_scene: Scene, tmp_path: Path) -> None:

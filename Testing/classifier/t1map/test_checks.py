@@ -15,6 +15,7 @@ from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.checks import FAILED_FITS, check_native_blood, check_short_axis
+from ACNetLib.t1map.section import anatomical_axes
 from ACNetLib.t1map.t1_map import Geometry, T1Map, read_t1_map, t1_map_from_array
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom.series import magnitude_image
@@ -209,6 +210,20 @@ def test_a_plane_across_the_usual_short_axis_passes_with_a_warning() -> None:
     assert "90 degrees from a usual short axis" in warning
 
 
+@pytest.mark.parametrize("name", ["map.nrrd", "map.mha", "map.nii"])
+@pytest.mark.parametrize(("normal", "is_usual"), [((-0.62, 0.60, 0.50), True), ((0.72, -0.07, 0.69), False)])
+def test_a_plane_that_a_volume_file_tells_is_checked_too(
+    normal: tuple[float, float, float], is_usual: bool, name: str, native: np.ndarray, tmp_path: Path
+) -> None:
+    image = sitk.GetImageFromArray(native)
+    image.SetDirection(np.column_stack([*anatomical_axes(np.array(normal)), normal]).ravel())
+    sitk.WriteImage(image, str(tmp_path / name))
+    t1_map = read_t1_map(tmp_path / name)
+    assert t1_map.is_placed
+    assert any("from a usual short axis" in warning for warning in t1_map.warnings) != is_usual
+
+
 def test_a_map_whose_source_knows_no_orientation_passes(native: np.ndarray, tmp_path: Path) -> None:
     sitk.WriteImage(sitk.GetImageFromArray(native), str(tmp_path / "map.nrrd"))
-    assert read_t1_map(tmp_path / "map.nrrd").warnings == ()
+    t1_map = read_t1_map(tmp_path / "map.nrrd")
+    assert (t1_map.warnings, t1_map.is_placed) == ((), False)
