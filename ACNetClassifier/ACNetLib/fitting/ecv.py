@@ -18,7 +18,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.motion import LARGEST_SHIFT_MM, moved, shift_mm
 from ACNetLib.inference.exam import LARGEST_ANGLE_DEGREES, SAME_PLACE_MM, check_one_scanner
 from ACNetLib.inference.exam_input import check_one_patient
-from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.t1map.t1_map import NOT_PLACED, T1Map
 from ACNetLib.ventricle.aha import Segment, WallSlice, aha_segments
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, Ventricle, is_myocardium
 from ACNetLib.ventricle.measures import mid_wall
@@ -60,7 +60,8 @@ class SliceEcv:
 @dataclass(frozen=True, eq=False)
 class Ecv:
     """images: ECV in percent in the place of each native map, 0 also where it is not known, which the means leave out.
-    segments: `aha_segments` with percent in place of ms, none where fewer than three slices have a known wall.
+    segments: `aha_segments` with percent in place of ms, none where fewer than three slices have a known wall
+    or a file does not tell how its slices lie.
     blood_ms: native and after contrast.
     """
 
@@ -141,7 +142,11 @@ def measure_ecv(
         if each.labels is not None
     ]
     images = tuple(_in_place_of(each, np.nan_to_num(each.array, nan=0.0)) for each in maps)
-    return Ecv(images, tuple(slices), aha_segments(walls, np.isfinite), blood, hematocrit, tuple(warnings))
+    segments = aha_segments(walls, np.isfinite)
+    if segments and not all(native.is_placed for native in natives):
+        segments = ()
+        warnings.append(NOT_PLACED)
+    return Ecv(images, tuple(slices), segments, blood, hematocrit, tuple(warnings))
 
 
 def _pair(native: T1Map, posts: Sequence[T1Map], ventricles: Sequence[Ventricle]) -> _MapPair:

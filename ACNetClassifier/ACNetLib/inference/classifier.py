@@ -18,7 +18,8 @@ from ACNetLib.inference.ventricle_choice import Localizer, NotSegmented, choose_
 from ACNetLib.models.model import Model
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.field_strength import nominal_field_strength, require_field_strength
-from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.t1map.t1_map import NOT_PLACED, T1Map
+from ACNetLib.ventricle.aha import FEWEST_SLICES
 from ACNetLib.ventricle.labels import Point, Ventricle, ventricles_at_point
 
 MOVED_BY_HAND = "the crop was moved by hand"
@@ -86,6 +87,7 @@ class Classifier:
                 *self._field_warnings(t1_map, field_mismatch),
                 *self._reference_warnings(reference),
                 *self._device_warnings(),
+                *((NOT_PLACED,) if not t1_map.is_placed and t1_map.section_count >= FEWEST_SLICES else ()),
                 *chosen.doubts,
             ),
         )

@@ -33,16 +33,28 @@ LONGEST_VENTRICLE_MM = 120.0
 """A dilated left ventricle from base to apex."""
 NOT_SEGMENTED = "it is not segmented, the localizer found its ventricle."
 CLASSIFY_ONE_BY_ONE = "Classify them one by one."
+UNKNOWN_PLACES = (
+    "{names}: the file does not tell where its slices lie. It was not checked that the maps are of one heart and show "
+    "every slice once, and T1 of the AHA segments is left out."
+)
 
 
 def check_one_exam(t1_maps: Sequence[T1Map]) -> None:
     """Raises ACNetError, naming two maps, when these can't be the short-axis maps of one exam.
 
-    Expected are one field strength and scanner, where they are known, planes nearly parallel, and every slice once.
+    Expected are one field strength and scanner, where they are known, planes nearly parallel, and every slice once. Of
+    maps whose files do not tell how they lie only equal pixels tell that a slice is there twice.
     """
     check_one_scanner(t1_maps, CLASSIFY_ONE_BY_ONE)
     for first, second in combinations(t1_maps, 2):
         pair = f"{first.name} and {second.name}"
+        if not (first.is_placed and second.is_placed):
+            if any(np.array_equal(one, other) for one in first.array for other in second.array):
+                raise ACNetError(
+                    f"{pair}: a slice of the one has the pixels of the other; expected every slice once, for it must "
+                    "not count twice. Leave one of the two out."
+                )
+            continue
         angle = math.degrees(math.acos(min(1.0, abs(float(first.normal @ second.normal)))))
         if angle >= LARGEST_ANGLE_DEGREES:
             raise ACNetError(
@@ -94,8 +106,9 @@ def classify_exam(
 ) -> StudyResult:
     """Classify each map and pool all slices. `classify` is Classifier.classify with the choices that hold for all maps.
 
-    A map on which the left ventricle is not found, or lies elsewhere than on the others, is left out with a warning.
-    Where a person's segmentation is of some of the maps alone, the localizer finds the ventricle of the others.
+    A map on which the left ventricle is not found, or lies elsewhere than on the others, is left out with a warning;
+    where a file does not tell how its slices lie, that is not checked, with a warning. Where a person's segmentation is
+    of some of the maps alone, the localizer finds the ventricle of the others.
     Raises ACNetError when the maps are not of one exam, when no map is left, and what `classify` raises else.
     """
     check_one_exam(t1_maps)
@@ -122,7 +135,9 @@ def classify_exam(
     for index, error in not_segmented.items():
         attempt(index, error.by_localizer)
     names = [t1_map.name for t1_map in t1_maps]
-    agreeing, doubts = _agreeing([results[index] for index in sorted(results)])
+    found = [results[index] for index in sorted(results)]
+    unplaced = [t1_map.name for t1_map in t1_maps if not t1_map.is_placed]
+    agreeing, doubts = (found, [UNKNOWN_PLACES.format(names=", ".join(unplaced))]) if unplaced else _agreeing(found)
     notes = (
         *(
             f"{names[index]} was left out: {error.plain.removeprefix(f'{names[index]}: ')}"

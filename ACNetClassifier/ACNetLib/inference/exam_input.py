@@ -87,7 +87,7 @@ def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomV
         _check_one_origin(list(volumes), origins, CLASSIFY_ONE_BY_ONE)
         check_one_exam(
             [
-                T1Map(each.image, title, each.field_strength_tesla, scanner=each.scanner)
+                T1Map(each.image, title, each.field_strength_tesla, scanner=each.scanner, sources=each.sources)
                 for title, each in volumes.items()
             ]
         )

@@ -33,6 +33,11 @@ from ACNetLib.volumes.header import (
 )
 from ACNetLib.volumes.volume import read_volume, read_volume_header, with_slices_last, with_spacing
 
+NOT_PLACED = (
+    "Its file does not tell how its slices lie in the body: base and apex, anterior and inferior side are not known. "
+    "T1 of the AHA segments is left out; for it, export the map with its geometry."
+)
+
 # How a T1 map is shown, in the scene and in pictures.
 DISPLAY_WINDOW_MS = (0.0, 2000.0)
 

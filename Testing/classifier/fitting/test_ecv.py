@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.ecv import Ecv, measure_ecv
-from ACNetLib.t1map.t1_map import Geometry, T1Map, t1_map_from_array
+from ACNetLib.t1map.t1_map import NOT_PLACED, Geometry, T1Map, t1_map_from_array
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle, is_myocardium
 from recovery_files import BLOOD_POST_MS, COLUMNS, HEMATOCRIT, PIXEL_MM, ROWS, a_phantom, post_ms
 
@@ -111,6 +111,17 @@ def test_the_map_lies_where_the_native_one_does_in_percent() -> None:
     for name, expected in TRUE_PERCENT.items():
         assert np.median(values[:, phantom.of(name)]) == pytest.approx(expected, abs=0.7)
     assert np.median(values[:, phantom.of("blood")]) == pytest.approx(100 * (1 - HEMATOCRIT), abs=1)
+
+
+def test_maps_that_do_not_tell_how_they_lie_have_no_segments() -> None:
+    native, post, ventricles = maps()
+    for t1_map in (native, post):
+        t1_map.image.SetDirection(np.eye(3).ravel())
+    ventricles = tuple(replace(each, center_mm=native.section_center(each.section)) for each in ventricles)
+    ecv = measured(native, post, ventricles)
+    assert (len(ecv.slices), ecv.segments) == (3, ())
+    assert NOT_PLACED in ecv.warnings
+    assert measured(*maps()).warnings == ()
 
 
 def with_wall(t1_map: T1Map, ventricles: tuple[Ventricle, ...], values: np.ndarray) -> T1Map:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.settings import Settings
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.section import IntensityScaling
-from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.t1map.t1_map import NOT_PLACED, T1Map
 from made_up_networks import (
     a_classifier,
     flat,
@@ -48,6 +49,20 @@ def test_the_sections_of_a_stack_get_what_each_would_get_alone(a_model: Model, a
             np.testing.assert_allclose(
                 study.images[0].attention[name][section], single.images[0].attention[name][0], atol=1e-5
             )
+
+
+def test_a_file_that_does_not_tell_how_its_slices_lie_has_no_segments_and_a_warning(
+    a_model: Model, three_slices: T1Map, a_study: Callable
+) -> None:
+    image = sitk.Image(three_slices.image)
+    image.SetDirection(np.eye(3).ravel())
+    unplaced = replace(three_slices, image=image)
+    assert len(a_study(three_slices).segments) == 16
+    assert a_study(unplaced).segments == ()
+    classifier = a_classifier(a_model)
+    for t1_map, is_warned in ((three_slices, False), (unplaced, True), (one_section(unplaced, 0), False)):
+        warnings = classifier.classify(t1_map, Settings(center_mm=heart_of(t1_map))).warnings
+        assert (NOT_PLACED in warnings) == is_warned
 
 
 def test_the_sections_run_in_one_batch_and_so_do_those_around_them(a_model: Model, an_oblique_t1_map: T1Map) -> None:

@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
@@ -27,7 +28,7 @@ from ACNetLib.inference.settings import Settings
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import Reading, T1Map
 from conftest import Finder, with_map
-from dicom_files import PATIENT_ID, write_study
+from dicom_files import PATIENT_ID, write_image, write_study
 from exam_files import HEIGHTS_MM, write_exam, write_slice
 
 
@@ -139,6 +140,52 @@ def test_a_repeated_slice_is_refused_by_name(tmp_path: Path) -> None:
     t1_maps = read_exam([folder], Reading(series=[3, 5, 7]))
     with pytest.raises(ACNetError, match="exam, series 5 and again: they lie at the same place"):
         check_one_exam([*t1_maps, replace(t1_maps[1], name="again")])
+
+
+@pytest.fixture
+def files_without_places(exam_folder: Path, tmp_path: Path) -> list[Path]:
+    """Base, mid and apex as files that do not tell where they lie."""
+    files = [tmp_path / f"{level}.mha" for level in ("base", "mid", "apex")]
+    for t1_map, file in zip(read_exam([exam_folder]), files, strict=True):
+        image = sitk.GetImageFromArray(t1_map.array)
+        image.SetSpacing(t1_map.image.GetSpacing())
+        sitk.WriteImage(image, str(file))
+    return files
+
+
+def test_files_that_do_not_tell_where_they_lie_are_pooled_with_a_warning(
+    files_without_places: list[Path], a_study: Callable
+) -> None:
+    t1_maps = read_exam(files_without_places, Reading(field_strength_tesla=1.5))
+    elsewhere = {"mid.mha": t1_maps[1].center + 40 * t1_maps[1].row_axis}
+
+    def classify(t1_map: T1Map, _progress: object) -> StudyResult:
+        return a_study(t1_map, elsewhere.get(t1_map.name))
+
+    exam = classify_exam(classify, t1_maps)
+    assert len(exam.maps) == 3
+    (warning,) = exam.exam_warnings
+    assert warning.startswith("base.mha, mid.mha, apex.mha: the file does not tell where its slices lie.")
+    assert exam.segments == ()
+
+
+def test_of_files_that_do_not_tell_where_they_lie_the_same_pixels_are_refused(
+    files_without_places: list[Path], exam_folder: Path
+) -> None:
+    base, mid, _ = files_without_places
+    with pytest.raises(ACNetError, match=r"^base\.mha and base\.mha \(2\): a slice of the one has the pixels"):
+        read_exam([base, mid, base])
+    with pytest.raises(ACNetError, match=r"exam, series 5: a slice of the one has the pixels of the other"):
+        read_exam([mid, exam_folder])
+    assert len(read_exam([base, mid])) == 2
+
+
+def test_an_axial_series_beside_the_short_axis_is_still_listed_with_the_series_to_choose_from(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    position = pydicom.dcmread(folder / "series-5.dcm").ImagePositionPatient
+    write_image(folder / "axial.dcm", pydicom.dcmread(folder / "series-5.dcm").pixel_array, position, series=9)
+    with pytest.raises(ACNetError, match=r"their planes are \d+ degrees apart.*--series"):
+        read_exam([folder])
 
 
 @pytest.mark.parametrize(
