@@ -183,7 +183,7 @@ def _check_numbers(values: np.ndarray, name: str, post_contrast: bool) -> None:
     if negative > LARGEST_NEGATIVE_FRACTION:
         raise ACNetError(
             f"{name}: {negative:.0%} of its pixels are below zero (down to {values.min():g}), as in CT or phase "
-            f"images; {expected}. Give the T1 map."
+            f"images; {expected}. Give the T1 map, or set its pixels without a value, as of fits that failed, to 0."
         )
     if values.max() <= np.iinfo(np.uint8).max and np.array_equal(values, np.rint(values)):
         raise ACNetError(

@@ -190,6 +190,15 @@ def test_absurd_pixel_spacing_is_refused(spacing_mm: tuple[float, float, float],
         as_map(native, spacing_mm=spacing_mm)
 
 
+def test_a_map_with_minus_one_where_its_fit_failed_is_refused_with_its_remedy(native: np.ndarray) -> None:
+    failed = np.random.default_rng(0).random(native.shape) < 0.03
+    with pytest.raises(
+        ACNetError, match=r"down to -1\).*or set its pixels without a value, as of fits that failed, to 0"
+    ):
+        as_map(np.where(failed, -1.0, native))
+    assert as_map(np.where(failed, 0.0, native)).warnings == ()
+
+
 @pytest.mark.parametrize("field_strength_tesla", [0.55, 1.0, 7.0, 70000.0])
 def test_a_field_strength_that_no_model_covers_is_refused(field_strength_tesla: float, native: np.ndarray) -> None:
     with pytest.raises(ACNetError, match=rf"node: its field strength is {field_strength_tesla:g} T; expected 1.5 or 3"):
