@@ -8,9 +8,7 @@ from typing import Any
 
 from ACNetLib.commands.parser import print_written, whole_numbers
 from ACNetLib.errors import one_line
-from ACNetLib.fitting.sequences import SEQUENCES
-
-SEQUENCE_NAMES = {name.lower().replace(" ", "-"): name for name in SEQUENCES}
+from ACNetLib.fitting.sequences import SEQUENCE_NAMES
 
 
 def add_fit_command(commands: argparse._SubParsersAction[Any]) -> None:

@@ -6,7 +6,14 @@ import argparse
 from typing import Any
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.reference.store import forget_reference, references_file, remember_reference, remembered_references
+from ACNetLib.fitting.sequences import SEQUENCE_NAMES
+from ACNetLib.reference.store import (
+    forget_reference,
+    key_text,
+    references_file,
+    remember_reference,
+    remembered_references,
+)
 from ACNetLib.reference.t1 import parse_reference
 from ACNetLib.t1map.field_strength import field_strength_option
 
@@ -16,8 +23,8 @@ def add_reference_commands(commands: argparse._SubParsersAction[Any]) -> None:
     reference = commands.add_parser(
         "reference",
         help="list, set or remove the reference T1 of scanners",
-        description="Native septal T1 of healthy volunteers, remembered for each scanner and field strength. "
-        "acnet classify takes it for the T1 maps of that scanner.",
+        description="Native septal T1 of healthy volunteers, remembered for each scanner, field strength and "
+        "sequence. acnet classify takes it for the T1 maps of that scanner and sequence.",
     )
     actions = reference.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="which are remembered").set_defaults(run=_list)
@@ -33,21 +40,23 @@ def add_reference_commands(commands: argparse._SubParsersAction[Any]) -> None:
 def _add_scanner(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scanner", help="manufacturer and model, as in the result of acnet classify: 'SIEMENS Avanto'")
     parser.add_argument("field", type=field_strength_option, help="field strength in tesla")
+    parser.add_argument("--sequence", choices=SEQUENCE_NAMES, help="of which it is (default: not known)")
 
 
 def _list(_options: argparse.Namespace) -> None:
     from ACNetLib.report.wording import mean_text
 
-    for (scanner, field), reference in remembered_references().items():
-        print(f"{scanner}, {field:g} T: {mean_text(reference.mean_ms, reference.sd_ms)}")
+    for key, reference in remembered_references().items():
+        print(f"{key_text(key)}: {mean_text(reference.mean_ms, reference.sd_ms)}")
     print(f"Remembered in: {references_file()}")
 
 
 def _set(options: argparse.Namespace) -> None:
     if not options.scanner.strip():
         raise ACNetError("scanner: found nothing; expected its manufacturer and model, such as 'SIEMENS Avanto'.")
-    print(f"Written:\n  {remember_reference(options.scanner, options.field, parse_reference(options.reference))}")
+    reference, sequence = parse_reference(options.reference), SEQUENCE_NAMES.get(options.sequence, "")
+    print(f"Written:\n  {remember_reference(options.scanner, options.field, reference, sequence)}")
 
 
 def _remove(options: argparse.Namespace) -> None:
-    print(f"Written:\n  {forget_reference(options.scanner, options.field)}")
+    print(f"Written:\n  {forget_reference(options.scanner, options.field, SEQUENCE_NAMES.get(options.sequence, ''))}")

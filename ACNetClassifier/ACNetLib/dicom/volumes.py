@@ -24,6 +24,7 @@ from ACNetLib.dicom.images import (
     stack_images,
 )
 from ACNetLib.dicom.origin import Origin, common_origin, field_strength_in, origin_of
+from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.dicom.values import values_of
 from ACNetLib.errors import ACNetError, shortened
 from ACNetLib.t1map.checks import UNKNOWN_THICKNESS
@@ -62,9 +63,9 @@ class SourceSlice:
 class DicomVolume:
     """Parallel sections as one 3-D float32 image, and what their headers tell.
 
-    evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told. warnings: what
-    the user should know of the choice. sources: of each section, in their order. origin: compared, and never shown.
-    post_contrast: whether a header tells of contrast.
+    evidence: what made these images the T1 map. scanner: its manufacturer and model, sequence: such as MOLLI, "" where
+    not told. warnings: what the user should know of the choice. sources: of each section, in their order. origin:
+    compared, and never shown. post_contrast: whether a header tells of contrast.
     """
 
     image: sitk.Image
@@ -76,6 +77,7 @@ class DicomVolume:
     sources: tuple[SourceSlice, ...] = ()
     origin: Origin = field(default_factory=dict, repr=False)
     post_contrast: bool = False
+    sequence: str = ""
 
 
 def read_dicom_volume(
@@ -163,6 +165,7 @@ def volume_of(
         sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
         origin=origin,
         post_contrast=any(image.score.post_contrast for image in chosen),
+        sequence=named_sequence(section.header for section in sections) or "",
     )
 
 

@@ -21,6 +21,7 @@ from ACNetLib.dicom.images import DicomImage, age_warnings, loss_warnings, read_
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.pixels import odd_values_refused
 from ACNetLib.dicom.score import contrast_in
+from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.dicom.values import number_of
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.components import Component, component_of, is_plain_mr, words_of
@@ -32,7 +33,6 @@ from ACNetLib.fitting.times import (
     FEWEST_TIMES,
     count_told,
     lacks_preparation,
-    named_sequence,
     sequence_of,
     times_of,
 )

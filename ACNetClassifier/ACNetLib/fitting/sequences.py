@@ -13,7 +13,8 @@ from ACNetLib.fitting.recovery import RecoveryFit, RecoveryModel, fit_magnitude,
 Sequence = Literal["MOLLI", "ShMOLLI", "Look-Locker", "inversion recovery", "SASHA", "saturation recovery"]
 """Look-Locker: images all along one recovery, such as by FLASH. inversion recovery: one image an inversion, such as by
 spin echo. saturation recovery: as SASHA, also without an image before saturation."""
-SEQUENCES: tuple[Sequence, ...] = get_args(Sequence)
+SEQUENCE_NAMES: dict[str, Sequence] = {name.lower().replace(" ", "-"): name for name in get_args(Sequence)}
+"""As the commands' options take them."""
 LOOK_LOCKER: tuple[Sequence, ...] = ("MOLLI", "ShMOLLI", "Look-Locker")
 SATURATION: tuple[Sequence, ...] = ("SASHA", "saturation recovery")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.dicom.values import PHILIPS_PREPULSE_DELAY, number_of
 from ACNetLib.fitting.recovery import UNPREPARED_MS
 from ACNetLib.fitting.sequences import SATURATION, SCHEMES, inversion_groups
@@ -19,15 +19,6 @@ FEWEST_TIMES = 3
 LONGEST_TIME_MS = 30_000.0
 """Philips fills InversionTimes up with 1.8e308 (dcm2niix, issue 385)."""
 COMMENT_TIME = re.compile(r"(?<![A-Z])T[IS]\s*[=:]?\s*([0-9]+(?:\.[0-9]+)?)", re.IGNORECASE)
-
-NAMED: tuple[tuple[MappingSequence, re.Pattern[str]], ...] = (
-    ("ShMOLLI", re.compile(r"SHMOLLI", re.IGNORECASE)),
-    ("MOLLI", re.compile(r"MOLLI", re.IGNORECASE)),
-    ("SASHA", re.compile(r"SASHA", re.IGNORECASE)),
-    ("saturation recovery", re.compile(r"SMART ?1|SAT(URATION)?[ _-]?REC", re.IGNORECASE)),
-    ("Look-Locker", re.compile(r"LOOK[ _-]?LOCKER", re.IGNORECASE)),
-)
-"""SMART1Map: GE's saturation recovery in single shots."""
 
 
 def _comment_time(header: pydicom.Dataset) -> float | None:
@@ -91,13 +82,6 @@ def sequence_of(headers: Sequence[pydicom.Dataset], times_ms: NDArray[np.float64
     if sizes not in SCHEMES or times_ms.max() >= LONGEST_TIME_MS:
         return None
     return "ShMOLLI" if SCHEMES[sizes].startswith("ShMOLLI") else "MOLLI"
-
-
-def named_sequence(headers: Iterable[pydicom.Dataset]) -> MappingSequence | None:
-    """By the names in the headers alone."""
-    keywords = ("SeriesDescription", "ProtocolName", "SequenceName", "ImageComments")
-    text = " ".join(chain.from_iterable((str(header.get(key, "")) for key in keywords) for header in headers))
-    return next((sequence for sequence, pattern in NAMED if pattern.search(text)), None)
 
 
 def lacks_preparation(times_ms: NDArray[np.float64], sequence: MappingSequence) -> bool:

@@ -18,7 +18,7 @@ from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, unwatched
 from ACNetLib.inference.ventricle_choice import NotSegmented
-from ACNetLib.reference.store import reference_for
+from ACNetLib.reference.store import not_taken, reference_for
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.field_strength import nominal_field_strength
 from ACNetLib.t1map.section import long_axis
@@ -89,7 +89,7 @@ def check_one_scanner(t1_maps: Sequence[T1Map], remedy: str) -> None:
 
 
 def exam_reference(t1_maps: Sequence[T1Map], given: ReferenceT1 | None) -> ReferenceT1 | None:
-    """The reference T1 of all maps: the given one, else the first that is remembered for a map's scanner."""
+    """The reference T1 of all maps: the given one, else the first remembered one that `reference_for` takes."""
     references = (reference_for(t1_map, given) for t1_map in t1_maps)
     return next((each for each in references if each is not None), None)
 
@@ -113,7 +113,7 @@ def classify_exam(
     """
     check_one_exam(t1_maps)
     if len(t1_maps) == 1:
-        return classify(t1_maps[0], progress)
+        return _with_references_named(classify(t1_maps[0], progress))
     results = dict[int, StudyResult]()
     not_segmented, not_found = dict[int, NotSegmented](), dict[int, VentricleNotFound]()
 
@@ -146,7 +146,8 @@ def classify_exam(
         *(f"{names[index]}: {NOT_SEGMENTED}" for index in not_segmented if index in results),
         *doubts,
     )
-    return replace(agreeing[0], exam_warnings=notes) if len(agreeing) == 1 else pool_exam(agreeing, notes)
+    study = replace(agreeing[0], exam_warnings=notes) if len(agreeing) == 1 else pool_exam(agreeing, notes)
+    return _with_references_named(study)
 
 
 def odd_maps(
@@ -166,6 +167,14 @@ def pool_exam(results: Sequence[StudyResult], warnings: Sequence[str] = ()) -> S
     maps = tuple(each for result in results for each in result.maps)
     images = tuple(each for result in results for each in result.images)
     return replace(results[0], maps=maps, images=images, exam_warnings=tuple(warnings)).pooled()
+
+
+def _with_references_named(study: StudyResult) -> StudyResult:
+    """The study with the remembered references that were not taken, being of other sequences; a given one wins."""
+    if study.reference is not None and study.reference.source == "given":
+        return study
+    notes = dict.fromkeys(note for images in study.images for note in not_taken(images.t1_map))
+    return replace(study, exam_warnings=(*study.exam_warnings, *notes)) if notes else study
 
 
 def _smallest_distance(first: T1Map, second: T1Map) -> float:

@@ -43,6 +43,7 @@ from ACNetLib.scene.sources import (
     field_strength_source,
     told_field_strength,
     told_scanner,
+    told_sequence,
 )
 from ACNetLib.t1map.field_strength import nominal_field_strength
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
@@ -66,7 +67,7 @@ class InputView:
         self.t1_maps: tuple[T1Map, ...] = ()
         """Of the chosen volume and the other slices of its exam; empty where there is none or one is refused."""
         self._map_id = ""  # of the T1 map that was chosen last, in this visit or an earlier one
-        self._scanner: tuple[str, float] | None = None  # of that map
+        self._scanner: tuple[str, float, str] | None = None  # of that map
         self._card: tuple[Any, ...] = ()  # for which model and field strength it was read, and its prevalence
         self._refusal = ""
         self._combo_boxes = ComboBoxes()
@@ -281,16 +282,15 @@ class InputView:
             try:
                 reference = reference_of(self._parameters)
                 assert reference is not None
-                remember_reference(scanner, field, reference)
+                remember_reference(scanner, field, reference, self.t1_map.sequence)
             except ACNetError as error:
                 self._tell(refusal_text(error))
                 return
             with slicer.util.NodeModify(self._parameters):  # the scanner has it now: for other maps it is not given
                 self._parameters.reference_t1_mean = self._parameters.reference_t1_sd = 0.0
+            remembered_for = ", ".join(filter(None, (scanner, f"{field:g} T", self.t1_map.sequence)))
             self._tell(
-                _("Remembered for {scanner}, {field} T: {mean} ms.").format(
-                    scanner=scanner, field=f"{field:g}", mean=f"{reference.mean_ms:g}"
-                )
+                _("Remembered for {scanner}: {mean} ms.").format(scanner=remembered_for, mean=f"{reference.mean_ms:g}")
             )
 
 
@@ -314,13 +314,13 @@ def _state(volume: vtkMRMLScalarVolumeNode) -> tuple[object, ...]:
     )
 
 
-def _scanner_of(volume: vtkMRMLScalarVolumeNode) -> tuple[str, float] | None:
-    """Manufacturer and model, and the field strength, where both are told."""
+def _scanner_of(volume: vtkMRMLScalarVolumeNode) -> tuple[str, float, str] | None:
+    """Manufacturer and model, and the field strength, where both are told; and the sequence."""
     try:
         scanner, field = told_scanner(volume), told_field_strength(volume)
     except ACNetError:
         return None
-    return (scanner.casefold(), nominal_field_strength(field)) if scanner and field else None
+    return (scanner.casefold(), nominal_field_strength(field), told_sequence(volume)) if scanner and field else None
 
 
 def _field_strength(parameters: ACNetParameters) -> float | None:

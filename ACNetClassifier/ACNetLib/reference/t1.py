@@ -20,13 +20,13 @@ MEAN_RANGE_MS, SD_RANGE_MS = (700.0, 1700.0), (5.0, 150.0)
 class ReferenceT1:
     """Native septal T1 of healthy volunteers: its mean and, if known, its standard deviation.
 
-    source: whether it was given with the map, or remembered for its scanner. Raises ACNetError for values that no such
-    T1 has.
+    source: whether it was given with the map, or remembered for its scanner, and there for its sequence: else that may
+    be another one. Raises ACNetError for values that no such T1 has.
     """
 
     mean_ms: float
     sd_ms: float | None = None
-    source: Literal["given", "remembered"] = "given"
+    source: Literal["given", "remembered", "remembered for its sequence"] = "given"
 
     def __post_init__(self) -> None:
         for name, value, (low, high) in (("a mean", self.mean_ms, MEAN_RANGE_MS), ("an SD", self.sd_ms, SD_RANGE_MS)):

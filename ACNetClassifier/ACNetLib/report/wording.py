@@ -88,12 +88,12 @@ def reference_text(study: StudyRecord) -> str:
     text = (
         f"Reference T1 of this scanner{scanner}, {reference.source}: {mean_text(reference.mean_ms, reference.sd_ms)}."
     )
-    if study.model.normal_t1_ms is None:
-        return text
-    return (
-        f"{text} For the networks T1 was multiplied by {study.t1_factor:.3f}, to match the normal T1 of the model's "
-        f"training, {study.model.normal_t1_ms[0]:.0f} ms."
-    )
+    if study.model.normal_t1_ms is not None:
+        text += (
+            f" For the networks T1 was multiplied by {study.t1_factor:.3f}, to match the normal T1 of the model's "
+            f"training, {study.model.normal_t1_ms[0]:.0f} ms."
+        )
+    return f"{text} It holds if the map is of the same sequence." if reference.source == "remembered" else text
 
 
 def center_sources_text(study: StudyRecord) -> str:

@@ -27,7 +27,14 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.scene.arrays import array_of_matrix
-from ACNetLib.scene.sources import check_spacing, check_values, is_told_simulated, told_field_strength, told_scanner
+from ACNetLib.scene.sources import (
+    check_spacing,
+    check_values,
+    is_told_simulated,
+    told_field_strength,
+    told_scanner,
+    told_sequence,
+)
 from ACNetLib.t1map.t1_map import Reading, T1Map, t1_map_from_image
 from ACNetLib.ventricle.segments import labels_of_names
 
@@ -58,7 +65,7 @@ def t1_map_from_volume_node(
         Reading(post_contrast=post_contrast, field_strength_tesla=field_strength_tesla),
     )
     warnings = dict.fromkeys((*t1_map.warnings, *check_values(node, t1_map, post_contrast)))
-    return replace(t1_map, scanner=told_scanner(node), warnings=tuple(warnings))
+    return replace(t1_map, scanner=told_scanner(node), sequence=told_sequence(node), warnings=tuple(warnings))
 
 
 def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:

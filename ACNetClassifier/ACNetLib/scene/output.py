@@ -47,7 +47,7 @@ from ACNetLib.scene.display import (
 from ACNetLib.scene.input import LPS_RAS, OUTPUT
 from ACNetLib.scene.made_of import note_made_of
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.sources import OF_HEADER, SCANNER
+from ACNetLib.scene.sources import OF_HEADER, SCANNER, SEQUENCE
 from ACNetLib.scene.table import fill_table, has_record
 from ACNetLib.scene.views import is_shown_as_acquired, show_as_acquired
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
@@ -103,8 +103,9 @@ def add_t1_map(t1_map: T1Map, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
         node.SetAttribute(FIELD_STRENGTH_KEY, f"{t1_map.field_strength_tesla:g}")
     if t1_map.simulated:
         node.SetAttribute(SIMULATED_KEY, "1")
-    if t1_map.scanner:
-        node.SetAttribute(OF_HEADER + SCANNER, t1_map.scanner)
+    for name, told in ((SCANNER, t1_map.scanner), (SEQUENCE, t1_map.sequence)):
+        if told:
+            node.SetAttribute(OF_HEADER + name, told)
     node.CreateDefaultDisplayNodes()
     subject_hierarchy_item(node, scene)
     return node

@@ -19,6 +19,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSubjectHierarchyConstants, vt
 
 from ACNetLib.dicom.frames import OfTwoOrigins
 from ACNetLib.dicom.images import scanner_name
+from ACNetLib.dicom.sequences import NAMING, named_sequence
 from ACNetLib.dicom.volumes import DicomVolume, read_dicom_files
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import check_short_axis
@@ -42,7 +43,7 @@ DICOM_WARNINGS, DICOM_REFUSAL = "ACNet.dicomWarnings", "ACNet.dicomRefusal"
 """What their headers say beside: our plugin has read them, and they are not read again."""
 OF_HEADER, OF_DATABASE = "ACNet.header.", "ACNet.dicom."
 """The notes, by what follows: one of our keys or of the words below; one of the tags that are no patient's."""
-SCANNER, REFUSAL, WARNINGS, SPACING = "scanner", "refusal", "warnings", "spacing"
+SCANNER, SEQUENCE, REFUSAL, WARNINGS, SPACING = "scanner", "sequence", "refusal", "warnings", "spacing"
 TOLD, NOT_TOLD = "told", "not told"
 BETWEEN_WARNINGS = " | "
 AFTER_CONTRAST = "its header tells that it is from after contrast; expected a native T1 map. Give the native map."
@@ -50,6 +51,8 @@ MAGNETIC_FIELD_STRENGTH = "0018,0087"
 MANUFACTURER, MANUFACTURER_MODEL_NAME = "0008,0070", "0008,1090"
 TECHNICAL_TAGS = (MAGNETIC_FIELD_STRENGTH, MANUFACTURER, MANUFACTURER_MODEL_NAME)
 IMAGE_COMMENTS = "0020,4000"
+NAMING_TAGS = ("0008,103E", "0018,1030", "0018,0024", IMAGE_COMMENTS)
+"""Of NAMING."""
 PATIENT_ID, STUDY_INSTANCE_UID = "0010,0020", "0020,000D"
 
 DICOM_SUFFIXES = {".dcm", ".ima", ""}
@@ -93,6 +96,16 @@ def told_scanner(node: vtkMRMLScalarVolumeNode) -> str:
     """Manufacturer and model; "" where they are not told."""
     of_header = _of_header(node, SCANNER)
     return of_header or scanner_name(_dicom_value(node, MANUFACTURER), _dicom_value(node, MANUFACTURER_MODEL_NAME))
+
+
+def told_sequence(node: vtkMRMLScalarVolumeNode) -> str:
+    """Such as MOLLI; "" where its names don't tell it."""
+    if of_header := _of_header(node, SEQUENCE):
+        return of_header
+    told = {keyword: _dicom_value(node, tag) for keyword, tag in zip(NAMING, NAMING_TAGS, strict=True)}
+    sequence = named_sequence([told]) or ""
+    _note(node, OF_HEADER + SEQUENCE, sequence)  # not the names themselves: they may be a patient's
+    return sequence
 
 
 def check_one_patient(nodes: Sequence[vtkMRMLScalarVolumeNode]) -> None:
@@ -149,6 +162,7 @@ def note_headers(node: vtkMRMLScalarVolumeNode, volume: DicomVolume, warnings: S
     """
     node.SetAttribute(T1_OF_DICOM, "1")
     _note(node, OF_HEADER + SCANNER, volume.scanner)
+    _note(node, OF_HEADER + SEQUENCE, volume.sequence)
     try:
         warnings = (*warnings, *_check_headers(volume, node.GetName()))
     except ACNetError as refusal:
@@ -255,6 +269,7 @@ def _note_header(node: vtkMRMLScalarVolumeNode) -> None:
     for key in (FIELD_STRENGTH_KEY, SIMULATED_KEY, FITTED_KEY, WARNINGS_KEY):  # others may name a patient
         _note(node, OF_HEADER + key, header.keys.get(key))
     _note(node, OF_HEADER + SCANNER, header.scanner)
+    _note(node, OF_HEADER + SEQUENCE, header.sequence)
     _note(node, OF_HEADER + REFUSAL, header.refusal)
     _note(node, OF_HEADER + WARNINGS, BETWEEN_WARNINGS.join(header.warnings))
     _note(node, OF_HEADER + SPACING, TOLD if header.tells_spacing else NOT_TOLD)

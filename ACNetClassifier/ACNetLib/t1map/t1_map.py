@@ -48,7 +48,8 @@ class T1Map:
 
     `image` is 3-D float32, its size is (columns, rows, sections). Its positions are LPS mm and its axes may be oblique
     or left-handed: nothing is reoriented. `simulated` is True when the source says so. `evidence` tells what in the
-    DICOM headers made it a T1 map. `scanner` is its manufacturer and model, "" where the source doesn't tell both.
+    DICOM headers made it a T1 map. `scanner` is its manufacturer and model, "" where the source doesn't tell both,
+    `sequence` such as "MOLLI", "" where its names don't tell it.
     `sources` are the DICOM images of its sections, none where it comes from elsewhere: paths, for no record or text.
     """
 
@@ -59,6 +60,7 @@ class T1Map:
     warnings: tuple[str, ...] = ()
     evidence: str = ""
     scanner: str = ""
+    sequence: str = ""
     sources: tuple[SourceSlice, ...] = field(default=(), repr=False)
 
     @property
@@ -178,7 +180,8 @@ def t1_map_from_dicom(volume: DicomVolume, name: str, reading: Reading = AS_IT_I
     """A T1 map from a DICOM volume. Raises ACNetError when it is no native short-axis T1 map."""
     t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated, reading)
     warnings = (*volume.warnings, *t1_map.warnings, *check_short_axis(t1_map.normal, name))
-    return replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, warnings=warnings, sources=volume.sources)
+    told = replace(t1_map, evidence=volume.evidence, scanner=volume.scanner, sequence=volume.sequence)
+    return replace(told, warnings=warnings, sources=volume.sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,7 +257,9 @@ def _read_volume_file(path: Path, name: str, reading: Reading) -> T1Map:
     if fitted := header.keys.get(FITTED_KEY):
         warnings = (*warnings, fitted_here(fitted))
     is_simulated = header.keys.get(SIMULATED_KEY) == "1"
-    t1_map = T1Map(checked.image, name, field_strength_tesla, is_simulated, scanner=header.scanner)
+    t1_map = T1Map(
+        checked.image, name, field_strength_tesla, is_simulated, scanner=header.scanner, sequence=header.sequence
+    )
     warnings = (*warnings, *told_warnings(header.keys.get(WARNINGS_KEY)), *plane_warnings(t1_map))
     return replace(t1_map, warnings=tuple(dict.fromkeys(warnings)))
 

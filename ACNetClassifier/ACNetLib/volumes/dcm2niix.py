@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ACNetLib.dicom.images import scanner_name
+from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.volumes.header import FIELD_STRENGTH_KEY
 
 LARGEST_SIDECAR_BYTES = 1_000_000  # they have 2 kB
@@ -27,6 +28,7 @@ class Sidecar:
 
     keys: dict[str, str] = field(default_factory=dict)
     scanner: str = ""
+    sequence: str = ""
     refusal: str = ""
     is_known: bool = False
     warnings: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ def read_sidecar(volume: Path) -> Sidecar:
     return Sidecar(
         keys={} if strength is None else {FIELD_STRENGTH_KEY: f"{strength:g}"},
         scanner=scanner_name(values.get("Manufacturer"), values.get("ManufacturersModelName")),
+        sequence=named_sequence([values]) or "",
         refusal=f"{DIVIDED}; expected T1 in ms. {REMEDY}" if _is_divided(values) else "",
         is_known=isinstance(values.get("Manufacturer"), str),
     )

@@ -65,8 +65,8 @@ class VolumeHeader:
     """size: of the axes in space, the fastest first, trailing ones beyond the third left out. components: values a
     pixel, and component_axis: the place of their axis among those of the file. kind: of that axis, such as "list".
     direction: unit axes as columns, LPS (3, 3). spacing_mm: None where the header tells none. slope, intercept: from
-    stored values. keys: free texts. scanner: see `T1Map`. refusal: why its values can't be T1, though they may look so.
-    is_converted: whether it was made from DICOM by dcm2niix, which did not say how its values were scaled.
+    stored values. keys: free texts. scanner, sequence: see `T1Map`. refusal: why its values can't be T1, though they
+    may look so. is_converted: whether it was made from DICOM by dcm2niix, which did not say how its values were scaled.
     """
 
     size: tuple[int, ...]
@@ -82,6 +82,7 @@ class VolumeHeader:
     slope: float = 1.0
     intercept: float = 0.0
     scanner: str = ""
+    sequence: str = ""
     refusal: str = ""
     is_converted: bool = False
     warnings: tuple[str, ...] = ()

@@ -87,6 +87,7 @@ def read_nifti_header(path: Path) -> VolumeHeader:
         slope=slope if is_scaled else 1.0,
         intercept=intercept if is_scaled else 0.0,
         scanner=sidecar.scanner,
+        sequence=sidecar.sequence,
         refusal=sidecar.refusal,
         is_converted=not sidecar.is_known and bool(re.search(DESCRIPTION, header["descrip"])),
         warnings=(*warnings, *sidecar.warnings),

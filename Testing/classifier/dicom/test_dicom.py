@@ -82,6 +82,22 @@ def test_a_child_is_known_by_its_dates_where_no_age_is_told(
     assert not any(each in kept for each in (born, examined) if each)
 
 
+@pytest.mark.parametrize(
+    ("names", "sequence"),
+    [
+        ({"SeriesDescription": "SASHA_T1MAP_SAX"}, "SASHA"),
+        ({"SeriesDescription": "ShMOLLI_192i_SAX_b2s_T1MAP"}, "ShMOLLI"),
+        ({"SeriesDescription": "T1 map", "ProtocolName": "MOLLI SAX"}, "MOLLI"),
+        ({"SeriesDescription": "T1 map"}, ""),
+    ],
+)
+def test_the_names_in_the_header_tell_the_sequence(
+    names: dict[str, Any], sequence: str, stored: np.ndarray, tmp_path: Path
+) -> None:
+    write_section(tmp_path / "0.dcm", stored[0], **names)
+    assert read_t1_map(tmp_path).sequence == sequence
+
+
 def test_each_section_has_its_own_rescale_slope_and_intercept(stored: np.ndarray, tmp_path: Path) -> None:
     for section, slope in enumerate((0.9, 1.0, 1.1)):
         rescale = {"RescaleSlope": slope, "RescaleIntercept": -10 * section}

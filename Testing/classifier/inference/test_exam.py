@@ -20,12 +20,14 @@ from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.exam import check_one_exam, classify_exam, pool_exam
+from ACNetLib.inference.exam import check_one_exam, classify_exam, exam_reference, pool_exam
 from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.inference.probability import calibrated, sigmoid
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Settings
 from ACNetLib.models.model import Model
+from ACNetLib.reference.store import remember_reference
+from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.t1_map import Reading, T1Map
 from conftest import Finder, with_map
 from dicom_files import PATIENT_ID, write_image, write_study
@@ -210,6 +212,24 @@ def test_maps_of_two_field_strengths_or_scanners_are_refused(exam_folder: Path) 
     check_one_exam([replace(first, field_strength_tesla=1.494), second])
     with pytest.raises(ACNetError, match=r"two scanners \(SIEMENS Avanto, GE Signa\)"):
         check_one_exam([replace(first, scanner="SIEMENS Avanto"), replace(second, scanner="GE Signa")])
+
+
+def test_a_reference_that_is_remembered_for_another_sequence_is_named_and_not_taken(
+    exam_folder: Path, a_study: Callable
+) -> None:
+    remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0), "SASHA")
+    t1_maps = [replace(each, scanner="SIEMENS Avanto", sequence="MOLLI") for each in read_exam([exam_folder])]
+    assert exam_reference(t1_maps, None) is None
+
+    def warnings(count: int, reference: ReferenceT1 | None = None) -> list[str]:
+        def classify(t1_map: T1Map, _progress: object) -> StudyResult:
+            return replace(a_study(t1_map), reference=reference)
+
+        said = classify_exam(classify, t1_maps[:count]).exam_warnings
+        return [warning for warning in said if "is remembered for SASHA, this map is MOLLI" in warning]
+
+    assert len(warnings(1)) == len(warnings(3)) == 1
+    assert warnings(1, ReferenceT1(1000.0)) == []
 
 
 @pytest.fixture

@@ -286,7 +286,7 @@ def test_a_reference_t1_is_used_said_and_remembered_for_its_scanner(
     a_classifier: StandInClassifier,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    header = {"0018,0087": "1.5", "0008,0070": "SIEMENS", "0008,1090": "Avanto"}
+    header = {"0018,0087": "1.5", "0008,0070": "SIEMENS", "0008,1090": "Avanto", "0018,1030": "MOLLI_SAX"}
     say_it_is_from_dicom(a_volume_without_field_strength, header, monkeypatch)
     ui.volumeSelector.setCurrentNode(a_volume_without_field_strength)
     assert ui.referenceMeanSpinBox.text == "As remembered"
@@ -297,11 +297,11 @@ def test_a_reference_t1_is_used_said_and_remembered_for_its_scanner(
     classify(a_module, a_volume_without_field_strength)
     assert a_classifier.calls[-1].reference == ReferenceT1(1012, 28)
     ui.rememberReferenceButton.click()
-    assert ui.statusLabel.text == "Remembered for SIEMENS Avanto, 1.5 T: 1012 ms."
-    assert remembered_references() == {("SIEMENS Avanto", 1.5): ReferenceT1(1012, 28, "remembered")}
+    assert ui.statusLabel.text == "Remembered for SIEMENS Avanto, 1.5 T, MOLLI: 1012 ms."
+    assert remembered_references() == {("SIEMENS Avanto", 1.5, "MOLLI"): ReferenceT1(1012, 28, "remembered")}
     assert (ui.referenceMeanSpinBox.text, ui.referenceSdSpinBox.value) == ("As remembered", 0)
     classify(a_module, a_volume_without_field_strength)
-    assert a_classifier.calls[-1].reference == ReferenceT1(1012, 28, "remembered")
+    assert a_classifier.calls[-1].reference == ReferenceT1(1012, 28, "remembered for its sequence")
 
 
 def test_a_reference_t1_that_no_healthy_heart_has_holds_apply_back(ui: Any, a_volume: Volume) -> None:

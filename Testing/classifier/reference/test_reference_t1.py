@@ -16,6 +16,7 @@ from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.reference.store import (
     forget_reference,
+    not_taken,
     reference_for,
     references_file,
     remember_reference,
@@ -99,11 +100,11 @@ def test_a_scanner_has_one_reference_which_can_be_forgotten(an_avanto_map: T1Map
     remember_reference("Siemens Avanto", 1.5, ReferenceT1(1000.0, 25.0))
     remember_reference(AVANTO, 3.0, ReferenceT1(1190.0))
     assert {key: each.mean_ms for key, each in remembered_references().items()} == {
-        (AVANTO, 1.5): 1000.0,
-        (AVANTO, 3.0): 1190.0,
+        (AVANTO, 1.5, ""): 1000.0,
+        (AVANTO, 3.0, ""): 1190.0,
     }
     forget_reference("siemens avanto", 1.5)
-    assert list(remembered_references()) == [(AVANTO, 3.0)]
+    assert list(remembered_references()) == [(AVANTO, 3.0, "")]
     with pytest.raises(
         ACNetError, match=r"none is remembered for SIEMENS Avanto, 1\.5 T; there are SIEMENS Avanto, 3 T"
     ):
@@ -111,18 +112,47 @@ def test_a_scanner_has_one_reference_which_can_be_forgotten(an_avanto_map: T1Map
 
 
 def test_the_file_lies_with_the_users_models_and_holds_nothing_but_scanners_and_numbers(own_folder: Path) -> None:
-    remember_reference(AVANTO, 1.5, ReferenceT1(1012.0, 28.0))
+    remember_reference(AVANTO, 1.5, ReferenceT1(1012.0, 28.0), "MOLLI")
     assert references_file().parent == own_folder
-    assert json.loads(references_file().read_text(encoding="utf-8")) == {
-        "format_version": 1,
-        "references": [{"scanner": AVANTO, "field_strength_tesla": 1.5, "mean_ms": 1012.0, "sd_ms": 28.0}],
-    }
+    values = {"scanner": AVANTO, "field_strength_tesla": 1.5, "sequence": "MOLLI", "mean_ms": 1012.0, "sd_ms": 28.0}
+    assert json.loads(references_file().read_text(encoding="utf-8")) == {"format_version": 2, "references": [values]}
+
+
+def test_a_file_of_an_earlier_version_is_read_and_kept(own_folder: Path, an_avanto_map: T1Map) -> None:
+    own_folder.mkdir()
+    references_file().write_text(
+        '{"format_version": 1, "references": [{"scanner": "SIEMENS Avanto", "field_strength_tesla": 1.5, '
+        '"mean_ms": 1012.0, "sd_ms": 28.0}]}',
+        encoding="utf-8",
+    )
+    for sequence in ("", "MOLLI", "SASHA"):
+        t1_map = replace(an_avanto_map, sequence=sequence)
+        assert reference_for(t1_map, None) == ReferenceT1(1012.0, 28.0, "remembered")
+    remember_reference(AVANTO, 1.5, ReferenceT1(1150.0), "SASHA")
+    assert {key[2]: each.mean_ms for key, each in remembered_references().items()} == {"": 1012.0, "SASHA": 1150.0}
+
+
+def test_a_reference_is_taken_for_maps_of_its_sequence(an_avanto_map: T1Map) -> None:
+    of_molli, of_sasha = (replace(an_avanto_map, sequence=each) for each in ("MOLLI", "SASHA"))
+    remember_reference(AVANTO, 1.5, ReferenceT1(1012.0, 28.0), "MOLLI")
+    assert reference_for(of_molli, None) == ReferenceT1(1012.0, 28.0, "remembered for its sequence")
+    assert reference_for(of_sasha, None) is None
+    assert not_taken(of_sasha) == (
+        "The reference T1 of SIEMENS Avanto, 1.494 T, is remembered for MOLLI, this map is SASHA: it was not taken.",
+    )
+    assert reference_for(an_avanto_map, None) == ReferenceT1(1012.0, 28.0, "remembered")  # where its names tell none
+    remember_reference(AVANTO, 1.5, ReferenceT1(1150.0), "SASHA")
+    assert reference_for(of_sasha, None) == ReferenceT1(1150.0, None, "remembered for its sequence")
+    assert reference_for(an_avanto_map, None) is None
+    assert "remembered for MOLLI and SASHA, this map does not tell its own" in not_taken(an_avanto_map)[0]
+    assert not_taken(of_molli) == not_taken(of_sasha) == not_taken(replace(an_avanto_map, scanner="GE Signa")) == ()
 
 
 DAMAGED = {
     "no JSON": "{",
     "no table": "[]",
-    "another format": '{"format_version": 2, "references": []}',
+    "a row of another type": '{"format_version": 2, "references": ["SIEMENS Avanto"]}',
+    "another format": '{"format_version": 3, "references": []}',
     "a row without mean": '{"format_version": 1, "references": [{"scanner": "a", "field_strength_tesla": 1.5}]}',
     "a mean that is none": '{"format_version": 1, "references": [{"scanner": "a", "field_strength_tesla": 1.5, '
     '"mean_ms": 12, "sd_ms": null}]}',
@@ -179,15 +209,18 @@ def test_the_command_sets_lists_and_removes(own_folder: Path, capsys: Captured) 
     file = own_folder / "reference-t1.json"
     assert main(["reference", "set", AVANTO, "1.5", "1012,28"]) == 0
     assert main(["reference", "set", "Philips Ingenia", "3", "1052"]) == 0
-    assert capsys.readouterr().out == f"Written:\n  {file}\n" * 2
+    assert main(["reference", "set", AVANTO, "1.5", "1150", "--sequence", "sasha"]) == 0
+    assert capsys.readouterr().out == f"Written:\n  {file}\n" * 3
     assert main(["reference", "list"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "SIEMENS Avanto, 1.5 T: 1012 ± 28 ms",
         "Philips Ingenia, 3 T: 1052 ms",
+        "SIEMENS Avanto, 1.5 T, SASHA: 1150 ms",
         f"Remembered in: {file}",
     ]
     assert main(["reference", "remove", AVANTO, "1.5"]) == 0
-    assert list(remembered_references()) == [("Philips Ingenia", 3.0)]
+    assert main(["reference", "remove", AVANTO, "1.5", "--sequence", "sasha"]) == 0
+    assert list(remembered_references()) == [("Philips Ingenia", 3.0, "")]
 
 
 @pytest.mark.parametrize(

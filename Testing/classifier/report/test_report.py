@@ -212,6 +212,11 @@ def test_result_json_tells_the_reference_and_the_z_scores_or_that_there_is_none(
     values = result_values(replace(study, model=card, reference=reference))
     words = values["reference_words"]
     assert "(SIEMENS Avanto), remembered: 1000 ± 24 ms. For the networks T1 was multiplied by 0.990" in words
+    assert words.endswith("It holds if the map is of the same sequence.")
+    of_sequence = replace(reference, source="remembered for its sequence")
+    words = result_values(replace(study, model=card, reference=of_sequence))["reference_words"]
+    assert "same sequence" not in words
+    assert "(SIEMENS Avanto), remembered for its sequence: 1000 ± 24 ms." in words
     assert values["reference"] == {"source": "remembered", "mean_ms": 1000.0, "sd_ms": 24.0}
     assert values["t1_factor"] == 0.99
     assert values["septal_z"] == values["maps"][0]["sections"][0]["septal_z"] == pytest.approx(1.8)

@@ -264,8 +264,10 @@ def converted(folder: Path, sidecar: dict | None, factor: float = 1.0) -> Path:
     return write_nifti(folder / "map.nii.gz", values, sform=usual, description=b"TE=1.1;Time=101530.000")
 
 
-def test_the_json_file_of_dcm2niix_tells_field_strength_and_scanner(tmp_path: Path) -> None:
-    t1_map = read_t1_map(converted(tmp_path, PHILIPS | {"UsePhilipsFloatNotDisplayScaling": 0}))
+def test_the_json_file_of_dcm2niix_tells_field_strength_scanner_and_sequence(tmp_path: Path) -> None:
+    told = PHILIPS | {"UsePhilipsFloatNotDisplayScaling": 0, "ProtocolName": "MOLLI_SAX"}
+    t1_map = read_t1_map(converted(tmp_path, told))
+    assert t1_map.sequence == "MOLLI"
     assert (t1_map.field_strength_tesla, t1_map.scanner, t1_map.warnings) == (3.0, "Philips Ingenia", ())
 
 
