@@ -133,8 +133,9 @@ def _whole_section(images: MapImages, grid: SectionGrid, labels: LabelArray) -> 
     outline = [((column + 0.5) * column_mm * scale, (row + 0.5) * row_mm * scale) for column, row in corners]
     draw = ImageDraw.Draw(panel)
     draw.line([*outline, outline[0]], fill=_BOX, width=2)
-    right, down, _ = np.reshape(plane.GetDirection(), (3, 3)).T
-    _draw_directions(draw, panel.size, right, down)
+    if images.t1_map.is_placed:
+        right, down, _ = np.reshape(plane.GetDirection(), (3, 3)).T
+        _draw_directions(draw, panel.size, right, down)
     return panel
 
 
@@ -196,7 +197,8 @@ def _crop_picture(images: MapImages, grid: SectionGrid, labels: LabelArray) -> I
     for color, width in ((_BACKGROUND, 3), (_TEXT, 0)):  # its dark edge keeps it readable on lung
         draw.line([(16 - width, bottom), (16 + 20 * scale + width, bottom)], fill=color, width=3 + width)
         draw.text((16, bottom - 24), "20 mm", color, _font(14), stroke_width=width, stroke_fill=color)
-    _draw_directions(draw, panel.size, np.array(grid.row_axis), np.array(grid.column_axis))
+    if t1_map.is_placed:
+        _draw_directions(draw, panel.size, np.array(grid.row_axis), np.array(grid.column_axis))
     return panel
 
 

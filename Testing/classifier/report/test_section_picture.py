@@ -80,6 +80,18 @@ def test_the_edges_of_both_panels_say_to_which_side_of_the_body_they_lie(
     assert direction_letters(np.array((0.1, 0.2, -0.97))) == "F"
 
 
+def test_no_side_of_the_body_is_said_where_the_file_does_not_tell_how_its_slices_lie(
+    an_oblique_t1_map: T1Map, a_study: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = sitk.Image(an_oblique_t1_map.image)
+    image.SetDirection(np.eye(3).ravel().tolist())
+    study = a_study(replace(an_oblique_t1_map, image=image))
+    written = list[str]()
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _draw, _place, text, *_look, **_edge: written.append(text))
+    section_picture(study, 0, study.sections[0])
+    assert not {"L", "R", "A", "P", "H", "F"} & set(written)
+
+
 def test_the_septum_is_marked_on_both_panels(study: StudyResult) -> None:
     whole, crop = panels(pixels(study))
     for panel in (whole, crop):
