@@ -26,6 +26,7 @@ from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
 from ACNetLib.t1map.t1_map import T1Map, fitted_here, parse_field_strength, plane_warnings
 from ACNetLib.volumes.header import (
+    BETWEEN_WARNINGS,
     FIELD_STRENGTH_KEY,
     FITTED_KEY,
     SIMULATED_KEY,
@@ -45,7 +46,6 @@ OF_HEADER, OF_DATABASE = "ACNet.header.", "ACNet.dicom."
 """The notes, by what follows: one of our keys or of the words below; one of the tags that are no patient's."""
 SCANNER, SEQUENCE, REFUSAL, WARNINGS, SPACING = "scanner", "sequence", "refusal", "warnings", "spacing"
 TOLD, NOT_TOLD = "told", "not told"
-BETWEEN_WARNINGS = " | "
 AFTER_CONTRAST = "its header tells that it is from after contrast; expected a native T1 map. Give the native map."
 MAGNETIC_FIELD_STRENGTH = "0018,0087"
 MANUFACTURER, MANUFACTURER_MODEL_NAME = "0008,0070", "0008,1090"
@@ -180,7 +180,7 @@ def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_contrast: bo
     """
     if refusal := _of_header(node, REFUSAL):
         raise ACNetError(f"{node.GetName()}: {refusal}")
-    warnings = _parted(_of_header(node, WARNINGS))
+    warnings = told_warnings(_of_header(node, WARNINGS))
     if fitted := _value_of_key(node, FITTED_KEY):
         warnings = (*warnings, fitted_here(fitted))
     warnings = (*warnings, *told_warnings(_value_of_key(node, WARNINGS_KEY)))
@@ -207,11 +207,7 @@ def _check_plugins_notes(node: vtkMRMLScalarVolumeNode, post_contrast: bool) -> 
     refusal = node.GetAttribute(DICOM_REFUSAL) or ""
     if refusal and not (post_contrast and refusal.endswith(AFTER_CONTRAST)):
         raise ACNetError(refusal)
-    return _parted(node.GetAttribute(DICOM_WARNINGS))
-
-
-def _parted(warnings: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, (warnings or "").split(BETWEEN_WARNINGS)))
+    return told_warnings(node.GetAttribute(DICOM_WARNINGS))
 
 
 def _check_headers(volume: DicomVolume, name: str, post_contrast: bool = False) -> tuple[str, ...]:

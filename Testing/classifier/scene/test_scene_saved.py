@@ -24,7 +24,7 @@ from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.output import add_t1_map, new_scene
 from ACNetLib.scene.sources import DICOM_INSTANCES, field_strength_source, told_scanner
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY
+from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, WARNINGS_KEY
 
 PHILIPS = {"Manufacturer": "Philips", "ManufacturersModelName": "Ingenia", "MagneticFieldStrength": 1.5}
 DIVIDED = {"UsePhilipsFloatNotDisplayScaling": 1, "PhilipsRescaleSlope": 0.8, "PhilipsScaleSlope": 1.1}
@@ -116,6 +116,7 @@ def test_a_simulated_or_fitted_map_stays_one(
     an_oblique_t1_map: T1Map, a_scene: Scene, tmp_path: Path, later: Callable[[Volume, Path], Volume]
 ) -> None:
     keys = {FIELD_STRENGTH_KEY: "1.5", SIMULATED_KEY: "1", FITTED_KEY: "MOLLI 5(3)3", "PatientName": "DOE^JOHN"}
+    keys[WARNINGS_KEY] = "It is a child's."
     image = sitk.Image(an_oblique_t1_map.image)
     for key, value in keys.items():
         image.SetMetaData(key, value)
@@ -123,7 +124,8 @@ def test_a_simulated_or_fitted_map_stays_one(
     node = loaded(tmp_path / "map.nrrd", a_scene)
     before = t1_map_from_volume_node(node)
     assert before.simulated
-    assert "it was fitted by ACNet (MOLLI 5(3)3)" in before.warnings[-1]
+    assert "it was fitted by ACNet (MOLLI 5(3)3)" in before.warnings[0]
+    assert "It is a child's." in before.warnings
     node = later(node, tmp_path)
     after = t1_map_from_volume_node(node)
     assert (after.simulated, after.field_strength_tesla, after.warnings) == (True, 1.5, before.warnings)
