@@ -88,8 +88,8 @@ DICOM_SUFFIXES = {".dcm", ".ima"}
 
 YEARS_OF_ADULTS = 18
 A_YEAR_IN = {"Y": 1, "M": 12, "W": 52, "D": 365}
-AGE = re.compile(r"(?!000)(\d{1,3})([YMWD])")
-"""As DICOM writes it: 012Y, 018M; 000Y tells nothing."""
+AGE = re.compile(r"(?!0+[YMWD])(\d{1,3})([YMWD])")
+"""As DICOM writes it: 012Y, 018M; 000Y and 0Y tell nothing."""
 DATES_OF_AGE = ("PatientBirthDate", "StudyDate")
 LONGEST_AGE_YEARS = 120
 """Dates farther apart are no person's, as where one of them was made 1900 to hide it."""

@@ -34,7 +34,7 @@ LONGEST_VENTRICLE_MM = 120.0
 NOT_SEGMENTED = "it is not segmented, the localizer found its ventricle."
 CLASSIFY_ONE_BY_ONE = "Classify them one by one."
 UNKNOWN_PLACES = (
-    "{names}: the file does not tell where its slices lie. It was not checked that the maps are of one heart and show "
+    "{names}: it is not told where the slices lie. It was not checked that the maps are of one heart and show "
     "every slice once, and T1 of the AHA segments is left out."
 )
 

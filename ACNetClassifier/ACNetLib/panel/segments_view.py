@@ -26,7 +26,7 @@ class SegmentsView:
         self._shown: tuple[str, int] | None = None
 
     def show(self, nodes: ResultNodes | None) -> None:
-        """Show the segments of this result; nothing where the wall is known on fewer than three slices."""
+        """Show the segments of this result; nothing where it has none, see `StudyResult.segments`."""
         shown = None if nodes is None else (nodes.table.GetID(), nodes.table.GetMTime())
         if shown is None or shown != self._shown:
             self.ui.segmentsLabel.visible = nodes is not None and self._draw(nodes)

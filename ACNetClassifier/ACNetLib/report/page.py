@@ -215,7 +215,7 @@ def _row(each: Slice, study: StudyRecord) -> Html:
 
 
 def _segments(study: StudyResult) -> Html:
-    """The polar map beside its table; nothing where there are fewer than three slices."""
+    """The polar map beside its table; a sentence where chosen slices have none, nothing where others have none."""
     segments = study.segments
     if not segments:
         return Html(NO_SEGMENTS if any(each.sections_chosen for each in study.maps) else "")

@@ -41,7 +41,9 @@ def test_the_geometry_is_that_of_the_headers(study: Path) -> None:
     np.testing.assert_allclose(t1_map.normal, NORMAL, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("age", ["012Y", "017Y", "215M", "040W", "010D", "018Y", "216M", "063Y", "000Y", "", None])
+@pytest.mark.parametrize(
+    "age", ["012Y", "017Y", "215M", "040W", "010D", "018Y", "216M", "063Y", "000Y", "0Y", "", None]
+)
 def test_a_childs_map_says_that_the_model_knows_adults_only(
     age: str | None, stored: np.ndarray, tmp_path: Path
 ) -> None:
