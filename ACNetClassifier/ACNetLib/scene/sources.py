@@ -22,7 +22,7 @@ from ACNetLib.dicom.images import scanner_name
 from ACNetLib.dicom.sequences import NAMING, named_sequence
 from ACNetLib.dicom.volumes import DicomVolume, read_dicom_files
 from ACNetLib.errors import ACNetError
-from ACNetLib.t1map.checks import check_short_axis
+from ACNetLib.t1map.checks import check_short_axis, check_told_native
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
 from ACNetLib.t1map.t1_map import T1Map, fitted_here, parse_field_strength, plane_warnings
 from ACNetLib.volumes.header import (
@@ -183,8 +183,9 @@ def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_contrast: bo
     warnings = told_warnings(_of_header(node, WARNINGS))
     if fitted := _value_of_key(node, FITTED_KEY):
         warnings = (*warnings, fitted_here(fitted))
-    warnings = (*warnings, *told_warnings(_value_of_key(node, WARNINGS_KEY)))
-    return (*warnings, *_check_against_dicom(node, t1_map, post_contrast))
+    told_of_images = told_warnings(_value_of_key(node, WARNINGS_KEY))
+    check_told_native(told_of_images, node.GetName(), post_contrast)
+    return (*warnings, *told_of_images, *_check_against_dicom(node, t1_map, post_contrast))
 
 
 def _check_against_dicom(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_contrast: bool) -> tuple[str, ...]:

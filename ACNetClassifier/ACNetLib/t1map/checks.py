@@ -8,6 +8,7 @@ the largest value that the scanner stores.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -272,6 +273,16 @@ def _check_native(image: sitk.Image, name: str) -> None:
         raise ACNetError(
             f"{name}: {within:.1%} of its positive pixels lie at {MUSCLE_MS[0]:g} to {MUSCLE_MS[1]:g} ms, where muscle "
             f"and myocardium do; expected {SMALLEST_MUSCLE_FRACTION:.0%} or more. Give a native T1 map in ms."
+        )
+
+
+def check_told_native(warnings: Collection[str], name: str, post_contrast: bool) -> None:
+    """Refuses a map whose header repeats that the images it was made of are from after contrast, unless a person
+    insists on it.
+    """
+    if POST_CONTRAST_WARNING in warnings and not post_contrast:
+        raise ACNetError(
+            f"{name}: its header tells that it is from after contrast; expected a native T1 map.", **NATIVE_MAP
         )
 
 

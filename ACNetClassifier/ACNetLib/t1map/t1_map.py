@@ -18,6 +18,7 @@ from ACNetLib.t1map.checks import (
     UNKNOWN_THICKNESS,
     check_short_axis,
     check_t1_image,
+    check_told_native,
     obliquity_degrees,
 )
 from ACNetLib.t1map.field_strength import agreed_field_strength
@@ -242,6 +243,8 @@ def t1_map_from_image(
 def _read_volume_file(path: Path, name: str, reading: Reading) -> T1Map:
     header = read_volume_header(path)
     check_values_by_header(header, name)
+    told_of_images = told_warnings(header.keys.get(WARNINGS_KEY))
+    check_told_native(told_of_images, name, reading.post_contrast)
     header = with_spacing(header, reading.spacing_mm, name)
     told = parse_field_strength(header.keys.get(FIELD_STRENGTH_KEY), name)
     field_strength_tesla, doubts = agreed_field_strength(told, reading.field_strength_tesla, name)
@@ -260,7 +263,7 @@ def _read_volume_file(path: Path, name: str, reading: Reading) -> T1Map:
     t1_map = T1Map(
         checked.image, name, field_strength_tesla, is_simulated, scanner=header.scanner, sequence=header.sequence
     )
-    warnings = (*warnings, *told_warnings(header.keys.get(WARNINGS_KEY)), *plane_warnings(t1_map))
+    warnings = (*warnings, *told_of_images, *plane_warnings(t1_map))
     return replace(t1_map, warnings=tuple(dict.fromkeys(warnings)))
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
 from ACNetLib.commands.main import main
 from ACNetLib.fitting.sequences import INVERSION_FACTOR
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
+from ACNetLib.t1map.t1_map import Reading, read_t1_map
 from ACNetLib.volumes.header import FITTED_KEY
 from ACNetTrainerLib.simulation.dicom.series import magnitude_image
 from ACNetTrainerLib.simulation.sequences import Timing
@@ -64,6 +67,26 @@ def test_the_fitted_map_is_classified_and_says_that_it_was_fitted_here(
     said = capsys.readouterr().out
     assert "The scanner did not make this T1 map: it was fitted by ACNet (MOLLI 5(3)3" in said
     assert "fitted by ACNet" in (tmp_path / "result" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_map_fitted_from_images_after_contrast_is_classified_only_when_it_is_said(
+    inversion_images_of_a_sample: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By what the headers told of them: these pixels look native."""
+    folder = shutil.copytree(inversion_images_of_a_sample[0], tmp_path / "images")
+    for file in folder.iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.ContrastBolusAgent = "Gadobutrol"
+        dataset.save_as(file)
+    output = tmp_path / "map.nrrd"
+    assert main(["fit", str(folder), "--output", str(output), "--no-motion-correction"]) == 0
+    capsys.readouterr()
+    assert main(["classify", str(output), "--output", str(tmp_path / "result")]) == 2
+    told = capsys.readouterr().err
+    assert "map.nrrd: its header tells that it is from after contrast; expected a native T1 map." in told
+    assert "or --post-contrast if you want the result all the same" in told
+    assert not (tmp_path / "result").exists()
+    assert POST_CONTRAST_WARNING in read_t1_map(output, Reading(post_contrast=True)).warnings  # as acnet ecv reads it
 
 
 def test_r2_and_standard_deviation_lie_in_the_place_of_the_map(tmp_path: Path) -> None:

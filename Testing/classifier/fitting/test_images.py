@@ -15,7 +15,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.images import read_recovery_images
 from ACNetLib.fitting.maps import fit_maps, write_maps
 from ACNetLib.fitting.sequences import fit_sequence
-from ACNetLib.t1map.t1_map import read_t1_map
+from ACNetLib.t1map.t1_map import Reading, read_t1_map
 from ACNetTrainerLib.simulation.sequences import Timing, sequence_signals
 from dicom_files import GAP_MM, NORMAL, POSITION, write_section
 from recovery_files import (
@@ -133,7 +133,9 @@ def test_what_the_headers_say_of_patient_pixels_and_plane_goes_with_the_map(
     maps = fit_maps(read_recovery_images(write_recovery(tmp_path / "exam", images, times_ms, **told)), correct=False)
     assert any(warning in text for text in maps.warnings)
     write_maps(maps, tmp_path / "map.nrrd")
-    assert sum(warning in text for text in read_t1_map(tmp_path / "map.nrrd").warnings) == 1
+    assert (
+        sum(warning in text for text in read_t1_map(tmp_path / "map.nrrd", Reading(post_contrast=True)).warnings) == 1
+    )
 
 
 def test_images_along_the_body_are_no_short_axis(tmp_path: Path) -> None:

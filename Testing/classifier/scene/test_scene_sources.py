@@ -28,7 +28,7 @@ from ACNetLib.scene.sources import (
     check_values,
     field_strength_source,
 )
-from ACNetLib.t1map.checks import check_short_axis
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetLib.volumes.header import WARNINGS_KEY
 from dicom_files import GAP_MM, NORMAL, write_section
@@ -183,6 +183,18 @@ def test_what_a_file_tells_of_its_plane_and_its_images_is_said_in_the_scene_too(
     write_image(image, tmp_path / "map.nrrd")
     warnings = t1_map_from_volume_node(loaded(tmp_path / "map.nrrd", a_scene)).warnings
     assert warnings == ("One thing.", "Another thing.", *PLANE) == read_t1_map(tmp_path / "map.nrrd").warnings
+
+
+def test_a_fitted_map_from_after_contrast_is_refused_in_the_scene_too(
+    scaled_study: Path, a_scene: Scene, tmp_path: Path
+) -> None:
+    image = read_t1_map(scaled_study).image
+    image.SetMetaData(WARNINGS_KEY, POST_CONTRAST_WARNING)
+    write_image(image, tmp_path / "map.nrrd")
+    node = loaded(tmp_path / "map.nrrd", a_scene)
+    with pytest.raises(ACNetError, match="T1: its header tells that it is from after contrast; expected a native"):
+        t1_map_from_volume_node(node)
+    assert t1_map_from_volume_node(node, post_contrast=True).warnings.count(POST_CONTRAST_WARNING) == 1
 
 
 def test_the_json_file_of_dcm2niix_counts_in_the_scene_too(a_scene: Scene, tmp_path: Path) -> None:
