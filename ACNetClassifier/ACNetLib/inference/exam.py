@@ -89,8 +89,12 @@ def check_one_scanner(t1_maps: Sequence[T1Map], remedy: str) -> None:
 
 
 def exam_reference(t1_maps: Sequence[T1Map], given: ReferenceT1 | None) -> ReferenceT1 | None:
-    """The reference T1 of all maps: the given one, else the first remembered one that `reference_for` takes."""
-    references = (reference_for(t1_map, given) for t1_map in t1_maps)
+    """The reference T1 of all maps: the given one, else the first remembered one that `reference_for` takes.
+
+    What one map tells of its sequence holds for those that tell none. Where they tell two, only one that is
+    remembered without a sequence is taken: the maps are read with one reference.
+    """
+    references = (reference_for(t1_map, given) for t1_map in _of_all_sequences(t1_maps))
     return next((each for each in references if each is not None), None)
 
 
@@ -113,7 +117,7 @@ def classify_exam(
     """
     check_one_exam(t1_maps)
     if len(t1_maps) == 1:
-        return _with_references_named(classify(t1_maps[0], progress))
+        return _with_references_named(classify(t1_maps[0], progress), t1_maps)
     results = dict[int, StudyResult]()
     not_segmented, not_found = dict[int, NotSegmented](), dict[int, VentricleNotFound]()
 
@@ -147,7 +151,7 @@ def classify_exam(
         *doubts,
     )
     study = replace(agreeing[0], exam_warnings=notes) if len(agreeing) == 1 else pool_exam(agreeing, notes)
-    return _with_references_named(study)
+    return _with_references_named(study, t1_maps)
 
 
 def odd_maps(
@@ -169,11 +173,19 @@ def pool_exam(results: Sequence[StudyResult], warnings: Sequence[str] = ()) -> S
     return replace(results[0], maps=maps, images=images, exam_warnings=tuple(warnings)).pooled()
 
 
-def _with_references_named(study: StudyResult) -> StudyResult:
-    """The study with the remembered references that were not taken, being of other sequences; a given one wins."""
-    if study.reference is not None and study.reference.source == "given":
+def _of_all_sequences(t1_maps: Sequence[T1Map]) -> list[T1Map]:
+    """The maps, each with the sequences that any of them tells."""
+    told = " and ".join(sorted({t1_map.sequence for t1_map in t1_maps if t1_map.sequence}))
+    return [replace(t1_map, sequence=told) for t1_map in t1_maps]
+
+
+def _with_references_named(study: StudyResult, t1_maps: Sequence[T1Map]) -> StudyResult:
+    """The study with the remembered references that were not taken for these maps, being of other sequences; none
+    where one was.
+    """
+    if study.reference is not None:
         return study
-    notes = dict.fromkeys(note for images in study.images for note in not_taken(images.t1_map))
+    notes = dict.fromkeys(note for t1_map in _of_all_sequences(t1_maps) for note in not_taken(t1_map))
     return replace(study, exam_warnings=(*study.exam_warnings, *notes)) if notes else study
 
 

@@ -80,9 +80,9 @@ def not_taken(t1_map: T1Map) -> tuple[str, ...]:
     if not references or reference_for(t1_map, None) is not None:
         return ()
     scanner = f"{t1_map.scanner}, {t1_map.field_strength_tesla:g} T"
-    own = f"is {t1_map.sequence}" if t1_map.sequence else "does not tell its own"
+    own = f"is of {t1_map.sequence}" if t1_map.sequence else "does not tell its own"
     known = " and ".join(references)
-    return (f"The reference T1 of {scanner}, is remembered for {known}, this map {own}: it was not taken.",)
+    return (f"The reference T1 of {scanner}, is remembered for {known}, this exam {own}: it was not taken.",)
 
 
 def remember_reference(scanner: str, field_strength_tesla: float, reference: ReferenceT1, sequence: str = "") -> Path:

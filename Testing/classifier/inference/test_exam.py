@@ -226,10 +226,31 @@ def test_a_reference_that_is_remembered_for_another_sequence_is_named_and_not_ta
             return replace(a_study(t1_map), reference=reference)
 
         said = classify_exam(classify, t1_maps[:count]).exam_warnings
-        return [warning for warning in said if "is remembered for SASHA, this map is MOLLI" in warning]
+        return [warning for warning in said if "is remembered for SASHA, this exam is of MOLLI" in warning]
 
     assert len(warnings(1)) == len(warnings(3)) == 1
     assert warnings(1, ReferenceT1(1000.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("sequences", "taken_ms", "named"),
+    [
+        (("", "MOLLI", ""), 1012.0, []),
+        (("", "SASHA", "MOLLI"), None, ["for MOLLI and ShMOLLI, this exam is of MOLLI and SASHA: it was not taken."]),
+        (("", "", ""), None, ["for MOLLI and ShMOLLI, this exam does not tell its own: it was not taken."]),
+    ],
+)
+def test_all_maps_of_an_exam_are_read_with_the_reference_of_its_only_sequence(
+    sequences: Sequence[str], taken_ms: float | None, named: list[str], exam_folder: Path, a_study: Callable
+) -> None:
+    for sequence, mean_ms in (("MOLLI", 1012.0), ("ShMOLLI", 960.0)):
+        remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(mean_ms), sequence)
+    maps = zip(read_exam([exam_folder]), sequences, strict=True)
+    t1_maps = [replace(t1_map, scanner="SIEMENS Avanto", sequence=sequence) for t1_map, sequence in maps]
+    reference = exam_reference(t1_maps, None)
+    assert (reference and reference.mean_ms) == taken_ms
+    study = classify_exam(lambda t1_map, _progress: replace(a_study(t1_map), reference=reference), t1_maps)
+    assert [note.partition("remembered ")[2] for note in study.exam_warnings if "remembered" in note] == named
 
 
 @pytest.fixture

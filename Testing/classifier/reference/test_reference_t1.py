@@ -137,14 +137,14 @@ def test_a_reference_is_taken_for_maps_of_its_sequence(an_avanto_map: T1Map) -> 
     remember_reference(AVANTO, 1.5, ReferenceT1(1012.0, 28.0), "MOLLI")
     assert reference_for(of_molli, None) == ReferenceT1(1012.0, 28.0, "remembered for its sequence")
     assert reference_for(of_sasha, None) is None
-    assert not_taken(of_sasha) == (
-        "The reference T1 of SIEMENS Avanto, 1.494 T, is remembered for MOLLI, this map is SASHA: it was not taken.",
-    )
+    (note,) = not_taken(of_sasha)
+    told = "is remembered for MOLLI, this exam is of SASHA: it was not taken."
+    assert note == f"The reference T1 of SIEMENS Avanto, 1.494 T, {told}"
     assert reference_for(an_avanto_map, None) == ReferenceT1(1012.0, 28.0, "remembered")  # where its names tell none
     remember_reference(AVANTO, 1.5, ReferenceT1(1150.0), "SASHA")
     assert reference_for(of_sasha, None) == ReferenceT1(1150.0, None, "remembered for its sequence")
     assert reference_for(an_avanto_map, None) is None
-    assert "remembered for MOLLI and SASHA, this map does not tell its own" in not_taken(an_avanto_map)[0]
+    assert "remembered for MOLLI and SASHA, this exam does not tell its own" in not_taken(an_avanto_map)[0]
     assert not_taken(of_molli) == not_taken(of_sasha) == not_taken(replace(an_avanto_map, scanner="GE Signa")) == ()
 
 
