@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ACNetLib.dicom.sequences import NAMED
 from ACNetLib.errors import ACNetError
-from ACNetLib.fitting.sequences import SEQUENCE_NAMES
 from ACNetLib.reference.store import (
     forget_reference,
     key_text,
@@ -16,6 +16,9 @@ from ACNetLib.reference.store import (
 )
 from ACNetLib.reference.t1 import parse_reference
 from ACNetLib.t1map.field_strength import field_strength_option
+
+SEQUENCE_NAMES = {name.lower().replace(" ", "-"): name for name, _ in NAMED}
+"""Of the maps that headers name, as the options take them: a reference for another is taken for no map."""
 
 
 def add_reference_commands(commands: argparse._SubParsersAction[Any]) -> None:

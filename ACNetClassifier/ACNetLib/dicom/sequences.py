@@ -6,23 +6,24 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import pydicom
-
 if TYPE_CHECKING:
-    from ACNetLib.fitting.sequences import Sequence as MappingSequence
+    import pydicom
 
 NAMING = ("SeriesDescription", "ProtocolName", "SequenceName", "ImageComments")
-NAMED: tuple[tuple[MappingSequence, re.Pattern[str]], ...] = (
+NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ShMOLLI", re.compile(r"SHMOLLI", re.IGNORECASE)),
     ("MOLLI", re.compile(r"MOLLI", re.IGNORECASE)),
     ("SASHA", re.compile(r"SASHA", re.IGNORECASE)),
-    ("saturation recovery", re.compile(r"SMART ?1|SAT(URATION)?[ _-]?REC", re.IGNORECASE)),
+    ("SAPPHIRE", re.compile(r"SAPPHIRE", re.IGNORECASE)),
+    ("SMART1Map", re.compile(r"SMART ?1", re.IGNORECASE)),
+    ("saturation recovery", re.compile(r"SAT(URATION)?[ _-]?REC", re.IGNORECASE)),
     ("Look-Locker", re.compile(r"LOOK[ _-]?LOCKER", re.IGNORECASE)),
 )
-"""SMART1Map: GE's saturation recovery in single shots."""
+"""The first one that is found counts. SAPPHIRE: saturation and inversion. SMART1Map: GE's saturation recovery in single
+shots."""
 
 
-def named_sequence(headers: Iterable[pydicom.Dataset | Mapping[str, Any]]) -> MappingSequence | None:
-    """By the names in the headers alone."""
+def named_sequence(headers: Iterable[pydicom.Dataset | Mapping[str, Any]]) -> str:
+    """One of NAMED, by the names in the headers alone; "" where they tell none."""
     text = " ".join(str(header.get(keyword, "")) for header in headers for keyword in NAMING)
-    return next((sequence for sequence, pattern in NAMED if pattern.search(text)), None)
+    return next((sequence for sequence, pattern in NAMED if pattern.search(text)), "")

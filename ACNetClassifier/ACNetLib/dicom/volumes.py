@@ -165,7 +165,7 @@ def volume_of(
         sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
         origin=origin,
         post_contrast=any(image.score.post_contrast for image in chosen),
-        sequence=named_sequence(section.header for section in sections) or "",
+        sequence=named_sequence(section.header for section in sections),
     )
 
 

@@ -21,7 +21,6 @@ from ACNetLib.dicom.images import DicomImage, age_warnings, loss_warnings, read_
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.pixels import odd_values_refused
 from ACNetLib.dicom.score import contrast_in
-from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.dicom.values import number_of
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.components import Component, component_of, is_plain_mr, words_of
@@ -32,6 +31,7 @@ from ACNetLib.fitting.sequences import scheme_name
 from ACNetLib.fitting.times import (
     FEWEST_TIMES,
     count_told,
+    fitted_as,
     lacks_preparation,
     sequence_of,
     times_of,
@@ -258,7 +258,7 @@ def _is_kin(image: DicomImage, chosen: _Candidate) -> bool:
     named_alike = any(
         header.get(key) and header.get(key) == known.get(key) for key in ("SeriesInstanceUID", "SeriesDescription")
     )
-    if not named_alike and named_sequence([header]) != chosen.sequence:
+    if not named_alike and fitted_as([header]) != chosen.sequence:
         return False
     if component_of(header) != chosen.component or header.get("StudyInstanceUID") != known.get("StudyInstanceUID"):
         return False

@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.dicom.values import PHILIPS_PREPULSE_DELAY, number_of
 from ACNetLib.fitting.recovery import UNPREPARED_MS
-from ACNetLib.fitting.sequences import SATURATION, SCHEMES, inversion_groups
+from ACNetLib.fitting.sequences import SATURATION, SCHEMES, SEQUENCE_NAMES, inversion_groups
 from ACNetLib.fitting.sequences import Sequence as MappingSequence
 
 FEWEST_TIMES = 3
 LONGEST_TIME_MS = 30_000.0
 """Philips fills InversionTimes up with 1.8e308 (dcm2niix, issue 385)."""
+FITTED_AS: dict[str, MappingSequence] = {
+    **{sequence: sequence for sequence in SEQUENCE_NAMES.values()},
+    "SMART1Map": "saturation recovery",
+}
+"""By the names that headers have."""
 COMMENT_TIME = re.compile(r"(?<![A-Z])T[IS]\s*[=:]?\s*([0-9]+(?:\.[0-9]+)?)", re.IGNORECASE)
 
 
@@ -71,13 +76,19 @@ def _time_at(place: str, header: pydicom.Dataset) -> float | None:
     return time if time is not None and 0 < time < LONGEST_TIME_MS else None
 
 
+def fitted_as(headers: Iterable[pydicom.Dataset]) -> MappingSequence | None:
+    """What the names in the headers tell to fit; None where they tell none, or one that is fitted by no model here."""
+    return FITTED_AS.get(named_sequence(headers))
+
+
 def sequence_of(headers: Sequence[pydicom.Dataset], times_ms: NDArray[np.float64]) -> MappingSequence | None:
-    """By the names in the headers, else by times that are those of a MOLLI; None where nothing tells.
+    """By the names in the headers, else by times that are those of a MOLLI; None where nothing tells, and
+    for a name that `fitted_as` does not know.
 
     An image without preparation among those of an unnamed sequence tells nothing: it may be an unreadable time.
     """
-    if named := named_sequence(headers):
-        return named
+    if named_sequence(headers):
+        return fitted_as(headers)
     sizes = tuple(map(len, inversion_groups(times_ms)))
     if sizes not in SCHEMES or times_ms.max() >= LONGEST_TIME_MS:
         return None

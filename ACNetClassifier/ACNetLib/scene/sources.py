@@ -103,7 +103,7 @@ def told_sequence(node: vtkMRMLScalarVolumeNode) -> str:
     if of_header := _of_header(node, SEQUENCE):
         return of_header
     told = {keyword: _dicom_value(node, tag) for keyword, tag in zip(NAMING, NAMING_TAGS, strict=True)}
-    sequence = named_sequence([told]) or ""
+    sequence = named_sequence([told])
     _note(node, OF_HEADER + SEQUENCE, sequence)  # not the names themselves: they may be a patient's
     return sequence
 

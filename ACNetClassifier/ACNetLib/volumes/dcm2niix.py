@@ -49,7 +49,7 @@ def read_sidecar(volume: Path) -> Sidecar:
     return Sidecar(
         keys={} if strength is None else {FIELD_STRENGTH_KEY: f"{strength:g}"},
         scanner=scanner_name(values.get("Manufacturer"), values.get("ManufacturersModelName")),
-        sequence=named_sequence([values]) or "",
+        sequence=named_sequence([values]),
         refusal=f"{DIVIDED}; expected T1 in ms. {REMEDY}" if _is_divided(values) else "",
         is_known=isinstance(values.get("Manufacturer"), str),
     )

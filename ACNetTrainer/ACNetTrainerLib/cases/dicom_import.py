@@ -17,6 +17,7 @@ from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DICOM_SUFFIXES, DicomImage, read_images
 from ACNetLib.dicom.origin import FIELD_STRENGTH, first_difference, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS, unreadable
+from ACNetLib.dicom.sequences import NAMING, named_sequence
 from ACNetLib.dicom.volumes import read_dicom_files
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import check_short_axis
@@ -34,14 +35,11 @@ STUDY_KEYS = ("StudyInstanceUID", "AccessionNumber", "PatientID", "folder")
 """What a label list may know studies by: DICOM attributes, or the folder of their files."""
 DATES = ("AcquisitionDate", "SeriesDate", "StudyDate")
 IDENTITY_TAGS = [*STUDY_KEYS[:3], "SeriesInstanceUID", *DATES]
-DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "SequenceName")
-SEQUENCES = ("ShMOLLI", "MOLLI", "SASHA", "SAPPHIRE", "SMART1Map")
-"""By which hospitals measure T1, as descriptions name them; the first one that is found."""
 
 
 @dataclass(frozen=True)
 class DicomOrigin:
-    """Whose a DICOM file is, of when, and by which of SEQUENCES. This identifies the patient: never show it."""
+    """Whose a DICOM file is, of when, and by which sequence. This identifies the patient: never show it."""
 
     file: Path
     series: str
@@ -136,12 +134,11 @@ def first_sequence(origins: Sequence[DicomOrigin]) -> str:
 
 
 def _origin(file: Path) -> DicomOrigin:
-    header = read_dataset(file, stop_before_pixels=True, specific_tags=[*IDENTITY_TAGS, *DESCRIPTIONS])
-    texts = {keyword: str(header.get(keyword) or "").strip() for keyword in (*IDENTITY_TAGS, *DESCRIPTIONS)}
+    header = read_dataset(file, stop_before_pixels=True, specific_tags=[*IDENTITY_TAGS, *NAMING])
+    texts = {keyword: str(header.get(keyword) or "").strip() for keyword in IDENTITY_TAGS}
     dates = [day for keyword in DATES if (day := _date(texts[keyword]))]
     identity = {keyword: texts[keyword] for keyword in STUDY_KEYS[:3]}
-    described = " ".join(texts[keyword] for keyword in DESCRIPTIONS).lower()
-    sequence = next((name for name in SEQUENCES if name.lower() in described), "")
+    sequence = named_sequence([header])
     return DicomOrigin(file, texts["SeriesInstanceUID"], identity, dates[0] if dates else None, sequence)
 
 

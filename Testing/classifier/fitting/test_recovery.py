@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pydicom
 import pytest
 from scipy.optimize import curve_fit
 
@@ -22,6 +23,7 @@ from ACNetLib.fitting.sequences import (
     model_of,
     scheme_name,
 )
+from ACNetLib.fitting.times import sequence_of
 from ACNetTrainerLib.simulation.sequences import Sequence as SimulatedSequence
 from ACNetTrainerLib.simulation.sequences import Timing, fit_t1, sequence_signals
 
@@ -157,3 +159,14 @@ def test_look_locker_takes_three_parameters_and_makes_up_for_the_inversion() -> 
         fit_sequence(np.ones((3, 4)), [100, 100, 200], "MOLLI")
     with pytest.raises(ACNetError, match=r"found 5 \+ 3 images after ShMOLLI's inversions"):
         fit_sequence(np.ones((8, 4)), MOLLI_TIMES_MS, "ShMOLLI")
+
+
+@pytest.mark.parametrize(
+    ("described", "sequence"), [("SMART1Map", "saturation recovery"), ("SAPPHIRE", None), ("T1 map", "MOLLI")]
+)
+def test_images_are_fitted_by_the_sequence_that_they_name_and_else_by_their_times(
+    described: str, sequence: Sequence | None
+) -> None:
+    header = pydicom.Dataset()
+    header.SeriesDescription = described
+    assert sequence_of([header] * 8, MOLLI_TIMES_MS) == sequence

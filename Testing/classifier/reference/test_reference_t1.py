@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.commands.main import main
+from ACNetLib.commands.reference import SEQUENCE_NAMES
+from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.errors import ACNetError
 from ACNetLib.reference.store import (
     forget_reference,
@@ -203,6 +205,29 @@ def test_processes_that_remember_at_the_same_time_lose_nothing_of_each_other() -
     ]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     assert len(remembered_references()) == 40
+
+
+@pytest.mark.parametrize(
+    ("described", "sequence"),
+    [
+        ("t1map_sapphire_sax", "SAPPHIRE"),
+        ("SMART1Map 3 slices", "SMART1Map"),
+        ("Sat_Rec T1", "saturation recovery"),
+        ("ShMOLLI_192i", "ShMOLLI"),
+        ("T1 map", ""),
+    ],
+)
+def test_the_command_offers_the_sequences_that_headers_name(described: str, sequence: str) -> None:
+    assert named_sequence([{"SeriesDescription": described}]) == sequence
+    assert not sequence or sequence in SEQUENCE_NAMES.values()
+
+
+def test_no_reference_is_remembered_for_a_sequence_that_no_header_names(own_folder: Path, capsys: Captured) -> None:
+    with pytest.raises(SystemExit):
+        main(["reference", "set", AVANTO, "1.5", "1150", "--sequence", "inversion-recovery"])
+    assert "invalid choice: 'inversion-recovery'" in capsys.readouterr().err
+    assert main(["reference", "set", AVANTO, "1.5", "1150", "--sequence", "sapphire"]) == 0
+    assert list(remembered_references()) == [(AVANTO, 1.5, "SAPPHIRE")]
 
 
 def test_the_command_sets_lists_and_removes(own_folder: Path, capsys: Captured) -> None:
