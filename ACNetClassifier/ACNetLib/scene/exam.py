@@ -21,6 +21,7 @@ from ACNetLib.scene.made_of import is_made_of
 from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import RESULT_OF, find_result, show_nodes, update_result
 from ACNetLib.scene.table import leave_out, read_record
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
 
 MAP = "ACNet.map."
 """A table refers to the volume of each of its exam's maps."""
@@ -111,7 +112,8 @@ def _images(nodes: ResultNodes | None, of_map: MapRecord) -> MapImages:
         raise _gone(of_map)
     if any(node.GetImageData() is None for node in (*nodes.maps.values(), *nodes.labels.values())):
         raise _gone(of_map)  # a scene whose volumes' files were not all there
-    t1_map = t1_map_from_volume_node(nodes.t1_volume, of_map.field_strength_tesla)
+    post_contrast = POST_CONTRAST_WARNING in of_map.warnings  # it was insisted on when the result was made
+    t1_map = t1_map_from_volume_node(nodes.t1_volume, of_map.field_strength_tesla, post_contrast)
     attention = {key: array_of_volume(node).copy() for key, node in nodes.maps.items()}
     labels = {key: array_of_volume(node).copy() for key, node in nodes.labels.items()}
     shapes = {values.shape for values in (*attention.values(), *labels.values())}

@@ -18,15 +18,21 @@ from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.report.files import map_folder
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.triage.study_marks import AGAIN
+from ACNetLib.volumes.header import BETWEEN_WARNINGS, SEQUENCE_KEY, WARNINGS_KEY, VolumeHeader, told_warnings
 from ACNetLib.volumes.volume import read_volume, read_volume_header
 
 T1_MAP = "t1-map.nrrd"
 
 
 def write_t1_maps(study: StudyResult, folder: Path) -> None:
-    """Beside the other volumes of each map."""
+    """Beside the other volumes of each map, with what its source told that the result has not, or not apart."""
     for index, images in enumerate(study.images):
-        write_image(images.t1_map.image, folder / map_folder(study, index) / T1_MAP)
+        t1_map = images.t1_map
+        image = sitk.Image(t1_map.image)
+        for key, told in ((SEQUENCE_KEY, t1_map.sequence), (WARNINGS_KEY, BETWEEN_WARNINGS.join(t1_map.warnings))):
+            if told:
+                image.SetMetaData(key, told)
+        write_image(image, folder / map_folder(study, index) / T1_MAP)
 
 
 def read_study(folder: Path) -> StudyResult:
@@ -39,9 +45,15 @@ def read_study(folder: Path) -> StudyResult:
 
 
 def _images(of_map: MapRecord, folder: Path) -> MapImages:
-    t1 = _volume(folder / T1_MAP)
+    header = _header(folder / T1_MAP)
     t1_map = T1Map(
-        t1, of_map.name, of_map.field_strength_tesla, of_map.simulated, of_map.warnings, scanner=of_map.scanner
+        read_volume(folder / T1_MAP, header),
+        of_map.name,
+        of_map.field_strength_tesla,
+        of_map.simulated,
+        told_warnings(header.keys.get(WARNINGS_KEY)),
+        scanner=of_map.scanner,
+        sequence=header.sequence,
     )
     names = ("attention.nrrd", "attention-label.nrrd", "evidence.nrrd", "ventricle-label.nrrd")
     attention, bands, evidence, ventricle = (sitk.GetArrayFromImage(_volume(folder / name)) for name in names)
@@ -51,6 +63,10 @@ def _images(of_map: MapRecord, folder: Path) -> MapImages:
 
 
 def _volume(file: Path) -> sitk.Image:
+    return read_volume(file, _header(file))
+
+
+def _header(file: Path) -> VolumeHeader:
     if not os.path.isfile(file):
         raise ACNetError(f"{file}: there is no such file; expected a volume of the study. {AGAIN}")
-    return read_volume(file, read_volume_header(file))
+    return read_volume_header(file)

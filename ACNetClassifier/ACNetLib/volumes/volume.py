@@ -13,7 +13,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.volumes.header import DamagedFile, VolumeHeader, check_header, is_volume_file, slice_axis, unreadable
+from ACNetLib.volumes.header import (
+    SEQUENCE_KEY,
+    DamagedFile,
+    VolumeHeader,
+    check_header,
+    is_volume_file,
+    slice_axis,
+    unreadable,
+)
 from ACNetLib.volumes.meta import read_meta_header
 from ACNetLib.volumes.nifti import read_nifti_header
 from ACNetLib.volumes.nrrd import read_nrrd_header
@@ -37,9 +45,10 @@ def read_volume_header(path: Path) -> VolumeHeader:
         raise unreadable(name, "it is none of the known kinds")
     try:
         read = next(read for suffixes, read in READERS.items() if name.lower().endswith(suffixes))
-        return check_header(read(path))
+        header = check_header(read(path))
     except (DamagedFile, OSError) as error:
         raise unreadable(name, error) from error
+    return replace(header, sequence=header.sequence or header.keys.get(SEQUENCE_KEY, ""))
 
 
 def read_volume(path: Path, header: VolumeHeader) -> sitk.Image:

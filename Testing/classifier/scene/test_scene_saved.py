@@ -8,6 +8,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,10 +21,13 @@ from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.image_files import write_image
+from ACNetLib.inference.result import StudyResult
+from ACNetLib.scene.exam import study_from_scene
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.output import add_t1_map, new_scene
+from ACNetLib.scene.output import add_t1_map, new_scene, show_result
 from ACNetLib.scene.sources import DICOM_INSTANCES, field_strength_source, told_scanner
-from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
+from ACNetLib.t1map.t1_map import T1Map, fitted_here
 from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, WARNINGS_KEY
 
 PHILIPS = {"Manufacturer": "Philips", "ManufacturersModelName": "Ingenia", "MagneticFieldStrength": 1.5}
@@ -176,6 +180,27 @@ def test_a_map_of_a_command_keeps_its_scanner_in_its_scene(
 ) -> None:
     t1_map = T1Map(an_oblique_t1_map.image, "T1", 1.5, scanner="SIEMENS Avanto")
     assert told_scanner(saved_and_opened(add_t1_map(t1_map, a_scene), tmp_path)) == "SIEMENS Avanto"
+
+
+def test_a_map_of_a_command_keeps_what_its_images_told_in_its_scene(
+    an_oblique_t1_map: T1Map, a_scene: Scene, tmp_path: Path
+) -> None:
+    told = ("It is a child's.", fitted_here("MOLLI 5(3)3"))
+    node = add_t1_map(replace(an_oblique_t1_map, warnings=told), a_scene)
+    warnings = t1_map_from_volume_node(saved_and_opened(node, tmp_path)).warnings
+    assert [warning for warning in warnings if warning in told] == list(told)
+
+
+def test_a_result_of_a_map_from_after_contrast_is_read_from_its_scene_as_it_was_insisted_on(
+    an_oblique_t1_map: T1Map, a_scene: Scene, a_study: Callable[..., StudyResult]
+) -> None:
+    study = a_study(replace(an_oblique_t1_map, warnings=(POST_CONTRAST_WARNING,)))
+    study = replace(study, maps=(replace(study.maps[0], warnings=(POST_CONTRAST_WARNING,)),))
+    node = add_t1_map(study.images[0].t1_map, a_scene)
+    nodes = show_result(study, node, a_scene)
+    assert POST_CONTRAST_WARNING in study_from_scene(nodes, a_scene).images[0].t1_map.warnings
+    with pytest.raises(ACNetError, match="from after contrast"):
+        t1_map_from_volume_node(node)
 
 
 def test_a_look_at_a_volume_changes_nothing_that_others_show_of_it(a_philips_map: Callable[..., Volume]) -> None:

@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from filelock import FileLock
 
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.result import StudyResult
+from ACNetLib.report.files import write_result
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.triage import answer
@@ -26,7 +29,7 @@ from ACNetLib.triage.answer import Choices
 from ACNetLib.triage.reading_list import LOCK_FILE, ReadingList, exam_of, mark_study
 from ACNetLib.triage.rows import read_worklist_csv, worklist_csv
 from ACNetLib.triage.studies import find_studies
-from ACNetLib.triage.study_folder import read_study
+from ACNetLib.triage.study_folder import read_study, write_t1_maps
 from ACNetLib.triage.study_marks import is_read, mark_read
 from dicom_files import RAMP, RAW_TYPE, write_section
 from exam_files import write_exam, write_sample
@@ -131,6 +134,16 @@ def test_a_study_opens_from_its_folder_as_it_was_classified(a_list: Path) -> Non
     with pytest.raises(ACNetError, match=r"attention\.nrrd: there is no such file.*bring the list up to date"):
         read_study(folders["patient-1"])
     (folders["patient-1"] / "away.nrrd").rename(folders["patient-1"] / "attention.nrrd")
+
+
+def test_a_study_keeps_what_the_headers_told_of_its_map(a_study: Callable[..., StudyResult], tmp_path: Path) -> None:
+    t1_map = replace(read_t1_map(DCM.folder), sequence="SASHA", warnings=("It is a child's.", "Another thing."))
+    study = a_study(t1_map)
+    write_result(study, tmp_path / "study")
+    write_t1_maps(study, tmp_path / "study")
+    again = read_study(tmp_path / "study").images[0].t1_map
+    assert (again.sequence, again.warnings) == ("SASHA", t1_map.warnings)
+    assert read_t1_map(tmp_path / "study" / "t1-map.nrrd").sequence == "SASHA"
 
 
 def test_a_study_that_is_marked_as_read_stays_so_until_it_is_answered_anew(hospital: Path, tmp_path: Path) -> None:
