@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 COMMAND = "acnet"
 CLASSIFIED = Path("acnet-result")
+WRITTEN_WITHOUT = "The other files of the result are written; for DICOM results give a new folder with --output then."
 OBJECTS_BETWEEN_SEARCHES = 100_000
 
 
@@ -135,6 +136,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _classify(options: argparse.Namespace) -> None:
+    from ACNetLib.dicom_results.sources import NotReferable
     from ACNetLib.inference.exam import classify_exam, exam_reference, one_that_tells_its_field
     from ACNetLib.inference.exam_input import read_exam
     from ACNetLib.reference.t1 import parse_reference
@@ -174,10 +176,8 @@ def _classify(options: argparse.Namespace) -> None:
     if output is not None:
         try:
             files = _write(exam, output, segmentation)
-        except ACNetError as error:
-            if segmentation is None:
-                raise
-            files, refusal = _write(exam, output), error  # what no DICOM object can refer to has a result all the same
+        except NotReferable as error:  # it has a result all the same
+            files, refusal = _write(exam, output), ACNetError(*error.args, cli=WRITTEN_WITHOUT)
     if options.json:
         _print_json(exam)
     else:

@@ -46,8 +46,8 @@ def write_dicom_results(
     """Write the DICOM objects of a study into `folder`, with new UIDs, and return the files.
 
     kind: how segments are stored. Patient and study are those of the images that the T1 maps were read from, values as
-    they stand there. Raises ACNetError when these can't be taken over, and when `folder` holds anything already. Where
-    `progress` raises, nothing is left.
+    they stand there. Raises NotReferable when these can't be taken over, ACNetError when `folder` holds anything
+    already. Where `progress` raises, nothing is left.
     """
     from ACNetLib.dicom_results.measurement_report import report_of
     from ACNetLib.dicom_results.parametric_maps import QUANTITIES, parametric_map_of

@@ -48,7 +48,7 @@ QUANTITIES = (
 def parametric_map_of(study: StudyResult, index: int, quantity: Quantity, sources: SourceImages) -> ParametricMap:
     """A quantity on one of the study's maps, float32 on the map's own pixels; 0 outside the crops.
 
-    Raises ACNetError where highdicom can't take the map's images as sources.
+    Raises NotReferable where highdicom can't take the map's images as sources.
     """
     values = quantity.values(study.images[index]).astype(np.float32)
     lowest, highest = quantity.shown

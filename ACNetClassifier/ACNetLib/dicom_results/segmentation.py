@@ -42,7 +42,7 @@ def segmentations_of(
     """The segments that occur on one of the study's maps, on the map's own pixels, by the names of their files.
 
     A label map has one segment a pixel, and bands and evidence lie on the ventricle: as label maps they are three
-    objects. Raises ACNetError where highdicom can't take the map's images as sources.
+    objects. Raises NotReferable where highdicom can't take the map's images as sources.
     """
     parts, bands, evidence = (
         [each for each in segments if each.pixels.any()]

@@ -47,6 +47,10 @@ OFF_BY_PIXELS, OFF_BY_THICKNESS = 0.25, 0.5
 """How far a slice of a volume may lie from its image, within and across its plane: a volume has even gaps."""
 
 
+class NotReferable(ACNetError):
+    """No DICOM object can refer to the images of a map as they are; a result without objects can still be written."""
+
+
 @dataclass(frozen=True, eq=False)
 class SourceImages:
     """The images of a T1 map's slices.
@@ -88,12 +92,11 @@ class SourceImages:
             each.ImageOrientationPatient = first.ImageOrientationPatient
         return copies
 
-    def refused(self, map_name: str, kind: str) -> ACNetError:
+    def refused(self, map_name: str, kind: str) -> NotReferable:
         """That no object of this kind can be made of the images of a map."""
-        return ACNetError(
+        return NotReferable(
             f"A DICOM {kind} can't refer to the images of {map_name}; expected MR images of one frame, or one Enhanced "
-            "MR or Parametric Map object, with complete and valid attributes. Export them again from their source.",
-            cli=WITHOUT,
+            "MR or Parametric Map object, with complete and valid attributes. Export them again from their source."
         )
 
     def refer(self, derived: Dataset) -> None:
@@ -111,11 +114,12 @@ class SourceImages:
 def read_sources(t1_map: T1Map) -> SourceImages:
     """The headers of the images that a T1 map was read from.
 
-    Raises ACNetError for a map that was not read from DICOM, and for images that can't be the source of one object.
+    Raises NotReferable for a map that was not read from DICOM, and for images that can't be the source of one object;
+    ACNetError for those that can't be read now.
     """
     name = t1_map.name
     if not t1_map.sources:
-        raise ACNetError(
+        raise NotReferable(
             f"{name} is no DICOM; expected a DICOM folder, for DICOM results take patient and study from its images.",
             cli="Give that folder, or leave --dicom out.",
         )
@@ -126,14 +130,14 @@ def read_sources(t1_map: T1Map) -> SourceImages:
         except (InvalidDicomError, *ODD_VALUES) as error:
             raise unreadable(file) from error
     if len(headers) > 1 and any(map(_is_multi_frame, headers)):
-        raise ACNetError(
+        raise NotReferable(
             f"The slices of {name} lie in {len(headers)} multi-frame objects; expected one such object, or images of "
             "one frame each, for a DICOM segmentation can be made of these alone.",
             cli="Leave --dicom out.",
         )
     frames_of_reference = {str(header.get("FrameOfReferenceUID", "")) for header in headers}
     if "" in frames_of_reference or len(frames_of_reference) > 1:
-        raise ACNetError(
+        raise NotReferable(
             f"The images of {name} do not tell one FrameOfReferenceUID; expected the same in all of them, for a DICOM "
             "segmentation lies in it. Export them again from their source.",
             cli=WITHOUT,
@@ -148,14 +152,14 @@ def read_sources(t1_map: T1Map) -> SourceImages:
 
 
 def _check_taken_over(header: Dataset, name: str) -> None:
-    """Raises ACNetError for a value of the patient or the study that no DICOM object may have. It is not told."""
+    """Raises NotReferable for a value of the patient or the study that no DICOM object may have. It is not told."""
     for keyword, (read, expected) in EXPECTED.items():
         value = str(header[keyword].value or "")
         try:
             if value:
                 read(value)
         except ValueError as error:
-            raise ACNetError(
+            raise NotReferable(
                 f"{name}: the {keyword} of its images is not valid; expected {expected}, or nothing. Correct it in the "
                 "images, for DICOM results take patient and study from them.",
                 cli=WITHOUT,

@@ -238,12 +238,11 @@ def _write_result(result: StudyResult, folder: Path, dicom: SegmentationKind | N
         write_result(result, folder)
         return ""
     from ACNetLib.dicom_results.files import write_dicom_results
+    from ACNetLib.dicom_results.sources import NotReferable
 
     try:
         write_result(result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom))
-    except ACNetError as error:
-        if _may_pass(error):
-            raise
+    except NotReferable as error:
         write_result(result, folder)
         return f"{NO_OBJECTS}{error.plain}"
     return ""

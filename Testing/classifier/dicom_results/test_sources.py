@@ -114,9 +114,26 @@ def test_a_result_that_no_dicom_object_can_refer_to_is_written_without(
     assert main(["classify", str(sample_cases()[1].folder), "--dicom", "--output", str(out)]) == 2
     said = capsys.readouterr()
     assert said.err.startswith("acnet: A DICOM segmentation can't refer to the images of map")
+    assert (
+        "Export them again from their source. The other files of the result are written; for DICOM results" in said.err
+    )
+    assert "leave --dicom out" not in said.err
     assert str(out / "report.html") in said.out
     assert (out / "result.json").is_file()
     assert not (out / "dicom").exists()
+
+
+def test_what_does_not_lie_in_the_images_leaves_no_result_without_dicom_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full_disk(*_arguments: object) -> None:
+        raise ACNetError("out: it can't be written. Make room.")
+
+    monkeypatch.setattr("ACNetLib.dicom_results.files.write_dicom_results", full_disk)
+    out = tmp_path / "out"
+    assert main(["classify", str(sample_cases()[1].folder), "--dicom", "--output", str(out)]) == 2
+    assert capsys.readouterr().err == "acnet: out: it can't be written. Make room.\n"
+    assert not out.exists()
 
 
 def test_a_volume_file_is_refused_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
