@@ -15,6 +15,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder, atomic_path, is_relative_name
 from ACNetLib.image_files import write_image
 from ACNetLib.inference import load_finder
+from ACNetLib.ventricle.labels import Ventricle, ventricles_at_point
 
 from .images import IMAGES_FOLDER, case_name, label_image, read_section
 from .library import (
@@ -114,7 +115,8 @@ def edit_case(folder: Path, name: str, edit: Edit, load_localizer: LoadLocalizer
     """Change what is given; returns the library as it is then.
 
     How the septum lies is told anew with a segmentation, by the localizer where it is not drawn; with another centre it
-    is no longer told, and whoever trains or evaluates asks for it: see `with_turns`.
+    is no longer told, and whoever trains or evaluates asks for it: see `with_turns`. A drawing that the case had goes
+    where it is of another place: it would be taken for the septum, and be trained on.
 
     A library that is refused can be put right by it. Raises ACNetError when the library would be refused afterwards.
     """
@@ -135,11 +137,17 @@ def edit_case(folder: Path, name: str, edit: Edit, load_localizer: LoadLocalizer
             rows.append(replace(row, cells={**row.cells, **changes, **(place if row is edited else {})}))
         table = replace(table, rows=tuple(rows))
         library = checked_library(folder, table)
-        with _unchanged_on_error(folder / masks_file(name)):
+        drawing = folder / masks_file(name)
+        is_old = bool(place) and masks is None and drawing.is_file()
+        is_old = is_old and (edit.segmentation is not None or not _is_around_center(library, name))
+        with _unchanged_on_error(drawing):
             if masks is not None:
-                write_image(masks, folder / masks_file(name))
+                write_image(masks, drawing)
+            elif is_old:
+                drawing.unlink()
             _write(table, library)
-    return replace(library, warnings=(*library.warnings, *([doubt] if doubt else [])))
+    gone = f"case '{name}': the masks that it had were drawn for another place; they were removed." if is_old else ""
+    return replace(library, warnings=(*library.warnings, *filter(None, (doubt, gone))))
 
 
 def edit_labels(folder: Path, labels: Mapping[str, str]) -> CaseLibrary:
@@ -301,6 +309,15 @@ def _place(
     cells["turn_degrees"] = "" if edit.segmentation is None else str(round(ventricle.turn_degrees, 1))
     masks = None if ventricle.labels is None else label_image(ventricle.labels, t1_map.image)
     return cells, masks, located.doubt
+
+
+def _is_around_center(library: CaseLibrary, name: str) -> bool:
+    """Whether the case's centre lies within its masks. Raises ACNetError when these can't be read."""
+    (case,) = (case for case in library.every_case if case.case == name)
+    t1_map, masks = library.t1_map(case), library.masks(case)
+    labels = None if masks is None else sitk.GetArrayFromImage(masks)[0]
+    (drawn,) = ventricles_at_point(t1_map, case.center_mm, [Ventricle(0, t1_map.section_center(0), labels=labels)])
+    return drawn.labels is not None
 
 
 def _row_named(table: Table, name: str) -> Row:

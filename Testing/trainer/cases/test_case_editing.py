@@ -11,12 +11,13 @@ import pytest
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import Geometry, read_t1_map, t1_map_from_array
-from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL
+from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL
 from ACNetTrainerLib.cases import editing as case_editing
 from ACNetTrainerLib.cases.checks import check_library
 from ACNetTrainerLib.cases.editing import Edit, add_maps, create_case_library, edit_case, remove_cases
-from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
+from ACNetTrainerLib.cases.library import Case, CaseLibrary, read_case_library
 from ACNetTrainerLib.cases.maps import NewMap, at_point, in_segmentation, nothing_found
+from conftest import Finder
 from made_up_maps import content_of, made_up_map, made_up_ring, new_map, write_rows
 
 
@@ -131,6 +132,60 @@ def test_centre_and_segmentation_are_edited_for_the_case_alone(library: Path) ->
         edit_case(library, first.case, Edit(center_mm=(500.0, 0.0, 0.0)))
     with pytest.raises(ACNetError, match="found 0 cases named 'nobody'"):
         edit_case(library, "nobody", Edit(label="dcm"))
+
+
+def add_drawn(library: Path) -> tuple[Case, Path]:
+    """A case with a drawn septum, and its masks."""
+    new, ring = new_map(1, "Jane"), made_up_ring(0)
+    for row in range(10, 20):
+        ring[8, row, 0] = SEPTUM_LABEL
+    (case,) = add_maps(library, [replace(new, located=in_segmentation(new.t1_map, ring, nothing_found(new.t1_map)))])
+    masks = read_case_library(library).masks_path(case)
+    assert masks is not None
+    return case, masks
+
+
+def turn_degrees(library: CaseLibrary) -> float | None:
+    (case,) = library.cases
+    return library.turn_degrees(case, library.t1_map(case))
+
+
+def test_a_drawing_goes_when_the_new_centre_lies_outside_of_it(library: Path) -> None:
+    case, masks = add_drawn(library)
+    t1_map, drawn_mm = made_up_map(1), np.array(case.center_mm)
+    drawn_degrees = turn_degrees(read_case_library(library))
+    assert drawn_degrees is not None
+    within = edit_case(library, case.case, Edit(center_mm=drawn_mm + 3 * t1_map.row_axis))
+    assert (turn_degrees(within), within.warnings, masks.is_file()) == (drawn_degrees, (), True)
+    outside = edit_case(library, case.case, Edit(center_mm=drawn_mm + 40 * t1_map.column_axis))
+    assert (turn_degrees(outside), masks.is_file()) == (None, False)
+    assert outside.warnings == (
+        f"case '{case.case}': the masks that it had were drawn for another place; they were removed.",
+    )
+
+
+def test_a_drawing_goes_when_of_a_new_one_only_the_centre_is_used(library: Path) -> None:
+    case, masks = add_drawn(library)
+    edited = edit_case(library, case.case, Edit(segmentation=made_up_ring(0) * 100), Finder)
+    assert (turn_degrees(edited), masks.is_file()) == (0.0, False)
+    only_center, removed = edited.warnings
+    assert only_center.startswith("Of the segmentation only the centre was used on slice 0: found label 100, 200")
+    assert "were removed" in removed
+
+
+def test_a_drawing_of_another_place_stays_when_the_table_can_not_be_written(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, _ = add_drawn(library)
+    before = content_of(library)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(case_editing, "write_table", refuse)
+    with pytest.raises(ACNetError, match=r"can't be changed \(Permission denied\)"):
+        edit_case(library, case.case, Edit(center_mm=np.array(case.center_mm) + 40 * made_up_map(1).column_axis))
+    assert content_of(library) == before
 
 
 @pytest.mark.parametrize("mm", [-54.0, 11.0])
