@@ -21,7 +21,7 @@ from .task import balanced_log_loss
 MOST_SECTIONS = 4
 """Studies of so many sections, and of more, have one temperature."""
 FEWEST_PATIENTS = 5
-"""Of each class, to fit the temperature of so many sections: that of fewer sections is taken else."""
+"""Of each class, to fit the temperature of so many sections: that of fewer sections is taken else, and 1 of one."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +81,18 @@ class Predictions:
 def fit_temperatures(predictions: Predictions, training_prior_dcm: float) -> tuple[float, ...]:
     """Of one section, of the mean over two, over three, and over more, as far as there are patients with so many.
 
-    Fewer than FEWEST_HELD_BACK of a class make the network no surer than it is, or than fewer sections make it.
+    Fewer than FEWEST_HELD_BACK of a class make the network no surer than it is, or than fewer sections make it. Fewer
+    than FEWEST_PATIENTS change nothing: one who is a little wrong would make it almost silent.
     """
     prior = log_odds_of(training_prior_dcm)
     temperatures: list[float] = []
     for count in range(1, MOST_SECTIONS + 1):
-        if count > 1 and min(predictions.patients_with(count)) < FEWEST_PATIENTS:
+        if min(predictions.patients_with(count)) < FEWEST_PATIENTS:
             break
         means, is_dcm, weights = predictions.means_of(count)
         lowest = 0.0 if _are_enough(predictions, count) else min([1.0, *temperatures])
         temperatures.append(max(lowest, fit_temperature(means - prior, is_dcm, weights)))
-    return tuple(temperatures)
+    return tuple(temperatures) or (1.0,)
 
 
 def choose_threshold(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_], training_prior_dcm: float) -> float:

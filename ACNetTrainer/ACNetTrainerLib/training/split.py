@@ -23,7 +23,8 @@ def split_patients(
     """Training and held-out cases, split by patient; class and group (field strength, source) shared out evenly.
 
     known: patients that the parent of the training has learned from. None of them is held out, for nothing can be
-    chosen on them; the fraction is that of the others. Raises ACNetError when a class has too few patients for both
+    chosen on them; the fraction is that of all patients, for of a few new ones it would be too few to choose on, but at
+    most half of the new ones. Raises ACNetError when a class has too few patients for both
     sides to get one.
     """
     of_whom, remedy = "", ""
@@ -40,6 +41,8 @@ def split_patients(
             raise ACNetError(
                 f"{library.folder}: {counts[label]} patients labelled {label}{of_whom}; expected at least two.{remedy}"
             )
+    if known:
+        held_out_fraction = min(held_out_fraction * (len(first_case) / len(patients)), 0.5)
     strata = [(first_case[p].label, first_case[p].field_strength_tesla, first_case[p].source) for p in patients]
     sizes = Counter(strata)
     # A group too small to be shared out is shared out with its class.

@@ -125,6 +125,12 @@ def test_few_held_back_patients_of_a_class_make_a_model_no_surer_than_it_is(
     assert all(temperature > 1.5 for temperature in fit_temperatures(loud, 0.5)), "but less sure, any number of them"
 
 
+@pytest.mark.parametrize(("normal", "dcm"), [(1, 1), (1, 60), (4, 4)])
+def test_fewer_than_five_patients_of_a_class_change_nothing(normal: int, dcm: int) -> None:
+    """One who is a little wrong would make the network almost silent."""
+    assert fit_temperatures(both_classes(normal, dcm, 3, 30.0), 0.5) == (1.0,)
+
+
 def test_few_patients_with_many_slices_are_no_surer_than_those_with_fewer() -> None:
     most, whole = both_classes(40, 40, 1, 3.0), both_classes(10, 10, 3, 0.5)
     others = tuple(Case(f"x{c.case}", f"x{c.patient}", c.file, c.label, 0, 0, 0, 1.5, "a") for c in most.cases)
