@@ -69,6 +69,8 @@ def split_patients(
 def split_of_training(library: CaseLibrary, card: ModelCard) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
     """How the training of this model has split its library. Raises ACNetError like `split_patients`."""
     settings = card.training["recipe"]["optimization"]
-    of_parent = card.training.get("patients", {}).get("sets", [])[1:]  # the first set is of the training itself
-    known, _ = recorded_patients({"sets": of_parent}, library)
+    known: set[str] = set()
+    if "patients_of_parent" in card.training:  # earlier versions held back the parent's patients like others
+        of_parent = card.training["patients"]["sets"][1:]  # the first set is of the training itself
+        known, _ = recorded_patients({"sets": of_parent}, library)
     return split_patients(library, settings["validation_fraction"], settings["seed"], known)

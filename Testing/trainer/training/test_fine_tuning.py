@@ -22,7 +22,7 @@ from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.patients import known_patients
 from ACNetTrainerLib.training.predictions import Predictions
 from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe, read_recipe, with_network
-from ACNetTrainerLib.training.split import split_of_training
+from ACNetTrainerLib.training.split import split_of_training, split_patients
 from ACNetTrainerLib.training.train import predict, train
 from conftest import simulate_library
 from tiny_training import CPU, changed, few_cases
@@ -111,6 +111,10 @@ def test_a_child_chooses_nothing_on_patients_whom_its_parent_has_learned_from(
         assert asked == {case.patient for case in split_of_training(grown, child.card)[1]}
         assert not asked & set(first.patients)
         asked.clear()
+
+    earlier = {name: value for name, value in child.card.training.items() if name != "patients_of_parent"}
+    split = split_patients(grown, recipe.optimization.validation_fraction, 3)
+    assert split_of_training(grown, replace(child.card, training=earlier)) == split, "which held back any of them"
 
     with pytest.raises(ACNetError, match=r"0 patients labelled normal whom .* has not learned from; expected at least"):
         train(first, recipe, "again", Place(tmp_path / "again", CPU), fine_tuning=FineTuning(parent))
