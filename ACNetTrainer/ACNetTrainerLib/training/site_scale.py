@@ -15,12 +15,15 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from ACNetLib.inference.pooling import median_of_known
-from ACNetLib.models.card import UNCERTAIN_RANGE
+from ACNetLib.inference.verdict import uncertain_range_of
+from ACNetLib.models.card import UNCERTAIN_RANGE, ModelCard, read_card
+from ACNetLib.models.store import model_for_field
 from ACNetLib.ventricle.labels import Ventricle, measure_ventricle, ventricles_at_point
 
 from ..cases.library import Case, CaseLibrary
 from ..evaluation.metrics import BoolArray, FloatArray, auroc
 from ..evaluation.truth_table import has_truth_table, measure_in, read_truth_table
+from .split import FEWEST_HELD_BACK
 
 if TYPE_CHECKING:
     from ..cases.maps import LoadLocalizer
@@ -75,6 +78,22 @@ def cost_of_unknown_reference(log_odds_at: Callable[[float], FloatArray], is_dcm
         wrong_with_bias=round(wrong_by_limit[LIMITS[0]], 4),
         lower_limit=next((limit for limit, share in wrong_by_limit.items() if share <= wrong), LIMITS[-1]),
     )
+
+
+def range_without_reference(
+    cost: CostOfUnknownReference, is_dcm: BoolArray, parent: ModelCard | None, field_strength_tesla: float
+) -> tuple[tuple[float, float], str]:
+    """Where a model is uncertain that is given no reference T1, and whose range that is, "" for its own.
+
+    Of fewer patients of a class than FEWEST_HELD_BACK it is the parent's, else that of the shipped model for the field
+    strength: that of a few would be the narrowest or the widest by chance.
+    """
+    if min(is_dcm.sum(), (~is_dcm).sum()) >= FEWEST_HELD_BACK:
+        return cost.uncertain_range, ""
+    lender = parent
+    if lender is None or lender.uncertain_range_without_reference is None:
+        lender = read_card(model_for_field(field_strength_tesla))
+    return uncertain_range_of(lender, reference=None), lender.name
 
 
 def _share_wrong(log_odds: FloatArray, weights: FloatArray, is_dcm: BoolArray, limit: float) -> float:

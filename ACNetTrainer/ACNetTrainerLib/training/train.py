@@ -36,7 +36,7 @@ from .outside_limits import limits_by_shape
 from .patients import known_patients, patients_record
 from .predictions import Predictions, choose_threshold, fit_temperatures, fitted_on
 from .recipe import ACNET, Recipe
-from .site_scale import cost_of_unknown_reference, normal_t1_as_found, normal_t1_ms
+from .site_scale import cost_of_unknown_reference, normal_t1_as_found, normal_t1_ms, range_without_reference
 from .split import split_patients
 from .task import TrainingTask
 from .work_folder import MASKS_SHA256, claim_folder
@@ -107,6 +107,7 @@ def train(
         called_dcm = dict(zip(patients, patient_log_odds >= log_odds_of(threshold), strict=True))
         limits, lender = limits_by_shape(library, validation_cases, called_dcm, parent, device)
     unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
+    uncertain_range, range_lender = range_without_reference(unknown_reference, patient_is_dcm, parent, field_strength)
     card = ModelCard(
         name=name,
         field_strength_tesla=field_strength,
@@ -126,11 +127,12 @@ def train(
             "unknown_reference": asdict(unknown_reference),
             **({"sections_with_masks": training_set.sections_with_walls} if with_walls else {}),
             **({"outside_limits_of": lender} if lender else {}),
+            **({"uncertain_range_of": range_lender} if range_lender else {}),
             **({"normal_t1_measured_by": measured_by} if measured_by else {}),
             **lineage,
         },
         normal_t1_ms=normal_t1,
-        uncertain_range_without_reference=unknown_reference.uncertain_range,
+        uncertain_range_without_reference=uncertain_range,
         outside_limits=limits,
         **_kind_and_network(recipe),
     )

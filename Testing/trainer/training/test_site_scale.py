@@ -22,9 +22,10 @@ from ACNetTrainerLib.training.site_scale import (
     cost_of_unknown_reference,
     normal_t1_as_found,
     normal_t1_ms,
+    range_without_reference,
 )
 from ACNetTrainerLib.training.train import train
-from conftest import Finder
+from conftest import Finder, a_card
 from tiny_training import CPU, changed, few_cases, tiny_recipe
 
 
@@ -163,6 +164,19 @@ def test_the_more_a_model_looks_at_t1_the_wider_it_must_be_uncertain() -> None:
     assert len({cost.auroc for cost in costs}) == 1
     wrong = [cost.wrong_with_bias for cost in costs]
     assert wrong == sorted(wrong)
+
+
+def test_few_held_back_patients_take_the_range_of_the_parent_or_of_the_shipped_model() -> None:
+    log_odds, is_dcm = observed()
+    cost = cost_of_unknown_reference(lambda _factor: log_odds, is_dcm)
+    parent = replace(a_card("parent"), uncertain_range_without_reference=(0.06, 0.94))
+    many, few = np.repeat([True, False], [20, 20]), np.repeat([True, False], [60, 19])
+    assert range_without_reference(cost, many, parent, 1.5) == ((0.2, 0.8), "")
+    for each in (few, ~few):
+        assert range_without_reference(cost, each, parent, 1.5) == ((0.06, 0.94), "parent")
+        shipped = (0.17, 0.83), "acnet-simulated-1.5T"
+        assert range_without_reference(cost, each, None, 1.5) == shipped
+        assert range_without_reference(cost, each, a_card("without one"), 1.5) == shipped
 
 
 def test_the_wider_range_keeps_the_share_of_wrong_verdicts() -> None:
