@@ -193,12 +193,18 @@ def fitted_text(card: ModelCard) -> str:
         }:
             patients = f"{normal} normal and {dcm} DCM patients"
             if not fitted:
-                return f"{patients}, too few to fit to: threshold at even odds, temperatures not below 1"
+                return (
+                    f"{patients}, too few to fit the threshold to: it is where the evidence is for neither class; "
+                    "temperatures not below 1"
+                )
             told = f"{patients}: threshold and temperatures are fitted to them"
             enough = [isinstance(each, dict) and each.get("fitted") is True for each in temperatures]
             if False in enough:
                 sections = enough.index(False) + 1
-                return f"{told}; too few have {sections} slices: such studies are no surer for it"
+                return (
+                    f"{told}; too few have {sections} slices: their temperature is not below the lower of 1 and that "
+                    "of fewer slices"
+                )
             return told
     return ""
 

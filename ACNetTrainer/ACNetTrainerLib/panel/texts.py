@@ -103,7 +103,8 @@ def _fitted_text(finished: dict[str, Any] | None) -> str:
             },
         }:
             text = _(
-                "{normal} normal and {dcm} DCM patients were held back, too few to fit to: the threshold is even odds."
+                "{normal} normal and {dcm} DCM patients were held back, too few to fit the threshold to: it is where "
+                "the evidence is for neither class."
             )
             if fitted:
                 text = _("Its threshold is fitted to {normal} normal and {dcm} DCM patients who were held back.")

@@ -115,8 +115,8 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
         above = f"above a wall of {wall} of the cavity's radius, a right ventricle of {right} of the left"
         assert texts[f"unlike, if {call}"] == above
     assert texts["held back"] == (
-        "30 normal and 20 DCM patients: threshold and temperatures are fitted to them; too few have 2 slices: such "
-        "studies are no surer for it"
+        "30 normal and 20 DCM patients: threshold and temperatures are fitted to them; too few have 2 slices: their "
+        "temperature is not below the lower of 1 and that of fewer slices"
     )
     assert texts["recipe"] == "recommended"
     assert texts["training"] == "40 patients with DCM (120 slices), 50 normal (150 slices)"

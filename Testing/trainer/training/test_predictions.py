@@ -148,7 +148,9 @@ def test_few_patients_with_many_slices_are_no_surer_than_those_with_fewer() -> N
 
 
 @pytest.mark.parametrize("prior", [0.5, 0.07])
-def test_the_threshold_is_where_both_classes_are_as_likely_unless_twenty_of_each_say_otherwise(prior: float) -> None:
+def test_the_threshold_is_where_evidence_is_for_neither_class_unless_twenty_of_each_say_otherwise(
+    prior: float,
+) -> None:
     is_dcm = np.arange(200) < 100
     log_odds = np.where(is_dcm, 3.0, 1.0) + log_odds_of(prior) + np.linspace(-0.5, 0.5, 200)
     for few in (is_dcm & (np.arange(200) >= 19), ~is_dcm & (np.arange(200) < 181)):
