@@ -169,6 +169,9 @@ def _train_to_file(options: argparse.Namespace, watch: Watch) -> None:
     if options.progress == "text":
         print(f"model {options.output}; metrics of each epoch in {metrics}")
         print(f"Held back from it: {fitted_text(model.card)}.")
+        recognized = model.card.training.get("parents_patients", CHECKED)
+        if recognized != CHECKED:
+            print(f"Whether the model that it starts from has learned from them {recognized}.")
 
 
 def fine_tuning_of(parent: str | None, recipe: str | None, freeze_down_residual: bool = False) -> FineTuning | None:

@@ -18,7 +18,7 @@ from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import T1Map
 
 from ..cases.library import LABELS, OTHER, Case, CaseLibrary
-from ..training.patients import known_patients, shared_patients
+from ..training.patients import known_patients, recognition_text, shared_patients
 from ..training.train import count_cases
 from .attention import judge_attention
 from .attention_gallery import draw_attention_gallery
@@ -28,7 +28,6 @@ from .performance import performance
 from .scores import PatientScores, score_patients
 from .true_measures import FOLDS, against_measures
 from .truth_table import has_truth_table
-from .wording import CHECKED, NOT_TOLD, OTHER_LIBRARY
 
 FEWEST_PATIENTS = FOLDS
 """Of each class: as many as the regression beside the model has folds."""
@@ -104,9 +103,7 @@ def check_unseen(model: Model, library: CaseLibrary) -> str:
             f"'{model.card.name}' was trained on, {len(cases)} cases from '{cases[0].case}' on; expected patients that "
             "it has not seen. Evaluate it on others."
         )
-    if is_complete:
-        return CHECKED
-    return OTHER_LIBRARY if model.card.training.get("patients", {}).get("complete") else NOT_TOLD
+    return recognition_text(model.card, is_complete)
 
 
 def calibration(model: Model, scores: PatientScores) -> dict[str, dict[str, float]]:

@@ -15,6 +15,7 @@ from ACNetLib.models.card import ModelCard
 
 from ..cases.library import Case, CaseLibrary
 from ..cases.pseudonyms import is_pseudonym, library_fingerprint, plain_name
+from ..evaluation.wording import CHECKED, NOT_TOLD, OTHER_LIBRARY
 
 HASH_DIGITS = 12
 """48 bits: of thousands on either side, two have the same hash once in ten million times."""
@@ -45,6 +46,13 @@ def patients_record(library: CaseLibrary, parent: ModelCard | None) -> dict[str,
 def known_patients(card: ModelCard, library: CaseLibrary) -> tuple[set[str], bool]:
     """Patients of the library that the model has learned from, and whether all of those would be recognized."""
     return recorded_patients(card.training.get("patients", {}), library)
+
+
+def recognition_text(card: ModelCard, all_recognized: bool) -> str:
+    """Whether all whom the model has learned from would be recognized: CHECKED, OTHER_LIBRARY or NOT_TOLD."""
+    if all_recognized:
+        return CHECKED
+    return OTHER_LIBRARY if card.training.get("patients", {}).get("complete") else NOT_TOLD
 
 
 def recorded_patients(record: Mapping[str, Any], library: CaseLibrary) -> tuple[set[str], bool]:

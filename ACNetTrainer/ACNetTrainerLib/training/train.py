@@ -33,7 +33,7 @@ from .fine_tuning import FineTuning, check_parent, start_from_parent
 from .loop import Place, fit
 from .network import build_network
 from .outside_limits import limits_by_shape
-from .patients import known_patients, patients_record
+from .patients import known_patients, patients_record, recognition_text
 from .predictions import Predictions, choose_threshold, fit_temperatures, fitted_on
 from .recipe import ACNET, Recipe
 from .site_scale import cost_of_unknown_reference, normal_t1_as_found, normal_t1_ms, range_without_reference
@@ -50,10 +50,9 @@ def train(
 ) -> Model:
     """Train by `recipe` and choose epoch, temperatures and threshold on held-back patients.
 
-    A training that was interrupted resumes from its work folder. Patients that a parent has learned from are not held
-    back. Raises ACNetError when that holds a training of
-    something else, when the loss is no number, or when a parent or masks don't go with the recipe; TrainingStopped at
-    the wish of the watch.
+    Patients of whom it is known that a parent has learned from them are not held back. A training that was interrupted
+    resumes from its work folder. Raises ACNetError when that holds a training of something else, when the loss is no
+    number, or when a parent or masks don't go with the recipe; TrainingStopped at the wish of the watch.
     """
     settings, device = recipe.optimization, place.device
     field_strength = only_field_strength(library)
@@ -61,7 +60,7 @@ def train(
         check_parent(fine_tuning, recipe)
     parent = fine_tuning.parent.card if fine_tuning is not None else None
     lineage: dict[str, Any] = {"parent": fine_tuning.record} if fine_tuning is not None else {}
-    known = known_patients(parent, library)[0] if parent is not None else set()
+    known, all_recognized = known_patients(parent, library) if parent is not None else (set[str](), True)
     if known:  # in the folder's settings, too: before, they were held back like others
         lineage["patients_of_parent"] = len(known)
     training_cases, validation_cases = split_patients(library, settings.validation_fraction, settings.seed, known)
@@ -130,6 +129,7 @@ def train(
             **({"uncertain_range_of": range_lender} if range_lender else {}),
             **({"normal_t1_measured_by": measured_by} if measured_by else {}),
             **lineage,
+            **({"parents_patients": recognition_text(parent, all_recognized)} if parent is not None else {}),
         },
         normal_t1_ms=normal_t1,
         uncertain_range_without_reference=uncertain_range,

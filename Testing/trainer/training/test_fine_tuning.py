@@ -16,15 +16,16 @@ from ACNetLib.models.store import model_for_field
 from ACNetLib.t1map.section import IntensityScaling
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.commands import main as cli
+from ACNetTrainerLib.evaluation.wording import CHECKED, NOT_TOLD
 from ACNetTrainerLib.training.dataset import CaseDataset
 from ACNetTrainerLib.training.fine_tuning import FineTuning, check_parent
 from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.patients import known_patients
 from ACNetTrainerLib.training.predictions import Predictions
-from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe, read_recipe, with_network
+from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe, read_recipe, shipped_recipes, with_network
 from ACNetTrainerLib.training.split import split_of_training, split_patients
 from ACNetTrainerLib.training.train import predict, train
-from conftest import simulate_library
+from conftest import acnet_train, simulate_library
 from tiny_training import CPU, changed, few_cases
 
 
@@ -60,6 +61,7 @@ def test_a_child_starts_from_its_parent_keeps_what_is_frozen_and_names_it(
         "weights_sha256": shipped.card.weights_sha256,
         "freeze_down_residual": freeze,
     }
+    assert child.card.training["parents_patients"] == CHECKED
     assert child.card.intensity == shipped.card.intensity
     before, after = shipped.network.state_dict(), child.network.state_dict()
     for module in ("down_residual", "attention_modules"):
@@ -125,6 +127,24 @@ def test_a_child_chooses_nothing_on_patients_whom_its_parent_has_learned_from(
     settings.write_text(json.dumps({name: begun[name] for name in begun if name != "patients_of_parent"}))
     with pytest.raises(ACNetError, match="holds an unfinished training of other cases"):
         train(grown, changed(recipe, seed=1), "child", Place(tmp_path / "child1", CPU), FineTuning(parent))
+
+
+def test_a_training_says_where_its_parent_may_have_learned_from_those_held_back(
+    shipped: Model, simulated_library: CaseLibrary, tmp_path: Path
+) -> None:
+    training = {name: value for name, value in shipped.card.training.items() if name != "patients"}
+    save_model(Model(shipped.network, replace(shipped.card, training=training)), tmp_path / "older.safetensors")
+    tiny = shipped_recipes()["fine-tune"].read_text(encoding="utf-8")
+    for old, new in (("\nepochs = 10", "\nepochs = 1"), ('"auto"', '"32-true"')):
+        assert tiny.count(old) == 1, old
+        tiny = tiny.replace(old, new)
+    (tmp_path / "tiny.toml").write_text(tiny, encoding="utf-8")
+    arguments = ["train", simulated_library.folder, "--recipe", tmp_path / "tiny.toml", "--device", "cpu"]
+    output = tmp_path / "child.safetensors"
+    code, said, error = acnet_train([*arguments, "--from", tmp_path / "older.safetensors", "--output", output])
+    assert code == 0, error
+    assert said.splitlines()[-1] == f"Whether the model that it starts from has learned from them {NOT_TOLD}."
+    assert load_model(output).card.training["parents_patients"] == NOT_TOLD
 
 
 def test_the_command_takes_the_recipe_for_fine_tuning_when_none_is_named(
