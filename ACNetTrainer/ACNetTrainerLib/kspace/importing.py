@@ -23,6 +23,9 @@ from .t1_slices import Told, read_scan
 if TYPE_CHECKING:
     from ..cases.maps import LoadLocalizer
 
+OPTIONS = ("field", "spacing", "times")
+"""Of the command: a note that advises another one could not be followed."""
+
 
 @dataclass(frozen=True)
 class ImportedScans:
@@ -56,7 +59,7 @@ def import_cmrxrecon(
             cases += add_maps(library, [new])
             notes += new.notes
         except ACNetError as error:
-            notes.append(f"Left out: {error}")
+            notes.append(f"Left out: {' '.join(error.lines_for(OPTIONS))}")
     if not cases and not there:
         raise ACNetError(f"{folder}: no case was made of its {len(scans)} scans.", *notes[:3])
     return ImportedScans(tuple(cases), len(there), tuple(notes))

@@ -32,8 +32,8 @@ def claim_folder(work_folder: Path, settings: dict[str, Any]) -> None:
             asked.pop(MASKS_SHA256, None)
         if _without_precision(begun) != _without_precision(asked):
             raise ACNetError(
-                f"{work_folder}: holds an unfinished training of other cases, other masks or another recipe; "
-                "remove the folder or give another output."
+                f"{work_folder}: holds an unfinished training of other cases, other masks or another recipe, or of an "
+                "earlier version; remove the folder or give another output."
             )
     else:
         with resumable_writes(file):

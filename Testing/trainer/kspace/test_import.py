@@ -13,6 +13,7 @@ import pytest
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.models.model import load_model
+from ACNetLib.t1map.checks import NATIVE_MAP
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.library import read_case_library
 from ACNetTrainerLib.commands import main as cli
@@ -145,6 +146,19 @@ def test_a_scan_that_will_not_do_is_one_line(
         import_cmrxrecon(challenge, write_sheet(tmp_path, "P001,DCM"), tmp_path / "cases", nobody)
     assert len(error.value.lines) == 2
     assert re.search(f"Left out: .*{reason}", error.value.lines[1])
+
+
+def test_a_note_advises_no_option_of_another_command(
+    challenge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looks_as_after_contrast(*_: object) -> None:
+        raise ACNetError("map: it looks as after contrast.", **NATIVE_MAP)
+
+    monkeypatch.setattr(importing, "by_localizer", looks_as_after_contrast)
+    with pytest.raises(ACNetError) as error:
+        import_cmrxrecon(challenge, write_sheet(tmp_path, "P001,DCM"), tmp_path / "cases", Finder)
+    assert "Left out: map: it looks as after contrast." in error.value.lines
+    assert "--post-contrast" not in str(error.value)
 
 
 def test_the_whole_road_from_a_challenge_s_folder_to_a_fine_tuned_model(
