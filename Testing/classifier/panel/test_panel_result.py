@@ -302,7 +302,7 @@ def test_crop_boxes_are_hidden_at_first_outlines_when_asked_for_and_have_a_handl
     assert not ui.moveCropButton.checked
 
 
-def test_the_polar_map_is_shown_where_the_wall_is_known_on_three_slices(
+def test_the_polar_map_is_shown_of_three_slices_and_a_slice_left_out_empties_its_level_alone(
     a_module: Any, ui: Any, a_volume: Volume, three_slices: T1Map
 ) -> None:
     classify(a_module, a_volume)  # two slices
@@ -311,10 +311,12 @@ def test_the_polar_map_is_shown_where_the_wall_is_known_on_three_slices(
     classify(a_module, volume)
     assert not ui.segmentsLabel.isHidden()
     assert ui.segmentsLabel.pixmap.width() == 240
+    of_all = ui.segmentsLabel.pixmap.toImage()
     tick(ui.sectionTable, 0)
-    assert ui.segmentsLabel.isHidden()
-    tick(ui.sectionTable, 0, ticked=False)
     assert not ui.segmentsLabel.isHidden()
+    assert ui.segmentsLabel.pixmap.toImage() != of_all
+    tick(ui.sectionTable, 0, ticked=False)
+    assert ui.segmentsLabel.pixmap.toImage() == of_all
     ui.volumeSelector.setCurrentNode(a_volume)
     assert ui.segmentsLabel.isHidden()
 
