@@ -31,6 +31,10 @@ HOSPITAL_COLUMNS = {
 }
 
 
+PLANE = "The plane is 68 degrees from a usual short axis"
+"""Every made-up map lies so, and its note says it."""
+
+
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
     create_case_library(tmp_path / "library")
@@ -93,7 +97,7 @@ def test_a_centre_for_each_section_of_a_stack_comes_from_its_row(library: Path, 
     imported = import_csv(library, table, {}, Finder)
     assert np.array([case.center_mm for case in imported.cases]) == pytest.approx(np.array(centers), abs=1e-3)
     assert len(read_case_library(library).patients) == 1
-    assert imported.notes == ()
+    assert all(PLANE in note for note in imported.notes)
 
 
 def test_a_centre_where_the_localizer_sees_no_heart_is_noted_for_its_row_and_slice(
@@ -108,7 +112,7 @@ def test_a_centre_where_the_localizer_sees_no_heart_is_noted_for_its_row_and_sli
         *(["stack.nrrd", "Jane", "dcm", str(section), *map(str, center)] for section, center in enumerate(centers)),
     )
     finder = Finder((Ventricle(0, centers[0], 0.9), Ventricle(1, centers[1], 0.1)))
-    (note,) = import_csv(library, table, {}, lambda: finder).notes
+    (note,) = (each for each in import_csv(library, table, {}, lambda: finder).notes if PLANE not in each)
     assert "row 3: The localizer sees no heart at the given centre on slice 1:" in note
 
 
@@ -136,7 +140,8 @@ def test_a_row_that_names_a_slice_hears_of_the_others_only_where_its_own_was_lef
         import_csv(library, table, {}, lambda: finder)
     table = write_rows(tmp_path / "rows.csv", columns, ["stack.nrrd", "Jane", "dcm", "0"])
     imported = import_csv(library, table, {}, lambda: finder)
-    assert (len(imported.cases), imported.notes) == (1, ())
+    assert len(imported.cases) == 1
+    assert all(PLANE in note for note in imported.notes)
 
 
 def test_every_row_with_a_problem_is_named_by_column_and_nothing_is_imported(library: Path, hospital: Path) -> None:
