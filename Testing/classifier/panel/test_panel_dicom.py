@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
 import zipfile
@@ -113,7 +114,10 @@ def test_the_numbers_and_pixels_are_those_that_the_panel_shows(
     np.testing.assert_array_equal(found[..., 0] > 0, shown == CAVITY_LABEL)
     report: Any = srread(chosen / "acnet-dicom" / "report.dcm")
     groups = report.content.get_image_measurement_groups()
-    assert [each.tracking_identifier for each in groups] == ["study", "slice 1", "slice 2"]
+    of_study, *of_slices = (each.tracking_identifier for each in groups)
+    assert (of_study, of_slices[:2]) == ("study", ["slice 1", "slice 2"])
+    levels = {re.fullmatch(r"AHA segment \d+, (\w+) .*", name)[1] for name in of_slices[2:]}  # type: ignore[index]
+    assert levels == {"basal", "mid"}, "the slice that was left out is the apical one"
 
 
 def test_they_enter_slicers_dicom_database_where_the_user_wants_it(
