@@ -55,6 +55,10 @@ class ACNetError(Exception):
         return tuple(line for part in self.args for line in lines_of(str(part)))
 
 
+class NotReferable(ACNetError):
+    """No DICOM object can refer to the images of a map as they are; a result without objects can still be written."""
+
+
 class VentricleNotFound(ACNetError):
     """On no section of a T1 map the left ventricle is known. Other maps of the same exam can still be classified."""
 

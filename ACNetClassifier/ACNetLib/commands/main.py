@@ -31,7 +31,7 @@ from ACNetLib.commands.parser import (
 )
 from ACNetLib.commands.reference import add_reference_commands
 from ACNetLib.commands.triage import add_triage_command
-from ACNetLib.errors import ACNetError, one_line
+from ACNetLib.errors import ACNetError, NotReferable, one_line
 from ACNetLib.files import atomic_folder, require_empty_folder
 from ACNetLib.inference.device import DEVICE_REQUESTS
 from ACNetLib.inference.pipeline import load_pipeline, model_for_map
@@ -136,7 +136,6 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _classify(options: argparse.Namespace) -> None:
-    from ACNetLib.dicom_results.sources import NotReferable
     from ACNetLib.inference.exam import classify_exam, exam_reference, one_that_tells_its_field
     from ACNetLib.inference.exam_input import read_exam
     from ACNetLib.reference.t1 import parse_reference

@@ -17,7 +17,7 @@ from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import MULTI_FRAME_STORAGE, read_images
 from ACNetLib.dicom.pixels import ODD_VALUES, unreadable
 from ACNetLib.dicom.volumes import SourceSlice
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, NotReferable
 from ACNetLib.t1map.t1_map import T1Map
 
 MAY_BE_EMPTY = (
@@ -45,10 +45,6 @@ ORIENTATION_AND_SPACING = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 WITHOUT = "Or leave --dicom out."
 OFF_BY_PIXELS, OFF_BY_THICKNESS = 0.25, 0.5
 """How far a slice of a volume may lie from its image, within and across its plane: a volume has even gaps."""
-
-
-class NotReferable(ACNetError):
-    """No DICOM object can refer to the images of a map as they are; a result without objects can still be written."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACNetLib.errors import ACNetError, NotNow, escaped, lines_of
+from ACNetLib.errors import ACNetError, NotNow, NotReferable, escaped, lines_of
 from ACNetLib.files import not_written, read_json, temporary_folder, write_json
 from ACNetLib.triage.rows import Row
 from ACNetLib.triage.sending import DICOM_FOLDER
@@ -238,7 +238,6 @@ def _write_result(result: StudyResult, folder: Path, dicom: SegmentationKind | N
         write_result(result, folder)
         return ""
     from ACNetLib.dicom_results.files import write_dicom_results
-    from ACNetLib.dicom_results.sources import NotReferable
 
     try:
         write_result(result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom))
