@@ -24,8 +24,7 @@ def split_patients(
 
     known: patients that the parent of the training has learned from. None of them is held out, for nothing can be
     chosen on them; the fraction is that of all patients, for of a few new ones it would be too few to choose on, but at
-    most half of the new ones. Raises ACNetError when a class has too few patients for both
-    sides to get one.
+    most half of the new ones. Raises ACNetError when a class has too few patients for both sides to get one.
     """
     of_whom, remedy = "", ""
     if known:
