@@ -29,9 +29,9 @@ from ..training.loop import Place, fit
 from ..training.network import build_network
 from ..training.recipe import Augmentation, Recipe
 from ..training.task import TrainingTask
-from ..training.train import predict, train
+from ..training.train import train
 from ..training.work_folder import METRICS_FILE, claim_folder
-from .attention import Attention, attention_on
+from .attention import Attention, log_odds_and_attention
 
 COPY = Augmentation(rotation_degrees=20.0, shift_mm=0.0, scale=0.0, noise_ms=30.0)
 """How far a copy is turned and how noisy it is made at most: the paper does not say."""
@@ -147,8 +147,8 @@ def _tested(network: nn.Module, run: Run, device: DeviceChoice) -> tuple[dict[st
     for cohort in run.tests:
         library = CaseLibrary(cohort.folder, cohort.cases)
         dataset = PaperDataset(library, cohort.cases, run.recipe.intensity)
-        log_odds[cohort.name] = predict(network, dataset, device).log_odds
-        attended = attention_on(network, dataset, library, cohort.shown, device)
+        own, attended = log_odds_and_attention(network, dataset, library, cohort.shown, device)
+        log_odds[cohort.name] = own
         if attended is not None:
             attention[cohort.name] = attended
     return log_odds, attention
