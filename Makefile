@@ -116,16 +116,22 @@ $(MODELS)/judged-acnet-simulated-%.json: $(MODELS)/limits/acnet-simulated-%.safe
 validation: $(FIELDS:%=validation-%)
 	$(BIN)/python Documentation/tables.py
 
+# The recipe with other seeds, and without the teaching of attention.
+OTHER_SEEDS := seed-2 seed-3
+$(MODELS)/variants-%/untaught.safetensors: $(MODELS)/training-%/cases.csv
+	$(BIN)/python Testing/benchmarks/attention_seeds.py $(<D) $(@D)
+
 DISEASES_ABROAD := hcm infarct rv
 $(MODELS)/abroad-hcm-% $(MODELS)/abroad-infarct-% $(MODELS)/abroad-rv-%: | $(READY)
 	$(foreach disease,$(DISEASES_ABROAD),$(BIN)/acnet-train simulate-abroad --patients 40 --field $(*:T=) --seed 36 \
 		--scanner-factor 1 --disease $(disease) --output $(MODELS)/abroad-$(disease)-$* &&) true
 
+BESIDE = --other-seeds $(OTHER_SEEDS:%=$(MODELS)/variants-$*/%.safetensors) --untaught $(MODELS)/variants-$*/untaught.safetensors
 validation-%: $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv \
-		$(MODELS)/abroad-hcm-% $(MODELS)/abroad-infarct-% $(MODELS)/abroad-rv-%
-	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/judging-$* --patients 30 \
+		$(MODELS)/abroad-hcm-% $(MODELS)/abroad-infarct-% $(MODELS)/abroad-rv-% $(MODELS)/variants-%/untaught.safetensors
+	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/judging-$* --patients 30 $(BESIDE) \
 		--output Documentation/results/attention-$*.json
-	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* \
+	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* $(BESIDE) \
 		--output Documentation/results/attention-$*-abroad.json --save-model $(SHIPPED)/acnet-simulated-$*.safetensors
 	$(BIN)/acnet-train explanations acnet-simulated-$* $(MODELS)/abroad-$* --patients 20 \
 		--output Documentation/results/explanations-$*-abroad.json
