@@ -180,27 +180,21 @@ def coverage_text(card: ModelCard) -> str:
 
 
 def fitted_text(card: ModelCard) -> str:
-    """On whom threshold and temperatures were chosen, and whether these were enough to fit them; empty for a model of
-    before."""
+    """On whom the temperatures were chosen, and whether these were enough to fit them; empty for a model of before."""
     match card.training.get("fitted_on"):
         case {
-            "decision_threshold": {
-                "fitted": bool() as fitted,
-                "patients_normal": int() as normal,
-                "patients_dcm": int() as dcm,
-            },
-            "temperatures": list() as temperatures,
+            "temperatures": [
+                {"fitted": bool() as fitted, "patients_normal": int() as normal, "patients_dcm": int() as dcm},
+                *more_sections,
+            ]
         }:
             patients = f"{normal} normal and {dcm} DCM patients"
             if not fitted:
-                return (
-                    f"{patients}, too few to fit the threshold to: it is where the evidence is for neither class; "
-                    "temperatures not below 1"
-                )
-            told = f"{patients}: threshold and temperatures are fitted to them"
-            enough = [isinstance(each, dict) and each.get("fitted") is True for each in temperatures]
+                return f"{patients}, too few to make the model surer of itself: its temperatures are not below 1"
+            told = f"{patients}: the temperatures are fitted to them"
+            enough = [isinstance(each, dict) and each.get("fitted") is True for each in more_sections]
             if False in enough:
-                sections = enough.index(False) + 1
+                sections = enough.index(False) + 2
                 return (
                     f"{told}; too few have {sections} slices: their temperature is not below the lower of 1 and that "
                     "of fewer slices"

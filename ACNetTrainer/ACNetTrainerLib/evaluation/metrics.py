@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import binomtest, rankdata
-from sklearn.metrics import average_precision_score, roc_curve
+from sklearn.metrics import average_precision_score
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -52,15 +52,6 @@ def share_estimate(count: int, of: int) -> Estimate:
     """A share with its Wilson 95 % interval."""
     interval = binomtest(count, of).proportion_ci(method="wilson")
     return Estimate(count / of, float(interval.low), float(interval.high)).rounded()
-
-
-def youden_threshold(log_odds: FloatArray, is_dcm: BoolArray) -> float:
-    """The probability of DCM above which recall_dcm + recall_normal is highest, midway between two patients' values."""
-    false_positive_rate, true_positive_rate, thresholds = roc_curve(is_dcm, log_odds, drop_intermediate=False)
-    best = int(np.argmax(true_positive_rate[1:] - false_positive_rate[1:])) + 1
-    below = thresholds[best + 1] if best + 1 < len(thresholds) else thresholds[best]
-    cut = (thresholds[best] + below) / 2
-    return float(np.clip(1 / (1 + np.exp(-cut)), 0.01, 0.99))
 
 
 def threshold_metrics(threshold: float) -> dict[str, Metric]:

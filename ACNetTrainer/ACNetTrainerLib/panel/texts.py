@@ -95,19 +95,19 @@ def _progress_text(event: dict[str, Any] | None) -> str:
 
 
 def _fitted_text(finished: dict[str, Any] | None) -> str:
-    """On whom the model's threshold was chosen; "" in events of before."""
+    """On whom the model's probabilities were fitted; "" in events of before."""
     match finished:
         case {
             "fitted_on": {
-                "decision_threshold": {"fitted": bool(fitted), "patients_normal": normal, "patients_dcm": dcm},
+                "temperatures": [{"fitted": bool(fitted), "patients_normal": normal, "patients_dcm": dcm}, *_more],
             },
         }:
             text = _(
-                "{normal} normal and {dcm} DCM patients were held back, too few to fit the threshold to: it is where "
-                "the evidence is for neither class."
+                "{normal} normal and {dcm} DCM patients were held back, too few to make its probabilities any surer: "
+                "more answers may be uncertain."
             )
             if fitted:
-                text = _("Its threshold is fitted to {normal} normal and {dcm} DCM patients who were held back.")
+                text = _("Its probabilities are fitted to {normal} normal and {dcm} DCM patients who were held back.")
             return text.format(normal=normal, dcm=dcm)
     return ""
 

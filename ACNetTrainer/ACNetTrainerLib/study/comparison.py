@@ -20,7 +20,7 @@ from ..cases.library import Case, CaseLibrary
 from ..evaluation.baselines import BASELINES, baseline_probabilities
 from ..evaluation.metrics import FloatArray
 from ..evaluation.truth_table import has_truth_table
-from ..training.predictions import Predictions, choose_threshold
+from ..training.predictions import Predictions, fit_temperatures
 from ..training.split import split_patients
 from ..training.train import count_cases
 from . import HONEST
@@ -87,8 +87,8 @@ def _cuts(request: Request, runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _baselines(runs: Sequence[Run], runs_folder: Path) -> list[dict[str, Any]]:
-    """The simple baselines on the same patients: fitted to those that the networks are fitted to, the threshold chosen
-    on those that theirs is chosen on. Those that need measures are left out where the cases have none."""
+    """The simple baselines on the same patients: fitted to those that the networks are fitted to, their temperatures
+    on those that the networks' are. Those that need measures are left out where the cases have none."""
     entries = []
     for run in runs:
         training = CaseLibrary(run.training_folder, run.training)
@@ -99,7 +99,6 @@ def _baselines(runs: Sequence[Run], runs_folder: Path) -> list[dict[str, Any]]:
             if measures and not all(has_truth_table(each.folder) for each in (training, *tests)):
                 continue
             validation = Predictions(held_back, _log_odds(name, training, fitted, training, held_back))
-            _, patient_log_odds, is_dcm = validation.by_patient()
             folder = f"{BASELINE}-{name}-seed{run.number}"
             prior = float(np.mean([case.is_dcm for case in fitted]))
             outcome = Outcome(
@@ -107,9 +106,9 @@ def _baselines(runs: Sequence[Run], runs_folder: Path) -> list[dict[str, Any]]:
                     cohort.name: _log_odds(name, training, fitted, test, cohort.cases)
                     for cohort, test in zip(run.tests, tests, strict=True)
                 },
-                temperatures=(1.0,),
+                temperatures=fit_temperatures(validation, prior) if measures else (1.0,),
                 training_prior_dcm=prior,
-                decision_threshold=choose_threshold(patient_log_odds, is_dcm, prior) if measures else 0.5,
+                decision_threshold=prior if measures else 0.5,
                 best_epoch=0,
             )
             write_outcome(runs_folder / folder, run.tests, outcome)

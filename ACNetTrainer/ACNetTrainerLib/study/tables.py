@@ -215,7 +215,7 @@ def leaks(summary: Summary) -> str:
     if sentences:
         return " ".join(["This protocol leaks, as the paper's does, so its numbers are too good.", *sentences])
     return (
-        "No patient is on both sides; epoch, temperature and threshold were chosen on patients held back from "
+        "No patient is on both sides; epoch and temperatures were chosen on patients held back from "
         "training, and the test was done once."
     )
 

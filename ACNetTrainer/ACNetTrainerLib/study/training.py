@@ -59,7 +59,7 @@ class Run:
     """One training, named in messages and files. network: one of NETWORKS or VARIANTS. number: of the fold or the seed.
 
     selection: "test", as the paper did, keeps the epoch with the best accuracy on the sections that it is tested on
-    afterwards; "validation" chooses epoch, temperatures and threshold on held-back patients of the training cases.
+    afterwards; "validation" chooses epoch and temperatures on held-back patients of the training cases.
     """
 
     name: str

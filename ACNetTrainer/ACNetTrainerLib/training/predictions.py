@@ -1,4 +1,4 @@
-"""What a network says of cases, by section and by patient, and the temperatures and the threshold that follow."""
+"""What a network says of cases, by section and by patient, and the temperatures that follow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from scipy.optimize import minimize_scalar
 from ACNetLib.inference.probability import calibrated, log_odds_of
 
 from ..cases.library import Case
-from ..evaluation.metrics import youden_threshold
 from .split import FEWEST_HELD_BACK
 from .task import balanced_log_loss
 
@@ -22,6 +21,8 @@ MOST_SECTIONS = 4
 """Studies of so many sections, and of more, have one temperature."""
 FEWEST_PATIENTS = 5
 """Of each class, to fit the temperature of so many sections: that of fewer sections is taken else, and 1 of one."""
+LOG_TEMPERATURES = (-6.0, 6.0)
+"""Wide: after a short training a deep network's log odds are as small as a hundredth of what its answers are worth."""
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,8 @@ def fit_temperatures(predictions: Predictions, training_prior_dcm: float) -> tup
     return tuple(temperatures) or (1.0,)
 
 
-def choose_threshold(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_], training_prior_dcm: float) -> float:
-    """On the probability of patients (n,) at the training prior: where the sum of both recalls is highest.
-
-    Of fewer than FEWEST_HELD_BACK patients of a class, where the evidence is for neither: 0.5 at even prior.
-    """
-    if min(is_dcm.sum(), (~is_dcm).sum()) < FEWEST_HELD_BACK:
-        return training_prior_dcm
-    return youden_threshold(log_odds, is_dcm)
-
-
 def fitted_on(predictions: Predictions, temperatures: Sequence[float]) -> dict[str, Any]:
-    """What the card's `training` says as "fitted_on": on how many patients threshold and temperatures were chosen.
+    """What the card's `training` says as "fitted_on": on how many patients the temperatures were chosen.
 
     fitted: false where these were too few to decide alone.
     """
@@ -115,10 +106,7 @@ def fitted_on(predictions: Predictions, temperatures: Sequence[float]) -> dict[s
         normal, dcm = predictions.patients_with(count)
         return {"fitted": _are_enough(predictions, count), "patients_normal": normal, "patients_dcm": dcm}
 
-    return {
-        "decision_threshold": with_sections(1),
-        "temperatures": [with_sections(count) for count in range(1, len(temperatures) + 1)],
-    }
+    return {"temperatures": [with_sections(count) for count in range(1, len(temperatures) + 1)]}
 
 
 def _are_enough(predictions: Predictions, count: int) -> bool:
@@ -138,7 +126,7 @@ def fit_temperature(
         return 1.0
     result = minimize_scalar(
         lambda log_t: balanced_log_loss(evidence / np.exp(log_t), is_dcm, weights),
-        bounds=(-2.5, 2.5),
+        bounds=LOG_TEMPERATURES,
         method="bounded",
     )
     return float(np.exp(result.x))

@@ -49,7 +49,7 @@ class ComparedNetwork:
 class Optimization:
     """early_stopping_epochs: stop after so many epochs without a lower validation loss. precision: "auto" is what the
     device computes with natively, see `precision.choose_precision`. class_balance: draw both classes equally often.
-    validation_fraction: of the training patients, held back to choose epoch, temperature and threshold.
+    validation_fraction: of the training patients, held back to choose epoch and temperatures.
     least_steps: that an epoch has; a library that is too small for them is drawn again and again.
     mask_loss_weight: how much it counts, beside telling the classes apart, that attention lies on the myocardium where
     a case has its mask; 0: not at all.

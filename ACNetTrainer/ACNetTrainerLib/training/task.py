@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ACNetLib.inference.probability import log_odds_of
 
 from ..evaluation.metrics import auroc
 from .batches import Batch
 from .loop import FittingTask
+from .recipe import Optimization
 
 
 class TrainingTask(FittingTask):
@@ -20,7 +23,18 @@ class TrainingTask(FittingTask):
 
     Batches are sections (B, 1, 128, 128), labels (B) and, with a `mask_loss_weight`, walls (B, 128, 128), see
     `CaseDataset`. The modules that are `frozen` stay as they are, the statistics of their normalization included.
+    training_prior_dcm: the share of DCM among what is drawn, which the log odds refer to.
     """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimization: Optimization,
+        frozen: Sequence[nn.Module] = (),
+        training_prior_dcm: float = 0.5,
+    ) -> None:
+        super().__init__(network, optimization, frozen)
+        self._prior = log_odds_of(training_prior_dcm)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         sections, labels, *walls = batch
@@ -34,11 +48,13 @@ class TrainingTask(FittingTask):
 
     def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
         log_odds, is_dcm = self.log_odds(batches)
+        # Without the prior: both classes weigh the same here, and of two epochs the surer one is not the better.
+        evidence = log_odds - self._prior
         return {
-            "validation_loss": balanced_log_loss(log_odds, is_dcm),
-            "validation_auroc": auroc(log_odds, is_dcm),
-            "validation_recall_dcm": float((log_odds[is_dcm] > 0).mean()),
-            "validation_recall_normal": float((log_odds[~is_dcm] <= 0).mean()),
+            "validation_loss": balanced_log_loss(evidence, is_dcm),
+            "validation_auroc": auroc(evidence, is_dcm),
+            "validation_recall_dcm": float((evidence[is_dcm] > 0).mean()),
+            "validation_recall_normal": float((evidence[~is_dcm] <= 0).mean()),
         }
 
     def log_odds(self, batches: Iterable[Batch]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

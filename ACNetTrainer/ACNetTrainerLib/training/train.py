@@ -34,7 +34,7 @@ from .loop import Place, fit
 from .network import build_network
 from .outside_limits import limits_by_shape
 from .patients import known_patients, patients_record, recognition_text
-from .predictions import Predictions, choose_threshold, fit_temperatures, fitted_on
+from .predictions import Predictions, fit_temperatures, fitted_on
 from .recipe import ACNET, Recipe
 from .site_scale import cost_of_unknown_reference, normal_t1_as_found, normal_t1_ms, range_without_reference
 from .split import split_patients
@@ -48,7 +48,7 @@ ATTENTION_SECTIONS = 400
 def train(
     library: CaseLibrary, recipe: Recipe, name: str, place: Place, fine_tuning: FineTuning | None = None
 ) -> Model:
-    """Train by `recipe` and choose epoch, temperatures and threshold on held-back patients.
+    """Train by `recipe` and choose epoch and temperatures on held-back patients.
 
     Patients of whom it is known that a parent has learned from them are not held back. A training that was interrupted
     resumes from its work folder. Raises ACNetError when that holds a training of something else, when the loss is no
@@ -83,27 +83,26 @@ def train(
         fewest=settings.least_steps * settings.batch_size,
     )
     batches = EpochBatches(training_set, settings.batch_size, sampler)
-    task = TrainingTask(network, settings, frozen)
+    # Drawing both classes equally often makes the log odds refer to that mixture, whatever the library's is.
+    prior = 0.5 if settings.class_balance else float(np.mean([case.is_dcm for case in training_cases]))
+    task = TrainingTask(network, settings, frozen, prior)
     fitted = fit(task, batches, InOrder(validation_set), place)
 
     network.eval()
     validation = predict(network, validation_set, device)
-    # Drawing both classes equally often makes the log odds refer to that mixture, whatever the library's is.
-    prior = 0.5 if settings.class_balance else float(np.mean([case.is_dcm for case in training_cases]))
     temperatures = fit_temperatures(validation, prior)
     patients, patient_log_odds, patient_is_dcm = validation.by_patient(temperatures, prior)
 
     def patient_log_odds_at(t1_factor: float) -> NDArray[np.float64]:
         return predict(network, validation_set.with_t1_times(t1_factor), device).by_patient(temperatures, prior)[1]
 
-    threshold = choose_threshold(patient_log_odds, patient_is_dcm, prior)
     limits, lender = LimitsByCall(), ""
     normal_t1, measured_by = normal_t1_ms(library, training_cases), ""
     if isinstance(network, ACNet):  # the others classify nobody
         if normal_t1 is None:
             finder = partial(load_finder, device=device.device)
             normal_t1, measured_by = normal_t1_as_found(library, training_cases, finder)
-        called_dcm = dict(zip(patients, patient_log_odds >= log_odds_of(threshold), strict=True))
+        called_dcm = dict(zip(patients, patient_log_odds >= log_odds_of(prior), strict=True))
         limits, lender = limits_by_shape(library, validation_cases, called_dcm, parent, device)
     unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
     uncertain_range, range_lender = range_without_reference(unknown_reference, patient_is_dcm, parent, field_strength)
@@ -111,7 +110,9 @@ def train(
         name=name,
         field_strength_tesla=field_strength,
         simulated=any(case.is_simulated for case in library.cases) or (parent is not None and parent.simulated),
-        decision_threshold=threshold,
+        # Where the evidence is for neither class. One that was fitted to as many patients as are held back did worse on
+        # others, of every network that was compared.
+        decision_threshold=prior,
         temperatures=temperatures,
         training_prior_dcm=prior,
         attention_thresholds=_attention_thresholds(network, training_set, device),

@@ -36,8 +36,10 @@ def model_file(a_model: Model, tmp_path: Path) -> Path:
             "best_epoch": 7,
             "training": counts,
             "fitted_on": {
-                "decision_threshold": {"fitted": True, "patients_normal": 30, "patients_dcm": 20},
-                "temperatures": [{"fitted": True}, {"fitted": False}],
+                "temperatures": [
+                    {"fitted": True, "patients_normal": 30, "patients_dcm": 20},
+                    {"fitted": False, "patients_normal": 9, "patients_dcm": 8},
+                ],
             },
         },
         metrics={
@@ -115,7 +117,7 @@ def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
         above = f"above a wall of {wall} of the cavity's radius, a right ventricle of {right} of the left"
         assert texts[f"unlike, if {call}"] == above
     assert texts["held back"] == (
-        "30 normal and 20 DCM patients: threshold and temperatures are fitted to them; too few have 2 slices: their "
+        "30 normal and 20 DCM patients: the temperatures are fitted to them; too few have 2 slices: their "
         "temperature is not below the lower of 1 and that of fewer slices"
     )
     assert texts["recipe"] == "recommended"

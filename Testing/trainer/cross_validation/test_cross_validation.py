@@ -200,7 +200,7 @@ def test_a_learning_curve_goes_on_in_the_same_folder_and_says_whether_more_cases
     assert steps[0]["all_seconds_left"] > steps[0]["seconds_left"], "others wait"
     assert steps[-1]["all_seconds_left"] == steps[-1]["seconds_left"]
     assert events[-1]["event"] == "finished"
-    assert events[-1]["fitted_on"]["decision_threshold"]["fitted"] is False, "of so few patients"
+    assert events[-1]["fitted_on"]["temperatures"][0]["fitted"] is False, "of so few patients"
     metrics = json.loads((tmp_path / "ward" / "metrics.json").read_text())
     assert {name: metrics[name] for name in ("auroc", "recall_dcm")} == {n: once[n] for n in ("auroc", "recall_dcm")}
     curve = metrics["learning_curve"][FROM_SCRATCH]

@@ -19,7 +19,6 @@ from ACNetTrainerLib.evaluation.metrics import (
     reliability,
     share_estimate,
     threshold_metrics,
-    youden_threshold,
 )
 
 # Log odds of eight patients, four of them with DCM. At 0: 3 of 4 DCM and 2 of 4 normals are right.
@@ -204,31 +203,6 @@ def test_reliability_sets_what_is_said_beside_what_is_true_and_leaves_empty_bins
     assert found.true == pytest.approx([0, 0.5])
     assert found.weight == pytest.approx([0.5, 0.5])
     assert len(reliability(probability, np.array([False, False, True, False]), np.ones(4), bins=10).said) == 4
-
-
-def test_the_youden_threshold_separates_what_can_be_separated_and_lies_midway() -> None:
-    scores, is_dcm = np.array([-3.0, -1.0, 0.5, 2.0, 3.0]), np.array([False, False, False, True, True])
-    assert log_odds(youden_threshold(scores, is_dcm)) == pytest.approx((0.5 + 2.0) / 2)
-
-
-def test_the_youden_threshold_has_the_highest_sum_of_recalls() -> None:
-    rng = np.random.default_rng(3)
-    is_dcm = np.arange(101) % 3 == 0
-    scores = rng.normal(is_dcm - 0.8, 0.8)
-
-    def sum_of_recalls(threshold: float) -> float:
-        metrics = threshold_metrics(threshold)
-        return metrics["recall_dcm"](scores, is_dcm) + metrics["recall_normal"](scores, is_dcm)
-
-    best = max(sum_of_recalls(threshold) for threshold in np.linspace(0.01, 0.99, 981))
-    assert best < 2, "no threshold separates these"
-    assert sum_of_recalls(youden_threshold(scores, is_dcm)) == pytest.approx(best)
-
-
-@pytest.mark.parametrize("shift", [-50.0, 50.0])
-def test_the_youden_threshold_stays_a_probability_that_a_card_can_hold(shift: float) -> None:
-    threshold = youden_threshold(SCORES + shift, IS_DCM)
-    assert threshold in (0.01, 0.99)
 
 
 def test_probabilities_that_come_true_have_hardly_any_calibration_error_at_any_prevalence() -> None:

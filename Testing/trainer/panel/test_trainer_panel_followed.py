@@ -93,24 +93,24 @@ def test_a_training_that_is_begun_anew_under_a_name_shows_nothing_of_the_one_bef
 
 
 NOT_FITTED = (
-    "25 normal and 7 DCM patients were held back, too few to fit the threshold to: it is where the evidence is for "
-    "neither class."
+    "25 normal and 7 DCM patients were held back, too few to make its probabilities any surer: more answers may be "
+    "uncertain."
 )
 
 
 @pytest.mark.parametrize(
     ("fitted", "told"),
     [
-        (True, "Its threshold is fitted to 25 normal and 7 DCM patients who were held back."),
+        (True, "Its probabilities are fitted to 25 normal and 7 DCM patients who were held back."),
         (False, NOT_FITTED),
     ],
 )
-def test_a_finished_training_says_on_whom_its_threshold_was_chosen(
+def test_a_finished_training_says_on_whom_its_probabilities_were_fitted(
     a_trainer: Any, trainer_ui: Any, fitted: bool, told: str
 ) -> None:
     training = new_training("ward", Request("library", "recommended"))
     chosen = {"fitted": fitted, "patients_normal": 25, "patients_dcm": 7}
-    say(training, [START, EPOCH, {**FINISHED, "fitted_on": {"decision_threshold": chosen, "temperatures": [chosen]}}])
+    say(training, [START, EPOCH, {**FINISHED, "fitted_on": {"temperatures": [chosen, chosen]}}])
     training.model_file.touch()
     show_again(a_trainer)
     assert trainer_ui.progressLabel.text == f"Finished. Evaluate the model on other patients, then publish it. {told}"

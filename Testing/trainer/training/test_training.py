@@ -15,13 +15,14 @@ import torch
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.inference.probability import log_odds_of
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.training.loop import Place, learning_rate_factor
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
 from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe
-from ACNetTrainerLib.training.task import balanced_log_loss
+from ACNetTrainerLib.training.task import TrainingTask, balanced_log_loss
 from ACNetTrainerLib.training.train import train
 from conftest import acnet_train, simulate_library
 from tiny_training import CPU, EPOCHS, after_steps, changed, few_cases, rows_of, tiny_recipe, write_recipe
@@ -54,13 +55,10 @@ def test_a_training_gives_a_model_with_a_complete_card(training: Training, recip
     assert card.field_strength_tesla == 1.5
     assert {"name": "acnet", **card.network} == asdict(recipe.network)
     assert card.intensity == recipe.intensity
-    assert card.decision_threshold == 0.5, "two held-back patients tell no other"
+    assert card.decision_threshold == 0.5
     for temperature in card.temperatures:
         assert 1 <= temperature < 12.3
-    assert card.training["fitted_on"] == {
-        "decision_threshold": {"fitted": False, "patients_normal": 1, "patients_dcm": 1},
-        "temperatures": [{"fitted": False, "patients_normal": 1, "patients_dcm": 1}],
-    }
+    assert card.training["fitted_on"] == {"temperatures": [{"fitted": False, "patients_normal": 1, "patients_dcm": 1}]}
     assert card.training_prior_dcm == 0.5
     assert set(card.attention_thresholds) == set(ATTENTION_MAPS)
     assert all(list(limits) == sorted(limits) and 0 < limits[0] < 1 for limits in card.attention_thresholds.values())
@@ -124,8 +122,8 @@ def test_the_command_trains_and_judges_and_the_judged_model_differs_in_its_metri
     model_line, held_back_line = said.splitlines()
     assert model_line == f"model {output}; metrics of each epoch in {tmp_path / 'tiny.training' / 'metrics.csv'}"
     assert held_back_line == (
-        "Held back from it: 1 normal and 1 DCM patients, too few to fit the threshold to: it is where the evidence "
-        "is for neither class; temperatures not below 1."
+        "Held back from it: 1 normal and 1 DCM patients, too few to make the model surer of itself: its temperatures "
+        "are not below 1."
     )
     other_cases = simulate_library(tmp_path / "cases", patients=10, seed=77, levels=("mid",))
     figures = tmp_path / "figures"
@@ -216,6 +214,27 @@ def test_both_classes_weigh_the_same_in_the_validation_loss() -> None:
     log_odds, is_dcm = np.array([0.0, 0.0, 0.0, np.log(3)]), np.array([False, False, False, True])
     assert balanced_log_loss(log_odds, is_dcm) == pytest.approx((math.log(2) - math.log(0.75)) / 2)
     assert math.isfinite(balanced_log_loss(np.array([-2000.0, 2000.0]), np.array([True, False])))
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a network says of a batch."""
+
+    logits: torch.Tensor
+
+
+@pytest.mark.parametrize("prior", [0.5, 0.07, 449 / 485])
+def test_an_epoch_is_judged_by_its_evidence_whatever_the_share_of_dcm_it_is_trained_on(
+    recipe: Recipe, prior: float
+) -> None:
+    evidence = torch.tensor([-2.0, -0.5, 0.4, 1.0, 3.0])
+    labels = torch.tensor([0, 0, 0, 1, 1])
+    at_prior = torch.stack([torch.zeros(5), evidence + log_odds_of(prior)], dim=1)
+    task = TrainingTask(torch.nn.Identity(), recipe.optimization, training_prior_dcm=prior)
+    task.network = lambda logits: Said(logits)  # type: ignore[assignment]
+    judged = task.validate([(at_prior, labels)])
+    assert judged["validation_loss"] == pytest.approx(balanced_log_loss(evidence.numpy(), labels.numpy() == 1))
+    assert (judged["validation_recall_dcm"], judged["validation_recall_normal"]) == (1.0, pytest.approx(2 / 3))
 
 
 def test_the_learning_rate_rises_over_the_warm_up_and_falls_by_half_a_cosine(recipe: Recipe) -> None:

@@ -182,10 +182,7 @@ def test_a_stop_file_ends_a_training_with_three_and_the_events_say_all_of_it(
         "model": str(tmp_path / "tiny.safetensors"),
         "metrics": str(tmp_path / "tiny.training" / "metrics.csv"),
         "best_epoch": others[-2]["best_epoch"],
-        "fitted_on": {
-            "decision_threshold": {"fitted": False, "patients_normal": 1, "patients_dcm": 1},
-            "temperatures": [{"fitted": False, "patients_normal": 1, "patients_dcm": 1}],
-        },
+        "fitted_on": {"temperatures": [{"fitted": False, "patients_normal": 1, "patients_dcm": 1}]},
     }
     epochs = [event for event in (*events, *others) if event["event"] == "epoch"]
     assert [event["epoch"] for event in epochs] == list(range(1, EPOCHS + 1))
