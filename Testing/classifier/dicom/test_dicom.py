@@ -100,6 +100,17 @@ def test_the_names_in_the_header_tell_the_sequence(
     assert read_t1_map(tmp_path).sequence == sequence
 
 
+@pytest.mark.parametrize("middle", ["MOLLI", "SASHA"])
+def test_slices_of_two_sequences_are_a_stack_of_both_whichever_lies_in_the_middle(
+    middle: str, stored: np.ndarray, tmp_path: Path
+) -> None:
+    others = {"MOLLI": "SASHA", "SASHA": "MOLLI"}[middle]
+    for section, name in enumerate((others, middle, others)):
+        named = {"SeriesDescription": f"{name}_SAX_T1map", "series": section}
+        write_section(tmp_path / f"{section}.dcm", stored[section], section * GAP_MM, **named)
+    assert read_t1_map(tmp_path).sequence == "MOLLI and SASHA"
+
+
 def test_each_section_has_its_own_rescale_slope_and_intercept(stored: np.ndarray, tmp_path: Path) -> None:
     for section, slope in enumerate((0.9, 1.0, 1.1)):
         rescale = {"RescaleSlope": slope, "RescaleIntercept": -10 * section}

@@ -152,6 +152,12 @@ def test_a_reference_is_taken_for_maps_of_its_sequence(an_avanto_map: T1Map) -> 
     assert not_taken(of_molli) == not_taken(of_sasha) == not_taken(replace(an_avanto_map, scanner="GE Signa")) == ()
 
 
+def test_no_reference_is_remembered_for_two_sequences(an_avanto_map: T1Map) -> None:
+    with pytest.raises(ACNetError, match="found the sequences MOLLI and SASHA; expected one"):
+        remember_reference(AVANTO, 1.5, ReferenceT1(1012.0, 28.0), "MOLLI and SASHA")
+    assert remembered_references() == {}
+
+
 DAMAGED = {
     "no JSON": "{",
     "no table": "[]",
