@@ -192,7 +192,7 @@ def test_a_fitted_map_from_after_contrast_is_refused_in_the_scene_too(
     image.SetMetaData(WARNINGS_KEY, POST_CONTRAST_WARNING)
     write_image(image, tmp_path / "map.nrrd")
     node = loaded(tmp_path / "map.nrrd", a_scene)
-    with pytest.raises(ACNetError, match="T1: its header tells that it is from after contrast; expected a native"):
+    with pytest.raises(ACNetError, match="T1: its header, or the JSON file beside it, tells that it is from after"):
         t1_map_from_volume_node(node)
     assert t1_map_from_volume_node(node, post_contrast=True).warnings.count(POST_CONTRAST_WARNING) == 1
 
