@@ -20,7 +20,7 @@ from ACNetLib.dicom.pixels import odd_values_refused, read_frames, read_sections
 from ACNetLib.dicom.values import number_of, values_of
 from ACNetLib.errors import ACNetError
 
-NOT_REGISTERED = re.compile(r"(?<![A-Z])(NO|NON|NOT|WITHOUT|OHNE)[ _-]*MOCO(?![A-Z])")
+NOT_REGISTERED = re.compile(r"(?<![A-Z])(NO|NON|NOT|WITHOUT|OHNE|SANS|SIN|SENZA|ZONDER)[ _-]*MOCO(?![A-Z])")
 REGISTERED = re.compile(r"(?<![A-Z])MOCO(?![A-Z])")
 DISTORTION_CORRECTED, NOT_DISTORTION_CORRECTED = {"DIS2D", "DIS3D"}, "ND"
 """In ImageType, of Siemens; ND ends the description too where both are stored."""

@@ -43,6 +43,9 @@ ECHO_TIMES = ("EchoTime", "EffectiveEchoTime")
 
 PARALLEL_TOLERANCE = 1e-3  # of the direction cosines
 SHIFT_TOLERANCE_MM = 0.1
+SAME_PLACE_MM = 4.0
+"""Half of a usual slice: what lies closer along the axis is the same slice in another breath-hold. A stack may have
+thinner ones."""
 GAP_TOLERANCE = 0.05  # of the mean distance between sections
 UNKNOWN_DEPTH_MM = 1.0
 """As deep as a single slice is shown that does not tell its thickness; no number depends on it."""
@@ -143,12 +146,19 @@ def stack_sections(sections: list[Section], name: str) -> tuple[list[Section], f
         return sections, UNKNOWN_DEPTH_MM if first.depth_mm is None else first.depth_mm
     gaps = np.diff([first.height_of(section) for section in sections])
     closest = int(gaps.argmin())
-    if gaps[closest] < SHIFT_TOLERANCE_MM:
+    if gaps[closest] < _smallest_gap(sections):
         raise _at_same_place(sections[closest], sections[closest + 1], name)
     if np.abs(gaps - gaps.mean()).max() > GAP_TOLERANCE * gaps.mean():
         found = ", ".join(f"{gap:.2f}" for gap in gaps)
         raise ACNetError(f"{name}: the gaps between its T1 map slices are uneven ({found} mm). {ADVICE}")
     return sections, float(gaps.mean())
+
+
+def _smallest_gap(sections: list[Section]) -> float:
+    """Between two slices of a stack, in mm: half of the thinnest, as of interpolated ones, where they tell it."""
+    depths_mm = [section.depth_mm for section in sections if section.depth_mm is not None]
+    half_mm = min(depths_mm, default=0.0) / 2 - SHIFT_TOLERANCE_MM
+    return max(SHIFT_TOLERANCE_MM, min(SAME_PLACE_MM, half_mm))
 
 
 def build_image(sections: list[Section], distance_mm: float) -> tuple[sitk.Image, tuple[str, ...]]:
@@ -234,8 +244,10 @@ def computed_from(first: pydicom.Dataset, second: pydicom.Dataset) -> str:
 
 
 def _at_same_place(first: Section, second: Section, name: str) -> ACNetError:
-    pair = f"{name}: T1 map images {_pair(first, second)} lie at the same place"
-    if times := computed_from(first.header, second.header):
+    pair, gap_mm = f"{name}: T1 map images {_pair(first, second)} lie at the same place", first.height_of(second)
+    if gap_mm >= SHIFT_TOLERANCE_MM:
+        pair += f" ({gap_mm:.1f} mm apart, less than half their thickness)"
+    elif times := computed_from(first.header, second.header):
         return ACNetError(
             f"{pair} and have {times}, like the images that a map is computed from; expected the map, one a slice.",
             cli="Choose the map's series with --series, or leave the others out with --leave-out NAME,NAME.",

@@ -8,6 +8,7 @@ derives a series whose description names the map; Parametric Map objects carry a
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import pydicom
@@ -68,41 +69,57 @@ PICTURE_STORAGE = {
 }
 SCREENSHOT_TYPES = re.compile(r"SCREEN ?(SHOT|SAVE|CAPTURE)|SECONDARY CAPTURE")
 
-# Words for contrast, in English, German, French, Spanish and Italian. Names of agents tell of it by themselves.
+# Words for contrast, in English, German, French, Spanish, Italian and Dutch, without accents (see `_plain`). Names of
+# agents tell of it by themselves.
 _AGENT = (
     r"(GADO[A-Z]*|GADA[A-Z]*|GAD(?![A-Z])|GD(?![A-Z])|KM(?![A-Z])|LGE(?![A-Z])|KONTRASTM[A-Z]*|DOTAREM|MAGNEVIST|OMNISCAN|PROHANCE|"
     r"MULTIHANCE|CLARISCAN|PRIMOVIST|EOVIST|ELUCIREM|VUEWAY)"
 )
-_CONTRAST = r"([CK]ONTRAST[A-Z]*|INJE[CK]TION|INYECCI[OÓ]N|INIEZIONE|MDC(?![A-Z])|M\.D\.C\.)"
-_DENIED = (
-    r"(NO|NON|NOT|WITHOUT|W/O|BEFORE|PRE|PRIOR[ _-]TO|OHNE|KEIN[A-Z]*|VOR|PRAE|PRÄ|SANS|AVANT|SIN|SENZA|"
-    r"PRIMA([ _-]+D[A-Z']+)?)"
+_AGENT_OR_CE = rf"({_AGENT}|CE(?![A-Z]))"
+_INJECTED = r"INJECTE[DE]?(?![A-Z])"
+_CONTRAST = (
+    r"(((PRODUIT|MEZZO|MEDIO)[ _-]+D[EI][ _-]+)?[CK]ONTRAST[A-Z]*|INJE[CK]TI(ON|E)(?![A-Z])|INJ(?![A-Z])|"
+    rf"{_INJECTED}|INYECCION|INIEZIONE|[MP]DC(?![A-Z])|M\.D\.C\.)"
 )
-_GIVEN = r"(WITH|AFTER|MIT|NACH|AVEC|APR[EÈ]S|CON|TRAS|DOPO)"
-_INTRAVENOUS = r"(I\.?V\.?[ _-]+)?"
+_DENIED = (
+    r"(NO|NON|NOT|WITHOUT|W/O|BEFORE|PRE|PRIOR[ _-]TO|OHNE|KEIN[A-Z]*|VOR|PRAE?|SANS|AVANT|AUCUNE?|SIN|ANTES|NINGUNA?|"
+    r"SENZA|PRIMA|NESSUNA?|ZONDER|GEEN|VOOR)"
+)
+_GIVEN = r"(WITH|AFTER|MIT|NACH|AVEC|APRES|CON|TRAS|POS|DESPUES|DOPO|MET|NA)"
+_THE = r"[ _-]*+((D(E[LMRS]?|ELLA|ELL|I|U)?|L[AE]?|IL|EL|THE|HET)['_ -]++)*+"
+_INTRAVENOUS = r"(I\.?V\.?[ _-]++)?"
 _NOT_OF_CONTRAST = (
     r"(PROC|MOCO|HOC|(N?ST?E|A)?MI(?![A-Z])|INFARCT|OP(?![A-Z])|OPERAT|SURG|H?TX(?![A-Z])|TRANSPLANT|PCI|CABG|TAV[IR]|ABLATION|"
     r"VACC|COVID|CHEMO|RADIATION|THERAP|TREATMENT|PARTUM|MORTEM)"
 )
 NAMED_AGENT = re.compile(rf"(?<![A-Z]){_AGENT}", re.IGNORECASE)
 NO_CONTRAST = re.compile(
-    rf"(?<![A-Z])({_DENIED}([ _-]*{_INTRAVENOUS}{_CONTRAST}|[ _-]+{_INTRAVENOUS}{_AGENT})|(PRE|NON){_AGENT}|"
-    rf"({_CONTRAST}|{_AGENT})[ _-]*FREE(?![A-Z])|({_AGENT}|CE|C)-(?=_|\W*$)|"
+    rf"(?<![A-Z])({_DENIED}{_THE}{_INTRAVENOUS}({_CONTRAST}({_THE}(?<=[ _'-]){_AGENT})?|(?<=[ _'-]){_AGENT_OR_CE})|"
+    rf"(PRE|PRAE?|NON){_AGENT_OR_CE}|"
+    rf"({_CONTRAST}|{_AGENT})[ _-]*FRE[EI](?![A-Z])|({_AGENT}|CE|C)-(?=_|\W*$)|"
     rf"(NO|NON|NOT|WITHOUT|W/O)[ _-]*POST[A-Z]*)",
     re.IGNORECASE,
 )
+WITH_AND_WITHOUT = re.compile(
+    rf"(?<![A-Z]){_GIVEN}[ _-]*(AND|UND|ET|EN|Y|E|[/&+])[ _-]*{_DENIED}(?![A-Z])", re.IGNORECASE
+)
+"""Its map may be from after contrast."""
 NO_AGENT = re.compile(
-    r"((NO|NONE|NOT|NIL|N/A|WITHOUT|W/O|NEIN|OHNE|KEIN[A-Z]*|AUCUNE?|SANS|SIN|NATI[VF]E?|UNENHANCED|NON[ _-]?ENHANCED)"
+    r"((NO|NONE|NOT|NIL|N/A|WITHOUT|W/O|NEIN|OHNE|KEIN[A-Z]*|AUCUNE?|SANS|SIN|NINGUN[OA]?|SENZA|NESSUN[OA]?|NEE|ZONDER|GEEN|"
+    r"NATI(V[EOA]?|E?F)|UNENHANCED|NON[ _-]?ENHANCED)"
     r"(?![\w-]|\. ?\d)|(N|NA|NON|PRE|NIHIL|FALSE|OFF|0+([.,]0*)?( ?ML)?|[-./]+)$)",
     re.IGNORECASE,
 )
 """What people write where no contrast was given; "No. 5" counts something."""
-NATIVE = re.compile(r"(?<![A-Z])NATI(V|VE|VO|VA|F)(?![A-Z])", re.IGNORECASE)
-NAMES_CONTRAST = re.compile(rf"(?<![A-Z])({_AGENT}|CE(?![A-Z]))", re.IGNORECASE)
+NATIVE = re.compile(r"(?<![A-Z])(NATI(V(E[NRS]?|[OA])?|E?F)|BLANCO)(?![A-Z])", re.IGNORECASE)
+TOLD_NATIVE = re.compile(rf"{NATIVE.pattern}|(?<![A-Z])PRE(CON)?(?![A-Z])|{NO_CONTRAST.pattern}", re.IGNORECASE)
+"""A description that says so wins over the name of a protocol, which may be older."""
+NAMES_CONTRAST = re.compile(rf"(?<![A-Z]){_AGENT_OR_CE}", re.IGNORECASE)
 """Of an exam with contrast the native map may be so named, too: "nativ KM"."""
 AFTER_CONTRAST = re.compile(
     rf"((?<![A-Z])|(?<=MAP))POST(?!PON|ER[IO]|URE|[ _-]*{_NOT_OF_CONTRAST})|"
-    rf"(?<![A-Z])({_GIVEN}[ _-]*({_CONTRAST}|{_AGENT})|P\.C\.|C\+)|\+ ?{_AGENT}|\+C(?![A-Z0-9])|"
+    rf"(?<![A-Z])({_GIVEN}{_THE}{_INTRAVENOUS}({_CONTRAST}|{_AGENT})|{_INJECTED}|P\.C\.|C\+)|"
+    rf"\+ ?{_AGENT}|\+C(?![A-Z0-9])|"
     r"CONTRAST[ _-]*ENHANCED|(LATE|DELAYED)[ _-]*(GAD|ENHANCE)|SHORT[ _]?T1|"
     r"\d[ _-]?MIN(S|UTEN?|UTES)?(?![A-Z])(?!\.?[ _-]*(BREATH|BH(?![A-Z])))|\d ?['\u2032](?!['\w])",
     re.IGNORECASE,
@@ -216,22 +233,44 @@ def contrast_in(header: pydicom.Dataset) -> str | None:
     """What tells that the image is from after contrast."""
     administered = str(header.get("ContrastBolusAgentAdministered", "")).upper()
     if administered != "NO":
-        agent = str(header.get("ContrastBolusAgent", "")).strip()
+        agent = _plain(header.get("ContrastBolusAgent")).strip()
         without_denials = NO_CONTRAST.sub("", agent).strip()
         if without_denials and (NAMED_AGENT.search(without_denials) or not NO_AGENT.match(agent)):
             return "ContrastBolusAgent is set: after contrast"
         if administered == "YES" or header.get("ContrastBolusAgentSequence"):
             return "a contrast agent was administered: after contrast"
     for keyword in ("SeriesDescription", "ImageComments", "ContentDescription"):
-        text = NO_CONTRAST.sub("", str(header.get(keyword, "")))
-        if AFTER_CONTRAST.search(text) or (NAMES_CONTRAST.search(text) and not NATIVE.search(text)):
+        if _tells_of_contrast(_plain(header.get(keyword))):
             return f"{keyword} tells of contrast"
+    if not TOLD_NATIVE.search(_plain(header.get("SeriesDescription"))) and _tells_of_contrast(
+        _plain(_protocol(header))
+    ):
+        return "ProtocolName tells of contrast"
     return None
+
+
+def _protocol(header: pydicom.Dataset) -> str:
+    """The name of the series' protocol; GE has that of the whole exam there."""
+    is_of_exam = str(header.get("Manufacturer", "")).upper().startswith("GE")
+    return "" if is_of_exam else str(header.get("ProtocolName") or "")
+
+
+def _tells_of_contrast(text: str) -> bool:
+    if WITH_AND_WITHOUT.search(text):
+        return True
+    text = NO_CONTRAST.sub("", text)
+    return bool(AFTER_CONTRAST.search(text) or (NAMES_CONTRAST.search(text) and not NATIVE.search(text)))
+
+
+def _plain(text: object) -> str:
+    """Without accents, however they are written, and with plain apostrophes; "" for None."""
+    letters = unicodedata.normalize("NFD", str(text or "").replace("\u2019", "'"))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _other_quantities(header: pydicom.Dataset) -> list[str]:
     image_type = _image_type(header)
-    described = _words(header.get("SeriesDescription"))
+    described = _words(header.get("SeriesDescription") or _protocol(header))
     if T1_MAP_TYPES.intersection(image_type):
         described = [word for word in described if word not in NAMED_BESIDE_T1]
     words = [*_words(" ".join(image_type)), *described, *_words(header.get("ImageComments"))]

@@ -19,11 +19,21 @@ NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("saturation recovery", re.compile(r"SAT(URATION)?[ _-]?REC", re.IGNORECASE)),
     ("Look-Locker", re.compile(r"LOOK[ _-]?LOCKER", re.IGNORECASE)),
 )
-"""The first one that is found counts. SAPPHIRE: saturation and inversion. SMART1Map: GE's saturation recovery in single
-shots."""
+"""The first one that is found in a header counts. SAPPHIRE: saturation and inversion. SMART1Map: GE's saturation
+recovery in single shots."""
+BETWEEN = " and "
 
 
 def named_sequence(headers: Iterable[pydicom.Dataset | Mapping[str, Any]]) -> str:
-    """One of NAMED, by the names in the headers alone; "" where they tell none."""
-    text = " ".join(str(header.get(keyword, "")) for header in headers for keyword in NAMING)
-    return next((sequence for sequence, pattern in NAMED if pattern.search(text)), "")
+    """One of NAMED, by the names in the headers alone; "" where they tell none, "MOLLI and SASHA" where they differ."""
+    texts = (" ".join(str(header.get(keyword, "")) for keyword in NAMING) for header in headers)
+    return joined_sequences(next((name for name, pattern in NAMED if pattern.search(text)), "") for text in texts)
+
+
+def joined_sequences(sequences: Iterable[str]) -> str:
+    """Of several images or maps, each as `named_sequence` has it. What some tell holds for those that tell none."""
+    return BETWEEN.join(sorted({each for sequence in sequences for each in sequence.split(BETWEEN)} - {""}))
+
+
+def are_several(sequence: str) -> bool:
+    return BETWEEN in sequence

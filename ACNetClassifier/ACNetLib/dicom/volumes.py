@@ -63,9 +63,9 @@ class SourceSlice:
 class DicomVolume:
     """Parallel sections as one 3-D float32 image, and what their headers tell.
 
-    evidence: what made these images the T1 map. scanner: its manufacturer and model, sequence: such as MOLLI, "" where
-    not told. warnings: what the user should know of the choice. sources: of each section, in their order. origin:
-    compared, and never shown. post_contrast: whether a header tells of contrast.
+    evidence: what made these images the T1 map. scanner: its manufacturer and model, "" where not told, sequence: see
+    `named_sequence`. warnings: what the user should know of the choice. sources: of each section, in their order.
+    origin: compared, and never shown. post_contrast: whether a header tells of contrast.
     """
 
     image: sitk.Image

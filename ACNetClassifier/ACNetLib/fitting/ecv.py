@@ -14,9 +14,11 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
+from ACNetLib.dicom.frames import SAME_PLACE_MM
+from ACNetLib.dicom.sequences import are_several, joined_sequences
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.motion import LARGEST_SHIFT_MM, moved, shift_mm
-from ACNetLib.inference.exam import LARGEST_ANGLE_DEGREES, SAME_PLACE_MM, check_one_scanner
+from ACNetLib.inference.exam import LARGEST_ANGLE_DEGREES, check_one_scanner
 from ACNetLib.inference.exam_input import check_one_patient
 from ACNetLib.t1map.t1_map import NOT_PLACED, T1Map
 from ACNetLib.ventricle.aha import Segment, WallSlice, aha_segments
@@ -37,6 +39,10 @@ DEPTH_MM = 200.0
 """More than two slices within LARGEST_ANGLE_DEGREES and SAME_PLACE_MM of each other are apart anywhere in a heart."""
 LARGEST_MISSING = 0.1
 """Of the mid wall without ECV: where more is missing, it is said."""
+TWO_SEQUENCES = (
+    "The maps are of {sequences}, whose T1 of the same tissue differs, and ECV with it; expected one sequence before "
+    "and after contrast."
+)
 SEEN_MS = 2500.0
 """Longer T1 is noise, which a registration should not look at."""
 
@@ -119,7 +125,7 @@ def measure_ecv(
             f"at most {LONGEST_BLOOD_POST:.0%} of it after contrast. Are both native, or the two exchanged?"
         )
     maps = [_ecv_map(pair, blood, hematocrit) for pair in pairs]
-    slices, warnings = list[SliceEcv](), list[str]()
+    slices, warnings = list[SliceEcv](), _of_two_sequences([*natives, *posts])
     for number, (pair, ecv_map, of_map) in enumerate(zip(pairs, maps, ventricles, strict=True), start=1):
         begin = "Slice" if len(pairs) == 1 else f"Map {number}, slice"
         warnings += _left_out(pair, of_map, begin)
@@ -199,6 +205,12 @@ def _left_out(pair: _MapPair, ventricles: Sequence[Ventricle], begin: str) -> li
         for section in range(pair.native.section_count)
         if section not in measured
     ]
+
+
+def _of_two_sequences(t1_maps: Sequence[T1Map]) -> list[str]:
+    """MOLLI's scheme may be another after contrast: its name alone is compared."""
+    told = joined_sequences(t1_map.sequence for t1_map in t1_maps)
+    return [TWO_SEQUENCES.format(sequences=told)] if are_several(told) else []
 
 
 def _names(t1_maps: Sequence[T1Map]) -> str:

@@ -14,6 +14,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from ACNetLib.dicom.frames import SAME_PLACE_MM
+from ACNetLib.dicom.sequences import are_several, joined_sequences
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, unwatched
@@ -27,8 +29,6 @@ from ACNetLib.ventricle.labels import odd_centers
 
 LARGEST_ANGLE_DEGREES = 15.0
 """Between the normals of two short-axis maps of one heart."""
-SAME_PLACE_MM = 4.0
-"""Half of a usual slice: what lies closer along the axis is the same slice in another breath-hold."""
 LONGEST_VENTRICLE_MM = 120.0
 """A dilated left ventricle from base to apex."""
 NOT_SEGMENTED = "it is not segmented, the localizer found its ventricle."
@@ -36,6 +36,10 @@ CLASSIFY_ONE_BY_ONE = "Classify them one by one."
 UNKNOWN_PLACES = (
     "{names}: it is not told where the slices lie. It was not checked that the maps are of one heart and show "
     "every slice once, and T1 of the AHA segments is left out."
+)
+TWO_SEQUENCES = (
+    "The slices are of {sequences}, whose T1 of the same heart differs: the result mixes them. Classify the slices of "
+    "one sequence alone."
 )
 
 
@@ -117,7 +121,7 @@ def classify_exam(
     """
     check_one_exam(t1_maps)
     if len(t1_maps) == 1:
-        return _with_references_named(classify(t1_maps[0], progress), t1_maps)
+        return _with_sequences_named(classify(t1_maps[0], progress), t1_maps)
     results = dict[int, StudyResult]()
     not_segmented, not_found = dict[int, NotSegmented](), dict[int, VentricleNotFound]()
 
@@ -151,7 +155,7 @@ def classify_exam(
         *doubts,
     )
     study = replace(agreeing[0], exam_warnings=notes) if len(agreeing) == 1 else pool_exam(agreeing, notes)
-    return _with_references_named(study, t1_maps)
+    return _with_sequences_named(study, t1_maps)
 
 
 def odd_maps(
@@ -175,17 +179,18 @@ def pool_exam(results: Sequence[StudyResult], warnings: Sequence[str] = ()) -> S
 
 def _of_all_sequences(t1_maps: Sequence[T1Map]) -> list[T1Map]:
     """The maps, each with the sequences that any of them tells."""
-    told = " and ".join(sorted({t1_map.sequence for t1_map in t1_maps if t1_map.sequence}))
+    told = joined_sequences(t1_map.sequence for t1_map in t1_maps)
     return [replace(t1_map, sequence=told) for t1_map in t1_maps]
 
 
-def _with_references_named(study: StudyResult, t1_maps: Sequence[T1Map]) -> StudyResult:
-    """The study with the remembered references that were not taken for these maps, being of other sequences; none
-    where one was.
+def _with_sequences_named(study: StudyResult, t1_maps: Sequence[T1Map]) -> StudyResult:
+    """The study with a warning of slices of two sequences; and with the remembered references that were not taken for
+    these maps, being of other sequences, none where one was.
     """
-    if study.reference is not None:
-        return study
-    notes = dict.fromkeys(note for t1_map in _of_all_sequences(t1_maps) for note in not_taken(t1_map))
+    of_all = _of_all_sequences(t1_maps)
+    notes = [TWO_SEQUENCES.format(sequences=of_all[0].sequence)] if are_several(of_all[0].sequence) else []
+    if study.reference is None:
+        notes += dict.fromkeys(note for t1_map in of_all for note in not_taken(t1_map))
     return replace(study, exam_warnings=(*study.exam_warnings, *notes)) if notes else study
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from ACNetLib.dicom.sequences import are_several
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import write_text_atomically
 from ACNetLib.models.store import FOLDER_VARIABLE, user_models_folder
@@ -88,8 +89,12 @@ def not_taken(t1_map: T1Map) -> tuple[str, ...]:
 def remember_reference(scanner: str, field_strength_tesla: float, reference: ReferenceT1, sequence: str = "") -> Path:
     """Remember it for this scanner and sequence, in place of an earlier one; returns the file.
 
-    Raises ACNetError when the file is damaged or can't be written.
+    Raises ACNetError for two sequences, and when the file is damaged or can't be written.
     """
+    if are_several(sequence):
+        raise ACNetError(
+            f"reference T1: found the sequences {sequence}; expected one, for each has a normal T1 of its own."
+        )
     with _changing() as references:
         references[_key(references, scanner, field_strength_tesla, sequence)] = replace(reference, source="remembered")
     return references_file()

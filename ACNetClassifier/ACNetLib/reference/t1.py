@@ -12,8 +12,9 @@ from typing import Literal
 
 from ACNetLib.errors import ACNetError
 
-MEAN_RANGE_MS, SD_RANGE_MS = (700.0, 1700.0), (5.0, 150.0)
-"""Where native septal T1 of healthy volunteers can lie: from ShMOLLI at 1.5 T to SASHA at 3 T, with room."""
+MEAN_RANGE_MS, SD_RANGE_MS = (700.0, 1700.0), (10.0, 150.0)
+"""Where native septal T1 of healthy volunteers can lie: from ShMOLLI at 1.5 T to SASHA at 3 T, with room. Their SD is
+20 to 40 ms."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,13 @@ def parse_reference(text: str) -> ReferenceT1:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    match numbers:
-        case [mean]:
-            return ReferenceT1(mean)
-        case [mean, sd]:
-            return ReferenceT1(mean, sd)
+    try:
+        match numbers:
+            case [mean]:
+                return ReferenceT1(mean)
+            case [mean, sd]:
+                return ReferenceT1(mean, sd)
+    except ACNetError as error:
+        point = "A comma stands between mean and SD; decimals have a point: 1012.5,28."
+        raise ACNetError(*error.args, cli=point) from error
     raise ACNetError(f"reference T1: found '{text}'; expected MEAN or MEAN,SD in ms, such as 1012,28.")

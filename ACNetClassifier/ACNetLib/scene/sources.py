@@ -99,11 +99,16 @@ def told_scanner(node: vtkMRMLScalarVolumeNode) -> str:
 
 
 def told_sequence(node: vtkMRMLScalarVolumeNode) -> str:
-    """Such as MOLLI; "" where its names don't tell it."""
+    """See `named_sequence`."""
     if of_header := _of_header(node, SEQUENCE):
         return of_header
-    told = {keyword: _dicom_value(node, tag) for keyword, tag in zip(NAMING, NAMING_TAGS, strict=True)}
-    sequence = named_sequence([told])
+    database, instances = getattr(slicer, "dicomDatabase", None), (node.GetAttribute(DICOM_INSTANCES) or "").split()
+    if database is None:
+        return ""
+    of_naming = dict(zip(NAMING, NAMING_TAGS, strict=True))
+    sequence = named_sequence(
+        {keyword: database.instanceValue(instance, tag) for keyword, tag in of_naming.items()} for instance in instances
+    )
     _note(node, OF_HEADER + SEQUENCE, sequence)  # not the names themselves: they may be a patient's
     return sequence
 

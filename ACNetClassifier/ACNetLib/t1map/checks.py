@@ -282,7 +282,9 @@ def check_told_native(warnings: Collection[str], name: str, post_contrast: bool)
     """
     if POST_CONTRAST_WARNING in warnings and not post_contrast:
         raise ACNetError(
-            f"{name}: its header tells that it is from after contrast; expected a native T1 map.", **NATIVE_MAP
+            f"{name}: its header, or the JSON file beside it, tells that it is from after contrast; expected a native "
+            "T1 map.",
+            **NATIVE_MAP,
         )
 
 

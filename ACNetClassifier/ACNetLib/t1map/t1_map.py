@@ -50,7 +50,7 @@ class T1Map:
     `image` is 3-D float32, its size is (columns, rows, sections). Its positions are LPS mm and its axes may be oblique
     or left-handed: nothing is reoriented. `simulated` is True when the source says so. `evidence` tells what in the
     DICOM headers made it a T1 map. `scanner` is its manufacturer and model, "" where the source doesn't tell both,
-    `sequence` such as "MOLLI", "" where its names don't tell it.
+    `sequence` such as "MOLLI", "" where its names don't tell it, "MOLLI and SASHA" where they tell two.
     `sources` are the DICOM images of its sections, none where it comes from elsewhere: paths, for no record or text.
     """
 

@@ -1,4 +1,4 @@
-"""What dcm2niix tells of the NIfTI files that it makes from DICOM, in a JSON file beside each."""
+"""What dcm2niix tells of the volume files that it makes from DICOM, in a JSON file beside each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ACNetLib.dicom.images import scanner_name
-from ACNetLib.dicom.sequences import named_sequence
-from ACNetLib.volumes.header import FIELD_STRENGTH_KEY
+from ACNetLib.volumes.header import VOLUME_SUFFIXES
+from ACNetLib.volumes.told import told_by_json
 
 LARGEST_SIDECAR_BYTES = 1_000_000  # they have 2 kB
 DESCRIPTION = rb"Time=\d+(\.\d+)?"  # dcm2niix writes TE, time and phase into a NIfTI header's description
@@ -22,34 +21,30 @@ DIVIDED = "dcm2niix has divided its values by the slopes of a Philips scanner, s
 
 @dataclass(frozen=True)
 class Sidecar:
-    """keys: what a header of ours would say. scanner: see `T1Map`. refusal: why the values can't be T1. is_known:
-    whether it says how the values were scaled.
+    """told: by DICOM's keywords. refusal: why the values can't be T1. is_known: whether it says how the values were
+    scaled.
     """
 
-    keys: dict[str, str] = field(default_factory=dict)
-    scanner: str = ""
-    sequence: str = ""
+    told: dict[str, str] = field(default_factory=dict)
     refusal: str = ""
     is_known: bool = False
     warnings: tuple[str, ...] = ()
 
 
 def read_sidecar(volume: Path) -> Sidecar:
-    """That of a NIfTI file. One that is missing or another's tells nothing; a damaged one is warned of."""
-    file = volume.with_name(volume.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    """That of a volume file. One that is missing or another's tells nothing; a damaged one is warned of."""
+    suffix = max((each for each in VOLUME_SUFFIXES if volume.name.lower().endswith(each)), key=len)
+    file = volume.with_name(volume.name[: -len(suffix)] + ".json")
     try:
         if not file.is_file() or file.stat().st_size > LARGEST_SIDECAR_BYTES:
             return Sidecar()
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return Sidecar(warnings=(f"{file.name} beside it can't be read; the field strength was not looked up in it.",))
+        return Sidecar(warnings=(f"{file.name} beside it can't be read: what it says of the image is not known.",))
     if not isinstance(values, dict):
         return Sidecar()
-    strength = _number(values, "MagneticFieldStrength")
     return Sidecar(
-        keys={} if strength is None else {FIELD_STRENGTH_KEY: f"{strength:g}"},
-        scanner=scanner_name(values.get("Manufacturer"), values.get("ManufacturersModelName")),
-        sequence=named_sequence([values]),
+        told=told_by_json(values),
         refusal=f"{DIVIDED}; expected T1 in ms. {REMEDY}" if _is_divided(values) else "",
         is_known=isinstance(values.get("Manufacturer"), str),
     )

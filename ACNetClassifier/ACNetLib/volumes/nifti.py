@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ACNetLib.volumes.dcm2niix import DESCRIPTION, read_sidecar
+from ACNetLib.volumes.dcm2niix import DESCRIPTION
 from ACNetLib.volumes.header import (
     LARGEST_HEADER_BYTES,
     MOST_DIMENSIONS,
@@ -72,7 +72,6 @@ def read_nifti_header(path: Path) -> VolumeHeader:
     offset = float(header["vox_offset"])
     if not dtype.itemsize <= offset <= LARGEST_HEADER_BYTES or offset != int(offset):
         raise DamagedFile(f"its pixels are said to begin at byte {offset:g}")
-    sidecar = read_sidecar(path)
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     is_scaled = bool(np.isfinite(slope) and slope != 0)  # 0 and NaN stand for stored values that are final
     return VolumeHeader(
@@ -82,15 +81,12 @@ def read_nifti_header(path: Path) -> VolumeHeader:
         direction=direction,
         spacing_mm=spacing,
         origin_mm=origin,
-        keys=sidecar.keys,
+        keys={},
         components=components,
         slope=slope if is_scaled else 1.0,
         intercept=intercept if is_scaled else 0.0,
-        scanner=sidecar.scanner,
-        sequence=sidecar.sequence,
-        refusal=sidecar.refusal,
-        is_converted=not sidecar.is_known and bool(re.search(DESCRIPTION, header["descrip"])),
-        warnings=(*warnings, *sidecar.warnings),
+        is_converted=bool(re.search(DESCRIPTION, header["descrip"])),
+        warnings=warnings,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,19 +13,31 @@ from typing import BinaryIO
 import numpy as np
 import SimpleITK as sitk
 
+from ACNetLib.dicom.images import scanner_name
+from ACNetLib.dicom.origin import FIELD_STRENGTH
+from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.errors import ACNetError
+from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
+from ACNetLib.volumes.dcm2niix import Sidecar, read_sidecar
 from ACNetLib.volumes.header import (
+    BETWEEN_WARNINGS,
+    FIELD_STRENGTH_KEY,
+    FITTED_KEY,
     SEQUENCE_KEY,
+    SIMULATED_KEY,
+    WARNINGS_KEY,
     DamagedFile,
     VolumeHeader,
     check_header,
     is_volume_file,
     slice_axis,
+    told_warnings,
     unreadable,
 )
 from ACNetLib.volumes.meta import read_meta_header
 from ACNetLib.volumes.nifti import read_nifti_header
 from ACNetLib.volumes.nrrd import read_nrrd_header
+from ACNetLib.volumes.told import another_image_in, tells_of_contrast, told_by_keys
 
 READERS = {
     (".nrrd", ".nhdr"): read_nrrd_header,
@@ -34,6 +47,11 @@ READERS = {
 CHUNK_BYTES = 1 << 20
 SPACING_TOLERANCE = 1e-3
 TIME_KINDS = ("list", "time")
+NUMBER = r"[0-9]+(\.[0-9]+)?"
+NO_T1_MAP = (
+    "its header, or the JSON file beside it, tells of another image ({found}); expected a native T1 map. Give that, or "
+    "correct what is told where it is wrong."
+)
 
 
 def read_volume_header(path: Path) -> VolumeHeader:
@@ -48,7 +66,32 @@ def read_volume_header(path: Path) -> VolumeHeader:
         header = check_header(read(path))
     except (DamagedFile, OSError) as error:
         raise unreadable(name, error) from error
-    return replace(header, sequence=header.sequence or header.keys.get(SEQUENCE_KEY, ""))
+    return _with_told(header, read_sidecar(path))
+
+
+def _with_told(header: VolumeHeader, sidecar: Sidecar) -> VolumeHeader:
+    """With what its keys and the JSON file repeat of DICOM headers; keys of ours come before them."""
+    told = sidecar.told | told_by_keys(header.keys)
+    keys = dict(header.keys)
+    strength = told.get(FIELD_STRENGTH, "")
+    if re.fullmatch(NUMBER, strength):
+        keys.setdefault(FIELD_STRENGTH_KEY, strength)
+    if "simulated" in told.get("ImageComments", "").lower():
+        keys.setdefault(SIMULATED_KEY, "1")
+    if tells_of_contrast(told):
+        warnings = dict.fromkeys((POST_CONTRAST_WARNING, *told_warnings(keys.get(WARNINGS_KEY))))
+        keys[WARNINGS_KEY] = BETWEEN_WARNINGS.join(warnings)
+    fitted = {"SeriesDescription": keys.get(FITTED_KEY, "")}
+    another = another_image_in(told)
+    return replace(
+        header,
+        keys=keys,
+        scanner=scanner_name(told.get("Manufacturer"), told.get("ManufacturerModelName")),
+        sequence=keys.get(SEQUENCE_KEY) or named_sequence([told, fitted]),
+        refusal=sidecar.refusal or (NO_T1_MAP.format(found=another) if another else ""),
+        is_converted=header.is_converted and not sidecar.is_known,
+        warnings=(*header.warnings, *sidecar.warnings),
+    )
 
 
 def read_volume(path: Path, header: VolumeHeader) -> sitk.Image:

@@ -17,7 +17,6 @@ from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DICOM_SUFFIXES, DicomImage, read_images
 from ACNetLib.dicom.origin import FIELD_STRENGTH, first_difference, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS, unreadable
-from ACNetLib.dicom.sequences import NAMING, named_sequence
 from ACNetLib.dicom.volumes import read_dicom_files
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.checks import check_short_axis
@@ -39,13 +38,12 @@ IDENTITY_TAGS = [*STUDY_KEYS[:3], "SeriesInstanceUID", *DATES]
 
 @dataclass(frozen=True)
 class DicomOrigin:
-    """Whose a DICOM file is, of when, and by which sequence. This identifies the patient: never show it."""
+    """Whose a DICOM file is, and of when. This identifies the patient: never show it."""
 
     file: Path
     series: str
     identity: dict[str, str]
     acquired: date | None
-    sequence: str = ""
 
     @property
     def patient(self) -> str:
@@ -128,18 +126,12 @@ def first_date(origins: Sequence[DicomOrigin]) -> date | None:
     return min((origin.acquired for origin in origins if origin.acquired), default=None)
 
 
-def first_sequence(origins: Sequence[DicomOrigin]) -> str:
-    """ "" where no description names one."""
-    return next((origin.sequence for origin in origins if origin.sequence), "")
-
-
 def _origin(file: Path) -> DicomOrigin:
-    header = read_dataset(file, stop_before_pixels=True, specific_tags=[*IDENTITY_TAGS, *NAMING])
+    header = read_dataset(file, stop_before_pixels=True, specific_tags=[*IDENTITY_TAGS])
     texts = {keyword: str(header.get(keyword) or "").strip() for keyword in IDENTITY_TAGS}
     dates = [day for keyword in DATES if (day := _date(texts[keyword]))]
     identity = {keyword: texts[keyword] for keyword in STUDY_KEYS[:3]}
-    sequence = named_sequence([header])
-    return DicomOrigin(file, texts["SeriesInstanceUID"], identity, dates[0] if dates else None, sequence)
+    return DicomOrigin(file, texts["SeriesInstanceUID"], identity, dates[0] if dates else None)
 
 
 def _date(text: str) -> date | None:
@@ -205,7 +197,7 @@ def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) ->
                 located = by_localizer(t1_map, load_localizer())
                 new = NewMap(t1_map, study.label, study.patient, located, source, first_date(origins), t1_map.name)
                 exam = origins[0].identity["StudyInstanceUID"]
-                exams[exam].append(replace(new, sequence=first_sequence(origins)))
+                exams[exam].append(new)
         except ACNetError as error:
             notes.append(f"Left out: {error.plain}")
     maps: list[NewMap] = []
@@ -274,7 +266,7 @@ def _read_map(files: Sequence[Path], place: str) -> T1Map | None:
         return None
     volume = read_dicom_files(files, name)
     t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated)
-    t1_map = replace(t1_map, scanner=volume.scanner)
+    t1_map = replace(t1_map, scanner=volume.scanner, sequence=volume.sequence)
     doubts = check_short_axis(t1_map.normal, name)
     if doubts:
         raise ACNetError(f"{name}: {doubts[0]} If it is none, add it by itself.")

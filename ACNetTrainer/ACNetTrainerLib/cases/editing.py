@@ -230,7 +230,7 @@ def _new_case(section: NewSection, patients: Collection[str], pseudonyms: Pseudo
         None if new.acquired is None else pseudonyms.quarter_of(new.acquired),
         section.pixel_hash,
         new.scanner or new.t1_map.scanner,
-        new.sequence,
+        new.sequence or new.t1_map.sequence,
         section.turn_degrees,
     )
 

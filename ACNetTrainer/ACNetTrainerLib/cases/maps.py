@@ -58,7 +58,7 @@ class NewMap:
 
     patient: a name or hospital number, of which only a pseudonym enters the library; or a patient that the library
     has, as it stands there. source: where it is from, such as the hospital. acquired: when it was. place: how messages
-    name it. scanner: its manufacturer and model, where the map's own source does not tell. sequence: such as MOLLI.
+    name it. scanner: its manufacturer and model, and sequence: such as MOLLI, where the map's own source does not tell.
     """
 
     t1_map: T1Map

@@ -163,7 +163,7 @@ def _add(options: argparse.Namespace) -> None:
     from ACNetLib.volumes.header import is_volume_file
 
     from ..cases.csv_import import date_in
-    from ..cases.dicom_import import first_date, first_sequence, only_patient, read_origins
+    from ..cases.dicom_import import first_date, only_patient, read_origins
     from ..cases.editing import add_maps
     from ..cases.maps import NewMap, agreeing_maps
 
@@ -171,19 +171,14 @@ def _add(options: argparse.Namespace) -> None:
     t1_maps = read_exam([options.map], Reading(field_strength_tesla=options.field, spacing_mm=options.spacing))
     name = t1_maps[0].name
     patient, acquired = options.patient, date_in(options.date, "--date") if options.date else None
-    sequence = ""
     if not is_volume_file(options.map.name):
         origins, _ = read_origins(options.map)
         patient, acquired = patient or only_patient(origins, name), acquired or first_date(origins)
-        sequence = first_sequence(origins)
     if not patient:
         raise ACNetError(f"--patient: {name} does not say whose it is; give the patient's name or number.")
     located, left_out = _locate_each(options, t1_maps)
     maps, odd_ones = agreeing_maps(
-        [
-            NewMap(t1_map, options.label, patient, each, options.source, acquired, sequence=sequence)
-            for t1_map, each in located
-        ]
+        [NewMap(t1_map, options.label, patient, each, options.source, acquired) for t1_map, each in located]
     )
     notes = [*(note for new in maps for note in new.notes), *left_out, *odd_ones]
     _print_added(add_maps(options.library, maps), notes)

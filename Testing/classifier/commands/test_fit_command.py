@@ -83,7 +83,7 @@ def test_a_map_fitted_from_images_after_contrast_is_classified_only_when_it_is_s
     capsys.readouterr()
     assert main(["classify", str(output), "--output", str(tmp_path / "result")]) == 2
     told = capsys.readouterr().err
-    assert "map.nrrd: its header tells that it is from after contrast; expected a native T1 map." in told
+    assert "map.nrrd: its header, or the JSON file beside it, tells that it is from after contrast; expected" in told
     assert "or --post-contrast if you want the result all the same" in told
     assert not (tmp_path / "result").exists()
     assert POST_CONTRAST_WARNING in read_t1_map(output, Reading(post_contrast=True)).warnings  # as acnet ecv reads it

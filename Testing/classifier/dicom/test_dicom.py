@@ -100,6 +100,17 @@ def test_the_names_in_the_header_tell_the_sequence(
     assert read_t1_map(tmp_path).sequence == sequence
 
 
+@pytest.mark.parametrize("middle", ["MOLLI", "SASHA"])
+def test_slices_of_two_sequences_are_a_stack_of_both_whichever_lies_in_the_middle(
+    middle: str, stored: np.ndarray, tmp_path: Path
+) -> None:
+    others = {"MOLLI": "SASHA", "SASHA": "MOLLI"}[middle]
+    for section, name in enumerate((others, middle, others)):
+        named = {"SeriesDescription": f"{name}_SAX_T1map", "series": section}
+        write_section(tmp_path / f"{section}.dcm", stored[section], section * GAP_MM, **named)
+    assert read_t1_map(tmp_path).sequence == "MOLLI and SASHA"
+
+
 def test_each_section_has_its_own_rescale_slope_and_intercept(stored: np.ndarray, tmp_path: Path) -> None:
     for section, slope in enumerate((0.9, 1.0, 1.1)):
         rescale = {"RescaleSlope": slope, "RescaleIntercept": -10 * section}
@@ -187,6 +198,10 @@ def test_a_folder_without_a_t1_map_is_refused_with_what_it_holds(stored: np.ndar
         ((0.0, 12.0, 25.5), r"uneven \(12\.00, 13\.50 mm\)"),
         ((0.0, 12.0, 36.0), r"uneven \(12\.00, 24\.00 mm\)"),
         ((0.0, 12.0, 12.0), r"1\.dcm and 2\.dcm lie at the same place"),
+        (
+            (0.0, 12.0, 14.0),
+            r"1\.dcm and 2\.dcm lie at the same place \(2\.0 mm apart, less than half their thickness\)",
+        ),
     ],
 )
 def test_uneven_gaps_are_refused(heights: tuple[float, ...], reason: str, stored: np.ndarray, tmp_path: Path) -> None:
@@ -194,6 +209,19 @@ def test_uneven_gaps_are_refused(heights: tuple[float, ...], reason: str, stored
         write_section(tmp_path / f"{section}.dcm", stored[section], height)
     with pytest.raises(ACNetError, match=rf"{reason}.*[Ee]xpected.*one"):
         read_t1_map(tmp_path)
+
+
+def test_a_slice_a_little_apart_is_the_same_one_unless_the_slices_are_thin(stored: np.ndarray, tmp_path: Path) -> None:
+    def write(**attributes: Any) -> None:
+        for number in range(2):
+            write_section(tmp_path / f"{number}.dcm", stored[number], 2.0 * number, series=3 + number, **attributes)
+
+    write(SliceThickness=8)
+    with pytest.raises(ACNetError, match=r"0\.dcm and 1\.dcm lie at the same place \(2\.0 mm apart"):
+        read_t1_map(tmp_path)
+    for thin in ({"SliceThickness": 2}, {"SliceThickness": 4}, {"SliceThickness": None}):
+        write(**thin)
+        assert read_t1_map(tmp_path).section_count == 2
 
 
 def test_gaps_that_differ_by_less_than_a_twentieth_are_accepted(stored: np.ndarray, tmp_path: Path) -> None:

@@ -213,6 +213,11 @@ CORRECTED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "motion correction (MOCO)",
     ),
     (
+        {"ImageType": PLAIN_TYPE, "SeriesDescription": f"{PROTOCOL} MOCO"},
+        {"ImageType": MOCO_TYPE, "SeriesDescription": f"{PROTOCOL} sans MOCO"},
+        "motion correction (MOCO)",
+    ),
+    (
         {"ImageType": [*MOCO_TYPE, "DIS2D"], "SeriesDescription": f"{PROTOCOL}_MOCO_T1"},
         {"ImageType": [*MOCO_TYPE, "ND"], "SeriesDescription": f"{PROTOCOL}_MOCO_T1_ND"},
         "distortion correction (DIS2D)",
@@ -220,7 +225,7 @@ CORRECTED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("corrected", "plain", "why"), CORRECTED, ids=["MOCO", "non-MOCO", "DIS2D"])
+@pytest.mark.parametrize(("corrected", "plain", "why"), CORRECTED, ids=["MOCO", "non-MOCO", "sans MOCO", "DIS2D"])
 @pytest.mark.parametrize("corrected_series", [3, 13])
 def test_of_a_slice_with_and_without_a_correction_the_corrected_map_is_taken_with_a_note(
     corrected: dict[str, Any],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from pydicom.sr.codedict import codes
 from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
-from ACNetLib.dicom.score import FIXED_T1_CODE, T1_QUANTITY_CODES, judge_header
+from ACNetLib.dicom.score import FIXED_T1_CODE, T1_QUANTITY_CODES, contrast_in, judge_header
 from dicom_files import T1_MAP_TYPE, item, mapping, write_image
 
 RAW_TYPE = ["ORIGINAL", "PRIMARY", "M", "ND"]
@@ -148,6 +149,20 @@ DESCRIPTIONS = {
             "T1 map natif gado",
         ),
         *("T1 map avant injection", "T1 map sans injection", "T1 map vor Injektion", "T1 map senza contrasto"),
+        *("MOLLI T1map pré-gado", "MOLLI T1map prégado", "MOLLI T1map pre\u0301-gado", "T1 mapping pre-CE T1map"),
+        *("T1map PRÉ-CE", "T1map no CE", "T1map nonCE", "T1map pré contraste", "T1map avant l'injection de gado"),
+        *("T1map avant l\u2019injection", "T1map pré-inj", "T1map non injecté", "T1map sans gado", "T1map sans PDC"),
+        *(
+            "T1map vor KM",
+            "T1map ohne KM",
+            "T1map KM-frei",
+            "T1map präKM",
+            "T1map pra\u0308 KM",
+            "T1map vor der KM-Gabe",
+        ),
+        *("T1map natives KM", "T1map sin gadolinio", "T1map antes de la inyección", "T1map antes del gadolinio"),
+        *("T1map senza gadolinio", "T1map prima dell'iniezione", "T1map senza mezzo di contrasto", "T1map blanco Gd"),
+        *("T1map zonder contrast", "T1map zonder gado", "T1map voor gado", "T1map natief KM", "T1map geen KM"),
         *("MDC_T1map SAX", "T1map SAX C1", "T1map MAGIC+", "T1map base+mid", "T1map SAX iPAT_R2", "T1map GRAPPA R2"),
         *("T1_T2_MAP SAX", "T1map T2map", "T1map R2", "T1map ECV", "MOLLI_ECV_pre_SAX_MOCO_T1"),
     ],
@@ -192,6 +207,28 @@ DESCRIPTIONS = {
         *("T1 map con contrasto", "T1 map dopo gadolinio", "T1 map despues de inyeccion +C", "T1map SAX CE+"),
         *("T1 map native post KM", "T1 mapping nativ nach KM", "T1 map native 15 min", "T1 map native +Gd"),
         *("T1map ECV protocol post", "T1map_pre_contrast_post_gado", "T1map_no_post_15min", "T1map ShortT1"),
+        *(
+            "T1map pre-CE CE",
+            "T1map pré et post gado",
+            "T1map avant-après gado",
+            "T1map après l'injection",
+            "T1map injecté",
+        ),
+        *(
+            "T1map avec produit de contraste",
+            "T1map avec et sans gado",
+            "T1map sans et avec contraste",
+            "T1map apres inj",
+        ),
+        *(
+            "T1map mit und ohne KM",
+            "T1map vor und nach KM",
+            "T1map nach der Injektion",
+            "T1map with and without contrast",
+        ),
+        *("T1map poscontraste", "T1map después de la inyección", "T1map con y sin contraste", "T1map tras gado"),
+        *("T1map con e senza mdc", "T1map dopo l'iniezione", "T1map con mezzo di contrasto", "T1map senza/con mdc"),
+        *("T1map met contrast", "T1map na gado", "T1map na injectie", "T1map met en zonder contrast", "T1map 15\u2019"),
         "T1map post ECV",
     ],
     "other": [
@@ -212,6 +249,7 @@ DESCRIPTIONS = {
 AGENTS = {
     "native": [
         *("NON CONTRAST", "non-contrast", "noncontrast", "Non", "native", "nativ", "natif", "nein", "aucun", "aucune"),
+        *("natief", "nativo", "senza", "nessuno", "ningún", "zonder", "geen", "nee", "pré-gado", "non injecté"),
         *("unenhanced", "UNENHANCED", "none", "None given", "no", "No contrast", "no Gadovist", "kein KM", "keine"),
         *(
             "not applicable",
@@ -240,6 +278,7 @@ AGENTS = {
         ),
         *("0 Gadovist", "0.1 mmol/kg Gadovist", "0,1 ml/kg Dotarem", "Gd", "YES", "Kontrast", "Novist", "Naprodox"),
         *("Nogado", "Nativist", "Non-ionic", "Noncovist", "Nonagado", "Sinovist", "Offgad", "unknown"),
+        *("Senzavist", "Neegad", "CE", "nach KM"),
     ],
 }
 
@@ -254,9 +293,26 @@ AGENTS = {
 def test_words_tell_a_native_map_from_one_after_contrast_and_from_other_images(
     kind: str, keyword: str, text: str, tmp_path: Path
 ) -> None:
-    score = judge_header(header(tmp_path, **{"SeriesDescription": "T1map", keyword: text}))
+    named = {"SpecificCharacterSet": "ISO_IR 192", "SeriesDescription": "T1map", keyword: text}
+    score = judge_header(header(tmp_path, **named))
     found = "native" if score.is_t1_map else "contrast" if score.post_contrast else "other"
     assert found == kind, score.reasons
+
+
+@pytest.mark.parametrize(
+    ("names", "is_native"),
+    [
+        ({"ProtocolName": "MOLLI_post_Gd"}, False),
+        ({"ProtocolName": "MOLLI_post_Gd", "SeriesDescription": None}, False),
+        ({"ProtocolName": "MOLLI_post_Gd", "SeriesDescription": "MOLLI_pre_MOCO_T1"}, True),
+        ({"ProtocolName": "MOLLI KM", "SeriesDescription": "MOLLI nativ_MOCO_T1"}, True),
+        ({"ProtocolName": "Heart with contrast", "Manufacturer": "GE MEDICAL SYSTEMS"}, True),
+    ],
+)
+def test_the_name_of_a_protocol_tells_of_contrast_where_it_is_the_series_own_and_the_description_tells_nothing(
+    names: dict[str, Any], is_native: bool, tmp_path: Path
+) -> None:
+    assert judge_header(header(tmp_path, **names)).is_t1_map == is_native
 
 
 @pytest.mark.parametrize(
@@ -274,6 +330,13 @@ def test_t2_r2_and_ecv_speak_against_an_image_whose_type_does_not_tell_that_it_i
 ) -> None:
     texts = {"SeriesDescription": description, "ImageComments": comments}
     assert judge_header(header(tmp_path, ImageType=["DERIVED", "PRIMARY"], **texts)).is_t1_map == is_map
+
+
+@pytest.mark.parametrize("text", ["SIN" + "-" * 20_000, "NO IV " + "- " * 10_000, "CON " + "DE LA " * 5_000])
+def test_a_long_description_takes_no_long_time(text: str) -> None:
+    described, start = item(ImageComments=text), time.process_time()
+    assert contrast_in(described) is None
+    assert time.process_time() - start < 5
 
 
 def test_t2_and_r2_in_type_or_comments_speak_against_every_image(tmp_path: Path) -> None:

@@ -215,6 +215,14 @@ def test_maps_of_two_field_strengths_or_scanners_give_no_ecv() -> None:
         measured(native, other, ventricles)
 
 
+def test_maps_of_two_sequences_are_warned_of() -> None:
+    native, post, ventricles = maps()
+    for before, after, warned in (("SASHA", "MOLLI", True), ("MOLLI", "MOLLI", False), ("MOLLI", "", False)):
+        ecv = measured(replace(native, sequence=before), replace(post, sequence=after), ventricles)
+        said = [warning for warning in ecv.warnings if warning.startswith("The maps are of MOLLI and SASHA, whose T1")]
+        assert len(said) == warned
+
+
 def single_maps(t1_map: T1Map) -> list[T1Map]:
     """Each slice as a map of its own."""
     return [T1Map(plane, f"{t1_map.name} {section}") for section, plane in enumerate(t1_map.planes)]

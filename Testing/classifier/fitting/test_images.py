@@ -382,6 +382,14 @@ def test_a_field_strength_that_one_image_alone_tells_stands_for_the_rest(tmp_pat
     assert read_recovery_images(tmp_path).field_strength_tesla == 3.0
 
 
+def test_the_images_of_one_slice_a_little_apart_are_no_two_slices(tmp_path: Path) -> None:
+    images, times_ms = recovery_images(MOLLI)
+    for index in range(2):
+        write_recovery(tmp_path, images, times_ms, series=3 + index, height_mm=2.0 * index)
+    with pytest.raises(ACNetError, match=r"lie at the same place \(2\.0 mm apart.* with --series\.$"):
+        read_recovery_images(tmp_path)
+
+
 def test_slices_that_form_no_stack_are_fitted_one_by_one(tmp_path: Path) -> None:
     images, times_ms = recovery_images(MOLLI)
     for index, height_mm in enumerate((0.0, 12.0, 30.0)):

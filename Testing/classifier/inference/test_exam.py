@@ -20,14 +20,12 @@ from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.exam import check_one_exam, classify_exam, exam_reference, pool_exam
+from ACNetLib.inference.exam import check_one_exam, classify_exam, pool_exam
 from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.inference.probability import calibrated, sigmoid
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Settings
 from ACNetLib.models.model import Model
-from ACNetLib.reference.store import remember_reference
-from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.t1_map import Reading, T1Map
 from conftest import Finder, with_map
 from dicom_files import PATIENT_ID, write_image, write_study
@@ -212,45 +210,6 @@ def test_maps_of_two_field_strengths_or_scanners_are_refused(exam_folder: Path) 
     check_one_exam([replace(first, field_strength_tesla=1.494), second])
     with pytest.raises(ACNetError, match=r"two scanners \(SIEMENS Avanto, GE Signa\)"):
         check_one_exam([replace(first, scanner="SIEMENS Avanto"), replace(second, scanner="GE Signa")])
-
-
-def test_a_reference_that_is_remembered_for_another_sequence_is_named_and_not_taken(
-    exam_folder: Path, a_study: Callable
-) -> None:
-    remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0), "SASHA")
-    t1_maps = [replace(each, scanner="SIEMENS Avanto", sequence="MOLLI") for each in read_exam([exam_folder])]
-    assert exam_reference(t1_maps, None) is None
-
-    def warnings(count: int, reference: ReferenceT1 | None = None) -> list[str]:
-        def classify(t1_map: T1Map, _progress: object) -> StudyResult:
-            return replace(a_study(t1_map), reference=reference)
-
-        said = classify_exam(classify, t1_maps[:count]).exam_warnings
-        return [warning for warning in said if "is remembered for SASHA, this exam is of MOLLI" in warning]
-
-    assert len(warnings(1)) == len(warnings(3)) == 1
-    assert warnings(1, ReferenceT1(1000.0)) == []
-
-
-@pytest.mark.parametrize(
-    ("sequences", "taken_ms", "named"),
-    [
-        (("", "MOLLI", ""), 1012.0, []),
-        (("", "SASHA", "MOLLI"), None, ["for MOLLI and ShMOLLI, this exam is of MOLLI and SASHA: it was not taken."]),
-        (("", "", ""), None, ["for MOLLI and ShMOLLI, this exam does not tell its own: it was not taken."]),
-    ],
-)
-def test_all_maps_of_an_exam_are_read_with_the_reference_of_its_only_sequence(
-    sequences: Sequence[str], taken_ms: float | None, named: list[str], exam_folder: Path, a_study: Callable
-) -> None:
-    for sequence, mean_ms in (("MOLLI", 1012.0), ("ShMOLLI", 960.0)):
-        remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(mean_ms), sequence)
-    maps = zip(read_exam([exam_folder]), sequences, strict=True)
-    t1_maps = [replace(t1_map, scanner="SIEMENS Avanto", sequence=sequence) for t1_map, sequence in maps]
-    reference = exam_reference(t1_maps, None)
-    assert (reference and reference.mean_ms) == taken_ms
-    study = classify_exam(lambda t1_map, _progress: replace(a_study(t1_map), reference=reference), t1_maps)
-    assert [note.partition("remembered ")[2] for note in study.exam_warnings if "remembered" in note] == named
 
 
 @pytest.fixture

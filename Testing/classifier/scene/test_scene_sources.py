@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from ACNetLib.scene.sources import (
     T1_OF_DICOM,
     check_values,
     field_strength_source,
+    told_sequence,
 )
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
@@ -192,7 +194,7 @@ def test_a_fitted_map_from_after_contrast_is_refused_in_the_scene_too(
     image.SetMetaData(WARNINGS_KEY, POST_CONTRAST_WARNING)
     write_image(image, tmp_path / "map.nrrd")
     node = loaded(tmp_path / "map.nrrd", a_scene)
-    with pytest.raises(ACNetError, match="T1: its header tells that it is from after contrast; expected a native"):
+    with pytest.raises(ACNetError, match="T1: its header, or the JSON file beside it, tells that it is from after"):
         t1_map_from_volume_node(node)
     assert t1_map_from_volume_node(node, post_contrast=True).warnings.count(POST_CONTRAST_WARNING) == 1
 
@@ -214,6 +216,16 @@ def test_the_json_file_of_dcm2niix_counts_in_the_scene_too(a_scene: Scene, tmp_p
     path.with_suffix(".json").write_text(json.dumps(sidecar | {"UsePhilipsFloatNotDisplayScaling": 1}))
     with pytest.raises(ACNetError, match=r"T1: dcm2niix has divided its values"):
         check_values(another, t1_map)
+
+
+def test_a_volume_whose_dicom_files_name_two_sequences_is_of_both(
+    a_volume_node: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"1.1": "MOLLI_SAX", "1.2": "SASHA_SAX", "1.3": "MOLLI_SAX"}
+    database = SimpleNamespace(instanceValue=lambda uid, tag: named[uid] if tag == "0008,103E" else "")
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    a_volume_node.SetAttribute(DICOM_INSTANCES, " ".join(named))
+    assert told_sequence(a_volume_node) == "MOLLI and SASHA"
 
 
 def test_what_only_one_of_its_dicom_files_tells_stands_for_the_volume(

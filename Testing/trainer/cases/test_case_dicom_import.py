@@ -15,7 +15,7 @@ from pydicom.uid import RawDataStorage, generate_uid
 from ACNetLib.dicom.volumes import read_dicom_volume
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import read_t1_map
-from ACNetTrainerLib.cases.dicom_import import first_sequence, import_dicom, read_origins
+from ACNetTrainerLib.cases.dicom_import import import_dicom
 from ACNetTrainerLib.cases.editing import create_case_library
 from ACNetTrainerLib.cases.library import read_case_library
 from conftest import Finder
@@ -107,10 +107,14 @@ def test_the_native_short_axis_maps_of_listed_studies_are_imported(
         assert not any(text in data for text in (b"ID-4711", b"ACC-4711", b"840.4711", PATIENT_NAME.encode(), b"20210"))
 
 
-def test_a_case_is_of_the_sequence_that_the_classifier_would_name(archive: Path) -> None:
-    write_series(2, "by-comment", archive, sections=1, SeriesDescription="T1 map", ImageComments="SAPPHIRE T1 [ms]")
-    origins, _ = read_origins(archive / "study2" / "by-comment")
-    assert first_sequence(origins) == "SAPPHIRE"
+def test_a_case_is_of_the_sequence_that_the_classifier_would_name(library: Path, archive: Path, tmp_path: Path) -> None:
+    write_series(
+        0, "native", archive, sections=3, series=1, ImageComments="SAPPHIRE T1 [ms]", SeriesDescription="T1 map"
+    )
+    imported = import_dicom(
+        library, archive, write_rows(tmp_path / "labels.csv", ["folder", "label"], ["study0", "dcm"]), Finder
+    )
+    assert {case.sequence for case in imported.cases} == {"SAPPHIRE"}
 
 
 def test_the_list_may_name_the_patient_where_the_files_do_not(library: Path, archive: Path, tmp_path: Path) -> None:
