@@ -15,7 +15,7 @@ from statistics import multimode
 import numpy as np
 from numpy.typing import NDArray
 
-from ACNetLib.dicom.alternatives import without_copies
+from ACNetLib.dicom.alternatives import is_registered, without_copies
 from ACNetLib.dicom.frames import Section, check_one_origin, read_section, stack_sections
 from ACNetLib.dicom.images import DicomImage, age_warnings, loss_warnings, read_images, scanner_name
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
@@ -23,7 +23,7 @@ from ACNetLib.dicom.pixels import odd_values_refused
 from ACNetLib.dicom.score import contrast_in
 from ACNetLib.dicom.values import number_of
 from ACNetLib.errors import ACNetError
-from ACNetLib.fitting.components import Component, component_of, is_plain_mr, words_of
+from ACNetLib.fitting.components import Component, component_of, is_plain_mr
 from ACNetLib.fitting.pixels import measured_signal, phase_rad
 from ACNetLib.fitting.recovery import signed_by_phase
 from ACNetLib.fitting.sequences import Sequence as MappingSequence
@@ -96,7 +96,7 @@ class _Candidate:
 
     @property
     def registered(self) -> bool:
-        return all("MOCO" in words_of(image.header) for image in self.images)
+        return all(is_registered(image.header) for image in self.images)
 
     @property
     def series(self) -> tuple[int, ...]:
