@@ -23,7 +23,7 @@ from ACNetLib.dicom.pixels import odd_values_refused
 from ACNetLib.dicom.score import contrast_in
 from ACNetLib.dicom.values import number_of
 from ACNetLib.errors import ACNetError
-from ACNetLib.fitting.components import Component, component_of, is_plain_mr
+from ACNetLib.fitting.components import Component, component_of, is_plain_mr, without_maps
 from ACNetLib.fitting.pixels import measured_signal, phase_rad
 from ACNetLib.fitting.recovery import signed_by_phase
 from ACNetLib.fitting.sequences import Sequence as MappingSequence
@@ -143,7 +143,7 @@ def read_recovery_images(
             raise ACNetError(f"{name}: there is no series {missing[0]}; found {_listed_series(images)}.")
         images = [image for image in images if image.series_number in series]
     considered, copies = _without_copies([image for image in images if _may_be_recovery(image)])
-    places = [_Place(each, _candidates(each, sequence)) for each in _by_place(considered)]
+    places = [_Place(each, _candidates(each, sequence)) for each in without_maps(_by_place(considered))]
     if not any(place.candidates for place in places):
         raise ACNetError(
             f"{name}: none of its {len(images)} DICOM images belong to a recovery ({_listed_series(images)}); expected "

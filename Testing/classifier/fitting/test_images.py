@@ -183,7 +183,7 @@ def test_what_is_no_recovery_is_refused_in_one_line(tmp_path: Path) -> None:
         write_recovery(twice, images, times_ms, series=series)
     with pytest.raises(ACNetError, match=r"twice \(series 3 and series 4\).*--series"):
         read_recovery_images(twice)
-    psir = write_recovery(tmp_path / "psir", images, times_ms, SeriesDescription="MOLLI_PSIR")
+    psir = write_recovery(tmp_path / "psir", images, times_ms, ImageType=["ORIGINAL", "PRIMARY", "PSIR"])
     with pytest.raises(ACNetError, match="its PSIR images hold no values below zero"):
         read_recovery_images(psir)
 
@@ -389,14 +389,3 @@ def test_slices_that_form_no_stack_are_fitted_one_by_one(tmp_path: Path) -> None
     with pytest.raises(ACNetError, match=r"uneven .* planned one by one are fitted one by one, with --series\.$"):
         read_recovery_images(tmp_path)
     assert read_recovery_images(tmp_path, series=[4]).series == (4,)
-
-
-@pytest.mark.parametrize("denied", ["non-MOCO", "NO_MOCO", "nonMOCO"])
-def test_images_that_deny_the_scanners_motion_correction_are_not_registered(denied: str, tmp_path: Path) -> None:
-    images, times_ms = recovery_images(MOLLI)
-    write_recovery(tmp_path, images, times_ms, series=3, SeriesDescription=f"MOLLI_SAX_{denied}")
-    assert not read_recovery_images(tmp_path).slices[0].registered
-    registered = ["DERIVED", "PRIMARY", "M", "ND", "MOCO"]
-    write_recovery(tmp_path, images, times_ms, series=4, ImageType=registered, SeriesDescription="MOLLI_SAX_MOCO")
-    both = read_recovery_images(tmp_path)
-    assert (both.series, both.slices[0].registered) == ((4,), True)
