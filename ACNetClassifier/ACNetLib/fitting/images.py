@@ -30,10 +30,12 @@ from ACNetLib.fitting.sequences import Sequence as MappingSequence
 from ACNetLib.fitting.sequences import scheme_name
 from ACNetLib.fitting.times import (
     FEWEST_TIMES,
+    SHORTEST_SPAN_MS,
     count_told,
     fitted_as,
     lacks_preparation,
     sequence_of,
+    sequences_named,
     times_of,
 )
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
@@ -147,8 +149,9 @@ def read_recovery_images(
     if not any(place.candidates for place in places):
         raise ACNetError(
             f"{name}: none of its {len(images)} DICOM images belong to a recovery ({_listed_series(images)}); expected "
-            f"for each slice images at {FEWEST_TIMES} or more times after an inversion or saturation, told by "
-            "InversionTime, ImageComments or TriggerTime."
+            f"for each slice images at {FEWEST_TIMES} or more times after an inversion or saturation, "
+            f"{SHORTEST_SPAN_MS:g} ms or more from the first to the last, told by InversionTime, ImageComments or "
+            "TriggerTime."
         )
     if not any(place.known for place in places):
         raise ACNetError(
@@ -313,6 +316,13 @@ def _candidate(images: list[DicomImage], component: Component, sequence: Mapping
 def _chosen(candidates: list[_Candidate], name: str) -> _Candidate:
     """The best of a place's candidates: signed before magnitude, registered before not. Raises ACNetError for two."""
     others = [each for each in candidates if each.component != "phase"]
+    if len(named := sequences_named(headers)) > 1:
+        series = _numbers(sorted({image.series_number for image in images if image.series_number is not None}))
+        raise ACNetError(
+            f"{images[0].file.name}: images at its place (series {series}) are named {' and '.join(named)}; expected "
+            "one sequence.",
+            cli="Choose with --series.",
+        )
     if not others:
         raise ACNetError(f"{name}: found phase images alone; expected their magnitude images, too.")
     ranks = [(each.component == "signed", each.registered) for each in others]
