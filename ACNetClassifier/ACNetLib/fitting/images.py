@@ -45,6 +45,10 @@ SAME_PLACE_MM = 0.5
 different."""
 SAME_DIRECTION = 0.01
 """Between the direction cosines of images of one slice."""
+UNREAD_PHASE = (
+    "The phase images (series {series}) were not used, their values are no angles in a known scale: expected half a "
+    "turn as the RescaleIntercept, or 12 bits. The sign was restored from the magnitude images."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,12 +189,13 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
         one_by_one = "Slices that were planned one by one are fitted one by one, with --series."
         raise ACNetError(*error.args, cli=one_by_one) from error
     by_section = {id(section): each for section, each in zip(sections, slices_at, strict=True)}
-    slices, signed = [], set[bool]()
+    slices, signed, unread = [], set[bool](), dict[str, None]()
     for section in ordered:
         place, candidate = by_section[id(section)]
-        read, is_signed = _read_slice(section, candidate, place.phase)
+        read, is_signed, note = _read_slice(section, candidate, place.phase)
         slices.append(read)
         signed.add(is_signed)
+        unread |= dict.fromkeys(note)
     if len(signed) > 1:
         raise ACNetError(f"{name}: some of its slices have phase images, others have none; expected both or none.")
     images = [image for each in chosen for image in each.images]
@@ -213,7 +218,7 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
         scanner_name(origin.get("Manufacturer"), origin.get("ManufacturerModelName")),
         any("simulated" in str(each.get("ImageComments", "")).lower() for each in headers),
         post_contrast,
-        notes,
+        (*notes, *unread),
         warnings,
     )
 
@@ -270,22 +275,26 @@ def _is_kin(image: DicomImage, chosen: _Candidate) -> bool:
     return same_grid and _is_parallel(here, there)
 
 
-def _read_slice(section: Section, candidate: _Candidate, phase: _Candidate | None) -> tuple[RecoverySlice, bool]:
-    """The slice, and whether its images have their sign."""
+def _read_slice(
+    section: Section, candidate: _Candidate, phase: _Candidate | None
+) -> tuple[RecoverySlice, bool, tuple[str, ...]]:
+    """The slice, whether its images have their sign, and a note on phase images that could not be used."""
     order = np.argsort(candidate.times_ms, kind="stable")
     times = candidate.times_ms[order]
     pixels = measured_signal([candidate.images[place] for place in order])
-    is_signed = candidate.component == "signed"
+    is_signed, note = candidate.component == "signed", ()
     if is_signed and pixels.min() >= 0:
         raise ACNetError(
             f"{section.file.name}: its PSIR images hold no values below zero; expected a recovery from below zero, by "
             "RescaleIntercept. Give the magnitude images."
         )
     if not is_signed and phase and not candidate.registered and sorted(phase.times_ms) == sorted(candidate.times_ms):
-        phases = [phase.images[place] for place in np.argsort(phase.times_ms, kind="stable")]
-        pixels = signed_by_phase(pixels, phase_rad(phases), times).astype(np.float32)
-        is_signed = True
-    return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), is_signed
+        angles = phase_rad([phase.images[place] for place in np.argsort(phase.times_ms, kind="stable")])
+        if angles is None:
+            note = (UNREAD_PHASE.format(series=_numbers(phase.series)),)
+        else:
+            pixels, is_signed = signed_by_phase(pixels, angles, times).astype(np.float32), True
+    return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), is_signed, note
 
 
 def _candidates(images: list[DicomImage], sequence: MappingSequence | None) -> list[_Candidate]:
@@ -307,6 +316,13 @@ def _candidate(images: list[DicomImage], component: Component, sequence: Mapping
     place, times = times_of(headers)
     if not place:
         return None
+    if len(named := sequences_named(headers)) > 1:
+        series = _numbers(sorted({image.series_number for image in images if image.series_number is not None}))
+        raise ACNetError(
+            f"{images[0].file.name}: images at its place (series {series}) are named {' and '.join(named)}; expected "
+            "one sequence.",
+            cli="Choose with --series.",
+        )
     is_of = sequence or sequence_of(headers, times)
     if is_of is not None and lacks_preparation(times, is_of):
         return None
@@ -316,13 +332,6 @@ def _candidate(images: list[DicomImage], component: Component, sequence: Mapping
 def _chosen(candidates: list[_Candidate], name: str) -> _Candidate:
     """The best of a place's candidates: signed before magnitude, registered before not. Raises ACNetError for two."""
     others = [each for each in candidates if each.component != "phase"]
-    if len(named := sequences_named(headers)) > 1:
-        series = _numbers(sorted({image.series_number for image in images if image.series_number is not None}))
-        raise ACNetError(
-            f"{images[0].file.name}: images at its place (series {series}) are named {' and '.join(named)}; expected "
-            "one sequence.",
-            cli="Choose with --series.",
-        )
     if not others:
         raise ACNetError(f"{name}: found phase images alone; expected their magnitude images, too.")
     ranks = [(each.component == "signed", each.registered) for each in others]
