@@ -124,7 +124,7 @@ def write_phase(
         half_turns = np.angle(image) / np.pi
         if half_turn is None:
             stored = np.rint((half_turns * 4096 + 4096) / 2).clip(0, 4095).astype(np.uint16)
-            told = {"RescaleSlope": 2, "RescaleIntercept": -4096}
+            told: dict[str, Any] = {"RescaleSlope": 2, "RescaleIntercept": -4096}
         else:
             stored = np.rint(half_turns * half_turn).astype(np.int16)
             told = {"PixelRepresentation": 1, "BitsStored": 16, "HighBit": 15}

@@ -282,7 +282,7 @@ def _read_slice(
     order = np.argsort(candidate.times_ms, kind="stable")
     times = candidate.times_ms[order]
     pixels = measured_signal([candidate.images[place] for place in order])
-    is_signed, note = candidate.component == "signed", ()
+    is_signed, note = candidate.component == "signed", tuple[str, ...]()
     if is_signed and pixels.min() >= 0:
         raise ACNetError(
             f"{section.file.name}: its PSIR images hold no values below zero; expected a recovery from below zero, by "

@@ -20,7 +20,15 @@ from ACNetLib.fitting.sequences import SATURATION, SCHEMES, fit_sequence
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.settings import Progress, unwatched
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
-from ACNetLib.volumes.header import BETWEEN_WARNINGS, FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, WARNINGS_KEY
+from ACNetLib.volumes.header import (
+    BETWEEN_WARNINGS,
+    FIELD_STRENGTH_KEY,
+    FITTED_KEY,
+    SCANNER_KEY,
+    SEQUENCE_KEY,
+    SIMULATED_KEY,
+    WARNINGS_KEY,
+)
 
 SUFFIX = ".nrrd"
 MAPS = {"t1_ms": "", "sd_ms": "-sd", "r2": "-r2"}
@@ -73,7 +81,9 @@ def fit_maps(
         for name in MAPS
     }
     source = source_line(recovery, parameters, motions)
-    keys = {FITTED_KEY: source}
+    keys = {FITTED_KEY: source, SEQUENCE_KEY: recovery.sequence}
+    if recovery.scanner:
+        keys[SCANNER_KEY] = recovery.scanner
     if recovery.field_strength_tesla is not None:
         keys[FIELD_STRENGTH_KEY] = f"{recovery.field_strength_tesla:g}"
     if recovery.simulated:

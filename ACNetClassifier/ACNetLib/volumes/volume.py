@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.volumes.header import (
+    SCANNER_KEY,
     SEQUENCE_KEY,
     DamagedFile,
     VolumeHeader,
@@ -48,7 +49,11 @@ def read_volume_header(path: Path) -> VolumeHeader:
         header = check_header(read(path))
     except (DamagedFile, OSError) as error:
         raise unreadable(name, error) from error
-    return replace(header, sequence=header.sequence or header.keys.get(SEQUENCE_KEY, ""))
+    return replace(
+        header,
+        scanner=header.scanner or header.keys.get(SCANNER_KEY, ""),
+        sequence=header.sequence or header.keys.get(SEQUENCE_KEY, ""),
+    )
 
 
 def read_volume(path: Path, header: VolumeHeader) -> sitk.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_derived_inversion_images_named_after_the_map_are_fitted(image_type: lis
     write_recovery(named, images, times_ms, ImageType=image_type, SeriesDescription="T1 Map MOLLI SAX")
     assert wall_ms(named) == plain
     write_section(named / "map.dcm", np.full((ROWS, COLUMNS), 1100, np.uint16), series=5, spacing=(PIXEL_MM, PIXEL_MM))
-    written_alike = {"ImageType": RAW, "SeriesDescription": "T1 Map MOLLI SAX", "InversionTime": 100.0}
+    written_alike: dict[str, Any] = {"ImageType": RAW, "SeriesDescription": "T1 Map MOLLI SAX", "InversionTime": 100.0}
     write_recovery(named, images[:1], times_ms[:1], series=6, **written_alike)
     assert (read_recovery_images(named).series, wall_ms(named)) == ((3,), plain)
     assert read_recovery_images(named, series=[3], sequence="MOLLI").series == (3,)

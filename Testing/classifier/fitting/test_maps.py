@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,12 @@ import pytest
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.images import read_recovery_images
-from ACNetLib.fitting.maps import fit_maps
+from ACNetLib.fitting.maps import fit_maps, write_maps
+from ACNetLib.inference.exam import exam_reference
+from ACNetLib.models.store import FOLDER_VARIABLE
+from ACNetLib.reference.store import not_taken, remember_reference
+from ACNetLib.reference.t1 import ReferenceT1
+from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.simulation.sequences import Timing
 from dicom_files import GAP_MM
 from recovery_files import COLUMNS, recovery_images, write_recovery
@@ -25,18 +31,19 @@ def test_images_that_show_no_recovery_are_refused_and_nothing_is_written(
     images, times_ms = recovery_images(MOLLI)
     write_recovery(tmp_path / "molli", images, times_ms)
     images, times_ms = recovery_images(SASHA)
-    for index, time in enumerate(times_ms):
-        one, told = slice(index, index + 1), {"InversionTime": None, "TriggerTime": 600 + 2.5 * (index % 5)}
-        write_recovery(tmp_path / "sasha" / str(index), images[one], [time], SeriesDescription="SASHA_SAX", **told)
-    for folder, options, told in (
+    for index in range(len(times_ms)):
+        one, beat_ms = slice(index, index + 1), 600 + 2.5 * (index % 5)
+        untimed: dict[str, Any] = {"SeriesDescription": "SASHA_SAX", "InversionTime": None, "TriggerTime": beat_ms}
+        write_recovery(tmp_path / "sasha" / str(index), images[one], times_ms[one], **untimed)
+    for name, options, expected in (
         ("molli", ["--sequence", "sasha"], "slice 0, counted from 0, shows no recovery of SASHA at the times in Inv"),
         ("sasha", [], "none of its 10 DICOM images belong to a recovery"),
     ):
         output = tmp_path / "result" / "map.nrrd"
-        arguments = ["fit", str(tmp_path / folder), "--output", str(output), "--no-motion-correction", *options]
+        arguments = ["fit", str(tmp_path / name), "--output", str(output), "--no-motion-correction", *options]
         assert main(arguments) == 2
         said = capsys.readouterr().err
-        assert told in said
+        assert expected in said
         assert said.count("\n") == 1
         assert not output.parent.exists()
 
@@ -54,7 +61,7 @@ def test_psir_images_with_a_wrong_offset_are_said(tmp_path: Path) -> None:
     stored = (images * np.exp(-1j * np.linspace(-1, 1, COLUMNS))).real + 2048
     doubts = {}
     for intercept in (-2048, -1000):
-        told = {"SeriesDescription": "MOLLI_PSIR", "RescaleSlope": 1, "RescaleIntercept": intercept}
+        told: dict[str, Any] = {"SeriesDescription": "MOLLI_PSIR", "RescaleSlope": 1, "RescaleIntercept": intercept}
         folder = write_recovery(tmp_path / str(-intercept), stored, times_ms, **told)
         warnings = fit_maps(read_recovery_images(folder), correct=False).warnings
         doubts[intercept] = [
@@ -75,3 +82,20 @@ def test_a_poor_recovery_is_said_of_every_sequence(timing: Timing, description: 
     maps = fit_maps(read_recovery_images(tmp_path / "spoiled"), correct=False)
     assert not any("poorly" in each for each in whole.warnings)
     assert any(each.endswith("of slice 0 poorly (R2 below 0.95).") for each in maps.warnings), maps.warnings
+
+
+@pytest.mark.parametrize(("timing", "description", "sequence"), [(MOLLI, "t1map", "MOLLI"), (SASHA, "SASHA", "SASHA")])
+def test_the_map_tells_its_scanner_and_sequence_and_takes_no_reference_of_the_scanners_own_maps(
+    timing: Timing, description: str, sequence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "models"))
+    images, times_ms = recovery_images(timing)
+    scanner = {"Manufacturer": "SIEMENS", "ManufacturerModelName": "Avanto", "SeriesDescription": description}
+    folder = write_recovery(tmp_path / "images", images, np.where(times_ms > 1e4, 0, times_ms), **scanner)
+    write_maps(fit_maps(read_recovery_images(folder), correct=False), tmp_path / "map.nrrd")
+    t1_map = read_t1_map(tmp_path / "map.nrrd")
+    assert (t1_map.scanner, t1_map.field_strength_tesla, t1_map.sequence) == ("SIEMENS Avanto", 1.5, sequence)
+    assert t1_map.fitted.startswith(sequence)
+    remember_reference("SIEMENS Avanto", 1.5, ReferenceT1(1012.0, 28.0), sequence)
+    assert exam_reference([t1_map], None) is None
+    assert not_taken(t1_map)
