@@ -110,20 +110,33 @@ def write_recovery(
     return folder
 
 
-def write_phase(folder: Path, images: np.ndarray, times_ms: np.ndarray, series: int = 4) -> None:
-    """Their phase as Siemens stores it: 12 bits, -4096 for half a turn."""
+def write_phase(
+    folder: Path,
+    images: np.ndarray,
+    times_ms: np.ndarray,
+    description: str = "t1map_long_t1_3slice_8mm",
+    half_turn: float | None = None,
+) -> None:
+    """Their phase as Siemens stores it, 12 bits, -4096 for half a turn; with `half_turn` signed with this value for
+    half a turn and without a rescale, as others do.
+    """
     for index, (image, time) in enumerate(zip(images, times_ms, strict=True)):
-        stored = np.rint((np.angle(image) / np.pi * 4096 + 4096) / 2).clip(0, 4095).astype(np.uint16)
+        half_turns = np.angle(image) / np.pi
+        if half_turn is None:
+            stored = np.rint((half_turns * 4096 + 4096) / 2).clip(0, 4095).astype(np.uint16)
+            told: dict[str, Any] = {"RescaleSlope": 2, "RescaleIntercept": -4096}
+        else:
+            stored = np.rint(half_turns * half_turn).astype(np.int16)
+            told = {"PixelRepresentation": 1, "BitsStored": 16, "HighBit": 15}
         write_section(
-            folder / f"{series}-{index}.dcm",
+            folder / f"4-{index}.dcm",
             stored,
-            series=series,
+            series=4,
             spacing=(PIXEL_MM, PIXEL_MM),
             ImageType=["ORIGINAL", "PRIMARY", "P", "ND"],
-            SeriesDescription="t1map_long_t1_3slice_8mm",
+            SeriesDescription=description,
             InversionTime=round(float(time), 1),
-            RescaleSlope=2,
-            RescaleIntercept=-4096,
+            **told,
         )
 
 
@@ -135,9 +148,10 @@ def write_enhanced_recovery(
     siemens: InversionTimes, the magnitude as ComplexImageComponent (dcm2niix, issue 845, has them of MyoMaps so).
     philips: InversionTimes filled up with 1.8e308 (issue 385), another rescale for each frame, and in its private group
     (2005,140F) the scale slope and, under the public tag, another InversionTime. trigger: the nominal trigger delay
-    alone. phase: as siemens, the phase instead. `component` names another one.
+    alone. phase: as siemens, the phase instead. `component` and `frame_type` name others.
     """
     component = attributes.pop("component", "PHASE" if flavour == "phase" else "MAGNITUDE")
+    frame_type = attributes.pop("frame_type", ["ORIGINAL", "PRIMARY", "T1", "NONE"])
     height_mm = attributes.pop("height_mm", 0.0)
     stored, frames = [], []
     for index, (image, time) in enumerate(zip(images, times_ms, strict=True)):
@@ -152,9 +166,7 @@ def write_enhanced_recovery(
             PixelValueTransformationSequence=[
                 item(RescaleSlope=decimals([slope])[0], RescaleIntercept=decimals([intercept])[0], RescaleType="US")
             ],
-            MRImageFrameTypeSequence=[
-                item(FrameType=["ORIGINAL", "PRIMARY", "T1", "NONE"], ComplexImageComponent=component)
-            ],
+            MRImageFrameTypeSequence=[item(FrameType=frame_type, ComplexImageComponent=component)],
         )
         if flavour == "trigger":
             frame.CardiacSynchronizationSequence = [item(NominalCardiacTriggerDelayTime=float(time))]

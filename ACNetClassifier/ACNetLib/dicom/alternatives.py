@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 
 from ACNetLib.dicom.frames import SHIFT_TOLERANCE_MM, Section, computed_from, read_section
 from ACNetLib.dicom.images import DicomImage
@@ -40,6 +41,13 @@ class _Placed:
     def is_of_exam(self, other: _Placed) -> bool:
         is_after = self.image.score.post_contrast == other.image.score.post_contrast
         return is_after and first_difference([self.origin, other.origin]) is None
+
+
+def is_registered(header: pydicom.Dataset) -> bool:
+    """Whether the scanner has corrected motion, by its type and description; a description that denies it wins."""
+    described = str(header.get("SeriesDescription", "")).upper()
+    kinds = {str(value).upper() for value in values_of(header, "ImageType")}
+    return ("MOCO" in kinds or bool(REGISTERED.search(described))) and not NOT_REGISTERED.search(described)
 
 
 def without_copies(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[str, ...]]:
@@ -180,14 +188,13 @@ def _placed(image: DicomImage) -> _Placed:
         described = str(image.header.get("SeriesDescription", "")).upper()
         kinds = {str(value).upper() for value in values_of(image.header, "ImageType")}
         origin = origin_of(image.header)
-    is_registered = "MOCO" in kinds or bool(REGISTERED.search(described))
     words = re.findall(r"[A-Z0-9]+", REGISTERED.sub("", NOT_REGISTERED.sub("", described)))
     return _Placed(
         image,
         section,
         origin,
         tuple(word for word in words if word not in {*DISTORTION_CORRECTED, NOT_DISTORTION_CORRECTED}),
-        is_registered and not NOT_REGISTERED.search(described),
+        is_registered(image.header),
         bool(kinds & DISTORTION_CORRECTED) - (NOT_DISTORTION_CORRECTED in kinds),
     )
 

@@ -185,8 +185,8 @@ def _signs(header: pydicom.Dataset) -> list[tuple[int, str]]:
         signs.append((3, "SeriesDescription ends in _MOCO_T1"))
     elif re.search(r"T1[ _-]?MAP|SASHA.*T1", description, re.IGNORECASE):
         signs.append((2, "SeriesDescription names a T1 map"))
-        # Raw and registered magnitude images (M) too carry the protocol's name.
-        if "DERIVED" in image_type and "M" not in image_type:
+        # Raw and registered magnitude images too carry the protocol's name.
+        if "DERIVED" in image_type and not {"M", "MAGNITUDE"} & {*image_type}:
             signs.append((1, "ImageType DERIVED"))
     if re.search(r"T1 ?MAP", str(header.get("ImageComments", "")), re.IGNORECASE):
         signs.append((2, "ImageComments name a T1 map"))

@@ -15,7 +15,7 @@ from statistics import multimode
 import numpy as np
 from numpy.typing import NDArray
 
-from ACNetLib.dicom.alternatives import without_copies
+from ACNetLib.dicom.alternatives import is_registered, without_copies
 from ACNetLib.dicom.frames import Section, check_one_origin, read_section, stack_sections
 from ACNetLib.dicom.images import DicomImage, age_warnings, loss_warnings, read_images, scanner_name
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
@@ -23,17 +23,19 @@ from ACNetLib.dicom.pixels import odd_values_refused
 from ACNetLib.dicom.score import contrast_in
 from ACNetLib.dicom.values import number_of
 from ACNetLib.errors import ACNetError
-from ACNetLib.fitting.components import Component, component_of, is_plain_mr, words_of
+from ACNetLib.fitting.components import Component, component_of, is_plain_mr, without_maps
 from ACNetLib.fitting.pixels import measured_signal, phase_rad
 from ACNetLib.fitting.recovery import signed_by_phase
 from ACNetLib.fitting.sequences import Sequence as MappingSequence
 from ACNetLib.fitting.sequences import scheme_name
 from ACNetLib.fitting.times import (
     FEWEST_TIMES,
+    SHORTEST_SPAN_MS,
     count_told,
     fitted_as,
     lacks_preparation,
     sequence_of,
+    sequences_named,
     times_of,
 )
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
@@ -43,6 +45,10 @@ SAME_PLACE_MM = 0.5
 different."""
 SAME_DIRECTION = 0.01
 """Between the direction cosines of images of one slice."""
+UNREAD_PHASE = (
+    "The phase images (series {series}) were not used, their values are no angles in a known scale: expected half a "
+    "turn as the RescaleIntercept, or 12 bits. The sign was restored from the magnitude images."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +102,7 @@ class _Candidate:
 
     @property
     def registered(self) -> bool:
-        return all("MOCO" in words_of(image.header) for image in self.images)
+        return all(is_registered(image.header) for image in self.images)
 
     @property
     def series(self) -> tuple[int, ...]:
@@ -143,12 +149,13 @@ def read_recovery_images(
             raise ACNetError(f"{name}: there is no series {missing[0]}; found {_listed_series(images)}.")
         images = [image for image in images if image.series_number in series]
     considered, copies = _without_copies([image for image in images if _may_be_recovery(image)])
-    places = [_Place(each, _candidates(each, sequence)) for each in _by_place(considered)]
+    places = [_Place(each, _candidates(each, sequence)) for each in without_maps(_by_place(considered))]
     if not any(place.candidates for place in places):
         raise ACNetError(
             f"{name}: none of its {len(images)} DICOM images belong to a recovery ({_listed_series(images)}); expected "
-            f"for each slice images at {FEWEST_TIMES} or more times after an inversion or saturation, told by "
-            "InversionTime, ImageComments or TriggerTime."
+            f"for each slice images at {FEWEST_TIMES} or more times after an inversion or saturation, "
+            f"{SHORTEST_SPAN_MS:g} ms or more from the first to the last, told by InversionTime, ImageComments or "
+            "TriggerTime."
         )
     if not any(place.known for place in places):
         raise ACNetError(
@@ -182,12 +189,13 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
         one_by_one = "Slices that were planned one by one are fitted one by one, with --series."
         raise ACNetError(*error.args, cli=one_by_one) from error
     by_section = {id(section): each for section, each in zip(sections, slices_at, strict=True)}
-    slices, signed = [], set[bool]()
+    slices, signed, unread = [], set[bool](), dict[str, None]()
     for section in ordered:
         place, candidate = by_section[id(section)]
-        read, is_signed = _read_slice(section, candidate, place.phase)
+        read, is_signed, note = _read_slice(section, candidate, place.phase)
         slices.append(read)
         signed.add(is_signed)
+        unread |= dict.fromkeys(note)
     if len(signed) > 1:
         raise ACNetError(f"{name}: some of its slices have phase images, others have none; expected both or none.")
     images = [image for each in chosen for image in each.images]
@@ -210,7 +218,7 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
         scanner_name(origin.get("Manufacturer"), origin.get("ManufacturerModelName")),
         any("simulated" in str(each.get("ImageComments", "")).lower() for each in headers),
         post_contrast,
-        notes,
+        (*notes, *unread),
         warnings,
     )
 
@@ -267,22 +275,26 @@ def _is_kin(image: DicomImage, chosen: _Candidate) -> bool:
     return same_grid and _is_parallel(here, there)
 
 
-def _read_slice(section: Section, candidate: _Candidate, phase: _Candidate | None) -> tuple[RecoverySlice, bool]:
-    """The slice, and whether its images have their sign."""
+def _read_slice(
+    section: Section, candidate: _Candidate, phase: _Candidate | None
+) -> tuple[RecoverySlice, bool, tuple[str, ...]]:
+    """The slice, whether its images have their sign, and a note on phase images that could not be used."""
     order = np.argsort(candidate.times_ms, kind="stable")
     times = candidate.times_ms[order]
     pixels = measured_signal([candidate.images[place] for place in order])
-    is_signed = candidate.component == "signed"
+    is_signed, note = candidate.component == "signed", tuple[str, ...]()
     if is_signed and pixels.min() >= 0:
         raise ACNetError(
             f"{section.file.name}: its PSIR images hold no values below zero; expected a recovery from below zero, by "
             "RescaleIntercept. Give the magnitude images."
         )
     if not is_signed and phase and not candidate.registered and sorted(phase.times_ms) == sorted(candidate.times_ms):
-        phases = [phase.images[place] for place in np.argsort(phase.times_ms, kind="stable")]
-        pixels = signed_by_phase(pixels, phase_rad(phases), times).astype(np.float32)
-        is_signed = True
-    return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), is_signed
+        angles = phase_rad([phase.images[place] for place in np.argsort(phase.times_ms, kind="stable")])
+        if angles is None:
+            note = (UNREAD_PHASE.format(series=_numbers(phase.series)),)
+        else:
+            pixels, is_signed = signed_by_phase(pixels, angles, times).astype(np.float32), True
+    return RecoverySlice(section, pixels, times, candidate.registered, candidate.place), is_signed, note
 
 
 def _candidates(images: list[DicomImage], sequence: MappingSequence | None) -> list[_Candidate]:
@@ -304,6 +316,13 @@ def _candidate(images: list[DicomImage], component: Component, sequence: Mapping
     place, times = times_of(headers)
     if not place:
         return None
+    if len(named := sequences_named(headers)) > 1:
+        series = _numbers(sorted({image.series_number for image in images if image.series_number is not None}))
+        raise ACNetError(
+            f"{images[0].file.name}: images at its place (series {series}) are named {' and '.join(named)}; expected "
+            "one sequence.",
+            cli="Choose with --series.",
+        )
     is_of = sequence or sequence_of(headers, times)
     if is_of is not None and lacks_preparation(times, is_of):
         return None

@@ -16,19 +16,32 @@ from ACNetLib.files import require_writable
 from ACNetLib.fitting.images import RecoveryImages, RecoverySlice
 from ACNetLib.fitting.motion import Motion, correct_motion, measure_motion
 from ACNetLib.fitting.recovery import RecoveryFit
-from ACNetLib.fitting.sequences import LOOK_LOCKER, SCHEMES, fit_sequence
+from ACNetLib.fitting.sequences import SATURATION, SCHEMES, fit_sequence
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.settings import Progress, unwatched
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
-from ACNetLib.volumes.header import BETWEEN_WARNINGS, FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, WARNINGS_KEY
+from ACNetLib.volumes.header import (
+    BETWEEN_WARNINGS,
+    FIELD_STRENGTH_KEY,
+    FITTED_KEY,
+    SCANNER_KEY,
+    SEQUENCE_KEY,
+    SIMULATED_KEY,
+    WARNINGS_KEY,
+)
 
 SUFFIX = ".nrrd"
 MAPS = {"t1_ms": "", "sd_ms": "-sd", "r2": "-r2"}
 """What is written, and how the names of its files end."""
 LARGE_RESIDUAL_MM = 1.0
 """About a pixel: more blurs the border of blood and wall, which reads too long."""
-FEWEST_GOOD = 0.5
 GOOD_R2 = 0.95
+MANY_POOR, NEARLY_ALL_POOR = 0.5, 0.9
+"""Shares of a slice's bright pixels: above the one it is said, from the other on the map is wrong or noise."""
+BRIGHT = 0.2
+"""Of the 99th percentile of a slice's brightness: above it lies tissue, below it air and lung."""
+LARGEST_DIFFERENCE = 0.05
+"""Between the median T1 with the sign of the images and by their magnitude alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +63,8 @@ def fit_maps(
 ) -> FittedMaps:
     """The maps of all slices. correct: whether motion is corrected where the scanner has not done so.
 
-    Raises ACNetError for fewer images than parameters, and what `progress` raises.
+    Raises ACNetError for fewer images than parameters, for a slice whose images show no such recovery, and what
+    `progress` raises.
     """
     fits, motions = [], []
     for index, each in enumerate(recovery.slices):
@@ -59,20 +73,25 @@ def fit_maps(
         progress("fit", (index + 0.9) / len(recovery.slices))
         fits.append(_fit(motion.images, each, recovery, parameters))
         motions.append(motion)
+    poor = [_share_poor(each, fit) for each, fit in zip(recovery.slices, fits, strict=True)]
+    _check_recovers(recovery, poor)
     first, distance_mm = recovery.slices[0].section, recovery.distance_mm
     images = {
         name: placed_image(np.stack([getattr(fit, name) for fit in fits]).astype(np.float32), first, distance_mm)
         for name in MAPS
     }
     source = source_line(recovery, parameters, motions)
-    keys = {FITTED_KEY: source}
+    keys = {FITTED_KEY: source, SEQUENCE_KEY: recovery.sequence}
+    if recovery.scanner:
+        keys[SCANNER_KEY] = recovery.scanner
     if recovery.field_strength_tesla is not None:
         keys[FIELD_STRENGTH_KEY] = f"{recovery.field_strength_tesla:g}"
     if recovery.simulated:
         keys[SIMULATED_KEY] = "1"
     if recovery.warnings:
         keys[WARNINGS_KEY] = BETWEEN_WARNINGS.join(recovery.warnings)
-    return FittedMaps(images, tuple(motions), source, _warnings(recovery, fits, motions), keys)
+    warnings = (*_warnings(recovery, motions, poor), *_doubts_of_sign(recovery, fits, motions))
+    return FittedMaps(images, tuple(motions), source, warnings, keys)
 
 
 def write_maps(maps: FittedMaps, path: Path) -> list[Path]:
@@ -127,7 +146,47 @@ def _fit(images: NDArray[np.float32], each: RecoverySlice, recovery: RecoveryIma
     return fit_sequence(images, each.times_ms, recovery.sequence, signed=recovery.signed, parameters=parameters)
 
 
-def _warnings(recovery: RecoveryImages, fits: list[RecoveryFit], motions: list[Motion]) -> tuple[str, ...]:
+def _bright(each: RecoverySlice) -> NDArray[np.bool_]:
+    """Of a slice's pixels those that lie in tissue."""
+    brightness = np.abs(each.images).max(axis=0)
+    return brightness > BRIGHT * np.percentile(brightness, 99)
+
+
+def _share_poor(each: RecoverySlice, fit: RecoveryFit) -> float:
+    """Of a slice's bright pixels: R2 below GOOD_R2, as it is too where there is no T1."""
+    return float(np.mean(fit.r2[_bright(each)] < GOOD_R2))
+
+
+def _check_recovers(recovery: RecoveryImages, poor: list[float]) -> None:
+    worst = int(np.argmax(poor))
+    if poor[worst] < NEARLY_ALL_POOR:
+        return
+    each = recovery.slices[worst]
+    raise ACNetError(
+        f"{each.section.file.name}: slice {worst}, counted from 0, shows no recovery of {recovery.sequence} at the "
+        f"times in {each.place} ({each.times_ms[0]:g} to {each.times_ms[-1]:g} ms): R2 is below {GOOD_R2} in "
+        f"{poor[worst]:.0%} of its bright pixels; expected the images, times and sequence of one recovery.",
+        cli="Give the right sequence with --sequence, or other images with --series.",
+    )
+
+
+def _doubts_of_sign(recovery: RecoveryImages, fits: list[RecoveryFit], motions: list[Motion]) -> tuple[str, ...]:
+    """A sentence where signed images after an inversion have another T1 than their magnitude."""
+    if not recovery.signed or recovery.sequence in SATURATION:
+        return ()
+    doubts = []
+    for index, (each, fit, motion) in enumerate(zip(recovery.slices, fits, motions, strict=True)):
+        by_magnitude = fit_sequence(motion.images, each.times_ms, recovery.sequence)
+        signed_ms, magnitude_ms = (float(np.median(found.t1_ms[_bright(each)])) for found in (fit, by_magnitude))
+        if abs(signed_ms - magnitude_ms) > LARGEST_DIFFERENCE * magnitude_ms:
+            doubts.append(
+                f"The sign of slice {index}'s images is doubtful: with it the bright pixels have a median T1 of "
+                f"{signed_ms:.0f} ms, by their magnitude alone of {magnitude_ms:.0f} ms."
+            )
+    return tuple(doubts)
+
+
+def _warnings(recovery: RecoveryImages, motions: list[Motion], poor: list[float]) -> tuple[str, ...]:
     said = (warning for warning in recovery.warnings if warning != POST_CONTRAST_WARNING)  # said of the map for ECV
     warnings = [*recovery.notes, *said]
     moving = [str(index) for index, motion in enumerate(motions) if motion.residual_mm > LARGE_RESIDUAL_MM]
@@ -143,17 +202,10 @@ def _warnings(recovery: RecoveryImages, fits: list[RecoveryFit], motions: list[M
         )
     if recovery.post_contrast:
         warnings.append("The images are from after contrast: the map is for ECV, the classifier takes native maps.")
-    if recovery.sequence in LOOK_LOCKER and not recovery.signed:
-        doubtful = _doubtful(recovery, fits)
-        if doubtful > 1 - FEWEST_GOOD:
-            warnings.append(f"The recovery explains {doubtful:.0%} of the bright pixels poorly (R2 below {GOOD_R2}).")
+    doubtful = [str(index) for index, share in enumerate(poor) if share > MANY_POOR]
+    if doubtful:
+        warnings.append(
+            f"The recovery explains up to {max(poor):.0%} of the bright pixels of slice {', '.join(doubtful)} poorly "
+            f"(R2 below {GOOD_R2})."
+        )
     return tuple(warnings)
-
-
-def _doubtful(recovery: RecoveryImages, fits: list[RecoveryFit]) -> float:
-    """The share of the brighter half of the pixels, which lie in tissue, whose R2 is below GOOD_R2."""
-    poor = []
-    for each, fit in zip(recovery.slices, fits, strict=True):
-        brightness = np.abs(each.images).max(axis=0)
-        poor.append(fit.r2[brightness > np.median(brightness)] < GOOD_R2)
-    return float(np.mean(np.concatenate(poor)))

@@ -12,6 +12,8 @@ from ACNetLib.dicom.values import PHILIPS_SCALE_SLOPE, scale_of
 
 SIEMENS_PHASE = 2048.0
 """Half a turn, in stored values of 12 bits without an intercept."""
+TURN_TOLERANCE = 0.02
+"""Of half a turn, to which scanners round."""
 
 
 def _displayed(images: list[DicomImage]) -> NDArray[np.float32]:
@@ -39,13 +41,15 @@ def _measured_factor(image: DicomImage) -> float | None:
     return 1 / factor if factor > 0 else None
 
 
-def phase_rad(images: list[DicomImage]) -> NDArray[np.float64]:
+def phase_rad(images: list[DicomImage]) -> NDArray[np.float64] | None:
     """(images, rows, columns). Half a turn is as much as the rescale's intercept lies below zero: 4096 of Siemens, 3142
-    of Philips."""
+    of Philips. None where the values are no such angles, which an inversion turns by half a turn: of another scale."""
     intercepts = [scale_of(image.header, image.file.name).intercept for image in images]
-    return np.stack(
+    half_turns = np.stack(
         [
-            values * np.pi / -intercept if intercept < 0 else (values - SIEMENS_PHASE) * np.pi / SIEMENS_PHASE
+            values / -intercept if intercept < 0 else values / SIEMENS_PHASE - 1
             for values, intercept in zip(_displayed(images).astype(np.float64), intercepts, strict=True)
         ]
     )
+    is_angle = np.abs(half_turns).max() <= 1 + TURN_TOLERANCE and np.ptp(half_turns) >= 1 - TURN_TOLERANCE
+    return half_turns * np.pi if is_angle else None

@@ -16,8 +16,6 @@ FloatArray = NDArray[np.float64]
 
 LARGEST_T1_MS = 4095.0
 """Scanners store maps in 12 bits: a longer T1 is clipped there, a fit that fails is stored as 0."""
-LARGEST_CORRECTION = 2.0
-"""Look-Locker factors (B / A - 1) above this occur in noise only; a readout can't shorten the recovery so much."""
 UNPREPARED_MS = 1e5
 """Stands for the time of an image without preparation: as if recovered for ever."""
 
@@ -34,7 +32,8 @@ class RecoveryModel:
 
     ratio: B / A where it is taken as known (2 parameters): 2 after a perfect inversion, 1 after a perfect saturation;
     None where A and B are both free (3 parameters). look_locker: whether the readouts shorten the recovery, so that
-    T1 = T1* (B / A - 1) (Deichmann and Haase 1992); else T1 = T1*. factor: what T1 is multiplied with in the end.
+    T1 = T1* (B / A - 1) (Deichmann and Haase 1992), by FLASH several times T1*; else T1 = T1*. factor: what T1 is
+    multiplied with in the end.
     """
 
     ratio: float | None = None
@@ -247,7 +246,7 @@ def _estimates(
     total = np.square(signals - signals.mean(axis=0)).sum(axis=0)
     freedom = len(times) - model.parameters
     with np.errstate(divide="ignore", invalid="ignore"):
-        correction = np.minimum(b / a - 1, LARGEST_CORRECTION) if model.look_locker else np.ones_like(a)
+        correction = b / a - 1 if model.look_locker else np.ones_like(a)
         t1 = t1_star * correction * model.factor
         # By A and B, and by log T1* with A and B following it.
         by_a, by_b = (-t1_star * b / a**2, t1_star / a) if model.look_locker else (0.0 * a, 0.0 * a)

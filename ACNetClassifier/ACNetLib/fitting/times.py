@@ -16,6 +16,9 @@ from ACNetLib.fitting.sequences import SATURATION, SCHEMES, SEQUENCE_NAMES, inve
 from ACNetLib.fitting.sequences import Sequence as MappingSequence
 
 FEWEST_TIMES = 3
+SHORTEST_SPAN_MS = 200.0
+"""From the first prepared image of a recovery to the last. Less is the heart's irregular beat, in a trigger time that
+should be constant, or seconds that were written as ms."""
 LONGEST_TIME_MS = 30_000.0
 """Philips fills InversionTimes up with 1.8e308 (dcm2niix, issue 385)."""
 FITTED_AS: dict[str, MappingSequence] = {
@@ -56,12 +59,13 @@ def times_of(headers: Sequence[pydicom.Dataset]) -> tuple[str, NDArray[np.float6
     """The attribute that tells the images' times, and these in ms; "" and no times where none does.
 
     It is the first of PLACES that all images but one have (SASHA's without saturation may lack it), with three
-    different ones among them. A missing time and 0 become UNPREPARED_MS.
+    different ones among them that span SHORTEST_SPAN_MS. A missing time and 0 become UNPREPARED_MS.
     """
     for place in PLACES:
         found = [_time_at(place, header) for header in headers]
         told = [time for time in found if time is not None]
-        if len(told) >= len(found) - 1 and len(set(told)) >= FEWEST_TIMES:
+        is_recovery = len(set(told)) >= FEWEST_TIMES and max(told) - min(told) >= SHORTEST_SPAN_MS
+        if is_recovery and len(told) >= len(found) - 1:
             return place, np.array([UNPREPARED_MS if time is None else time for time in found], np.float64)
     return "", np.array([])
 
@@ -81,9 +85,14 @@ def fitted_as(headers: Iterable[pydicom.Dataset]) -> MappingSequence | None:
     return FITTED_AS.get(named_sequence(headers))
 
 
+def sequences_named(headers: Iterable[pydicom.Dataset]) -> list[str]:
+    """The names in the headers, each header's by itself: more than one where they are of two sequences."""
+    return sorted({named_sequence([header]) for header in headers} - {""})
+
+
 def sequence_of(headers: Sequence[pydicom.Dataset], times_ms: NDArray[np.float64]) -> MappingSequence | None:
-    """By the names in the headers, else by times that are those of a MOLLI; None where nothing tells, and
-    for a name that `fitted_as` does not know.
+    """By the name in the headers, else by times that are those of a MOLLI; None where nothing tells, and for a name
+    that `fitted_as` does not know.
 
     An image without preparation among those of an unnamed sequence tells nothing: it may be an unreadable time.
     """

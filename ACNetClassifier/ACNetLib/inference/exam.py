@@ -96,7 +96,7 @@ def exam_reference(t1_maps: Sequence[T1Map], given: ReferenceT1 | None) -> Refer
     """The reference T1 of all maps: the given one, else the first remembered one that `reference_for` takes.
 
     What one map tells of its sequence holds for those that tell none. Where they tell two, only one that is
-    remembered without a sequence is taken: the maps are read with one reference.
+    remembered without a sequence is taken: the maps are read with one reference. None is where one was fitted here.
     """
     references = (reference_for(t1_map, given) for t1_map in _of_all_sequences(t1_maps))
     return next((each for each in references if each is not None), None)
@@ -178,9 +178,10 @@ def pool_exam(results: Sequence[StudyResult], warnings: Sequence[str] = ()) -> S
 
 
 def _of_all_sequences(t1_maps: Sequence[T1Map]) -> list[T1Map]:
-    """The maps, each with the sequences that any of them tells."""
+    """The maps, each with the sequences that any of them tells, and as fitted here where one of them was."""
     told = joined_sequences(t1_map.sequence for t1_map in t1_maps)
-    return [replace(t1_map, sequence=told) for t1_map in t1_maps]
+    fitted = next((t1_map.fitted for t1_map in t1_maps if t1_map.fitted), "")
+    return [replace(t1_map, sequence=told, fitted=fitted) for t1_map in t1_maps]
 
 
 def _with_sequences_named(study: StudyResult, t1_maps: Sequence[T1Map]) -> StudyResult:

@@ -42,6 +42,7 @@ from ACNetLib.scene.sources import (
     check_one_patient,
     field_strength_source,
     told_field_strength,
+    told_fitted,
     told_scanner,
     told_sequence,
 )
@@ -67,7 +68,7 @@ class InputView:
         self.t1_maps: tuple[T1Map, ...] = ()
         """Of the chosen volume and the other slices of its exam; empty where there is none or one is refused."""
         self._map_id = ""  # of the T1 map that was chosen last, in this visit or an earlier one
-        self._scanner: tuple[str, float, str] | None = None  # of that map
+        self._scanner: tuple[str, float, str, bool] | None = None  # of that map
         self._card: tuple[Any, ...] = ()  # for which model and field strength it was read, and its prevalence
         self._refusal = ""
         self._combo_boxes = ComboBoxes()
@@ -125,7 +126,11 @@ class InputView:
         else:
             say(self.ui.checkLabel, self._refusal)
         self.ui.rememberReferenceButton.enabled = bool(
-            parameters.reference_t1_mean and self.t1_map and self.t1_map.scanner and self.t1_map.field_strength_tesla
+            parameters.reference_t1_mean
+            and self.t1_map
+            and self.t1_map.scanner
+            and self.t1_map.field_strength_tesla
+            and not self.t1_map.fitted
         )
         self._show_card(parameters)
         self._show_options(parameters)
@@ -314,13 +319,15 @@ def _state(volume: vtkMRMLScalarVolumeNode) -> tuple[object, ...]:
     )
 
 
-def _scanner_of(volume: vtkMRMLScalarVolumeNode) -> tuple[str, float, str] | None:
-    """Manufacturer and model, and the field strength, where both are told; and the sequence."""
+def _scanner_of(volume: vtkMRMLScalarVolumeNode) -> tuple[str, float, str, bool] | None:
+    """Manufacturer and model, and the field strength, where both are told; the sequence, and whether it was fitted."""
     try:
         scanner, field = told_scanner(volume), told_field_strength(volume)
     except ACNetError:
         return None
-    return (scanner.casefold(), nominal_field_strength(field), told_sequence(volume)) if scanner and field else None
+    if not scanner or not field:
+        return None
+    return scanner.casefold(), nominal_field_strength(field), told_sequence(volume), bool(told_fitted(volume))
 
 
 def _field_strength(parameters: ACNetParameters) -> float | None:

@@ -63,9 +63,9 @@ def reference_for(t1_map: T1Map, given: ReferenceT1 | None) -> ReferenceT1 | Non
     """The reference that a person gives with the map, else the one that is remembered for its scanner and sequence.
 
     One that is remembered without a sequence holds for all of them; where the map does not tell its own, so does the
-    only one of its scanner.
+    only one of its scanner. None is remembered for maps that were fitted here: their scale is not the scanner's.
     """
-    if given is not None:
+    if given is not None or t1_map.fitted:
         return given
     references = _of_scanner(t1_map)
     if t1_map.sequence and t1_map.sequence in references:
@@ -76,13 +76,17 @@ def reference_for(t1_map: T1Map, given: ReferenceT1 | None) -> ReferenceT1 | Non
 
 
 def not_taken(t1_map: T1Map) -> tuple[str, ...]:
-    """What to say where the scanner has references, and all are of other sequences than the map."""
+    """What to say where the scanner has references, and all are of other sequences than the map, or it was fitted
+    here.
+    """
     references = _of_scanner(t1_map)
     if not references or reference_for(t1_map, None) is not None:
         return ()
     scanner = f"{t1_map.scanner}, {t1_map.field_strength_tesla:g} T"
     own = f"is of {t1_map.sequence}" if t1_map.sequence else "does not tell its own"
     known = " and ".join(references)
+    if t1_map.fitted:
+        known, own = "the scanner's own maps", "has one that was fitted by ACNet"
     return (f"The reference T1 of {scanner}, is remembered for {known}, this exam {own}: it was not taken.",)
 
 

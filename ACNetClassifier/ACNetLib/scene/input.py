@@ -32,6 +32,7 @@ from ACNetLib.scene.sources import (
     check_values,
     is_told_simulated,
     told_field_strength,
+    told_fitted,
     told_scanner,
     told_sequence,
 )
@@ -65,7 +66,13 @@ def t1_map_from_volume_node(
         Reading(post_contrast=post_contrast, field_strength_tesla=field_strength_tesla),
     )
     warnings = dict.fromkeys((*t1_map.warnings, *check_values(node, t1_map, post_contrast)))
-    return replace(t1_map, scanner=told_scanner(node), sequence=told_sequence(node), warnings=tuple(warnings))
+    return replace(
+        t1_map,
+        scanner=told_scanner(node),
+        sequence=told_sequence(node),
+        fitted=told_fitted(node),
+        warnings=tuple(warnings),
+    )
 
 
 def section_in_view(node: vtkMRMLScalarVolumeNode, view: vtkMRMLSliceNode) -> int:

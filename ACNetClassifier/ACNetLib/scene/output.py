@@ -52,7 +52,7 @@ from ACNetLib.scene.table import fill_table, has_record
 from ACNetLib.scene.views import is_shown_as_acquired, show_as_acquired
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, LABEL_NAMES, MYOCARDIUM_LABEL, SEPTUM_LABEL
-from ACNetLib.volumes.header import BETWEEN_WARNINGS, WARNINGS_KEY
+from ACNetLib.volumes.header import BETWEEN_WARNINGS, FITTED_KEY, WARNINGS_KEY
 
 # Name and RGBA of each label value. Slicer names the segments that it makes of a label map so too: input.py knows
 # those of the ventricle.
@@ -104,6 +104,8 @@ def add_t1_map(t1_map: T1Map, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
         node.SetAttribute(FIELD_STRENGTH_KEY, f"{t1_map.field_strength_tesla:g}")
     if t1_map.simulated:
         node.SetAttribute(SIMULATED_KEY, "1")
+    if t1_map.fitted:
+        node.SetAttribute(FITTED_KEY, t1_map.fitted)
     if t1_map.warnings:
         node.SetAttribute(WARNINGS_KEY, BETWEEN_WARNINGS.join(t1_map.warnings))
     for name, told in ((SCANNER, t1_map.scanner), (SEQUENCE, t1_map.sequence)):

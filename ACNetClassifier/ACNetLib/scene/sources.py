@@ -113,6 +113,11 @@ def told_sequence(node: vtkMRMLScalarVolumeNode) -> str:
     return sequence
 
 
+def told_fitted(node: vtkMRMLScalarVolumeNode) -> str:
+    """From what the map was fitted here; "" of a map by the scanner."""
+    return _value_of_key(node, FITTED_KEY) or ""
+
+
 def check_one_patient(nodes: Sequence[vtkMRMLScalarVolumeNode]) -> None:
     """Raises ACNetError where Slicer's DICOM database, or the scene's tree of patients and studies, tells that the
     volumes are of two patients or two exams.
@@ -186,7 +191,7 @@ def check_values(node: vtkMRMLScalarVolumeNode, t1_map: T1Map, post_contrast: bo
     if refusal := _of_header(node, REFUSAL):
         raise ACNetError(f"{node.GetName()}: {refusal}")
     warnings = told_warnings(_of_header(node, WARNINGS))
-    if fitted := _value_of_key(node, FITTED_KEY):
+    if fitted := told_fitted(node):
         warnings = (*warnings, fitted_here(fitted))
     told_of_images = told_warnings(_value_of_key(node, WARNINGS_KEY))
     check_told_native(told_of_images, node.GetName(), post_contrast)

@@ -50,7 +50,8 @@ class T1Map:
     `image` is 3-D float32, its size is (columns, rows, sections). Its positions are LPS mm and its axes may be oblique
     or left-handed: nothing is reoriented. `simulated` is True when the source says so. `evidence` tells what in the
     DICOM headers made it a T1 map. `scanner` is its manufacturer and model, "" where the source doesn't tell both,
-    `sequence` such as "MOLLI", "" where its names don't tell it, "MOLLI and SASHA" where they tell two.
+    `sequence` such as "MOLLI", "" where its names don't tell it, "MOLLI and SASHA" where they tell two. `fitted`: from
+    what it was fitted here, "" of a map by the scanner.
     `sources` are the DICOM images of its sections, none where it comes from elsewhere: paths, for no record or text.
     """
 
@@ -62,6 +63,7 @@ class T1Map:
     evidence: str = ""
     scanner: str = ""
     sequence: str = ""
+    fitted: str = ""
     sources: tuple[SourceSlice, ...] = field(default=(), repr=False)
 
     @property
@@ -257,11 +259,18 @@ def _read_volume_file(path: Path, name: str, reading: Reading) -> T1Map:
     warnings = (*doubts, *header.warnings, *checked.warnings)
     if header.spacing_mm[2] is None:
         warnings = (*warnings, UNKNOWN_THICKNESS)
-    if fitted := header.keys.get(FITTED_KEY):
+    fitted = header.keys.get(FITTED_KEY, "")
+    if fitted:
         warnings = (*warnings, fitted_here(fitted))
     is_simulated = header.keys.get(SIMULATED_KEY) == "1"
     t1_map = T1Map(
-        checked.image, name, field_strength_tesla, is_simulated, scanner=header.scanner, sequence=header.sequence
+        checked.image,
+        name,
+        field_strength_tesla,
+        is_simulated,
+        scanner=header.scanner,
+        sequence=header.sequence,
+        fitted=fitted,
     )
     warnings = (*warnings, *told_of_images, *plane_warnings(t1_map))
     return replace(t1_map, warnings=tuple(dict.fromkeys(warnings)))

@@ -18,7 +18,14 @@ from ACNetLib.inference.result import MapImages, StudyResult
 from ACNetLib.report.files import map_folder
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.triage.study_marks import AGAIN
-from ACNetLib.volumes.header import BETWEEN_WARNINGS, SEQUENCE_KEY, WARNINGS_KEY, VolumeHeader, told_warnings
+from ACNetLib.volumes.header import (
+    BETWEEN_WARNINGS,
+    FITTED_KEY,
+    SEQUENCE_KEY,
+    WARNINGS_KEY,
+    VolumeHeader,
+    told_warnings,
+)
 from ACNetLib.volumes.volume import read_volume, read_volume_header
 
 T1_MAP = "t1-map.nrrd"
@@ -29,7 +36,12 @@ def write_t1_maps(study: StudyResult, folder: Path) -> None:
     for index, images in enumerate(study.images):
         t1_map = images.t1_map
         image = sitk.Image(t1_map.image)
-        for key, told in ((SEQUENCE_KEY, t1_map.sequence), (WARNINGS_KEY, BETWEEN_WARNINGS.join(t1_map.warnings))):
+        told_by = {
+            SEQUENCE_KEY: t1_map.sequence,
+            FITTED_KEY: t1_map.fitted,
+            WARNINGS_KEY: BETWEEN_WARNINGS.join(t1_map.warnings),
+        }
+        for key, told in told_by.items():
             if told:
                 image.SetMetaData(key, told)
         write_image(image, folder / map_folder(study, index) / T1_MAP)
@@ -54,6 +66,7 @@ def _images(of_map: MapRecord, folder: Path) -> MapImages:
         told_warnings(header.keys.get(WARNINGS_KEY)),
         scanner=of_map.scanner,
         sequence=header.sequence,
+        fitted=header.keys.get(FITTED_KEY, ""),
     )
     names = ("attention.nrrd", "attention-label.nrrd", "evidence.nrrd", "ventricle-label.nrrd")
     attention, bands, evidence, ventricle = (sitk.GetArrayFromImage(_volume(folder / name)) for name in names)

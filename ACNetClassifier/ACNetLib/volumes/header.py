@@ -23,7 +23,7 @@ VOLUME_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 # Header keys of the volume files that this project writes.
 FIELD_STRENGTH_KEY = "ACNet_field_strength_tesla"
 SIMULATED_KEY = "ACNet_simulated"
-SEQUENCE_KEY = "ACNet_sequence"
+SCANNER_KEY, SEQUENCE_KEY = "ACNet_scanner", "ACNet_sequence"
 FITTED_KEY = "ACNet_fitted"
 """Of a T1 map that was fitted here and not by the scanner: from what."""
 WARNINGS_KEY, BETWEEN_WARNINGS = "ACNet_warnings", " | "

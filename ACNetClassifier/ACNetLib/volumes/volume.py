@@ -23,6 +23,7 @@ from ACNetLib.volumes.header import (
     BETWEEN_WARNINGS,
     FIELD_STRENGTH_KEY,
     FITTED_KEY,
+    SCANNER_KEY,
     SEQUENCE_KEY,
     SIMULATED_KEY,
     WARNINGS_KEY,
@@ -86,7 +87,7 @@ def _with_told(header: VolumeHeader, sidecar: Sidecar) -> VolumeHeader:
     return replace(
         header,
         keys=keys,
-        scanner=scanner_name(told.get("Manufacturer"), told.get("ManufacturerModelName")),
+        scanner=scanner_name(told.get("Manufacturer"), told.get("ManufacturerModelName")) or keys.get(SCANNER_KEY, ""),
         sequence=keys.get(SEQUENCE_KEY) or named_sequence([told, fitted]),
         refusal=sidecar.refusal or (NO_T1_MAP.format(found=another) if another else ""),
         is_converted=header.is_converted and not sidecar.is_known,

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.fitting.times import FEWEST_TIMES, SHORTEST_SPAN_MS
 
 NAME = re.compile(r"(t1map(?:_sax)?)(?:_kus_[a-z]+(\d+))?\.mat", re.IGNORECASE)
 """Not T1mappost (after contrast), T1map_lax_4ch (long axis) or T1map_mask."""
@@ -182,10 +183,16 @@ def _table_of_times(rows: list[list[float]], path: Path) -> NDArray[np.float64] 
     for row, values in zip(times, rows, strict=True):
         row[: len(values)] = values
     times[times == 0] = np.nan
-    if (times < 0).any() or (times > LONGEST_TIME_MS).any():
-        raise ACNetError(f"{path}: found inversion times of {np.nanmin(times):g} to {np.nanmax(times):g}; expected ms.")
     times = times[:, ~np.isnan(times).all(axis=0)]
-    return times if times.size else None
+    if not times.size:
+        return None
+    is_short = len(times) >= FEWEST_TIMES and np.ptp(times[~np.isnan(times)]) < SHORTEST_SPAN_MS
+    if is_short or (times < 0).any() or (times > LONGEST_TIME_MS).any():
+        raise ACNetError(
+            f"{path}: found inversion times of {np.nanmin(times):g} to {np.nanmax(times):g}; expected ms, "
+            f"{SHORTEST_SPAN_MS:g} or more from the first to the last."
+        )
+    return times
 
 
 def oversampling(tables: ScanTables) -> float:

@@ -209,7 +209,8 @@ _SHMOLLI_RECOVERED_BEATS = (1.0, 0.4)
 """T1 in heart beats below which the sixth image, and the seventh too, belong to a recovery that starts from the full
 magnetization."""
 _LARGEST_CORRECTION = 2.0
-"""Look-Locker factors (B / A - 1) above this occur in noise only; a readout cannot shorten the recovery so much."""
+"""Of Look-Locker factors (B / A - 1). By bSSFP larger ones occur in noise only; a long T1 at a fast heart has them by
+FLASH, and reads too short here. ACNetLib.fitting has no such limit."""
 
 
 def fit_t1(signed_images: FloatArray, timing: Timing, inversion_factor: float = INVERSION_FACTOR) -> FloatArray:

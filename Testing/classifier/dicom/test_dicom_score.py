@@ -41,6 +41,7 @@ def header(tmp_path: Path, **attributes: Any) -> pydicom.Dataset:
         ({"ImageType": PHILIPS_MAP, "SeriesDescription": "MOLLI SAX"}, True),
         ({"ImageType": PHILIPS_MAGNITUDE, "SeriesDescription": "T1 map MOLLI SAX"}, False),
         ({"ImageType": PROCESSED, "SeriesDescription": "T1 map [Loc:1] Pre SAx MOLLI 5(3)3"}, True),
+        ({"ImageType": ["DERIVED", "PRIMARY", "MAGNITUDE"], "SeriesDescription": "T1 Map MOLLI SAX"}, False),
         ({"ImageType": PROCESSED, "SeriesDescription": "T1 map [Loc:1] Post SAx MOLLI 4(1)3(1)2"}, False),
         ({"ImageType": PROCESSED, "SeriesDescription": "T1 map 15 min"}, False),
         ({"ImageType": PROCESSED, "SeriesDescription": "T2 map [Loc:1] SAx"}, False),

@@ -183,7 +183,7 @@ def test_what_is_no_recovery_is_refused_in_one_line(tmp_path: Path) -> None:
         write_recovery(twice, images, times_ms, series=series)
     with pytest.raises(ACNetError, match=r"twice \(series 3 and series 4\).*--series"):
         read_recovery_images(twice)
-    psir = write_recovery(tmp_path / "psir", images, times_ms, SeriesDescription="MOLLI_PSIR")
+    psir = write_recovery(tmp_path / "psir", images, times_ms, ImageType=["ORIGINAL", "PRIMARY", "PSIR"])
     with pytest.raises(ACNetError, match="its PSIR images hold no values below zero"):
         read_recovery_images(psir)
 

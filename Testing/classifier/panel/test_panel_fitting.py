@@ -26,7 +26,8 @@ MOLLI = Timing(heart_rate_bpm=70)
 def inversion_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder, which the user chooses."""
     images, times_ms = recovery_images(MOLLI)
-    folder = write_recovery(tmp_path / "exam", images, times_ms)
+    scanner = {"Manufacturer": "SIEMENS", "ManufacturerModelName": "Avanto"}
+    folder = write_recovery(tmp_path / "exam", images, times_ms, **scanner)
     answer_with_folder(folder, monkeypatch)
     return folder
 
@@ -41,7 +42,9 @@ def test_the_map_is_loaded_chosen_and_marked(a_module: Any, ui: Any, inversion_i
     assert volume.GetAttribute(FITTED_KEY).startswith("MOLLI 5(3)3, magnitude images of series 3")
     assert "T1 map made: MOLLI 5(3)3" in ui.statusLabel.text
     t1_map = t1_map_from_volume_node(volume)
-    assert t1_map.field_strength_tesla == 1.5
+    assert (t1_map.field_strength_tesla, t1_map.scanner, t1_map.sequence) == (1.5, "SIEMENS Avanto", "MOLLI")
+    ui.referenceMeanSpinBox.value = 1012
+    assert not ui.rememberReferenceButton.enabled, "it would be taken for the scanner's own maps"
     assert any("it was fitted by ACNet" in warning for warning in t1_map.warnings)
     wall = a_phantom().of("wall")
     assert 1000 < np.median(slicer.util.arrayFromVolume(volume)[0][wall]) < 1150

@@ -17,6 +17,7 @@ from ACNetLib.commands.main import main
 from ACNetLib.commands.reference import SEQUENCE_NAMES
 from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.exam import exam_reference
 from ACNetLib.reference.store import (
     forget_reference,
     not_taken,
@@ -156,6 +157,23 @@ def test_no_reference_is_remembered_for_two_sequences(an_avanto_map: T1Map) -> N
     with pytest.raises(ACNetError, match="found the sequences MOLLI and SASHA; expected one"):
         remember_reference(AVANTO, 1.5, ReferenceT1(1012.0, 28.0), "MOLLI and SASHA")
     assert remembered_references() == {}
+
+
+@pytest.mark.parametrize("sequence", ["", "MOLLI"])
+def test_a_reference_of_the_scanners_own_maps_is_not_taken_for_maps_that_were_fitted_here(
+    sequence: str, an_avanto_map: T1Map
+) -> None:
+    by_scanner = replace(an_avanto_map, sequence="MOLLI")
+    fitted = replace(by_scanner, fitted="MOLLI 5(3)3, magnitude images of series 3")
+    remember_reference(AVANTO, 1.5, ReferenceT1(1012.0, 28.0), sequence)
+    assert reference_for(by_scanner, None) is not None
+    assert not_taken(by_scanner) == ()
+    assert reference_for(fitted, None) is None
+    told = "is remembered for the scanner's own maps, this exam has one that was fitted by ACNet: it was not taken."
+    assert not_taken(fitted) == (f"The reference T1 of SIEMENS Avanto, 1.494 T, {told}",)
+    for exam in ([by_scanner, replace(fitted, scanner="")], [fitted, by_scanner]):
+        assert exam_reference(exam, None) is None
+        assert exam_reference(exam, ReferenceT1(990.0)) == ReferenceT1(990.0)
 
 
 DAMAGED = {

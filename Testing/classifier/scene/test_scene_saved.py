@@ -175,11 +175,13 @@ def test_what_the_dicom_database_told_counts_where_it_does_not_know_the_images(
     assert "PATIENT-7" not in said
 
 
-def test_a_map_of_a_command_keeps_its_scanner_in_its_scene(
+def test_a_map_of_a_command_keeps_its_scanner_and_that_it_was_fitted_in_its_scene(
     an_oblique_t1_map: T1Map, a_scene: Scene, tmp_path: Path
 ) -> None:
-    t1_map = T1Map(an_oblique_t1_map.image, "T1", 1.5, scanner="SIEMENS Avanto")
-    assert told_scanner(saved_and_opened(add_t1_map(t1_map, a_scene), tmp_path)) == "SIEMENS Avanto"
+    t1_map = T1Map(an_oblique_t1_map.image, "T1", 1.5, scanner="SIEMENS Avanto", fitted="MOLLI 5(3)3")
+    node = saved_and_opened(add_t1_map(t1_map, a_scene), tmp_path)
+    assert told_scanner(node) == "SIEMENS Avanto"
+    assert t1_map_from_volume_node(node).fitted == "MOLLI 5(3)3"
 
 
 def test_a_map_of_a_command_keeps_what_its_images_told_in_its_scene(

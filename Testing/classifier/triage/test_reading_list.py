@@ -137,12 +137,13 @@ def test_a_study_opens_from_its_folder_as_it_was_classified(a_list: Path) -> Non
 
 
 def test_a_study_keeps_what_the_headers_told_of_its_map(a_study: Callable[..., StudyResult], tmp_path: Path) -> None:
-    t1_map = replace(read_t1_map(DCM.folder), sequence="SASHA", warnings=("It is a child's.", "Another thing."))
+    warnings = ("It is a child's.", "Another thing.")
+    t1_map = replace(read_t1_map(DCM.folder), sequence="SASHA", fitted="SASHA, 10 images", warnings=warnings)
     study = a_study(t1_map)
     write_result(study, tmp_path / "study")
     write_t1_maps(study, tmp_path / "study")
     again = read_study(tmp_path / "study").images[0].t1_map
-    assert (again.sequence, again.warnings) == ("SASHA", t1_map.warnings)
+    assert (again.sequence, again.fitted, again.warnings) == ("SASHA", "SASHA, 10 images", t1_map.warnings)
     assert read_t1_map(tmp_path / "study" / "t1-map.nrrd").sequence == "SASHA"
 
 

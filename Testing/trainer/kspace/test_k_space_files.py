@@ -87,6 +87,15 @@ def test_inversion_times_of_each_slice_are_read_without_those_of_no_image(tmp_pa
         read_times(table)
 
 
+def test_inversion_times_in_seconds_are_refused(tmp_path: Path) -> None:
+    table = tmp_path / "T1map.csv"
+    table.write_text(",Slice1\nTI1,0.1\nTI2,0.18\nTI3,1.1\nTI4,2.1\n", encoding="utf-8")
+    with pytest.raises(
+        ACNetError, match=r"T1map\.csv: found inversion times of 0\.1 to 2\.1; expected ms, 200 or more"
+    ):
+        read_times(table)
+
+
 @pytest.mark.parametrize(
     ("fov_x", "readout", "pixel_mm"),
     [(360, 512, 360 / 256), (299, 304, 299 / 152), (720, 448, 720 / 448)],
