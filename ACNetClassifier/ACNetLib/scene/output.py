@@ -77,7 +77,7 @@ RESULT_OF = "ACNet.resultOf"
 def new_scene() -> vtkMRMLScene:
     """An empty scene with the three slice views: what a command saves opens in Slicer with its overlay shown."""
     scene = vtkMRMLScene()
-    scene.RegisterNodeClass(slicer.vtkMRMLMarkupsJsonStorageNode())  # else markups are saved without their points
+    scene.RegisterNodeClass(slicer.vtkMRMLMarkupsROIJsonStorageNode())  # else the crop boxes are in no file
     scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
     vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     # Markups ask the selection node for their unit. It goes into no file: the user's Slicer has its own.
