@@ -26,7 +26,7 @@ from ACNetLib.panel.worker import Work
 from ACNetLib.scene.exam import results_of_exam, study_from_scene
 from ACNetLib.scene.list_study import list_study_of
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.segmentation import make_segmentation
+from ACNetLib.scene.segmentation import label_map_of, make_segmentation
 from ACNetLib.scene.sources import dicom_files
 
 REPORT_FOLDER, DICOM_FOLDER = "acnet-report", "acnet-dicom"
@@ -146,7 +146,10 @@ class OutputsView:
                 overlay = SHOWN_MAP
             with slicer.util.tryWithErrorDisplay(_("The segmentation could not be made.")):
                 try:
-                    made = [make_segmentation(each, scene, overlay) for each in results_of_exam(nodes, scene)]
+                    every = results_of_exam(nodes, scene)
+                    for each in every:  # before the first is made
+                        label_map_of(each, overlay)
+                    made = [make_segmentation(each, scene, overlay) for each in every]
                 except ACNetError as error:
                     self._say(refusal_text(error))
                     return

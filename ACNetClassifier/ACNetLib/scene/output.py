@@ -183,10 +183,17 @@ def _bring_up_to_date(
         node = outputs.node(f"labels.{key}", "vtkMRMLLabelMapVolumeNode", title)
         _fill_volume(node, values, t1_map)
         if node.GetDisplayNode() is None:
-            display_node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeDisplayNode")
-            display_node.SetAndObserveColorNodeID(colors.GetID())
-            node.SetAndObserveDisplayNodeID(display_node.GetID())
+            node.SetAndObserveDisplayNodeID(scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeDisplayNode").GetID())
+        if node.GetDisplayNode().GetColorNode() is None:
+            node.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
         return node
+
+    def has_no_scale(node: vtkMRMLNode) -> bool:
+        """Of values that are new, or whose colours were removed: else they are shown as the user has chosen."""
+        is_new = node.GetDisplayNode() is None
+        if is_new:
+            node.CreateDefaultDisplayNodes()
+        return is_new or node.GetDisplayNode().GetColorNode() is None
 
     def colors_node(key: str, title: str) -> vtkMRMLColorTableNode:
         return outputs.node(f"colors.{key}", "vtkMRMLColorTableNode", title)
@@ -199,16 +206,14 @@ def _bring_up_to_date(
         labels[key] = labels_node(key, title, images.bands[key], band_colors)
         maps[key] = outputs.node(f"maps.{key}", "vtkMRMLScalarVolumeNode", f"{title} (values)")
         _fill_volume(maps[key], images.attention[key], t1_map)
-        if maps[key].GetDisplayNode() is None:
-            maps[key].CreateDefaultDisplayNodes()
+        if has_no_scale(maps[key]):
             scale_heat(maps[key], thresholds[key], heat_colors)
     title = f"{name} evidence"
     diverging = make_color_table(colors_node(EVIDENCE, f"{title} colors"), EVIDENCE, DIVERGING)
     maps[EVIDENCE] = outputs.node(f"maps.{EVIDENCE}", "vtkMRMLScalarVolumeNode", title)
     inside = images.bands[SHOWN_MAP] > 0
     _fill_volume(maps[EVIDENCE], np.where(inside, images.evidence, np.float32(OUTSIDE_EVIDENCE)), t1_map)
-    if maps[EVIDENCE].GetDisplayNode() is None:
-        maps[EVIDENCE].CreateDefaultDisplayNodes()
+    if has_no_scale(maps[EVIDENCE]):
         scale_evidence(maps[EVIDENCE], diverging)
     title = f"{name} left ventricle"
     part_colors = _fill_colors(colors_node("ventricle", f"{title} parts"), VENTRICLE_COLORS)

@@ -207,6 +207,16 @@ def test_the_logic_classifies_an_exam_without_panel(a_module: Any, a_volume: Vol
     assert [each.of_map.name for each in read_record(nodes.table).slices] == ["short axis", "short axis", "apex"]
 
 
+def test_where_one_map_lacks_its_colours_no_map_of_the_exam_is_made_a_segmentation(
+    an_exam: tuple[Volume, Volume], ui: Any, raised: list[BaseException]
+) -> None:
+    slicer.mrmlScene.RemoveNode(result_of(an_exam[1]).labels["combined"].GetDisplayNode().GetColorNode())
+    ui.segmentationButton.click()
+    assert ui.statusLabel.text.startswith("apex: the label map of its result is gone, or its colours are")
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    assert raised == []
+
+
 def test_another_t1_map_ends_the_exam_unless_it_is_of_it(
     ui: Any, a_volume: Volume, apex_volume: Volume, an_oblique_t1_map: T1Map
 ) -> None:
