@@ -191,7 +191,8 @@ class ACNetPanel:
     def _start(
         self, work: Work, volume: vtkMRMLScalarVolumeNode | None, on_result: Callable[[Any, Any], None], failed: str
     ) -> None:
-        """Do long work on a volume, or on none, then hand on its result if volume and scene are still there.
+        """Do long work on a volume, or on none, then hand on its result if the scene is still there, with the volume:
+        None where it was removed.
 
         failed: the sentence that says what did not come about, for an error that nobody foresaw.
         """
@@ -215,7 +216,7 @@ class ACNetPanel:
         self._say("")
         with slicer.util.tryWithErrorDisplay(failed):
             try:
-                if volume is not None or volume_id == "":
+                if volume_id is not None:
                     on_result(volume, future.result())
             except CancelledByUser:
                 self._say(_("Cancelled: nothing was changed."))
@@ -228,13 +229,15 @@ class ACNetPanel:
                 self._put_boxes_back(volume)
                 self._update()
 
-    def _show_run(self, volume: vtkMRMLScalarVolumeNode, run: Run) -> None:
+    def _show_run(self, volume: vtkMRMLScalarVolumeNode | None, run: Run) -> None:
         parameters = self.logic.getParameterNode()  # the user may be in another module by now
         chosen = parameters.t1_volume
-        is_of_exam = chosen is not None and chosen.GetID() in (volume.GetID(), *run.volume_ids)
+        is_of_exam = chosen is not None and (chosen is volume or chosen.GetID() in run.volume_ids)
         nodes = self.logic.show(run, volume, display_of(parameters), in_views=is_of_exam)
         if is_of_exam:  # else the user looks at another patient by now
             self._looked_at = chosen.GetID(), nodes.t1_volume.GetID()
+        elif volume is None:
+            self._say(_("The result is that of {name}: choose it as T1 map.").format(name=nodes.t1_volume.GetName()))
 
     def _leave_out(self, rows: Collection[int]) -> None:
         volume = self._shown_volume()
