@@ -46,7 +46,7 @@ from ACNetLib.scene.display import (
 )
 from ACNetLib.scene.input import LPS_RAS, OUTPUT
 from ACNetLib.scene.made_of import note_made_of
-from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.nodes import ResultNodes, node_name, printable
 from ACNetLib.scene.sources import OF_HEADER, SCANNER, SEQUENCE
 from ACNetLib.scene.table import fill_table, has_record
 from ACNetLib.scene.views import is_shown_as_acquired, show_as_acquired
@@ -97,18 +97,18 @@ def new_scene() -> vtkMRMLScene:
 
 
 def add_t1_map(t1_map: T1Map, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
-    """A volume node of the T1 map, for commands that start from files, with what its source told of it."""
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", t1_map.name)
+    """A volume node of the T1 map, by its `node_name`, with what its source told of it."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", node_name(t1_map.name))
     _fill_volume(node, t1_map.array, t1_map)
     if t1_map.field_strength_tesla is not None:
         node.SetAttribute(FIELD_STRENGTH_KEY, f"{t1_map.field_strength_tesla:g}")
     if t1_map.simulated:
         node.SetAttribute(SIMULATED_KEY, "1")
     if t1_map.warnings:
-        node.SetAttribute(WARNINGS_KEY, BETWEEN_WARNINGS.join(t1_map.warnings))
+        node.SetAttribute(WARNINGS_KEY, printable(BETWEEN_WARNINGS.join(t1_map.warnings)))
     for name, told in ((SCANNER, t1_map.scanner), (SEQUENCE, t1_map.sequence)):
         if told:
-            node.SetAttribute(OF_HEADER + name, told)
+            node.SetAttribute(OF_HEADER + name, printable(told))
     node.CreateDefaultDisplayNodes()
     subject_hierarchy_item(node, scene)
     return node
@@ -244,14 +244,14 @@ class _Outputs:
         self._folder = _own_folder(table, scene) if table is not None else 0
 
     def node(self, output: str, class_name: str, name: str) -> vtkMRMLNode:
-        """The node of this output, named so where it is new."""
+        """The node of this output; a new one has the name, see `node_name`."""
         self._current.add(output)
         if output in self.earlier:
             earlier = self.earlier[output]
             if isinstance(earlier, vtkMRMLTransformableNode):  # it is filled where the scene shows the input
                 earlier.SetAndObserveTransformNodeID(None)
             return earlier
-        node = self._scene.AddNewNodeByClass(class_name, name)
+        node = self._scene.AddNewNodeByClass(class_name, node_name(name))
         node.SetNodeReferenceID(RESULT_OF, self._input_node.GetID())
         node.SetAttribute(OUTPUT, output)
         self._input_node.AddNodeReferenceID(RESULTS, node.GetID())
