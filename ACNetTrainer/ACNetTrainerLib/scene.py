@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import slicer
@@ -42,10 +43,9 @@ def show_case(library: CaseLibrary, case: Case, scene: vtkMRMLScene) -> vtkMRMLS
         if node.GetAttribute(CASE_FILE) == str(path):
             break
     else:
-        t1_map = library.t1_map(case)
+        t1_map = replace(library.t1_map(case), name=case.case)
         node = add_t1_map(t1_map, scene)
         show_t1_window(node, t1_map.field_strength_tesla)
-        node.SetName(case.case)
         node.SetAttribute(CASE_FILE, str(path))
     show_volume(node, scene)
     show_as_acquired(node, scene)

@@ -56,6 +56,9 @@ class Application:
     def userSettings(self) -> QSettings:
         return QSettings()
 
+    def mouseButtons(self) -> Qt.MouseButton:
+        return QApplication.mouseButtons()
+
     def testingEnabled(self) -> bool:
         """As in Slicer's own tests: slicer.util logs a message instead of waiting for somebody to close its window.
 

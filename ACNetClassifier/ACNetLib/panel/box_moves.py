@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import qt
+import slicer
 from slicer import vtkMRMLMarkupsROINode
 
 from ACNetLib.panel.observers import Observers
@@ -17,7 +18,8 @@ class BoxMoves:
     """Calls a method once the boxes that are followed have been moved.
 
     A box that the mouse holds may still go on, however long it pauses: Slicer tells when a drag begins and when it
-    ends, also where something else ends it. Of a box that is moved otherwise, as by a script, a pause is the end.
+    ends, also where something else ends it. Of a box that is moved otherwise, as by a script, a pause is the end. So it
+    is of one that a key moves: Slicer tells of the beginning alone, and no button of the mouse is down.
     """
 
     def __init__(self, on_moved: Callable[[], None]) -> None:
@@ -58,5 +60,5 @@ class BoxMoves:
         self._pause.start()
 
     def _paused(self) -> None:
-        if not self._is_held:
+        if not self._is_held or slicer.app.mouseButtons() == qt.Qt.NoButton:
             self._on_moved()

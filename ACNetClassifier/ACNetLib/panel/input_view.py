@@ -180,7 +180,7 @@ class InputView:
         state = (parameters.field_strength, *map(_state, volumes))
         if state == self._checked:
             return
-        self._checked, self.t1_maps, self._refusal = state, (), ""
+        self._checked, self.t1_maps, self._refusal = (), (), ""
         try:
             check_one_patient(volumes)
             t1_maps = tuple(t1_map_from_volume_node(each, _field_strength(parameters)) for each in volumes)
@@ -188,6 +188,7 @@ class InputView:
             self.t1_maps = t1_maps
         except ACNetError as error:
             self._refusal = refusal_text(error)
+        self._checked = state
 
     def _show_card(self, parameters: ACNetParameters) -> None:
         """What the card of the model that will run says, in short and the rest. Finding it reads files."""

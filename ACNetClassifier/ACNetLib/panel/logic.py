@@ -156,12 +156,13 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
         return work
 
     def show(
-        self, run: Run, volume: vtkMRMLScalarVolumeNode, display: Display | None = None, in_views: bool = True
+        self, run: Run, volume: vtkMRMLScalarVolumeNode | None, display: Display | None = None, in_views: bool = True
     ) -> ResultNodes:
         """Put the result into the scene, in place of earlier ones of the same volumes, and remember it.
 
-        The nodes of this volume are returned, or of the exam's first where it was left out; `in_views` lets the views
-        show it. Raises ACNetError where a volume's image or place has changed since it was read, or all are gone.
+        The nodes of this volume are returned, or of the exam's first where it was left out or removed; `in_views` lets
+        the views show it. Raises ACNetError where a volume's image or place has changed since it was read, or all are
+        gone.
         """
         volumes = [slicer.mrmlScene.GetNodeByID(volume_id) for volume_id in run.volume_ids]
         for each, before in zip(volumes, run.made_of, strict=True):
@@ -171,9 +172,10 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
                         name=each.GetName()
                     )
                 )
-        shown = volume if volume in volumes else next((each for each in volumes if each is not None), None)
-        if shown is None:
-            raise ACNetError(_("The T1 maps with a left ventricle were removed while they were classified."))
+        there = [each for each in volumes if each is not None]
+        if not there:
+            raise ACNetError(_("The T1 map was removed while it was classified."))
+        shown = volume if volume in there else there[0]
         self._runs.update(dict.fromkeys(run.volume_ids, run))
         with slicer.util.RenderBlocker():  # the views are drawn once, when all is there
             if in_views:

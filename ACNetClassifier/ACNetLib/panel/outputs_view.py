@@ -26,13 +26,13 @@ from ACNetLib.panel.worker import Work
 from ACNetLib.scene.exam import results_of_exam, study_from_scene
 from ACNetLib.scene.list_study import list_study_of
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.segmentation import make_segmentation
+from ACNetLib.scene.segmentation import label_map_of, make_segmentation
 from ACNetLib.scene.sources import dicom_files
 
 REPORT_FOLDER, DICOM_FOLDER = "acnet-report", "acnet-dicom"
 TRAINER = "ACNetTrainer"
 
-Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNode, Any], None], str], None]
+Start = Callable[[Work, vtkMRMLScalarVolumeNode, Callable[[vtkMRMLScalarVolumeNode | None, Any], None], str], None]
 
 
 class OutputsView:
@@ -100,7 +100,7 @@ class OutputsView:
                 report_work(study, folder), nodes.t1_volume, self._open_report, _("The report could not be written.")
             )
 
-    def _open_report(self, _volume: vtkMRMLScalarVolumeNode, page: Path) -> None:
+    def _open_report(self, _volume: vtkMRMLScalarVolumeNode | None, page: Path) -> None:
         self._say(_("Report written: {path}").format(path=page))
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
 
@@ -125,7 +125,7 @@ class OutputsView:
                 failure = _("The DICOM objects could not be written.")
                 self._start(dicom_work(study, with_images, folder), nodes.t1_volume, self._offer_to_database, failure)
 
-    def _offer_to_database(self, _volume: vtkMRMLScalarVolumeNode, objects: list[Path]) -> None:
+    def _offer_to_database(self, _volume: vtkMRMLScalarVolumeNode | None, objects: list[Path]) -> None:
         folder = objects[0].parent
         self._say(_("Written: {count} DICOM objects in {folder}").format(count=len(objects), folder=folder))
         database = getattr(slicer, "dicomDatabase", None)  # a build without DICOM has none
@@ -146,7 +146,10 @@ class OutputsView:
                 overlay = SHOWN_MAP
             with slicer.util.tryWithErrorDisplay(_("The segmentation could not be made.")):
                 try:
-                    made = [make_segmentation(each, scene, overlay) for each in results_of_exam(nodes, scene)]
+                    every = results_of_exam(nodes, scene)
+                    for each in every:  # before the first is made
+                        label_map_of(each, overlay)
+                    made = [make_segmentation(each, scene, overlay) for each in every]
                 except ACNetError as error:
                     self._say(refusal_text(error))
                     return

@@ -31,7 +31,7 @@ from ACNetLib.panel.parameters import ACNetParameters, display_of, volumes_of
 from ACNetLib.panel.result_view import ResultView
 from ACNetLib.panel.sample_data import load_sample
 from ACNetLib.panel.segments_view import SegmentsView
-from ACNetLib.panel.texts import other_copy_text, outdated_text, refusal_text, step_text
+from ACNetLib.panel.texts import other_copy_text, outdated_text, refusal_text, step_text, unforeseen_text
 from ACNetLib.panel.worker import CancelledByUser, Work, Worker
 from ACNetLib.scene.copies import better_copy, volumes_of_our_plugin
 from ACNetLib.scene.exam import is_outdated, volume_of
@@ -191,7 +191,8 @@ class ACNetPanel:
     def _start(
         self, work: Work, volume: vtkMRMLScalarVolumeNode | None, on_result: Callable[[Any, Any], None], failed: str
     ) -> None:
-        """Do long work on a volume, or on none, then hand on its result if volume and scene are still there.
+        """Do long work on a volume, or on none, then hand on its result if the scene is still there, with the volume:
+        None where it was removed.
 
         failed: the sentence that says what did not come about, for an error that nobody foresaw.
         """
@@ -215,7 +216,7 @@ class ACNetPanel:
         self._say("")
         with slicer.util.tryWithErrorDisplay(failed):
             try:
-                if volume is not None or volume_id == "":
+                if volume_id is not None:
                     on_result(volume, future.result())
             except CancelledByUser:
                 self._say(_("Cancelled: nothing was changed."))
@@ -228,13 +229,15 @@ class ACNetPanel:
                 self._put_boxes_back(volume)
                 self._update()
 
-    def _show_run(self, volume: vtkMRMLScalarVolumeNode, run: Run) -> None:
+    def _show_run(self, volume: vtkMRMLScalarVolumeNode | None, run: Run) -> None:
         parameters = self.logic.getParameterNode()  # the user may be in another module by now
         chosen = parameters.t1_volume
-        is_of_exam = chosen is not None and chosen.GetID() in (volume.GetID(), *run.volume_ids)
+        is_of_exam = chosen is not None and (chosen is volume or chosen.GetID() in run.volume_ids)
         nodes = self.logic.show(run, volume, display_of(parameters), in_views=is_of_exam)
         if is_of_exam:  # else the user looks at another patient by now
             self._looked_at = chosen.GetID(), nodes.t1_volume.GetID()
+        elif volume is None:
+            self._say(_("The result is that of {name}: choose it as T1 map.").format(name=nodes.t1_volume.GetName()))
 
     def _leave_out(self, rows: Collection[int]) -> None:
         volume = self._shown_volume()
@@ -295,10 +298,17 @@ class ACNetPanel:
 
     def _update(self, *_event: object) -> None:
         """Make the widgets say what the parameters, the scene and the worker are."""
+        try:
+            self._show()
+        except Exception:
+            self._show_no_result()
+            raise
+
+    def _show(self) -> None:
+        self._input_view.show()
         running, nodes = self._worker.running, self._nodes()
         self._observe(nodes)
-        self._input_view.show()
-        self._show_apply_button(running)
+        self._show_apply_button(running, self._input_view.obstacle())
         self.ui.progressBar.visible = running
         self._result_view.show(None if nodes is None else read_record(nodes.table), can_change=not running)
         self._segments_view.show(nodes)
@@ -309,6 +319,19 @@ class ACNetPanel:
         self._fitting_view.show(running)
         self._show_notice(self._nodes_of_any_state() if nodes is None else None)
 
+    def _show_no_result(self) -> None:
+        """After an error that nobody foresaw: what is said of another patient must not stay beside this one's name."""
+        running, volume = self._worker.running, self._shown_volume()
+        obstacle = unforeseen_text(None if volume is None else volume.GetName())
+        self._observe(None)
+        say(self.ui.checkLabel, obstacle)
+        say(self.ui.noticeLabel, "")
+        self._show_apply_button(running, obstacle)
+        self._result_view.show(None, can_change=False)
+        self._segments_view.show(None)
+        self._outputs_view.show(None, running)
+        self._display_view.show(volume, None, None, can_move=False)
+
     def _show_notice(self, outdated: ResultNodes | None) -> None:
         """What Slicer itself lacks, that there is a better copy of the chosen volume, why a result is not shown."""
         volume = self._parameters.t1_volume if self._parameters is not None else None
@@ -318,8 +341,8 @@ class ACNetPanel:
             sentences.append(outdated_text(outdated.t1_volume.GetName()))
         say(self.ui.noticeLabel, "\n".join(filter(None, sentences)))
 
-    def _show_apply_button(self, running: bool) -> None:
-        button, obstacle = self.ui.applyButton, self._input_view.obstacle()
+    def _show_apply_button(self, running: bool, obstacle: str) -> None:
+        button = self.ui.applyButton
         if running:
             button.text = _("Cancel")
             button.toolTip = _("Stop the work; an earlier result stays")

@@ -147,6 +147,11 @@ def outdated_text(name: str) -> str:
     ).format(name=name)
 
 
+def unforeseen_text(name: str | None) -> str:
+    """Of the chosen volume; None where there is none."""
+    return _("{name} can't be shown. See the error log.").format(name=name or _("The panel"))
+
+
 def refusal_text(error: Exception) -> str:
     """What can't be done and why, and what to do about it in the panel."""
     if not isinstance(error, ACNetError):

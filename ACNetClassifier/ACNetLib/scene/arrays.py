@@ -26,6 +26,13 @@ def matrix_of_array(values: np.ndarray) -> vtkMatrix4x4:
     return matrix
 
 
+def has_values(node: vtkMRMLScalarVolumeNode) -> bool:
+    """Whether `array_of_volume` can read it: not without an image, nor an empty one, nor one of colours."""
+    image = node.GetImageData()
+    values = None if image is None else image.GetPointData().GetScalars()
+    return values is not None and values.GetNumberOfComponents() == 1 and values.GetNumberOfTuples() > 0
+
+
 def array_of_volume(node: vtkMRMLScalarVolumeNode) -> np.ndarray:
     """The node's own values (section, row, column), not copied."""
     image = node.GetImageData()

@@ -60,6 +60,7 @@ def place_crop_box(box: vtkMRMLMarkupsROINode, section: SectionRecord, t1_map: T
     box_to_lps[:3, 3] = grid.center_mm
     side = grid.size * grid.spacing_mm
     with slicer.util.NodeModify(box):
+        box.SetControlPointLabelFormat("")  # nobody sees a label, and Slicer may crash while it makes one
         box.SetAndObserveTransformNodeID(None)  # what follows is where it stands in the scene
         box.SetSize(side, side, t1_map.image.GetSpacing()[2])
         box.SetAndObserveObjectToNodeMatrix(matrix_of_array(LPS_RAS @ box_to_lps))

@@ -14,7 +14,7 @@ from ACNetLib.inference.attention import SHOWN_MAP
 from ACNetLib.inference.evidence import EVIDENCE
 from ACNetLib.inference.record import MapRecord, Slice
 from ACNetLib.inference.result import MapImages, StudyResult
-from ACNetLib.scene.arrays import array_of_volume
+from ACNetLib.scene.arrays import array_of_volume, has_values
 from ACNetLib.scene.display import OUTSIDE_EVIDENCE, VENTRICLE, Display
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.made_of import is_made_of
@@ -110,7 +110,7 @@ def _images(nodes: ResultNodes | None, of_map: MapRecord) -> MapImages:
         raise _gone(of_map)
     if not is_made_of(nodes.table, nodes.t1_volume):
         raise _gone(of_map)
-    if any(node.GetImageData() is None for node in (*nodes.maps.values(), *nodes.labels.values())):
+    if not all(map(has_values, (*nodes.maps.values(), *nodes.labels.values()))):
         raise _gone(of_map)  # a scene whose volumes' files were not all there
     post_contrast = POST_CONTRAST_WARNING in of_map.warnings  # it was insisted on when the result was made
     t1_map = t1_map_from_volume_node(nodes.t1_volume, of_map.field_strength_tesla, post_contrast)

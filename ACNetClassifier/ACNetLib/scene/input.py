@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 import slicer
-import slicer.util
 from slicer import (
     vtkMRMLLabelMapVolumeNode,
     vtkMRMLMarkupsNode,
@@ -42,6 +41,9 @@ from ACNetLib.ventricle.segments import labels_of_names
 # What an output of ours is, such as "table" or "labels.combined". The result's folder carries it too.
 OUTPUT = "ACNet.output"
 
+FLAT = 1e-6
+"""An image whose axes span less than this part of a box has no volume."""
+
 # From LPS to RAS and back.
 LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -53,8 +55,8 @@ def t1_map_from_volume_node(
 
     `field_strength_tesla` is the user's, see `agreed_field_strength`; nothing is guessed. `post_contrast` lets
     a map from after contrast pass, with a warning. Raises ACNetError when the node holds no image, lies under a
-    non-linear transform, is no T1 map, is of another field strength than the user says, differs from the files that
-    it was made of, or is refused for what their headers say (see ACNetLib.scene.sources).
+    non-linear transform, has no volume in space, is no T1 map, is of another field strength than the user says,
+    differs from the files that it was made of, or is refused for what their headers say (see ACNetLib.scene.sources).
     """
     name = node.GetName()
     check_spacing(node)
@@ -153,10 +155,12 @@ def flipped(positions: np.ndarray) -> np.ndarray:
 
 
 def _image_of_volume(node: vtkMRMLScalarVolumeNode) -> sitk.Image:
-    if node.GetImageData() is None or node.GetImageData().GetNumberOfPoints() == 0:
+    image = node.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
         raise ACNetError(f"{node.GetName()}: the volume holds no image. Load it again.")
-    is_vector = node.GetImageData().GetNumberOfScalarComponents() > 1
-    return _image_on_grid(slicer.util.arrayFromVolume(node), node, is_vector)
+    values = vtk_to_numpy(image.GetPointData().GetScalars())  # one a pixel, or a row of several
+    array = values.reshape(*image.GetDimensions()[::-1], *values.shape[1:])
+    return _image_on_grid(array, node, is_vector=values.ndim > 1)
 
 
 def _image_of_segments(node: vtkMRMLSegmentationNode, t1_volume: vtkMRMLScalarVolumeNode) -> sitk.Image:
@@ -188,10 +192,19 @@ def _labels_of_segments(node: vtkMRMLSegmentationNode) -> dict[str, int]:
 
 
 def _image_on_grid(array: np.ndarray, node: vtkMRMLScalarVolumeNode, is_vector: bool = False) -> sitk.Image:
-    """(section, row, column) values as an image with the node's geometry in the world, in LPS."""
-    image = sitk.GetImageFromArray(array, isVector=is_vector)
+    """(section, row, column) values as an image with the node's geometry in the world, in LPS.
+
+    Raises ACNetError where that has no volume, and under a non-linear transform.
+    """
     ijk_to_lps = LPS_RAS @ ijk_to_world(node)
     spacing = np.linalg.norm(ijk_to_lps[:3, :3], axis=0)
+    if not np.isfinite(ijk_to_lps).all() or abs(np.linalg.det(ijk_to_lps[:3, :3])) <= FLAT * spacing.prod():
+        columns, rows, slices = spacing
+        raise ACNetError(
+            f"{node.GetName()}: its pixels measure {columns:g} x {rows:g} mm, its slices are {slices:g} mm apart; "
+            "expected lengths above 0 along three directions. Correct its spacing, or the transform that it lies under."
+        )
+    image = sitk.GetImageFromArray(array, isVector=is_vector)
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(ijk_to_lps[:3, 3].tolist())
     image.SetDirection((ijk_to_lps[:3, :3] / spacing).ravel().tolist())

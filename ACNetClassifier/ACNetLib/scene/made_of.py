@@ -13,7 +13,7 @@ import numpy as np
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLTableNode
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.scene.arrays import array_of_volume
+from ACNetLib.scene.arrays import array_of_volume, has_values
 from ACNetLib.scene.input import ijk_to_world
 
 MADE_OF = "ACNet.madeOf"
@@ -39,8 +39,8 @@ class MadeOf:
 
 
 def made_of(volume: vtkMRMLScalarVolumeNode) -> MadeOf | None:
-    """What the volume is now; None without an image, and under a transform that is not linear."""
-    if volume.GetImageData() is None:
+    """What the volume is now; None without one value a pixel, and under a transform that is not linear."""
+    if not has_values(volume):
         return None
     try:
         return MadeOf(_checksum(volume), tuple(ijk_to_world(volume).ravel().tolist()))

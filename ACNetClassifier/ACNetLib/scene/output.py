@@ -46,7 +46,7 @@ from ACNetLib.scene.display import (
 )
 from ACNetLib.scene.input import LPS_RAS, OUTPUT
 from ACNetLib.scene.made_of import note_made_of
-from ACNetLib.scene.nodes import ResultNodes
+from ACNetLib.scene.nodes import ResultNodes, node_name, printable
 from ACNetLib.scene.sources import OF_HEADER, SCANNER, SEQUENCE
 from ACNetLib.scene.table import fill_table, has_record
 from ACNetLib.scene.views import is_shown_as_acquired, show_as_acquired
@@ -77,7 +77,7 @@ RESULT_OF = "ACNet.resultOf"
 def new_scene() -> vtkMRMLScene:
     """An empty scene with the three slice views: what a command saves opens in Slicer with its overlay shown."""
     scene = vtkMRMLScene()
-    scene.RegisterNodeClass(slicer.vtkMRMLMarkupsJsonStorageNode())  # else markups are saved without their points
+    scene.RegisterNodeClass(slicer.vtkMRMLMarkupsROIJsonStorageNode())  # else the crop boxes are in no file
     scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
     vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     # Markups ask the selection node for their unit. It goes into no file: the user's Slicer has its own.
@@ -97,8 +97,8 @@ def new_scene() -> vtkMRMLScene:
 
 
 def add_t1_map(t1_map: T1Map, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
-    """A volume node of the T1 map, for commands that start from files, with what its source told of it."""
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", t1_map.name)
+    """A volume node of the T1 map, by its `node_name`, with what its source told of it."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", node_name(t1_map.name))
     _fill_volume(node, t1_map.array, t1_map)
     if t1_map.field_strength_tesla is not None:
         node.SetAttribute(FIELD_STRENGTH_KEY, f"{t1_map.field_strength_tesla:g}")
@@ -107,10 +107,10 @@ def add_t1_map(t1_map: T1Map, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
     if t1_map.fitted:
         node.SetAttribute(FITTED_KEY, t1_map.fitted)
     if t1_map.warnings:
-        node.SetAttribute(WARNINGS_KEY, BETWEEN_WARNINGS.join(t1_map.warnings))
+        node.SetAttribute(WARNINGS_KEY, printable(BETWEEN_WARNINGS.join(t1_map.warnings)))
     for name, told in ((SCANNER, t1_map.scanner), (SEQUENCE, t1_map.sequence)):
         if told:
-            node.SetAttribute(OF_HEADER + name, told)
+            node.SetAttribute(OF_HEADER + name, printable(told))
     node.CreateDefaultDisplayNodes()
     subject_hierarchy_item(node, scene)
     return node
@@ -185,10 +185,17 @@ def _bring_up_to_date(
         node = outputs.node(f"labels.{key}", "vtkMRMLLabelMapVolumeNode", title)
         _fill_volume(node, values, t1_map)
         if node.GetDisplayNode() is None:
-            display_node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeDisplayNode")
-            display_node.SetAndObserveColorNodeID(colors.GetID())
-            node.SetAndObserveDisplayNodeID(display_node.GetID())
+            node.SetAndObserveDisplayNodeID(scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeDisplayNode").GetID())
+        if node.GetDisplayNode().GetColorNode() is None:
+            node.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
         return node
+
+    def has_no_scale(node: vtkMRMLNode) -> bool:
+        """Of values that are new, or whose colours were removed: else they are shown as the user has chosen."""
+        is_new = node.GetDisplayNode() is None
+        if is_new:
+            node.CreateDefaultDisplayNodes()
+        return is_new or node.GetDisplayNode().GetColorNode() is None
 
     def colors_node(key: str, title: str) -> vtkMRMLColorTableNode:
         return outputs.node(f"colors.{key}", "vtkMRMLColorTableNode", title)
@@ -201,16 +208,14 @@ def _bring_up_to_date(
         labels[key] = labels_node(key, title, images.bands[key], band_colors)
         maps[key] = outputs.node(f"maps.{key}", "vtkMRMLScalarVolumeNode", f"{title} (values)")
         _fill_volume(maps[key], images.attention[key], t1_map)
-        if maps[key].GetDisplayNode() is None:
-            maps[key].CreateDefaultDisplayNodes()
+        if has_no_scale(maps[key]):
             scale_heat(maps[key], thresholds[key], heat_colors)
     title = f"{name} evidence"
     diverging = make_color_table(colors_node(EVIDENCE, f"{title} colors"), EVIDENCE, DIVERGING)
     maps[EVIDENCE] = outputs.node(f"maps.{EVIDENCE}", "vtkMRMLScalarVolumeNode", title)
     inside = images.bands[SHOWN_MAP] > 0
     _fill_volume(maps[EVIDENCE], np.where(inside, images.evidence, np.float32(OUTSIDE_EVIDENCE)), t1_map)
-    if maps[EVIDENCE].GetDisplayNode() is None:
-        maps[EVIDENCE].CreateDefaultDisplayNodes()
+    if has_no_scale(maps[EVIDENCE]):
         scale_evidence(maps[EVIDENCE], diverging)
     title = f"{name} left ventricle"
     part_colors = _fill_colors(colors_node("ventricle", f"{title} parts"), VENTRICLE_COLORS)
@@ -241,14 +246,14 @@ class _Outputs:
         self._folder = _own_folder(table, scene) if table is not None else 0
 
     def node(self, output: str, class_name: str, name: str) -> vtkMRMLNode:
-        """The node of this output, named so where it is new."""
+        """The node of this output; a new one has the name, see `node_name`."""
         self._current.add(output)
         if output in self.earlier:
             earlier = self.earlier[output]
             if isinstance(earlier, vtkMRMLTransformableNode):  # it is filled where the scene shows the input
                 earlier.SetAndObserveTransformNodeID(None)
             return earlier
-        node = self._scene.AddNewNodeByClass(class_name, name)
+        node = self._scene.AddNewNodeByClass(class_name, node_name(name))
         node.SetNodeReferenceID(RESULT_OF, self._input_node.GetID())
         node.SetAttribute(OUTPUT, output)
         self._input_node.AddNodeReferenceID(RESULTS, node.GetID())

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from slicer import vtkMRMLScene, vtkMRMLSegmentationNode, vtkMRMLSubjectHierarchyNode
+from slicer import (
+    vtkMRMLLabelMapVolumeNode,
+    vtkMRMLScene,
+    vtkMRMLSegmentationNode,
+    vtkMRMLSubjectHierarchyNode,
+)
 
 from ACNetLib.dicom.terminology import ATTENTION, NO_CODE, PARTS_OF_THE_VENTRICLE, Terminology
 from ACNetLib.errors import ACNetError
+from ACNetLib.scene.arrays import has_values
 from ACNetLib.scene.display import VENTRICLE
 from ACNetLib.scene.input import segmentations_logic
 from ACNetLib.scene.nodes import ResultNodes
@@ -16,28 +22,33 @@ def make_segmentation(nodes: ResultNodes, scene: vtkMRMLScene, overlay: str) -> 
     """A new segmentation of one of OVERLAYS, a segment a label that occurs, in the T1 map's geometry and folder.
 
     It is the user's: another run leaves it alone. Raises ACNetError where Slicer's module Segmentations is disabled,
-    and where the label map is gone.
+    and like `label_map_of`.
     """
-    logic, label_map = segmentations_logic(), nodes.labels.get(overlay)
-    if label_map is None or label_map.GetImageData() is None or label_map.GetDisplayNode() is None:
-        raise ACNetError(
-            f"{nodes.t1_volume.GetName()}: the label map of its result is gone; expected it as it was made. Classify "
-            "the map again."
-        )
+    logic, label_map = segmentations_logic(), label_map_of(nodes, overlay)
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{label_map.GetName()} segmentation")
     segmentation.CreateDefaultDisplayNodes()
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(nodes.t1_volume)
     logic.ImportLabelmapToSegmentationNode(label_map, segmentation)
-    colors = label_map.GetDisplayNode().GetColorNode()
-    labels = {colors.GetColorName(label): label for label in range(colors.GetNumberOfColors())}
     for index in range(segmentation.GetSegmentation().GetNumberOfSegments()):
         segment = segmentation.GetSegmentation().GetNthSegment(index)
-        shown = PARTS_OF_THE_VENTRICLE[labels[segment.GetName()]] if overlay == VENTRICLE else ATTENTION
+        shown = PARTS_OF_THE_VENTRICLE[segment.GetLabelValue()] if overlay == VENTRICLE else ATTENTION
         segment.SetTag(segment.GetTerminologyEntryTagName(), _terminology_entry(shown))
     hierarchy = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     beside = hierarchy.GetItemParent(subject_hierarchy_item(nodes.t1_volume, scene))
     hierarchy.SetItemParent(subject_hierarchy_item(segmentation, scene), beside)
     return segmentation
+
+
+def label_map_of(nodes: ResultNodes, overlay: str) -> vtkMRMLLabelMapVolumeNode:
+    """Of one of OVERLAYS. Raises ACNetError where it is gone, or its colours are, which name its segments."""
+    label_map = nodes.labels.get(overlay)
+    display = None if label_map is None else label_map.GetDisplayNode()
+    if label_map is None or not has_values(label_map) or display is None or display.GetColorNode() is None:
+        raise ACNetError(
+            f"{nodes.t1_volume.GetName()}: the label map of its result is gone, or its colours are; expected them as "
+            "they were made. Classify the map again."
+        )
+    return label_map
 
 
 def _terminology_entry(shown: Terminology) -> str:

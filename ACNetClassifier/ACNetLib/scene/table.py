@@ -15,6 +15,7 @@ from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkIntArray, vtkStringArray
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.record import FORMAT_VERSION, Slice, StudyRecord, record_from_values, record_values
+from ACNetLib.scene.nodes import printable
 
 # A table of an older ACNet says nothing that can be read.
 RECORD = f"ACNet.record.{FORMAT_VERSION}"
@@ -34,7 +35,7 @@ COLUMNS: dict[str, tuple[type, Callable[[Slice], Any]]] = {
     "left_mm": (vtkDoubleArray, lambda each: each.section.center_lps_mm[0]),
     "posterior_mm": (vtkDoubleArray, lambda each: each.section.center_lps_mm[1]),
     "superior_mm": (vtkDoubleArray, lambda each: each.section.center_lps_mm[2]),
-    "map_name": (vtkStringArray, lambda each: each.of_map.name),
+    "map_name": (vtkStringArray, lambda each: printable(each.of_map.name)),
 }
 """What each column holds, beside those of the study. Not measured is NaN, left_out is 0 or 1, the centre of the section
 grid is LPS mm."""

@@ -37,7 +37,7 @@ def show_as_acquired(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> No
     """Show the middle slice of the volume in its own plane, in full.
 
     Slicer would turn each view into the nearest plane of the volume: of a short axis, no view might show the slices.
-    A volume under a transform that is not linear has no plane: the views stay.
+    A volume under a transform that is not linear, or whose pixels measure nothing, has no plane: the views stay.
     """
     if not is_flat(volume):
         return
@@ -55,7 +55,10 @@ def show_as_acquired(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> No
 def is_flat(volume: vtkMRMLScalarVolumeNode) -> bool:
     """Whether its slices are planes where the scene shows them."""
     transform = volume.GetParentTransformNode()
-    return transform is None or bool(transform.IsTransformToWorldLinear())
+    if transform is not None and not transform.IsTransformToWorldLinear():
+        return False
+    column, row = ijk_to_world(volume)[:3, :2].T
+    return bool(np.linalg.norm(np.cross(column, row)) > 0.0)  # where one is no number it is not above 0
 
 
 def fit_views(volume: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> None:

@@ -263,10 +263,14 @@ class ACNetTrainerPanel:
         self._update()
 
     def _library_read(self, future: Future) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The library could not be read.")):
-            library, sentences = future.result()
-            failed, self._failed = self._failed, ""
-            self._cases_view.show(library, [*filter(None, [failed]), *sentences])
+        failure = _("The library could not be read.")
+        with slicer.util.tryWithErrorDisplay(failure):
+            library, sentences = None, [_("{failed} See the error log.").format(failed=failure)]
+            try:
+                library, sentences = future.result()
+            finally:  # the cases of the one before must not stay beside this one's name
+                failed, self._failed = self._failed, ""
+                self._cases_view.show(library, [*filter(None, [failed]), *sentences])
         self._update()
 
     def _model_published(self) -> None:
@@ -315,5 +319,7 @@ class ACNetTrainerPanel:
         has_cases = self._cases_view.library is not None and bool(self._cases_view.library.cases)
         for button in (self.ui.checkButton, self.ui.changeLabelButton, self.ui.removeButton):
             button.enabled = has_cases and not self._worker.running
-        self._training_view.show()
-        self._judging_view.show()
+        try:
+            self._training_view.show()
+        finally:  # else the measures of the training before would stay beside this one's name
+            self._judging_view.show()

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+import pytest
 import slicer
 from slicer import vtkMRMLMarkupsROINode as Box
 
@@ -28,8 +29,15 @@ def pause() -> None:
         slicer.app.processEvents()
 
 
+@pytest.fixture
+def a_button_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    import qt
+
+    monkeypatch.setattr(slicer.app, "mouseButtons", lambda: qt.Qt.LeftButton)
+
+
 def take(box: Box) -> None:
-    """What Slicer's markups tell where a drag begins."""
+    """What Slicer's markups tell where a drag begins, and where a key moves a box."""
     box.InvokeCustomModifiedEvent(Box.PointStartInteractionEvent)
 
 
@@ -38,7 +46,7 @@ def let_go(box: Box) -> None:
 
 
 def test_a_pause_in_a_drag_is_not_its_end(
-    a_module: Any, a_result: ResultNodes, a_classifier: StandInClassifier
+    a_module: Any, a_result: ResultNodes, a_classifier: StandInClassifier, a_button_is_down: None
 ) -> None:
     box = a_result.crop_boxes[1]
     take(box)
@@ -56,7 +64,7 @@ def test_a_pause_in_a_drag_is_not_its_end(
 
 
 def test_a_box_that_is_taken_again_at_once_is_cut_out_where_it_is_let_go_last(
-    a_module: Any, a_result: ResultNodes, a_classifier: StandInClassifier
+    a_module: Any, a_result: ResultNodes, a_classifier: StandInClassifier, a_button_is_down: None
 ) -> None:
     box = a_result.crop_boxes[0]
     for by_mm in (3.0, 5.0):
@@ -68,6 +76,18 @@ def test_a_box_that_is_taken_again_at_once_is_cut_out_where_it_is_let_go_last(
     assert a_classifier.moves == []
     place = crop_box_center(box)
     let_go(box)
+    wait_until(lambda: bool(a_classifier.moves))
+    wait_for_end(a_module)
+    np.testing.assert_allclose(a_classifier.moves[0][1], place, atol=1e-6)
+
+
+def test_a_box_that_a_key_has_moved_is_cut_out_after_a_pause(
+    a_module: Any, a_result: ResultNodes, a_classifier: StandInClassifier
+) -> None:
+    box = a_result.crop_boxes[1]
+    take(box)  # the key "s": it goes to the slice, and nothing tells of an end
+    shift(box, 3.0)
+    place = crop_box_center(box)
     wait_until(lambda: bool(a_classifier.moves))
     wait_for_end(a_module)
     np.testing.assert_allclose(a_classifier.moves[0][1], place, atol=1e-6)

@@ -88,6 +88,32 @@ def test_a_result_is_not_shown_over_another_image_and_comes_back_with_its_own(
     assert in_views() == {(a_volume.GetID(), a_result.labels["combined"].GetID(), None)}
 
 
+def an_image(components: int | None = None) -> vtk.vtkImageData:
+    """Of so many values a pixel, none without values."""
+    image = vtk.vtkImageData()
+    image.SetDimensions(170, 150, 2)
+    if components is not None:
+        image.AllocateScalars(vtk.VTK_FLOAT, components)
+    return image
+
+
+@pytest.mark.parametrize("other", [an_image(3), an_image(), vtk.vtkImageData()])
+def test_a_result_is_not_shown_over_an_image_of_colours_or_without_values(
+    ui: Any, a_result: ResultNodes, a_volume: Volume, raised: list[BaseException], other: vtk.vtkImageData
+) -> None:
+    own = a_volume.GetImageData()
+    a_volume.SetAndObserveImageData(other)
+    assert not is_shown(ui)
+    assert "values a pixel" in ui.checkLabel.text or "holds no image" in ui.checkLabel.text
+    assert not ui.applyButton.enabled
+    a_volume.SetAndObserveImageData(own)
+    assert is_shown(ui)
+    a_result.maps["combined"].SetAndObserveImageData(other)
+    with pytest.raises(ACNetError, match="gone or was changed"):
+        study_from_scene(a_result, slicer.mrmlScene)
+    assert raised == []
+
+
 def test_a_result_is_not_shown_in_another_place(ui: Any, a_result: ResultNodes, a_volume: Volume) -> None:
     put_under(a_shift(30.0), a_volume)
     assert not is_shown(ui)

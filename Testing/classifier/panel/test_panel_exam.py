@@ -27,6 +27,7 @@ from panel_fixtures import (
     composites,
     open_bundle,
     result_of,
+    start,
     tick,
     wait_for_end,
 )
@@ -173,6 +174,24 @@ def test_a_volume_without_a_heart_is_a_note_also_where_it_is_the_chosen_one(
     assert find_result(a_volume, slicer.mrmlScene) is None
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+def test_an_exam_of_which_the_first_volume_is_removed_while_it_is_classified_has_its_result_by_the_others(
+    a_module: Any, ui: Any, a_volume: Volume, apex_volume: Volume, a_classifier: StandInClassifier, chosen: bool
+) -> None:
+    ui.volumeSelector.setCurrentNode(a_volume)
+    ui.otherSlicesSelector.check(apex_volume)
+    start(a_module, a_volume, a_classifier)
+    slicer.mrmlScene.RemoveNode(a_volume)
+    ui.volumeSelector.setCurrentNode(apex_volume if chosen else None)
+    a_classifier.may_answer.set()
+    wait_for_end(a_module)
+    assert [each.name for each in read_record(result_of(apex_volume).table).maps] == ["short axis", "apex"]
+    if not chosen:
+        assert ui.statusLabel.text == "The result is that of apex: choose it as T1 map."
+        ui.volumeSelector.setCurrentNode(apex_volume)
+    assert first_cells(ui) == ["short axis: 0", "short axis: 1", "apex: 0"]
+
+
 def test_a_saved_exam_is_there_again(a_module: Any, an_exam: tuple[Volume, Volume], ui: Any, tmp_path: Path) -> None:
     verdict = ui.verdictLabel.text
     save_scene(slicer.mrmlScene, tmp_path / "scene.mrb")
@@ -205,6 +224,16 @@ def test_the_logic_classifies_an_exam_without_panel(a_module: Any, a_volume: Vol
 
     nodes = a_module.widget.panel.logic.classify(a_volume, Choices(other_slices=[apex_volume]))
     assert [each.of_map.name for each in read_record(nodes.table).slices] == ["short axis", "short axis", "apex"]
+
+
+def test_where_one_map_lacks_its_colours_no_map_of_the_exam_is_made_a_segmentation(
+    an_exam: tuple[Volume, Volume], ui: Any, raised: list[BaseException]
+) -> None:
+    slicer.mrmlScene.RemoveNode(result_of(an_exam[1]).labels["combined"].GetDisplayNode().GetColorNode())
+    ui.segmentationButton.click()
+    assert ui.statusLabel.text.startswith("apex: the label map of its result is gone, or its colours are")
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    assert raised == []
 
 
 def test_another_t1_map_ends_the_exam_unless_it_is_of_it(

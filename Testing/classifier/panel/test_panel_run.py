@@ -158,15 +158,32 @@ def test_closing_the_scene_in_the_middle_leaves_no_half_result(
     assert find_result(other, slicer.mrmlScene) is not None
 
 
-def test_removing_the_volume_in_the_middle_leaves_no_half_result(
-    a_module: Any, ui: Any, a_volume: Volume, a_classifier: StandInClassifier, raised: list[BaseException]
+@pytest.mark.parametrize("error", [None, ACNetError("It was not found."), ZeroDivisionError("a bug")])
+def test_removing_the_volume_in_the_middle_leaves_no_half_result_and_is_said_or_why_there_would_have_been_none(
+    a_module: Any,
+    ui: Any,
+    a_volume: Volume,
+    a_classifier: StandInClassifier,
+    raised: list[BaseException],
+    error: Exception | None,
 ) -> None:
+    def fail(*_arguments: object) -> None:
+        assert error is not None
+        raise error
+
+    if error is not None:
+        a_classifier.answer = fail
     start(a_module, a_volume, a_classifier)
     slicer.mrmlScene.RemoveNode(a_volume)
     a_classifier.may_answer.set()
     wait_for_end(a_module)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 0
-    assert not raised
+    if isinstance(error, ZeroDivisionError):
+        assert ui.statusLabel.text == "The classification failed. See the error log."
+        assert raised == [error]
+    else:
+        assert ui.statusLabel.text == str(error or "The T1 map was removed while it was classified.")
+        assert not raised
 
 
 def test_the_result_arrives_while_the_user_is_in_another_module(

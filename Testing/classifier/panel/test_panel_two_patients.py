@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import slicer
+import vtk
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
 from ACNetLib.scene.nodes import ResultNodes
@@ -31,6 +32,65 @@ def in_views() -> set[tuple[str | None, str | None]]:
 
 def of(nodes: ResultNodes) -> set[tuple[str | None, str | None]]:
     return {(nodes.t1_volume.GetID(), nodes.labels["combined"].GetID())}
+
+
+def spaced_by_nothing(volume: Volume) -> None:
+    volume.SetSpacing(1.4, 1.6, 0.0)
+
+
+def flattened(volume: Volume) -> None:
+    transform, matrix = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode"), vtk.vtkMatrix4x4()
+    matrix.SetElement(2, 2, 0.0)
+    transform.SetMatrixTransformToParent(matrix)
+    volume.SetAndObserveTransformNodeID(transform.GetID())
+
+
+def placed_nowhere(volume: Volume) -> None:
+    volume.SetOrigin(float("nan"), 0.0, 0.0)
+
+
+def shows_nothing_but(ui: Any, name: str) -> bool:
+    assert ui.verdictLabel.text == "No result yet"
+    assert not ui.sectionTable.visible
+    for button in (ui.applyButton, ui.reportButton, ui.segmentationButton, ui.dicomButton, ui.moveCropButton):
+        assert not button.enabled
+    return name in ui.checkLabel.text and "short axis" not in ui.checkLabel.text + ui.noticeLabel.text
+
+
+@pytest.mark.parametrize("broken", [spaced_by_nothing, flattened, placed_nowhere])
+def test_the_verdict_goes_also_where_the_next_patients_map_has_no_volume_in_space(
+    ui: Any, a_result: ResultNodes, another_patient: Volume, raised: list[BaseException], broken: Any
+) -> None:
+    broken(another_patient)
+    ui.volumeSelector.setCurrentNode(another_patient)
+    assert shows_nothing_but(ui, "another patient: its pixels measure")
+    assert in_views() == {(another_patient.GetID(), None)}
+    assert raised == []
+    ui.volumeSelector.setCurrentNode(a_result.t1_volume)
+    assert "DCM" in ui.verdictLabel.text
+
+
+@pytest.mark.parametrize("where", ["input_view.t1_map_from_volume_node", "panel.find_result"])
+def test_the_verdict_goes_also_where_an_error_that_nobody_foresaw_ends_the_look_at_the_next_patients_map(
+    ui: Any,
+    a_result: ResultNodes,
+    another_patient: Volume,
+    raised: list[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(f"ACNetLib.panel.{where}", lambda *_: 1 / 0)
+        ui.volumeSelector.setCurrentNode(another_patient)
+        assert shows_nothing_but(ui, "another patient can't be shown. See the error log.")
+        assert in_views() == {(another_patient.GetID(), None)}
+        ui.cropBoxesCheckBox.click()  # brings the panel up to date once more
+        assert shows_nothing_but(ui, "another patient")
+    assert raised
+    assert all(isinstance(error, ZeroDivisionError) for error in raised)
+    ui.volumeSelector.setCurrentNode(a_result.t1_volume)
+    assert "DCM" in ui.verdictLabel.text
+    assert ui.applyButton.enabled
 
 
 @pytest.mark.parametrize("has_result", [True, False])

@@ -21,11 +21,14 @@ from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.image_files import write_image
+from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.scene.exam import study_from_scene
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.output import add_t1_map, new_scene, show_result
+from ACNetLib.scene.nodes import node_name
+from ACNetLib.scene.output import add_t1_map, find_result, new_scene, show_result
 from ACNetLib.scene.sources import DICOM_INSTANCES, field_strength_source, told_scanner
+from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
 from ACNetLib.t1map.t1_map import T1Map, fitted_here
 from ACNetLib.volumes.header import FIELD_STRENGTH_KEY, FITTED_KEY, SIMULATED_KEY, WARNINGS_KEY
@@ -44,16 +47,20 @@ def loaded(path: Path, scene: Scene) -> Volume:
     return node
 
 
-def saved_and_opened(node: Volume, folder: Path) -> Volume:
-    """From a bundle, in another scene, where nothing of the first is left."""
-    assert node.GetScene().WriteToMRB(str(folder / "saved.mrb"))
+def opened_again(saved: Scene, folder: Path) -> Scene:
+    """From a bundle, another scene, where nothing of the first is left."""
+    assert saved.WriteToMRB(str(folder / "saved.mrb"))
     zipfile.ZipFile(folder / "saved.mrb").extractall(folder / "opened")
     (description,) = (folder / "opened").rglob("*.mrml")
     scene = new_scene()
     scene.SetURL(str(description))
     scene.SetRootDirectory(str(description.parent))
     assert scene.Import()
-    return scene.GetFirstNodeByName(node.GetName())
+    return scene
+
+
+def saved_and_opened(node: Volume, folder: Path) -> Volume:
+    return opened_again(node.GetScene(), folder).GetFirstNodeByName(node.GetName())
 
 
 def cloned(node: Volume, _folder: Path) -> Volume:
@@ -221,3 +228,35 @@ def test_a_header_that_could_not_be_read_is_read_when_its_drive_is_back(
     shutil.move(tmp_path / "away.nii.gz", tmp_path / "map.nii.gz")
     with pytest.raises(ACNetError, match="dcm2niix has divided its values"):
         t1_map_from_volume_node(node)
+
+
+@pytest.mark.parametrize("name", ["T1 & T2", "T1\x01map", "T1 <2>"])
+def test_a_commands_scene_opens_with_its_result_whatever_the_map_is_named(
+    name: str, an_oblique_t1_map: T1Map, a_study: Callable, a_scene: Scene, tmp_path: Path
+) -> None:
+    t1_map = replace(an_oblique_t1_map, name=name, warnings=(f"{name} is a name.",), scanner=name)
+    node = add_t1_map(t1_map, a_scene)
+    show_result(a_study(t1_map), node, a_scene)
+    scene = opened_again(a_scene, tmp_path)
+    result = find_result(scene.GetFirstNodeByName(node.GetName()), scene)
+    assert result is not None
+    assert read_record(result.table).maps[0].name == name
+    assert set(study_from_scene(result, scene).images[0].attention) == set(ATTENTION_MAPS)
+
+
+def test_what_is_made_of_a_map_that_the_user_has_named_can_be_saved(
+    a_volume_node: Volume, a_study: Callable, a_scene: Scene, tmp_path: Path
+) -> None:
+    a_volume_node.SetName("T1 & T2")
+    result = show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    assert result.labels["combined"].GetName() == "T1 and T2 attention combined"
+    a_volume_node.SetName("T1")
+    scene = opened_again(a_scene, tmp_path)
+    opened = find_result(scene.GetFirstNodeByName("T1"), scene)
+    assert opened is not None
+    assert read_record(opened.table).maps[0].name == "T1 & T2"
+
+
+def test_the_name_of_a_node_is_text_that_a_scenes_file_can_hold() -> None:
+    assert node_name("Müller & Söhne: 1.5 T <a>") == "Müller and Söhne: 1.5 T <a>"
+    assert node_name("T1\x01map\n") == "T1_map_"

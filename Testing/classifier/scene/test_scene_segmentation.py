@@ -14,6 +14,7 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 from slicer import vtkMRMLSegmentationNode as Segmentation
 
+from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import BAND_NAMES
 from ACNetLib.scene.input import segmentation_from_node, t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
@@ -67,6 +68,36 @@ def test_the_segments_lie_in_the_t1_maps_geometry_and_hold_the_labels(
     np.testing.assert_array_equal(
         slicer.util.arrayFromVolume(a_result.labels["ventricle"]).ravel(), np.array(labels).ravel()
     )
+
+
+def test_the_users_own_colours_change_no_term(a_result: ResultNodes, a_scene: Scene) -> None:
+    own = a_scene.AddNewNodeByClass("vtkMRMLColorTableNode", "own")
+    own.SetTypeToUser()
+    own.SetNumberOfColors(4)
+    for label, name in enumerate(("outside", "C", "B", "A")):
+        own.SetColor(label, name, 1.0, 0.0, 0.0, 1.0)
+    a_result.labels["ventricle"].GetDisplayNode().SetAndObserveColorNodeID(own.GetID())
+    entries = terminology(make_segmentation(a_result, a_scene, "ventricle"))
+    assert entries["B"][2].split("^")[1] == codes.SCT.Blood.value
+
+
+@pytest.mark.parametrize("overlay", ["combined", "ventricle"])
+def test_a_result_whose_colours_were_removed_makes_no_segmentation_and_has_them_again_after_another_run(
+    a_result: ResultNodes, a_scene: Scene, a_volume_node: Volume, a_study: Callable, overlay: str
+) -> None:
+    nodes = [*a_result.labels.values(), *a_result.maps.values()]
+    names = [node.GetDisplayNode().GetColorNode().GetName() for node in nodes]
+    for node in nodes:
+        colors = node.GetDisplayNode().GetColorNode()
+        if colors is not None:  # two volumes may have the same
+            a_scene.RemoveNode(colors)
+    with pytest.raises(ACNetError, match="the label map of its result is gone, or its colours are; expected them"):
+        make_segmentation(a_result, a_scene, overlay)
+    assert a_scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    again = show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    nodes = [*again.labels.values(), *again.maps.values()]
+    assert [node.GetDisplayNode().GetColorNode().GetName() for node in nodes] == names
+    make_segmentation(again, a_scene, overlay)
 
 
 def test_it_is_the_users_and_lies_beside_the_t1_map(

@@ -361,6 +361,22 @@ def test_a_folder_that_is_no_library_is_refused_in_a_sentence(
     assert not trainer_ui.addButton.enabled
 
 
+def test_no_case_of_another_library_stays_where_an_error_that_nobody_foresaw_ends_the_reading(
+    a_trainer: Any,
+    trainer_ui: Any,
+    two_libraries: tuple[CaseLibrary, CaseLibrary],
+    monkeypatch: pytest.MonkeyPatch,
+    raised: list[BaseException],
+) -> None:
+    open_library(a_trainer, two_libraries[0].folder)
+    assert trainer_ui.casesTable.rowCount == 12
+    monkeypatch.setattr("ACNetTrainerLib.cases.checks.size_warnings", lambda _library: 1 / 0)
+    open_library(a_trainer, two_libraries[1].folder)
+    assert trainer_ui.casesTable.rowCount == 0
+    assert trainer_ui.warningsLabel.text == "The library could not be read. See the error log."
+    assert not trainer_ui.removeButton.enabled
+
+
 def test_a_long_path_does_not_widen_the_panel(a_trainer: Any, trainer_ui: Any) -> None:
     narrow = a_trainer.widget.panel.widget.minimumSizeHint().width()
     path = "C:\\" + "\\".join(["a folder's name that is long"] * 9).replace(" ", "_")

@@ -153,3 +153,17 @@ def test_damaged_measures_are_as_if_the_model_had_not_been_evaluated(
     assert trainer_ui.metricsTable.rowCount == 0
     assert not trainer_ui.publishButton.enabled
     assert raised == []
+
+
+def test_what_is_known_of_another_model_goes_where_an_error_that_nobody_foresaw_ends_the_look_at_a_training(
+    a_trainer: Any, trainer_ui: Any, raised: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, new = (new_training(name, Request("library", "recommended")) for name in ("trained", "new"))
+    trained.model_file.touch()
+    parameters = a_trainer.widget.panel.logic.getParameterNode()
+    parameters.judging_library, parameters.training = "library", trained.name
+    show_again(a_trainer)
+    assert trainer_ui.judgeButton.enabled
+    monkeypatch.setattr("ACNetTrainerLib.panel.training_view.event_log", lambda _training: 1 / 0)
+    parameters.training = new.name
+    assert not trainer_ui.judgeButton.enabled
