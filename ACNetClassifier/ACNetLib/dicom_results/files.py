@@ -18,6 +18,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, unwatched
+from ACNetLib.quiet_libraries import silence_libraries
 from ACNetLib.t1map.t1_map import T1Map
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def write_dicom_results(
     from ACNetLib.dicom_results.parametric_maps import QUANTITIES, parametric_map_of
     from ACNetLib.dicom_results.segmentation import segmentations_of
 
+    silence_libraries()  # a panel's thread comes here without having been through a command
     with disable_value_validation(), atomic_folder(folder) as room:
         sources = [read_sources(images.t1_map) for images in study.images]
         objects: dict[str, Dataset] = {}

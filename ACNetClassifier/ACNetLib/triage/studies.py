@@ -26,11 +26,12 @@ STUDY_TAGS = ["PatientID", "StudyInstanceUID", "PatientName", "Modality", "Manuf
 MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """One exam of one patient.
 
-    key: tells it from all others; it may name the patient, as files, patient_id and patient_name do.
+    key: tells it from all others; it may name the patient, as files, patient_id and patient_name do. Its text tells
+    none of them: Dask's workers log what they failed at.
     """
 
     key: str
