@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,5 +68,8 @@ def write_dicom_results(
         progress("dicom", len(sources) / (len(sources) + 1))
         objects["report.dcm"] = report_of(study, sources, list(objects.values()))
         for name, dataset in objects.items():
-            dataset.save_as(room / name, enforce_file_format=True, overwrite=False)
+            # Into memory first: of a full disk pydicom makes an OSError without a number, with its traceback as text.
+            content = BytesIO()
+            dataset.save_as(content, enforce_file_format=True)
+            (room / name).write_bytes(content.getbuffer())
     return [folder / name for name in objects]
