@@ -16,7 +16,7 @@ from pydicom.errors import InvalidDicomError
 from ACNetLib import SOFTWARE
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES
-from ACNetLib.errors import ACNetError, NotNow, escaped
+from ACNetLib.errors import ACNetError, NotNow, as_text, escaped
 from ACNetLib.triage.rows import Identify
 from ACNetLib.volumes.header import is_volume_file
 
@@ -117,7 +117,7 @@ def find_studies(
     ]
     for place, files in volumes.items():
         name = place.relative_to(source).as_posix()
-        found.append(Study(name, tuple(files), False, name, name))
+        found.append(Study(name, tuple(files), False, as_text(name), as_text(name)))
     return sorted(found, key=lambda study: study.files[0])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ACNetLib.dicom.images import scanner_name
 from ACNetLib.dicom.sequences import named_sequence
+from ACNetLib.errors import as_text
 from ACNetLib.volumes.header import FIELD_STRENGTH_KEY
 
 LARGEST_SIDECAR_BYTES = 1_000_000  # they have 2 kB
@@ -42,7 +43,8 @@ def read_sidecar(volume: Path) -> Sidecar:
             return Sidecar()
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return Sidecar(warnings=(f"{file.name} beside it can't be read; the field strength was not looked up in it.",))
+        name = as_text(file.name)
+        return Sidecar(warnings=(f"{name} beside it can't be read; the field strength was not looked up in it.",))
     if not isinstance(values, dict):
         return Sidecar()
     strength = _number(values, "MagneticFieldStrength")
