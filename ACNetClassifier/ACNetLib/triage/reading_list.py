@@ -161,7 +161,8 @@ class ReadingList:
         if unread:
             count = _counted(len(unread), "file or folder", "files or folders")
             tell(
-                f"{self.source}: {count} can't be read; no study leaves the list meanwhile. Ask for the right to read."
+                f"{self.source}: {count} can't be read; no study leaves the list meanwhile. Ask for the right to read, "
+                "or mend links that lead nowhere."
             )
         staying: list[Row] = []
         is_shown = _list_values(self.folder).get(IDENTIFIED) == self.identify
