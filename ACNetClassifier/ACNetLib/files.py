@@ -32,6 +32,8 @@ WORLD_ERRORS = {
 FileState: TypeAlias = tuple[int, int] | None
 """Its size and the time of its last change; None for no file, also where its disk was disconnected."""
 LONGEST_NAME = 100
+BYTE_ORDER_MARK = "\ufeff"
+"""At the beginning of a table: without it Excel on Windows does not take UTF-8 for UTF-8."""
 FORMULA_STARTS = ("=", "+", "-", "@")
 """With these a spreadsheet takes a text for something to compute (OWASP, CSV injection)."""
 RESERVED_NAMES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # on Windows
