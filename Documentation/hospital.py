@@ -202,7 +202,7 @@ def main() -> None:
     start = time.monotonic()
     subprocess.run([*command, "--output", str(folder / "list"), "--identify", "id", "--device", "cpu"], check=True)
     seconds = time.monotonic() - start
-    with (folder / "list" / "worklist.csv").open(encoding="utf-8") as table:
+    with (folder / "list" / "worklist.csv").open(encoding="utf-8-sig") as table:
         rows = list(csv.DictReader(table))
     record |= {
         "seed": SEED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.quiet_libraries import silence_libraries
 
 
 def cluster_client(scheduler: str) -> Any:
@@ -17,9 +18,11 @@ def cluster_client(scheduler: str) -> Any:
             "leave the option out."
         ) from error
     try:
-        return distributed.Client(scheduler, timeout="10s")
+        client = distributed.Client(scheduler, timeout="10s")
     except (OSError, TimeoutError, ValueError) as error:
         raise ACNetError(
             f"--scheduler: no Dask scheduler answers at '{scheduler}' ({error}); expected an address such as "
             "tcp://host:8786."
         ) from error
+    client.register_worker_callbacks(silence_libraries)  # also of those that come later
+    return client

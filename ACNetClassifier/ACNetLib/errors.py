@@ -67,12 +67,18 @@ class NotNow(ACNetError):
     """What is asked may be possible later: when a disk is connected again, or another process has ended."""
 
 
+def as_text(name: str) -> str:
+    """The name of a file as what can be written and shown: bytes in it that are no text (Linux) become question
+    marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 def escaped(text: str) -> str:
     """Names from headers, tables and files are in a message: what would end the line, rewrite it on a terminal or turn
     its reading direction is shown as Python writes it, such as \\n.
     """
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode() for letter in text
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in as_text(text)
     )
 
 

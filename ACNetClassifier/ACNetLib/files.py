@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, as_text
 from ACNetLib.interrupts import interrupts_wait
 
 UNFINISHED = ".writing-"
@@ -32,6 +32,8 @@ WORLD_ERRORS = {
 FileState: TypeAlias = tuple[int, int] | None
 """Its size and the time of its last change; None for no file, also where its disk was disconnected."""
 LONGEST_NAME = 100
+BYTE_ORDER_MARK = "\ufeff"
+"""At the beginning of a table: without it Excel on Windows does not take UTF-8 for UTF-8."""
 FORMULA_STARTS = ("=", "+", "-", "@")
 """With these a spreadsheet takes a text for something to compute (OWASP, CSV injection)."""
 RESERVED_NAMES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # on Windows
@@ -93,12 +95,19 @@ def is_formula(text: str) -> bool:
 
 def require_empty_folder(folder: Path) -> None:
     """Raise ACNetError unless `folder` is new or empty and can be written. Nothing is left behind."""
+    require_text_path(folder.absolute())
     if os.path.lexists(folder) and (not os.path.isdir(folder) or any(_finished(folder))):
         raise ACNetError(
             f"{folder}: exists already and is not an empty folder; nothing is overwritten. "
             "Give another output or remove it first."
         )
     require_writable(folder / "file")
+
+
+def require_text_path(path: Path) -> None:
+    """Raise ACNetError for a path with bytes that are no text (Linux): at one, SimpleITK ends the process."""
+    if as_text(str(path)) != str(path):
+        raise ACNetError(f"{path}: bytes in it are no text; expected a path in UTF-8. Rename it, or give another.")
 
 
 def require_writable(*paths: Path | None) -> None:
@@ -111,6 +120,7 @@ def require_writable(*paths: Path | None) -> None:
 
 def _try_writing(path: Path) -> None:
     """In the nearest folder that exists: folders made and removed here would come between other processes' folders."""
+    require_text_path(path.absolute())
     place = next((parent for parent in path.parents if os.path.exists(parent)), path.parent)
     probe = _beside(place / path.name)
     try:
@@ -234,8 +244,9 @@ def _move_all(source: Path, target: Path) -> None:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
+    """Write UTF-8; names of files in it are as of `as_text`."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(as_text(text), encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, values: Any, indent: int = 2) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import atomic_path
+from ACNetLib.files import atomic_path, require_text_path
 
 
 def write_image(image: sitk.Image, path: Path) -> None:
     """Write an NRRD file in one piece. Raises ACNetError when that fails, as on a full disk."""
+    require_text_path(path)
     with atomic_path(path) as temporary:
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True)

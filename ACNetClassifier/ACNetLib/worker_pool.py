@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from ACNetLib.commands.parser import STOPPED
+from ACNetLib.quiet_libraries import silence_libraries
 
 _takes_no_more = _is_busy = False
 """In a worker: that it was asked to stop, for the next calls wait in its queue already and can't be cancelled; and that
@@ -33,7 +34,7 @@ class _Pool(ProcessPoolExecutor):
 
 @contextmanager
 def _sigterm_waits() -> Iterator[None]:
-    """A process that is started here takes SIGTERM only when `_depend_on_parent` has said what it does.
+    """A process that is started here takes SIGTERM only when `_start_worker` has said what it does.
 
     One that dies of it breaks the pool, which in Python 3.11 leaves its other processes behind.
     """
@@ -69,7 +70,7 @@ def worker_pool(processes: int = os.cpu_count() or 1, method: str | None = None)
     """
     context = multiprocessing.get_context(method)
     others = multiprocessing.active_children()
-    with _Pool(processes, mp_context=context, initializer=_depend_on_parent) as pool:
+    with _Pool(processes, mp_context=context, initializer=_start_worker) as pool:
         try:
             yield pool
         except BaseException:
@@ -84,7 +85,8 @@ def worker_pool(processes: int = os.cpu_count() or 1, method: str | None = None)
             raise
 
 
-def _depend_on_parent() -> None:
+def _start_worker() -> None:
+    silence_libraries()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
     if os.name == "posix":

@@ -109,6 +109,13 @@ def test_what_can_not_be_written_is_said_before_the_work_and_nothing_is_left(tmp
     assert (tmp_path / "file").read_text() == "old"
 
 
+def test_an_output_whose_path_is_no_text_is_refused_before_the_work(tmp_path: Path) -> None:
+    output = tmp_path / b"M\xfcller".decode("utf-8", "surrogateescape")  # as Python reads a Latin-1 name on Linux
+    for ask in (require_empty_folder, require_writable):
+        with pytest.raises(ACNetError, match=r"M\?ller: bytes in it are no text; expected a path in UTF-8\."):
+            ask(output)
+
+
 def test_commands_that_begin_together_do_not_take_each_others_new_folder(tmp_path: Path) -> None:
     """`make -j2 models` on a new machine: two commands, both below a folder that neither finds."""
     outputs = [tmp_path / "build" / "models" / name / "cases.csv" for name in ("training", "judging")]

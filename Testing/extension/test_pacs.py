@@ -126,7 +126,7 @@ def test_a_study_that_reaches_orthanc_is_on_the_list_and_its_results_are_in_orth
         assert len(list(inbox.iterdir())) == 3
         service.send_signal(signal.SIGTERM)
         assert service.wait(timeout=300) == 3
-        (row,) = csv.DictReader((output / "worklist.csv").open(encoding="utf-8"))
+        (row,) = csv.DictReader((output / "worklist.csv").open(encoding="utf-8-sig"))
         assert (row["answer"], row["patient"]) == ("dcm", pydicom.dcmread(next(DCM.iterdir())).PatientID)
         for file in (log, orthanc.log, *output.rglob("*")):
             assert file.is_dir() or SECRET.encode() not in file.read_bytes(), file

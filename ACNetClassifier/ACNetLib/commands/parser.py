@@ -7,7 +7,6 @@ SIGTERM; 1 for our own errors.
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 import os
 import shlex
@@ -15,7 +14,6 @@ import signal
 import sys
 import threading
 import traceback
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +23,7 @@ from ACNetLib import __version__
 from ACNetLib.errors import ACNetError, lines_of, one_line
 from ACNetLib.files import WORLD_ERRORS, not_written
 from ACNetLib.inference.torch_errors import torch_error
+from ACNetLib.quiet_libraries import silence_libraries
 from ACNetLib.t1map.field_strength import field_strength_option
 
 LARGEST_SPACING_MM = 1000.0
@@ -37,14 +36,6 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(USER_ERROR, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
-
-
-def _silence_libraries() -> None:
-    """What pydicom and its kin print of unusual files, values of the patient among it, is not for the user, who gets
-    our own line."""
-    for library in ("pydicom", "highdicom", "dicomweb_client"):
-        logging.getLogger(library).setLevel(logging.CRITICAL)
-        warnings.filterwarnings("ignore", module=library)
 
 
 def add_place_options(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +113,7 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
     """
     options = argparse.Namespace()
     try:
-        _silence_libraries()
+        silence_libraries()
         if arguments is None:
             arguments = sys.argv[1:]
         options = parser.parse_args(arguments)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pydicom
+from pydicom.config import disable_value_validation
 
 from ACNetLib.dicom.values import number_of
 from ACNetLib.t1map.field_strength import nominal_field_strength
@@ -40,7 +41,8 @@ class Difference:
 
 def origin_of(header: pydicom.Dataset) -> Origin:
     """What one image tells. Raises what pydicom does for an attribute of another kind."""
-    told = {keyword: in_one_line(header.get(keyword)) for keyword in OF_TWO if keyword != FIELD_STRENGTH}
+    with disable_value_validation():  # pydicom logs the values that it complains of
+        told = {keyword: in_one_line(header.get(keyword)) for keyword in OF_TWO if keyword != FIELD_STRENGTH}
     if field_strength_tesla := number_of(header, FIELD_STRENGTH):  # 0 tells nothing
         told[FIELD_STRENGTH] = f"{field_strength_tesla:g}"
     return {keyword: value for keyword, value in told.items() if value}

@@ -27,6 +27,7 @@ from ACNetLib.dicom.origin import Origin, common_origin, field_strength_in, orig
 from ACNetLib.dicom.sequences import named_sequence
 from ACNetLib.dicom.values import values_of
 from ACNetLib.errors import ACNetError, shortened
+from ACNetLib.folders import files_in
 from ACNetLib.t1map.checks import UNKNOWN_THICKNESS
 
 MOST_LISTED = 12
@@ -87,7 +88,7 @@ def read_dicom_volume(
 
     It is that of `volume_among`, by the path's name.
     """
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    files = [path] if path.is_file() else sorted(file for file in files_in(path) if file.is_file())
     return volume_among(left_out(files, leave_out), path.absolute().name, series, post_contrast)
 
 

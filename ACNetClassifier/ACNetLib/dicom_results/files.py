@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, unwatched
+from ACNetLib.quiet_libraries import silence_libraries
 from ACNetLib.t1map.t1_map import T1Map
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def write_dicom_results(
     from ACNetLib.dicom_results.parametric_maps import QUANTITIES, parametric_map_of
     from ACNetLib.dicom_results.segmentation import segmentations_of
 
+    silence_libraries()  # a panel's thread comes here without having been through a command
     with disable_value_validation(), atomic_folder(folder) as room:
         sources = [read_sources(images.t1_map) for images in study.images]
         objects: dict[str, Dataset] = {}
@@ -65,5 +68,8 @@ def write_dicom_results(
         progress("dicom", len(sources) / (len(sources) + 1))
         objects["report.dcm"] = report_of(study, sources, list(objects.values()))
         for name, dataset in objects.items():
-            dataset.save_as(room / name, enforce_file_format=True, overwrite=False)
+            # Into memory first: of a full disk pydicom makes an OSError without a number, with its traceback as text.
+            content = BytesIO()
+            dataset.save_as(content, enforce_file_format=True)
+            (room / name).write_bytes(content.getbuffer())
     return [folder / name for name in objects]

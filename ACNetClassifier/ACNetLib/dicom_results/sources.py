@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.valuerep import DA, TM
@@ -143,7 +144,8 @@ def read_sources(t1_map: T1Map) -> SourceImages:
         for keyword in MAY_BE_EMPTY if _is_multi_frame(header) else (*MAY_BE_EMPTY, "SliceThickness"):
             if keyword not in header:
                 setattr(header, keyword, "")
-    _check_taken_over(headers[0], name)
+    with disable_value_validation():  # pydicom logs the values that it complains of
+        _check_taken_over(headers[0], name)
     return SourceImages(tuple(headers), tuple(source.frame for source in t1_map.sources))
 
 

@@ -38,6 +38,7 @@ from ACNetLib.fitting.times import (
     sequences_named,
     times_of,
 )
+from ACNetLib.folders import files_in
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_short_axis
 
 SAME_PLACE_MM = 0.5
@@ -141,7 +142,7 @@ def read_recovery_images(
     name = path.absolute().name
     if not path.is_dir():
         raise ACNetError(f"{path}: it is no folder; expected one with the DICOM images of a T1 mapping sequence.")
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = sorted(file for file in files_in(path) if file.is_file())
     images, skipped = read_images(files, post_contrast=True)
     if series:
         missing = [number for number in series if not any(image.series_number == number for image in images)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.inference.settings import Progress
 from ACNetLib.processes import end, run_tied
+from ACNetLib.quiet_libraries import silence_libraries
 
 MODULE = "ACNetLib.fitting.process"
 REFUSED = 2
@@ -56,6 +57,7 @@ def main(folder: str, map_file: str) -> int:
     from ACNetLib.fitting.images import read_recovery_images
     from ACNetLib.fitting.maps import fit_maps, write_maps
 
+    silence_libraries()
     try:
         recovery = read_recovery_images(Path(folder))
         maps = fit_maps(recovery, progress=lambda _step, part: print(part, flush=True))

@@ -15,7 +15,7 @@ from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DicomImage, stack_images
 from ACNetLib.dicom.origin import OF_TWO, Origin, first_difference, origin_of
 from ACNetLib.dicom.volumes import CHOOSE, DicomVolume, NoSingleStack, read_dicom_volume, volume_among, volume_of
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, as_text
 from ACNetLib.inference.exam import CLASSIFY_ONE_BY_ONE, check_one_exam
 from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_t1_map, t1_map_from_dicom
 from ACNetLib.volumes.header import is_volume_file
@@ -67,7 +67,7 @@ def _of_one_exam(found: Sequence[tuple[T1Map, Origin | None]]) -> tuple[T1Map, .
 def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, Origin | None]]:
     if reading.spacing_mm or not os.path.exists(path) or (path.is_file() and is_volume_file(path.name)):
         return [(read_t1_map(path, reading), None)]
-    name = path.absolute().name
+    name = as_text(path.absolute().name)
     try:
         volumes = {name: read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)}
     except NoSingleStack as error:

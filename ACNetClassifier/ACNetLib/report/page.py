@@ -49,8 +49,7 @@ def filled(template: str, **values: object) -> Html:
     """The template with its values, escaped unless they are `Html`."""
 
     def as_html(value: object) -> Html:
-        # A file's name may hold bytes that are no text: they become question marks.
-        return value if isinstance(value, Html) else Html(escape(str(value).encode("utf-8", "replace").decode("utf-8")))
+        return value if isinstance(value, Html) else Html(escape(str(value)))
 
     return Html(Template(template).substitute({name: as_html(value) for name, value in values.items()}))
 

@@ -26,6 +26,7 @@ from slicer import (
 )
 
 from ACNetLib.colors import BAND_COLORS, CAVITY_COLOR, DIVERGING, SEPTUM_COLOR, VIRIDIS, WALL_COLOR
+from ACNetLib.errors import ACNetError
 from ACNetLib.files import temporary_folder
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.evidence import EVIDENCE
@@ -163,13 +164,13 @@ def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> Res
 
 
 def save_scene(scene: vtkMRMLScene, path: Path) -> None:
-    """Write the scene as a Slicer bundle (.mrb). Raises OSError, and leaves what is there, when it can't be written."""
+    """Write the scene as a Slicer bundle (.mrb). Raises ACNetError, and keeps what is there, where VTK can't."""
     path = Path(path).absolute()
     # A folder of its own: the scene inside a bundle is named after the file. Beside the target: the move is atomic.
     with temporary_folder(path.parent) as folder:
         bundle = folder / path.name
         if not scene.WriteToMRB(str(bundle)):
-            raise OSError(f"{path}: the scene could not be written.")
+            raise ACNetError(f"{path.name}: it can't be written. Make room, or give another output.")
         with bundle.open("rb+") as file:
             os.fsync(file.fileno())
         bundle.replace(path)

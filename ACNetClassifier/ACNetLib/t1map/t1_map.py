@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ACNetLib.dicom.volumes import DicomVolume, SourceSlice, read_dicom_volume
-from ACNetLib.errors import ACNetError
+from ACNetLib.errors import ACNetError, as_text
 from ACNetLib.t1map.checks import (
     SMALLEST_OBLIQUITY_DEGREES,
     UNKNOWN_THICKNESS,
@@ -164,7 +164,7 @@ def read_t1_map(path: Path, reading: Reading = AS_IT_IS) -> T1Map:
     path = Path(path)
     if not os.path.exists(path):  # pathlib raises for a name that is longer than the system takes
         raise ACNetError(f"{path}: there is no such file or folder; expected a T1 map.")
-    name = path.absolute().name
+    name = as_text(path.absolute().name)
     if path.is_file() and is_volume_file(name):
         if reading.series:
             raise ACNetError(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACNetLib.errors import ACNetError, NotNow
-from ACNetLib.files import UNFINISHED, read_json, write_json, write_text_atomically
+from ACNetLib.files import BYTE_ORDER_MARK, UNFINISHED, read_json, write_json, write_text_atomically
 from ACNetLib.triage.answer import Choices, answer, get_ready, kept_row, require_answering_disk, row_before
 from ACNetLib.triage.made_with import agreed, made_with
 from ACNetLib.triage.rows import Identify, Row, in_reading_order, read_worklist_csv, worklist_csv
@@ -161,7 +161,8 @@ class ReadingList:
         if unread:
             count = _counted(len(unread), "file or folder", "files or folders")
             tell(
-                f"{self.source}: {count} can't be read; no study leaves the list meanwhile. Ask for the right to read."
+                f"{self.source}: {count} can't be read; no study leaves the list meanwhile. Ask for the right to read, "
+                "or mend links that lead nowhere."
             )
         staying: list[Row] = []
         is_shown = _list_values(self.folder).get(IDENTIFIED) == self.identify
@@ -307,7 +308,8 @@ def write_rows(output: Path, rows: Iterable[Row]) -> list[Row]:
 
     marked = [replace(row, read=is_read(output / STUDIES_FOLDER / row.study)) for row in rows]
     write_text_atomically(output / PAGE_FILE, worklist_page(marked, STUDIES_FOLDER))
-    write_text_atomically(output / TABLE_FILE, worklist_csv(marked))  # last, for it may be open in a spreadsheet
+    table = BYTE_ORDER_MARK + worklist_csv(marked)
+    write_text_atomically(output / TABLE_FILE, table)  # last, for it may be open in a spreadsheet
     return marked
 
 

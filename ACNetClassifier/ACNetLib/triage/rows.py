@@ -92,9 +92,10 @@ def _cell(value: object) -> object:
 
 
 def read_worklist_csv(path: Path) -> list[Row]:
-    """The rows of `worklist_csv`, numbers rounded and warnings as one text. Raises ACNetError for another table."""
+    """The rows of `worklist_csv`, numbers rounded and warnings as one text, with a byte-order mark or, as earlier
+    versions wrote it, without. Raises ACNetError for another table."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             return [_row_of(cells) for cells in csv.DictReader(file)]
     except OSError as error:
         raise ACNetError(f"{path}: it can't be read ({error.strerror}).") from error

@@ -16,7 +16,8 @@ from pydicom.errors import InvalidDicomError
 from ACNetLib import SOFTWARE
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES
-from ACNetLib.errors import ACNetError, NotNow, escaped
+from ACNetLib.errors import ACNetError, NotNow, as_text, escaped
+from ACNetLib.folders import files_in
 from ACNetLib.triage.rows import Identify
 from ACNetLib.volumes.header import is_volume_file
 
@@ -26,11 +27,12 @@ STUDY_TAGS = ["PatientID", "StudyInstanceUID", "PatientName", "Modality", "Manuf
 MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """One exam of one patient.
 
-    key: tells it from all others; it may name the patient, as files, patient_id and patient_name do.
+    key: tells it from all others; it may name the patient, as files, patient_id and patient_name do. Its text tells
+    none of them: Dask's workers log what they failed at.
     """
 
     key: str
@@ -116,7 +118,7 @@ def find_studies(
     ]
     for place, files in volumes.items():
         name = place.relative_to(source).as_posix()
-        found.append(Study(name, tuple(files), False, name, name))
+        found.append(Study(name, tuple(files), False, as_text(name), as_text(name)))
     return sorted(found, key=lambda study: study.files[0])
 
 
@@ -143,18 +145,19 @@ def missing_note(source: Path) -> str:
 def _files(source: Path, without: Path, unread: list[Path]) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         place = Path(error.filename or source)
-        if isinstance(error, PermissionError) and place != source:
+        if place != source and (isinstance(error, PermissionError) or place.is_symlink()):
             unread.append(place)
         elif not isinstance(error, FileNotFoundError) or place == source:  # a subfolder may have been removed meanwhile
             raise error
 
+    def choose(place: str, folders: list[str], files: list[str]) -> None:
+        if Path(place) != source and _is_ours(folders, files):
+            folders.clear()
+            files.clear()
+        folders[:] = [name for name in folders if Path(place, name) != without]
+
     try:
-        for place, folders, files in os.walk(source, onerror=refuse):
-            if Path(place) != source and _is_ours(folders, files):
-                folders.clear()
-                continue
-            folders[:] = sorted(name for name in folders if Path(place, name) != without and not name.startswith("."))
-            yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+        yield from files_in(source, choose, refuse)
         os.scandir(source).close()  # it may have gone meanwhile
     except OSError as error:
         raise NotNow(

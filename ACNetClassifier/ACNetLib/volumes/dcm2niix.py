@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ACNetLib.errors import as_text
 from ACNetLib.volumes.header import VOLUME_SUFFIXES
 from ACNetLib.volumes.told import told_by_json
 
@@ -40,7 +41,9 @@ def read_sidecar(volume: Path) -> Sidecar:
             return Sidecar()
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return Sidecar(warnings=(f"{file.name} beside it can't be read: what it says of the image is not known.",))
+        return Sidecar(
+            warnings=(f"{as_text(file.name)} beside it can't be read: what it says of the image is not known.",)
+        )
     if not isinstance(values, dict):
         return Sidecar()
     return Sidecar(

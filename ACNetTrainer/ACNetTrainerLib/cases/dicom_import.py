@@ -19,6 +19,7 @@ from ACNetLib.dicom.origin import FIELD_STRENGTH, first_difference, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS, unreadable
 from ACNetLib.dicom.volumes import read_dicom_files
 from ACNetLib.errors import ACNetError
+from ACNetLib.folders import files_in
 from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
 
@@ -63,7 +64,7 @@ class _ListedStudy:
 def read_origins(path: Path) -> tuple[tuple[DicomOrigin, ...], tuple[str, ...]]:
     """The origins of a DICOM file, or of all in a folder and its subfolders, and a note on each that can't be read."""
     origins, notes = [], []
-    for file in [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file()):
+    for file in [path] if path.is_file() else sorted(file for file in files_in(path) if file.is_file()):
         try:
             with disable_value_validation():  # pydicom logs the values that it complains of
                 origin = _origin(file)

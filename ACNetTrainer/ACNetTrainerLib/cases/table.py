@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ACNetLib.errors import ACNetError
-from ACNetLib.files import harmless_cell, is_formula, write_text_atomically
+from ACNetLib.files import BYTE_ORDER_MARK, harmless_cell, is_formula, write_text_atomically
 
 LARGEST_TABLE_BYTES = 50_000_000
 
@@ -100,9 +100,13 @@ def errors_at(place: str) -> Iterator[None]:
 
 
 def write_table(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file in one piece. Texts that a spreadsheet would compute get an apostrophe, as there by hand."""
+    """Write a CSV file in one piece. Texts that a spreadsheet would compute get an apostrophe, as there by hand.
+
+    A table of ASCII needs no byte-order mark: those of numbers stay as other programs read them.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: harmless_cell(value) for name, value in row.items()} for row in rows)
-    write_text_atomically(path, text.getvalue())
+    content = text.getvalue()
+    write_text_atomically(path, content if content.isascii() else BYTE_ORDER_MARK + content)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.times import FEWEST_TIMES, SHORTEST_SPAN_MS
+from ACNetLib.folders import files_in
 
 NAME = re.compile(r"(t1map(?:_sax)?)(?:_kus_[a-z]+(\d+))?\.mat", re.IGNORECASE)
 """Not T1mappost (after contrast), T1map_lax_4ch (long axis) or T1map_mask."""
@@ -84,7 +85,7 @@ class ScanTables:
 def find_scans(folder: Path) -> tuple[Scan, ...]:
     """Each patient's scan with the fewest lines left out, by name. Raises ACNetError when there is none."""
     chosen: dict[tuple[str, str, str], Scan] = {}
-    for file in sorted(folder.rglob("*.mat")):
+    for file in sorted(file for file in files_in(folder) if file.suffix == ".mat"):
         scan = _scan(file.relative_to(folder), file)
         if scan is not None and scan.acceleration < getattr(chosen.get(scan.key), "acceleration", math.inf):
             chosen[scan.key] = scan

@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from ACNetLib.files import require_text_path
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.networks.localizer import Localizer, LocalizerModel
 from ACNetLib.t1map.t1_map import T1Map
@@ -70,7 +71,9 @@ def judge_facts(model: LocalizerModel, library: CaseLibrary, device: DeviceChoic
 
 
 def _true_map(library: CaseLibrary, case: Case, section: LabelledSection) -> T1Map:
-    image = sitk.ReadImage(str(library.folder / "truth" / f"{case.case}-t1.nrrd"), sitk.sitkFloat32)
+    file = library.folder / "truth" / f"{case.case}-t1.nrrd"
+    require_text_path(file)
+    image = sitk.ReadImage(str(file), sitk.sitkFloat32)
     image.CopyInformation(section.t1_map.image)
     return replace(section.t1_map, image=image)
 

@@ -148,8 +148,8 @@ def test_what_can_not_be_read_is_told_and_a_study_that_may_lack_it_keeps_its_ans
     notes = {row.patient: (row.read, row.warnings) for row in rows}
     beside = "1 file beside its images can't be read: it may lack slices."
     assert notes == {"a": (True, (beside,)), "b": (False, ()), "c": (False, ())}
-    expected = "1 file or folder can't be read; no study leaves the list meanwhile. Ask for the right to read."
-    assert told == [f"{ward}: {expected}"]
+    expected = "1 file or folder can't be read; no study leaves the list meanwhile. Ask for the right to read"
+    assert told == [f"{ward}: {expected}, or mend links that lead nowhere."]
 
     protected.add(ward / "c")
     rows, told = updated(ward, output)

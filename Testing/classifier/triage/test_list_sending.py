@@ -37,7 +37,7 @@ def test_results_wait_for_a_server_are_sent_once_and_are_no_studies_when_they_co
     assert triage(inbox, output, server) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("acnet:")]
     assert "it answers 503 Service Unavailable" in line
-    rows = {row["patient"]: row for row in csv.DictReader((output / "worklist.csv").open(encoding="utf-8"))}
+    rows = {row["patient"]: row for row in csv.DictReader((output / "worklist.csv").open(encoding="utf-8-sig"))}
     assert len(rows) == 3
     (sample,) = {row["study"] for row in rows.values() if (output / "studies" / row["study"] / "dicom").is_dir()}
     assert rows["patient-3"]["answer"] != "no answer"

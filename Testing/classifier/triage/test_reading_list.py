@@ -63,7 +63,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def triage(folder: Path, output: Path, *options: str) -> list[dict[str, str]]:
     assert main(["triage", str(folder), "--output", str(output), "--device", "cpu", *options]) == 0
-    return list(csv.DictReader((output / "worklist.csv").open(encoding="utf-8")))
+    return list(csv.DictReader((output / "worklist.csv").open(encoding="utf-8-sig")))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def a_list(hospital: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows_of(output: Path) -> dict[str, dict[str, str]]:
-    return {row["patient"]: row for row in csv.DictReader((output / "worklist.csv").open(encoding="utf-8"))}
+    return {row["patient"]: row for row in csv.DictReader((output / "worklist.csv").open(encoding="utf-8-sig"))}
 
 
 def test_every_study_has_one_row_and_dcm_comes_first(a_list: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_list_whose_folder_is_gone_or_empty_is_not_made_by_reading_it(tmp_path
 
 def test_the_table_is_read_as_it_was_written(a_list: Path, tmp_path: Path) -> None:
     rows = read_worklist_csv(a_list / "worklist.csv")
-    assert worklist_csv(rows) == (a_list / "worklist.csv").read_text(encoding="utf-8")
+    assert worklist_csv(rows) == (a_list / "worklist.csv").read_text(encoding="utf-8-sig")
     for text in ("rank,study\n1,a\n", (a_list / "worklist.csv").read_text("utf-8").replace("dcm", "what", 1)):
         (tmp_path / "worklist.csv").write_text(text)
         with pytest.raises(ACNetError, match=r"worklist\.csv: it is damaged"):

@@ -240,3 +240,10 @@ def test_a_quote_that_is_not_closed_is_one_line(tmp_path: Path, row: str) -> Non
     with pytest.raises(ACNetError, match=r"table\.csv, line [345]: no CSV \(.*quote before it is not closed") as error:
         read_table(tmp_path / "table.csv")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("centre", "start"), [("Zürich", b"\xef\xbb\xbfcentre"), ("Zurich", b"centre")])
+def test_letters_beyond_ascii_are_written_so_that_excel_knows_them(tmp_path: Path, centre: str, start: bytes) -> None:
+    write_table(tmp_path / "table.csv", ["centre"], [{"centre": centre}])
+    assert (tmp_path / "table.csv").read_bytes().startswith(start)
+    assert read_table(tmp_path / "table.csv").rows[0].cells == {"centre": centre}
