@@ -85,6 +85,8 @@ MULTI_FRAME_STORAGE = {EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageSto
 IMAGE_STORAGE = {MRImageStorage, *MULTI_FRAME_STORAGE}
 """In which T1 maps come: such an object without rows is an incomplete image, others are none."""
 DICOM_SUFFIXES = {".dcm", ".ima"}
+BLOCK_BYTES = 4096
+"""In which disks store a file: of a copy that ended early some may be there and hold zeros."""
 
 YEARS_OF_ADULTS = 18
 A_YEAR_IN = {"Y": 1, "M": 12, "W": 52, "D": 365}
@@ -231,7 +233,9 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
             _hide_patient(header)
             kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
             is_image = "Rows" in header or kind is None or kind in IMAGE_STORAGE
-    except InvalidDicomError:
+    except InvalidDicomError as error:
+        if is_broken_copy(file):
+            raise unreadable(file) from error
         looks_like_dicom = file.suffix.lower() in DICOM_SUFFIXES
         return ("not DICOM" if file.stat().st_size else "empty") if looks_like_dicom else ""
     except ODD_VALUES as error:
@@ -242,6 +246,12 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
         if not tells_its_series(header):
             raise unreadable(file)
     return header if is_image else UID(kind).name
+
+
+def is_broken_copy(file: Path) -> bool:
+    """Whether a file that is no DICOM begins with a block of zeros."""
+    with file.open("rb") as opened:
+        return opened.read(BLOCK_BYTES) == bytes(BLOCK_BYTES)
 
 
 def is_directory(file: Path, header: pydicom.FileDataset) -> bool:
