@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from ACNetLib.t1map.t1_map import T1Map
     from ACNetLib.triage.studies import Study
 
-STATE = "files_sha256"
-"""In a study's row: the state of the images that it was answered from."""
+STATE, CONTENT = "state_sha256", "content_sha256"
+"""In a study's row: of the images that it was answered from, as they were when their bytes were read last."""
+FORMER_STATE = "files_sha256"
+"""In the rows of earlier versions, in place of both."""
 FILES = "files"
 """In a study's row: how many they were."""
 FIELD = "field_strength_tesla"
@@ -70,7 +72,7 @@ def kept_row(study: Study, name: str, choices: Choices, may_lack: bool = False) 
     if row is None or (may_lack and len(study.files) < values.get(FILES, 0)):
         return row
     try:
-        if values.get(STATE) != study.state():
+        if _has_changed(study, values, choices.studies / name):
             return None
     except OSError:  # the images can't be looked at, so nothing says that they have changed
         return row
@@ -78,6 +80,21 @@ def kept_row(study: Study, name: str, choices: Choices, may_lack: bool = False) 
     if row.answer == "no answer" and field is not None and values.get(FIELD, field) != field:
         return None
     return None if _lacks_objects(row, study, choices) else row
+
+
+def _has_changed(study: Study, values: dict[str, Any], folder: Path) -> bool:
+    """Whether images have come, gone or other bytes since a study was answered. Those that were only moved or copied
+    have not; their state is noted, so that they are read once. Raises OSError where they can't be.
+    """
+    state = study.state()
+    if values.get(STATE) == state:
+        return False
+    content = study.content()
+    is_same = values.get(CONTENT) == content or values.get(FORMER_STATE) == study.former_state()
+    if is_same:
+        with suppress(OSError):  # they are read again
+            write_json(folder / ROW_FILE, values | {STATE: state, CONTENT: content})
+    return not is_same
 
 
 def _lacks_objects(row: Row, study: Study, choices: Choices) -> bool:
@@ -137,9 +154,9 @@ def answer(study: Study, name: str, choices: Choices) -> Row:
     """
     start = time.monotonic()
     try:
-        state = study.state()
+        state, content = study.state(), study.content()
         before = _values_before(choices.studies / name)
-        if before.get(STATE) != state:
+        if before.get(CONTENT) != content:
             mark_read(choices.studies / name, False)  # it was of other images
         answered = _answered(study, name, choices, state)
         with _in_place_of(choices.studies / name) as folder:
@@ -148,10 +165,11 @@ def answer(study: Study, name: str, choices: Choices) -> Row:
             else:
                 row = _write(answered, study, folder, choices.dicom if study.is_dicom else None)
             row = replace(row, seconds=round(time.monotonic() - start, 2))
-            values = {STATE: state, FILES: len(study.files), FIELD: choices.field_strength_tesla}
-            write_json(folder / ROW_FILE, values | {IS_DICOM: study.is_dicom, "row": row.values()})
+            values = {STATE: state, CONTENT: content, FILES: len(study.files), FIELD: choices.field_strength_tesla}
+            values |= {IS_DICOM: study.is_dicom, "row": row.values()}
+            write_json(folder / ROW_FILE, values)
             was = _row_in(before)
-            is_same = before.get(STATE) == state and was is not None and was.answer == row.answer
+            is_same = before.get(CONTENT) == content and was is not None and was.answer == row.answer
             if is_same and is_read(choices.studies / name):
                 mark_read(folder, True)  # more was asked for of the same answer
     except (ACNetError, OSError) as error:
