@@ -310,6 +310,8 @@ def _row(result: StudyResult, name: str) -> Row:
         any(each.simulated for each in result.maps),
         tuple(result.all_warnings),
         reason=result.reason if result.verdict == "uncertain" else "",
+        uncertain_from=result.uncertain_range[0],
+        uncertain_to=result.uncertain_range[1],
     )
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
+from ACNetLib.triage.page import worklist_page
+from ACNetLib.triage.rows import Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.studies import Study, find_studies
 from ACNetLib.triage.template import SCRIPT
 from dicom_files import PATIENT_ID, RAMP, write_section, write_study
@@ -51,6 +52,14 @@ def test_rows_are_in_the_order_in_which_they_are_read_and_no_cell_is_computed() 
     assert table[1]["warnings"] == "20% of the crop lies outside the map; One; Two."
     assert table[5]["reason"] == "'=1+1"
     assert [Row.of(json.loads(json.dumps(row.values()))) for row in rows[:3]] == rows[:3]
+
+
+def test_no_probability_is_rounded_across_a_limit_of_the_verdict(tmp_path: Path) -> None:
+    rows = [Row("a", "uncertain", 0.79996, uncertain_from=0.2, uncertain_to=0.8), Row("b", "dcm", 0.8)]
+    (tmp_path / "worklist.csv").write_text(worklist_csv(rows), encoding="utf-8")
+    read = read_worklist_csv(tmp_path / "worklist.csv")
+    assert [row.probability_dcm for row in read] == [0.79996, 0.8]
+    assert '<td data-order="0.799960">0.79996</td>' in worklist_page(read, "studies")
 
 
 def test_studies_are_told_by_patient_and_exam_wherever_their_files_lie(tmp_path: Path, stored: np.ndarray) -> None:
