@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.errors import ACNetError, NotNow, NotReferable, escaped, lines_of
 from ACNetLib.files import not_written, read_json, temporary_folder, write_json
 from ACNetLib.triage.rows import Row
-from ACNetLib.triage.sending import DICOM_FOLDER
+from ACNetLib.triage.sending import DICOM_FOLDER, reports_sent
 from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE, is_read, mark_read
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ STATE, CONTENT = "state_sha256", "content_sha256"
 """In a study's row: of the images that it was answered from, as they were when their bytes were read last."""
 FORMER_STATE = "files_sha256"
 """In the rows of earlier versions, in place of both."""
+SENT_REPORTS = "sent_reports"
+"""In a study's row: which reports of answers before were sent, each by the UIDs of its series and its own."""
 FILES = "files"
 """In a study's row: how many they were."""
 FIELD = "field_strength_tesla"
@@ -158,15 +160,16 @@ def answer(study: Study, name: str, choices: Choices) -> Row:
         before = _values_before(choices.studies / name)
         if before.get(CONTENT) != content:
             mark_read(choices.studies / name, False)  # it was of other images
+        reports = reports_sent(choices.studies / name, before.get(SENT_REPORTS, []))
         answered = _answered(study, name, choices, state)
         with _in_place_of(choices.studies / name) as folder:
             if isinstance(answered, Row):
                 row = answered
             else:
-                row = _write(answered, study, folder, choices.dicom if study.is_dicom else None)
+                row = _write(answered, study, folder, choices.dicom if study.is_dicom else None, reports)
             row = replace(row, seconds=round(time.monotonic() - start, 2))
             values = {STATE: state, CONTENT: content, FILES: len(study.files), FIELD: choices.field_strength_tesla}
-            values |= {IS_DICOM: study.is_dicom, "row": row.values()}
+            values |= {IS_DICOM: study.is_dicom, SENT_REPORTS: reports, "row": row.values()}
             write_json(folder / ROW_FILE, values)
             was = _row_in(before)
             is_same = before.get(CONTENT) == content and was is not None and was.answer == row.answer
@@ -236,19 +239,21 @@ def _in_place_of(folder: Path) -> Iterator[Path]:
         raise ACNetError(not_written("Its folder in the list", error)) from error
 
 
-def _write(result: StudyResult, study: Study, folder: Path, dicom: SegmentationKind | None) -> Row:
+def _write(
+    result: StudyResult, study: Study, folder: Path, dicom: SegmentationKind | None, reports: list[list[str]]
+) -> Row:
     from ACNetLib.triage.study_folder import write_t1_maps
 
-    note = _write_result(result, folder, dicom)
+    note = _write_result(result, folder, dicom, reports)
     write_t1_maps(result, folder)
     _write_thumbnail(result, folder)
     row = _row(result, folder.name)
     return replace(row, warnings=(*row.warnings, study.without_names(note))) if note else row
 
 
-def _write_result(result: StudyResult, folder: Path, dicom: SegmentationKind | None) -> str:
-    """The files of a study. A study whose images no DICOM object can refer to is answered all the same: returned is why
-    it has none.
+def _write_result(result: StudyResult, folder: Path, dicom: SegmentationKind | None, reports: list[list[str]]) -> str:
+    """The files of a study. reports: that were sent of it before. A study whose images no DICOM object can refer to is
+    answered all the same: returned is why it has none.
     """
     from ACNetLib.report.files import write_result
 
@@ -258,7 +263,9 @@ def _write_result(result: StudyResult, folder: Path, dicom: SegmentationKind | N
     from ACNetLib.dicom_results.files import write_dicom_results
 
     try:
-        write_result(result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom))
+        write_result(
+            result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom, earlier_reports=reports)
+        )
     except NotReferable as error:
         write_result(result, folder)
         return f"{NO_OBJECTS}{error.plain}"
