@@ -77,7 +77,14 @@ def _triage(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
     from ACNetLib.reference.t1 import parse_reference
     from ACNetLib.triage.answer import Choices
-    from ACNetLib.triage.reading_list import LIST_FILE, PAGE_FILE, STUDIES_FOLDER, ReadingList, require_list
+    from ACNetLib.triage.reading_list import (
+        LIST_FILE,
+        PAGE_FILE,
+        STUDIES_FOLDER,
+        ReadingList,
+        note_trouble,
+        require_list,
+    )
     from ACNetLib.triage.workers import cluster_workers, local_workers
 
     folder, output = options.folder.resolve(), options.output.resolve()
@@ -103,17 +110,19 @@ def _triage(options: argparse.Namespace) -> None:
     reading_list = ReadingList(folder, output, options.identify)
     as_json = options.progress == "json"
     is_made = False
+    seen: dict[str, str] | None = None if options.watch is None else {}
     while True:
         report = _print_event if as_json else _Progress()
         try:
             if is_made:  # where its disk was, no other list is made, which would answer and send all anew
                 require_list(output)
-            rows = reading_list.update(choices, workers, report, lambda note: _print_note(note, as_json))
+            rows = reading_list.update(choices, workers, report, lambda note: _print_note(note, as_json), seen)
             is_made = True
         except NotNow as error:
             if options.watch is None:
                 raise
             print(one_line(str(error)), file=sys.stderr, flush=True)
+            note_trouble(output, [one_line(str(error))])
             time.sleep(options.watch)
             continue
         from ACNetLib.triage.studies import missing_note  # with pydicom: the studies are not to wait for it
@@ -122,7 +131,7 @@ def _triage(options: argparse.Namespace) -> None:
             print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
         _print_note(missing_note(folder), as_json)
         if options.stow is not None:
-            sent = _send(rows, choices.studies, options.stow, goes_on=options.watch is not None)
+            sent = _send(rows, output, options.stow, goes_on=options.watch is not None)
             if sent and not as_json:
                 print(f"Sent to {options.stow}: {sent} {'study' if sent == 1 else 'studies'}.", flush=True)
         if options.watch is None:
@@ -130,15 +139,18 @@ def _triage(options: argparse.Namespace) -> None:
         time.sleep(options.watch)
 
 
-def _send(rows: Sequence[Row], studies: Path, url: str, goes_on: bool) -> int:
-    """The studies that were not sent yet; returns how many were sent. What fails is told, and tried again with the next
-    look for new studies.
+def _send(rows: Sequence[Row], output: Path, url: str, goes_on: bool) -> int:
+    """The list's studies that were not sent yet; returns how many were sent. What fails is told, also on the list's
+    page, and tried again with the next look for new studies.
 
     Raises ACNetError with all that failed where nothing goes on.
     """
+    from ACNetLib.triage.reading_list import STUDIES_FOLDER, note_trouble
     from ACNetLib.triage.sending import send_new
 
-    sent, failures = send_new(rows, studies, url)
+    sent, failures = send_new(rows, output / STUDIES_FOLDER, url)
+    if failures:
+        note_trouble(output, (f"Not sent: {one_line(failure)}" for failure in failures))
     if failures and not goes_on:
         raise ACNetError(*failures)
     for failure in failures:

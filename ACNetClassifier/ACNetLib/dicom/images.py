@@ -1,7 +1,7 @@
 """DICOM images by their headers: what is read of each, how much speaks for a T1 map, how they are named to a person.
 
-Only technical attributes are read, so that no patient identifier can reach a message: of PatientID a hash, to compare;
-of the dates of birth and study the age that lies between them.
+Only technical attributes are read, so that no patient identifier can reach a message: of the patient's number, name and
+date of birth hashes, to compare; of the dates of birth and study the age that lies between them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pydicom.uid import (
 
 from ACNetLib.dicom.frames import Section, frame_headers, read_section, stack_sections
 from ACNetLib.dicom.guard import read_dataset
-from ACNetLib.dicom.origin import in_one_line
+from ACNetLib.dicom.origin import EXAM, NAMED, in_one_line, named
 from ACNetLib.dicom.pixels import LOSSY_SYNTAXES, ODD_VALUES, odd_values_refused, require_decoder, unreadable
 from ACNetLib.dicom.score import HeaderScore, judge_header
 from ACNetLib.dicom.values import PADDING, PADDING_LIMITS, PHILIPS, number_of, scale_of
@@ -85,6 +85,8 @@ MULTI_FRAME_STORAGE = {EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageSto
 IMAGE_STORAGE = {MRImageStorage, *MULTI_FRAME_STORAGE}
 """In which T1 maps come: such an object without rows is an incomplete image, others are none."""
 DICOM_SUFFIXES = {".dcm", ".ima"}
+BLOCK_BYTES = 4096
+"""In which disks store a file: of a copy that ended early some may be there and hold zeros."""
 
 YEARS_OF_ADULTS = 18
 A_YEAR_IN = {"Y": 1, "M": 12, "W": 52, "D": 365}
@@ -226,24 +228,55 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
     """
     try:
         with disable_value_validation():  # pydicom logs the values that it complains of
-            tags = [*HEADER_TAGS, *PHILIPS, "PatientID", *DATES_OF_AGE]
+            tags = [*HEADER_TAGS, *PHILIPS, "PatientID", *NAMED, *DATES_OF_AGE]
             header = read_dataset(file, stop_before_pixels=True, specific_tags=tags)
-            if patient := str(header.get("PatientID") or "").strip():
-                header.PatientID = hashlib.sha256(patient.encode(errors="backslashreplace")).hexdigest()
-            _put_age_for_dates(header)
+            _hide_patient(header)
             kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
             is_image = "Rows" in header or kind is None or kind in IMAGE_STORAGE
-    except InvalidDicomError:
+    except InvalidDicomError as error:
+        if is_broken_copy(file):
+            raise unreadable(file) from error
         looks_like_dicom = file.suffix.lower() in DICOM_SUFFIXES
         return ("not DICOM" if file.stat().st_size else "empty") if looks_like_dicom else ""
     except ODD_VALUES as error:
         raise unreadable(file) from error
-    if kind == MediaStorageDirectoryStorage or file.name.upper() == "DICOMDIR":
+    if is_directory(file, header):
         return ""
     with odd_values_refused(file):
-        if "SeriesInstanceUID" not in header or header["SeriesInstanceUID"].VM > 1:  # series are told apart by it
+        if not tells_its_series(header):
             raise unreadable(file)
     return header if is_image else UID(kind).name
+
+
+def is_broken_copy(file: Path) -> bool:
+    """Whether a file that is no DICOM begins with a block of zeros."""
+    with file.open("rb") as opened:
+        return opened.read(BLOCK_BYTES) == bytes(BLOCK_BYTES)
+
+
+def is_directory(file: Path, header: pydicom.FileDataset) -> bool:
+    """Whether it is the directory of a disk, which holds no image."""
+    kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+    return kind == MediaStorageDirectoryStorage or file.name.upper() == "DICOMDIR"
+
+
+def tells_its_series(header: pydicom.FileDataset) -> bool:
+    """Every DICOM object does, and series are told apart by it: one that does not ends within its header."""
+    return "SeriesInstanceUID" in header and header["SeriesInstanceUID"].VM <= 1
+
+
+def _hide_patient(header: pydicom.Dataset) -> None:
+    """Put hashes, and of the dates the age, in the place of what identifies a patient; name and date of birth only
+    where nothing else does.
+    """
+    told = {"PatientID": str(header.get("PatientID") or "").strip()}
+    if not any(header.get(keyword) for keyword in EXAM):
+        told |= {keyword: named(header.get(keyword)) for keyword in NAMED}
+    _put_age_for_dates(header)
+    header.pop("PatientName", None)
+    for keyword, value in told.items():
+        if value:
+            setattr(header, keyword, hashlib.sha256(value.encode(errors="backslashreplace")).hexdigest())
 
 
 def _put_age_for_dates(header: pydicom.Dataset) -> None:

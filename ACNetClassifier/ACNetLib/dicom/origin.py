@@ -15,10 +15,14 @@ from ACNetLib.dicom.values import number_of
 from ACNetLib.t1map.field_strength import nominal_field_strength
 
 FIELD_STRENGTH = "MagneticFieldStrength"
-IDENTITY = ("PatientID", "StudyInstanceUID")
+EXAM = ("PatientID", "StudyInstanceUID")
+NAMED = ("PatientName", "PatientBirthDate")
+"""They tell two patients apart where nothing of EXAM is told; else they may be spelled in several ways."""
+IDENTITY = (*EXAM, *NAMED)
 OF_TWO = {
     "PatientID": "patients",
     "StudyInstanceUID": "exams",
+    **dict.fromkeys(NAMED, "patients"),
     "Manufacturer": "scanners",
     "ManufacturerModelName": "scanners",
     "DeviceSerialNumber": "scanners",
@@ -27,7 +31,9 @@ OF_TWO = {
 """What images are of whose values of an attribute differ."""
 
 Origin = Mapping[str, str]
-"""The attributes of OF_TWO that are told, by keyword; of PatientID a hash. It identifies the exam: never show it."""
+"""The attributes of OF_TWO that are told, by keyword; of those of a patient a hash. It identifies the exam: never show
+it.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,13 @@ def origin_of(header: pydicom.Dataset) -> Origin:
         told = {keyword: in_one_line(header.get(keyword)) for keyword in OF_TWO if keyword != FIELD_STRENGTH}
     if field_strength_tesla := number_of(header, FIELD_STRENGTH):  # 0 tells nothing
         told[FIELD_STRENGTH] = f"{field_strength_tesla:g}"
-    return {keyword: value for keyword, value in told.items() if value}
+    is_told = any(told[keyword] for keyword in EXAM)
+    return {keyword: value for keyword, value in told.items() if value and not (is_told and keyword in NAMED)}
+
+
+def named(value: object) -> str:
+    """A patient's name or date of birth, to compare: without capitals, empty parts of a name and points in a date."""
+    return in_one_line(value).casefold().replace(".", "").strip("^ ")
 
 
 def common_origin(origins: Sequence[Origin]) -> Origin:
@@ -78,4 +90,6 @@ def in_one_line(value: object) -> str:
 def _compared(keyword: str, value: str) -> str:
     if keyword == FIELD_STRENGTH:
         return f"{nominal_field_strength(float(value)):g}"
-    return value if keyword in IDENTITY else value.casefold()
+    if keyword in NAMED:
+        return named(value)
+    return value if keyword in EXAM else value.casefold()

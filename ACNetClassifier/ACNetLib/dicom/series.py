@@ -1,9 +1,9 @@
-"""Which T1 maps there are to load among DICOM files, by their headers: fast; unreadable files are left out."""
+"""Which T1 maps there are to load among DICOM files, by their headers: fast; unreadable files are counted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -48,34 +48,39 @@ def find_t1_maps(files: Sequence[Path]) -> list[T1MapSeries]:
     """The T1 maps in these files, native and from after contrast, each series and each repeated breath-hold for itself.
 
     Slices of one series that form no stack, as where base, mid and apex were planned one by one, are given one by one.
-    Files that can't be read are passed over without a word.
+    Of files that can't be read each map says how many there are: they may be slices of it.
     """
     stacks: dict[tuple[str, bool], list[DicomImage]] = {}
-    for image in _readable_images(files):
+    images, unread = _readable_images(files)
+    for image in images:
         score = image.score
         if score.post_contrast or score.is_t1_map:
             stacks.setdefault((str(image.header.SeriesInstanceUID), score.post_contrast), []).append(image)
     found = []
-    for images in stacks.values():
+    for stack in stacks.values():
         try:
-            kept, copies = without_copies(images)
+            kept, copies = without_copies(stack)
             kept, doubles = one_a_slice(kept)
             alternatives = breath_holds(kept)
             for each, name in zip(alternatives, _names_of(alternatives), strict=True):
                 found += _stack_or_slices(each, name, (*copies, *doubles))
         except ODD_FILE_ERRORS:
             continue
-    return found
+    if not unread:
+        return found
+    said = f"Of the files beside it {unread} can't be read: it may lack slices."
+    return [replace(each, warnings=(*each.warnings, said), notes=(*each.notes, said)) for each in found]
 
 
-def _readable_images(files: Sequence[Path]) -> list[DicomImage]:
-    images = []
+def _readable_images(files: Sequence[Path]) -> tuple[list[DicomImage], int]:
+    """And how many files can't be read."""
+    images, unread = [], 0
     for file in files:
         try:
             images += read_images([file])[0]
         except ODD_FILE_ERRORS:
-            continue
-    return images
+            unread += 1
+    return images, unread
 
 
 def _stack_or_slices(images: list[DicomImage], name: str, notes: tuple[str, ...]) -> list[T1MapSeries]:

@@ -25,6 +25,10 @@ from ACNetLib.t1map.t1_map import T1Map
 if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
 
+NUMBERS_A_RESULT = 1000
+"""Of series: those of a later result of a study lie above the earlier one's, 9000 to 9999."""
+REPORT_FILE = "report.dcm"
+
 
 def require_highdicom() -> None:
     """Raises ACNetError where the package that writes DICOM objects is not installed."""
@@ -43,13 +47,18 @@ def require_dicom_results(t1_maps: Sequence[T1Map]) -> None:
 
 
 def write_dicom_results(
-    study: StudyResult, folder: Path, kind: SegmentationKind = "binary", progress: Progress = unwatched
+    study: StudyResult,
+    folder: Path,
+    kind: SegmentationKind = "binary",
+    progress: Progress = unwatched,
+    earlier_reports: Sequence[Sequence[str]] = (),
 ) -> list[Path]:
     """Write the DICOM objects of a study into `folder`, with new UIDs, and return the files.
 
-    kind: how segments are stored. Patient and study are those of the images that the T1 maps were read from, values as
-    they stand there. Raises NotReferable when these can't be taken over, ACNetError when `folder` holds anything
-    already. Where `progress` raises, nothing is left.
+    kind: how segments are stored. earlier_reports: of the study, which stay in an archive, each by the UIDs of its
+    series and its own; the new report names the last one as its predecessor. Patient and study are those of the images
+    that the T1 maps were read from, values as they stand there. Raises NotReferable when these can't be taken over,
+    ACNetError when `folder` holds anything already. Where `progress` raises, nothing is left.
     """
     from ACNetLib.dicom_results.measurement_report import report_of
     from ACNetLib.dicom_results.parametric_maps import QUANTITIES, parametric_map_of
@@ -66,8 +75,9 @@ def write_dicom_results(
             number = "" if len(sources) == 1 else f"-{index + 1}"
             objects |= {f"{name}{number}.dcm": dataset for name, dataset in of_map.items()}
         progress("dicom", len(sources) / (len(sources) + 1))
-        objects["report.dcm"] = report_of(study, sources, list(objects.values()))
+        objects[REPORT_FILE] = report_of(study, sources, list(objects.values()), earlier_reports)
         for name, dataset in objects.items():
+            dataset.SeriesNumber += NUMBERS_A_RESULT * len(earlier_reports)
             # Into memory first: of a full disk pydicom makes an OSError without a number, with its traceback as text.
             content = BytesIO()
             dataset.save_as(content, enforce_file_format=True)

@@ -25,7 +25,7 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import generate_uid
+from pydicom.uid import Comprehensive3DSRStorage, generate_uid
 
 from ACNetLib import SOFTWARE, __version__
 from ACNetLib.dicom.terminology import LEFT_VENTRICLE, PARTS_OF_THE_VENTRICLE, Code
@@ -52,9 +52,14 @@ MYOCARDIUM, SEPTUM = (PARTS_OF_THE_VENTRICLE[label].kind for label in (MYOCARDIU
 TRAINED_ON_SIMULATION = "The models were trained on simulated T1 maps only and have never seen a patient."
 
 
-def report_of(study: StudyResult, sources: Sequence[SourceImages], others: Sequence[Dataset]) -> Dataset:
+def report_of(
+    study: StudyResult,
+    sources: Sequence[SourceImages],
+    others: Sequence[Dataset],
+    earlier_reports: Sequence[Sequence[str]] = (),
+) -> Dataset:
     """The report of a study. sources: of each of its maps. others: the objects of the result beside it, which it names
-    as evidence. A slice that was left out is not in it but by its number.
+    as evidence. earlier_reports: as of `write_dicom_results`. A slice that was left out is not in it but by its number.
     """
     device = DeviceObserverIdentifyingAttributes(
         DEVICE_UID, name=SOFTWARE, manufacturer_name=SOFTWARE, model_name=f"{SOFTWARE} {__version__}"
@@ -75,8 +80,17 @@ def report_of(study: StudyResult, sources: Sequence[SourceImages], others: Seque
         content[0],
         is_complete=True,
         coding_schemes=[scheme],
+        previous_versions=[_report(headers[0], *uids) for uids in earlier_reports[-1:]] or None,
         **identity(SERIES_NUMBER, 1, "ACNet measurements, research only"),
     )
+
+
+def _report(of_study: Dataset, series_uid: str, uid: str) -> Dataset:
+    """What a report is referred to by."""
+    report = Dataset()
+    report.StudyInstanceUID, report.SeriesInstanceUID = of_study.StudyInstanceUID, series_uid
+    report.SOPClassUID, report.SOPInstanceUID = Comprehensive3DSRStorage, uid
+    return report
 
 
 def _study_group(study: StudyRecord) -> MeasurementsAndQualitativeEvaluations:

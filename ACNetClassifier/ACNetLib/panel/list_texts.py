@@ -30,9 +30,9 @@ def list_row_texts(row: Row, shortened: bool = False) -> tuple[str, ...]:
     t1_ms, z = (math.nan if value is None else value for value in (row.septal_t1_ms, row.septal_z))
     return (
         answer_text(row.answer),
-        "-" if row.probability_dcm is None else percent(row.probability_dcm),
+        "-" if row.probability_dcm is None else percent(row.probability_dcm, row.limits),
         septal_t1_text(t1_ms, z),
-        shorten(row.patient) if shortened else row.patient,
+        ", ".join(filter(None, (shorten(row.patient) if shortened else row.patient, row.study_date))),
         row.reason or in_one_text(row.warnings),
     )
 

@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.errors import ACNetError, NotNow, NotReferable, escaped, lines_of
 from ACNetLib.files import not_written, read_json, temporary_folder, write_json
 from ACNetLib.triage.rows import Row
-from ACNetLib.triage.sending import DICOM_FOLDER
+from ACNetLib.triage.sending import DICOM_FOLDER, reports_sent
 from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE, is_read, mark_read
 
 if TYPE_CHECKING:
@@ -30,8 +30,12 @@ if TYPE_CHECKING:
     from ACNetLib.t1map.t1_map import T1Map
     from ACNetLib.triage.studies import Study
 
-STATE = "files_sha256"
-"""In a study's row: the state of the images that it was answered from."""
+STATE, CONTENT = "state_sha256", "content_sha256"
+"""In a study's row: of the images that it was answered from, as they were when their bytes were read last."""
+FORMER_STATE = "files_sha256"
+"""In the rows of earlier versions, in place of both."""
+SENT_REPORTS = "sent_reports"
+"""In a study's row: which reports of answers before were sent, each by the UIDs of its series and its own."""
 FILES = "files"
 """In a study's row: how many they were."""
 FIELD = "field_strength_tesla"
@@ -70,7 +74,7 @@ def kept_row(study: Study, name: str, choices: Choices, may_lack: bool = False) 
     if row is None or (may_lack and len(study.files) < values.get(FILES, 0)):
         return row
     try:
-        if values.get(STATE) != study.state():
+        if _has_changed(study, values, choices.studies / name):
             return None
     except OSError:  # the images can't be looked at, so nothing says that they have changed
         return row
@@ -78,6 +82,21 @@ def kept_row(study: Study, name: str, choices: Choices, may_lack: bool = False) 
     if row.answer == "no answer" and field is not None and values.get(FIELD, field) != field:
         return None
     return None if _lacks_objects(row, study, choices) else row
+
+
+def _has_changed(study: Study, values: dict[str, Any], folder: Path) -> bool:
+    """Whether images have come, gone or other bytes since a study was answered. Those that were only moved or copied
+    have not; their state is noted, so that they are read once. Raises OSError where they can't be.
+    """
+    state = study.state()
+    if values.get(STATE) == state:
+        return False
+    content = study.content()
+    is_same = values.get(CONTENT) == content or values.get(FORMER_STATE) == study.former_state()
+    if is_same:
+        with suppress(OSError):  # they are read again
+            write_json(folder / ROW_FILE, values | {STATE: state, CONTENT: content})
+    return not is_same
 
 
 def _lacks_objects(row: Row, study: Study, choices: Choices) -> bool:
@@ -137,21 +156,23 @@ def answer(study: Study, name: str, choices: Choices) -> Row:
     """
     start = time.monotonic()
     try:
-        state = study.state()
+        state, content = study.state(), study.content()
         before = _values_before(choices.studies / name)
-        if before.get(STATE) != state:
+        if before.get(CONTENT) != content:
             mark_read(choices.studies / name, False)  # it was of other images
+        reports = reports_sent(choices.studies / name, before.get(SENT_REPORTS, []))
         answered = _answered(study, name, choices, state)
         with _in_place_of(choices.studies / name) as folder:
             if isinstance(answered, Row):
                 row = answered
             else:
-                row = _write(answered, study, folder, choices.dicom if study.is_dicom else None)
+                row = _write(answered, study, folder, choices.dicom if study.is_dicom else None, reports)
             row = replace(row, seconds=round(time.monotonic() - start, 2))
-            values = {STATE: state, FILES: len(study.files), FIELD: choices.field_strength_tesla}
-            write_json(folder / ROW_FILE, values | {IS_DICOM: study.is_dicom, "row": row.values()})
+            values = {STATE: state, CONTENT: content, FILES: len(study.files), FIELD: choices.field_strength_tesla}
+            values |= {IS_DICOM: study.is_dicom, SENT_REPORTS: reports, "row": row.values()}
+            write_json(folder / ROW_FILE, values)
             was = _row_in(before)
-            is_same = before.get(STATE) == state and was is not None and was.answer == row.answer
+            is_same = before.get(CONTENT) == content and was is not None and was.answer == row.answer
             if is_same and is_read(choices.studies / name):
                 mark_read(folder, True)  # more was asked for of the same answer
     except (ACNetError, OSError) as error:
@@ -218,19 +239,21 @@ def _in_place_of(folder: Path) -> Iterator[Path]:
         raise ACNetError(not_written("Its folder in the list", error)) from error
 
 
-def _write(result: StudyResult, study: Study, folder: Path, dicom: SegmentationKind | None) -> Row:
+def _write(
+    result: StudyResult, study: Study, folder: Path, dicom: SegmentationKind | None, reports: list[list[str]]
+) -> Row:
     from ACNetLib.triage.study_folder import write_t1_maps
 
-    note = _write_result(result, folder, dicom)
+    note = _write_result(result, folder, dicom, reports)
     write_t1_maps(result, folder)
     _write_thumbnail(result, folder)
     row = _row(result, folder.name)
     return replace(row, warnings=(*row.warnings, study.without_names(note))) if note else row
 
 
-def _write_result(result: StudyResult, folder: Path, dicom: SegmentationKind | None) -> str:
-    """The files of a study. A study whose images no DICOM object can refer to is answered all the same: returned is why
-    it has none.
+def _write_result(result: StudyResult, folder: Path, dicom: SegmentationKind | None, reports: list[list[str]]) -> str:
+    """The files of a study. reports: that were sent of it before. A study whose images no DICOM object can refer to is
+    answered all the same: returned is why it has none.
     """
     from ACNetLib.report.files import write_result
 
@@ -240,7 +263,9 @@ def _write_result(result: StudyResult, folder: Path, dicom: SegmentationKind | N
     from ACNetLib.dicom_results.files import write_dicom_results
 
     try:
-        write_result(result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom))
+        write_result(
+            result, folder, write_dicom=lambda room: write_dicom_results(result, room, dicom, earlier_reports=reports)
+        )
     except NotReferable as error:
         write_result(result, folder)
         return f"{NO_OBJECTS}{error.plain}"
@@ -292,6 +317,8 @@ def _row(result: StudyResult, name: str) -> Row:
         any(each.simulated for each in result.maps),
         tuple(result.all_warnings),
         reason=result.reason if result.verdict == "uncertain" else "",
+        uncertain_from=result.uncertain_range[0],
+        uncertain_to=result.uncertain_range[1],
     )
 
 

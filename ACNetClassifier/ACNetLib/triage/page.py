@@ -12,14 +12,17 @@ from ACNetLib.report.page import Html, filled, joined
 from ACNetLib.report.template import STYLE
 from ACNetLib.report.wording import UNKNOWN, probability_text, septal_t1_text
 from ACNetLib.triage.answer import THUMBNAIL
+from ACNetLib.triage.look import NEVER, Look
 from ACNetLib.triage.rows import ANSWER_WORDS, ANSWERS, Answer, Row, in_one_text
-from ACNetLib.triage.template import BUTTON, PAGE, ROW, SCRIPT, THUMBNAIL_CELL, WORKLIST_STYLE
+from ACNetLib.triage.template import BUTTON, PAGE, ROW, SCRIPT, THUMBNAIL_CELL, TROUBLE, WORKLIST_STYLE
 
 REPORT = "report.html"
 
 
-def worklist_page(rows: Sequence[Row], studies: str) -> str:
-    """The page of rows in their order. studies: the folder of the studies' folders, beside the page."""
+def worklist_page(rows: Sequence[Row], studies: str, look: Look = NEVER) -> str:
+    """The page of rows in their order. studies: the folder of the studies' folders, beside the page. look: when the
+    list was brought up to date.
+    """
     counts = Counter(row.answer for row in rows)
     simulated = any(row.simulated for row in rows)
     return filled(
@@ -29,6 +32,8 @@ def worklist_page(rows: Sequence[Row], studies: str) -> str:
         intended_use=INTENDED_USE,
         simulated="Some of these T1 maps are simulated: no patient was examined. " if simulated else "",
         scope=SCOPE,
+        looked=f"Studies as found on {look.time}." if look.time else "",
+        trouble=joined(filled(TROUBLE, trouble=each) for each in look.trouble),
         buttons=joined(_button(answer, counts[answer]) for answer in ANSWERS if counts[answer]),
         rows=joined(_row(rank, row, studies) for rank, row in enumerate(rows, start=1)),
     )
@@ -50,11 +55,11 @@ def _row(rank: int, row: Row, studies: str) -> Html:
         words=ANSWER_WORDS[row.answer] + (", read" if row.read else ""),
         thumbnail=filled(THUMBNAIL_CELL, place=place, thumbnail=THUMBNAIL, report=REPORT) if is_answered else Html(),
         probability_order=-1 if row.probability_dcm is None else f"{row.probability_dcm:.6f}",
-        probability=UNKNOWN if row.probability_dcm is None else probability_text(row.probability_dcm),
+        probability=UNKNOWN if row.probability_dcm is None else probability_text(row.probability_dcm, row.limits),
         t1_order=row.septal_t1_ms or -1,
         septal_t1=_septum(row),
         slices=row.slices or UNKNOWN,
-        patient=row.patient or UNKNOWN,
+        patient=", ".join(filter(None, (row.patient, row.study_date))) or UNKNOWN,
         study=filled('<a href="$place/$report">$study</a>', place=place, report=REPORT, study=row.study)
         if is_answered
         else row.study,

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.errors import ACNetError, NotNow
 from ACNetLib.files import BYTE_ORDER_MARK, UNFINISHED, read_json, write_json, write_text_atomically
 from ACNetLib.triage.answer import Choices, answer, get_ready, kept_row, require_answering_disk, row_before
+from ACNetLib.triage.look import ARRIVING, has_settled, last_look, look_now
 from ACNetLib.triage.made_with import agreed, made_with
 from ACNetLib.triage.rows import Identify, Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.study_marks import is_read, mark_read
@@ -41,6 +42,8 @@ LOCK_FILE = "list.lock"
 SECONDS_BETWEEN_PAGES = 5.0
 ENDED = "The process that read this study ended by itself. Classify it alone to see why."
 OUR_ERROR = "An error of this software ({error}). Classify it alone to see it, and please report it."
+
+HOW_TO_READ = "Ask for the right to read; mend links that lead nowhere and copy damaged images again."
 
 Waiting = tuple["Study", str]
 """A study and its name in the list."""
@@ -73,13 +76,19 @@ class ReadingList:
     identify: Identify
 
     def update(
-        self, choices: Choices, workers: Workers, report: Report, tell: Callable[[str], None] = lambda _note: None
+        self,
+        choices: Choices,
+        workers: Workers,
+        report: Report,
+        tell: Callable[[str], None] = lambda _note: None,
+        seen: dict[str, str] | None = None,
     ) -> list[Row]:
         """Answer the studies that the list has no row of, and write it. Returns its rows in their order. tell: gets
-        what a reader of the list should know.
+        what a reader of the list should know. seen: where the list is brought up to date again and again, the states of
+        studies at the look before, and afterwards those at this one: a study is answered once it has stayed the same.
 
-        A study is answered again when its files have changed. Raises ACNetError where `folder` holds something else, or
-        a list that was made with other choices.
+        A study is answered again when its images have changed. Raises ACNetError where `folder` holds something else,
+        or a list that was made with other choices.
         Raises NotNow, of which ListInUse is one, while another process brings the list up to date (each would remove
         what the other writes), while the studies can't be looked for, or the list can't be written.
         """
@@ -88,7 +97,7 @@ class ReadingList:
             self._begin(made_with(choices))
             for left in choices.studies.glob(f"{UNFINISHED}*"):  # by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
-            rows = self._update(choices, workers, report, tell)
+            rows = self._update(choices, workers, report, tell, seen)
             values = _list_values(self.folder)
             if values.get(IDENTIFIED) != self.identify:
                 write_json(self.folder / LIST_FILE, {**values, IDENTIFIED: self.identify})
@@ -107,7 +116,14 @@ class ReadingList:
         if made not in (None, values.get(MADE_WITH)):
             write_json(path, {**values, MADE_WITH: made})
 
-    def _update(self, choices: Choices, workers: Workers, report: Report, tell: Callable[[str], None]) -> list[Row]:
+    def _update(
+        self,
+        choices: Choices,
+        workers: Workers,
+        report: Report,
+        tell: Callable[[str], None],
+        seen: dict[str, str] | None,
+    ) -> list[Row]:
         unread: list[Path] = []
         unread_in: Counter[Path] = Counter()
         rows: dict[str, Row] = {}
@@ -123,8 +139,11 @@ class ReadingList:
             studies = self.studies(unread=unread)
             staying = self._staying(studies, unread, choices.studies, tell)
             unread_in.update(path.parent for path in unread)
+            look_now((_unread_note(self.source, unread),) if unread else ()).write(self.folder)
             for name, study in studies.items():
                 row = kept_row(study, name, choices, _beside(study, unread_in) > 0)
+                if row is None and seen is not None and not has_settled(study, name, seen):
+                    row = Row(name, "no answer", reason=ARRIVING)
                 if row is not None:
                     rows[name] = row
             waiting = [(study, name) for name, study in studies.items() if name not in rows]
@@ -159,17 +178,14 @@ class ReadingList:
                 "connected? For other studies make a new list."
             )
         if unread:
-            count = _counted(len(unread), "file or folder", "files or folders")
-            tell(
-                f"{self.source}: {count} can't be read; no study leaves the list meanwhile. Ask for the right to read, "
-                "or mend links that lead nowhere."
-            )
+            tell(_unread_note(self.source, unread))
         staying: list[Row] = []
         is_shown = _list_values(self.folder).get(IDENTIFIED) == self.identify
         for each in gone if unread or not is_folder else ():
             row = row_before(folder / each.study)
             if row is not None:
-                staying.append(replace(row, patient=each.patient if is_shown else ""))
+                patient, date = (each.patient, each.study_date) if is_shown else ("", "")
+                staying.append(replace(row, patient=patient, study_date=date))
         if len(gone) > len(staying):
             count = _counted(len(gone) - len(staying), "study", "studies")
             tell(f"No longer in {self.source}, so no longer in the list: {count}. What was written of them stays.")
@@ -189,7 +205,8 @@ class ReadingList:
         """With what is true now, and what the user chose to show: the patient, and which file a note is about."""
         if self.identify != "none":
             reason, *warnings = (study.with_names(text, self.source) for text in (row.reason, *row.warnings))
-            row = replace(row, patient=study.patient(self.identify), reason=reason, warnings=tuple(warnings))
+            patient, date = study.patient(self.identify), study.date_shown(self.identify)
+            row = replace(row, patient=patient, study_date=date, reason=reason, warnings=tuple(warnings))
         if count := _beside(study, unread_in):
             note = f"{_counted(count, 'file', 'files')} beside its images can't be read: it may lack slices."
             row = replace(row, warnings=(*row.warnings, note))
@@ -199,6 +216,11 @@ class ReadingList:
 def _beside(study: Study, unread_in: Counter[Path]) -> int:
     """How many files beside a study's images can't be read; they may be of it."""
     return sum(unread_in[folder] for folder in {file.parent for file in study.files})
+
+
+def _unread_note(source: Path, unread: Sequence[Path]) -> str:
+    count = _counted(len(unread), "file or folder", "files or folders")
+    return f"{source}: {count} can't be read; no study leaves the list meanwhile. {HOW_TO_READ}"
 
 
 def _counted(count: int, one: str, several: str) -> str:
@@ -302,12 +324,24 @@ def mark_study(output: Path, study: str, has_read: bool) -> None:
         raise _not_written(output, error) from error
 
 
+def note_trouble(output: Path, trouble: Iterable[str]) -> None:
+    """Say it on the list's page, until the list is brought up to date. Nothing is done where that can't be written: who
+    started this process is told all the same.
+    """
+    with suppress(ACNetError, OSError):
+        require_list(output)
+        with _changing(output):
+            look = last_look(output)
+            replace(look, trouble=tuple(dict.fromkeys([*look.trouble, *trouble]))).write(output)
+            write_rows(output, read_worklist_csv(output / TABLE_FILE))
+
+
 def write_rows(output: Path, rows: Iterable[Row]) -> list[Row]:
     """The list's table and page of rows in their order, which get the readers' marks. Returns them."""
     from ACNetLib.triage.page import worklist_page  # loads image libraries, which would let the first study wait
 
     marked = [replace(row, read=is_read(output / STUDIES_FOLDER / row.study)) for row in rows]
-    write_text_atomically(output / PAGE_FILE, worklist_page(marked, STUDIES_FOLDER))
+    write_text_atomically(output / PAGE_FILE, worklist_page(marked, STUDIES_FOLDER, last_look(output)))
     table = BYTE_ORDER_MARK + worklist_csv(marked)
     write_text_atomically(output / TABLE_FILE, table)  # last, for it may be open in a spreadsheet
     return marked

@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import harmless_cell
+from ACNetLib.report.wording import decimals_beside
 
+DECIMALS = 4
 Answer = Literal["dcm", "outside", "uncertain", "no answer", "normal", "no T1 map"]
 ANSWERS: tuple[Answer, ...] = ("dcm", "outside", "uncertain", "no answer", "normal", "no T1 map")
 """In the order in which they are read: a study that the software could not answer waits for a reader all the same."""
@@ -28,7 +30,10 @@ Identify = Literal["none", "id", "name"]
 """What a row shows of its patient."""
 IDENTIFY: tuple[Identify, ...] = ("none", "id", "name")
 NUMBERS = ("probability_dcm", "low", "high", "septal_t1_ms", "septal_z")
+LIMITS = ("uncertain_from", "uncertain_to")
 """Of a row, where they are known."""
+SHOWN = ("patient", "study_date", "read")
+"""Of a row, what lies not in its study's folder but in the images and in a file of its own there."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ class Row:
 
     study: the name of its folder in the list. patient: what the user chose to show. low, high: the probability's
     stability. slices: how many were classified. septal_z: None without a reference. reason: why there is no answer,
-    or why it is uncertain. seconds: that it took. read: whether a reader has marked it so.
+    or why it is uncertain. seconds: that it took. read: whether a reader has marked it so. study_date: shown where the
+    patient is. uncertain_from, uncertain_to: the limits of the verdict.
     """
 
     study: str
@@ -54,10 +60,17 @@ class Row:
     seconds: float = 0.0
     patient: str = ""
     read: bool = False
+    study_date: str = ""
+    uncertain_from: float | None = None
+    uncertain_to: float | None = None
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        return tuple(limit for limit in (self.uncertain_from, self.uncertain_to) if limit is not None)
 
     def values(self) -> dict[str, Any]:
         """As plain values for the study's folder: without the patient and the reader's mark, which is a file there."""
-        return {name: value for name, value in asdict(self).items() if name not in {"patient", "read"}}
+        return {name: value for name, value in asdict(self).items() if name not in SHOWN}
 
     @staticmethod
     def of(values: dict[str, Any]) -> Row:
@@ -83,12 +96,15 @@ def worklist_csv(rows: Sequence[Row]) -> str:
     writer.writerow(["rank", *names])
     for rank, row in enumerate(rows, start=1):
         values = asdict(row) | {"warnings": in_one_text(row.warnings)}
+        if row.probability_dcm is not None:
+            decimals = decimals_beside(row.probability_dcm, row.limits, DECIMALS)
+            values["probability_dcm"] = f"{row.probability_dcm:.{decimals}f}"
         writer.writerow([rank, *(_cell(values[name]) for name in names)])
     return file.getvalue()
 
 
 def _cell(value: object) -> object:
-    return round(value, 4) if isinstance(value, float) else harmless_cell(value)
+    return round(value, DECIMALS) if isinstance(value, float) else harmless_cell(value)
 
 
 def read_worklist_csv(path: Path) -> list[Row]:
@@ -109,7 +125,9 @@ def read_worklist_csv(path: Path) -> list[Row]:
 def _row_of(cells: dict[str, str]) -> Row:
     """Raises KeyError, TypeError or ValueError for cells that are no row's."""
     values: dict[str, Any] = {name: cells[name] for name in ("study", "reason", "patient")}
+    values["study_date"] = cells.get("study_date") or ""  # tables of earlier versions have neither it nor limits
     values |= {name: float(cells[name]) if cells[name] else None for name in NUMBERS}
+    values |= {name: float(cells[name]) if cells.get(name) else None for name in LIMITS}
     values |= {name: cells[name] == "True" for name in ("simulated", "read")}
     values["warnings"] = (cells["warnings"],) if cells["warnings"] else ()
     values["answer"] = ANSWERS[ANSWERS.index(cells["answer"])]

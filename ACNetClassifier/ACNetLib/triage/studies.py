@@ -6,15 +6,18 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 
 from ACNetLib import SOFTWARE
 from ACNetLib.dicom.guard import read_dataset
+from ACNetLib.dicom.images import DICOM_SUFFIXES, is_broken_copy, is_directory, tells_its_series
+from ACNetLib.dicom.origin import EXAM, NAMED, named
 from ACNetLib.dicom.pixels import ODD_VALUES
 from ACNetLib.errors import ACNetError, NotNow, as_text, escaped
 from ACNetLib.folders import files_in
@@ -23,7 +26,10 @@ from ACNetLib.volumes.header import is_volume_file
 
 SHORTEST_NAME = 3
 """A folder that is called "1" names nobody, and a text may count something."""
-STUDY_TAGS = ["PatientID", "StudyInstanceUID", "PatientName", "Modality", "Manufacturer"]
+DATE_DIGITS = 8
+EXAM_TAGS = ("PatientID", "StudyInstanceUID", "StudyDate", "StudyTime", "AccessionNumber")
+"""The same in all images of an exam."""
+STUDY_TAGS = [*EXAM_TAGS, *NAMED, "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality", "Manufacturer"]
 MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
 
 
@@ -32,7 +38,8 @@ class Study:
     """One exam of one patient.
 
     key: tells it from all others; it may name the patient, as files, patient_id and patient_name do. Its text tells
-    none of them: Dask's workers log what they failed at.
+    none of them: Dask's workers log what they failed at. date: of the exam, as DICOM writes it, "" where it is not
+    told. instances: the SOPInstanceUID of each file, "" where it is not told.
     """
 
     key: str
@@ -40,10 +47,18 @@ class Study:
     is_dicom: bool
     patient_id: str
     patient_name: str
+    date: str = ""
+    instances: tuple[str, ...] = ()
 
     def patient(self, identify: Identify) -> str:
         """What a list shows of the patient."""
         return {"none": "", "id": self.patient_id, "name": self.patient_name or self.patient_id}[identify]
+
+    def date_shown(self, identify: Identify) -> str:
+        """When the exam was, where a list shows the patient: it may have several of one."""
+        is_date = len(self.date) == DATE_DIGITS and self.date.isdigit()
+        date = f"{self.date[:4]}-{self.date[4:6]}-{self.date[6:]}" if is_date else self.date
+        return "" if identify == "none" else date
 
     def without_names(self, text: str) -> str:
         """A text about the study, its files by their numbers: names of files and folders may be those of patients."""
@@ -74,10 +89,52 @@ class Study:
         return re.sub(r"\bfile (\d{1,9}) of (\d{1,9})\b", path_of, text)
 
     def state(self) -> str:
-        """What changes when files come, go or are written anew. Raises OSError where one has gone meanwhile."""
+        """What changes when images come, go or are written anew, and not when they are moved or there twice. Raises
+        OSError where one has gone meanwhile.
+        """
+        names = self.instances or ("",) * len(self.files)
+        states = [(name or file.name, file.stat()) for name, file in zip(names, self.files, strict=True)]
+        return _hash_of({(name, stat.st_size, stat.st_mtime_ns) for name, stat in states})
+
+    def content(self) -> str:
+        """What changes with the bytes of its images alone: all of them are read. Raises OSError as `state` does."""
+        digests = set()
+        for file in self.files:
+            with file.open("rb") as opened:
+                digests.add(hashlib.file_digest(opened, "sha256").hexdigest())
+        return _hash_of(digests)
+
+    def former_state(self) -> str:
+        """As earlier versions kept it of a study: by paths, too."""
         states = [(str(file), file.stat()) for file in self.files]
         told = [[file, stat.st_size, stat.st_mtime_ns] for file, stat in states]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _hash_of(told: set[Any]) -> str:
+    return hashlib.sha256(json.dumps(sorted(told)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Image:
+    """What a DICOM file tells, by keyword. is_whole: whether its header is; else it may be of any exam that it does not
+    speak against. is_dicom: no for a file that is only called so.
+    """
+
+    file: Path
+    told: Mapping[str, str]
+    is_whole: bool
+    is_dicom: bool = True
+
+    def may_be_of(self, images: Sequence[_Image]) -> bool:
+        """Whether a file that does not tell its exam may be of this one: what it tells, which may be cut off, is the
+        same, and it tells the patient, or lies in a folder with some of the images.
+        """
+        first = images[0].told
+        if any(first.get(tag) and not first[tag].startswith(self.told.get(tag, "")) for tag in EXAM_TAGS):
+            return False
+        is_of_patient = bool(first.get("PatientID") and self.told.get("PatientID"))
+        return is_of_patient or any(image.file.parent == self.file.parent for image in images)
 
 
 def dicom_key(patient_id: str, study_uid: str) -> str:
@@ -92,34 +149,64 @@ def find_studies(
     in the order of their first files' paths. Raises ACNetError for a file that is no such list, and NotNow for a folder
     that can't be looked through.
 
-    DICOM images are one study by PatientID and StudyInstanceUID; other modalities than MR are passed over. The volume
-    files of a subfolder are the slices of one exam, a volume file in the folder itself is an exam of its own. Files
-    that are neither are passed over, and so are folders with a reading list or a result. without: a folder that is not
-    looked into. look: is called for each file; what it raises ends the search. unread: gets what is there and can't be
-    read.
+    DICOM images are one study by PatientID and StudyInstanceUID, and without both by folder, name and date of birth;
+    other modalities than MR are passed over. A damaged file that does not tell its exam counts as one of each study
+    that it may be of, and where there is none, or several and nothing says which, as a study of its own, so that the
+    list tells what is wrong with it. The
+    volume files of a subfolder are the slices of one exam, a volume file in the folder itself is an exam of its own.
+    Files that are neither are passed over, and so are folders with a reading list or a result. without: a folder that
+    is not looked into. look: is called for each file; what it raises ends the search. unread: gets what is there and
+    can't be read.
     """
     unread = [] if unread is None else unread
-    dicom: dict[tuple[str, str], list[Path]] = {}
-    names: dict[tuple[str, str], str] = {}
+    dicom: dict[str, list[_Image]] = {}
+    loose: list[_Image] = []
     volumes: dict[Path, list[Path]] = {}
     is_list = os.path.isfile(source)
+    root = source.parent if is_list else source
     for file in listed_files(source) if is_list else _files(source, without, unread):
         look()
         if is_volume_file(file.name):
             if not is_list:
                 volumes.setdefault(file if file.parent == source else file.parent, []).append(file)
-        elif (told := _told(file, unread)) is not None:
-            patient, study, name = told
-            dicom.setdefault((patient, study), []).append(file)
-            names.setdefault((patient, study), name)
-    found = [
-        Study(dicom_key(patient, study), tuple(files), True, patient, names[patient, study])
-        for (patient, study), files in dicom.items()
-    ]
+        elif (image := _image(file, unread)) is None:
+            continue
+        elif image.is_whole:
+            dicom.setdefault(_key(image, root), []).append(image)
+        else:
+            loose.append(image)
+    for image, studies in [(image, [own for own in dicom.values() if image.may_be_of(own)]) for image in loose]:
+        if len(studies) > 1 and not any(image.told.get(tag) for tag in EXAM_TAGS):
+            unread.append(image.file)  # nothing says whose it is: no reason to leave a whole inbox without answers
+            studies = []
+        for own in studies:
+            own.append(image)
+        if not studies and image.is_dicom:
+            dicom[f"damaged: {_place(image.file, root)}"] = [image]
+    found = [_study(key, images) for key, images in dicom.items()]
     for place, files in volumes.items():
         name = place.relative_to(source).as_posix()
         found.append(Study(name, tuple(files), False, as_text(name), as_text(name)))
     return sorted(found, key=lambda study: study.files[0])
+
+
+def _key(image: _Image, root: Path) -> str:
+    patient, study = (image.told.get(tag, "") for tag in EXAM)
+    place = "" if study else f"in {_place(image.file.parent, root)}"
+    names = [] if patient or study else [named(image.told.get(tag)) for tag in NAMED]
+    return "\n".join([dicom_key(patient, study or place), *names])
+
+
+def _place(path: Path, root: Path) -> str:
+    """A path that stays the same when the folder of all studies is moved."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _study(key: str, images: Sequence[_Image]) -> Study:
+    files, told = tuple(image.file for image in images), images[0].told
+    instances = tuple(image.told.get("SOPInstanceUID", "") for image in images)
+    patient, name, date = (told.get(tag, "") for tag in ("PatientID", "PatientName", "StudyDate"))
+    return Study(key, files, True, patient, name, date, instances)
 
 
 def listed_files(file: Path) -> list[Path]:
@@ -171,23 +258,29 @@ def _is_ours(folders: Sequence[str], files: Sequence[str]) -> bool:
     return ("list.json" in files and "studies" in folders) or {"result.json", "report.html"} <= set(files)
 
 
-def _told(file: Path, unread: list[Path]) -> tuple[str, str, str] | None:
-    """PatientID, StudyInstanceUID and PatientName; None for what is no DICOM image of MR, or a result of ours that came
-    back from a server.
-
-    A damaged file is a study of its own, so that the list tells what is wrong with it.
-    """
+def _image(file: Path, unread: list[Path]) -> _Image | None:
+    """None for what is no DICOM image of MR, or a result of ours that came back from a server."""
     try:
         with disable_value_validation():
-            header = read_dataset(file, stop_before_pixels=True, specific_tags=STUDY_TAGS)
-            patient, study, name, modality, manufacturer = (str(header.get(tag) or "") for tag in STUDY_TAGS)
-    except (InvalidDicomError, FileNotFoundError):
+            try:
+                header = read_dataset(file, stop_before_pixels=True, specific_tags=STUDY_TAGS)
+            except InvalidDicomError:
+                return _no_dicom(file)
+            told = {tag: str(header.get(tag) or "") for tag in STUDY_TAGS}
+            is_whole, is_directory_of_files = tells_its_series(header), is_directory(file, header)
+    except FileNotFoundError:
         return None
     except OSError:
         unread.append(file)
         return None
     except (ACNetError, *ODD_VALUES):
-        return "", f"damaged: {file}", ""
-    if modality not in MODALITIES or manufacturer == SOFTWARE:
+        return _Image(file, {}, is_whole=False)
+    if is_directory_of_files or told["Modality"] not in MODALITIES or told["Manufacturer"] == SOFTWARE:
         return None
-    return patient, study or f"in {file.parent}", name
+    return _Image(file, told, is_whole)
+
+
+def _no_dicom(file: Path) -> _Image | None:
+    """What may have been an image; None for other files."""
+    is_broken, is_called_so = is_broken_copy(file), file.suffix.lower() in DICOM_SUFFIXES
+    return _Image(file, {}, is_whole=False, is_dicom=is_broken) if is_broken or is_called_so else None

@@ -18,7 +18,7 @@ $style</style>
 <p>$simulated$scope</p>
 </div>
 <main>
-<header><h1>ACNet reading list</h1></header>
+<header><h1>ACNet reading list</h1><p>$looked</p>$trouble</header>
 <p class="filter" role="group" aria-label="Show">$buttons<input id="find" type="search" placeholder="Find"
 aria-label="Find a patient, study or note"></p>
 <table class="worklist">
@@ -43,6 +43,10 @@ $script</script>
 </html>
 """
 
+TROUBLE = """\
+<p class="trouble" role="alert">$trouble</p>
+"""
+
 BUTTON = """\
 <label><input type="checkbox" value="$answer" checked> $words ($count)</label>
 """
@@ -60,6 +64,7 @@ loading="lazy"></a>"""
 
 WORKLIST_STYLE = """\
 body { max-width: 90rem; }
+.trouble { border-left: 0.5rem solid #a63a24; padding-left: 0.5rem; }
 .filter label { margin-right: 1rem; white-space: nowrap; }
 .worklist td { vertical-align: middle; }
 .worklist td:nth-child(4) { font-weight: 600; }

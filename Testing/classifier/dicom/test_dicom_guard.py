@@ -232,3 +232,17 @@ def test_other_files_are_passed_over_as_before(content: bytes, tmp_path: Path, s
     t1_map = read_t1_map(study)
     np.testing.assert_array_equal(t1_map.array, stored.astype(np.float32))
     assert any("Skipped files that are no images" in warning for warning in t1_map.warnings)
+
+
+@pytest.mark.parametrize("damaged", [slice(0, 500), None], ids=["cut off", "zeros"])
+def test_a_broken_copy_beside_the_slices_is_refused_and_where_a_series_is_chosen_in_slicer_it_is_told(
+    damaged: slice | None, study: Path
+) -> None:
+    file = study / "a.dcm"
+    file.write_bytes(bytes(8192) if damaged is None else file.read_bytes()[damaged])
+    with pytest.raises(ACNetError, match=r"^a\.dcm: it can't be read \(incomplete"):
+        read_t1_map(study)
+    for series in find_t1_maps(sorted(study.iterdir())):
+        said = "Of the files beside it 1 can't be read: it may lack slices."
+        assert said in series.warnings
+        assert said in series.notes

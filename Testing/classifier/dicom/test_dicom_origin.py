@@ -13,7 +13,7 @@ from ACNetLib.commands.main import main
 from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.dicom.volumes import read_dicom_volume
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.exam_input import read_exam
+from ACNetLib.inference.exam_input import check_one_patient, read_exam
 from ACNetLib.t1map.t1_map import Reading
 from dicom_files import GAP_MM, PATIENT_ID, write_section
 from exam_files import write_exam, write_slice
@@ -116,3 +116,32 @@ def test_the_command_refuses_two_field_strengths_in_one_line(
     assert "of two field strengths (MagneticFieldStrength 1.5 and 3); expected" in line
     assert line.endswith("--leave-out NAME,NAME.")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "found"),
+    [
+        ({"PatientName": "Alpha^A"}, {"PatientName": "Beta^B"}, r"two patients \(PatientName\)"),
+        (
+            {"PatientName": "A", "PatientBirthDate": "19570301"},
+            {"PatientName": "A", "PatientBirthDate": "1957.03.02"},
+            r"two patients \(PatientBirthDate\)",
+        ),
+        ({"PatientName": "Alpha^A^^", "PatientBirthDate": "1957.03.01"}, {"PatientName": "ALPHA^A"}, ""),
+        ({"PatientName": "Alpha^A", "PatientID": "1"}, {"PatientName": "Beta^B", "PatientID": "1"}, ""),
+    ],
+)
+def test_where_neither_number_nor_exam_is_told_names_and_dates_of_birth_tell_two_patients_apart_and_are_not_shown(
+    own: dict[str, Any], other: dict[str, Any], found: str, stored: np.ndarray, tmp_path: Path
+) -> None:
+    untold = {"PatientID": "", "StudyInstanceUID": None}
+    folder = write_stack(tmp_path / "study", stored, untold | own, untold | own, untold | other)
+    if not found:
+        assert read_exam([folder])[0].section_count == 3
+        return
+    with pytest.raises(ACNetError, match=found) as error:
+        read_exam([folder])
+    assert not any(secret in str(error.value).lower() for secret in ("alpha", "beta", "1957"))
+    apart = [folder / name for name in ("0.dcm", "2.dcm")]
+    with pytest.raises(ACNetError, match=found):
+        check_one_patient([read_exam([file])[0] for file in apart], "")

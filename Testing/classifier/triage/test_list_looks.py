@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import html
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -24,7 +26,7 @@ from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.triage import reading_list, studies, workers
 from ACNetLib.triage.answer import Choices
-from ACNetLib.triage.reading_list import ReadingList, Workers, mark_study
+from ACNetLib.triage.reading_list import HOW_TO_READ, ReadingList, Workers, mark_study
 from ACNetLib.triage.rows import Identify, Row, read_worklist_csv
 from ACNetLib.triage.studies import find_studies
 from ACNetLib.triage.study_marks import is_read
@@ -33,6 +35,7 @@ from disks import disconnected
 from exam_files import write_sample
 
 DCM = sample_cases()[1]
+PATIENT_ID_TAG = b"\x10\0\x20\0LO"
 
 
 @contextmanager
@@ -104,9 +107,12 @@ def test_watching_goes_on_when_the_disk_is_back(
 ) -> None:
     monkeypatch.setattr(workers, "local_workers", lambda _processes: ONE_THREAD)
     disk, away = tmp_path / of, tmp_path / "away"
-    steps = iter([lambda: disk.rename(away), lambda: away.rename(disk)])
+    page = tmp_path / "list" / "worklist.html"
+    pages: list[str] = []
+    steps = iter([lambda: None, lambda: disk.rename(away), lambda: away.rename(disk)])
 
     def sleep(_seconds: float) -> None:
+        pages.append(page.read_text(encoding="utf-8") if page.is_file() else "")
         step = next(steps, None)
         if step is None:
             raise KeyboardInterrupt
@@ -116,8 +122,16 @@ def test_watching_goes_on_when_the_disk_is_back(
     output = tmp_path / "list"
     assert main(["triage", str(ward), "--output", str(output), "--device", "cpu", "--watch", "60"]) == 3
     printed = capsys.readouterr()
-    assert [line.partition(":")[0] for line in printed.out.splitlines()] == ["3 no T1 map", "3 no T1 map"]
+    counts = [line.partition(":")[0] for line in printed.out.splitlines()]
+    assert counts == ["3 no answer", "3 no T1 map", "3 no T1 map"]
     assert said in printed.err
+    time = re.compile(r"Studies as found on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d\.")
+    times = [time.findall(each) for each in pages]
+    assert all(len(found) == 1 for found in times if found)
+    assert ['role="alert"' in each for each in pages] == [False, False, of == "ward", False]
+    if of == "ward":
+        assert said.partition(": ")[2] in html.unescape(pages[2])
+        assert times[2] == times[1], "the last look that found studies"
 
 
 def test_what_can_not_be_read_is_told_and_a_study_that_may_lack_it_keeps_its_answer(
@@ -148,8 +162,7 @@ def test_what_can_not_be_read_is_told_and_a_study_that_may_lack_it_keeps_its_ans
     notes = {row.patient: (row.read, row.warnings) for row in rows}
     beside = "1 file beside its images can't be read: it may lack slices."
     assert notes == {"a": (True, (beside,)), "b": (False, ()), "c": (False, ())}
-    expected = "1 file or folder can't be read; no study leaves the list meanwhile. Ask for the right to read"
-    assert told == [f"{ward}: {expected}, or mend links that lead nowhere."]
+    assert told == [f"{ward}: 1 file or folder can't be read; no study leaves the list meanwhile. {HOW_TO_READ}"]
 
     protected.add(ward / "c")
     rows, told = updated(ward, output)
@@ -277,6 +290,74 @@ def test_a_field_strength_that_was_not_told_and_dicom_objects_can_be_given_later
     }
     (told,) = [row.study for row in rows if row.patient == "patient-1"]
     assert list((output / "studies" / told / "dicom").glob("*.dcm"))
-    before = content(output)
+    before = content(output / "studies")
     updated_with(ward, output, field_strength_tesla=1.5, dicom="binary")
-    assert content(output) == before
+    assert content(output / "studies") == before
+
+
+def row_files(output: Path) -> dict[str, bytes]:
+    return {file.parent.name: file.read_bytes() for file in output.glob("studies/*/row.json")}
+
+
+def test_studies_that_are_moved_or_there_twice_keep_row_and_mark_and_a_rewritten_image_is_answered_anew(
+    ward: Path, tmp_path: Path
+) -> None:
+    output, moved = tmp_path / "list", tmp_path / "moved"
+    rows, _ = updated(ward, output)
+    for row in rows:
+        mark_study(output, row.study, True)
+    before = row_files(output)
+    ward.rename(moved)
+    shutil.copytree(moved / "a", moved / "a again")
+    assert [row.read for row in updated(moved, output)[0]] == [True, True, True]
+    assert row_files(output) == before
+
+    image = moved / "b" / "1.dcm"
+    image.touch()  # as a backup that was restored without times
+    assert [row.read for row in updated(moved, output)[0]] == [True, True, True]
+    content, noted = image.read_bytes(), row_files(output)
+    assert [row for row in noted if noted[row] != before[row]] == [row.study for row in rows if row.patient == "b"]
+    updated(moved, output)
+    assert row_files(output) == noted, "the image is read once"
+    image.write_bytes(content[:-2] + b"??")
+    assert {row.patient: row.read for row in updated(moved, output)[0]} == {"a": True, "b": False, "c": True}
+
+
+def test_a_row_of_an_earlier_version_stays_and_its_study_can_be_moved_then(ward: Path, tmp_path: Path) -> None:
+    output = tmp_path / "list"
+    for row in updated(ward, output)[0]:
+        mark_study(output, row.study, True)
+    for name, study in ReadingList(ward, output, "id").studies().items():
+        file = output / "studies" / name / "row.json"
+        values = json.loads(file.read_text())
+        del values["state_sha256"], values["content_sha256"]
+        write_json(file, {**values, "files_sha256": study.former_state()})
+    assert [row.read for row in updated(ward, output)[0]] == [True, True, True]
+    ward.rename(tmp_path / "moved")
+    assert [row.read for row in updated(tmp_path / "moved", output)[0]] == [True, True, True]
+
+
+def test_no_study_with_a_damaged_image_beside_it_is_answered_until_that_is_put_right(
+    ward: Path, tmp_path: Path
+) -> None:
+    content = (ward / "a" / "1.dcm").read_bytes()
+    (ward / "a" / "2.dcm").write_bytes(content[: content.index(PATIENT_ID_TAG)])
+    answers = {row.patient: (row.answer, row.reason) for row in updated(ward, tmp_path / "list")[0]}
+    assert answers.keys() == {"a", "b", "c"}
+    assert answers["a"][0] == "no answer"
+    assert answers["a"][1].startswith("a/2.dcm: it can't be read (incomplete")
+    assert answers["b"][0] == "no T1 map"
+    (ward / "a" / "2.dcm").unlink()
+    assert {row.answer for row in updated(ward, tmp_path / "list")[0]} == {"no T1 map"}
+
+
+def test_two_exams_of_a_patient_are_told_apart_by_their_dates_where_the_patient_is_shown(tmp_path: Path) -> None:
+    for number, date in enumerate(("20240101", "20240301")):
+        exam: dict[str, Any] = {"PatientID": "p1", "StudyInstanceUID": f"1.{number}", "StudyDate": date}
+        write_section(tmp_path / "ward" / f"{number}.dcm", RAMP, ImageType=RAW_TYPE, SeriesDescription="cine", **exam)
+    output, dates = tmp_path / "list", {"2024-01-01", "2024-03-01"}
+    assert {row.study_date for row in updated(tmp_path / "ward", output)[0]} == dates
+    page = (output / "worklist.html").read_text(encoding="utf-8")
+    assert all(f"<td>p1, {date}</td>" in page for date in dates)
+    assert {row.study_date for row in updated(tmp_path / "ward", output, "none")[0]} == {""}
+    assert not any(date in file.read_text("utf-8") for date in ("2024-", "202401") for file in output.glob("work*"))

@@ -108,16 +108,18 @@ def test_watching_finds_new_studies_until_it_is_stopped(
 
     def sleep(seconds: float) -> None:
         waited.append(seconds)
-        if len(waited) == 2:
+        if len(waited) == 3:
             raise KeyboardInterrupt
-        write_section(tmp_path / "studies" / "b.dcm", RAMP, PatientID="b")
+        if len(waited) == 1:
+            write_section(tmp_path / "studies" / "b.dcm", RAMP, PatientID="b")
 
     monkeypatch.setattr("ACNetLib.commands.triage.time.sleep", sleep)
     arguments = ["triage", str(tmp_path / "studies"), "--output", str(tmp_path / "list"), "--device", "cpu"]
     assert main([*arguments, "--watch", "60"]) == 3
-    assert waited == [60.0, 60.0]
+    assert waited == [60.0, 60.0, 60.0]
     printed = capsys.readouterr()
-    assert [line.partition(":")[0] for line in printed.out.splitlines()] == ["1 normal", "2 normal"]
+    counts = [line.partition(":")[0] for line in printed.out.splitlines()]
+    assert counts == ["1 no answer", "1 no answer, 1 normal", "2 normal"], "a study is answered at its second look"
     assert "studies that are done are kept" in printed.err
 
 
@@ -130,8 +132,11 @@ def test_watching_goes_on_where_another_process_has_the_list(
     other = FileLock(tmp_path / "list" / LOCK_FILE)
     other.acquire()
 
-    def sleep(_seconds: float) -> None:
-        if not other.is_locked:
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
             raise KeyboardInterrupt
         other.release()
 
@@ -140,4 +145,4 @@ def test_watching_goes_on_where_another_process_has_the_list(
     assert main([*arguments, "--watch", "60"]) == 3
     printed = capsys.readouterr()
     assert "another process is bringing this list up to date" in printed.err
-    assert printed.out.startswith("1 normal")
+    assert [line.partition(":")[0] for line in printed.out.splitlines()] == ["1 no answer", "1 normal"]

@@ -11,11 +11,12 @@ import pytest
 from pydicom.config import disable_value_validation
 
 from ACNetLib.commands.main import main
+from ACNetLib.files import write_json
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.triage.rows import Row
 from ACNetLib.triage.sending import send_new
 from ACNetLib.triage.studies import find_studies
-from dicom_servers import StandIn
+from dicom_servers import StandIn, a_stand_in
 from exam_files import write_exam
 
 DCM = sample_cases()[1]
@@ -99,3 +100,55 @@ def test_a_result_of_ours_is_no_study(tmp_path: Path) -> None:
         dataset.Manufacturer = "SlicerACNet"
         dataset.save_as(tmp_path / file.name)
     assert find_studies(tmp_path, tmp_path / "list") == []
+
+
+def test_a_study_that_arrives_over_several_looks_is_sent_once_and_a_later_answer_names_the_report_before(
+    server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox, output = tmp_path / "inbox", tmp_path / "list"
+    inbox.mkdir()
+    first, second, third = sorted(DCM.folder.iterdir())
+    arriving = [first, second, None, None, third, None]
+    """After each look; None where no image comes."""
+    looks: list[tuple[int, str]] = []
+
+    def sleep(_seconds: float) -> None:
+        rows = list(csv.DictReader((output / "worklist.csv").open(encoding="utf-8")))
+        looks.append((server.posts, "".join(row["slices"] for row in rows)))
+        if not arriving:
+            raise KeyboardInterrupt
+        if (image := arriving.pop(0)) is not None:
+            shutil.copy(image, inbox)
+
+    monkeypatch.setattr("ACNetLib.commands.triage.time.sleep", sleep)
+    options = ["--stow", server.url, "--device", "cpu", "--processes", "1", "--watch", "60"]
+    assert main(["triage", str(inbox), "--output", str(output), *options]) == 3
+    assert looks == [(0, ""), (0, "0"), (0, "0"), (1, "2"), (1, "2"), (1, "0"), (2, "3")]
+
+    before, after = (dataset for dataset in server.stored.values() if dataset.Modality == "SR")
+    assert "PredecessorDocumentsSequence" not in before
+    (study,) = after.PredecessorDocumentsSequence
+    (series,) = study.ReferencedSeriesSequence
+    (report,) = series.ReferencedSOPSequence
+    assert study.StudyInstanceUID == before.StudyInstanceUID == after.StudyInstanceUID
+    assert series.SeriesInstanceUID == before.SeriesInstanceUID != after.SeriesInstanceUID
+    assert report.ReferencedSOPClassUID == before.SOPClassUID
+    assert report.ReferencedSOPInstanceUID == before.SOPInstanceUID != after.SOPInstanceUID
+    numbers = [dataset.SeriesNumber for dataset in server.stored.values()]
+    assert len(set(numbers)) == len(numbers) == 8
+
+    inbox.rename(tmp_path / "moved")
+    with a_stand_in() as other:
+        assert triage(tmp_path / "moved", output, server) == 0
+        assert triage(tmp_path / "moved", output, other) == 0
+        assert (server.posts, other.posts) == (2, 1)
+        objects = [pydicom.dcmread(file).SOPInstanceUID for file in output.glob("studies/*/dicom/*.dcm")]
+        assert other.stored.keys() == set(objects) < server.stored.keys()
+        assert triage(tmp_path / "moved", output, server) == 0
+        assert (server.posts, other.posts) == (2, 1)
+
+
+def test_a_list_of_an_earlier_version_knows_its_server(server: StandIn, tmp_path: Path) -> None:
+    shutil.copytree(DCM.folder, tmp_path / "study-a" / "dicom")
+    write_json(tmp_path / "study-a" / "sent.json", {"server": f"{server.url}/"})
+    assert send_new([Row("study-a", "dcm")], tmp_path, server.url) == (0, [])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ACNetLib.triage.rows import Row, in_reading_order, worklist_csv
+from ACNetLib.triage.page import worklist_page
+from ACNetLib.triage.rows import Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.studies import Study, find_studies
 from ACNetLib.triage.template import SCRIPT
 from dicom_files import PATIENT_ID, RAMP, write_section, write_study
@@ -49,6 +52,14 @@ def test_rows_are_in_the_order_in_which_they_are_read_and_no_cell_is_computed() 
     assert table[1]["warnings"] == "20% of the crop lies outside the map; One; Two."
     assert table[5]["reason"] == "'=1+1"
     assert [Row.of(json.loads(json.dumps(row.values()))) for row in rows[:3]] == rows[:3]
+
+
+def test_no_probability_is_rounded_across_a_limit_of_the_verdict(tmp_path: Path) -> None:
+    rows = [Row("a", "uncertain", 0.79996, uncertain_from=0.2, uncertain_to=0.8), Row("b", "dcm", 0.8)]
+    (tmp_path / "worklist.csv").write_text(worklist_csv(rows), encoding="utf-8")
+    read = read_worklist_csv(tmp_path / "worklist.csv")
+    assert [row.probability_dcm for row in read] == [0.79996, 0.8]
+    assert '<td data-order="0.799960">0.79996</td>' in worklist_page(read, "studies")
 
 
 def test_studies_are_told_by_patient_and_exam_wherever_their_files_lie(tmp_path: Path, stored: np.ndarray) -> None:
@@ -110,3 +121,66 @@ def test_the_page_is_sorted_and_filtered_in_the_browser() -> None:
         [sys.executable, "-c", SORTED_AND_FILTERED], input=program, capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "123 213 312 123 13 3"
+
+
+def told_by(studies: list[Study]) -> dict[str, list[str]]:
+    return {study.patient_id or study.patient_name: [file.name for file in study.files] for study in studies}
+
+
+def test_a_damaged_file_counts_as_one_of_each_study_that_it_may_be_of(tmp_path: Path) -> None:
+    exams: dict[str, dict[str, Any]] = {
+        "p1": {"StudyInstanceUID": "1.1", "StudyDate": "20240101"},
+        "p2": {"StudyInstanceUID": "1.2", "StudyDate": "20240202"},
+    }
+    for patient, exam in exams.items():
+        write_section(tmp_path / "ward" / f"{patient}.dcm", RAMP, PatientID=patient, **exam)
+    elsewhere = write_section(tmp_path / "away" / "cut.dcm", RAMP, PatientID="p2", **exams["p2"])
+    content = elsewhere.read_bytes()
+    elsewhere.write_bytes(content[: content.index(b"p2") + 2])  # it tells its patient, and not its exam
+    assert told_by(find_studies(tmp_path, tmp_path / "list")) == {"p1": ["p1.dcm"], "p2": ["p2.dcm", "cut.dcm"]}
+
+    beside = tmp_path / "ward" / "cut.dcm"
+    elsewhere.rename(beside)
+    beside.write_bytes(content[: content.index(b"20240202") + 6])  # 202402 is not of January
+    assert told_by(find_studies(tmp_path, tmp_path / "list")) == {"p1": ["p1.dcm"], "p2": ["p2.dcm", "cut.dcm"]}
+    beside.write_bytes(content[: content.index(b"1.2", content.index(b"p2")) + 2])  # in its StudyInstanceUID
+    assert told_by(find_studies(tmp_path, tmp_path / "list")) == {"p1": ["p1.dcm"], "p2": ["p2.dcm", "cut.dcm"]}
+    beside.write_bytes(bytes(8192))
+    unread: list[Path] = []
+    alone = {**{patient: [f"{patient}.dcm"] for patient in exams}, "": ["cut.dcm"]}
+    assert told_by(find_studies(tmp_path, tmp_path / "list", unread=unread)) == alone, "nothing says whose it is"
+    assert unread == [beside], "so it is told beside both"
+
+    (tmp_path / "alone").mkdir()
+    beside.rename(tmp_path / "alone" / "cut.dcm")
+    assert told_by(find_studies(tmp_path, tmp_path / "list"))[""] == ["cut.dcm"]
+    write_section(tmp_path / "alone" / "DICOMDIR", RAMP, PatientID="", SeriesInstanceUID=None, StudyInstanceUID=None)
+    (tmp_path / "alone" / "cut.dcm").write_text("no image")
+    assert told_by(find_studies(tmp_path, tmp_path / "list")).keys() == exams.keys(), "neither is damaged"
+
+
+def test_two_patients_without_number_and_exam_are_two_studies(tmp_path: Path) -> None:
+    untold: dict[str, Any] = {"PatientID": "", "StudyInstanceUID": None}
+    for number, (name, born) in enumerate((("A^A", ""), ("a^a^", ""), ("B^B", ""), ("B^B", "19570301"))):
+        write_section(tmp_path / f"{number}.dcm", RAMP, PatientName=name, PatientBirthDate=born, **untold)
+    studies = find_studies(tmp_path, tmp_path / "list")
+    assert [[file.stem for file in study.files] for study in studies] == [["0", "1"], ["2"], ["3"]]
+
+
+def test_images_are_the_same_where_they_are_moved_or_copied_and_others_when_their_bytes_change(tmp_path: Path) -> None:
+    def of(folder: str) -> tuple[str, str]:
+        (study,) = find_studies(tmp_path / folder, tmp_path / "list")
+        return study.state(), study.content()
+
+    untold: dict[str, Any] = {"PatientID": "", "StudyInstanceUID": None}
+    for name in ("a", "b"):
+        write_section(tmp_path / "ward" / "x" / f"{name}.dcm", RAMP, **untold)
+    (key,) = [study.key for study in find_studies(tmp_path / "ward", tmp_path / "list")]
+    state, content = of("ward")
+    (tmp_path / "ward").rename(tmp_path / "moved")
+    assert of("moved") == (state, content)
+    assert [study.key for study in find_studies(tmp_path / "moved", tmp_path / "list")] == [key]
+    again = Path(shutil.copy(tmp_path / "moved" / "x" / "a.dcm", tmp_path / "moved" / "x" / "c.dcm"))
+    assert of("moved")[1] == content
+    again.write_bytes(again.read_bytes()[:-2] + b"??")
+    assert of("moved")[1] != content
