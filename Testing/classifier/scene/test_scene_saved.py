@@ -22,9 +22,9 @@ from slicer import vtkMRMLScene as Scene
 from ACNetLib.errors import ACNetError
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.scene.exam import study_from_scene
+from ACNetLib.scene.exam import show_exam, study_from_scene
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.output import add_t1_map, new_scene, show_result
+from ACNetLib.scene.output import add_t1_map, new_scene
 from ACNetLib.scene.sources import DICOM_INSTANCES, field_strength_source, told_scanner
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
 from ACNetLib.t1map.t1_map import T1Map, fitted_here
@@ -197,7 +197,7 @@ def test_a_result_of_a_map_from_after_contrast_is_read_from_its_scene_as_it_was_
     study = a_study(replace(an_oblique_t1_map, warnings=(POST_CONTRAST_WARNING,)))
     study = replace(study, maps=(replace(study.maps[0], warnings=(POST_CONTRAST_WARNING,)),))
     node = add_t1_map(study.images[0].t1_map, a_scene)
-    nodes = show_result(study, node, a_scene)
+    nodes = show_exam(study, [node], a_scene)[0]
     assert POST_CONTRAST_WARNING in study_from_scene(nodes, a_scene).images[0].t1_map.warnings
     with pytest.raises(ACNetError, match="from after contrast"):
         t1_map_from_volume_node(node)

@@ -15,15 +15,15 @@ from slicer import vtkMRMLScene as Scene
 from slicer import vtkMRMLSegmentationNode as Segmentation
 
 from ACNetLib.inference.attention import BAND_NAMES
+from ACNetLib.scene.exam import show_exam
 from ACNetLib.scene.input import segmentation_from_node, t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.output import show_result
 from ACNetLib.scene.segmentation import make_segmentation
 
 
 @pytest.fixture
 def a_result(a_study: Callable, a_volume_node: Volume, a_scene: Scene) -> ResultNodes:
-    return show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    return show_exam(a_study(t1_map_from_volume_node(a_volume_node)), [a_volume_node], a_scene)[0]
 
 
 def terminology(node: Segmentation) -> dict[str, list[str]]:
@@ -76,5 +76,5 @@ def test_it_is_the_users_and_lies_beside_the_t1_map(
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(a_scene)
     parents = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(each)) for each in (node, a_volume_node)}
     assert len(parents) == 1
-    show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    show_exam(a_study(t1_map_from_volume_node(a_volume_node)), [a_volume_node], a_scene)
     assert a_scene.IsNodePresent(node)
