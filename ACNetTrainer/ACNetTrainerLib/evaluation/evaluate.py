@@ -17,7 +17,7 @@ from ACNetLib.models.card import ModelCard
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import T1Map
 
-from ..cases.library import LABELS, OTHER, Case, CaseLibrary
+from ..cases.library import LABELS, OTHER, Case, CaseLibrary, patients_by_label
 from ..training.patients import known_patients, recognition_text, shared_patients
 from ..training.train import count_cases
 from .attention_gallery import draw_attention_gallery
@@ -191,12 +191,10 @@ def located_library(library: CaseLibrary, localizer: Localizer) -> LocatedLibrar
 
 
 def _check_counts(library: CaseLibrary) -> None:
-    labels = {case.patient: case.label for case in library.cases}
-    for label in LABELS:
-        count = list(labels.values()).count(label)
-        if count < FEWEST_PATIENTS:
+    for label, patients in patients_by_label(library.cases).items():
+        if len(patients) < FEWEST_PATIENTS:
             raise ACNetError(
-                f"{library.folder}: {count} patients labelled {label}; expected at least {FEWEST_PATIENTS}."
+                f"{library.folder}: {len(patients)} patients labelled {label}; expected at least {FEWEST_PATIENTS}."
             )
 
 

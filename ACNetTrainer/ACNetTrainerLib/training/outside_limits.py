@@ -22,7 +22,7 @@ from ACNetLib.models.store import model_for_field
 from ACNetLib.networks.outside import MOST_SLICES
 from ACNetLib.ventricle.shape import HeartShape, shape_of
 
-from ..cases.library import Case, CaseLibrary
+from ..cases.library import Case, CaseLibrary, patients_by_label
 from .split import FEWEST_HELD_BACK
 
 FALSE_ALARMS = 0.05
@@ -79,7 +79,7 @@ def limits_by_shape(
     network and no scanner's T1 is in them. Returned with that model's name, "" for limits of its own.
     """
     is_dcm = {case.patient: case.is_dcm for case in cases}
-    if min(list(is_dcm.values()).count(each) for each in (False, True)) < FEWEST_HELD_BACK:
+    if min(map(len, patients_by_label(cases).values())) < FEWEST_HELD_BACK:
         lender = parent
         if lender is None or not lender.outside_limits.normal.relative_wall:
             lender = read_card(model_for_field(cases[0].field_strength_tesla))
