@@ -55,14 +55,14 @@ def test_limits_fall_with_the_number_of_slices_for_a_mean_varies_less(score: Out
 
 
 def test_patients_with_whole_stacks_do_not_set_the_limits_of_those_with_three_slices() -> None:
-    seen, shown = joined(group("normal", 50, {}), group("dcm", 50, {0: 3.0})), {"hcm": group("hcm", 20, {1: 2.5})}
+    seen, hcm = joined(group("normal", 50, {}), group("dcm", 50, {0: 3.0})), group("hcm", 20, {1: 2.5})
     usual, odd = group("usual", 98, {}), group("odd", 2, {1: 5.0})
 
     def fitted(slices: int) -> tuple[list[float], tuple[float, ...]]:
         """The score's limits, and what the training sets by the same values; the odd have so many slices alike."""
         stacks = Group(np.repeat(odd.features[::3], slices, axis=0), tuple(np.repeat(odd.patients[::3], slices)))
         unseen = joined(usual, stacks)
-        score = fit_score(seen, np.repeat([False, True], 150), shown, unseen)
+        score = fit_score(seen, np.repeat([False, True], 150), {"hcm": hcm}, unseen)
         with torch.inference_mode():
             values = unseen.by_patient(score(torch.from_numpy(unseen.features)).double().numpy())
         return score.limits.tolist(), limits_by_count(means_by_count(values), FALSE_ALARMS)
