@@ -129,7 +129,7 @@ $(MODELS)/abroad-hcm-% $(MODELS)/abroad-infarct-% $(MODELS)/abroad-rv-%: | $(REA
 BESIDE = --other-seeds $(OTHER_SEEDS:%=$(MODELS)/variants-$*/%.safetensors) --untaught $(MODELS)/variants-$*/untaught.safetensors
 validation-%: $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv \
 		$(MODELS)/abroad-hcm-% $(MODELS)/abroad-infarct-% $(MODELS)/abroad-rv-% $(MODELS)/variants-%/untaught.safetensors
-	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/judging-$* --patients 30 $(BESIDE) \
+	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/judging-$* $(BESIDE) \
 		--output Documentation/results/attention-$*.json
 	$(BIN)/acnet-train attention acnet-simulated-$* $(MODELS)/abroad-$* $(BESIDE) \
 		--output Documentation/results/attention-$*-abroad.json --save-model $(SHIPPED)/acnet-simulated-$*.safetensors

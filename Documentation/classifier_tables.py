@@ -76,33 +76,6 @@ def verdicts() -> str:
     )
 
 
-def attention() -> str:
-    return markdown(
-        ["model", "class", "wall", "cavity", "elsewhere"],
-        [
-            [
-                model,
-                label,
-                *(
-                    f"{row['own_map'][region]:.3f} (mean map {row['mean_map'][region]:.3f})"
-                    for region in ("wall", "cavity", "elsewhere")
-                ),
-            ]
-            for model, label, row in each_row("attention", "enrichment", "combined")
-        ],
-    )
-
-
-def masks() -> str:
-    return markdown(
-        ["AUROC", *(record["model"] for record in classifiers())],
-        [
-            [name, *(f"{record['attention']['auroc'][key]:.3f}" for record in classifiers())]
-            for name, key in (("with its own masks", "own_masks"), ("with mean masks", "mean_masks"))
-        ],
-    )
-
-
 def outside() -> str:
     """Who is called unlike the training's hearts."""
     records = [results(f"outside-{field}") for field in FIELDS]
@@ -165,8 +138,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "models": models,
     "calibration": calibration,
     "verdicts": verdicts,
-    "attention": attention,
-    "masks": masks,
     "outside": outside,
     "outside-limits": outside_limits,
     **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from ACNetTrainerLib.simulation.real_hearts import CUES, MEASURES, SIZES, WALL_T1_SPREAD_MS
 from table_cells import FIELDS, Record, markdown, results
-
-REAL_HEARTS = {
-    "diameter": ("49.3 (4.1)", "68.1 (6.1)"),
-    "mean_wall": ("7.0 (1.0)", "7.9 (1.3)"),
-    "septal_wall": ("7.5 (1.4)", "9.1 (1.8)"),
-    "lateral_wall": ("7.1 (1.3)", "7.5 (1.4)"),
-    "wall_sd": ("1.2 (0.2)", "1.5 (0.3)"),
-    "rv_area": ("17.9 (4.9)", "20.1 (8.9)"),
-    "rv_width": ("35.0 (5.9)", "32.4 (9.6)"),
-    "rv_span": ("113 (13)", "105 (13)"),
-    "rv_hull": ("0.82 (0.07)", "0.75 (0.07)"),
-}
-"""Normal and DCM at mid level, measured on the outlines of ACDC (Bernard 2018)."""
 
 
 def simulation_checks(groups: Sequence[str]) -> str:
@@ -63,11 +51,16 @@ def abroad_shapes() -> str:
         value = measured[kind]["mid"][name]
         return f"{value['mean']:.3g} ({value['sd']:.2g})"
 
+    def real(kind: str, row: int) -> str:
+        digits = {"rv_span": 0, "rv_hull": 2}.get(MEASURES[row], 1)
+        mean, sd = SIZES[kind, "mid"][row]
+        return f"{mean:.{digits}f} ({sd:.{digits}f})"
+
     return markdown(
         ["mid level, mean (SD)", "normal, real", "normal", "DCM, real", "DCM"],
         [
-            [label, REAL_HEARTS[name][0], ours("normal", name), REAL_HEARTS[name][1], ours("dcm", name)]
-            for name, label in names.items()
+            [label, real("normal", row), ours("normal", name), real("dcm", row), ours("dcm", name)]
+            for row, (name, label) in enumerate(names.items())
         ],
     )
 
@@ -76,10 +69,10 @@ def abroad_separation() -> str:
     records = [results(f"abroad-{field}") for field in FIELDS]
     names = {
         "cavity_area": ("cavity area", "0.90"),
-        "mean_wall": ("mean wall", "0.69"),
-        "septal_wall": ("septal wall", "0.78"),
-        "rv_area": ("RV area", "0.54"),
-        "rv_width": ("RV width", "0.38"),
+        "mean_wall": ("mean wall", f"{CUES['wall'][0]:.2f}"),
+        "septal_wall": ("septal wall", f"{CUES['septal_wall'][0]:.2f}"),
+        "rv_area": ("RV area", f"{CUES['rv_area'][0]:.2f}"),
+        "rv_width": ("RV width", f"{CUES['rv_width'][0]:.2f}"),
     }
     shapes = [
         [label, real, *[f"{records[0]['shapes']['auroc'][name]:.2f}"] * 2] for name, (label, real) in names.items()
@@ -91,8 +84,12 @@ def abroad_separation() -> str:
     spread = [
         [label, real, *(f"{r['maps']['medians'][name]:.0f}" for r in records)]
         for name, label, real in (
-            ("wall_interquartile_range_ms", "interquartile range of T1 in the wall [ms]", "102"),
-            ("wall_sd_ms", "SD of T1 in the wall [ms]", "85"),
+            (
+                "wall_interquartile_range_ms",
+                "interquartile range of T1 in the wall [ms]",
+                f"{WALL_T1_SPREAD_MS['interquartile range'][0]:.0f}",
+            ),
+            ("wall_sd_ms", "SD of T1 in the wall [ms]", f"{WALL_T1_SPREAD_MS['standard deviation'][0]:.0f}"),
             ("mid_wall_sd_ms", "the same without the wall's inner and outer fifth [ms]", ""),
             ("map_percentile_1_ms", "1st percentile of the map [ms]", "72 (3 T)"),
             ("map_percentile_99_ms", "99th percentile of the map [ms]", "2075 (3 T)"),

@@ -146,8 +146,8 @@ def attention() -> str:
 
 
 def modules() -> str:
-    """Of each module's map and the combined one, on patients whom no training knows."""
-    names = {"module_1": "module 1", "module_2": "module 2", "combined": "combined"}
+    """Of each module's map, on patients whom no training knows."""
+    names = {"module_1": "module 1", "module_2": "module 2"}
     columns = [(field, key) for field in FIELDS for key in names]
     records = {field: found(f"attention-{field}-abroad") for field in FIELDS}
     rows = [

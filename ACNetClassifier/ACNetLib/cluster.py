@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any
 
 from ACNetLib.errors import ACNetError
@@ -26,3 +29,10 @@ def cluster_client(scheduler: str) -> Any:
         ) from error
     client.register_worker_callbacks(silence_libraries)  # also of those that come later
     return client
+
+
+@contextmanager
+def cluster_executor(scheduler: str) -> Iterator[Executor]:
+    """Its workers, to whom a call goes as often as it is submitted. Raises ACNetError where no scheduler answers."""
+    with cluster_client(scheduler) as client:
+        yield client.get_executor(pure=False)

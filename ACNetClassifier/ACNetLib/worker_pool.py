@@ -62,15 +62,20 @@ def _unless_stopped(call: Callable[..., Any], *arguments: Any, **named: Any) -> 
         _is_busy = False
 
 
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
-def worker_pool(processes: int = os.cpu_count() or 1, method: str | None = None) -> Iterator[ProcessPoolExecutor]:
-    """A pool whose processes stop when this one is interrupted, and end when it is killed.
+def worker_pool(processes: int | None = None, method: str | None = None) -> Iterator[ProcessPoolExecutor]:
+    """A pool whose processes, by default one a core, stop when this one is interrupted, and end when it is killed.
 
     Ctrl-C reaches them through this process alone. `method`: how they are started, see `multiprocessing`.
     """
     context = multiprocessing.get_context(method)
     others = multiprocessing.active_children()
-    with _Pool(processes, mp_context=context, initializer=_start_worker) as pool:
+    with _Pool(processes or cores(), mp_context=context, initializer=_start_worker) as pool:
         try:
             yield pool
         except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ACNetLib.worker_pool import worker_pool
 from repository import REPOSITORY
 
 SLEEPERS = """
@@ -86,3 +88,12 @@ def test_a_worker_that_is_still_starting_when_its_process_is_stopped_ends_as_the
     stopped = subprocess.run([sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert stopped.returncode == 3, stopped.stderr
     assert "Traceback" not in stopped.stderr
+
+
+def test_there_is_a_worker_for_each_core_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 3, 4}, raising=False)
+    with worker_pool() as pool:
+        waiting = [pool.submit(time.sleep, 0.5) for _ in range(6)]
+        assert len(multiprocessing.active_children()) == 3
+        for future in waiting:
+            future.result()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ import slicer
 import slicer.util
 
 from ACNetLib.inference.attention import ATTENTION_MAPS
+from ACNetLib.inference.record import StudyRecord
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.scene.display import VENTRICLE
 from ACNetLib.scene.input import t1_map_from_volume_node
-from ACNetLib.scene.nodes import ResultNodes
 from ACNetLib.scene.output import add_t1_map, find_result
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
@@ -31,27 +32,39 @@ LARGEST_OFFSET_MM = 4.0
 SMALLEST_OVERLAP = 0.85
 """Of the ventricle as it was found with the true one: Dice coefficient."""
 
-pytestmark = pytest.mark.usefixtures("host")
-
 
 @pytest.fixture(scope="module", params=sample_cases(), ids=lambda case: case.name)
 def a_sample(request: pytest.FixtureRequest) -> SampleCase:
     return request.param
 
 
-@pytest.fixture
-def a_result(a_sample: SampleCase) -> Iterator[ResultNodes]:
-    """The nodes in the scene after nothing but the T1 map was chosen and Apply was clicked."""
-    yield from click(a_sample, with_point=False)
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What the scene held after Apply. labels: of the attention maps and of the ventricle. backgrounds, overlays: the
+    volumes of the slice views."""
+
+    volume: str
+    t1_map: T1Map
+    labels: dict[str, np.ndarray]
+    study: StudyRecord
+    combined: str
+    backgrounds: list[str]
+    overlays: list[str]
 
 
-@pytest.fixture
-def a_result_around_a_point(a_sample: SampleCase) -> Iterator[ResultNodes]:
+@pytest.fixture(scope="module")
+def a_result(host: None, a_sample: SampleCase) -> Result:
+    """After nothing but the T1 map was chosen and Apply was clicked."""
+    return click(a_sample, with_point=False)
+
+
+@pytest.fixture(scope="module")
+def a_result_around_a_point(host: None, a_sample: SampleCase) -> Result:
     """The same with a control point in the left ventricle."""
-    yield from click(a_sample, with_point=True)
+    return click(a_sample, with_point=True)
 
 
-def click(sample: SampleCase, with_point: bool) -> Iterator[ResultNodes]:
+def click(sample: SampleCase, with_point: bool) -> Result:
     slicer.mrmlScene.Clear(0)
     module = load_module(MODULE_FILE)
     module.enter()
@@ -68,7 +81,16 @@ def click(sample: SampleCase, with_point: bool) -> Iterator[ResultNodes]:
     nodes, said = find_result(volume, slicer.mrmlScene), ui.statusLabel.text
     try:
         assert nodes is not None, said
-        yield nodes
+        composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        return Result(
+            volume.GetID(),
+            t1_map_from_volume_node(nodes.t1_volume),
+            {name: slicer.util.arrayFromVolume(node).copy() for name, node in nodes.labels.items()},
+            read_record(nodes.table),
+            nodes.labels["combined"].GetID(),
+            [composite.GetBackgroundVolumeID() for composite in composites],
+            [composite.GetLabelVolumeID() for composite in composites],
+        )
     finally:
         module.unload()
         slicer.mrmlScene.Clear(0)
@@ -94,14 +116,14 @@ def _truth_of(t1_map: T1Map, section: int, the_truth: dict[float, SectionTruth])
 
 
 def check_overlay(
-    result: ResultNodes, the_truth: dict[float, SectionTruth], point_mm: Sequence[float] | None = None
+    result: Result, the_truth: dict[float, SectionTruth], point_mm: Sequence[float] | None = None
 ) -> None:
     """Every attention map covers the true left ventricle of every section, in the middle: the ventricle's, or the given
     point's on that section."""
-    t1_map = t1_map_from_volume_node(result.t1_volume)
+    t1_map = result.t1_map
     pixel_mm = t1_map.image.GetSpacing()[0]
     for name in ATTENTION_MAPS:
-        labels = slicer.util.arrayFromVolume(result.labels[name])
+        labels = result.labels[name]
         assert labels.shape == t1_map.array.shape
         for section in range(t1_map.section_count):
             truth = _truth_of(t1_map, section, the_truth)
@@ -115,22 +137,19 @@ def check_overlay(
             assert np.linalg.norm(overlay_center - middle) * pixel_mm < LARGEST_OFFSET_MM
 
 
-def test_the_heart_is_found_and_the_overlay_lies_on_it(
-    a_result: ResultNodes, the_truth: dict[float, SectionTruth]
-) -> None:
+def test_the_heart_is_found_and_the_overlay_lies_on_it(a_result: Result, the_truth: dict[float, SectionTruth]) -> None:
     check_overlay(a_result, the_truth)
 
 
 def test_around_a_control_point_the_overlay_lies_on_the_heart_too(
-    a_result_around_a_point: ResultNodes, the_truth: dict[float, SectionTruth], a_sample: SampleCase
+    a_result_around_a_point: Result, the_truth: dict[float, SectionTruth], a_sample: SampleCase
 ) -> None:
     check_overlay(a_result_around_a_point, the_truth, a_sample.center_mm)
-    assert read_record(a_result_around_a_point.table).maps[0].center_source == "point"
+    assert a_result_around_a_point.study.maps[0].center_source == "point"
 
 
-def test_the_ventricle_as_found_is_the_true_one(a_result: ResultNodes, the_truth: dict[float, SectionTruth]) -> None:
-    t1_map = t1_map_from_volume_node(a_result.t1_volume)
-    found = slicer.util.arrayFromVolume(a_result.labels[VENTRICLE]) > 0
+def test_the_ventricle_as_found_is_the_true_one(a_result: Result, the_truth: dict[float, SectionTruth]) -> None:
+    t1_map, found = a_result.t1_map, a_result.labels[VENTRICLE] > 0
     for section in range(t1_map.section_count):
         truth = _truth_of(t1_map, section, the_truth)
         true = truth.myocardium | truth.cavity
@@ -138,16 +157,13 @@ def test_the_ventricle_as_found_is_the_true_one(a_result: ResultNodes, the_truth
         assert dice > SMALLEST_OVERLAP
 
 
-def test_the_overlay_is_shown_over_the_map_in_every_slice_view(a_result: ResultNodes) -> None:
-    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
-    assert composites
-    for composite in composites:
-        assert composite.GetBackgroundVolumeID() == a_result.t1_volume.GetID()
-        assert composite.GetLabelVolumeID() == a_result.labels["combined"].GetID()
+def test_the_overlay_is_shown_over_the_map_in_every_slice_view(a_result: Result) -> None:
+    assert set(a_result.backgrounds) == {a_result.volume}
+    assert set(a_result.overlays) == {a_result.combined}
 
 
-def test_the_verdict_is_what_the_sample_is_labelled(a_result: ResultNodes, a_sample: SampleCase) -> None:
-    study = read_record(a_result.table)
+def test_the_verdict_is_what_the_sample_is_labelled(a_result: Result, a_sample: SampleCase) -> None:
+    study = a_result.study
     rows = study.sections
     assert study.verdict == a_sample.label
     assert study.maps[0].simulated

@@ -18,6 +18,7 @@ from ACNetLib.dicom.frames import SAME_PLACE_MM
 from ACNetLib.dicom.sequences import are_several, joined_sequences
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.motion import LARGEST_SHIFT_MM, moved, shift_mm
+from ACNetLib.image_files import image_like
 from ACNetLib.inference.exam import LARGEST_ANGLE_DEGREES, check_one_scanner
 from ACNetLib.inference.exam_input import check_one_patient
 from ACNetLib.t1map.t1_map import NOT_PLACED, T1Map
@@ -147,7 +148,7 @@ def measure_ecv(
         for each in of_map
         if each.labels is not None
     ]
-    images = tuple(_in_place_of(each, np.nan_to_num(each.array, nan=0.0)) for each in maps)
+    images = tuple(image_like(each.image, np.nan_to_num(each.array, nan=0.0)) for each in maps)
     segments = aha_segments(walls, np.isfinite)
     if segments and not all(native.is_placed for native in natives):
         segments = ()
@@ -269,13 +270,7 @@ def _ecv_map(pair: _MapPair, blood_ms: tuple[float, float], hematocrit: float) -
     partition = (1 / post_ms[known] - 1 / native_ms[known]) / (1 / blood_ms[1] - 1 / blood_ms[0])
     percent = np.full(native_ms.shape, np.nan, np.float32)
     percent[known] = np.clip(100 * (1 - hematocrit) * partition, 0, 100)
-    return replace(pair.native, image=_in_place_of(pair.native, percent), warnings=())
-
-
-def _in_place_of(t1_map: T1Map, values: NDArray[np.float32]) -> sitk.Image:
-    image = sitk.GetImageFromArray(values)
-    image.CopyInformation(t1_map.image)
-    return image
+    return replace(pair.native, image=image_like(pair.native.image, percent), warnings=())
 
 
 def _slice(ecv_map: T1Map, ventricle: Ventricle, title: str, shift: float | None) -> SliceEcv:

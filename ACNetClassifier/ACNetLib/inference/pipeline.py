@@ -48,14 +48,14 @@ def model_for_map(t1_map: T1Map, reference: ReferenceT1 | None = None) -> Path:
     return model_for_field(require_field_strength(t1_map))
 
 
-def load_finder(localizer: Path | None = None, device: str = "auto") -> Localizer:
-    """A localizer alone that is ready for T1 maps. Parameters and errors are those of `load_pipeline`."""
+def load_finder(device: str = "auto") -> Localizer:
+    """The shipped localizer alone, ready for T1 maps. Errors are those of `load_pipeline`."""
     from ACNetLib.inference.device import choose_device
 
-    return _localizer_on(choose_device(device), localizer)
+    return _localizer_on(choose_device(device))
 
 
-def _localizer_on(choice: DeviceChoice, file: Path | None) -> Localizer:
+def _localizer_on(choice: DeviceChoice, file: Path | None = None) -> Localizer:
     from ACNetLib.models.store import default_localizer
     from ACNetLib.networks.localizer import Localizer, load_localizer
 

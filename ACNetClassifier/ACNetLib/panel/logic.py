@@ -99,16 +99,11 @@ class ACNetClassifierLogic(ScriptedLoadableModuleLogic):
     session are remembered by their volume, for moving a section: a scene does not keep the network.
     """
 
-    def __init__(
-        self,
-        models: Callable[[], dict[str, Path]] | None = None,
-        model_for_field: Callable[[float], Path] | None = None,
-        load_classifier: Callable[[Path, str], Classifier] | None = None,
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.models = models or available_models
-        self.model_for_field = model_for_field or shipped_model_for_field
-        self.load_classifier = load_classifier or load_classifier_from_file
+        self.models = available_models
+        self.model_for_field = shipped_model_for_field
+        self.load_classifier = load_classifier_from_file
         self._loaded: tuple[tuple[Path, FileState, str], Classifier] | None = None
         self._runs: dict[str, Run] = {}
 

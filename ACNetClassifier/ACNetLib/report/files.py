@@ -12,12 +12,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ACNetLib import SOFTWARE, __version__
 from ACNetLib.files import atomic_folder, without_nan, write_json, write_text_atomically
-from ACNetLib.image_files import write_image
+from ACNetLib.image_files import image_like, write_image
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.record import (
     RANGE_SHIFT_MM,
@@ -67,10 +66,8 @@ def write_result(
                 "ventricle-label.nrrd": images.ventricle,
             }
             for name, values in volumes.items():
-                image = sitk.GetImageFromArray(values)
-                image.CopyInformation(images.t1_map.image)
                 names.append(f"{own}{name}")
-                write_image(image, room / names[-1])
+                write_image(image_like(images.t1_map.image, values), room / names[-1])
             for section in study.maps[index].sections:
                 names.append(picture_of(study, index, section))
                 pictures.append(_jpeg(study, index, section))

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
 from ACNetLib.colors import BAND_COLORS
+from ACNetLib.image_files import image_like
 from ACNetLib.inference.attention import BAND_NAMES, SHOWN_MAP
 from ACNetLib.inference.record import SectionRecord
 from ACNetLib.inference.result import MapImages, StudyResult
@@ -118,9 +119,8 @@ def _whole_section(images: MapImages, grid: SectionGrid, labels: LabelArray) -> 
     90 degrees and mirrored as far as it is stored otherwise than readers look at it.
     """
     stored = images.t1_map.planes[grid.section]
-    stored_labels = sitk.GetImageFromArray(labels[np.newaxis])
-    stored_labels.CopyInformation(stored)
-    plane, labels = _as_looked_at(stored), sitk.GetArrayFromImage(_as_looked_at(stored_labels))[0]
+    plane = _as_looked_at(stored)
+    labels = sitk.GetArrayFromImage(_as_looked_at(image_like(stored, labels)))[0]
     column_mm, row_mm, _ = plane.GetSpacing()
     gray = _gray(sitk.GetArrayViewFromImage(plane)[0])
     rows, columns = gray.shape
@@ -179,9 +179,7 @@ def _crop_picture(images: MapImages, grid: SectionGrid, labels: LabelArray) -> I
     display = replace(grid, size=_PANEL_PIXELS, spacing_mm=1 / scale)
 
     def shown(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        image = sitk.GetImageFromArray(values)
-        image.CopyInformation(t1_map.image)
-        return display.sample(image)
+        return display.sample(image_like(t1_map.image, values))
 
     gray = Image.fromarray(_gray(grid.crop(t1_map).t1_ms))
     panel = gray.resize((_PANEL_PIXELS, _PANEL_PIXELS), Image.Resampling.BILINEAR).convert("RGBA")

@@ -144,7 +144,19 @@ def _measures_text(card: ModelCard) -> str:
 
 
 def _enrichment_text(card: ModelCard) -> str:
+    """By `acnet-train attention`, on simulated patients; of a model of before by its evaluation."""
+    simulated = "simulated "
     match card.metrics.get("attention"):
+        case {
+            "measured": {
+                "where": {
+                    "normal": {"wall_over_slice": {"value": int() | float() as normal}},
+                    "dcm": {"wall_over_slice": {"value": int() | float() as dcm}},
+                },
+                "auroc_lost": {"mean_masks": {"value": int() | float() as lost}},
+            }
+        }:
+            fell = f"fell by {lost:.3f}"
         case {
             "enrichment": {
                 "combined": {
@@ -155,13 +167,15 @@ def _enrichment_text(card: ModelCard) -> str:
             "auroc": {"own_masks": int() | float() as own, "mean_masks": int() | float() as mean},
         }:
             simulated = "simulated " if card.metrics.get("simulated") else ""
-            taught = " It was taught to lie on the wall." if _taught_where_to_look(card) else ""
-            return (
-                f"In {simulated}patients whom the model had not seen, attention in the wall was {normal:.1f} "
-                f"(normal) and {dcm:.1f} (DCM) times that of the whole crop, and with mean masks instead of their own "
-                f"the AUROC fell from {own:.3f} to {mean:.3f}.{taught}"
-            )
-    return "It has not been measured for this model."
+            fell = f"fell from {own:.3f} to {mean:.3f}"
+        case _:
+            return "It has not been measured for this model."
+    taught = " It was taught to lie on the wall." if _taught_where_to_look(card) else ""
+    return (
+        f"In {simulated}patients whom the model had not seen, attention in the wall was {normal:.1f} (normal) and "
+        f"{dcm:.1f} (DCM) times that of the whole crop, and with mean masks instead of their own the AUROC {fell}."
+        f"{taught}"
+    )
 
 
 def coverage_text(card: ModelCard) -> str:

@@ -34,7 +34,7 @@ def show_exam(
     display: Display | None = None,
     shown: vtkMRMLScalarVolumeNode | None = None,
 ) -> list[ResultNodes]:
-    """Put the nodes of each map beside its volume, as `show_result` does, and show one of the volumes.
+    """Put the nodes of each map beside its volume, see `update_result`, and show one of the volumes.
 
     input_nodes: one a map; None where the volume is gone. shown: by default the first.
     """

@@ -117,23 +117,14 @@ def add_t1_map(t1_map: T1Map, scene: vtkMRMLScene) -> vtkMRMLScalarVolumeNode:
     return node
 
 
-def show_result(
-    study: StudyResult, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene, display: Display | None = None
-) -> ResultNodes:
-    """Put the nodes of a study's only map into a folder beside the input and show them over it in the slice views.
-
-    The nodes of an earlier result of the same input are brought up to date, so that what refers to them and how the
-    user shows them stays. The first view turns to the input's middle slice unless it shows one of its slices already.
-    """
-    nodes = update_result(study, 0, input_node, scene)
-    show_nodes(nodes, scene, display or Display())
-    return nodes
-
-
 def update_result(
     study: StudyResult, map_index: int, input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene
 ) -> ResultNodes:
-    """The nodes of one of the study's maps as in `show_result`, not shown yet. Their table says the whole study."""
+    """The nodes of one of the study's maps in a folder beside its input, not shown yet; the table says the whole study.
+
+    The nodes of an earlier result of the same input are brought up to date, so that what refers to them and how the
+    user shows them stays.
+    """
     with slicer.util.NodeModify(input_node):  # one event, not one a reference
         nodes = _bring_up_to_date(study, map_index, input_node, scene)
     t1_map, display_node = study.images[map_index].t1_map, input_node.GetVolumeDisplayNode()
@@ -143,14 +134,14 @@ def update_result(
 
 
 def show_nodes(nodes: ResultNodes, scene: vtkMRMLScene, display: Display) -> None:
-    """Let the views show the T1 map with its overlay, as acquired."""
+    """Let the views show the T1 map with its overlay, as acquired: at its middle slice unless they show one already."""
     if not is_shown_as_acquired(nodes.t1_volume, scene):
         show_as_acquired(nodes.t1_volume, scene)
     show_display(nodes, scene, display)
 
 
 def find_result(input_node: vtkMRMLScalarVolumeNode, scene: vtkMRMLScene) -> ResultNodes | None:
-    """The nodes that show_result made for this input, also in a scene opened from a file. None without a table."""
+    """The nodes that update_result made for this input, also in a scene opened from a file. None without a table."""
     found = {node.GetAttribute(OUTPUT): node for node in _outputs(input_node)}
     if "table" not in found or not has_record(found["table"]):
         return None

@@ -289,16 +289,11 @@ def _read(study: Study, name: str, field_strength_tesla: float | None) -> tuple[
 @lru_cache(maxsize=4)
 def _classifier(model: str, device: str) -> Classifier:
     """A worker's networks, with one thread: as many studies at once as there are cores are faster than one on all."""
-    import SimpleITK as sitk
-
     from ACNetLib.inference.pipeline import load_pipeline
-    from ACNetLib.inference.torch_libraries import import_torch
+    from ACNetLib.inference.torch_libraries import compute_in_one_thread, import_torch
 
     import_torch()
-    import torch
-
-    torch.set_num_threads(1)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    compute_in_one_thread()
     return load_pipeline(model, device=device)
 
 

@@ -10,7 +10,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import T1Map
 
 from .images import IMAGES_FOLDER, pixel_hash
-from .library import LABELS, Case, CaseLibrary, same_images
+from .library import LABELS, Case, CaseLibrary, patients_by_label, same_images
 from .maps import at_point, check_near, nothing_found
 from .pseudonyms import is_pseudonym
 from .table import errors_at
@@ -81,8 +81,7 @@ def count_by_class(library: CaseLibrary) -> tuple[Count, ...]:
 
 def size_warnings(library: CaseLibrary) -> tuple[str, ...]:
     """Too few patients of a class, or of one class compared with the other."""
-    labels = {case.patient: case.label for case in library.cases}
-    counts = {label: list(labels.values()).count(label) for label in LABELS}
+    counts = {label: len(patients) for label, patients in patients_by_label(library.cases).items()}
     warnings = few_patients(counts)
     rare, common = sorted(LABELS, key=lambda label: counts[label])
     if counts[rare] * LARGEST_IMBALANCE < counts[common]:

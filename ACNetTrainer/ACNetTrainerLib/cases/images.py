@@ -10,9 +10,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.image_files import image_like
 from ACNetLib.t1map.field_strength import check_field_strength, nominal_field_strength
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, Reading, T1Map, read_t1_map
-from ACNetLib.ventricle.labels import LabelArray
 
 IMAGES_FOLDER = "images"
 HASH_PREFIX = "sha256-"  # a spreadsheet would take a bare hash such as 12e45 for a number
@@ -62,18 +62,10 @@ def section_image(t1_map: T1Map, section: int) -> sitk.Image:
 
     Made from the pixels alone, so that nothing of the source's header can come along.
     """
-    t1_ms = t1_map.array[section][np.newaxis]
+    t1_ms = t1_map.array[section]
     whole = np.array_equal(t1_ms, np.rint(t1_ms)) and t1_ms.min() >= 0 and t1_ms.max() <= np.iinfo(np.uint16).max
-    image = sitk.GetImageFromArray(t1_ms.astype(np.uint16) if whole else t1_ms)
-    image.CopyInformation(t1_map.image[:, :, section : section + 1])
+    image = image_like(t1_map.image[:, :, section : section + 1], t1_ms.astype(np.uint16) if whole else t1_ms)
     image.SetMetaData(FIELD_STRENGTH_KEY, f"{covered_field_strength(t1_map):g}")
     if t1_map.simulated:
         image.SetMetaData(SIMULATED_KEY, "1")
-    return image
-
-
-def label_image(labels: LabelArray, section: sitk.Image) -> sitk.Image:
-    """Labels (rows, columns) in the place of the section."""
-    image = sitk.GetImageFromArray(labels[np.newaxis])
-    image.CopyInformation(section)
     return image

@@ -167,6 +167,17 @@ class CaseLibrary:
             return read_segmentation(path)
 
 
+def labels_by_patient(cases: Iterable[Case]) -> dict[str, str]:
+    """In the order of the cases."""
+    return {case.patient: case.label for case in cases}
+
+
+def patients_by_label(cases: Iterable[Case]) -> dict[str, list[str]]:
+    """Of each of LABELS, in the order of the cases."""
+    labels = labels_by_patient(cases)
+    return {label: [patient for patient in labels if labels[patient] == label] for label in LABELS}
+
+
 def read_case_library(folder: Path, may_be_empty: bool = False) -> CaseLibrary:
     """Read and check `folder`/cases.csv. Raises ACNetError that names the row and the column.
 

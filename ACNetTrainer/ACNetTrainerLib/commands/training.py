@@ -234,7 +234,7 @@ def _with_metrics(card: ModelCard, metrics: dict[str, Any]) -> ModelCard:
     from ACNetLib.models.attention_measures import MEASURED
 
     kept = {name: card.metrics[name] for name in ("coverage",) if name in card.metrics}
-    attention = {**card.metrics.get("attention", {}), **metrics.get("attention", {})}
+    attention = card.metrics.get("attention", {})
     if MEASURED in attention:
         kept["attention"] = attention
     return replace(card, metrics={**metrics, **kept})

@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from ACNetLib.errors import ACNetError
 
-from ..cases.library import LABELS, CaseLibrary
+from ..cases.library import LABELS, CaseLibrary, labels_by_patient
 from ..evaluation.evaluate import FEWEST_PATIENTS
 from ..training.recipe import Recipe
 from ..training.split import split_patients
@@ -44,7 +44,7 @@ def draw_folds(library: CaseLibrary, folds: int, repeats: int) -> tuple[Fold, ..
     Raises ACNetError when a class has too few patients for the folds.
     """
     patients = sorted(library.patients)
-    label = {case.patient: case.label for case in library.cases}
+    label = labels_by_patient(library.cases)
     labels = [label[patient] for patient in patients]
     fewest = max(folds, FEWEST_PATIENTS)
     for each in LABELS:

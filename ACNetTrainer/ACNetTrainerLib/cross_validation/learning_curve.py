@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ACNetLib.errors import ACNetError
 
-from ..cases.library import LABELS, CaseLibrary
+from ..cases.library import CaseLibrary, patients_by_label
 from ..evaluation.drawing import DOTS_PER_INCH, save_figure
 from ..training.recipe import Recipe
 from ..training.split import split_patients
@@ -39,11 +39,10 @@ class Point:
 
 def part_of(fold: Fold, share: float) -> CaseLibrary:
     """Such a share of the fold's training patients, each class by itself; a smaller part lies within a larger one."""
-    label = {case.patient: case.label for case in fold.training.cases}
     random = np.random.default_rng([fold.repeat, fold.number])
     chosen = set[str]()
-    for each in LABELS:
-        patients = random.permutation(sorted(patient for patient in label if label[patient] == each)).tolist()
+    for of_label in patients_by_label(fold.training.cases).values():
+        patients = random.permutation(sorted(of_label)).tolist()
         chosen |= set(patients[: math.ceil(share * len(patients))])
     return CaseLibrary(fold.training.folder, tuple(case for case in fold.training.cases if case.patient in chosen))
 

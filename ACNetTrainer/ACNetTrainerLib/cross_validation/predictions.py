@@ -10,7 +10,7 @@ from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.probability import log_odds_of, sigmoid
 from ACNetLib.models.model import Model
 
-from ..cases.library import LABELS, CaseLibrary
+from ..cases.library import LABELS, CaseLibrary, labels_by_patient
 from ..cases.table import write_table
 from ..evaluation.scores import score_patients
 from .folds import Fold
@@ -76,7 +76,7 @@ def write_predictions(found: Mapping[str, Sequence[OutOfFold]], present: Predict
     for start, each in ((start, each) for start, of_start in found.items() for each in of_start):
         fold = {"start": start, "repeat": each.fold.repeat, "fold": each.fold.number}
         cases = each.fold.left_out.cases
-        label = {case.patient: case.label for case in cases}
+        label = labels_by_patient(cases)
         for patient, said in each.said.patients.items():
             beside = {f"present_{name}": value for name, value in _cells(present.patients[patient]).items()}
             patients.append({**fold, "patient": patient, "label": label[patient], **_cells(said), **beside})

@@ -16,6 +16,7 @@ from uuid import uuid4
 from ACNetLib.cluster import cluster_client
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.torch_libraries import compute_in_one_thread
 from ACNetLib.models.header import WEIGHTS_SUFFIX
 from ACNetLib.models.model import Model, load_model, save_model
 
@@ -82,12 +83,7 @@ def complete(job: Job, file: Path, device: DeviceChoice, watch: Watch) -> None:
 
 def _complete_there(job: Job, file: Path, device: DeviceChoice, stop_file: Path) -> bool:
     """At a worker of a cluster. False when it was stopped."""
-    import SimpleITK as sitk
-    import torch
-
-    # A sum that is always taken in the same order gives the same network on every computer.
-    torch.set_num_threads(1)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    compute_in_one_thread()
     try:
         complete(job, file, device, Watch(stop=stop_file.exists))
     except TrainingStopped:

@@ -28,7 +28,6 @@ from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SECTION_SIZE, to_intensity
 
 from ..cases.library import LABELS, CaseLibrary
-from .attention import with_masks
 from .attention_regions import REGIONS, WALL_MARGIN_MM, FloatArray, regions_of
 from .over_patients import SEED, OverPatients
 
@@ -40,6 +39,27 @@ SURROUNDINGS_MM = 10.0
 SHIFT_MM, TURN_DEGREES = 8, 20.0
 RANDOMISED_SLICES = 200
 BATCH_SIZE = 32
+
+
+class FixedMask(nn.Module):
+    """Stands in for a mask branch: the same mask for every section."""
+
+    mask: Tensor
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mask", mask)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mask.expand(len(x), -1, -1, -1)
+
+
+def with_masks(network: nn.Module, masks: Sequence[Tensor]) -> ACNet:
+    """A copy of a network whose modules have the same mask for every slice, (1, C, H, W) each."""
+    fixed = cast(ACNet, copy.deepcopy(network))
+    for module, mask in zip(fixed.attention_modules, masks, strict=True):
+        module.mask = FixedMask(mask)
+    return fixed
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,9 @@ from ACNetLib.models.card import ModelCard
 from ACNetLib.models.model import Model
 from ACNetLib.t1map.t1_map import T1Map
 
-from ..cases.library import LABELS, OTHER, Case, CaseLibrary
+from ..cases.library import LABELS, OTHER, Case, CaseLibrary, patients_by_label
 from ..training.patients import known_patients, recognition_text, shared_patients
 from ..training.train import count_cases
-from .attention import judge_attention
 from .attention_gallery import draw_attention_gallery
 from .figures import draw_evaluation
 from .metrics import auroc, bootstrap, expected_calibration_error, prevalence_weights
@@ -54,8 +53,8 @@ def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice, beside: B
 
     Sections are cut around the library's centres; with a localizer also where that finds the ventricle, each section
     by itself, for a library does not hold stacks: what the classifier leaves out by its neighbours counts here. Beside
-    them, where the library is simulated, what the true measures say of the same patients, how the model does where one
-    of them is matched between the classes, and what its attention is worth.
+    them, where the library is simulated, what the true measures say of the same patients, and how the model does where
+    one of them is matched between the classes.
 
     Raises ACNetError when a class has too few patients, the field strength is not the model's, the model has learned
     from some of the patients, or they are in the training library.
@@ -81,8 +80,6 @@ def evaluate(model: Model, library: CaseLibrary, device: DeviceChoice, beside: B
         result["with_localizer"] = _with_localizer(model, library, device, beside.localizer)
     if has_truth_table(library.folder):
         result["true_measures"] = against_measures(scores, library, beside.training_library)
-        if model.card.attention_thresholds:
-            result["attention"] = judge_attention(model, library, device)
     if beside.figures is not None:
         draw_evaluation(model.card, scores, result, beside.figures)
         if model.card.attention_thresholds:
@@ -194,12 +191,10 @@ def located_library(library: CaseLibrary, localizer: Localizer) -> LocatedLibrar
 
 
 def _check_counts(library: CaseLibrary) -> None:
-    labels = {case.patient: case.label for case in library.cases}
-    for label in LABELS:
-        count = list(labels.values()).count(label)
-        if count < FEWEST_PATIENTS:
+    for label, patients in patients_by_label(library.cases).items():
+        if len(patients) < FEWEST_PATIENTS:
             raise ACNetError(
-                f"{library.folder}: {count} patients labelled {label}; expected at least {FEWEST_PATIENTS}."
+                f"{library.folder}: {len(patients)} patients labelled {label}; expected at least {FEWEST_PATIENTS}."
             )
 
 

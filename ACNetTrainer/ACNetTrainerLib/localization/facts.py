@@ -19,9 +19,10 @@ from ACNetLib.ventricle.labels import LabelArray, Ventricle, measure_ventricle
 from ACNetLib.ventricle.measures import SectionMeasures
 
 from ..cases.library import Case, CaseLibrary
+from ..evaluation.metrics import BOOTSTRAP_SAMPLES
 from .sections import LabelledSection, read_labelled_sections
 
-SAMPLES, SEED = 2000, 1
+SEED = 1
 """Of the resampling of patients."""
 LEVEL = "mid"
 """A reader measures septum and wall on this slice."""
@@ -125,7 +126,7 @@ def distribution(errors: NDArray[np.float64]) -> dict[str, float]:
     errors = errors[np.isfinite(errors)]
     size = np.abs(errors)
     rng = np.random.default_rng(SEED)
-    medians = np.median(size[rng.integers(len(size), size=(SAMPLES, len(size)))], axis=1)
+    medians = np.median(size[rng.integers(len(size), size=(BOOTSTRAP_SAMPLES, len(size)))], axis=1)
     low, high = np.percentile(medians, [2.5, 97.5])
     values = {
         "median": np.median(size),

@@ -10,15 +10,14 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from ACNetLib.image_files import image_like
 from ACNetLib.t1map.t1_map import Reading, T1Map, t1_map_from_image
-from ACNetLib.ventricle.labels import (
-    LabelArray,
-)
+from ACNetLib.ventricle.labels import LabelArray
 from ACNetLib.ventricle.segments import read_segmentation
 from ACNetLib.worker_pool import worker_pool
 
 from ..cases.library import Case, CaseLibrary, masks_file
-from ..cases.table import Row, Table
+from ..cases.table import Row
 from ..evaluation.truth_table import read_truth_table, rows_of_cases
 from ..simulation.cohort import map_image, placed_map
 from ..simulation.diseases import DISEASES, draw_diseased_patient
@@ -46,19 +45,17 @@ class LabelledSection:
 
     @property
     def label_image(self) -> sitk.Image:
-        image = sitk.GetImageFromArray(self.labels[np.newaxis])
-        image.CopyInformation(self.t1_map.image)
-        return image
+        return image_like(self.t1_map.image, self.labels)
 
 
 def read_labelled_sections(library: CaseLibrary, cases: Sequence[Case]) -> list[LabelledSection]:
     """Sections of a simulated library with its true masks. Raises ACNetError when the library has none."""
     table = read_truth_table(library.folder, ("case", "level"))
     rows = rows_of_cases(table, cases)
-    return [_read(library, case, table, row) for case, row in zip(cases, rows, strict=True)]
+    return [_read(library, case, row) for case, row in zip(cases, rows, strict=True)]
 
 
-def _read(library: CaseLibrary, case: Case, table: Table, truth: Row) -> LabelledSection:
+def _read(library: CaseLibrary, case: Case, truth: Row) -> LabelledSection:
     t1_map = library.t1_map(case)
     labels = sitk.GetArrayFromImage(read_segmentation(library.folder / masks_file(case.case)))[0]
     return LabelledSection(t1_map, labels, np.array(case.center_mm), truth.cells["level"])
@@ -116,10 +113,9 @@ def cut_by_edge(section: LabelledSection, angle_rad: float, distance_mm: float) 
     rows, columns = np.indices(section.labels.shape)
     along = (columns - column) * column_mm * np.cos(angle_rad) + (rows - row) * row_mm * np.sin(angle_rad)
     kept = along <= distance_mm
-    cut = sitk.GetImageFromArray(np.where(kept, section.t1_map.array, np.float32(0)))
-    cut.CopyInformation(image)
+    cut = np.where(kept, section.t1_map.array, np.float32(0))
     return replace(
         section,
-        t1_map=replace(section.t1_map, image=cut),
+        t1_map=replace(section.t1_map, image=image_like(image, cut)),
         labels=np.where(kept, section.labels, 0).astype(np.uint8),
     )

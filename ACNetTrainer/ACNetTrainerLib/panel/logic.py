@@ -29,9 +29,9 @@ class ACNetTrainerLogic(ScriptedLoadableModuleLogic):
     `load_localizer` finds left ventricles where none are given.
     """
 
-    def __init__(self, load_localizer: Callable[[], Any] | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.load_localizer = load_localizer or shipped_localizer
+        self.load_localizer = shipped_localizer
 
     def getParameterNode(self) -> ACNetTrainerParameters:
         return ACNetTrainerParameters(super().getParameterNode())

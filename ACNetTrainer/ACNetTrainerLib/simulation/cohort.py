@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from threadpoolctl import threadpool_limits
 
 from ACNetLib.files import require_empty_folder
-from ACNetLib.image_files import write_image
+from ACNetLib.image_files import image_like, write_image
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY
 from ACNetLib.worker_pool import worker_pool
 
@@ -71,8 +71,8 @@ def _write_patient(
         image = map_image(section)
         file = f"images/{case}.nrrd"
         write_image(image, folder / file)
-        write_image(_image_like(image, section.truth.labels), folder / masks_file(case))
-        write_image(_image_like(image, _stored(section.truth.t1_ms)), folder / "truth" / f"{case}-t1.nrrd")
+        write_image(image_like(image, section.truth.labels), folder / masks_file(case))
+        write_image(image_like(image, _stored(section.truth.t1_ms)), folder / "truth" / f"{case}-t1.nrrd")
         cases.append(_case(section, case, file, image))
         rows.append(_truth_row(section, case, image))
     if dicom:
@@ -105,12 +105,6 @@ def placed_map(t1_ms: np.ndarray, patient: Patient, level: str) -> sitk.Image:
 
 def _stored(t1_ms: np.ndarray) -> np.ndarray:
     return np.rint(t1_ms).astype(np.uint16)
-
-
-def _image_like(image: sitk.Image, values: np.ndarray) -> sitk.Image:
-    other = sitk.GetImageFromArray(values[np.newaxis])
-    other.CopyInformation(image)
-    return other
 
 
 def _position(image: sitk.Image, pixel: np.ndarray) -> tuple[float, float, float]:

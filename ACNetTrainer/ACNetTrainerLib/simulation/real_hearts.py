@@ -1,9 +1,9 @@
 """Measurements of real hearts that the simulated ones are held against.
 
 Means and standard deviations between patients, measured on the manual end-diastolic short-axis masks of ACDC (Bernard
-2018, doi 10.1109/TMI.2018.2837502): 29 normal and 30 DCM. Aggregates only. Lengths in mm, areas in cm2, angles in
-degrees; levels at 20, 50 and 80 % of the slices whose cavity is closed by wall. Within-wall T1: a public table of
-MOLLI stacks of 50 subjects.
+2018, doi 10.1109/TMI.2018.2837502): 29 normal, 30 DCM, 30 hypertrophic ("hcm"), 29 infarct and 30 with an abnormal
+right ventricle ("rv"). Aggregates only. Lengths in mm, areas in cm2, angles in degrees; levels at 20, 50 and 80 % of
+the slices whose cavity is closed by wall. Within-wall T1: a public table of MOLLI stacks of 50 subjects.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MEASURES = (
 Row = tuple[tuple[float, float], ...]
 """Mean and standard deviation of each of MEASURES."""
 
-SIZES: dict[tuple[Label, str], Row] = {
+SIZES: dict[tuple[str, str], Row] = {
     ("normal", "base"): (
         (52.4, 4.5),
         (8.1, 1.3),
@@ -91,7 +91,41 @@ SIZES: dict[tuple[Label, str], Row] = {
         (85, 28),
         (0.84, 0.16),
     ),
+    ("hcm", "mid"): (
+        (47.9, 3.9),
+        (11.4, 2.9),
+        (13.5, 4.2),
+        (10.1, 2.7),
+        (2.5, 1.2),
+        (14.2, 5.4),
+        (29.4, 6.9),
+        (95, 12),
+        (0.81, 0.09),
+    ),
+    ("infarct", "mid"): (
+        (57.5, 6.0),
+        (7.8, 1.5),
+        (8.6, 2.1),
+        (7.7, 1.8),
+        (1.7, 0.6),
+        (14.4, 5.4),
+        (28.0, 6.8),
+        (103, 14),
+        (0.77, 0.08),
+    ),
+    ("rv", "mid"): (
+        (48.1, 5.7),
+        (6.7, 1.3),
+        (7.6, 1.6),
+        (6.3, 1.7),
+        (1.3, 0.4),
+        (31.7, 7.8),
+        (46.7, 6.6),
+        (128, 8),
+        (0.87, 0.05),
+    ),
 }
+"""By class and level. Of the other diseases at mid level alone."""
 CORRELATIONS: dict[Label, dict[tuple[str, str], float]] = {
     "normal": {
         ("cavity_diameter", "wall"): 0.21,
@@ -124,7 +158,8 @@ RAYS_MM: dict[Label, tuple[float, ...]] = {
     "normal": (8.8, 20.8, 32.9, 31.2, 26.9, 19.8, 11.5, 5.7),
     "dcm": (9.4, 20.9, 31.0, 27.9, 23.3, 17.9, 11.1, 5.6),
 }
-"""Mean reach of the right ventricle at `shapes.RAY_ANGLES_DEG`, mid level, of the patients whose ray meets it."""
+"""Mean reach of the right ventricle at `shapes.RAY_ANGLES_DEG`, mid level, of the patients whose ray meets it: from -30
+to 45 degrees 97 % or more."""
 CUES: dict[str, tuple[float, float]] = {
     "rv_area": (0.54, 0.07),
     "rv_width": (0.38, 0.10),

@@ -28,20 +28,21 @@ SAMPLE_PATIENTS: tuple[tuple[str, Label, int], ...] = (
     ("ACNetSimulatedNormal", "normal", 890),
     ("ACNetSimulatedDCM", "dcm", 553),
 )
+FIELD_STRENGTH_TESLA = 1.5
 SAMPLE_CASES = 12
 """Patients of the small case library, half of them with DCM; one section each."""
 THUMBNAIL_PIXELS, THUMBNAIL_MM = 256, 160.0
 """The Sample Data module scales thumbnails of about 260 pixels to its buttons."""
 
 
-def write_sample_data(folder: Path, thumbnails: Path, field_strength_tesla: float = 1.5) -> None:
+def write_sample_data(folder: Path, thumbnails: Path) -> None:
     """Write a DICOM folder and an NRRD file for each patient, and the table that tells their labels and centres.
 
     The pictures for the Sample Data module's buttons go into the folder `thumbnails`.
     """
     table = []
     for name, label, index in SAMPLE_PATIENTS:
-        patient = draw_patient(SAMPLE_SEED, index, label, field_strength_tesla).as_one_series()
+        patient = draw_patient(SAMPLE_SEED, index, label, FIELD_STRENGTH_TESLA).as_one_series()
         sections = [simulate_section(patient, level) for level in LEVEL_NAMES]
         images = [map_image(section) for section in sections]
         write_dicom_series(folder / name, sections, images)
@@ -67,7 +68,7 @@ def write_sample_data(folder: Path, thumbnails: Path, field_strength_tesla: floa
 
 def write_sample_cases(folder: Path) -> None:
     """Write the small case library that ships with the trainer, for its self-test and for trying it out."""
-    simulate_cohort(Cohort(SAMPLE_CASES, 0.5, 1.5, SAMPLE_SEED), folder, levels=("mid",))
+    simulate_cohort(Cohort(SAMPLE_CASES, 0.5, FIELD_STRENGTH_TESLA, SAMPLE_SEED), folder, levels=("mid",))
     for noiseless_map in (folder / "truth").glob("*-t1.nrrd"):  # the masks are enough
         noiseless_map.unlink()
 

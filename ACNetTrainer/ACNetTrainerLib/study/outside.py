@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.outside import above
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.networks.outside import CLASSES, COMPONENTS, MOST_SLICES, OutsideScore
@@ -33,11 +33,10 @@ from ..simulation.patient import Disease, Patient
 from ..simulation.section import LEVEL_NAMES
 from ..training.batches import InOrder
 from ..training.dataset import CaseDataset
+from ..training.outside_limits import FALSE_ALARMS, limits_by_count, means_by_count
 from ..training.split import split_of_training
 from .simulated_crops import patient_crops
 
-FALSE_ALARMS = 0.05
-"""Of held-back patients, normal and DCM alike, so many are called unlike the training's hearts."""
 SHOWN: tuple[Disease, ...] = ("hcm", "amyloidosis", "rv")
 """Whose features the score is fitted on, beside normal and DCM. The others are only measured."""
 MEASURED_PATIENTS = 100
@@ -187,17 +186,14 @@ def _scores(score: OutsideScore, group: Group) -> FloatArray:
 
 
 def _limits(patients: Sequence[FloatArray]) -> FloatArray:
-    """What the mean of one slice's score, of two, of three exceeds in FALSE_ALARMS of the patients."""
-    limits = []
-    for count in range(1, MOST_SLICES + 1):
-        means = [float(np.mean(some)) for scores in patients for some in combinations(scores, min(count, len(scores)))]
-        limits.append(np.quantile(means, 1 - FALSE_ALARMS))
-    return np.array(limits)
+    """(3,): where no patient has so many slices, the limit for fewer."""
+    limits = limits_by_count(means_by_count(patients), FALSE_ALARMS)
+    return np.pad(limits, (0, MOST_SLICES - len(limits)), mode="edge")
 
 
 def share_outside(score: OutsideScore, group: Group) -> dict[str, float]:
     """Of the patients, by all their slices, with the Wilson 95 % interval."""
     limits = score.limits.tolist()
     patients = group.by_patient(_scores(score, group))
-    called = sum(float(each.mean()) > limits[min(len(each), MOST_SLICES) - 1] for each in patients)
+    called = sum(above(each.tolist(), limits) is not None for each in patients)
     return {**asdict(share_estimate(called, len(patients))), "patients": len(patients)}

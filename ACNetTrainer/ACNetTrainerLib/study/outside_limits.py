@@ -13,7 +13,7 @@ from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.outside import LimitsByCall, above, values_of_slices
 from ACNetLib.models.card import ModelCard
 
-from ..cases.library import LABELS, CaseLibrary
+from ..cases.library import LABELS, CaseLibrary, patients_by_label
 from ..evaluation.metrics import share_estimate
 from ..training.outside_limits import Judged
 from ..training.split import FEWEST_HELD_BACK, split_of_training
@@ -23,8 +23,7 @@ from .answers import answer, maps_of_patients
 def held_back(library: CaseLibrary, card: ModelCard) -> CaseLibrary:
     """The patients of a model's training library whom that training held back. Raises ACNetError for too few."""
     _, cases = split_of_training(library, card)
-    labels = {case.patient: case.label for case in cases}
-    normal, dcm = (list(labels.values()).count(label) for label in LABELS)
+    normal, dcm = map(len, patients_by_label(cases).values())
     if min(normal, dcm) < FEWEST_HELD_BACK:
         raise ACNetError(
             f"{library.folder}: {normal} normal and {dcm} DCM patients are held back; expected {FEWEST_HELD_BACK} or "

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import is_plain_name
 
-from ..cases.library import LABELS, Case, CaseLibrary
+from ..cases.library import LABELS, Case, CaseLibrary, patients_by_label
 from ..training.network import NETWORKS
 from ..training.patients import shared_patients
 from ..training.recipe import ACNET, Recipe, read_recipe, with_network
@@ -90,8 +90,7 @@ def plan(library: CaseLibrary, request: Request) -> tuple[Run, ...]:
         if not is_plain_name(cohort.name):
             raise ACNetError(f"{cohort.folder}: found the name '{cohort.name}'; expected one that files can have, too.")
         cases = [case for run in runs for each in run.tests if each.name == cohort.name for case in each.cases]
-        labels = {case.patient: case.label for case in cases}
-        normal, dcm = (list(labels.values()).count(label) for label in LABELS)
+        normal, dcm = map(len, patients_by_label(cases).values())
         if min(normal, dcm) < FEWEST_TESTED:
             raise ACNetError(
                 f"{cohort.folder}: {normal} normal and {dcm} DCM patients to test on; expected at least {FEWEST_TESTED}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,7 @@ FOUND = 0.95
 LISTS = 2000
 
 
-def reading_order(
-    log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_], seed: int, prevalences: Sequence[float] = PREVALENCES
-) -> dict[str, dict[str, Any]]:
+def reading_order(log_odds: NDArray[np.float64], is_dcm: NDArray[np.bool_], seed: int) -> dict[str, dict[str, Any]]:
     """By prevalence: the share of a list that is read until 95 % of its patients with DCM are found.
 
     log_odds, is_dcm: of patients whom the model has not seen. Lists of 200 are drawn from them, with replacement; the
@@ -25,7 +22,7 @@ def reading_order(
     """
     rng = np.random.default_rng(seed)
     found = {}
-    for prevalence in prevalences:
+    for prevalence in PREVALENCES:
         count = round(prevalence * LIST_LENGTH)
         shares = {"sorted": np.empty(LISTS), "as_they_come": np.empty(LISTS)}
         for number in range(LISTS):

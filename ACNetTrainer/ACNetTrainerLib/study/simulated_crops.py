@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -43,17 +45,17 @@ def patient_crops(patient: Patient) -> MapArray:
 
 def log_odds_dcm(model: Model, crops_ms: MapArray, device: DeviceChoice) -> NDArray[np.float64]:
     """Uncalibrated log odds (N,) of crops (N, 128, 128) in ms."""
-    network = model.network.to(device.device).eval()
-    intensity = torch.from_numpy(to_intensity(crops_ms, model.card.intensity))[:, None].to(device.device)
-    with torch.inference_mode():
-        logits = network(intensity).logits.double().cpu().numpy()
+    logits = _answer(model, crops_ms, device).logits.double().cpu().numpy()
     return logits[:, 1] - logits[:, 0]
 
 
 def outside_scores(model: Model, crops_ms: MapArray, device: DeviceChoice) -> list[float]:
     """How unlike the training's hearts each crop (N, 128, 128) in ms is to a network with such a score."""
-    network = model.network.to(device.device).eval()
-    intensity = torch.from_numpy(to_intensity(crops_ms, model.card.intensity))[:, None].to(device.device)
-    with torch.inference_mode():
-        scores: list[float] = network(intensity).outside.double().cpu().tolist()
+    scores: list[float] = _answer(model, crops_ms, device).outside.double().cpu().tolist()
     return scores
+
+
+def _answer(model: Model, crops_ms: MapArray, device: DeviceChoice) -> Any:
+    network = model.network.to(device.device).eval()
+    with torch.inference_mode():
+        return network(torch.from_numpy(to_intensity(crops_ms, model.card.intensity))[:, None].to(device.device))

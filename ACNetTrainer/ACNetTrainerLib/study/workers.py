@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ACNetLib.cluster import cluster_client
+from ACNetLib.cluster import cluster_executor
 from ACNetLib.commands.parser import STOPPED
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.worker_pool import worker_pool
+from ACNetLib.inference.torch_libraries import compute_in_one_thread
+from ACNetLib.worker_pool import cores, worker_pool
 
 from ..training.progress import TrainingStopped
 from .cache import complete, run_folder
@@ -35,51 +35,28 @@ def complete_all(runs: Sequence[Run], runs_folder: Path, workers: Workers) -> No
     the address of a Dask scheduler its workers train; all of them must see the cases and `runs_folder` at the same
     paths. The training of a worker that is lost resumes at another one, from the last epoch that was written.
     """
-    device, scheduler = workers.device, workers.scheduler
-    results = _on_cluster(runs, runs_folder, device, scheduler) if scheduler else _here(runs, runs_folder, device)
-    for run, seconds in results:
-        workers.say(f"{run.name}: {seconds:.0f} s")
+    scheduler, device = workers.scheduler, workers.device
+    processes = min(len(runs), cores() if device.device == "cpu" else 1)
+    # A process that has used torch's threads can't be forked.
+    with cluster_executor(scheduler) if scheduler else worker_pool(processes, "spawn") as executor:
+        futures = {}
+        for run in runs:
+            there, folder = (_anywhere(run), runs_folder.resolve()) if scheduler else (run, runs_folder)
+            futures[executor.submit(_complete, there, run_folder(folder, run), device)] = run
+        for future in as_completed(futures):
+            workers.say(f"{futures[future].name}: {future.result():.0f} s")
+
+
+def _anywhere(run: Run) -> Run:
+    """The same training where another folder is the current one."""
+    tests = tuple(replace(cohort, folder=cohort.folder.resolve()) for cohort in run.tests)
+    return replace(run, training_folder=run.training_folder.resolve(), tests=tests)
 
 
 def _complete(run: Run, folder: Path, device: DeviceChoice) -> float:
     """In a process of its own."""
-    import SimpleITK as sitk
-    import torch
-
-    # One thread a training: as many trainings as cores are faster than a training on all of them, and a sum that is
-    # always taken in the same order gives the same network on every computer.
-    torch.set_num_threads(1)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    compute_in_one_thread()
     try:
         return complete(run, folder, device)
     except TrainingStopped:  # at the wish of the process that started it
         sys.exit(STOPPED)
-
-
-def _here(runs: Sequence[Run], runs_folder: Path, device: DeviceChoice) -> Iterator[tuple[Run, float]]:
-    processes = min(len(runs), _cores() if device.device == "cpu" else 1)
-    # A process that has used torch's threads can't be forked.
-    with worker_pool(processes, "spawn") as pool:
-        futures = {pool.submit(_complete, run, run_folder(runs_folder, run), device): run for run in runs}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _on_cluster(
-    runs: Sequence[Run], runs_folder: Path, device: DeviceChoice, scheduler: str
-) -> Iterator[tuple[Run, float]]:
-    with cluster_client(scheduler) as client:
-        from distributed import as_completed as completed_there
-
-        futures = {}
-        for run in runs:
-            tests = tuple(replace(cohort, folder=cohort.folder.resolve()) for cohort in run.tests)
-            there = replace(run, training_folder=run.training_folder.resolve(), tests=tests)
-            folder = run_folder(runs_folder.resolve(), run)
-            futures[client.submit(_complete, there, folder, device, pure=False)] = run
-        for future in completed_there(futures):
-            yield futures[future], future.result()

@@ -19,9 +19,10 @@ from ACNetLib.inference.outside import LimitsByCall, OutsideLimits, above, value
 from ACNetLib.inference.pipeline import load_finder
 from ACNetLib.models.card import ModelCard, read_card
 from ACNetLib.models.store import model_for_field
+from ACNetLib.networks.outside import MOST_SLICES
 from ACNetLib.ventricle.shape import HeartShape, shape_of
 
-from ..cases.library import Case, CaseLibrary
+from ..cases.library import Case, CaseLibrary, patients_by_label
 from .split import FEWEST_HELD_BACK
 
 FALSE_ALARMS = 0.05
@@ -30,7 +31,6 @@ PARTS = {"score": 1, "relative_wall": 1, "rv_to_lv": 3}
 """Of the false alarms. Healthy right ventricles differ most, and nothing else tells an overloaded one."""
 LARGEST_PART = max(PARTS.values())
 STEPS = 100
-MOST_SLICES = 3
 
 FloatArray = NDArray[np.float64]
 Values = Mapping[str, Sequence[float]]
@@ -79,7 +79,7 @@ def limits_by_shape(
     network and no scanner's T1 is in them. Returned with that model's name, "" for limits of its own.
     """
     is_dcm = {case.patient: case.is_dcm for case in cases}
-    if min(list(is_dcm.values()).count(each) for each in (False, True)) < FEWEST_HELD_BACK:
+    if min(map(len, patients_by_label(cases).values())) < FEWEST_HELD_BACK:
         lender = parent
         if lender is None or not lender.outside_limits.normal.relative_wall:
             lender = read_card(model_for_field(cases[0].field_strength_tesla))
@@ -117,31 +117,36 @@ def fit_limits(patients: Sequence[Judged]) -> LimitsByCall:
 
 
 def _means(patients: Sequence[Values]) -> dict[str, list[Means]]:
-    """By value, of one slice, of two, of three: its mean over every choice of so many of a patient's slices on which
-    it is known. All choices of a patient weigh as much as those of any other, however many slices there are."""
-    means = {}
-    for name in PARTS:
-        known = [[value for value in values[name] if not np.isnan(value)] for values in patients]
-        means[name] = [_means_of(known, count) for count in range(1, MOST_SLICES + 1)]
-    return means
+    """By value, over the slices on which it is known."""
+    return {
+        name: means_by_count([[value for value in values[name] if not np.isnan(value)] for values in patients])
+        for name in PARTS
+    }
 
 
-def _means_of(known: Sequence[Sequence[float]], count: int) -> Means:
-    of_patients = [[float(np.mean(some)) for some in combinations(values, count)] for values in known]
+def means_by_count(patients: Sequence[Sequence[float] | FloatArray]) -> list[Means]:
+    """Of one slice's value, of two, of three: the mean over every choice of so many of a patient's slices. All choices
+    of a patient weigh as much as those of any other, however many slices there are."""
+    return [_means_of(patients, count) for count in range(1, MOST_SLICES + 1)]
+
+
+def _means_of(patients: Sequence[Sequence[float] | FloatArray], count: int) -> Means:
+    of_patients = [[float(np.mean(some)) for some in combinations(values, count)] for values in patients]
     return Means(
         np.array([mean for each in of_patients for mean in each]),
         np.array([1 / len(each) for each in of_patients for _ in each]),
     )
 
 
+def limits_by_count(means: Sequence[Means], share: float) -> tuple[float, ...]:
+    """What this share of the means exceeds; none for more slices than any patient has."""
+    return tuple(round(of_count.quantile(1 - share), 4) for of_count in means if of_count.values.size)
+
+
 def _limits(means: Mapping[str, Sequence[Means]], alarms: float) -> OutsideLimits:
     """What this share of the means exceeds, of the largest part; none where none is known."""
-    shares = {name: alarms * part / LARGEST_PART for name, part in PARTS.items()}
     return OutsideLimits(
-        **{
-            name: tuple(round(of_count.quantile(1 - share), 4) for of_count in means[name] if of_count.values.size)
-            for name, share in shares.items()
-        }
+        **{name: limits_by_count(means[name], alarms * part / LARGEST_PART) for name, part in PARTS.items()}
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SECTION_SIZE
 
-from ..cases.library import Case, CaseLibrary
+from ..cases.library import Case, CaseLibrary, patients_by_label
 from .batches import EpochBatches, InOrder
 from .dataset import CaseDataset, EpochSampler, RandomChanges
 from .fine_tuning import FineTuning, check_parent, start_from_parent
@@ -54,7 +54,7 @@ def train(
     resumes from its work folder. Raises ACNetError when that holds a training of something else, when the loss is no
     number, or when a parent or masks don't go with the recipe; TrainingStopped at the wish of the watch.
     """
-    settings, device = recipe.optimization, place.device
+    settings = recipe.optimization
     field_strength = only_field_strength(library)
     if fine_tuning is not None:
         check_parent(fine_tuning, recipe)
@@ -71,73 +71,103 @@ def train(
     if with_walls:
         _check_masks(network, CaseLibrary(library.folder, training_cases), recipe)
     claim_folder(place.work_folder, {"recipe": asdict(recipe), **cases_record(library), **lineage})
+    if parent is not None:
+        lineage["parents_patients"] = recognition_text(parent, all_recognized)
 
-    training_set = CaseDataset(
-        library, training_cases, recipe.intensity, RandomChanges(recipe.augmentation, settings.seed), with_walls
-    )
+    changes = RandomChanges(recipe.augmentation, settings.seed)
+    training_set = CaseDataset(library, training_cases, recipe.intensity, changes, with_walls)
     validation_set = CaseDataset(library, validation_cases, recipe.intensity)
-    sampler = EpochSampler(
-        [case.is_dcm for case in training_cases],
-        settings.seed,
-        settings.class_balance,
-        fewest=settings.least_steps * settings.batch_size,
-    )
-    batches = EpochBatches(training_set, settings.batch_size, sampler)
+    is_dcm = [case.is_dcm for case in training_cases]
+    fewest = settings.least_steps * settings.batch_size
+    sampler = EpochSampler(is_dcm, settings.seed, settings.class_balance, fewest=fewest)
     # Drawing both classes equally often makes the log odds refer to that mixture, whatever the library's is.
-    prior = 0.5 if settings.class_balance else float(np.mean([case.is_dcm for case in training_cases]))
-    task = TrainingTask(network, settings, frozen, prior)
-    fitted = fit(task, batches, InOrder(validation_set), place)
-
+    prior = 0.5 if settings.class_balance else float(np.mean(is_dcm))
+    batches = EpochBatches(training_set, settings.batch_size, sampler)
+    fitted = fit(TrainingTask(network, settings, frozen, prior), batches, InOrder(validation_set), place)
     network.eval()
-    validation = predict(network, validation_set, device)
-    temperatures = fit_temperatures(validation, prior)
-    patients, patient_log_odds, patient_is_dcm = validation.by_patient(temperatures, prior)
+    trained = Trained(network, library, training_set, validation_set, prior, parent, place.device)
+    return Model(network, _card(trained, recipe, name, field_strength, {**asdict(fitted), **lineage}))
 
-    def patient_log_odds_at(t1_factor: float) -> NDArray[np.float64]:
-        return predict(network, validation_set.with_t1_times(t1_factor), device).by_patient(temperatures, prior)[1]
 
-    limits, lender = LimitsByCall(), ""
-    normal_t1, measured_by = normal_t1_ms(library, training_cases), ""
-    if isinstance(network, ACNet):  # the others classify nobody
-        if normal_t1 is None:
-            finder = partial(load_finder, device=device.device)
-            normal_t1, measured_by = normal_t1_as_found(library, training_cases, finder)
-        called_dcm = dict(zip(patients, patient_log_odds >= log_odds_of(prior), strict=True))
-        limits, lender = limits_by_shape(library, validation_cases, called_dcm, parent, device)
-    unknown_reference = cost_of_unknown_reference(patient_log_odds_at, patient_is_dcm)
-    uncertain_range, range_lender = range_without_reference(unknown_reference, patient_is_dcm, parent, field_strength)
-    card = ModelCard(
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained network, what it learned from, and its parent's card, None without one. prior: the share of DCM among
+    the slices that it was shown."""
+
+    network: nn.Module
+    library: CaseLibrary
+    training_set: CaseDataset
+    validation_set: CaseDataset
+    prior: float
+    parent: ModelCard | None
+    device: DeviceChoice
+
+
+def _card(trained: Trained, recipe: Recipe, name: str, field_strength: float, training: dict[str, Any]) -> ModelCard:
+    """training: what it says of the training, beside what follows from the parameters."""
+    library, parent, training_set = trained.library, trained.parent, trained.training_set
+    values, said_of_values = _fitted_to_held_back(trained, field_strength)
+    with_walls = recipe.optimization.mask_loss_weight > 0
+    return ModelCard(
         name=name,
         field_strength_tesla=field_strength,
         simulated=any(case.is_simulated for case in library.cases) or (parent is not None and parent.simulated),
         # Where the evidence is for neither class. One that was fitted to as many patients as are held back did worse on
         # others, of every network that was compared.
-        decision_threshold=prior,
-        temperatures=temperatures,
-        training_prior_dcm=prior,
-        attention_thresholds=_attention_thresholds(network, training_set, device),
+        decision_threshold=trained.prior,
+        training_prior_dcm=trained.prior,
+        attention_thresholds=_attention_thresholds(trained.network, training_set, trained.device),
         intensity=recipe.intensity,
         training={
             "recipe": asdict(recipe),
-            **asdict(fitted),
-            "training": count_cases(training_cases),
-            "validation": count_cases(validation_cases),
-            "fitted_on": fitted_on(validation, temperatures),
+            "training": count_cases(training_set.cases),
+            "validation": count_cases(trained.validation_set.cases),
             "patients": patients_record(library, parent),
-            "unknown_reference": asdict(unknown_reference),
             **({"sections_with_masks": training_set.sections_with_walls} if with_walls else {}),
-            **({"outside_limits_of": lender} if lender else {}),
-            **({"uncertain_range_of": range_lender} if range_lender else {}),
-            **({"normal_t1_measured_by": measured_by} if measured_by else {}),
-            **lineage,
-            **({"parents_patients": recognition_text(parent, all_recognized)} if parent is not None else {}),
+            **said_of_values,
+            **training,
         },
-        normal_t1_ms=normal_t1,
-        uncertain_range_without_reference=uncertain_range,
-        outside_limits=limits,
+        **values,
         **_kind_and_network(recipe),
     )
-    return Model(network, card)
+
+
+def _fitted_to_held_back(trained: Trained, field_strength: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The card's values that held-back patients set, a parent or shipped model where these are few, and normal T1; and
+    what the card says of where they are from."""
+    network, prior, parent, device = trained.network, trained.prior, trained.parent, trained.device
+    validation = predict(network, trained.validation_set, device)
+    temperatures = fit_temperatures(validation, prior)
+    patients, log_odds, is_dcm = validation.by_patient(temperatures, prior)
+
+    def log_odds_at(t1_factor: float) -> NDArray[np.float64]:
+        scaled = predict(network, trained.validation_set.with_t1_times(t1_factor), device)
+        return scaled.by_patient(temperatures, prior)[1]
+
+    training_cases = trained.training_set.cases
+    normal_t1, measured_by = normal_t1_ms(trained.library, training_cases), ""
+    limits, limits_lender = LimitsByCall(), ""
+    if isinstance(network, ACNet):  # the others classify nobody
+        if normal_t1 is None:
+            finder = partial(load_finder, device=device.device)
+            normal_t1, measured_by = normal_t1_as_found(trained.library, training_cases, finder)
+        called_dcm = dict(zip(patients, log_odds >= log_odds_of(prior), strict=True))
+        limits, limits_lender = limits_by_shape(trained.library, validation.cases, called_dcm, parent, device)
+    cost = cost_of_unknown_reference(log_odds_at, is_dcm)
+    uncertain_range, range_lender = range_without_reference(cost, is_dcm, parent, field_strength)
+    values = {
+        "temperatures": temperatures,
+        "normal_t1_ms": normal_t1,
+        "uncertain_range_without_reference": uncertain_range,
+        "outside_limits": limits,
+    }
+    where_from = {
+        "outside_limits_of": limits_lender,
+        "uncertain_range_of": range_lender,
+        "normal_t1_measured_by": measured_by,
+    }
+    said = {"fitted_on": fitted_on(validation, temperatures), "unknown_reference": asdict(cost)}
+    return values, {**said, **{key: source for key, source in where_from.items() if source}}
 
 
 def predict(network: nn.Module, dataset: CaseDataset, device: DeviceChoice) -> Predictions:
@@ -153,12 +183,12 @@ def predict(network: nn.Module, dataset: CaseDataset, device: DeviceChoice) -> P
 
 def count_cases(cases: Sequence[Case]) -> dict[str, int]:
     """How many sections and patients, by class."""
-    patients = {case.patient: case.label for case in cases}
+    patients = patients_by_label(cases)
     return {
         "sections_normal": sum(not case.is_dcm for case in cases),
         "sections_dcm": sum(case.is_dcm for case in cases),
-        "patients_normal": list(patients.values()).count("normal"),
-        "patients_dcm": list(patients.values()).count("dcm"),
+        "patients_normal": len(patients["normal"]),
+        "patients_dcm": len(patients["dcm"]),
     }
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -263,7 +264,12 @@ def test_what_the_page_says_of_attention_follows_the_models_own_measurements(stu
     assert "It has not been measured for this model." in page_of(study).text
     own = {"normal": {"own_map": {"wall": 7.79}}, "dcm": {"own_map": {"wall": 6.35}}}
     auroc = {"own_masks": 0.9501, "mean_masks": 0.9133}
-    metrics = {"attention": {"enrichment": {"combined": own}, "auroc": auroc}, "simulated": True}
+    metrics: dict[str, Any] = {"attention": {"enrichment": {"combined": own}, "auroc": auroc}, "simulated": True}
     text = page_of(replace(study, model=replace(study.model, metrics=metrics))).text
     assert "In simulated patients whom the model had not seen, attention in the wall was 7.8 (normal) and 6.3" in text
-    assert "the AUROC fell from 0.950 to 0.913" in text
+    assert "the AUROC fell from 0.950 to 0.913" in text, "a model whose evaluation measured it"
+    where = {"normal": {"wall_over_slice": {"value": 8.0}}, "dcm": {"wall_over_slice": {"value": 5.94}}}
+    metrics["attention"]["measured"] = {"where": where, "auroc_lost": {"mean_masks": {"value": 0.0117}}}
+    text = page_of(replace(study, model=replace(study.model, metrics=metrics))).text
+    assert "In simulated patients whom the model had not seen, attention in the wall was 8.0 (normal) and 5.9" in text
+    assert "the AUROC fell by 0.012" in text

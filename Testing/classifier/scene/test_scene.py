@@ -25,6 +25,7 @@ from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.report.wording import reference_text
 from ACNetLib.scene.crop_boxes import crop_box_center
 from ACNetLib.scene.display import VENTRICLE
+from ACNetLib.scene.exam import show_exam
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.output import (
     ResultNodes,
@@ -32,7 +33,6 @@ from ACNetLib.scene.output import (
     find_result,
     new_scene,
     save_scene,
-    show_result,
 )
 from ACNetLib.scene.table import RECORD, leave_out, read_record
 from ACNetLib.t1map.section import SectionGrid
@@ -44,7 +44,7 @@ from conftest import with_map
 
 @pytest.fixture
 def a_result(a_study: Callable, a_volume_node: Volume, a_scene: Scene) -> ResultNodes:
-    return show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    return show_exam(a_study(t1_map_from_volume_node(a_volume_node)), [a_volume_node], a_scene)[0]
 
 
 def ijk_to_ras(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
@@ -157,7 +157,7 @@ def test_a_section_that_was_not_judged_has_neither_row_nor_crop_box(
     a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
 ) -> None:
     study = a_study(an_oblique_t1_map)
-    nodes = show_result(with_map(study, sections=study.sections[1:]), a_volume_node, a_scene)
+    nodes = show_exam(with_map(study, sections=study.sections[1:]), [a_volume_node], a_scene)[0]
     assert [row.section for row in read_record(nodes.table).sections] == [1]
     assert list(nodes.crop_boxes) == [1]
 
@@ -167,7 +167,7 @@ def test_what_could_not_be_measured_is_nan_also_in_a_saved_scene(
 ) -> None:
     study = a_study(an_oblique_t1_map)
     unmeasured = tuple(replace(section, measures=None) for section in study.sections)
-    nodes = show_result(with_map(study, sections=unmeasured), a_volume_node, a_scene)
+    nodes = show_exam(with_map(study, sections=unmeasured), [a_volume_node], a_scene)[0]
     save_scene(a_scene, tmp_path / "scene.mrb")
     scene = open_bundle(tmp_path / "scene.mrb", tmp_path / "opened")
     for table in (nodes.table, result_of(scene.GetFirstNodeByName("short axis"), scene).table):
@@ -217,7 +217,7 @@ def test_the_outputs_are_in_one_folder_beside_the_input(
     study_item = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "study")
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volume), study_item)
 
-    result = show_result(a_study(an_oblique_t1_map), volume, a_scene)
+    result = show_exam(a_study(an_oblique_t1_map), [volume], a_scene)[0]
 
     nodes = (result.table, *result.labels.values(), *result.maps.values(), *result.crop_boxes.values())
     (folder,) = {folder_of(node, hierarchy) for node in nodes}
@@ -238,7 +238,7 @@ def test_running_again_brings_the_outputs_up_to_date_and_touches_nothing_else(
     t1_map = t1_map_from_volume_node(a_volume_node)
     study = a_study(t1_map, t1_map.center + np.array([5.0, 0.0, 0.0]), probability_dcm=0.3)
 
-    again = show_result(study, a_volume_node, a_scene)
+    again = show_exam(study, [a_volume_node], a_scene)[0]
 
     assert again == a_result
     assert (a_scene.GetNumberOfNodes(), names_of_data(a_scene)) == (count, names)
@@ -257,12 +257,12 @@ def test_outputs_that_the_new_result_does_not_have_go_and_come_back(
 ) -> None:
     study, count = a_study(an_oblique_t1_map), a_scene.GetNumberOfNodes()
     gone = a_result.crop_boxes[1]
-    nodes = show_result(with_map(study, sections=study.sections[:1]), a_volume_node, a_scene)
+    nodes = show_exam(with_map(study, sections=study.sections[:1]), [a_volume_node], a_scene)[0]
     assert list(nodes.crop_boxes) == [0]
     assert not a_scene.IsNodePresent(gone)
     for node in (nodes.labels["combined"].GetDisplayNode(), nodes.labels["combined"]):
         a_scene.RemoveNode(node)
-    nodes = show_result(study, a_volume_node, a_scene)
+    nodes = show_exam(study, [a_volume_node], a_scene)[0]
     assert list(nodes.crop_boxes) == [0, 1]
     assert nodes == result_of(a_volume_node, a_scene)
     assert a_scene.GetNumberOfNodes() == count
@@ -272,7 +272,7 @@ def test_a_users_copy_of_an_output_is_kept(
     a_result: ResultNodes, a_study: Callable, a_volume_node: Volume, a_scene: Scene
 ) -> None:
     copy = a_scene.CopyNode(a_result.table)
-    show_result(a_study(t1_map_from_volume_node(a_volume_node), probability_dcm=0.3), a_volume_node, a_scene)
+    show_exam(a_study(t1_map_from_volume_node(a_volume_node), probability_dcm=0.3), [a_volume_node], a_scene)
     assert read_record(copy).probability_dcm == 0.91
     assert read_record(a_result.table).probability_dcm == 0.3
 
@@ -282,7 +282,7 @@ def test_a_copy_of_the_input_has_no_result_yet_and_leaves_that_of_the_input_alon
 ) -> None:
     copy = a_scene.CopyNode(a_volume_node)
     assert find_result(copy, a_scene) is None
-    show_result(a_study(t1_map_from_volume_node(copy), probability_dcm=0.3), copy, a_scene)
+    show_exam(a_study(t1_map_from_volume_node(copy), probability_dcm=0.3), [copy], a_scene)
     assert read_record(a_result.table).probability_dcm == 0.91
 
 
@@ -291,7 +291,7 @@ def test_outputs_that_the_user_moved_stay_where_they_are(
 ) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(a_scene)
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(a_result.table), hierarchy.GetSceneItemID())
-    again = show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    again = show_exam(a_study(t1_map_from_volume_node(a_volume_node)), [a_volume_node], a_scene)[0]
     assert again.table is a_result.table
     assert folder_of(again.table, hierarchy) == hierarchy.GetSceneItemID()
 
@@ -300,7 +300,7 @@ def test_the_result_of_another_volume_is_kept(
     a_result: ResultNodes, a_study: Callable, an_oblique_t1_map: T1Map, a_scene: Scene
 ) -> None:
     other = add_t1_map(an_oblique_t1_map, a_scene)
-    show_result(a_study(an_oblique_t1_map, probability_dcm=0.3), other, a_scene)
+    show_exam(a_study(an_oblique_t1_map, probability_dcm=0.3), [other], a_scene)
     assert read_record(a_result.table).probability_dcm == 0.91
     assert read_record(result_of(other, a_scene).table).probability_dcm == 0.3
 
@@ -317,7 +317,7 @@ def test_the_table_of_an_older_acnet_is_no_result_and_is_written_anew(
 ) -> None:
     a_result.table.RemoveAttribute(RECORD)
     assert find_result(a_volume_node, a_scene) is None
-    show_result(a_study(an_oblique_t1_map), a_volume_node, a_scene)
+    show_exam(a_study(an_oblique_t1_map), [a_volume_node], a_scene)
     assert find_result(a_volume_node, a_scene) == a_result
 
 
@@ -377,7 +377,7 @@ def test_the_table_keeps_the_reference_and_the_range_that_follows_from_it(
 ) -> None:
     study = a_study(an_oblique_t1_map)
     card = replace(study.model, uncertain_range_without_reference=(0.05, 0.95))
-    table = show_result(replace(study, model=card), a_volume_node, a_scene).table
+    table = show_exam(replace(study, model=card), [a_volume_node], a_scene)[0].table
     summary = read_record(table)
     assert summary.uncertain_range == (0.05, 0.95)
     assert reference_text(summary).startswith("No reference T1 of this scanner was given")
@@ -386,7 +386,7 @@ def test_the_table_keeps_the_reference_and_the_range_that_follows_from_it(
     assert read_record(table).verdict == "uncertain", "0.91 lies within the wider range"
 
     known = replace(study, model=replace(card, normal_t1_ms=(996.0, 31.0)), reference=ReferenceT1(1012.0, 28.0))
-    summary = read_record(show_result(known, a_volume_node, a_scene).table)
+    summary = read_record(show_exam(known, [a_volume_node], a_scene)[0].table)
     assert summary.uncertain_range == (0.2, 0.8)
     assert summary.reference == ReferenceT1(1012.0, 28.0)
 
@@ -395,5 +395,5 @@ def test_a_map_judged_by_reference_has_a_result_without_field_strength(
     a_study: Callable, an_oblique_t1_map: T1Map, a_volume_node: Volume, a_scene: Scene
 ) -> None:
     study = a_study(replace(an_oblique_t1_map, field_strength_tesla=None))
-    nodes = show_result(replace(study, reference=ReferenceT1(1012.0)), a_volume_node, a_scene)
+    nodes = show_exam(replace(study, reference=ReferenceT1(1012.0)), [a_volume_node], a_scene)[0]
     assert read_record(nodes.table).maps[0].field_strength_tesla is None

@@ -14,15 +14,16 @@ from slicer import vtkMRMLScalarVolumeNode as Volume
 from slicer import vtkMRMLScene as Scene
 
 from ACNetLib.scene.crop_boxes import crop_box_center, show_crop_boxes
+from ACNetLib.scene.exam import show_exam
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.output import add_t1_map, new_scene, save_scene, show_result
+from ACNetLib.scene.output import add_t1_map, new_scene, save_scene
 from ACNetLib.t1map.t1_map import T1Map
 
 
 def result_in(scene: Scene, t1_map: T1Map, study: Callable) -> ResultNodes:
     volume = add_t1_map(t1_map, scene)
-    return show_result(study(t1_map_from_volume_node(volume)), volume, scene)
+    return show_exam(study(t1_map_from_volume_node(volume)), [volume], scene)[0]
 
 
 @pytest.fixture(params=["a_scene", "the_applications_scene"])
@@ -119,6 +120,6 @@ def test_another_run_leaves_the_look_of_a_box_to_the_user(
     result = result_in(the_applications_scene, an_oblique_t1_map, a_study)
     displays(result)[0].SetColor(0.0, 1.0, 0.0)
     show_crop_boxes(result.crop_boxes.values(), visible=True, movable=False)
-    again = show_result(a_study(an_oblique_t1_map), result.t1_volume, the_applications_scene)
+    again = show_exam(a_study(an_oblique_t1_map), [result.t1_volume], the_applications_scene)[0]
     assert displays(again)[0].GetColor() == (0.0, 1.0, 0.0)
     assert displays(again)[0].GetVisibility()

@@ -25,15 +25,15 @@ from ACNetLib.scene.display import (
     show_t1_window,
     show_volume,
 )
+from ACNetLib.scene.exam import show_exam
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.output import show_result
 from ACNetLib.scene.views import arrange_views, nodes_of_class
 
 
 @pytest.fixture
 def a_result(a_study: Callable, a_volume_node: Volume, a_scene: Scene) -> ResultNodes:
-    return show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    return show_exam(a_study(t1_map_from_volume_node(a_volume_node)), [a_volume_node], a_scene)[0]
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.scene.display import VENTRICLE
+from ACNetLib.scene.exam import show_exam
 from ACNetLib.scene.input import center_from_node, segmentation_from_node, t1_map_from_volume_node
-from ACNetLib.scene.output import add_t1_map, show_result
+from ACNetLib.scene.output import add_t1_map
 from ACNetLib.scene.sources import NOT_CHECKED, field_strength_source
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, Geometry, T1Map, t1_map_from_array
 from ACNetLib.ventricle.segments import WHOLE_LABEL
@@ -349,7 +350,7 @@ def test_a_results_ventricle_is_understood_again_as_label_map_and_as_segments_ma
     an_oblique_t1_map: T1Map, a_volume_node: Volume, a_study: Callable, a_scene: Scene
 ) -> None:
     study = a_study(an_oblique_t1_map)
-    label_map = show_result(study, a_volume_node, a_scene).labels[VENTRICLE]
+    label_map = show_exam(study, [a_volume_node], a_scene)[0].labels[VENTRICLE]
     segments = a_scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "corrected")
     assert slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(label_map, segments)
     for node in (label_map, segments):
@@ -360,7 +361,7 @@ def test_a_results_ventricle_is_understood_again_as_label_map_and_as_segments_ma
 def test_the_attention_of_a_result_is_refused_as_segmentation(
     an_oblique_t1_map: T1Map, a_volume_node: Volume, a_study: Callable, a_scene: Scene
 ) -> None:
-    nodes = show_result(a_study(an_oblique_t1_map), a_volume_node, a_scene)
+    nodes = show_exam(a_study(an_oblique_t1_map), [a_volume_node], a_scene)[0]
     with pytest.raises(ACNetError, match=r"short axis attention combined.*where the network looked"):
         segmentation_from_node(nodes.labels["combined"], a_volume_node)
 

@@ -23,10 +23,10 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.image_files import write_image
 from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.result import StudyResult
-from ACNetLib.scene.exam import study_from_scene
+from ACNetLib.scene.exam import show_exam, study_from_scene
 from ACNetLib.scene.input import t1_map_from_volume_node
 from ACNetLib.scene.nodes import node_name
-from ACNetLib.scene.output import add_t1_map, find_result, new_scene, show_result
+from ACNetLib.scene.output import add_t1_map, find_result, new_scene
 from ACNetLib.scene.sources import DICOM_INSTANCES, field_strength_source, told_scanner
 from ACNetLib.scene.table import read_record
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
@@ -206,7 +206,7 @@ def test_a_result_of_a_map_from_after_contrast_is_read_from_its_scene_as_it_was_
     study = a_study(replace(an_oblique_t1_map, warnings=(POST_CONTRAST_WARNING,)))
     study = replace(study, maps=(replace(study.maps[0], warnings=(POST_CONTRAST_WARNING,)),))
     node = add_t1_map(study.images[0].t1_map, a_scene)
-    nodes = show_result(study, node, a_scene)
+    nodes = show_exam(study, [node], a_scene)[0]
     assert POST_CONTRAST_WARNING in study_from_scene(nodes, a_scene).images[0].t1_map.warnings
     with pytest.raises(ACNetError, match="from after contrast"):
         t1_map_from_volume_node(node)
@@ -236,7 +236,7 @@ def test_a_commands_scene_opens_with_its_result_whatever_the_map_is_named(
 ) -> None:
     t1_map = replace(an_oblique_t1_map, name=name, warnings=(f"{name} is a name.",), scanner=name)
     node = add_t1_map(t1_map, a_scene)
-    show_result(a_study(t1_map), node, a_scene)
+    show_exam(a_study(t1_map), [node], a_scene)
     scene = opened_again(a_scene, tmp_path)
     result = find_result(scene.GetFirstNodeByName(node.GetName()), scene)
     assert result is not None
@@ -248,7 +248,7 @@ def test_what_is_made_of_a_map_that_the_user_has_named_can_be_saved(
     a_volume_node: Volume, a_study: Callable, a_scene: Scene, tmp_path: Path
 ) -> None:
     a_volume_node.SetName("T1 & T2")
-    result = show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    result = show_exam(a_study(t1_map_from_volume_node(a_volume_node)), [a_volume_node], a_scene)[0]
     assert result.labels["combined"].GetName() == "T1 and T2 attention combined"
     a_volume_node.SetName("T1")
     scene = opened_again(a_scene, tmp_path)

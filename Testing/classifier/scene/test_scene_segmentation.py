@@ -16,15 +16,15 @@ from slicer import vtkMRMLSegmentationNode as Segmentation
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import BAND_NAMES
+from ACNetLib.scene.exam import show_exam
 from ACNetLib.scene.input import segmentation_from_node, t1_map_from_volume_node
 from ACNetLib.scene.nodes import ResultNodes
-from ACNetLib.scene.output import show_result
 from ACNetLib.scene.segmentation import make_segmentation
 
 
 @pytest.fixture
 def a_result(a_study: Callable, a_volume_node: Volume, a_scene: Scene) -> ResultNodes:
-    return show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    return show_exam(a_study(t1_map_from_volume_node(a_volume_node)), [a_volume_node], a_scene)[0]
 
 
 def terminology(node: Segmentation) -> dict[str, list[str]]:
@@ -94,7 +94,7 @@ def test_a_result_whose_colours_were_removed_makes_no_segmentation_and_has_them_
     with pytest.raises(ACNetError, match="the label map of its result is gone, or its colours are; expected them"):
         make_segmentation(a_result, a_scene, overlay)
     assert a_scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-    again = show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    again = show_exam(a_study(t1_map_from_volume_node(a_volume_node)), [a_volume_node], a_scene)[0]
     nodes = [*again.labels.values(), *again.maps.values()]
     assert [node.GetDisplayNode().GetColorNode().GetName() for node in nodes] == names
     make_segmentation(again, a_scene, overlay)
@@ -107,5 +107,5 @@ def test_it_is_the_users_and_lies_beside_the_t1_map(
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(a_scene)
     parents = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(each)) for each in (node, a_volume_node)}
     assert len(parents) == 1
-    show_result(a_study(t1_map_from_volume_node(a_volume_node)), a_volume_node, a_scene)
+    show_exam(a_study(t1_map_from_volume_node(a_volume_node)), [a_volume_node], a_scene)
     assert a_scene.IsNodePresent(node)

@@ -23,10 +23,7 @@ ORIGIN = (-213.7, 148.2, 1071.9)
 
 # name: (size as sections, rows, columns; spacing along columns, rows, sections; direction)
 GEOMETRIES = {
-    "axial 1 mm": ((3, 210, 220), (1.0, 1.0, 8.0), np.eye(3)),
-    "oblique 1.4 mm": ((3, 192, 256), (1.40625, 1.40625, 8.0), ROTATION),
     "anisotropic 1.4 x 2.1 mm": ((3, 144, 256), (1.4, 2.1, 8.0), ROTATION),
-    "anisotropic 2.1 x 1.4 mm": ((3, 256, 144), (2.1, 1.4, 8.0), ROTATION),
     "fine 0.7 mm": ((2, 300, 310), (0.7, 0.7, 5.0), ROTATION),
     "single slice": ((1, 144, 256), (1.4, 2.1, 8.0), ROTATION),
     "thin single slice": ((1, 144, 256), (1.4, 2.1, 0.01), ROTATION),
@@ -267,8 +264,9 @@ def test_a_mask_is_sampled_by_nearest_neighbour_in_its_own_type(t1_map: T1Map, g
     mask.CopyInformation(t1_map.image)
     sampled = grid.sample(mask, sitk.sitkNearestNeighbor)
     assert sampled.dtype == np.uint8
-    row, column = np.indices((128, 128)).reshape(2, -1)
-    places = np.array([map_index(t1_map, pixel_mm(grid, *place))[:2] for place in zip(row, column, strict=True)])
+    first, below, beside = (map_index(t1_map, pixel_mm(grid, *place))[:2] for place in ((0, 0), (1, 0), (0, 1)))
+    row, column = np.indices((128, 128)).reshape(2, -1, 1)
+    places = first + row * (below - first) + column * (beside - first)
     clear = (np.abs(places - np.floor(places) - 0.5) > 1e-3).all(axis=1)  # of the midway between pixels
     columns, rows = np.rint(places).astype(int).T
     assert clear.mean() > 0.9

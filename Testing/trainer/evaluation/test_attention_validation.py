@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from torch import Tensor, nn
 
@@ -20,10 +22,11 @@ from ACNetLib.models.attention_measures import attention_measures, is_validated
 from ACNetLib.models.card import read_card
 from ACNetLib.models.model import Model, save_model
 from ACNetLib.networks.acnet import ACNet
-from ACNetTrainerLib.cases.library import LABELS, CaseLibrary
+from ACNetLib.ventricle.labels import MYOCARDIUM_LABEL, SEPTUM_LABEL, septum_turn_degrees
+from ACNetTrainerLib.cases.library import LABELS, CaseLibrary, masks_file
 from ACNetTrainerLib.commands.main import main
-from ACNetTrainerLib.evaluation.attention import FixedMask
-from ACNetTrainerLib.evaluation.attention_validation import validate_attention
+from ACNetTrainerLib.evaluation.attention_regions import REGIONS, regions_of
+from ACNetTrainerLib.evaluation.attention_validation import FixedMask, validate_attention
 from conftest import a_card
 
 CPU = DeviceChoice("cpu", "asked for")
@@ -122,6 +125,25 @@ def test_random_weights_make_other_maps(an_untrained_network: ACNet, library: Ca
     assert list(result) == ["head", "attention_modules.1", "attention_modules.0", "down_residual"]
     assert result["head"] == dict.fromkeys(ATTENTION_MAPS, 1.0)
     assert abs(result["down_residual"]["module_2"]) < 0.5
+
+
+def test_a_septum_with_its_own_label_counts_as_wall(simulated_library: CaseLibrary, tmp_path: Path) -> None:
+    case = simulated_library.cases[0]
+    library = CaseLibrary(tmp_path, (case,))
+    for file in (case.file, masks_file(case.case)):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(simulated_library.folder / file, tmp_path / file)
+    with_septum = regions_of(library, case)
+    assert with_septum is not None
+    assert (with_septum == REGIONS.index("wall")).any()
+    masks = sitk.ReadImage(str(tmp_path / masks_file(case.case)))
+    labels = sitk.GetArrayFromImage(masks)
+    turned = replace(case, turn_degrees=septum_turn_degrees(labels[0], library.t1_map(case)))
+    labels[labels == SEPTUM_LABEL] = MYOCARDIUM_LABEL
+    one_wall = sitk.GetImageFromArray(labels)
+    one_wall.CopyInformation(masks)
+    sitk.WriteImage(one_wall, str(tmp_path / masks_file(case.case)))
+    np.testing.assert_array_equal(regions_of(library, turned), with_septum)
 
 
 def test_cases_without_outlines_are_refused(an_untrained_network: ACNet, library: CaseLibrary) -> None:

@@ -269,7 +269,7 @@ def test_where_the_localizer_finds_no_patient_of_a_class_the_counts_and_the_reas
     finder = Finder(confidence=0.5)
     cases = tuple(case for case in simulated_library.cases if case.label in found)
     monkeypatch.setattr(evaluation_module, "located_library", lambda library, _: replace(library, cases=cases))
-    result = evaluate(a_model, simulated_library, CPU, Beside(finder))["with_localizer"]
+    result = evaluation_module._with_localizer(a_model, simulated_library, CPU, finder)
     assert result["auroc"] is None
     assert result["sections_not_found"] == 36 - len(cases)
     assert result["patients_without_a_section"] == (6 if found else 12)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, matthews_corrcoef, recall_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    matthews_corrcoef,
+    recall_score,
+    roc_auc_score,
+)
 
 from ACNetTrainerLib.evaluation.metrics import (
     Resampling,
@@ -62,6 +68,7 @@ def test_the_measures_are_those_of_scikit_learn() -> None:
     metrics = threshold_metrics(0.6)
     said = scores >= log_odds(0.6)
     assert auroc(scores, is_dcm) == pytest.approx(roc_auc_score(is_dcm, scores))
+    assert auprc(scores, is_dcm) == pytest.approx(average_precision_score(is_dcm, scores), rel=1e-12)
     assert metrics["recall_dcm"](scores, is_dcm) == pytest.approx(recall_score(is_dcm, said))
     assert metrics["recall_normal"](scores, is_dcm) == pytest.approx(recall_score(~is_dcm, ~said))
     assert metrics["balanced_accuracy"](scores, is_dcm) == pytest.approx(balanced_accuracy_score(is_dcm, said))

@@ -9,6 +9,7 @@ import torch
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.networks.outside import OutsideScore
 from ACNetTrainerLib.study.outside import Group, fit_score, share_outside
+from ACNetTrainerLib.training.outside_limits import FALSE_ALARMS, limits_by_count, means_by_count
 
 CHANNELS = 128
 RANDOM = np.random.default_rng(4)
@@ -51,6 +52,31 @@ def test_about_one_in_twenty_of_new_normal_and_dcm_patients_is_called_unlike(sco
 def test_limits_fall_with_the_number_of_slices_for_a_mean_varies_less(score: OutsideScore) -> None:
     one, two, three = score.limits.tolist()
     assert one > two > three
+
+
+def test_patients_with_whole_stacks_do_not_set_the_limits_of_those_with_three_slices() -> None:
+    seen, hcm = joined(group("normal", 50, {}), group("dcm", 50, {0: 3.0})), group("hcm", 20, {1: 2.5})
+    usual, odd = group("usual", 98, {}), group("odd", 2, {1: 5.0})
+
+    def fitted(slices: int) -> tuple[list[float], tuple[float, ...]]:
+        """The score's limits, and what the training sets by the same values; the odd have so many slices alike."""
+        stacks = Group(np.repeat(odd.features[::3], slices, axis=0), tuple(np.repeat(odd.patients[::3], slices)))
+        unseen = joined(usual, stacks)
+        score = fit_score(seen, np.repeat([False, True], 150), {"hcm": hcm}, unseen)
+        with torch.inference_mode():
+            values = unseen.by_patient(score(torch.from_numpy(unseen.features)).double().numpy())
+        return score.limits.tolist(), limits_by_count(means_by_count(values), FALSE_ALARMS)
+
+    few, whole = fitted(3), fitted(11)
+    assert whole[0] == pytest.approx(few[0], abs=0.1)
+    assert whole[0] == pytest.approx(whole[1])
+
+
+def test_where_nobody_has_three_slices_the_limit_for_three_is_that_for_two() -> None:
+    seen, unseen = joined(group("normal", 50, {}), group("dcm", 50, {0: 3.0})), group("other", 60, {})
+    two = Group(np.delete(unseen.features, np.s_[::3], axis=0), tuple(np.delete(unseen.patients, np.s_[::3])))
+    limits = fit_score(seen, np.repeat([False, True], 150), {"hcm": group("hcm", 20, {1: 2.5})}, two).limits.tolist()
+    assert limits[0] > limits[1] == limits[2]
 
 
 def test_a_network_gives_the_score_of_its_own_features() -> None:

@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.attention import attention_maps, enlarged
 from ACNetTrainerLib.cases.library import LABELS, CaseLibrary, read_case_library
-from ACNetTrainerLib.evaluation.attention import judge_attention
+from ACNetTrainerLib.evaluation.attention_regions import enrichments, regions_of
+from ACNetTrainerLib.training.batches import InOrder
 from ACNetTrainerLib.training.dataset import CaseDataset, RandomChanges
 from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe
@@ -47,11 +49,19 @@ def test_supervision_moves_attention_onto_the_wall(
     library = replace(simulated_library, cases=middle)
     model = train(library, changed(recipe, mask_loss_weight=2.0), "taught", Place(tmp_path / "work", CPU))
     model.network.load_state_dict(torch.load(tmp_path / "work" / "last.ckpt", weights_only=True)["network"])
-    enrichment = judge_attention(model, library, CPU)["enrichment"]["combined"]
+    sections = torch.cat([batch[0] for batch in InOrder(CaseDataset(library, middle, model.card.intensity))])
+    with torch.inference_mode():
+        masks = model.network.eval()(sections).masks
+    maps = enlarged(attention_maps([mask.numpy() for mask in masks])["combined"])
     for label in LABELS:
-        found = enrichment[label]["own_map"]
-        assert found["wall"] > 1.3
-        assert found["elsewhere"] < 0.95
+        found = []
+        for case, attention in zip(middle, maps, strict=True):
+            regions = regions_of(library, case)
+            assert regions is not None
+            if case.label == label:
+                found.append(enrichments(attention, regions))
+        assert np.mean([each["wall"] for each in found]) > 1.3
+        assert np.mean([each["elsewhere"] for each in found]) < 0.95
 
 
 def test_masks_change_nothing_at_weight_zero(library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
