@@ -193,17 +193,14 @@ class Geometry:
     the axes of increasing column, row and section index.
     """
 
-    spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
+    spacing_mm: Sequence[float]
     origin_mm: Sequence[float] = (0.0, 0.0, 0.0)
     direction: np.ndarray = field(default_factory=lambda: np.eye(3))
 
 
-AXIAL_1_MM = Geometry()
-
-
 def t1_map_from_array(
     t1_ms: np.ndarray,
-    geometry: Geometry = AXIAL_1_MM,
+    geometry: Geometry,
     *,
     name: str,
     field_strength_tesla: float | None = None,

@@ -21,6 +21,7 @@ from ACNetLib.volumes.header import (
     is_volume_file,
     slice_axis,
     unreadable,
+    without_default_spacing,
 )
 from ACNetLib.volumes.meta import read_meta_header
 from ACNetLib.volumes.nifti import read_nifti_header
@@ -45,7 +46,7 @@ def read_volume_header(path: Path) -> VolumeHeader:
         raise unreadable(name, "it is none of the known kinds")
     try:
         read = next(read for suffixes, read in READERS.items() if name.lower().endswith(suffixes))
-        header = check_header(read(path))
+        header = without_default_spacing(check_header(read(path)))
     except (DamagedFile, OSError) as error:
         raise unreadable(name, error) from error
     return replace(header, sequence=header.sequence or header.keys.get(SEQUENCE_KEY, ""))
@@ -117,9 +118,11 @@ def with_spacing(header: VolumeHeader, spacing_mm: Sequence[float], name: str) -
         if header.tells_spacing:
             return header
         raise ACNetError(
-            f"{name}: its header does not tell the spacing of its pixels; expected it in mm, for nothing is guessed. "
-            "Export it again with its geometry.",
-            cli="Or give that of a T1 map between columns, rows and slices, as in --spacing 1.4,1.4,8.",
+            f"{name}: its header does not tell the spacing of its pixels (exactly 1 mm along the body's axes is what "
+            "software writes that knows none); expected it in mm, for nothing is guessed. Export it again with its "
+            "geometry.",
+            cli="Or give that of a T1 map between columns, rows and slices, as in --spacing 1.4,1.4,8, also where it "
+            "is 1 mm.",
         )
     given: list[float | None] = [*spacing_mm, None][:3]
     given.insert(slice_axis(header.size), given.pop())
