@@ -33,6 +33,7 @@ from ACNetLib.dicom.origin import in_one_line
 from ACNetLib.dicom.pixels import LOSSY_SYNTAXES, ODD_VALUES, odd_values_refused, require_decoder, unreadable
 from ACNetLib.dicom.score import HeaderScore, judge_header
 from ACNetLib.dicom.values import PADDING, PADDING_LIMITS, PHILIPS, number_of, scale_of
+from ACNetLib.errors import ACNetError
 
 HEADER_TAGS = [
     "ImageType",
@@ -241,8 +242,12 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
     if kind == MediaStorageDirectoryStorage or file.name.upper() == "DICOMDIR":
         return ""
     with odd_values_refused(file):
-        if "SeriesInstanceUID" not in header or header["SeriesInstanceUID"].VM > 1:  # series are told apart by it
-            raise unreadable(file)
+        is_told = "SeriesInstanceUID" in header
+        if not is_told or header["SeriesInstanceUID"].VM > 1:
+            raise ACNetError(
+                f"{file.name}: it has {'several values of' if is_told else 'no'} SeriesInstanceUID; expected one, by "
+                "which series are told apart. Export it again with its UIDs, or copy it again if it is incomplete."
+            )
     return header if is_image else UID(kind).name
 
 
