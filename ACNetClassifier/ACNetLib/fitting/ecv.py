@@ -16,8 +16,9 @@ from scipy.ndimage import binary_erosion
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.fitting.motion import LARGEST_SHIFT_MM, moved, shift_mm
-from ACNetLib.inference.exam import LARGEST_ANGLE_DEGREES, SAME_PLACE_MM, check_one_scanner
+from ACNetLib.inference.exam import LARGEST_ANGLE_DEGREES, check_one_scanner
 from ACNetLib.inference.exam_input import check_one_patient
+from ACNetLib.inference.ventricle_choice import SAME_PLACE_MM
 from ACNetLib.t1map.t1_map import NOT_PLACED, T1Map
 from ACNetLib.ventricle.aha import Segment, WallSlice, aha_segments
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, Ventricle, is_myocardium

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Progress, unwatched
-from ACNetLib.inference.ventricle_choice import NotSegmented
+from ACNetLib.inference.ventricle_choice import SAME_PLACE_MM, NotSegmented
 from ACNetLib.reference.store import not_taken, reference_for
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.field_strength import nominal_field_strength
@@ -27,8 +27,6 @@ from ACNetLib.ventricle.labels import odd_centers
 
 LARGEST_ANGLE_DEGREES = 15.0
 """Between the normals of two short-axis maps of one heart."""
-SAME_PLACE_MM = 4.0
-"""Half of a usual slice: what lies closer along the axis is the same slice in another breath-hold."""
 LONGEST_VENTRICLE_MM = 120.0
 """A dilated left ventricle from base to apex."""
 NOT_SEGMENTED = "it is not segmented, the localizer found its ventricle."

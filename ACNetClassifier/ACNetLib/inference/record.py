@@ -29,7 +29,7 @@ from ACNetLib.ventricle.shape import HeartShape
 
 FORMAT_VERSION = 6
 """Goes up with the fields below: a record of another version is not read."""
-ADDED_LATER: dict[str, Any] = {"sections_chosen": False}
+ADDED_LATER: dict[str, Any] = {"sections_chosen": False, "normal_lps": None}
 """Fields that the first records of this version do not have, and what is read in their place."""
 OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
@@ -48,7 +48,8 @@ class SectionRecord:
     the model can't tell. measures: None where the wall is not known, shape: NaN there. wall_attention: mean combined
     attention in the myocardium relative to that in the whole section; NaN where the wall is not known.
     center_lps_mm: the middle of the section grid. turn_degrees: how far that is turned from the anatomical axes for the
-    septum to lie to the left; 0 where the septum is not known.
+    septum to lie to the left, on a slice without a known septum that of the nearest slice; 0 where no slice of the map
+    has one.
     """
 
     section: int
@@ -72,6 +73,10 @@ class SectionRecord:
         """All NaN where the wall is not known."""
         return self.measures or SectionMeasures(*[math.nan] * 4)
 
+    @property
+    def has_septum(self) -> bool:
+        return not math.isnan(self.known_measures.septal_t1_ms)
+
     def grid(self, t1_map: T1Map) -> SectionGrid:
         """What the network saw of the map."""
         return SectionGrid.around(t1_map, self.section, self.center_lps_mm, self.turn_degrees)
@@ -85,7 +90,7 @@ class MapRecord:
     left ventricle is known; the others are named in `warnings` and count for nothing. sections_chosen: whether a person
     chose some of the map's sections to be classified: then those that were not chosen are missing, too. field_mismatch:
     whether the model is for another field strength than the map's. scanner: manufacturer and model, "" where they are
-    not told.
+    not told. normal_lps: of its slices, None where its source does not tell how they lie in the body.
     """
 
     name: str
@@ -98,6 +103,7 @@ class MapRecord:
     field_mismatch: bool
     sections: tuple[SectionRecord, ...]
     warnings: tuple[str, ...]
+    normal_lps: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,8 @@ class StudyRecord:
                 return (
                     f"Uncertain: DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)."
                 )
+            if self._is_turned_by_guess:
+                return "Uncertain: nothing tells how the slices lie, neither their septum nor their file."
             return f"Uncertain: the probability of DCM lies from {low:g} to below {high:g}."
         return ""
 
@@ -218,6 +226,16 @@ class StudyRecord:
         """The same without those of slices that are left out."""
         return [*self.warnings, *_warnings_of(each for each in self.slices if not each.section.left_out)]
 
+    @property
+    def _is_turned_by_guess(self) -> bool:
+        """Whether nothing tells how a map's slices lie that a person has pointed at or drawn."""
+        return any(
+            each.normal_lps is None
+            and each.center_source != "localizer"
+            and not any(one.has_septum or one.turn_degrees for one in each.sections)
+            for each in self.maps
+        )
+
     def slice_name(self, map_index: int, section: int) -> str:
         """How a section of a map is called in the study."""
         return str(section) if len(self.maps) == 1 else f"map {map_index + 1}, slice {section}"
@@ -242,6 +260,8 @@ class StudyRecord:
         pooled = replace(self, **vars(pool([each.network_log_odds for each in counting], pooling)))
         if pooled.unlike:
             return replace(pooled, verdict="outside")
+        if self._is_turned_by_guess:
+            return replace(pooled, verdict="uncertain")
         if pooled.verdict == "dcm" and undilated_mm(pooled.cavities_mm2) is not None:
             return replace(pooled, verdict="uncertain")
         return pooled
