@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.out_of_step import apex_to_base, doubts_of_place, turned_by
 from ACNetLib.inference.outside import LimitsByCall, unlike, values_of_slices
 from ACNetLib.inference.physiology import disagreement, undilated_mm
 from ACNetLib.inference.pooling import is_called_dcm, median_of_known, pool, pooling_of, t1_factor
@@ -175,6 +176,12 @@ class StudyRecord:
         return tuple(each.known_measures.cavity_area_mm2 for each in self.sections if not each.left_out)
 
     @property
+    def turned_by(self) -> float | None:
+        """See ACNetLib.inference.out_of_step: of the slices that count, on maps that tell how they lie."""
+        placed = [each.section for each in self.slices if each.of_map.normal_lps is not None]
+        return turned_by([each.turn_degrees for each in placed if not each.left_out and each.has_septum])
+
+    @property
     def is_called_dcm(self) -> bool:
         """DCM rather than normal, by the sections that count, where it has to be one of the two."""
         return is_called_dcm([each.network_log_odds[0] for each in self.sections if not each.left_out], self.model)
@@ -210,7 +217,8 @@ class StudyRecord:
         septal_z = self.septal_z(self.septal_t1_ms)
         largest_mm2 = max((area for area in self.cavities_mm2 if not math.isnan(area)), default=math.nan)
         disagrees = disagreement(self.verdict, largest_mm2, septal_z)
-        warnings = [*filter(None, [outside, disagrees]), *self.exam_warnings]
+        warnings = [*filter(None, [outside, disagrees]), *doubts_of_place(self.turned_by, self._apex_to_base)]
+        warnings += self.exam_warnings
         for warning in dict.fromkeys(warning for each in self.maps for warning in each.warnings):
             having = [each.name for each in self.maps if warning in each.warnings]
             warnings.append(warning if len(having) == len(self.maps) else f"{', '.join(having)}: {warning}")
@@ -234,6 +242,15 @@ class StudyRecord:
             and each.center_source != "localizer"
             and not any(one.has_septum or one.turn_degrees for one in each.sections)
             for each in self.maps
+        )
+
+    @property
+    def _apex_to_base(self) -> float | None:
+        normals = [each.normal_lps for each in self.maps]
+        if normals[0] is None or None in normals:
+            return None
+        return apex_to_base(
+            [each.center_lps_mm for each in self.sections if not each.left_out], self.cavities_mm2, normals[0]
         )
 
     def slice_name(self, map_index: int, section: int) -> str:
