@@ -107,7 +107,9 @@ def a_study() -> Callable[..., StudyResult]:
 
 @pytest.fixture
 def three_slices(an_oblique_t1_map: T1Map) -> T1Map:
-    image = sitk.GetImageFromArray(an_oblique_t1_map.array[[0, 1, 0]])
+    values = an_oblique_t1_map.array[[0, 1, 0]]
+    values[2] += 1.0  # slices with the same pixels count once
+    image = sitk.GetImageFromArray(values)
     image.SetSpacing(an_oblique_t1_map.image.GetSpacing())
     image.SetDirection(an_oblique_t1_map.image.GetDirection())
     image.SetOrigin(an_oblique_t1_map.image.GetOrigin())

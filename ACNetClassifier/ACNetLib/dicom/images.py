@@ -33,6 +33,7 @@ from ACNetLib.dicom.origin import EXAM, NAMED, in_one_line, named
 from ACNetLib.dicom.pixels import LOSSY_SYNTAXES, ODD_VALUES, odd_values_refused, require_decoder, unreadable
 from ACNetLib.dicom.score import HeaderScore, judge_header
 from ACNetLib.dicom.values import PADDING, PADDING_LIMITS, PHILIPS, number_of, scale_of
+from ACNetLib.errors import ACNetError
 
 HEADER_TAGS = [
     "ImageType",
@@ -244,7 +245,11 @@ def _read_file(file: Path) -> pydicom.FileDataset | str:
         return ""
     with odd_values_refused(file):
         if not tells_its_series(header):
-            raise unreadable(file)
+            found = "several values of" if "SeriesInstanceUID" in header else "no"
+            raise ACNetError(
+                f"{file.name}: it has {found} SeriesInstanceUID; expected one, by which series are told apart. Export "
+                "it again with its UIDs, or copy it again if it is incomplete."
+            )
     return header if is_image else UID(kind).name
 
 

@@ -21,6 +21,7 @@ from ACNetLib.fitting.motion import LARGEST_SHIFT_MM, moved, shift_mm
 from ACNetLib.image_files import image_like
 from ACNetLib.inference.exam import LARGEST_ANGLE_DEGREES, check_one_scanner
 from ACNetLib.inference.exam_input import check_one_patient
+from ACNetLib.inference.out_of_step import doubts_of_place, turned_by
 from ACNetLib.t1map.t1_map import NOT_PLACED, T1Map
 from ACNetLib.ventricle.aha import Segment, WallSlice, aha_segments
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, Ventricle, is_myocardium
@@ -150,9 +151,13 @@ def measure_ecv(
     ]
     images = tuple(image_like(each.image, np.nan_to_num(each.array, nan=0.0)) for each in maps)
     segments = aha_segments(walls, np.isfinite)
+    septa = [each for of_map in ventricles for each in of_map if each.has_turn]
     if segments and not all(native.is_placed for native in natives):
         segments = ()
         warnings.append(NOT_PLACED)
+    elif (turn_degrees := turned_by([each.turn_degrees for each in septa])) is not None:
+        segments = ()
+        warnings += doubts_of_place(turn_degrees, None)
     return Ecv(images, tuple(slices), segments, blood, hematocrit, tuple(warnings))
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.mirrored import MAYBE_MIRRORED, mean_of_both, mirrored, mirrored_ventricle
 from ACNetLib.inference.outside import LimitsByCall
-from ACNetLib.inference.pooling import pool, pooling_of, t1_factor
+from ACNetLib.inference.pooling import Pooling, pool, pooling_of, t1_factor
 from ACNetLib.inference.probability import check_prevalence
 from ACNetLib.inference.record import MapRecord
 from ACNetLib.inference.result import MapImages, StudyResult
-from ACNetLib.inference.sections import SectionClassifier
+from ACNetLib.inference.sections import ClassifiedSection, SectionClassifier
 from ACNetLib.inference.settings import Progress, Settings, unwatched
 from ACNetLib.inference.ventricle_choice import Localizer, NotSegmented, choose_ventricles
 from ACNetLib.models.model import Model
@@ -70,8 +72,9 @@ class Classifier:
             error.by_localizer = partial(self.classify, t1_map, replace(settings, segmentation=None))
             raise
         pooling = pooling_of(self._card, prevalence, reference)
-        classified = self._sections.classify(t1_map, seen, chosen.ventricles, pooling, progress)
+        classified = self._classify_sections(t1_map, seen, chosen.ventricles, pooling, progress)
         images = MapImages.of_slices(t1_map, {each.record.section: each.images for each in classified})
+        normal = tuple(t1_map.normal.tolist())
         of_map = MapRecord(
             name=t1_map.name,
             section_count=t1_map.section_count,
@@ -88,8 +91,10 @@ class Classifier:
                 *self._reference_warnings(reference),
                 *self._device_warnings(),
                 *((NOT_PLACED,) if not t1_map.is_placed and t1_map.section_count >= FEWEST_SLICES else ()),
+                *(() if t1_map.is_placed else (MAYBE_MIRRORED,)),
                 *chosen.doubts,
             ),
+            normal_lps=normal if t1_map.is_placed else None,
         )
         return StudyResult(
             maps=(of_map,),
@@ -129,7 +134,7 @@ class Classifier:
             (known,) = self._localizer.locate(seen, [section])
         (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
         pooling = pooling_of(self._card, result.prevalence_dcm, result.reference)
-        (anew,) = self._sections.classify(t1_map, seen, [ventricle], pooling, progress)
+        (anew,) = self._classify_sections(t1_map, seen, [ventricle], pooling, progress)
         left_out, warnings = moved_slice.section.left_out, (*anew.record.warnings, MOVED_BY_HAND)
         moved = replace(anew.record, left_out=left_out, warnings=warnings)
         sections = [moved if each is moved_slice.section else each for each in moved_slice.of_map.sections]
@@ -137,6 +142,24 @@ class Classifier:
         maps[moved_slice.map_index] = replace(moved_slice.of_map, sections=tuple(sections))
         every[moved_slice.map_index] = images.with_slices({section: anew.images})
         return replace(result, maps=tuple(maps), images=tuple(every)).pooled()
+
+    def _classify_sections(
+        self, t1_map: T1Map, seen: T1Map, ventricles: Sequence[Ventricle], pooling: Pooling, progress: Progress
+    ) -> list[ClassifiedSection]:
+        """See `SectionClassifier.classify`; of a map that may be a mirror image, what the network says of both."""
+        if t1_map.is_placed:
+            return self._sections.classify(t1_map, seen, ventricles, pooling, progress)
+        one = self._sections.classify(
+            t1_map, seen, ventricles, pooling, lambda step, fraction: progress(step, fraction / 2)
+        )
+        other = self._sections.classify(
+            mirrored(t1_map),
+            mirrored(seen),
+            [mirrored_ventricle(each, t1_map) for each in ventricles],
+            pooling,
+            lambda step, fraction: progress(step, (1 + fraction) / 2),
+        )
+        return [mean_of_both(*each, pooling) for each in zip(one, other, strict=True)]
 
     def _check_field_strength(self, t1_map: T1Map, reference: ReferenceT1 | None, allow_mismatch: bool) -> bool:
         if t1_map.field_strength_tesla is None and reference is not None and self._card.normal_t1_ms is not None:

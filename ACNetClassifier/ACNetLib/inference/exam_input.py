@@ -14,10 +14,10 @@ from pathlib import Path
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DicomImage, stack_images
 from ACNetLib.dicom.origin import OF_TWO, Origin, first_difference, origin_of
-from ACNetLib.dicom.volumes import CHOOSE, DicomVolume, NoSingleStack, read_dicom_volume, volume_among, volume_of
+from ACNetLib.dicom.volumes import CHOOSE, DicomVolume, NoSingleStack, volume_among, volume_of
 from ACNetLib.errors import ACNetError, as_text
 from ACNetLib.inference.exam import CLASSIFY_ONE_BY_ONE, check_one_exam
-from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_t1_map, t1_map_from_dicom
+from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_dicom, read_t1_map, t1_map_from_dicom
 from ACNetLib.volumes.header import is_volume_file
 
 
@@ -69,7 +69,7 @@ def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, Origin | None
         return [(read_t1_map(path, reading), None)]
     name = as_text(path.absolute().name)
     try:
-        volumes = {name: read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)}
+        volumes = {name: read_dicom(path, reading)}
     except NoSingleStack as error:
         volumes = _volumes_of_one_exam(error, name)
     return [(t1_map_from_dicom(each, title, reading), each.origin) for title, each in volumes.items()]

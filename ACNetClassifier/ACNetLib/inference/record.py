@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.inference.out_of_step import apex_to_base, doubts_of_place, turned_by
 from ACNetLib.inference.outside import LimitsByCall, unlike, values_of_slices
 from ACNetLib.inference.physiology import disagreement, undilated_mm
 from ACNetLib.inference.pooling import is_called_dcm, median_of_known, pool, pooling_of, t1_factor
@@ -29,7 +30,7 @@ from ACNetLib.ventricle.shape import HeartShape
 
 FORMAT_VERSION = 6
 """Goes up with the fields below: a record of another version is not read."""
-ADDED_LATER: dict[str, Any] = {"sections_chosen": False}
+ADDED_LATER: dict[str, Any] = {"sections_chosen": False, "normal_lps": None}
 """Fields that the first records of this version do not have, and what is read in their place."""
 OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
@@ -48,7 +49,8 @@ class SectionRecord:
     the model can't tell. measures: None where the wall is not known, shape: NaN there. wall_attention: mean combined
     attention in the myocardium relative to that in the whole section; NaN where the wall is not known.
     center_lps_mm: the middle of the section grid. turn_degrees: how far that is turned from the anatomical axes for the
-    septum to lie to the left; 0 where the septum is not known.
+    septum to lie to the left, on a slice without a known septum that of the nearest slice; 0 where no slice of the map
+    has one.
     """
 
     section: int
@@ -72,6 +74,10 @@ class SectionRecord:
         """All NaN where the wall is not known."""
         return self.measures or SectionMeasures(*[math.nan] * 4)
 
+    @property
+    def has_septum(self) -> bool:
+        return not math.isnan(self.known_measures.septal_t1_ms)
+
     def grid(self, t1_map: T1Map) -> SectionGrid:
         """What the network saw of the map."""
         return SectionGrid.around(t1_map, self.section, self.center_lps_mm, self.turn_degrees)
@@ -85,7 +91,7 @@ class MapRecord:
     left ventricle is known; the others are named in `warnings` and count for nothing. sections_chosen: whether a person
     chose some of the map's sections to be classified: then those that were not chosen are missing, too. field_mismatch:
     whether the model is for another field strength than the map's. scanner: manufacturer and model, "" where they are
-    not told.
+    not told. normal_lps: of its slices, None where its source does not tell how they lie in the body.
     """
 
     name: str
@@ -98,6 +104,7 @@ class MapRecord:
     field_mismatch: bool
     sections: tuple[SectionRecord, ...]
     warnings: tuple[str, ...]
+    normal_lps: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +176,12 @@ class StudyRecord:
         return tuple(each.known_measures.cavity_area_mm2 for each in self.sections if not each.left_out)
 
     @property
+    def turned_by(self) -> float | None:
+        """See ACNetLib.inference.out_of_step: of the slices that count, on maps that tell how they lie."""
+        placed = [each.section for each in self.slices if each.of_map.normal_lps is not None]
+        return turned_by([each.turn_degrees for each in placed if not each.left_out and each.has_septum])
+
+    @property
     def is_called_dcm(self) -> bool:
         """DCM rather than normal, by the sections that count, where it has to be one of the two."""
         return is_called_dcm([each.network_log_odds[0] for each in self.sections if not each.left_out], self.model)
@@ -192,6 +205,8 @@ class StudyRecord:
                 return (
                     f"Uncertain: DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)."
                 )
+            if self._is_turned_by_guess:
+                return "Uncertain: nothing tells how the slices lie, neither their septum nor their file."
             return f"Uncertain: the probability of DCM lies from {low:g} to below {high:g}."
         return ""
 
@@ -202,7 +217,8 @@ class StudyRecord:
         septal_z = self.septal_z(self.septal_t1_ms)
         largest_mm2 = max((area for area in self.cavities_mm2 if not math.isnan(area)), default=math.nan)
         disagrees = disagreement(self.verdict, largest_mm2, septal_z)
-        warnings = [*filter(None, [outside, disagrees]), *self.exam_warnings]
+        warnings = [*filter(None, [outside, disagrees]), *doubts_of_place(self.turned_by, self._apex_to_base)]
+        warnings += self.exam_warnings
         for warning in dict.fromkeys(warning for each in self.maps for warning in each.warnings):
             having = [each.name for each in self.maps if warning in each.warnings]
             warnings.append(warning if len(having) == len(self.maps) else f"{', '.join(having)}: {warning}")
@@ -217,6 +233,25 @@ class StudyRecord:
     def counting_warnings(self) -> list[str]:
         """The same without those of slices that are left out."""
         return [*self.warnings, *_warnings_of(each for each in self.slices if not each.section.left_out)]
+
+    @property
+    def _is_turned_by_guess(self) -> bool:
+        """Whether nothing tells how a map's slices lie that a person has pointed at or drawn."""
+        return any(
+            each.normal_lps is None
+            and each.center_source != "localizer"
+            and not any(one.has_septum or one.turn_degrees for one in each.sections)
+            for each in self.maps
+        )
+
+    @property
+    def _apex_to_base(self) -> float | None:
+        normals = [each.normal_lps for each in self.maps]
+        if normals[0] is None or None in normals:
+            return None
+        return apex_to_base(
+            [each.center_lps_mm for each in self.sections if not each.left_out], self.cavities_mm2, normals[0]
+        )
 
     def slice_name(self, map_index: int, section: int) -> str:
         """How a section of a map is called in the study."""
@@ -242,6 +277,8 @@ class StudyRecord:
         pooled = replace(self, **vars(pool([each.network_log_odds for each in counting], pooling)))
         if pooled.unlike:
             return replace(pooled, verdict="outside")
+        if self._is_turned_by_guess:
+            return replace(pooled, verdict="uncertain")
         if pooled.verdict == "dcm" and undilated_mm(pooled.cavities_mm2) is not None:
             return replace(pooled, verdict="uncertain")
         return pooled

@@ -74,10 +74,11 @@ class StudyResult(StudyRecord):
         """T1 of the 16 segments over the sections that count.
 
         Those that are left out keep their level. None where there are fewer than three, where a person chose some of a
-        stack, for which level these are only the whole stack tells, and where a file does not tell how they lie.
+        stack, for which level these are only the whole stack tells, and where a file does not tell how they lie, or
+        tells what can't be.
         """
         is_placed = all(each.t1_map.is_placed for each in self.images)
-        if not is_placed or any(each.sections_chosen for each in self.maps):
+        if not is_placed or self.turned_by is not None or any(each.sections_chosen for each in self.maps):
             return ()
         return aha_segments(
             [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median_high
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from ACNetLib.dicom.frames import SAME_PLACE_MM
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.record import CenterSource
 from ACNetLib.inference.settings import Progress, Settings
@@ -22,6 +23,7 @@ from ACNetLib.ventricle.labels import (
     Ventricle,
     agreeing_ventricles,
     only_centers_used,
+    turned_alike,
     ventricles_at_point,
     ventricles_from_segmentation,
 )
@@ -34,6 +36,12 @@ FARTHEST_FROM_HEART_MM = 30.0
 """A centre given by hand that lies farther from the ventricle that was found is not in it."""
 LEAST_OF_BLOOD = 0.75
 """Of the T1 of the cavity on the other slices; myocardium has 0.6 to 0.7 of that of blood, an apex half of each 0.8."""
+
+
+NO_TURN = (
+    "The septum is known on no slice, and its file does not tell how they lie: it is not known how to turn them for "
+    "the network, and the answer is uncertain."
+)
 
 
 class NotSegmented(VentricleNotFound):
@@ -68,21 +76,68 @@ class ChosenVentricles:
 def choose_ventricles(localizer: Localizer, t1_map: T1Map, settings: Settings) -> ChosenVentricles:
     """The ventricles on the slices that a person wants to have classified.
 
-    t1_map: in the scale of the model's training. Raises ACNetError for a slice that the map does not have, and when
-    the ventricle is known on no slice or holds blood after contrast; NotSegmented for a segmentation of other places.
+    t1_map: in the scale of the model's training. Raises ACNetError for a slice that the map does not have, for slices
+    of one place, and when the ventricle is known on no slice or holds blood after contrast; NotSegmented for a
+    segmentation of other places.
     """
-    sections = _chosen_sections(t1_map, settings.sections)
+    sections, notes = _every_slice_once(t1_map, _chosen_sections(t1_map, settings.sections))
     found = localizer.locate(t1_map, sections)
     if settings.segmentation is not None:
         chosen = _drawn(t1_map, settings.segmentation, found)
-    elif settings.center_mm is not None:  # around it the cavity is only what the localizer guesses
+    elif settings.center_mm is not None:
         ventricles = ventricles_at_point(t1_map, settings.center_mm, found)
         doubts = doubts_of_center(settings.center_mm, found, t1_map, localizer.confidence_threshold)
-        return ChosenVentricles(ventricles, "point", doubts)
+        chosen = ChosenVentricles(ventricles, "point", doubts)
     else:
         chosen = _found_with_confidence(t1_map, found, localizer.confidence_threshold)
-    _check_blood(t1_map, chosen.ventricles)
-    return chosen
+    if chosen.source != "point":  # around it the cavity is only what the localizer guesses
+        _check_blood(t1_map, chosen.ventricles)
+    ventricles = turned_alike(chosen.ventricles)
+    if not t1_map.is_placed and not any(each.has_turn for each in ventricles):
+        if chosen.source == "localizer":
+            raise VentricleNotFound(
+                f"{t1_map.name}: the septum was not found on any slice, and its file does not tell how they lie: it is "
+                "not known how to turn them; expected the map with its geometry. Export it again.",
+                cli="Or give a segmentation with the septum: --segmentation.",
+                panel="septum",
+            )
+        notes += (NO_TURN,)
+    return replace(chosen, ventricles=ventricles, doubts=(*notes, *chosen.doubts))
+
+
+def _every_slice_once(t1_map: T1Map, sections: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:
+    """The sections without copies of another, and what is to be said of them and of their distance.
+
+    Raises ACNetError where all of them lie within one slice. DICOM tells copies and places itself.
+    """
+    first_with = dict[bytes, int]()
+    copies = dict[int, int]()
+    for section in sections:
+        values = t1_map.array[section]
+        first = first_with.setdefault(values.tobytes(), section)
+        if first != section and values.min() < values.max():  # slices without any value are of no place
+            copies[section] = first
+    once = [section for section in sections if section not in copies]
+    notes = [
+        f"Slice {section} was left out: it has the pixels of slice {first}, and every slice counts once."
+        for section, first in copies.items()
+    ]
+    distance_mm = t1_map.image.GetSpacing()[2]
+    if len(once) < 2 or t1_map.sources:
+        return once, tuple(notes)
+    length_mm = distance_mm * (once[-1] - once[0])
+    if length_mm < SAME_PLACE_MM:
+        raise ACNetError(
+            f"{t1_map.name}: its slices {_listed(once)} lie within {length_mm:.1f} mm; expected slices of several "
+            "places, for one that was repeated must not count several times. Classify one of them, or correct the "
+            "spacing of its slices."
+        )
+    if distance_mm * min(np.diff(once)) < SAME_PLACE_MM:
+        notes.append(
+            f"Its slices lie {distance_mm:.1f} mm apart, as in a 3-D map. If they are one slice at several times, such "
+            "as phases of the heart, it counts several times and the AHA segments are wrong: classify one of them."
+        )
+    return once, tuple(notes)
 
 
 def _drawn(t1_map: T1Map, segmentation: sitk.Image, found: Sequence[Ventricle]) -> ChosenVentricles:

@@ -59,7 +59,6 @@ def t1_map_from_volume_node(
     differs from the files that it was made of, or is refused for what their headers say (see ACNetLib.scene.sources).
     """
     name = node.GetName()
-    check_spacing(node)
     t1_map = t1_map_from_image(
         _image_of_volume(node),
         name,
@@ -67,6 +66,7 @@ def t1_map_from_volume_node(
         is_told_simulated(node),
         Reading(post_contrast=post_contrast, field_strength_tesla=field_strength_tesla),
     )
+    check_spacing(node)
     warnings = dict.fromkeys((*t1_map.warnings, *check_values(node, t1_map, post_contrast)))
     return replace(
         t1_map,

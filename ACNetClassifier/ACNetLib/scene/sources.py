@@ -16,12 +16,14 @@ from typing import Literal
 import numpy as np
 import slicer
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSubjectHierarchyConstants, vtkMRMLSubjectHierarchyNode
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ACNetLib.dicom.frames import OfTwoOrigins
 from ACNetLib.dicom.images import scanner_name
 from ACNetLib.dicom.sequences import NAMING, named_sequence
 from ACNetLib.dicom.volumes import DicomVolume, read_dicom_files
 from ACNetLib.errors import ACNetError
+from ACNetLib.scene.arrays import array_of_matrix
 from ACNetLib.t1map.checks import check_short_axis, check_told_native
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA, nominal_field_strength
 from ACNetLib.t1map.t1_map import T1Map, fitted_here, parse_field_strength, plane_warnings
@@ -31,6 +33,7 @@ from ACNetLib.volumes.header import (
     FITTED_KEY,
     SIMULATED_KEY,
     WARNINGS_KEY,
+    is_default_grid,
     is_volume_file,
     told_warnings,
 )
@@ -158,11 +161,14 @@ def dicom_files(node: vtkMRMLScalarVolumeNode) -> list[Path]:
 
 
 def check_spacing(node: vtkMRMLScalarVolumeNode) -> None:
-    """Raises ACNetError where the volume's file tells no spacing and the user has given none: Slicer then has 1 mm."""
-    if _of_header(node, SPACING) == NOT_TOLD and node.GetSpacing()[:2] == (1.0, 1.0):
+    """Raises ACNetError where nobody has told the volume's spacing: its file, or the array that it was made of, and the
+    user. Slicer then has 1 mm.
+    """
+    if node.GetSpacing() == (1.0, 1.0, 1.0) and (_of_header(node, SPACING) == NOT_TOLD or _lies_along_body(node)):
         raise ACNetError(
             f"{node.GetName()}: its file does not tell the spacing of its pixels, Slicer shows 1 mm; expected "
-            "the map's own. Set Image Spacing in the module Volumes, or export the map again with its geometry."
+            "the map's own. Set Image Spacing in the module Volumes (of pixels of 1 mm, that of the slices), or export "
+            "the map again with its geometry."
         )
 
 
@@ -244,6 +250,12 @@ def _compared(found: np.ndarray, expected: np.ndarray, name: str) -> tuple[str, 
         f"{name}: its values are {slope:.3g} times those of its DICOM files ({intercept:+.3g}), as where stored values "
         "were loaded without their scaling; expected T1 in ms. Load the series as ACNet T1 map in the DICOM module."
     )
+
+
+def _lies_along_body(node: vtkMRMLScalarVolumeNode) -> bool:
+    directions = vtkMatrix4x4()
+    node.GetIJKToRASDirectionMatrix(directions)
+    return is_default_grid(array_of_matrix(directions)[:3, :3], node.GetSpacing())
 
 
 def _value_of_key(node: vtkMRMLScalarVolumeNode, key: str) -> str | None:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from pydicom.errors import InvalidDicomError
 
-from ACNetLib.dicom.volumes import DicomVolume, SourceSlice, read_dicom_volume
+from ACNetLib.dicom.guard import read_dataset
+from ACNetLib.dicom.pixels import ODD_VALUES
+from ACNetLib.dicom.volumes import DicomVolume, NoT1Map, SourceSlice, read_dicom_volume
 from ACNetLib.errors import ACNetError, as_text
 from ACNetLib.t1map.checks import (
     SMALLEST_OBLIQUITY_DEGREES,
@@ -27,6 +30,7 @@ from ACNetLib.volumes.header import (
     FIELD_STRENGTH_KEY,
     FITTED_KEY,
     SIMULATED_KEY,
+    VOLUME_SUFFIXES,
     WARNINGS_KEY,
     VolumeHeader,
     is_volume_file,
@@ -175,8 +179,36 @@ def read_t1_map(path: Path, reading: Reading = AS_IT_IS) -> T1Map:
         return _read_volume_file(path, name, reading)
     if reading.spacing_mm:
         raise ACNetError(f"{name}: a spacing can be given for volume files only; DICOM images tell theirs.")
-    volume = read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)
-    return t1_map_from_dicom(volume, name, reading)
+    return t1_map_from_dicom(read_dicom(path, reading), name, reading)
+
+
+def read_dicom(path: Path, reading: Reading) -> DicomVolume:
+    """See `read_dicom_volume`. Raises ACNetError that names the formats for a file of another, and the files for a
+    folder of volume files.
+    """
+    name = path.absolute().name
+    if path.is_file():
+        try:
+            read_dataset(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+        except InvalidDicomError as error:
+            raise ACNetError(
+                f"{name}: it is no DICOM image and no volume file; expected a DICOM image or folder, or a file as "
+                f"{', '.join(VOLUME_SUFFIXES)}. Export the T1 map as one of these."
+            ) from error
+        except ODD_VALUES:
+            pass  # it is DICOM: what is wrong is said below
+    try:
+        return read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)
+    except NoT1Map as error:
+        volumes = sorted(file.name for file in path.rglob("*") if is_volume_file(file.name)) if path.is_dir() else []
+        if not volumes:
+            raise
+        more = f" and {len(volumes) - 1} more" if len(volumes) > 1 else ""
+        raise NoT1Map(
+            f"{error.plain} It holds volume files ({volumes[0]}{more}): give the file itself.",
+            cli=error.cli,
+            panel=error.panel,
+        ) from error
 
 
 def t1_map_from_dicom(volume: DicomVolume, name: str, reading: Reading = AS_IT_IS) -> T1Map:
@@ -195,17 +227,14 @@ class Geometry:
     the axes of increasing column, row and section index.
     """
 
-    spacing_mm: Sequence[float] = (1.0, 1.0, 1.0)
+    spacing_mm: Sequence[float]
     origin_mm: Sequence[float] = (0.0, 0.0, 0.0)
     direction: np.ndarray = field(default_factory=lambda: np.eye(3))
 
 
-AXIAL_1_MM = Geometry()
-
-
 def t1_map_from_array(
     t1_ms: np.ndarray,
-    geometry: Geometry = AXIAL_1_MM,
+    geometry: Geometry,
     *,
     name: str,
     field_strength_tesla: float | None = None,

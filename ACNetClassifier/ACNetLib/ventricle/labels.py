@@ -52,6 +52,11 @@ class Ventricle:
             (self.labels == CAVITY_LABEL).any() and is_myocardium(self.labels).any()
         )
 
+    @property
+    def has_turn(self) -> bool:
+        """Whether it is known how its septum lies."""
+        return self.turn_degrees != 0.0 or (self.labels is not None and bool((self.labels == SEPTUM_LABEL).any()))
+
 
 def is_myocardium(labels: LabelArray) -> NDArray[np.bool_]:
     return (labels == MYOCARDIUM_LABEL) | (labels == SEPTUM_LABEL)
@@ -84,6 +89,17 @@ def agreeing_ventricles(
     odd_ones_mm = odd_centers(centers_mm, [each.confidence for each in ventricles])
     kept = tuple(each for index, each in enumerate(ventricles) if index not in odd_ones_mm)
     return kept, {ventricles[index].section: distance_mm for index, distance_mm in odd_ones_mm.items()}
+
+
+def turned_alike(ventricles: Sequence[Ventricle]) -> tuple[Ventricle, ...]:
+    """The ventricles of one map, each whose septum is not known turned as the nearest one whose is."""
+    known = [each for each in ventricles if each.has_turn]
+    return tuple(
+        each
+        if each.has_turn or not known
+        else replace(each, turn_degrees=min(known, key=lambda other: abs(other.section - each.section)).turn_degrees)
+        for each in ventricles
+    )
 
 
 def odd_centers(centers_mm: Sequence[NDArray[np.float64]], confidences: Sequence[float]) -> dict[int, float]:

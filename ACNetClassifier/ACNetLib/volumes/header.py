@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,8 @@ FITTED_KEY = "ACNet_fitted"
 """Of a T1 map that was fitted here and not by the scanner: from what."""
 WARNINGS_KEY, BETWEEN_WARNINGS = "ACNet_warnings", " | "
 """What the headers of the images told that such a map was made of, as of a child: every result repeats it."""
+SPACING_KEY = "ACNet_spacing_told"
+"""Of a case whose pixels do measure 1 mm: a person has said so, see `without_default_spacing`."""
 
 LARGEST_HEADER_BYTES = 1_000_000  # headers have 1 to 10 kB, with many segments 100 kB
 MOST_DIMENSIONS = 7
@@ -40,6 +42,7 @@ LARGEST_INFLATION = 1040  # deflate makes 1032 bytes of one at most (zlib's tech
 LENGTHS_MM = (1e-4, 1e4)
 LARGEST_POSITION_MM = 1e6
 SMALLEST_DETERMINANT = 1e-3  # of the unit axes: below it two axes coincide
+ALONG_BODY = 1e-6  # of the direction cosines
 
 Spacing = tuple[float | None, float | None, float | None]
 Compression = Literal["", "deflate"]
@@ -131,6 +134,23 @@ def _check_byte_count(header: VolumeHeader) -> None:
     available = (there - offset) * (LARGEST_INFLATION if data.compression else 1)
     if needed > available:
         raise DamagedFile(f"it promises {needed} bytes of pixels and has {max(0, there - offset)}")
+
+
+def without_default_spacing(header: VolumeHeader) -> VolumeHeader:
+    """The header without a spacing that nobody has told: software that writes an array without geometry (SimpleITK's
+    GetImageFromArray, nibabel with an affine of ones) puts 1 mm along the axes of the body, in every format.
+    """
+    if header.keys.get(SPACING_KEY) == "1" or not is_default_grid(header.direction, header.spacing_mm):
+        return header
+    return replace(header, spacing_mm=(None, None, None))
+
+
+def is_default_grid(direction: np.ndarray, spacing_mm: Sequence[float | None]) -> bool:
+    """Whether pixels of exactly 1 mm lie along the axes of the body, as no short axis does. The origin has no say: a
+    part that was cut out of such an export has another.
+    """
+    along_body = np.abs(np.abs(direction) - np.abs(direction).round()).max() < ALONG_BODY
+    return bool(along_body) and all(spacing is None or spacing == 1.0 for spacing in spacing_mm)
 
 
 def slice_axis(size: Sequence[int]) -> int:

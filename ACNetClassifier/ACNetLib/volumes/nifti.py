@@ -150,10 +150,6 @@ def _geometry(header: np.void, size: tuple[int, ...]) -> tuple[np.ndarray, Spaci
     if chosen is not None:
         return *chosen, tuple(warnings)
     column, row, depth = (_told(value, unit_mm) for value in pixdim[1:4])
-    # Software that knows no geometry writes ones and no code, as nibabel does of an array without an affine.
-    if column == row == 1.0:
-        column = row = None
-        depth = None if depth == 1.0 else depth
     return np.eye(3), (column, row, depth), np.zeros(3), ()
 
 

@@ -34,6 +34,7 @@ from ACNetLib.volumes.header import (
     slice_axis,
     told_warnings,
     unreadable,
+    without_default_spacing,
 )
 from ACNetLib.volumes.meta import read_meta_header
 from ACNetLib.volumes.nifti import read_nifti_header
@@ -64,7 +65,7 @@ def read_volume_header(path: Path) -> VolumeHeader:
         raise unreadable(name, "it is none of the known kinds")
     try:
         read = next(read for suffixes, read in READERS.items() if name.lower().endswith(suffixes))
-        header = check_header(read(path))
+        header = without_default_spacing(check_header(read(path)))
     except (DamagedFile, OSError) as error:
         raise unreadable(name, error) from error
     return _with_told(header, read_sidecar(path))
@@ -161,9 +162,11 @@ def with_spacing(header: VolumeHeader, spacing_mm: Sequence[float], name: str) -
         if header.tells_spacing:
             return header
         raise ACNetError(
-            f"{name}: its header does not tell the spacing of its pixels; expected it in mm, for nothing is guessed. "
-            "Export it again with its geometry.",
-            cli="Or give that of a T1 map between columns, rows and slices, as in --spacing 1.4,1.4,8.",
+            f"{name}: its header does not tell the spacing of its pixels (exactly 1 mm along the body's axes is what "
+            "software writes that knows none); expected it in mm, for nothing is guessed. Export it again with its "
+            "geometry.",
+            cli="Or give that of a T1 map between columns, rows and slices, as in --spacing 1.4,1.4,8, also where it "
+            "is 1 mm.",
         )
     given: list[float | None] = [*spacing_mm, None][:3]
     given.insert(slice_axis(header.size), given.pop())

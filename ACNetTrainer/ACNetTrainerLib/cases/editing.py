@@ -13,11 +13,11 @@ import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_folder, atomic_path, is_relative_name
-from ACNetLib.image_files import image_like, write_image
+from ACNetLib.image_files import write_image
 from ACNetLib.inference import load_finder
 from ACNetLib.ventricle.labels import Ventricle, ventricles_at_point
 
-from .images import IMAGES_FOLDER, case_name, read_section
+from .images import IMAGES_FOLDER, case_name, label_image, read_section
 from .library import (
     COLUMNS,
     EXPECTED_LABEL,
@@ -307,7 +307,7 @@ def _place(
     cells = {f"center_{axis}_mm": str(value) for axis, value in zip("lps", point, strict=True)}
     cells["center_source"] = located.center_source
     cells["turn_degrees"] = "" if edit.segmentation is None else str(round(ventricle.turn_degrees, 1))
-    masks = None if ventricle.labels is None else image_like(t1_map.image, ventricle.labels)
+    masks = None if ventricle.labels is None else label_image(ventricle.labels, t1_map.image)
     return cells, masks, located.doubt
 
 

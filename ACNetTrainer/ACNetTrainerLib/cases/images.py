@@ -13,6 +13,8 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.image_files import image_like
 from ACNetLib.t1map.field_strength import check_field_strength, nominal_field_strength
 from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, Reading, T1Map, read_t1_map
+from ACNetLib.ventricle.labels import LabelArray
+from ACNetLib.volumes.header import SPACING_KEY, is_default_grid
 
 IMAGES_FOLDER = "images"
 HASH_PREFIX = "sha256-"  # a spreadsheet would take a bare hash such as 12e45 for a number
@@ -68,4 +70,16 @@ def section_image(t1_map: T1Map, section: int) -> sitk.Image:
     image.SetMetaData(FIELD_STRENGTH_KEY, f"{covered_field_strength(t1_map):g}")
     if t1_map.simulated:
         image.SetMetaData(SIMULATED_KEY, "1")
+    return _with_told_spacing(image)
+
+
+def label_image(labels: LabelArray, section: sitk.Image) -> sitk.Image:
+    """Labels (rows, columns) in the place of the section."""
+    return _with_told_spacing(image_like(section, labels))
+
+
+def _with_told_spacing(image: sitk.Image) -> sitk.Image:
+    """The image, whose file says that a person has told a spacing of 1 mm: it is asked for else."""
+    if is_default_grid(np.reshape(image.GetDirection(), (3, 3)), image.GetSpacing()):
+        image.SetMetaData(SPACING_KEY, "1")
     return image

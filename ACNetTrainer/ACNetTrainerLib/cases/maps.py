@@ -12,7 +12,6 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ACNetLib.errors import ACNetError, VentricleNotFound
-from ACNetLib.image_files import image_like
 from ACNetLib.inference.exam import odd_maps
 from ACNetLib.inference.settings import Settings
 from ACNetLib.inference.ventricle_choice import choose_ventricles, doubts_of_center
@@ -24,7 +23,7 @@ from ACNetLib.ventricle.labels import (
     ventricles_from_segmentation,
 )
 
-from .images import covered_field_strength, pixel_hash, section_image
+from .images import covered_field_strength, label_image, pixel_hash, section_image
 from .library import EXPECTED_LABEL, is_label
 
 if TYPE_CHECKING:
@@ -211,7 +210,7 @@ def new_sections(new: NewMap) -> list[NewSection]:
                 rounded_point(ventricle.center_mm),
                 round(ventricle.turn_degrees, 1),
                 covered_field_strength(new.t1_map),
-                None if ventricle.labels is None else image_like(image, ventricle.labels),
+                None if ventricle.labels is None else label_image(ventricle.labels, image),
             )
         )
     return sections

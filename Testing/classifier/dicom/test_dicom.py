@@ -12,6 +12,7 @@ from pydicom.config import disable_value_validation
 from ACNetLib.dicom.images import read_images
 from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.t1map.checks import UNKNOWN_THICKNESS
 from ACNetLib.t1map.t1_map import read_t1_map
 from dicom_files import (
@@ -179,6 +180,29 @@ def test_a_simulated_map_says_so_in_its_comments(
 def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(ACNetError, match=rf"{tmp_path.name}: found no DICOM image among 1 files"):
+        read_t1_map(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["map.mat", "map.npy", "map.hdr", "map.PAR", "study.zip"])
+def test_a_file_of_another_format_is_refused_with_those_that_are_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"another format" * 100)
+    for read in (read_t1_map, lambda path: read_exam([path])):
+        with pytest.raises(ACNetError, match=rf"^{name}: it is no DICOM image and no volume file; .*\.nii\.gz, \.mha"):
+            read(tmp_path / name)
+
+
+def test_a_folder_of_volume_files_is_refused_with_the_file_to_give(tmp_path: Path) -> None:
+    (tmp_path / "map.nii.gz").write_bytes(b"not looked at")
+    for read in (read_t1_map, lambda path: read_exam([path])):
+        with pytest.raises(ACNetError, match=r"It holds volume files \(map\.nii\.gz\): give the file itself"):
+            read(tmp_path)
+
+
+def test_an_image_without_its_series_uid_is_refused_with_the_fields_name(stored: np.ndarray, tmp_path: Path) -> None:
+    header = pydicom.dcmread(write_section(tmp_path / "a.dcm", stored[0]))
+    del header.SeriesInstanceUID
+    header.save_as(tmp_path / "a.dcm")
+    with pytest.raises(ACNetError, match=r"a\.dcm: it has no SeriesInstanceUID; expected one"):
         read_t1_map(tmp_path)
 
 

@@ -14,7 +14,7 @@ from ACNetLib.models.model import Model
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle, turned_alike
 from conftest import Finder
 from made_up_networks import (
     NORMAL_MS,
@@ -36,6 +36,52 @@ def test_a_given_centre_is_the_centre_of_every_crop(a_model: Model, an_oblique_t
     for section in study.sections:
         assert section.confidence == 1
         np.testing.assert_allclose(section.center_lps_mm, an_oblique_t1_map.project(heart, section.section))
+
+
+def spaced(t1_map: T1Map, distance_mm: float) -> T1Map:
+    image = sitk.Image(t1_map.image)
+    image.SetSpacing((*image.GetSpacing()[:2], distance_mm))
+    return replace(t1_map, image=image)
+
+
+def repeated(t1_map: T1Map, sections: list[int]) -> T1Map:
+    image = sitk.GetImageFromArray(t1_map.array[sections])
+    image.SetSpacing(t1_map.image.GetSpacing())
+    image.SetDirection(t1_map.image.GetDirection())
+    return replace(t1_map, image=image)
+
+
+def test_slices_with_the_same_pixels_count_once(a_model: Model, an_oblique_t1_map: T1Map) -> None:
+    study = a_classifier(a_model, flat(0.5)).classify(repeated(an_oblique_t1_map, [0, 1, 1, 0]))
+    assert [section.section for section in study.sections] == [0, 1]
+    assert study.warnings == (
+        "Slice 2 was left out: it has the pixels of slice 1, and every slice counts once.",
+        "Slice 3 was left out: it has the pixels of slice 0, and every slice counts once.",
+    )
+
+
+def test_slices_within_one_place_are_refused_and_close_ones_are_warned_of(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    classifier = a_classifier(a_model, flat(0.5))
+    with pytest.raises(ACNetError, match=r"its slices 0, 1 lie within 3\.9 mm; expected slices of several places"):
+        classifier.classify(spaced(an_oblique_t1_map, 3.9))
+    assert len(classifier.classify(spaced(an_oblique_t1_map, 3.9), Settings(sections=[1])).sections) == 1
+    assert classifier.classify(spaced(an_oblique_t1_map, 4.0)).warnings == ()
+    noise = np.random.default_rng(2).normal(0.0, 20.0, (20, 150, 170)).astype(np.float32)
+    phases = repeated(an_oblique_t1_map, [0] * 20)
+    image = sitk.GetImageFromArray(phases.array + noise)
+    image.CopyInformation(phases.image)
+    (warning,) = classifier.classify(spaced(replace(phases, image=image), 1.0)).warnings
+    assert warning.startswith("Its slices lie 1.0 mm apart, as in a 3-D map. If they are one slice at several times")
+
+
+def test_a_slice_without_a_septum_is_turned_as_the_nearest_one_with_it() -> None:
+    turned = [
+        Ventricle(section, np.zeros(3), turn_degrees=degrees) for section, degrees in enumerate((0.0, 40.0, 50.0, 0.0))
+    ]
+    assert [each.turn_degrees for each in turned_alike(turned)] == [40.0, 40.0, 50.0, 50.0]
+    assert [each.turn_degrees for each in turned_alike(turned[:1])] == [0.0]
 
 
 def test_without_a_centre_each_section_is_cut_where_the_localizer_found_its_ventricle(

@@ -177,6 +177,22 @@ def test_a_file_without_spacing_is_asked_for_it_until_the_user_sets_it(a_scene: 
     assert t1_map_from_volume_node(node).image.GetSpacing() == pytest.approx((1.4, 1.5, 8.0))
 
 
+@pytest.mark.parametrize("from_file", [True, False])
+@pytest.mark.parametrize("spacing", [(1.4, 1.5, 8.0), (1.0, 1.0, 8.0)])
+def test_1_mm_along_the_axes_of_the_body_is_asked_for_until_the_user_sets_any_spacing(
+    spacing: tuple[float, float, float], from_file: bool, a_scene: Scene, tmp_path: Path
+) -> None:
+    """As SimpleITK writes an array, and as a script adds one to the scene."""
+    sitk.WriteImage(sitk.GetImageFromArray(T1_MS), str(tmp_path / "map.nrrd"))
+    node = loaded(tmp_path / "map.nrrd", a_scene)
+    if not from_file:
+        node.SetAndObserveStorageNodeID(None)
+    with pytest.raises(ACNetError, match=r"T1: its file does not tell the spacing.*that of the slices"):
+        t1_map_from_volume_node(node)
+    node.SetSpacing(*spacing)
+    assert t1_map_from_volume_node(node).image.GetSpacing() == pytest.approx(spacing)
+
+
 def test_what_a_file_tells_of_its_plane_and_its_images_is_said_in_the_scene_too(
     scaled_study: Path, a_scene: Scene, tmp_path: Path
 ) -> None:

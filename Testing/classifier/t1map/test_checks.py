@@ -16,7 +16,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.checks import FAILED_FITS, check_native_blood, check_short_axis
 from ACNetLib.t1map.section import anatomical_axes
-from ACNetLib.t1map.t1_map import Geometry, T1Map, read_t1_map, t1_map_from_array
+from ACNetLib.t1map.t1_map import Geometry, Reading, T1Map, read_t1_map, t1_map_from_array
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom.series import magnitude_image
 from ACNetTrainerLib.simulation.patient import draw_patient
@@ -38,6 +38,9 @@ REACHED_BY_CONTRAST = {
 }
 
 
+SPACING_MM = (1.40625, 1.40625, 8.0)
+
+
 def simulated_map(field_strength_tesla: float, index: int, level: str) -> sitk.Image:
     return map_image(simulate_section(draw_patient(404, index, "dcm", field_strength_tesla), level))
 
@@ -48,7 +51,7 @@ def native() -> np.ndarray:
     return read_t1_map(sample_cases()[0].folder).array
 
 
-def as_map(t1_ms: np.ndarray, *, spacing_mm: tuple[float, float, float] = (1.40625, 1.40625, 8.0)) -> T1Map:
+def as_map(t1_ms: np.ndarray, *, spacing_mm: tuple[float, float, float] = SPACING_MM) -> T1Map:
     return t1_map_from_array(t1_ms, Geometry(spacing_mm), name="node")
 
 
@@ -91,7 +94,7 @@ def test_seconds_and_tenths_of_ms_are_converted_with_a_warning(
     factor: float, unit: str, native: np.ndarray, tmp_path: Path
 ) -> None:
     sitk.WriteImage(sitk.GetImageFromArray((native * factor).astype(np.float32)), str(tmp_path / "map.nrrd"))
-    t1_map = read_t1_map(tmp_path / "map.nrrd")
+    t1_map = read_t1_map(tmp_path / "map.nrrd", Reading(spacing_mm=SPACING_MM))
     np.testing.assert_allclose(t1_map.array, native, rtol=1e-6)
     assert t1_map.warnings == (f"Its values were taken as T1 in {unit} and converted to ms.",)
 
@@ -118,7 +121,7 @@ def test_a_map_from_after_contrast_is_refused_by_its_pixels_unless_asked_for(mon
     t1_ms = after_contrast(monkeypatch, 1.5, 2e-3)
     with pytest.raises(ACNetError, match=r"node: only \d+% of its tissue .*after contrast; expected a native.*--post-"):
         as_map(t1_ms)
-    t1_map = t1_map_from_array(t1_ms, name="node", post_contrast=True)
+    t1_map = t1_map_from_array(t1_ms, Geometry(SPACING_MM), name="node", post_contrast=True)
     np.testing.assert_array_equal(t1_map.array[0], t1_ms)
     assert ["after contrast" in warning for warning in t1_map.warnings] == [True]
 
@@ -202,7 +205,7 @@ def test_a_map_with_minus_one_where_its_fit_failed_is_refused_with_its_remedy(na
 @pytest.mark.parametrize("field_strength_tesla", [0.55, 1.0, 7.0, 70000.0])
 def test_a_field_strength_that_no_model_covers_is_refused(field_strength_tesla: float, native: np.ndarray) -> None:
     with pytest.raises(ACNetError, match=rf"node: its field strength is {field_strength_tesla:g} T; expected 1.5 or 3"):
-        t1_map_from_array(native, name="node", field_strength_tesla=field_strength_tesla)
+        t1_map_from_array(native, Geometry(SPACING_MM), name="node", field_strength_tesla=field_strength_tesla)
 
 
 @pytest.mark.parametrize(
@@ -234,5 +237,5 @@ def test_a_plane_that_a_volume_file_tells_is_checked_too(
 
 def test_a_map_whose_source_knows_no_orientation_passes(native: np.ndarray, tmp_path: Path) -> None:
     sitk.WriteImage(sitk.GetImageFromArray(native), str(tmp_path / "map.nrrd"))
-    t1_map = read_t1_map(tmp_path / "map.nrrd")
+    t1_map = read_t1_map(tmp_path / "map.nrrd", Reading(spacing_mm=SPACING_MM))
     assert (t1_map.warnings, t1_map.is_placed) == ((), False)

@@ -240,7 +240,7 @@ def test_values_that_are_no_t1_in_ms_are_refused_with_what_was_found_and_expecte
     change: Callable[[np.ndarray], np.ndarray], found: str, t1_ms: np.ndarray
 ) -> None:
     with pytest.raises(ACNetError, match=rf"^node: .*{found}.*expected T1 in ms.*1000 to 4500 ms"):
-        t1_map_from_array(change(t1_ms), name="node")
+        t1_map_from_array(change(t1_ms), Geometry(SPACING), name="node")
 
 
 @pytest.mark.parametrize("highest", [1000, 4500])
@@ -248,25 +248,25 @@ def test_the_ends_of_the_expected_range_are_accepted(highest: float) -> None:
     t1_ms = np.full((20, 20), highest, dtype=np.float32)
     t1_ms[:10] = 0
     t1_ms[10:12] = 1000
-    assert t1_map_from_array(t1_ms, name="node").array.max() == highest
+    assert t1_map_from_array(t1_ms, Geometry(SPACING), name="node").array.max() == highest
 
 
 def test_a_zero_background_does_not_change_the_judgement(t1_ms: np.ndarray) -> None:
     padded = np.pad(t1_ms, ((0, 0), (200, 200), (200, 200)))
-    assert t1_map_from_array(padded, name="node").array.shape == (3, 440, 430)
+    assert t1_map_from_array(padded, Geometry(SPACING), name="node").array.shape == (3, 440, 430)
 
 
 def test_a_sheared_image_is_refused(t1_ms: np.ndarray) -> None:
     shear = np.eye(3)
     shear[:, 1] = (0.1, np.sqrt(0.99), 0)
     with pytest.raises(ACNetError, match=r"node: its axes are not perpendicular"):
-        t1_map_from_array(t1_ms, Geometry(direction=shear), name="node")
+        t1_map_from_array(t1_ms, Geometry(SPACING, direction=shear), name="node")
 
 
 @pytest.mark.parametrize("shape", [(40,), (2, 3, 40, 30)])
 def test_an_array_of_other_than_two_or_three_dimensions_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ACNetError, match=r"node: found an array of shape"):
-        t1_map_from_array(np.ones(shape), name="node")
+        t1_map_from_array(np.ones(shape), Geometry(SPACING), name="node")
 
 
 def test_complex_pixels_are_refused(image: sitk.Image) -> None:

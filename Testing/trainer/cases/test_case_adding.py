@@ -17,7 +17,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.settings import Settings
 from ACNetLib.inference.ventricle_choice import choose_ventricles
 from ACNetLib.t1map.section import IntensityScaling
-from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
+from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, Geometry, T1Map, t1_map_from_array
 from ACNetLib.ventricle.labels import SEPTUM_LABEL, Ventricle, septum_turn_degrees
 from ACNetTrainerLib.cases.editing import Edit, add_maps, create_case_library, edit_case
 from ACNetTrainerLib.cases.library import read_case_library
@@ -72,6 +72,20 @@ def test_fractions_of_ms_and_being_simulated_are_kept(library: Path) -> None:
     assert np.array_equal(sitk.GetArrayFromImage(image), t1_map.array)
     assert case.is_simulated
     assert image.GetMetaData(SIMULATED_KEY) == "1"
+
+
+def test_a_map_whose_pixels_were_told_to_measure_1_mm_is_a_case_with_its_masks(library: Path) -> None:
+    """Of another file that says so along the axes of the body the spacing is asked for."""
+    made_up = made_up_map(1, sections=2)
+    t1_map = t1_map_from_array(
+        made_up.array, Geometry((1.0, 1.0, 1.0)), name="1 mm", field_strength_tesla=made_up.field_strength_tesla
+    )
+    ring = sitk.GetImageFromArray(sitk.GetArrayFromImage(made_up_ring(section=1)))
+    located = in_segmentation(t1_map, ring, nothing_found(t1_map))
+    (case,) = add_maps(library, [replace(new_map(1, "Jane"), t1_map=t1_map, located=located)])
+    again = read_case_library(library)
+    assert again.t1_map(case).image.GetSpacing() == (1.0, 1.0, 1.0)
+    assert again.masks(case) is not None
 
 
 def test_the_field_strength_that_a_scanner_writes_becomes_the_models(library: Path) -> None:
