@@ -13,6 +13,7 @@ from typing import Any
 
 from ACNetLib.models import attention_measures as wanted
 from ACNetTrainerLib.evaluation.metrics import share_estimate
+from ACNetTrainerLib.evaluation.wording import half_up
 from ACNetTrainerLib.study.other_diseases import GROUP_NAMES, Group
 from table_cells import FIELDS, RESULTS, Record, markdown, results
 
@@ -34,6 +35,11 @@ Get = Callable[[Record], Any]
 Met = Callable[[float], bool]
 
 
+def rounded(value: float, digits: int) -> str:
+    """Percent as the other pages' tables have them."""
+    return half_up(value) if digits == 0 and value >= 0 else f"{value:.{digits}f}"
+
+
 def found(name: str) -> Record | None:
     return results(name) if (RESULTS / f"{name}.json").is_file() else None
 
@@ -48,9 +54,9 @@ def cell(record: Record | None, get: Get, digits: int, met: Met | None = None) -
         return "-"
     interval = isinstance(value, dict)
     number = float(value.get("value", value.get("median"))) if interval else float(value)
-    text = f"{number:.{digits}f}"
+    text = rounded(number, digits)
     if interval:
-        text += f" ({value['low']:.{digits}f} to {value['high']:.{digits}f})"
+        text += f" ({rounded(value['low'], digits)} to {rounded(value['high'], digits)})"
     return text if met is None or met(number) else f"**{text}**"
 
 
@@ -299,7 +305,7 @@ def quality() -> str:
     head = ["simulated scans, home", *(f"{field[:-1]} T, {MARK_NAMES[mark]}" for field, mark in columns)]
 
     def share(field: str, name: str, mark: str) -> str:
-        return f"{100 * marked[field][name][mark]['value']:.0f}" if field in marked else "-"
+        return half_up(100 * marked[field][name][mark]["value"]) if field in marked else "-"
 
     names = list(dict.fromkeys(name for conditions in marked.values() for name in conditions))
     return markdown(head, [[name, *(share(field, name, mark) for field, mark in columns)] for name in names])

@@ -16,6 +16,11 @@ HALF_UP = 1e-6
 """Without it 2.5 % would be written as 2, and 3.5 % as 4."""
 
 
+def half_up(value: float) -> str:
+    """A number that is not below zero, without decimals."""
+    return f"{value + HALF_UP:.0f}"
+
+
 def estimate_text(estimate: Mapping[str, float]) -> str:
     """A value, low and high, in three decimals."""
     return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
@@ -23,5 +28,5 @@ def estimate_text(estimate: Mapping[str, float]) -> str:
 
 def percent_text(share: Mapping[str, float]) -> str:
     """A share, low and high, in whole percent without the sign."""
-    value, low, high = (f"{100 * share[name] + HALF_UP:.0f}" for name in ("value", "low", "high"))
+    value, low, high = (half_up(100 * share[name]) for name in ("value", "low", "high"))
     return f"{value} ({low} to {high})"
