@@ -186,7 +186,11 @@ def test_a_truncated_file_is_refused(file_name: str, kept: float, image: sitk.Im
     [
         ("map.nrrd", None, "there is no such file"),
         ("map.nrrd", "not an image", "it can't be read as an image"),
-        ("map.txt", "not an image", "expected a T1 map"),
+        (
+            "map.txt",
+            "not an image",
+            "it is no DICOM image and no volume file; expected a DICOM image or folder, or a file as .nrrd",
+        ),
     ],
 )
 def test_what_is_no_image_file_is_refused(file_name: str, text: str | None, said: str, tmp_path: Path) -> None:
