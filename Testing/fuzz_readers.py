@@ -100,6 +100,7 @@ def _sidecar(folder: Path) -> Path:
 
 def _segments(folder: Path) -> Path:
     image = sitk.GetImageFromArray(labels())
+    image.SetSpacing((1.0, 1.0, 1.01))  # 1 mm along all axes would be none
     for number, name in enumerate(("Cavity", "Myocardium")):
         for key, text in (("Name", name), ("LabelValue", str(2 - number)), ("Layer", "0")):
             image.SetMetaData(f"Segment{number}_{key}", text)

@@ -187,31 +187,6 @@ def test_a_spacing_that_the_header_does_not_tell_is_asked_for(kind: str, tmp_pat
     assert t1_map.warnings == ((UNKNOWN_THICKNESS,) if kind == "2-D" else ())
 
 
-@pytest.mark.parametrize("name", ["map.nrrd", "map.mha", "map.nii.gz"])
-@pytest.mark.parametrize("spacing", [(1.5, 1.75, 8.0), (1.0, 1.0, 8.0), (1.0, 1.0, 1.0)])
-def test_1_mm_along_the_axes_of_the_body_is_no_spacing_and_is_asked_for(
-    spacing: tuple[float, float, float], name: str, tmp_path: Path
-) -> None:
-    """As SimpleITK writes an array, and nibabel one with an affine of ones; where it is cut out, with an origin."""
-    image = sitk.GetImageFromArray(T1_MS)
-    image.SetOrigin((3.0, 4.0, 1.0))
-    sitk.WriteImage(image, str(tmp_path / name))
-    with pytest.raises(ACNetError, match=r"its header does not tell the spacing.*--spacing 1\.4,1\.4,8, also where"):
-        read_t1_map(tmp_path / name)
-    assert read_t1_map(tmp_path / name, Reading(spacing_mm=spacing)).image.GetSpacing() == spacing
-
-
-def test_1_mm_in_an_oblique_plane_and_1_mm_between_columns_and_rows_alone_are_spacings(tmp_path: Path) -> None:
-    image = oblique_image()
-    image.SetSpacing((1.0, 1.0, 1.0))
-    sitk.WriteImage(image, str(tmp_path / "resampled.nrrd"))
-    assert read_t1_map(tmp_path / "resampled.nrrd").image.GetSpacing() == pytest.approx((1.0, 1.0, 1.0))
-    image = sitk.GetImageFromArray(T1_MS)
-    image.SetSpacing((1.0, 1.0, 8.0))
-    sitk.WriteImage(image, str(tmp_path / "map.nrrd"))
-    assert read_t1_map(tmp_path / "map.nrrd").image.GetSpacing() == (1.0, 1.0, 8.0)
-
-
 @pytest.mark.parametrize("dimensions", [6, 7])
 def test_an_image_of_more_dimensions_than_any_reader_has_is_refused_in_one_line(
     dimensions: int, tmp_path: Path

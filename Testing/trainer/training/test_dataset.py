@@ -252,8 +252,11 @@ def test_a_centre_outside_of_the_map_is_refused_by_the_name_of_the_case(
 
 
 def test_a_file_with_several_sections_is_refused(library: CaseLibrary, tmp_path: Path) -> None:
-    section = sitk.GetArrayFromImage(sitk.ReadImage(str(library.folder / "plane.nrrd")))
-    sitk.WriteImage(sitk.GetImageFromArray(np.concatenate([section, section + 1])), str(tmp_path / "stack.nrrd"))
+    plane = sitk.ReadImage(str(library.folder / "plane.nrrd"))
+    section = sitk.GetArrayFromImage(plane)
+    stack = sitk.GetImageFromArray(np.concatenate([section, section + 1]))
+    stack.SetSpacing(plane.GetSpacing())
+    sitk.WriteImage(stack, str(tmp_path / "stack.nrrd"))
     case = replace(library.cases[0], file="stack.nrrd")
     assert "found 2 slices; expected one" in refused(CaseLibrary(tmp_path, (case,)), [case])
 
