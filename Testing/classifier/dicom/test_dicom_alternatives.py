@@ -31,7 +31,8 @@ def assert_is_whole(folder: Path, stored: np.ndarray) -> tuple[str, ...]:
 
 
 def test_files_that_are_no_images_are_skipped_and_said(study: Path, stored: np.ndarray) -> None:
-    (study / "._a.dcm").write_bytes(APPLE_DOUBLE)
+    (study / "a-again.dcm").write_bytes(APPLE_DOUBLE)
+    (study / "._a.dcm").write_bytes(APPLE_DOUBLE)  # hidden: passed over without a word
     (study / "empty.dcm").touch()
     (study / "again.IMA").touch()
     (study / "report.txt").write_text("nothing that looks like an image")
@@ -44,7 +45,7 @@ def test_files_that_are_no_images_are_skipped_and_said(study: Path, stored: np.n
 
 
 def test_a_folder_of_stray_files_says_what_they_are(stored: np.ndarray, tmp_path: Path) -> None:
-    (tmp_path / "._a.dcm").write_bytes(APPLE_DOUBLE)
+    (tmp_path / "a.dcm").write_bytes(APPLE_DOUBLE)
     write_section(tmp_path / "raw.dcm", stored[0], **RAW_DATA)
     found = r"found no DICOM image among 2 files; .*no images: Raw Data Storage \(1\), not DICOM \(1\)"
     with pytest.raises(ACNetError, match=found):

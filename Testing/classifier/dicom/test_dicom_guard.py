@@ -138,7 +138,7 @@ def test_odd_values_in_a_header_are_one_line_that_names_the_file(tmp_path: Path,
     if "SeriesNumber" in odd:
         assert read_t1_map(tmp_path / "a.dcm").section_count == 1
         return
-    with pytest.raises(ACNetError, match=r"^a\.dcm: .*(can't be read|found 0 values)"):
+    with pytest.raises(ACNetError, match=r"^a\.dcm: .*(several values of SeriesInstanceUID|found 0 values)"):
         read_t1_map(tmp_path / "a.dcm")
 
 
@@ -240,7 +240,9 @@ def test_a_broken_copy_beside_the_slices_is_refused_and_where_a_series_is_chosen
 ) -> None:
     file = study / "a.dcm"
     file.write_bytes(bytes(8192) if damaged is None else file.read_bytes()[damaged])
-    with pytest.raises(ACNetError, match=r"^a\.dcm: it can't be read \(incomplete"):
+    with pytest.raises(
+        ACNetError, match=r"^a\.dcm: it (can't be read \(incomplete|has no SeriesInstanceUID; expected one)"
+    ):
         read_t1_map(study)
     for series in find_t1_maps(sorted(study.iterdir())):
         said = "Of the files beside it 1 can't be read: it may lack slices."
