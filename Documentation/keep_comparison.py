@@ -11,8 +11,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from ACNetTrainerLib.study.files import ATTENTION_FILE, OUTCOME_FILE, RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE, is_done
-from ACNetTrainerLib.study.tables import VARIANT_NAMES
+from ACNetTrainerLib.cases.table import read_table, write_table
+from ACNetTrainerLib.study.files import NEEDED, OUTCOME_FILE, RUNS_FILE, RUNS_FOLDER, SUMMARY_FILE, is_done
 from ACNetTrainerLib.study.tuning import TUNED_FILE, TUNING_FILE
 
 DOCUMENTATION = Path(__file__).parent
@@ -42,14 +42,14 @@ def resume(kept: Path, built: Path) -> None:
 
 
 def copy_run(run: Path, copy: Path) -> None:
-    """Without checkpoints, which lie in a folder, and without the attention of ACNet's variants, which no figure shows.
-    The outcome comes last: where it is, all is.
+    """What the numbers are made of, for a clone is to be small: without checkpoints, maps of attention and the names of
+    the slices. The outcome comes last: where it is, all is.
     """
     copy.mkdir(parents=True, exist_ok=True)
-    is_variant = run.name.startswith(tuple(VARIANT_NAMES))
-    for file in sorted(run.iterdir(), key=lambda file: file.name == OUTCOME_FILE):
-        if file.is_file() and not (is_variant and file.suffix == Path(ATTENTION_FILE).suffix):
-            shutil.copyfile(file, copy / file.name)
+    for file in sorted(run.glob("*.csv")):
+        rows = (row.cells for row in read_table(file, NEEDED).rows)
+        write_table(copy / file.name, NEEDED, ({name: cells[name] for name in NEEDED} for cells in rows))
+    shutil.copyfile(run / OUTCOME_FILE, copy / OUTCOME_FILE)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ RUNS_FILE, SUMMARY_FILE, RUNS_FOLDER = "runs.json", "comparison.json", "runs"
 """What was done, what came of it, and a folder a training with the files below."""
 OUTCOME_FILE, PREDICTIONS_FILE, ATTENTION_FILE = "outcome.json", "predictions-{}.csv", "attention-{}.npz"
 """The last two of each cohort, by its name."""
-COLUMNS = ("case", "patient", "label", "log_odds")
+NEEDED = ("patient", "label", "log_odds")
+COLUMNS = ("case", *NEEDED)
 TRAIN_AGAIN = "Remove the folder of this training and run acnet-train compare once more."
 MAP_PREFIX, RANGE_PREFIX, MAP_STEPS = "map_", "range_", 255
 """A map is kept in steps of its own range over the slices shown, for it may be nearly flat."""
@@ -84,8 +85,8 @@ def read_numbers(folder: Path) -> dict[str, Any]:
 
 
 def read_predictions(folder: Path, cohort: str) -> list[dict[str, str]]:
-    """Rows of COLUMNS. Raises ACNetError for a file that is none of ours."""
-    return [row.cells for row in read_table(folder / PREDICTIONS_FILE.format(cohort), COLUMNS).rows]
+    """Rows of NEEDED at least. Raises ACNetError for a file that is none of ours."""
+    return [row.cells for row in read_table(folder / PREDICTIONS_FILE.format(cohort), NEEDED).rows]
 
 
 def read_attention(folder: Path, cohort: str) -> dict[str, Any]:
