@@ -32,6 +32,7 @@ LARGEST_ANGLE_DEGREES = 15.0
 LONGEST_VENTRICLE_MM = 120.0
 """A dilated left ventricle from base to apex."""
 NOT_SEGMENTED = "it is not segmented, the localizer found its ventricle."
+TURNED_BY_GUESS = "its septum was not found, and its file does not tell how it lies."
 CLASSIFY_ONE_BY_ONE = "Classify them one by one."
 UNKNOWN_PLACES = (
     "{names}: it is not told where the slices lie. It was not checked that the maps are of one heart and show "
@@ -142,8 +143,11 @@ def classify_exam(
         raise next(iter((*not_segmented.values(), *not_found.values())))
     for index, error in not_segmented.items():
         attempt(index, error.by_localizer)
+    guessed = {index for index, result in results.items() if result.is_turned_by_guess}
+    if len(guessed) == len(results):
+        guessed = set()
     names = [t1_map.name for t1_map in t1_maps]
-    found = [results[index] for index in sorted(results)]
+    found = [results[index] for index in sorted(results.keys() - guessed)]
     unplaced = [t1_map.name for t1_map in t1_maps if not t1_map.is_placed]
     agreeing, doubts = (found, [UNKNOWN_PLACES.format(names=", ".join(unplaced))]) if unplaced else _agreeing(found)
     notes = (
@@ -151,6 +155,7 @@ def classify_exam(
             f"{names[index]} was left out: {error.plain.removeprefix(f'{names[index]}: ')}"
             for index, error in sorted(not_found.items())
         ),
+        *(f"{names[index]} was left out: {TURNED_BY_GUESS}" for index in sorted(guessed)),
         *(f"{names[index]}: {NOT_SEGMENTED}" for index in not_segmented if index in results),
         *doubts,
     )

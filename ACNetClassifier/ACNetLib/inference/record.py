@@ -205,7 +205,7 @@ class StudyRecord:
                 return (
                     f"Uncertain: DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)."
                 )
-            if self._is_turned_by_guess:
+            if self.is_turned_by_guess:
                 return "Uncertain: nothing tells how the slices lie, neither their septum nor their file."
             return f"Uncertain: the probability of DCM lies from {low:g} to below {high:g}."
         return ""
@@ -235,12 +235,10 @@ class StudyRecord:
         return [*self.warnings, *_warnings_of(each for each in self.slices if not each.section.left_out)]
 
     @property
-    def _is_turned_by_guess(self) -> bool:
-        """Whether nothing tells how a map's slices lie that a person has pointed at or drawn."""
+    def is_turned_by_guess(self) -> bool:
+        """Whether nothing tells how a map's slices lie: neither its file nor a septum."""
         return any(
-            each.normal_lps is None
-            and each.center_source != "localizer"
-            and not any(one.has_septum or one.turn_degrees for one in each.sections)
+            each.normal_lps is None and not any(one.has_septum or one.turn_degrees for one in each.sections)
             for each in self.maps
         )
 
@@ -277,7 +275,7 @@ class StudyRecord:
         pooled = replace(self, **vars(pool([each.network_log_odds for each in counting], pooling)))
         if pooled.unlike:
             return replace(pooled, verdict="outside")
-        if self._is_turned_by_guess:
+        if self.is_turned_by_guess:
             return replace(pooled, verdict="uncertain")
         if pooled.verdict == "dcm" and undilated_mm(pooled.cavities_mm2) is not None:
             return replace(pooled, verdict="uncertain")

@@ -40,7 +40,7 @@ LEAST_OF_BLOOD = 0.75
 
 NO_TURN = (
     "The septum is known on no slice, and its file does not tell how they lie: it is not known how to turn them for "
-    "the network, and the answer is uncertain."
+    "the network."
 )
 
 
@@ -94,13 +94,6 @@ def choose_ventricles(localizer: Localizer, t1_map: T1Map, settings: Settings) -
         _check_blood(t1_map, chosen.ventricles)
     ventricles = turned_alike(chosen.ventricles)
     if not t1_map.is_placed and not any(each.has_turn for each in ventricles):
-        if chosen.source == "localizer":
-            raise VentricleNotFound(
-                f"{t1_map.name}: the septum was not found on any slice, and its file does not tell how they lie: it is "
-                "not known how to turn them; expected the map with its geometry. Export it again.",
-                cli="Or give a segmentation with the septum: --segmentation.",
-                panel="septum",
-            )
         notes += (NO_TURN,)
     return replace(chosen, ventricles=ventricles, doubts=(*notes, *chosen.doubts))
 

@@ -167,7 +167,6 @@ def remedy_text(key: str) -> str:
         "wrong field strength": _('If the header is wrong, choose the field strength under "Field strength".'),
         "centre": _("Place a control point in the left ventricle and choose it as its centre."),
         "native map": _("Give the native map."),
-        "septum": _("Or choose a segmentation with the segment septum as its place."),
         "slices last": _("The module Orient Scalar Volume does that: choose the plane nearest to its slices."),
     }
     return texts[key]

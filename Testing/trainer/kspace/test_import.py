@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.ventricle_choice import NO_TURN
 from ACNetLib.models.model import load_model
 from ACNetLib.t1map.checks import NATIVE_MAP
 from ACNetLib.t1map.t1_map import read_t1_map
@@ -67,7 +68,8 @@ def test_scans_become_cases_with_geometry_field_strength_sequence_and_label(
     before = content_of(challenge)
     sheet = write_sheet(tmp_path, "P001,Healthy", "P002,DCM", "P003,HCM")
     imported = import_cmrxrecon(challenge, sheet, tmp_path / "cases", Finder)
-    assert imported.notes == ()
+    assert len(imported.notes) == 3, "a scan's file has no geometry, and these have no septum"
+    assert all(note.endswith(NO_TURN) for note in imported.notes)
     library = read_case_library(tmp_path / "cases")
     assert [case.label for case in library.cases] == ["normal", "dcm", "dcm"]
     assert [case.label for case in library.others] == ["other:hcm", "other:hcm"]

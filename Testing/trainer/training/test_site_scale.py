@@ -77,6 +77,7 @@ def a_drawn_library(tmp_path: Path) -> CaseLibrary:
         for values, path in ((t1_ms, f"{number}.nrrd"), (labels, masks_file(case.case))):
             (tmp_path / path).parent.mkdir(exist_ok=True)
             image = sitk.GetImageFromArray(values[np.newaxis].astype(np.float32 if values is t1_ms else np.uint8))
+            image.SetSpacing((1.0, 1.0, 8.0))
             sitk.WriteImage(image, str(tmp_path / path))
         cases.append(replace(case, file=f"{number}.nrrd", center_l_mm=50.0, center_p_mm=50.0))
     return CaseLibrary(tmp_path, tuple(cases))
