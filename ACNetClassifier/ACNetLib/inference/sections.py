@@ -87,13 +87,13 @@ class SectionClassifier:
         _check_crops(grids, crops, without_t1, t1_map)
         passes = 1 + len(_CHANGES)
         progress("sections", 1 / (1 + passes))
-        output = self._run([crop.t1_ms for crop in crops])
+        output = self._run([grid.filled(seen) for grid in grids])
         log_odds, maps, evidence, outside = _log_odds(output), _attention(output), _evidence(output), _outside(output)
         evidence = evidence_maps(evidence, pooling)
         around = []
         for index, change in enumerate(_CHANGES):
             progress("range", (2 + index) / (1 + passes))
-            around.append(_log_odds(self._run([grid.turned(*change).crop(seen).t1_ms for grid in grids])))
+            around.append(_log_odds(self._run([grid.turned(*change).filled(seen) for grid in grids])))
         every_log_odds = np.stack([log_odds, *around], axis=1)
         classified = []
         for index, (ventricle, grid, crop) in enumerate(zip(ventricles, grids, crops, strict=True)):
