@@ -17,7 +17,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.outside import LimitsByCall, unlike, values_of_slices
-from ACNetLib.inference.physiology import disagreement, undilated_mm
+from ACNetLib.inference.physiology import disagreement, implausible_t1, undilated_mm
 from ACNetLib.inference.pooling import is_called_dcm, median_of_known, pool, pooling_of, t1_factor
 from ACNetLib.inference.verdict import Verdict, uncertain_range_of
 from ACNetLib.models.card import ModelCard, card_from_values
@@ -181,32 +181,52 @@ class StudyRecord:
         return unlike(values, self.outside_limits.of(self.is_called_dcm))
 
     @property
+    def implausible_t1(self) -> str:
+        """What is said of a septal T1 that is neither a normal heart's nor that of DCM; empty of any other."""
+        if self.reference is not None:
+            return implausible_t1(self.septal_t1_ms, self.reference.mean_ms)
+        return implausible_t1(self.septal_t1_ms, (self.model.normal_t1_ms or (math.nan,))[0])
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the answer is neither DCM nor normal whatever the probability, or not DCM, which it would be by that."""
+        doubts = [self.implausible_t1]
+        across_mm = undilated_mm(self.cavities_mm2)
+        if across_mm is not None and self.probability_dcm >= self.uncertain_range[1]:
+            doubts.append(f"DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)")
+        return [doubt for doubt in doubts if doubt]
+
+    @property
     def reason(self) -> str:
         """Why the answer is neither DCM nor normal; empty where it is one of them."""
         if self.verdict == "outside":
             return " ".join([OUTSIDE, *self.unlike])
         if self.verdict == "uncertain":
             low, high = self.uncertain_range
-            across_mm = undilated_mm(self.cavities_mm2)
-            if self.probability_dcm >= high and across_mm is not None:
-                return (
-                    f"Uncertain: DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)."
-                )
-            return f"Uncertain: the probability of DCM lies from {low:g} to below {high:g}."
+            by_probability = f"the probability of DCM lies from {low:g} to below {high:g}"
+            return f"Uncertain: {'; '.join(self.doubts) or by_probability}."
         return ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Of the exam and of its maps; what holds for all maps is said once."""
-        outside = self.reason if self.verdict == "outside" else ""
-        septal_z = self.septal_z(self.septal_t1_ms)
-        largest_mm2 = max((area for area in self.cavities_mm2 if not math.isnan(area)), default=math.nan)
-        disagrees = disagreement(self.verdict, largest_mm2, septal_z)
-        warnings = [*filter(None, [outside, disagrees]), *self.exam_warnings]
+        warnings = [*self._of_the_verdict(), *self.exam_warnings]
         for warning in dict.fromkeys(warning for each in self.maps for warning in each.warnings):
             having = [each.name for each in self.maps if warning in each.warnings]
             warnings.append(warning if len(having) == len(self.maps) else f"{', '.join(having)}: {warning}")
         return tuple(warnings)
+
+    def _of_the_verdict(self) -> Iterator[str]:
+        """What speaks against it, and for an unlike one; why it is uncertain says `reason`."""
+        if self.verdict == "outside":
+            yield self.reason
+        if implausible := self.implausible_t1:  # the z-score would say it again
+            if self.verdict != "uncertain":
+                yield f"{implausible[0].upper()}{implausible[1:]}."
+            return
+        largest_mm2 = max((area for area in self.cavities_mm2 if not math.isnan(area)), default=math.nan)
+        if disagrees := disagreement(self.verdict, largest_mm2, self.septal_z(self.septal_t1_ms)):
+            yield disagrees
 
     @property
     def all_warnings(self) -> list[str]:
@@ -242,7 +262,7 @@ class StudyRecord:
         pooled = replace(self, **vars(pool([each.network_log_odds for each in counting], pooling)))
         if pooled.unlike:
             return replace(pooled, verdict="outside")
-        if pooled.verdict == "dcm" and undilated_mm(pooled.cavities_mm2) is not None:
+        if pooled.doubts:
             return replace(pooled, verdict="uncertain")
         return pooled
 
