@@ -1,7 +1,8 @@
 """Where the probability and what was measured beside it point different ways.
 
-DCM is a dilated ventricle: where no slice's cavity is enlarged the verdict is never DCM. Else one sentence is said, so
-that a reader looks: also where septal T1 is lower than in normal hearts and in DCM.
+DCM is a dilated ventricle: where no slice's cavity is enlarged the verdict is never DCM. Where septal T1 is neither a
+normal heart's nor that of DCM, as in a map whose scale was lost, it is neither DCM nor normal. Else one sentence is
+said, so that a reader looks: also where septal T1 is far below the scanner's normal.
 
 Upper limits of a normal cavity's diameter at the end of diastole: 52 mm in women, 58 mm in men (Lang et al., J Am Soc
 Echocardiogr 2015; 28:1, table 2: 52.2 and 58.4). A cavity is called small or enlarged only where it is so for both.
@@ -18,6 +19,14 @@ LARGEST_IN_WOMEN_MM, LARGEST_IN_MEN_MM = 52.2, 58.4
 RAISED_Z, FAR_BELOW_Z = 2.0, -3.0
 FEWEST_SLICES = 3
 """On fewer the largest part of the cavity may not have been seen."""
+LOWEST_OF_NORMAL, HIGHEST_OF_NORMAL = 0.84, 1.37
+"""Septal T1 relative to the normal one: 837 to 1365 ms where that is 996 ms, MOLLI's at 1.5 T.
+
+Wide enough for another sequence of which only the training's normal is known, a MOLLI's: normal T1 by ShMOLLI is 927
+(SD 45) ms at 1.5 T (Puyol-Anton et al., JCMR 2020), by saturation recovery 1523 (46) to 1578 (42) ms at 3 T
+(Weingaertner et al., JCMR 2016; 18:84). DCM adds 45 ms at 1.5 T and 83 ms at 3 T (Minegishi et al. 2019). Iron lies
+below MOLLI's 939 ms at 1.5 T and 1056 ms at 3 T (Alam et al., JCMR 2015; 17:102), where it is severe far below.
+"""
 
 
 def undilated_mm(cavities_mm2: Sequence[float]) -> float | None:
@@ -30,6 +39,26 @@ def undilated_mm(cavities_mm2: Sequence[float]) -> float | None:
         return None
     across_mm = _across_mm(max(known))
     return across_mm if across_mm <= LARGEST_IN_WOMEN_MM else None
+
+
+def implausible_t1(septal_t1_ms: float, normal_ms: float) -> str:
+    """What is said of a septal T1 that neither normal hearts nor those with DCM have; empty for any other, and where
+    one of the two is not known (NaN).
+
+    normal_ms: of the scanner, or where that is not known of the model's training.
+    """
+    low, high = LOWEST_OF_NORMAL * normal_ms, HIGHEST_OF_NORMAL * normal_ms
+    if septal_t1_ms < low:
+        return (
+            f"septal T1 of {septal_t1_ms:.0f} ms is below {low:.0f} ms, as in no normal heart and no DCM (is the map's "
+            "scale right? else iron, fat, Fabry disease or another sequence)"
+        )
+    if septal_t1_ms > high:
+        return (
+            f"septal T1 of {septal_t1_ms:.0f} ms is above {high:.0f} ms, as in hardly any heart (is the map's scale "
+            "right? else another sequence)"
+        )
+    return ""
 
 
 def disagreement(verdict: Verdict, cavity_mm2: float, septal_z: float) -> str:

@@ -18,9 +18,9 @@ from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.out_of_step import apex_to_base, doubts_of_place, turned_by
 from ACNetLib.inference.outside import LimitsByCall, unlike, values_of_slices
-from ACNetLib.inference.physiology import disagreement, undilated_mm
+from ACNetLib.inference.physiology import disagreement, implausible_t1, undilated_mm
 from ACNetLib.inference.pooling import is_called_dcm, median_of_known, pool, pooling_of, t1_factor
-from ACNetLib.inference.verdict import Verdict, uncertain_range_of
+from ACNetLib.inference.verdict import Verdict, incomplete, uncertain_range_of
 from ACNetLib.models.card import ModelCard, card_from_values
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.section import SectionGrid
@@ -30,7 +30,7 @@ from ACNetLib.ventricle.shape import HeartShape
 
 FORMAT_VERSION = 6
 """Goes up with the fields below: a record of another version is not read."""
-ADDED_LATER: dict[str, Any] = {"sections_chosen": False, "normal_lps": None}
+ADDED_LATER: dict[str, Any] = {"sections_chosen": False, "normal_lps": None, "masked_fraction": 0.0}
 """Fields that the first records of this version do not have, and what is read in their place."""
 OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
@@ -50,7 +50,8 @@ class SectionRecord:
     attention in the myocardium relative to that in the whole section; NaN where the wall is not known.
     center_lps_mm: the middle of the section grid. turn_degrees: how far that is turned from the anatomical axes for the
     septum to lie to the left, on a slice without a known septum that of the nearest slice; 0 where no slice of the map
-    has one.
+    has one. outside_fraction: part of the grid that lies outside the map. masked_fraction: part that is 0 within it
+    where all its corners are bare, as of a map that was masked; else 0.
     """
 
     section: int
@@ -67,6 +68,7 @@ class SectionRecord:
     center_lps_mm: tuple[float, float, float]
     turn_degrees: float
     outside_fraction: float
+    masked_fraction: float
     warnings: tuple[str, ...]
 
     @property
@@ -194,35 +196,55 @@ class StudyRecord:
         return unlike(values, self.outside_limits.of(self.is_called_dcm))
 
     @property
+    def implausible_t1(self) -> str:
+        """What is said of a septal T1 that is neither a normal heart's nor that of DCM; empty of any other."""
+        if self.reference is not None:
+            return implausible_t1(self.septal_t1_ms, self.reference.mean_ms)
+        return implausible_t1(self.septal_t1_ms, (self.model.normal_t1_ms or (math.nan,))[0])
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the answer is neither DCM nor normal whatever the probability, or not DCM, which it would be by that."""
+        counting = [each for each in self.sections if not each.left_out]
+        doubts = [self.implausible_t1, incomplete([each.outside_fraction + each.masked_fraction for each in counting])]
+        across_mm = undilated_mm(self.cavities_mm2)
+        if across_mm is not None and self.probability_dcm >= self.uncertain_range[1]:
+            doubts.append(f"DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)")
+        if self.is_turned_by_guess:
+            doubts.append("nothing tells how the slices lie, neither their septum nor their file")
+        return [doubt for doubt in doubts if doubt]
+
+    @property
     def reason(self) -> str:
         """Why the answer is neither DCM nor normal; empty where it is one of them."""
         if self.verdict == "outside":
             return " ".join([OUTSIDE, *self.unlike])
         if self.verdict == "uncertain":
             low, high = self.uncertain_range
-            across_mm = undilated_mm(self.cavities_mm2)
-            if self.probability_dcm >= high and across_mm is not None:
-                return (
-                    f"Uncertain: DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)."
-                )
-            if self.is_turned_by_guess:
-                return "Uncertain: nothing tells how the slices lie, neither their septum nor their file."
-            return f"Uncertain: the probability of DCM lies from {low:g} to below {high:g}."
+            by_probability = f"the probability of DCM lies from {low:g} to below {high:g}"
+            return f"Uncertain: {'; '.join(self.doubts) or by_probability}."
         return ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Of the exam and of its maps; what holds for all maps is said once."""
-        outside = self.reason if self.verdict == "outside" else ""
-        septal_z = self.septal_z(self.septal_t1_ms)
-        largest_mm2 = max((area for area in self.cavities_mm2 if not math.isnan(area)), default=math.nan)
-        disagrees = disagreement(self.verdict, largest_mm2, septal_z)
-        warnings = [*filter(None, [outside, disagrees]), *doubts_of_place(self.turned_by, self._apex_to_base)]
-        warnings += self.exam_warnings
+        warnings = [*self._of_the_verdict(), *doubts_of_place(self.turned_by, self._apex_to_base), *self.exam_warnings]
         for warning in dict.fromkeys(warning for each in self.maps for warning in each.warnings):
             having = [each.name for each in self.maps if warning in each.warnings]
             warnings.append(warning if len(having) == len(self.maps) else f"{', '.join(having)}: {warning}")
         return tuple(warnings)
+
+    def _of_the_verdict(self) -> Iterator[str]:
+        """What speaks against it, and for an unlike one; why it is uncertain says `reason`."""
+        if self.verdict == "outside":
+            yield self.reason
+        if implausible := self.implausible_t1:  # the z-score would say it again
+            if self.verdict != "uncertain":
+                yield f"{implausible[0].upper()}{implausible[1:]}."
+            return
+        largest_mm2 = max((area for area in self.cavities_mm2 if not math.isnan(area)), default=math.nan)
+        if disagrees := disagreement(self.verdict, largest_mm2, self.septal_z(self.septal_t1_ms)):
+            yield disagrees
 
     @property
     def all_warnings(self) -> list[str]:
@@ -275,9 +297,7 @@ class StudyRecord:
         pooled = replace(self, **vars(pool([each.network_log_odds for each in counting], pooling)))
         if pooled.unlike:
             return replace(pooled, verdict="outside")
-        if self.is_turned_by_guess:
-            return replace(pooled, verdict="uncertain")
-        if pooled.verdict == "dcm" and undilated_mm(pooled.cavities_mm2) is not None:
+        if pooled.doubts:
             return replace(pooled, verdict="uncertain")
         return pooled
 

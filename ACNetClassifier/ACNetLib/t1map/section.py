@@ -16,6 +16,8 @@ from ACNetLib.t1map.t1_map import T1Map
 SECTION_SIZE = 128
 SECTION_SPACING_MM = 1.0
 INTENSITY_MAX = 255.0
+LARGEST_EDGE = 0.05
+"""Up to so much of a section outside the map is 0 to ACNet, too: crops of the maps that it was trained on end so."""
 
 Vector = tuple[float, float, float]
 
@@ -125,6 +127,23 @@ class SectionGrid:
         outside = np.isnan(t1_ms)  # a T1 map itself holds no NaN
         t1_ms[outside] = 0.0
         return Crop(t1_ms, outside)
+
+    def filled(self, t1_map: T1Map) -> np.ndarray:
+        """The section as ACNet sees it, (128, 128) float32 in ms: where more than an edge of it lies outside the map,
+        the map is mirrored there.
+
+        0 looks like a dilated heart's surroundings to it; mirrored tissue moves its answer least (robustness.md). For a
+        grid whose centre lies in the map.
+        """
+        crop = self.crop(t1_map)
+        if crop.outside_fraction <= LARGEST_EDGE:
+            return crop.t1_ms
+        plane = t1_map.planes[self.section]
+        corners = [plane.TransformPhysicalPointToContinuousIndex(corner.tolist())[:2] for corner in self.corners_mm()]
+        before = np.maximum(np.ceil(-np.min(corners, axis=0)), 0)
+        after = np.maximum(np.ceil(np.max(corners, axis=0)) - plane.GetSize()[:2] + 1, 0)
+        mirrored = sitk.MirrorPad(plane, *([*map(int, margin), 0] for margin in (before, after)))
+        return np.where(crop.outside, self._resample(mirrored, sitk.sitkLinear, padding=0.0), crop.t1_ms)
 
     def sample(self, image: sitk.Image, interpolator: int = sitk.sitkNearestNeighbor) -> np.ndarray:
         """An image of the T1 map's geometry, such as a mask, on this grid: (128, 128) of its own type, 0 outside."""

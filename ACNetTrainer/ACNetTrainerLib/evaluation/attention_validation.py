@@ -163,7 +163,7 @@ def _slices(library: CaseLibrary, model: Model, turn_degrees: float = 0.0, shift
     for case in library.cases:
         t1_map = library.t1_map(case)
         grid = library.grid(case, t1_map).turned(turn_degrees, (shift_mm, 0.0))
-        found.append(to_intensity(grid.crop(t1_map).t1_ms, model.card.intensity))
+        found.append(to_intensity(grid.filled(t1_map), model.card.intensity))
     return np.stack(found)
 
 

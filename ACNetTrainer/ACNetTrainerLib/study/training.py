@@ -103,7 +103,7 @@ class PaperDataset(CaseDataset):
             return super().__getitem__(key)
         rng = np.random.default_rng(list(case.case.encode()))
         grid = random_grid(grid, COPY, rng)
-        t1_ms = vary_t1(grid.crop(t1_map).t1_ms, COPY, rng)
+        t1_ms = vary_t1(grid.filled(t1_map), COPY, rng)
         return torch.from_numpy(to_intensity(t1_ms, self._intensity))[None], torch.tensor(int(case.is_dcm))
 
 

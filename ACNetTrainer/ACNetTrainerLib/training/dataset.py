@@ -83,11 +83,11 @@ class CaseDataset:
         epoch, index, draw = key
         case, t1_map, grid = self.cases[index], self._maps[index], self._grids[index]
         if self._changes is None:
-            t1_ms = grid.crop(t1_map).t1_ms
+            t1_ms = grid.filled(t1_map)
         else:
             rng = np.random.default_rng([self._changes.seed, epoch, index, draw])
             grid = random_grid(grid, self._changes.largest, rng)
-            t1_ms = vary_t1(grid.crop(t1_map).t1_ms, self._changes.largest, rng)
+            t1_ms = vary_t1(grid.filled(t1_map), self._changes.largest, rng)
         section = torch.from_numpy(to_intensity(self._t1_factor * t1_ms, self._intensity))[None]
         label = torch.tensor(int(case.is_dcm))
         return (section, label) if self._masks is None else (section, label, _wall(self._masks[index], grid))

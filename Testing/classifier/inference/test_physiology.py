@@ -6,12 +6,16 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
-from ACNetLib.inference.physiology import disagreement, undilated_mm
+from ACNetLib.inference import load_pipeline
+from ACNetLib.inference.physiology import disagreement, implausible_t1, undilated_mm
 from ACNetLib.inference.verdict import Verdict
 from ACNetLib.reference.t1 import ReferenceT1
-from ACNetLib.t1map.t1_map import T1Map
+from ACNetLib.sample_data import sample_cases
+from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetLib.ventricle.measures import SectionMeasures
 from conftest import with_map
 
@@ -88,3 +92,61 @@ def test_an_undilated_ventricle_is_never_called_dcm_and_the_study_says_why(
 def test_an_uncertain_study_says_why(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
     study = replace(a_study(an_oblique_t1_map), verdict="uncertain")
     assert study.reason == "Uncertain: the probability of DCM lies from 0.2 to below 0.8."
+
+
+@pytest.mark.parametrize(
+    ("septal_t1_ms", "normal_ms", "says"),
+    [
+        (2014.0, 996.5, "above 1365 ms"),
+        (765.0, 996.5, "below 837 ms"),
+        (812.0, 996.5, "below 837 ms"),
+        (1983.0, 1182.3, "above 1620 ms"),
+        (840.0, 996.5, ""),  # ShMOLLI, two standard deviations below its normal
+        (1300.0, 996.5, ""),  # amyloid at 1.5 T, or saturation recovery
+        (1578.0, 1182.3, ""),  # SAPPHIRE at 3 T
+        (1480.0, 1182.3, ""),  # amyloid at 3 T
+        (1480.0, 1221.0, ""),
+        (1700.0, 1221.0, "above 1673 ms"),
+        (math.nan, 996.5, ""),
+        (1983.0, math.nan, ""),
+    ],
+)
+def test_a_septal_t1_is_implausible_where_neither_disease_nor_sequence_explains_it(
+    septal_t1_ms: float, normal_ms: float, says: str
+) -> None:
+    sentence = implausible_t1(septal_t1_ms, normal_ms)
+    assert says in sentence
+    assert bool(sentence) is bool(says)
+
+
+@pytest.mark.parametrize("label", ["normal", "dcm"])
+@pytest.mark.parametrize(
+    ("factor", "says"),
+    [(4095 / 2000, "as in hardly any heart"), (1.5, "as in hardly any heart"), (1 / 1.2882, "is below 837 ms")],
+    ids=["stretched to 12 bits", "half as long again", "without a Philips slope"],
+)
+def test_a_map_whose_scale_was_lost_gets_no_firm_verdict_and_a_line(label: str, factor: float, says: str) -> None:
+    t1_map = read_t1_map(next(case.volume for case in sample_cases() if case.label == label))
+    image = sitk.GetImageFromArray(np.minimum(np.rint(factor * t1_map.array), np.float32(4095)))
+    image.CopyInformation(t1_map.image)
+    study = load_pipeline("acnet-simulated-1.5T", device="cpu").classify(replace(t1_map, image=image))
+    assert study.verdict in ("uncertain", "outside")
+    (line,) = (text for text in (study.reason, *study.warnings) if "scale" in text)
+    assert says in line
+
+
+def test_the_range_of_septal_t1_goes_with_the_scanners_reference(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
+    study = replace(a_study(an_oblique_t1_map), reference=ReferenceT1(1400.0, 30.0))  # septal T1 is 1043 ms
+    said = study.pooled()
+    assert said.verdict == "uncertain"
+    assert said.reason.startswith("Uncertain: septal T1 of 1043 ms is below 1176 ms")
+    assert not any("far below normal" in warning for warning in said.warnings)
+    assert replace(study, reference=ReferenceT1(1221.0, 30.0)).pooled().verdict == "dcm"
+
+
+def test_a_study_that_is_unlike_says_that_its_t1_is_implausible_among_its_warnings(
+    an_oblique_t1_map: T1Map, a_study: Callable
+) -> None:
+    study = replace(a_study(an_oblique_t1_map), reference=ReferenceT1(1400.0), verdict="outside")
+    assert study.warnings[0] == study.reason
+    assert study.warnings[1].startswith("Septal T1 of 1043 ms is below 1176 ms")

@@ -177,6 +177,27 @@ def test_a_grid_beside_the_map_is_outside_altogether(t1_map: T1Map) -> None:
     assert not crop.t1_ms.any()
 
 
+def test_acnet_sees_the_map_mirrored_at_its_edge_where_more_than_an_edge_of_the_section_is_missing(
+    t1_map: T1Map,
+) -> None:
+    rows = t1_map.image.GetHeight()
+    left = np.array(t1_map.image.TransformContinuousIndexToPhysicalPoint((-0.5, rows / 2 - 0.5, 0)))
+    grid = along_the_map(t1_map, 0, left + 44 * t1_map.row_axis)  # 20 of its columns lie outside
+    crop, filled = grid.crop(t1_map), grid.filled(t1_map)
+    assert crop.outside_fraction == pytest.approx(20 / 128)
+    assert filled.dtype == np.float32
+    np.testing.assert_array_equal(filled[~crop.outside], crop.t1_ms[~crop.outside])
+    np.testing.assert_allclose(filled[:, :20], filled[:, 20:40][:, ::-1], atol=0.05)
+
+
+@pytest.mark.parametrize("missing_mm", [0, 6])
+def test_acnet_sees_0_beyond_a_narrow_edge_as_in_its_training(t1_map: T1Map, missing_mm: float) -> None:
+    rows = t1_map.image.GetHeight()
+    left = np.array(t1_map.image.TransformContinuousIndexToPhysicalPoint((-0.5, rows / 2 - 0.5, 0)))
+    grid = along_the_map(t1_map, 0, left + (64 - missing_mm) * t1_map.row_axis)
+    np.testing.assert_array_equal(grid.filled(t1_map), grid.crop(t1_map).t1_ms)
+
+
 def test_restoring_a_constant_gives_exactly_that_constant_in_the_grid_and_zero_elsewhere(
     t1_map: T1Map, grid: SectionGrid
 ) -> None:

@@ -85,6 +85,15 @@ def test_the_same_cases_can_be_seen_with_all_t1_times_a_factor(library: CaseLibr
     assert plane_through(sample_ms(dataset, 0, 3))[0] == pytest.approx(1300, rel=1e-3)
 
 
+def test_a_section_beyond_the_map_is_trained_on_as_inference_sees_it(library: CaseLibrary) -> None:
+    case = replace(library.cases[0], center_l_mm=library.cases[0].center_l_mm + 75.0)
+    t1_map = read_t1_map(library.path(case))
+    grid = library.grid(case, t1_map)
+    assert grid.crop(t1_map).outside_fraction > 0.05
+    dataset = CaseDataset(library, [case], SCALING)
+    np.testing.assert_allclose(sample_ms(dataset, 0, 0), np.minimum(grid.filled(t1_map), 2550), atol=0.01)
+
+
 def test_without_augmentation_every_epoch_is_the_same(library: CaseLibrary) -> None:
     for dataset in (a_dataset(library, None), a_dataset(library, NOTHING)):
         np.testing.assert_array_equal(sample_ms(dataset, 0, 3), sample_ms(dataset, 7, 3))
