@@ -15,7 +15,7 @@ def test_a_changed_file_brings_the_files_to_test_its_package_that_import_it() ->
 
 
 def test_a_file_that_no_test_of_its_package_imports_brings_all_that_do() -> None:
-    chosen = files_to_test([CORE / "sample_data.py"])
+    chosen = files_to_test([CORE / "image_files.py"])
     assert len(chosen) > 5
     assert {test.parent for test in chosen}.isdisjoint({TESTS / "classifier"})
 
