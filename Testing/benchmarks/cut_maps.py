@@ -28,6 +28,7 @@ from ACNetLib.inference.device import choose_device
 from ACNetLib.inference.pipeline import load_finder, load_pipeline
 from ACNetLib.inference.pooling import pooling_of
 from ACNetLib.inference.probability import log_odds_of
+from ACNetLib.models.card import read_card
 from ACNetLib.models.model import load_model
 from ACNetLib.models.store import model_for_field
 from ACNetLib.t1map.field_strength import FIELD_STRENGTHS_TESLA
@@ -164,8 +165,16 @@ def main() -> None:
                 simulate(Path(room))
                 patients += list(maps_of_patients(read_case_library(Path(room))))
         rows += measure(field, patients)
-    what = {"simulated": True, "seed": SEED, "patients": 4 * PATIENTS, "changes": summary(rows)}
-    write_json(output, {**provenance(" ".join(["python", *sys.argv])), **what})
+    cards = [read_card(model_for_field(field)) for field in FIELD_STRENGTHS_TESLA]
+    record = {
+        **provenance(" ".join(["python", *sys.argv])),
+        "models": {card.name: card.weights_sha256 for card in cards},
+        "simulated": True,
+        "seed": SEED,
+        "patients": 4 * PATIENTS,
+        "changes": summary(rows),
+    }
+    write_json(output, record)
 
 
 if __name__ == "__main__":
