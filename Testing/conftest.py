@@ -139,6 +139,7 @@ def made_up_study(t1_map: T1Map, center_mm: np.ndarray | None = None, probabilit
                 log_odds_of(p) - 0.5 * grid.section for p in (probability_dcm, *probability_around(probability_dcm))
             ),
             outside_fraction=grid.crop(t1_map).outside_fraction,
+            masked_fraction=0.0,
             confidence=0.97 - 0.1 * grid.section,
             outside_score=float("nan"),
             measures=SectionMeasures(1043.2, 1021.7, 2703.5, 6.9),

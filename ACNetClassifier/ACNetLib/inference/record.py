@@ -19,7 +19,7 @@ from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.outside import LimitsByCall, unlike, values_of_slices
 from ACNetLib.inference.physiology import disagreement, implausible_t1, undilated_mm
 from ACNetLib.inference.pooling import is_called_dcm, median_of_known, pool, pooling_of, t1_factor
-from ACNetLib.inference.verdict import Verdict, uncertain_range_of
+from ACNetLib.inference.verdict import Verdict, incomplete, uncertain_range_of
 from ACNetLib.models.card import ModelCard, card_from_values
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.section import SectionGrid
@@ -29,7 +29,7 @@ from ACNetLib.ventricle.shape import HeartShape
 
 FORMAT_VERSION = 6
 """Goes up with the fields below: a record of another version is not read."""
-ADDED_LATER: dict[str, Any] = {"sections_chosen": False}
+ADDED_LATER: dict[str, Any] = {"sections_chosen": False, "masked_fraction": 0.0}
 """Fields that the first records of this version do not have, and what is read in their place."""
 OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
@@ -48,7 +48,9 @@ class SectionRecord:
     the model can't tell. measures: None where the wall is not known, shape: NaN there. wall_attention: mean combined
     attention in the myocardium relative to that in the whole section; NaN where the wall is not known.
     center_lps_mm: the middle of the section grid. turn_degrees: how far that is turned from the anatomical axes for the
-    septum to lie to the left; 0 where the septum is not known.
+    septum to lie to the left; 0 where the septum is not known. outside_fraction: part of the grid that lies outside the
+    map. masked_fraction: part that is 0 within it where all its corners are bare,
+    as of a map that was masked; else 0.
     """
 
     section: int
@@ -65,6 +67,7 @@ class SectionRecord:
     center_lps_mm: tuple[float, float, float]
     turn_degrees: float
     outside_fraction: float
+    masked_fraction: float
     warnings: tuple[str, ...]
 
     @property
@@ -190,7 +193,8 @@ class StudyRecord:
     @property
     def doubts(self) -> list[str]:
         """Why the answer is neither DCM nor normal whatever the probability, or not DCM, which it would be by that."""
-        doubts = [self.implausible_t1]
+        counting = [each for each in self.sections if not each.left_out]
+        doubts = [self.implausible_t1, incomplete([each.outside_fraction + each.masked_fraction for each in counting])]
         across_mm = undilated_mm(self.cavities_mm2)
         if across_mm is not None and self.probability_dcm >= self.uncertain_range[1]:
             doubts.append(f"DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,15 @@ from ACNetLib.ventricle.quality import quality_marks
 from ACNetLib.ventricle.shape import shape_of
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 MapArray = NDArray[np.float32]
 
 LARGEST_FRACTION_WITHOUT_T1 = 0.5
 """A crop of which more than half lies outside the map, or is 0 because the map was masked, shows no whole ventricle."""
-WARN_OUTSIDE_FRACTION, WARN_FRACTION_WITHOUT_T1 = 0.1, 0.3
+WARN_MISSING_FRACTION, WARN_FRACTION_WITHOUT_T1 = 0.1, 0.3
 """Lung and air are 0 where a map leaves failed fits out, in a quarter of the crop: the network knows them as noise."""
+BARE_CORNER, CORNER_PIXELS = 0.8, 12
+"""Where so much of each corner of a crop has no T1 the map is masked: lung lies in two or three of them."""
 
 # How the slices are turned and moved to see how much the probability depends on it: degrees, and mm along both axes.
 _SHIFT, _TURN = RANGE_SHIFT_MM, RANGE_TURN_DEGREES
@@ -83,7 +87,9 @@ class SectionClassifier:
             for ventricle in ventricles
         ]
         crops = [grid.crop(seen) for grid in grids]
-        without_t1 = [_fraction_without_t1(*each, t1_map) for each in zip(grids, crops, strict=True)]
+        bare = [crop.outside | _zero(grid, t1_map) for grid, crop in zip(grids, crops, strict=True)]
+        without_t1 = [float(each.mean()) for each in bare]
+        masked = [_masked_fraction(*each) for each in zip(bare, crops, strict=True)]
         _check_crops(grids, crops, without_t1, t1_map)
         passes = 1 + len(_CHANGES)
         progress("sections", 1 / (1 + passes))
@@ -109,12 +115,13 @@ class SectionClassifier:
                 **_probability(float(log_odds[index]), pooling),
                 network_log_odds=tuple(every_log_odds[index].tolist()),
                 outside_fraction=crop.outside_fraction,
+                masked_fraction=masked[index],
                 confidence=ventricle.confidence,
                 outside_score=float(outside[index]),
                 measures=measure_ventricle(t1_map, ventricle),
                 shape=shape_of(t1_map, ventricle),
                 wall_attention=_wall_attention(attention[SHOWN_MAP], inside, ventricle),
-                warnings=_section_warnings(crop, without_t1[index], t1_map, ventricle),
+                warnings=_section_warnings(crop, masked[index], without_t1[index], t1_map, ventricle),
             )
             bands = {
                 name: to_bands(values, inside, self._card.attention_thresholds[name])
@@ -169,16 +176,25 @@ def _probability(network_log_odds: float, pooling: Pooling) -> dict[str, Any]:
     }
 
 
-def _fraction_without_t1(grid: SectionGrid, crop: Crop, t1_map: T1Map) -> float:
-    """How much of a section lies outside the map or is 0 in it, by the nearest pixels: its own are interpolated."""
-    return float(np.mean(crop.outside | (grid.sample(t1_map.image) == 0)))
+def _zero(grid: SectionGrid, t1_map: T1Map) -> BoolArray:
+    """What of a section is 0 in the map, by the nearest pixels: its own are interpolated."""
+    return grid.sample(t1_map.image) == 0
 
 
-def _section_warnings(crop: Crop, without_t1: float, t1_map: T1Map, ventricle: Ventricle) -> tuple[str, ...]:
+def _masked_fraction(bare: BoolArray, crop: Crop) -> float:
+    """How much of a section is 0 within the map where all its corners are bare, as of a map that was masked; else 0."""
+    ends = (slice(CORNER_PIXELS), slice(-CORNER_PIXELS, None))
+    is_masked = all(bare[corner].mean() >= BARE_CORNER for corner in product(ends, ends))
+    return float(np.mean(bare & ~crop.outside)) if is_masked else 0.0
+
+
+def _section_warnings(
+    crop: Crop, masked: float, without_t1: float, t1_map: T1Map, ventricle: Ventricle
+) -> tuple[str, ...]:
     outside, warnings = crop.outside_fraction, []
-    if outside <= WARN_FRACTION_WITHOUT_T1 < without_t1:
+    if masked > WARN_MISSING_FRACTION or outside <= WARN_FRACTION_WITHOUT_T1 < without_t1:
         warnings.append(f"{without_t1:.0%} of the crop has no T1: the map is masked or cut")
-    elif outside > WARN_OUTSIDE_FRACTION:
+    elif outside > WARN_MISSING_FRACTION:
         warnings.append(f"{outside:.0%} of the crop lies outside the map")
     if ventricle.labels is not None and ventricle.has_wall:
         column_mm, row_mm, _ = t1_map.image.GetSpacing()
@@ -187,7 +203,7 @@ def _section_warnings(crop: Crop, without_t1: float, t1_map: T1Map, ventricle: V
     return tuple(warnings)
 
 
-def _wall_attention(attention: MapArray, inside: NDArray[np.bool_], ventricle: Ventricle) -> float:
+def _wall_attention(attention: MapArray, inside: BoolArray, ventricle: Ventricle) -> float:
     """Mean attention in the myocardium relative to that in the whole section, NaN where the wall is not known."""
     if ventricle.labels is None or not ventricle.has_wall:
         return float("nan")

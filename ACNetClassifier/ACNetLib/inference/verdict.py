@@ -6,6 +6,8 @@ ACNetLib.inference.outside.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import fmean
 from typing import Literal
 
 from ACNetLib.models.card import ModelCard
@@ -13,6 +15,9 @@ from ACNetLib.reference.t1 import ReferenceT1
 
 Verdict = Literal["normal", "dcm", "uncertain", "outside"]
 """outside: the study's slices are unlike the hearts that the model was trained on, whatever its probability."""
+
+LARGEST_MISSING = 0.15
+"""Of the crops, outside the map or masked: of maps that miss more the answer moves too far (robustness.md)."""
 
 SCOPE = "DCM against normal only. Any other disease may still be labelled DCM or normal."
 
@@ -30,3 +35,14 @@ def uncertain_range_of(card: ModelCard, reference: ReferenceT1 | None) -> tuple[
     if reference is not None and card.normal_t1_ms is not None:
         return card.uncertain_range
     return card.uncertain_range_without_reference or card.uncertain_range
+
+
+def incomplete(missing_fractions: Sequence[float]) -> str:
+    """What is said where more of the crops is missing than the answer is stable for; empty else.
+
+    missing_fractions: of each slice's crop, outside the map or masked.
+    """
+    missing = fmean(missing_fractions) if missing_fractions else 0.0
+    if missing <= LARGEST_MISSING:
+        return ""
+    return f"{missing:.0%} of the crops is missing or masked in the map, more than {LARGEST_MISSING:.0%}"
