@@ -195,7 +195,9 @@ def _print_exam(exam: StudyResult, t1_maps: Sequence[T1Map], files: Sequence[Pat
     evidence = dict.fromkeys(t1_map.evidence for t1_map in t1_maps if t1_map.evidence)
     if evidence:
         print_lines(f"Taken as T1 map: {'; '.join(evidence)}.")
-    for warning in exam.warnings:
+    if exam.verdict == "uncertain":  # why a study is unlike the training's hearts is among the warnings
+        print_lines(exam.reason)
+    for warning in exam.counting_warnings:
         print_lines(f"Note: {warning}")
     print_written(files)
 
@@ -221,6 +223,9 @@ def _demo(options: argparse.Namespace) -> None:
     training = "; the model was trained on simulation" if rows[0][2].model.simulated else ""
     print(f"Simulated patients{training}. Research only.")
     _print_table(rows)
+    for name, _, exam in rows:
+        for warning in exam.counting_warnings:
+            print_lines(f"Note: {name}: {warning}")
     print_written(files)
 
 

@@ -136,7 +136,7 @@ def result_values(study: StudyResult) -> dict[str, Any]:
             "band_names": list(BAND_NAMES),
             "words": attention_text(study.model),
         },
-        "warnings": list(study.warnings),
+        "warnings": study.counting_warnings,
     }
     result: dict[str, Any] = without_nan({**values, **derived})
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -104,6 +105,22 @@ def test_without_a_centre_the_heart_is_found_in_every_section(tmp_path: Path) ->
     # The point given for the sample is the middle section's.
     assert np.linalg.norm(np.subtract(result["maps"][0]["sections"][1]["center_lps_mm"], case.center_mm)) < 4
     assert all(section["measures"]["cavity_area_mm2"] > 500 for section in result["maps"][0]["sections"])
+
+
+def test_what_is_to_be_warned_of_is_printed_with_the_answer(tmp_path: Path) -> None:
+    sample = sitk.ReadImage(str(sample_cases()[0].volume))
+    found = acnet("classify", sample_cases()[0].volume, "--json")
+    place = json.loads(found.stdout)["maps"][0]["sections"][1]["center_lps_mm"]
+    width, height, _ = sample.GetSpacing()
+    column, row, _ = sample.TransformPhysicalPointToIndex(place)
+    across, down = round(50 / width), round(50 / height)
+    cut = tmp_path / "cut.nrrd"
+    sitk.WriteImage(sample[column - across : column + across, row - down : row + down, 1:2], str(cut))
+    run = acnet("classify", cut, "--field", "1.5", "--output", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    (note,) = re.findall(r"^Note: (Slice 0: \d\d% of the crop lies outside the map)$", run.stdout, re.MULTILINE)
+    assert re.search(r"^Uncertain: \d\d% of the crops is missing or masked", run.stdout, re.MULTILINE)
+    assert note in json.loads((tmp_path / "out" / "result.json").read_text())["warnings"]
 
 
 def test_a_segmentation_wins_over_the_localizer(tmp_path: Path) -> None:

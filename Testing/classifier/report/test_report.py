@@ -77,7 +77,12 @@ def test_result_json_of_an_exam_is_of_the_same_shape(an_oblique_t1_map: T1Map, a
     for each in values["maps"]:
         assert {**each, "folder": ""} == of_one["maps"][0]
     assert values["exam_warnings"] == ["Another was left out."]
-    assert values["warnings"] == ["Another was left out.", "The map is odd."]
+    assert values["warnings"] == [
+        "Another was left out.",
+        "The map is odd.",
+        "Map 1, slice 1: The crop reaches beyond the map.",
+        "Map 2, slice 1: The crop reaches beyond the map.",
+    ]
 
 
 def test_the_record_of_result_json_is_the_one_that_was_written(a_folder: Path, an_oblique_t1_map: T1Map) -> None:
@@ -113,7 +118,7 @@ def test_result_json_tells_the_verdict_the_rule_and_the_range(a_folder: Path) ->
         values["verdict_words"] == "normal below a probability of 0.2, uncertain from 0.2 to below 0.8, DCM from 0.8 on"
     )
     assert values["maps"][0]["sections"][1]["measures"]["septal_t1_ms"] == 1043.2
-    assert values["warnings"] == ["The map is odd."]
+    assert values["warnings"] == ["The map is odd.", "Slice 1: The crop reaches beyond the map."]
 
 
 def test_what_can_not_be_measured_is_null_in_result_json(
@@ -274,7 +279,7 @@ def test_of_chosen_slices_no_segments_are_given_and_the_page_says_why(three_slic
     assert "apex only the whole stack tells" in report_page(study, [b""] * 3)
 
 
-def test_a_result_from_before_chosen_slices_were_told_is_read(a_folder: Path) -> None:
+def test_a_result_from_before_chosen_slices_and_masked_maps_were_told_is_read(a_folder: Path) -> None:
     values = _read_strictly(a_folder / "result.json")
-    del values["maps"][0]["sections_chosen"]
+    del values["maps"][0]["sections_chosen"], values["maps"][0]["sections"][0]["masked_fraction"]
     assert record_from_values(values) == record_from_values(_read_strictly(a_folder / "result.json"))
