@@ -134,6 +134,23 @@ def poor_images(field: str) -> str:
     return robustness.table(results(f"robustness-{field}")["degradations"]) + "\n"
 
 
+CUT_COLUMNS = {"zero": "0", "median": "median", "mirrored": "mirrored, as now", "software": "whole software"}
+
+
+def cut_maps() -> str:
+    header = ["what is left of the map", "of the crops missing", *CUT_COLUMNS.values(), "firm verdicts before", "after"]
+    rows = []
+    for name, change in results("cut-maps")["changes"].items():
+        moved = [change["log_odds"][key] for key in CUT_COLUMNS]
+        counts = dict.fromkeys(("before", "after"), 0)
+        for verdicts, patients in change["verdicts"].items():
+            for when, verdict in zip(counts, verdicts.split(" to "), strict=True):
+                counts[when] += patients if verdict in ("dcm", "normal") else 0
+        changes = [f"{each['mean']:+.2f} ({each['largest']:+.2f})" for each in moved]
+        rows.append([name, share(change["missing"]), *changes, *map(str, counts.values())])
+    return markdown(header, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "models": models,
     "calibration": calibration,
@@ -141,5 +158,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "outside": outside,
     "outside-limits": outside_limits,
     **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},
+    "cut-maps": cut_maps,
     **{f"robustness-{field}": partial(poor_images, field) for field in FIELDS},
 }
