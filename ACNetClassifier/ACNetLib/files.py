@@ -105,7 +105,7 @@ def require_empty_folder(folder: Path) -> None:
 
 
 def require_text_path(path: Path) -> None:
-    """Raise ACNetError for a path with bytes that are no text (Linux): at one, SimpleITK ends the process."""
+    """Raise ACNetError for a path with bytes that are no text (Linux), which no library of images takes."""
     if as_text(str(path)) != str(path):
         raise ACNetError(f"{path}: bytes in it are no text; expected a path in UTF-8. Rename it, or give another.")
 
