@@ -97,7 +97,8 @@ def exam_reference(t1_maps: Sequence[T1Map], given: ReferenceT1 | None) -> Refer
     """The reference T1 of all maps: the given one, else the first remembered one that `reference_for` takes.
 
     What one map tells of its sequence holds for those that tell none. Where they tell two, only one that is
-    remembered without a sequence is taken: the maps are read with one reference. None is where one was fitted here.
+    remembered without a sequence is taken: the maps are read with one reference. None where one of them was fitted
+    here.
     """
     references = (reference_for(t1_map, given) for t1_map in _of_all_sequences(t1_maps))
     return next((each for each in references if each is not None), None)

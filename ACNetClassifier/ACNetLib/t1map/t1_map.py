@@ -16,6 +16,7 @@ from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.pixels import ODD_VALUES
 from ACNetLib.dicom.volumes import DicomVolume, NoT1Map, SourceSlice, read_dicom_volume
 from ACNetLib.errors import ACNetError, as_text
+from ACNetLib.folders import files_in
 from ACNetLib.t1map.checks import (
     SMALLEST_OBLIQUITY_DEGREES,
     UNKNOWN_THICKNESS,
@@ -200,7 +201,7 @@ def read_dicom(path: Path, reading: Reading) -> DicomVolume:
     try:
         return read_dicom_volume(path, reading.series, reading.post_contrast, reading.leave_out)
     except NoT1Map as error:
-        volumes = sorted(file.name for file in path.rglob("*") if is_volume_file(file.name)) if path.is_dir() else []
+        volumes = sorted(file.name for file in files_in(path) if is_volume_file(file.name)) if path.is_dir() else []
         if not volumes:
             raise
         more = f" and {len(volumes) - 1} more" if len(volumes) > 1 else ""

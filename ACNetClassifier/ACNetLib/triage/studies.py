@@ -152,11 +152,10 @@ def find_studies(
     DICOM images are one study by PatientID and StudyInstanceUID, and without both by folder, name and date of birth;
     other modalities than MR are passed over. A damaged file that does not tell its exam counts as one of each study
     that it may be of, and where there is none, or several and nothing says which, as a study of its own, so that the
-    list tells what is wrong with it. The
-    volume files of a subfolder are the slices of one exam, a volume file in the folder itself is an exam of its own.
-    Files that are neither are passed over, and so are folders with a reading list or a result. without: a folder that
-    is not looked into. look: is called for each file; what it raises ends the search. unread: gets what is there and
-    can't be read.
+    list tells what is wrong with it. The volume files of a subfolder are the slices of one exam, a volume file in the
+    folder itself is an exam of its own. Files that are neither are passed over, and so are folders with a reading list
+    or a result. without: a folder that is not looked into. look: is called for each file; what it raises ends the
+    search. unread: gets what is there and can't be read.
     """
     unread = [] if unread is None else unread
     dicom: dict[str, list[_Image]] = {}
@@ -176,7 +175,7 @@ def find_studies(
         else:
             loose.append(image)
     for image, studies in [(image, [own for own in dicom.values() if image.may_be_of(own)]) for image in loose]:
-        if len(studies) > 1 and not any(image.told.get(tag) for tag in EXAM_TAGS):
+        if image.is_dicom and len(studies) > 1 and not any(image.told.get(tag) for tag in EXAM_TAGS):
             unread.append(image.file)  # nothing says whose it is: no reason to leave a whole inbox without answers
             studies = []
         for own in studies:

@@ -150,6 +150,11 @@ def test_a_damaged_file_counts_as_one_of_each_study_that_it_may_be_of(tmp_path: 
     alone = {**{patient: [f"{patient}.dcm"] for patient in exams}, "": ["cut.dcm"]}
     assert told_by(find_studies(tmp_path, tmp_path / "list", unread=unread)) == alone, "nothing says whose it is"
     assert unread == [beside], "so it is told beside both"
+    beside.write_text("no image")
+    both = {patient: [f"{patient}.dcm", "cut.dcm"] for patient in exams}
+    assert told_by(find_studies(tmp_path, tmp_path / "list", unread=unread)) == both, "each says that it is no image"
+    assert unread == [beside], "nothing is missing for it"
+    beside.write_bytes(bytes(8192))
 
     (tmp_path / "alone").mkdir()
     beside.rename(tmp_path / "alone" / "cut.dcm")
