@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes, label, map_coordinates
+from scipy.ndimage import binary_fill_holes, distance_transform_edt, label, map_coordinates
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -34,7 +34,7 @@ from ACNetLib.models.weights import load_weights, read_weights, write_weights
 from ACNetLib.networks.acnet import MAXIMUM_INTENSITY, ResidualUnit, convolution_unit, preactivated_convolution
 from ACNetLib.t1map.section import IntensityScaling, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
-from ACNetLib.ventricle.endocardium import with_visible_cavity
+from ACNetLib.ventricle.endocardium import LEAST_WALL_MM, with_visible_cavity
 from ACNetLib.ventricle.labels import (
     CAVITY_LABEL,
     LabelArray,
@@ -48,6 +48,9 @@ GRID_SIZE, GRID_SPACING_MM = 192, 2.0
 """Wide enough for a whole section: 384 mm."""
 CLASSES = 4
 """Background and the labels of ACNetLib.ventricle.labels."""
+OUTSIDE_SHARE = 0.35
+"""From this probability of the background on, a pixel is none of the wall's: with that of the likeliest class the outer
+edge lay 0.3 to 0.6 mm too far out, at home and abroad."""
 RAYS = 64
 BATCH_SIZE = 8
 
@@ -214,7 +217,7 @@ def find_ventricle(probabilities: NDArray[np.float32], t1_map: T1Map, section: i
     """The largest connected ventricle of class probabilities (4, rows, columns) on the map's grid, with the edge of its
     cavity where the map shows it.
 
-    Its confidence is the mean probability of its pixels being what they are taken for, times the share of directions in
+    Its confidence is the mean probability of its pixels being what they are likeliest, times the share of directions in
     which the cavity is closed by myocardium: a ventricle that the image's edge cuts is open. 0 where there is none.
     """
     labels = probabilities.argmax(axis=0).astype(np.uint8)
@@ -224,6 +227,7 @@ def find_ventricle(probabilities: NDArray[np.float32], t1_map: T1Map, section: i
     sure = np.take_along_axis(probabilities, labels[np.newaxis].astype(np.intp), axis=0)[0][labels != 0].mean()
     confidence = float(sure) * closed_fraction(labels)
     column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    labels = _within_outer_edge(labels, probabilities[0], (row_mm, column_mm))
     labels = with_visible_cavity(t1_map.array[section], labels, (row_mm, column_mm))
     center_mm, turn_degrees = center_of_labels(labels, t1_map, section), septum_turn_degrees(labels, t1_map) or 0.0
     return Ventricle(section, center_mm, confidence, labels, turn_degrees)
@@ -238,6 +242,18 @@ def closed_fraction(labels: LabelArray) -> float:
     columns = center[1] + np.outer(np.cos(angles), steps)
     wall = is_myocardium(labels).astype(np.uint8)
     return float(map_coordinates(wall, [rows, columns], order=0, mode="constant").any(axis=1).mean())
+
+
+def _within_outer_edge(
+    labels: LabelArray, background: NDArray[np.float32], spacing_mm: tuple[float, float]
+) -> LabelArray:
+    """Without the wall's outermost pixels that may well be background. Of a thin wall LEAST_WALL_MM stay, and a pixel.
+
+    background: its probability, of each pixel. spacing_mm: of rows, of columns.
+    """
+    from_cavity_mm = distance_transform_edt(labels != CAVITY_LABEL, sampling=spacing_mm)
+    outside = (background >= OUTSIDE_SHARE) & (from_cavity_mm > max(LEAST_WALL_MM, *spacing_mm))
+    return _largest_part(np.where(outside, 0, labels).astype(np.uint8))
 
 
 def _largest_part(labels: LabelArray) -> LabelArray:

@@ -168,6 +168,22 @@ def test_an_unsure_network_is_less_confident(an_oblique_t1_map: T1Map) -> None:
     assert find_ventricle(said(labels_of_a_ventricle(), 0.6), an_oblique_t1_map, 0).confidence == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize(
+    ("edge", "expected"), [(8.0, 6.8), (2.5, 1.35)], ids=["wall of 12 mm", "2 mm are left of a thin one"]
+)
+def test_what_may_well_be_background_is_no_wall(an_oblique_t1_map: T1Map, edge: float, expected: float) -> None:
+    """The background's probability rises from 0 to 1 over eight pixels of 1.5 mm, with a half at the edge."""
+    rows, columns = np.mgrid[:ROWS, :COLUMNS]
+    from_cavity = np.hypot(rows - ROW, columns - COLUMN) - 20
+    background = np.clip(0.5 + (from_cavity - edge) / 8, 0, 1)
+    is_wall = from_cavity >= 0
+    classes = np.stack([is_wall & (columns >= COLUMN), ~is_wall, is_wall & (columns < COLUMN)])
+    probabilities = np.stack([background, *(classes * (1 - background))]).astype(np.float32)
+    labels = find_ventricle(probabilities, an_oblique_t1_map, 0).labels
+    assert labels is not None
+    assert np.sqrt((labels != 0).sum() / np.pi) - 20 == pytest.approx(expected, abs=0.1)
+
+
 @pytest.mark.parametrize(("first_row", "low", "high"), [(0, 1, 1), (70, 0.6, 0.8), (80, 0.4, 0.65)])
 def test_a_ventricle_that_the_edge_cuts_is_open(first_row: int, low: float, high: float) -> None:
     """Its middle is at row 80, its cavity begins at row 60; rows before the first are not in the image."""
