@@ -14,7 +14,7 @@ from ACNetLib.inference.pooling import Pooling, pool, pooling_of, t1_factor
 from ACNetLib.inference.probability import check_prevalence
 from ACNetLib.inference.record import MapRecord
 from ACNetLib.inference.result import MapImages, StudyResult
-from ACNetLib.inference.sections import ClassifiedSection, SectionClassifier
+from ACNetLib.inference.sections import ClassifiedSection, SectionClassifier, with_enough_t1
 from ACNetLib.inference.settings import Progress, Settings, unwatched
 from ACNetLib.inference.ventricle_choice import Localizer, NotSegmented, choose_ventricles
 from ACNetLib.models.model import Model
@@ -57,7 +57,7 @@ class Classifier:
         `progress` is told of the steps "ventricle", "sections" and "range".
         Raises ACNetError when the map's field strength is not the model's, or is unknown and no reference stands for
         it, when it has no such section, when the ventricle is found on no section or holds blood after contrast, or
-        when more than half of a section would lie outside the map.
+        when more than half of every section would lie outside the map or has no T1.
         """
         settings = settings or Settings()
         reference, given = settings.reference, settings.prevalence_dcm
@@ -72,7 +72,8 @@ class Classifier:
             error.by_localizer = partial(self.classify, t1_map, replace(settings, segmentation=None))
             raise
         pooling = pooling_of(self._card, prevalence, reference)
-        classified = self._classify_sections(t1_map, seen, chosen.ventricles, pooling, progress)
+        ventricles, bare = with_enough_t1(t1_map, chosen.ventricles)
+        classified = self._classify_sections(t1_map, seen, ventricles, pooling, progress)
         images = MapImages.of_slices(t1_map, {each.record.section: each.images for each in classified})
         normal = tuple(t1_map.normal.tolist())
         of_map = MapRecord(
@@ -93,6 +94,7 @@ class Classifier:
                 *((NOT_PLACED,) if not t1_map.is_placed and t1_map.section_count >= FEWEST_SLICES else ()),
                 *(() if t1_map.is_placed else (MAYBE_MIRRORED,)),
                 *chosen.doubts,
+                *bare,
             ),
             normal_lps=normal if t1_map.is_placed else None,
         )
@@ -132,7 +134,7 @@ class Classifier:
         )
         if not known.has_wall:
             (known,) = self._localizer.locate(seen, [section])
-        (ventricle,) = ventricles_at_point(t1_map, center_mm, [known])
+        (ventricle,), _ = with_enough_t1(t1_map, ventricles_at_point(t1_map, center_mm, [known]))
         pooling = pooling_of(self._card, result.prevalence_dcm, result.reference)
         (anew,) = self._classify_sections(t1_map, seen, [ventricle], pooling, progress)
         left_out, warnings = moved_slice.section.left_out, (*anew.record.warnings, MOVED_BY_HAND)

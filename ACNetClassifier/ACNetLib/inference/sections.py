@@ -23,7 +23,7 @@ from ACNetLib.inference.settings import Progress
 from ACNetLib.inference.verdict import verdict
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNetOutput
-from ACNetLib.t1map.section import Crop, SectionGrid, to_intensity
+from ACNetLib.t1map.section import SECTION_SIZE, SECTION_SPACING_MM, Crop, SectionGrid, to_intensity
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import Ventricle, is_myocardium, measure_ventricle
 from ACNetLib.ventricle.quality import quality_marks
@@ -58,6 +58,40 @@ class ClassifiedSection:
     images: SliceImages
 
 
+def with_enough_t1(t1_map: T1Map, ventricles: Sequence[Ventricle]) -> tuple[list[Ventricle], list[str]]:
+    """The ventricles around which at least half of the crop has T1, and what is to be said of the others: lung and air
+    that are 0 leave less around an apex. Raises ACNetError where none has.
+    """
+    lacks = {ventricle.section: _lack_of_t1(t1_map, ventricle) for ventricle in ventricles}
+    kept = [ventricle for ventricle in ventricles if not lacks[ventricle.section]]
+    if not kept:
+        first, size_mm = ventricles[0], SECTION_SIZE * SECTION_SPACING_MM
+        place = ", ".join(f"{value:g}" for value in first.center_mm)
+        share, found = lacks[first.section].split(" ", 1)
+        raise ACNetError(
+            f"{t1_map.name}: {share} of the crop of slice {first.section} around {place} (LPS mm) {found}; expected a "
+            f"centre in the left ventricle, and about {size_mm:.0f} x {size_mm:.0f} mm of the map around it."
+        )
+    return kept, [
+        f"Slice {section} was left out: {lack.replace(' ', ' of its crop ', 1)}."
+        for section, lack in lacks.items()
+        if lack
+    ]
+
+
+def _lack_of_t1(t1_map: T1Map, ventricle: Ventricle) -> str:
+    """How much of the crop around it has no T1, and why, where that is more than half; else empty."""
+    grid = SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm, ventricle.turn_degrees)
+    crop = grid.crop(t1_map)
+    share = float((crop.outside | _zero(grid, t1_map)).mean())
+    if share <= LARGEST_FRACTION_WITHOUT_T1:
+        return ""
+    if crop.outside_fraction <= LARGEST_FRACTION_WITHOUT_T1:
+        return f"{share:.0%} has no T1: the map is masked or cut"
+    size_mm = np.multiply(t1_map.image.GetSize(), t1_map.image.GetSpacing())
+    return f"{share:.0%} lies outside the map, which is {size_mm[0]:.0f} x {size_mm[1]:.0f} mm"
+
+
 class SectionClassifier:
     """A network on a device, which classifies the slices of a map in one batch.
 
@@ -80,7 +114,6 @@ class SectionClassifier:
         """The network's answer for the sections around these ventricles.
 
         seen: the map in the scale of the model's training. What a reader measures is taken from the map itself.
-        Raises ACNetError when more than half of a section would lie outside the map or has no T1.
         """
         grids = [
             SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm, ventricle.turn_degrees)
@@ -90,7 +123,6 @@ class SectionClassifier:
         bare = [crop.outside | _zero(grid, t1_map) for grid, crop in zip(grids, crops, strict=True)]
         without_t1 = [float(each.mean()) for each in bare]
         masked = [_masked_fraction(*each) for each in zip(bare, crops, strict=True)]
-        _check_crops(grids, crops, without_t1, t1_map)
         passes = 1 + len(_CHANGES)
         progress("sections", 1 / (1 + passes))
         output = self._run([grid.filled(seen) for grid in grids])
@@ -209,21 +241,3 @@ def _wall_attention(attention: MapArray, inside: BoolArray, ventricle: Ventricle
         return float("nan")
     wall = is_myocardium(ventricle.labels) & inside
     return float(attention[wall].mean() / attention[inside].mean()) if wall.any() else float("nan")
-
-
-def _check_crops(
-    grids: Sequence[SectionGrid], crops: Sequence[Crop], without_t1: Sequence[float], t1_map: T1Map
-) -> None:
-    for grid, crop, fraction in zip(grids, crops, without_t1, strict=True):
-        if fraction > LARGEST_FRACTION_WITHOUT_T1:
-            place = ", ".join(f"{value:g}" for value in grid.center_mm)
-            size_mm = np.multiply(t1_map.image.GetSize(), t1_map.image.GetSpacing())
-            needed_mm = grid.size * grid.spacing_mm
-            found = "has no T1: the map is masked or cut"
-            if crop.outside_fraction > LARGEST_FRACTION_WITHOUT_T1:
-                found = f"lies outside the map, which is {size_mm[0]:.0f} x {size_mm[1]:.0f} mm"
-            raise ACNetError(
-                f"{t1_map.name}: {fraction:.0%} of the crop of slice {grid.section} around {place} (LPS mm) {found}; "
-                f"expected a centre in the left ventricle, and about {needed_mm:.0f} x {needed_mm:.0f} mm of the map "
-                "around it."
-            )

@@ -15,13 +15,19 @@ from ACNetLib.dicom.frames import SAME_PLACE_MM
 from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.record import CenterSource
 from ACNetLib.inference.settings import Progress, Settings
-from ACNetLib.t1map.checks import POST_CONTRAST_WARNING, check_native_blood
+from ACNetLib.t1map.checks import (
+    DARK_AIR_WARNING,
+    POST_CONTRAST_WARNING,
+    check_blood_and_muscle,
+    check_native_blood,
+)
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import (
     CAVITY_LABEL,
     Point,
     Ventricle,
     agreeing_ventricles,
+    is_myocardium,
     only_centers_used,
     turned_alike,
     ventricles_at_point,
@@ -77,8 +83,8 @@ def choose_ventricles(localizer: Localizer, t1_map: T1Map, settings: Settings) -
     """The ventricles on the slices that a person wants to have classified.
 
     t1_map: in the scale of the model's training. Raises ACNetError for a slice that the map does not have, for slices
-    of one place, and when the ventricle is known on no slice or holds blood after contrast; NotSegmented for a
-    segmentation of other places.
+    of one place, when the ventricle is known on no slice or holds blood after contrast, and when what is dark around
+    the body turns out to be no map; NotSegmented for a segmentation of other places.
     """
     sections, notes = _every_slice_once(t1_map, _chosen_sections(t1_map, settings.sections))
     found = localizer.locate(t1_map, sections)
@@ -92,6 +98,7 @@ def choose_ventricles(localizer: Localizer, t1_map: T1Map, settings: Settings) -
         chosen = _found_with_confidence(t1_map, found, localizer.confidence_threshold)
     if chosen.source != "point":  # around it the cavity is only what the localizer guesses
         _check_blood(t1_map, chosen.ventricles)
+    _check_dark(t1_map, chosen.ventricles)
     ventricles = turned_alike(chosen.ventricles)
     if not t1_map.is_placed and not any(each.has_turn for each in ventricles):
         notes += (NO_TURN,)
@@ -226,12 +233,27 @@ def _check_blood(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
     check_native_blood(np.concatenate([_cavity_t1_ms(each, seen) for each in ventricles]), seen.name)
 
 
+def _check_dark(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
+    """Raises ACNetError when a map that is dark around the body is none, by the ventricles' blood and wall."""
+    if DARK_AIR_WARNING in seen.warnings:
+        cavities, walls = ([of(each, seen) for each in ventricles] for of in (_cavity_t1_ms, _wall_t1_ms))
+        check_blood_and_muscle(seen.array, np.concatenate(cavities), np.concatenate(walls), seen.name)
+
+
 def _cavity_t1_ms(ventricle: Ventricle, t1_map: T1Map) -> NDArray[np.float32]:
     """Of the cavity's pixels that have a value; none where the cavity is not known."""
     t1_ms = t1_map.array[ventricle.section]
     if ventricle.labels is None:
         return t1_ms[:0].ravel()
     return t1_ms[(ventricle.labels == CAVITY_LABEL) & with_value(t1_ms)]
+
+
+def _wall_t1_ms(ventricle: Ventricle, t1_map: T1Map) -> NDArray[np.float32]:
+    """Of the wall's pixels that have a value; none where the wall is not known."""
+    t1_ms = t1_map.array[ventricle.section]
+    if ventricle.labels is None:
+        return t1_ms[:0].ravel()
+    return t1_ms[is_myocardium(ventricle.labels) & with_value(t1_ms)]
 
 
 def _listed(sections: Collection[int]) -> str:

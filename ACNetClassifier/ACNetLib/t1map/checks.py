@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import label, maximum_filter
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.volumes.header import FEWEST_IN_PLANE, slice_axis
@@ -33,10 +33,12 @@ IN_PLANE_PIXELS = (FEWEST_IN_PLANE, 2048)
 LARGEST_SECTION_COUNT = 64  # a short-axis stack has 1 to 15; MP2RAGE volumes and cines have more
 
 LARGEST_NEGATIVE_FRACTION = 0.01
+NOISE_SHARE = 0.1  # of the 99th percentile: what is as little below zero is noise, or -1 for a fit that failed
 DARK_MS = 150.0
 LARGEST_DARK_FRACTION = 0.2  # of the positive pixels; native maps have 0.02
 MUSCLE_MS = (800.0, 1400.0)
-SMALLEST_MUSCLE_FRACTION = 0.03
+SMALLEST_MUSCLE_FRACTION, SMALLEST_MUSCLE_MM2 = 0.03, 1000.0
+"""Of the positive pixels, and of a slice: one of the two is enough, for a heart is a small share of a wide map."""
 
 # How homogeneous tissue is told from the noise of lung and air, and native tissue from tissue with contrast.
 WINDOW_RADIUS = 2  # pixels
@@ -45,7 +47,7 @@ TISSUE_MS = (200.0, 2200.0)
 NATIVE_MS = 850.0
 SMALLEST_NATIVE_FRACTION = 0.12  # simulated native maps have 0.28 to 0.84, maps after contrast less than 0.07
 NATIVE_BLOOD_MS = 1250.0
-SHORTEST_BLOOD_MS = 1100.0
+SHORTEST_BLOOD_MS, LONGEST_BLOOD_MS = 1100.0, 2200.0
 SMALLEST_BLOOD_MM2 = 50.0  # of one slice, away from its edges; an apex within much fat and liver has little more
 SMALLEST_TISSUE_MM2 = 1000.0
 
@@ -59,6 +61,7 @@ NATIVE_MAP = {
     "cli": "Give the native map, or --post-contrast if you want the result all the same.",
     "panel": "native map",
 }
+DARK_AIR_WARNING = "It is dark around the body, as magnitude images and cines are: make sure that it is a T1 map."
 UNKNOWN_THICKNESS = "Its slice thickness is not told: it is shown as 1 mm, which changes no number."
 POST_CONTRAST_WARNING = "The map is from after contrast; the model knows native maps only: result not valid."
 
@@ -78,8 +81,8 @@ class CheckedImage:
 def check_t1_image(image: sitk.Image, name: str, post_contrast: bool = False) -> CheckedImage:
     """The image as a T1 map in ms, or ACNetError when it can't be one. `name` stands for the image in the message.
 
-    A 2-D image becomes one section. Seconds and tenths of ms are converted, with a warning. `post_contrast` lets maps
-    from after contrast pass, with a warning.
+    A 2-D image becomes one section. Seconds and tenths of ms are converted, with a warning. What is no number or below
+    zero becomes 0, as of pixels without T1. `post_contrast` lets maps from after contrast pass, with a warning.
     """
     _check_layout(image, name)
     if image.GetDepth() == 0:  # 2-D
@@ -87,12 +90,15 @@ def check_t1_image(image: sitk.Image, name: str, post_contrast: bool = False) ->
     _check_size(image, name)
     _check_axes(image, name)
     image = sitk.Cast(image, sitk.sitkFloat32)  # leaves the header keys behind, which may name the patient
+    image, warnings = _with_numbers(image)
     _check_numbers(sitk.GetArrayViewFromImage(image), name, post_contrast)
-    unit, warnings = _unit(image, name, post_contrast)
+    image = sitk.Maximum(image, 0.0)
+    unit, of_unit = _unit(image, name, post_contrast)
+    warnings += of_unit
     if unit != "ms":
         image = image * UNITS_MS[unit]
         warnings.append(f"Its values were taken as T1 in {unit} and converted to ms.")
-    _check_brightness(sitk.GetArrayViewFromImage(image), name)
+    warnings += _brightness_warnings(sitk.GetArrayViewFromImage(image), name)
     if post_contrast:
         warnings.append(POST_CONTRAST_WARNING)
     else:
@@ -167,20 +173,27 @@ def _check_axes(image: sitk.Image, name: str) -> None:
         raise ACNetError(f"{name}: its axes are not perpendicular (a sheared image); expected a rectangular grid.")
 
 
+def _with_numbers(image: sitk.Image) -> tuple[sitk.Image, list[str]]:
+    """The image with 0 where a fit has left no number (NaN or infinite), and what is to be said of it."""
+    values = sitk.GetArrayFromImage(image)
+    without = ~np.isfinite(values)
+    if not without.any():
+        return image, []
+    values[without] = 0
+    numbers = sitk.GetImageFromArray(values)
+    numbers.CopyInformation(image)
+    pixels = "1 pixel" if without.sum() == 1 else f"{without.sum()} pixels"
+    return numbers, [f"{pixels} without a number (NaN or infinite) count as pixels without T1."]
+
+
 def _check_numbers(values: np.ndarray, name: str, post_contrast: bool) -> None:
     """Refuses pixels that are no T1 in any unit."""
     expected = _expected(post_contrast)
-    not_finite = np.count_nonzero(~np.isfinite(values))
-    if not_finite:
-        raise ACNetError(
-            f"{name}: found {not_finite} pixels that are no numbers (NaN or infinite); {expected}. "
-            "Set pixels without a value to 0."
-        )
     if values.min() == values.max():
         raise ACNetError(f"{name}: every pixel is {values.min():g}; {expected}. Export the map again from its source.")
     if values.max() <= 0:
         raise ACNetError(f"{name}: no pixel is above zero; {expected}. Export the map again from its source.")
-    negative = np.count_nonzero(values < 0) / values.size
+    negative = np.count_nonzero(values < -NOISE_SHARE * np.percentile(values[values > 0], 99)) / values.size
     if negative > LARGEST_NEGATIVE_FRACTION:
         raise ACNetError(
             f"{name}: {negative:.0%} of its pixels are below zero (down to {values.min():g}), as in CT or phase "
@@ -234,17 +247,41 @@ def _kind(percentile: float) -> str:
     return ""
 
 
-def _check_brightness(t1_ms: np.ndarray, name: str) -> None:
+def _brightness_warnings(t1_ms: np.ndarray, name: str) -> list[str]:
     """Refuses magnitude images and cines in the range of T1: where a T1 map has noise (air, lung), they are dark.
 
-    Can't see: a magnitude image whose background was set to 0.
+    A map may be dark around the body, too, where a fit leaves air out: what is dark there alone is warned of, and
+    `check_blood_and_muscle` decides once the ventricle is known. Can't see: a magnitude image whose background was set
+    to 0.
     """
-    dark = np.count_nonzero(t1_ms[t1_ms > 0] < DARK_MS) / np.count_nonzero(t1_ms > 0)
-    if dark > LARGEST_DARK_FRACTION:
-        raise ACNetError(
-            f"{name}: {dark:.0%} of its positive pixels are below {DARK_MS:g}, as in magnitude images and cines; "
-            f"expected T1 in ms, with at most {LARGEST_DARK_FRACTION:.0%}. Give the quantitative map."
-        )
+    if _dark_fraction(t1_ms) <= LARGEST_DARK_FRACTION:
+        return []
+    within = t1_ms[~_around_body(t1_ms)]
+    if _dark_fraction(within) > LARGEST_DARK_FRACTION:
+        raise _too_dark(t1_ms, name)
+    return [DARK_AIR_WARNING]
+
+
+def _dark_fraction(t1_ms: np.ndarray) -> float:
+    positive = t1_ms[t1_ms > 0]
+    return float(np.mean(positive < DARK_MS)) if positive.size else 1.0
+
+
+def _around_body(t1_ms: np.ndarray) -> np.ndarray:
+    """What is dark from the edge of its slice on, (slices, rows, columns)."""
+    around = np.zeros(t1_ms.shape, bool)
+    for section, values in enumerate(t1_ms):
+        parts, _ = label(values < DARK_MS)
+        edges = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+        around[section] = np.isin(parts, edges[edges > 0])
+    return around
+
+
+def _too_dark(t1_ms: np.ndarray, name: str) -> ACNetError:
+    return ACNetError(
+        f"{name}: {_dark_fraction(t1_ms):.0%} of its positive pixels are below {DARK_MS:g}, as in magnitude images and "
+        f"cines; expected T1 in ms, with at most {LARGEST_DARK_FRACTION:.0%}. Give the quantitative map."
+    )
 
 
 def _check_native(image: sitk.Image, name: str) -> None:
@@ -268,10 +305,12 @@ def _check_native(image: sitk.Image, name: str) -> None:
             **NATIVE_MAP,
         )
     t1_ms = sitk.GetArrayViewFromImage(image)
-    within = np.mean((t1_ms >= MUSCLE_MS[0]) & (t1_ms <= MUSCLE_MS[1]), where=t1_ms > 0)
-    if within < SMALLEST_MUSCLE_FRACTION:
+    is_muscle = (t1_ms >= MUSCLE_MS[0]) & (t1_ms <= MUSCLE_MS[1])
+    share = np.mean(is_muscle, where=t1_ms > 0)
+    muscle_mm2 = np.count_nonzero(is_muscle) * pixel_mm2 / image.GetDepth()
+    if share < SMALLEST_MUSCLE_FRACTION and muscle_mm2 < SMALLEST_MUSCLE_MM2:
         raise ACNetError(
-            f"{name}: {within:.1%} of its positive pixels lie at {MUSCLE_MS[0]:g} to {MUSCLE_MS[1]:g} ms, where muscle "
+            f"{name}: {share:.1%} of its positive pixels lie at {MUSCLE_MS[0]:g} to {MUSCLE_MS[1]:g} ms, where muscle "
             f"and myocardium do; expected {SMALLEST_MUSCLE_FRACTION:.0%} or more. Give a native T1 map in ms."
         )
 
@@ -297,6 +336,17 @@ def check_native_blood(t1_ms: np.ndarray, name: str) -> None:
             f"map, with {SHORTEST_BLOOD_MS:g} ms or more.",
             **NATIVE_MAP,
         )
+
+
+def check_blood_and_muscle(t1_map_ms: np.ndarray, cavity_ms: np.ndarray, wall_ms: np.ndarray, name: str) -> None:
+    """Refuses an image that is dark around the body, unless the left ventricle's cavity and wall have the T1 of blood
+    and muscle: in a cine blood has two to four times the signal of muscle, on a map 1.3 to 1.7 times its T1.
+
+    t1_map_ms: of the whole map. cavity_ms, wall_ms: of the pixels of cavity and wall, (n,), none where not known.
+    """
+    blood, muscle = (float(np.median(each)) if each.size else math.nan for each in (cavity_ms, wall_ms))
+    if not (NATIVE_BLOOD_MS <= blood <= LONGEST_BLOOD_MS and MUSCLE_MS[0] <= muscle <= MUSCLE_MS[1]):
+        raise _too_dark(t1_map_ms, name)
 
 
 def _homogeneous_tissue(t1_ms: sitk.Image) -> np.ndarray:

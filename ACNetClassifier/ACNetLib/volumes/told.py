@@ -12,10 +12,11 @@ import pydicom
 from pydicom.config import disable_value_validation
 from pydicom.datadict import keyword_for_tag
 
+from ACNetLib.dicom.origin import FIELD_STRENGTH
 from ACNetLib.dicom.score import contrast_in, judge_header
 
 KEYWORDS = (
-    *("Manufacturer", "ManufacturerModelName", "MagneticFieldStrength", "Modality", "ImageType", "SeriesDescription"),
+    *("Manufacturer", "ManufacturerModelName", FIELD_STRENGTH, "Modality", "ImageType", "SeriesDescription"),
     *("ProtocolName", "SequenceName", "ImageComments", "ContrastBolusAgent"),
 )
 """No others are read: they may name a patient."""
@@ -32,9 +33,12 @@ SPLIT_TYPE = re.compile(r"(?<![^\\])(T1|T2|M)\\(MAP|FFE|SE)(?![^\\])")
 
 
 def told_by_keys(keys: Mapping[str, str]) -> dict[str, str]:
-    """The values of KEYWORDS that a header's own keys hold, by keyword."""
+    """The values of KEYWORDS that a header's own keys hold, by keyword: under their tags, the field strength also by its
+    name. MetaImage has keys of its own with the other names.
+    """
     tags = {key: match for key in keys if (match := TAG.fullmatch(key))}
-    return _told({keyword_for_tag(int(match[1] + match[2], 16)): keys[key] for key, match in tags.items()})
+    named = {FIELD_STRENGTH: keys.get(FIELD_STRENGTH, "")}
+    return _told({**named, **{keyword_for_tag(int(match[1] + match[2], 16)): keys[key] for key, match in tags.items()}})
 
 
 def told_by_json(values: Mapping[str, Any]) -> dict[str, str]:
@@ -70,6 +74,6 @@ def _header(told: Mapping[str, str]) -> pydicom.Dataset:
         for keyword, text in told.items():
             if keyword == "ImageType":
                 header.ImageType = SPLIT_TYPE.sub(r"\1_\2", text.upper()).split("\\")
-            elif keyword != "MagneticFieldStrength":  # no number, and of no weight here
+            elif keyword != FIELD_STRENGTH:  # no number, and of no weight here
                 setattr(header, keyword, text)
     return header

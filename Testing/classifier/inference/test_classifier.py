@@ -237,6 +237,19 @@ def test_a_map_that_was_masked_close_to_the_heart_gets_no_answer(a_model: Model,
         a_classifier(a_model, flat(0.5)).classify(masked(an_oblique_t1_map, 42), settings)
 
 
+def test_a_slice_with_too_little_t1_around_the_heart_is_left_out_and_the_others_are_answered(
+    a_model: Model, an_oblique_t1_map: T1Map
+) -> None:
+    """As an apex on a map whose lung and air are 0."""
+    close = masked(an_oblique_t1_map, 42).array == 0
+    close[0] = False
+    settings = Settings(center_mm=heart_of(an_oblique_t1_map))
+    study = a_classifier(a_model, flat(0.5)).classify(with_zeros(an_oblique_t1_map, close), settings)
+    assert [section.section for section in study.sections] == [0]
+    (warning,) = (each for each in study.maps[0].warnings if "left out" in each)
+    assert re.fullmatch(r"Slice 1 was left out: 5\d% of its crop has no T1: the map is masked or cut\.", warning)
+
+
 @pytest.mark.parametrize(("fraction", "count"), [(0.25, 0), (0.35, 2)])
 def test_scattered_pixels_without_a_value_count_one_by_one(
     a_model: Model, an_oblique_t1_map: T1Map, fraction: float, count: int

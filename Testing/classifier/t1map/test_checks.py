@@ -14,7 +14,13 @@ import SimpleITK as sitk
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.t1map.checks import FAILED_FITS, check_native_blood, check_short_axis
+from ACNetLib.t1map.checks import (
+    DARK_AIR_WARNING,
+    FAILED_FITS,
+    check_blood_and_muscle,
+    check_native_blood,
+    check_short_axis,
+)
 from ACNetLib.t1map.section import anatomical_axes
 from ACNetLib.t1map.t1_map import Geometry, Reading, T1Map, read_t1_map, t1_map_from_array
 from ACNetTrainerLib.simulation.cohort import map_image
@@ -137,10 +143,6 @@ def t2(t1_ms: np.ndarray) -> np.ndarray:
     return t1_ms * 0.055
 
 
-def with_nan(t1_ms: np.ndarray) -> np.ndarray:
-    return np.where(t1_ms == 0, np.nan, t1_ms)
-
-
 def magnitude(t1_ms: np.ndarray) -> np.ndarray:
     image = np.stack([magnitude_image(section, 1000.0) for section in t1_ms])
     return image * (2000 / np.percentile(image, 99))
@@ -158,10 +160,10 @@ REFUSED = {
     "whole ms of T2": (lambda t1: np.rint(np.minimum(t2(t1), 200)), r"whole numbers up to 200.*T2 or an ECV"),
     "8-bit": (lambda t1: np.rint(np.clip(t1 / 8, 0, 255)), r"whole numbers up to 255, an 8-bit or colour-table pict"),
     "CT": (lambda t1: t1 - 1024, r"% of its pixels are below zero \(down to -1024\), as in CT"),
-    "magnitude": (magnitude, r"% of its positive pixels are below 150, as in magnitude images and cines"),
-    "cine": (cine, r"% of its positive pixels are below 150, as in magnitude images and cines"),
+    "magnitude": (magnitude, r"the left ventricle was not found on any slice"),  # dark around the body alone
+    "cine": (cine, r"the left ventricle was not found on any slice"),  # dark around the body alone
     "fluid": (lambda t1: np.where(t1 > 0, 2500, 0), r"0\.0% of its positive pixels lie at 800 to 1400 ms.*native T1"),
-    "NaN": (with_nan, r"found \d+ pixels that are no numbers .*Set pixels without a value to 0"),
+    "NaN alone": (lambda t1: np.full_like(t1, np.nan), r"every pixel is 0; expected T1 in ms"),
     "empty": (np.zeros_like, r"every pixel is 0; expected T1 in ms"),
     "constant": (lambda t1: np.full_like(t1, 1200), r"every pixel is 1200; expected T1 in ms"),
     "negative": (lambda t1: -t1, r"no pixel is above zero; expected T1 in ms"),
@@ -178,7 +180,7 @@ def test_an_image_that_is_no_t1_map_is_refused_in_one_line_with_exit_code_2_and_
     image = sitk.GetImageFromArray(change(native).astype(np.float32))
     image.SetSpacing((1.4, 1.4, 8.0))
     sitk.WriteImage(image, str(tmp_path / "map.nrrd"))
-    assert main(["classify", str(tmp_path / "map.nrrd"), "--output", str(tmp_path / "out")]) == 2
+    assert main(["classify", str(tmp_path / "map.nrrd"), "--field", "3", "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr()
     assert not said.out
     (line,) = said.err.splitlines()
@@ -193,13 +195,40 @@ def test_absurd_pixel_spacing_is_refused(spacing_mm: tuple[float, float, float],
         as_map(native, spacing_mm=spacing_mm)
 
 
-def test_a_map_with_minus_one_where_its_fit_failed_is_refused_with_its_remedy(native: np.ndarray) -> None:
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf, -np.inf])
+def test_what_a_fit_leaves_where_it_failed_counts_as_no_t1(value: float, native: np.ndarray) -> None:
     failed = np.random.default_rng(0).random(native.shape) < 0.03
-    with pytest.raises(
-        ACNetError, match=r"down to -1\).*or set its pixels without a value, as of fits that failed, to 0"
-    ):
-        as_map(np.where(failed, -1.0, native))
-    assert as_map(np.where(failed, 0.0, native)).warnings == ()
+    t1_map = as_map(np.where(failed, value, native))
+    np.testing.assert_array_equal(t1_map.array, np.where(failed, 0.0, native))
+    note = f"{failed.sum()} pixels without a number (NaN or infinite) count as pixels without T1."
+    assert t1_map.warnings == (() if value == -1.0 else (note,))
+
+
+def in_dark_air(t1_ms: np.ndarray) -> np.ndarray:
+    """In a wide field of view, with noise around 0 in the air."""
+    wide = np.pad(t1_ms, ((0, 0), (60, 60), (60, 60)))
+    return np.where(wide == 0, np.random.default_rng(0).normal(0, 35.0, wide.shape), wide)
+
+
+def test_a_map_that_is_dark_around_the_body_is_read_with_a_warning_and_one_that_is_dark_within_refused(
+    native: np.ndarray,
+) -> None:
+    wide = in_dark_air(native)
+    assert as_map(wide).warnings == (DARK_AIR_WARNING,)
+    holed = wide.copy()
+    holed[:, 100:180, 100:180] = 100.0
+    with pytest.raises(ACNetError, match=r"node: \d+% of its positive pixels are below 150, as in magnitude images"):
+        as_map(holed)
+
+
+def test_of_what_is_dark_around_the_body_blood_and_muscle_tell_whether_it_is_a_map(native: np.ndarray) -> None:
+    blood, muscle, none = np.full(50, 1700.0), np.full(50, 1200.0), np.zeros(0)
+    check_blood_and_muscle(native, blood, muscle, "node")
+    for cavity, wall in ((blood, np.full(50, 600.0)), (np.full(50, 2600.0), muscle), (none, muscle), (blood, none)):
+        with pytest.raises(
+            ACNetError, match=r"node: \d+% of its positive pixels are below 150, as in magnitude images"
+        ):
+            check_blood_and_muscle(native, cavity, wall, "node")
 
 
 @pytest.mark.parametrize("field_strength_tesla", [0.55, 1.0, 7.0, 70000.0])

@@ -125,9 +125,12 @@ def test_a_dicom_map_that_simpleitk_has_converted_tells_what_it_was(stored: np.n
     assert t1_map.simulated
 
 
-def test_the_field_strength_of_an_nrrd_file_of_dcm2niix_is_read(tmp_path: Path) -> None:
-    write_image(an_image({"DICOM_0018_0087_MagneticFieldStrength": "3"}), tmp_path / "map.nrrd")
-    assert read_t1_map(tmp_path / "map.nrrd").field_strength_tesla == 3.0
+@pytest.mark.parametrize("key", ["DICOM_0018_0087_MagneticFieldStrength", "MagneticFieldStrength"])
+@pytest.mark.parametrize("name", ["map.nrrd", "map.mha"])
+def test_the_field_strength_in_a_files_keys_is_read(name: str, key: str, tmp_path: Path) -> None:
+    """As dcm2niix writes it into NRRD, and as people name it."""
+    write_image(an_image({key: "3"}), tmp_path / name)
+    assert read_t1_map(tmp_path / name).field_strength_tesla == 3.0
 
 
 def test_a_map_that_was_fitted_here_is_of_the_sequence_of_its_images(tmp_path: Path) -> None:
