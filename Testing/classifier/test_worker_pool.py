@@ -52,7 +52,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 3), (signal.SIGINT, 3), (signal.SIGKILL, -9)])
 def test_no_worker_is_left_when_their_process_is_stopped_or_killed(
     tmp_path: Path, method: str, number: signal.Signals, code: int

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.commands.parser import print_written
 from ACNetLib.errors import ACNetError, VentricleNotFound, one_line
 from ACNetLib.files import atomic_folder, require_empty_folder, write_text_atomically
-from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -99,6 +98,8 @@ def _read(path: Path, reading: Reading) -> tuple[T1Map, ...]:
 def _warnings_of(t1_maps: Sequence[T1Map]) -> list[str]:
     """Each with the name of its map; once what is said of all. That the one map is from after contrast is as it should
     be."""
+    from ACNetLib.t1map.checks import POST_CONTRAST_WARNING
+
     said = dict.fromkeys(warning for t1_map in t1_maps for warning in t1_map.warnings)
     having = {warning: [t1_map.name for t1_map in t1_maps if warning in t1_map.warnings] for warning in said}
     return [

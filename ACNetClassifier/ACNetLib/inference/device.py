@@ -112,10 +112,10 @@ def infer(network: nn.Module, inputs: Tensor, choice: DeviceChoice, half: bool =
 
 
 def _on(device: str, network: nn.Module) -> nn.Module:
-    """The network moved there. Where it is there already, going through its hundreds of modules would cost as much as a
-    slice."""
-    there = all(weights.device.type == device for weights in network.parameters())
-    return network if there else network.to(device)
+    """The network moved there. Where its first weights are, the others are or were to go: going through its hundreds of
+    modules would cost as much as a slice."""
+    first = next(network.parameters(), None)
+    return network if first is None or first.device.type == device else network.to(device)
 
 
 def work_on(choice: DeviceChoice, work: Callable[[DeviceChoice], Outcome], say: Callable[[str], None]) -> Outcome:

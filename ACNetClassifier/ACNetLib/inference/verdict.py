@@ -7,11 +7,13 @@ ACNetLib.inference.outside.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from statistics import fmean
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ACNetLib.models.card import ModelCard
-from ACNetLib.reference.t1 import ReferenceT1
+if TYPE_CHECKING:
+    from ACNetLib.models.card import ModelCard
+    from ACNetLib.reference.t1 import ReferenceT1
 
 Verdict = Literal["normal", "dcm", "uncertain", "outside"]
 """outside: the study's slices are unlike the hearts that the model was trained on, whatever its probability."""
@@ -28,6 +30,15 @@ def verdict(probability_dcm: float, uncertain_range: tuple[float, float]) -> Ver
     if probability_dcm >= high:
         return "dcm"
     return "normal" if probability_dcm < low else "uncertain"
+
+
+def decimals_beside(probability: float, limits: Sequence[float], least: int) -> int:
+    """So many decimals that the rounded probability has the verdict of the whole one: 0.7996 beside 0.8 is no 0.800."""
+    return next(
+        decimals
+        for decimals in count(least)
+        if all((round(probability, decimals) < limit) == (probability < limit) for limit in limits)
+    )
 
 
 def uncertain_range_of(card: ModelCard, reference: ReferenceT1 | None) -> tuple[float, float]:

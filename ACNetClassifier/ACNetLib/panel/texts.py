@@ -11,9 +11,10 @@ from slicer.i18n import tr as _
 
 from ACNetLib.errors import ACNetError, one_line
 from ACNetLib.inference.record import Slice, StudyRecord
+from ACNetLib.inference.verdict import decimals_beside
 from ACNetLib.models.attention_measures import is_validated
 from ACNetLib.panel.parameters import ACNetParameters
-from ACNetLib.report.wording import decimals_beside, reference_text
+from ACNetLib.report.wording import reference_text
 from ACNetLib.scene.sources import FieldStrengthSource
 from ACNetLib.t1map.t1_map import T1Map
 

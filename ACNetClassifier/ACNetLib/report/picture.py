@@ -174,22 +174,17 @@ def _draw_directions(
 
 def _crop_picture(images: MapImages, grid: SectionGrid, labels: LabelArray) -> Image.Image:
     """The crop as the network sees it; over it the bands, in the map's own pixels, both ventricles, a 20 mm bar."""
-    t1_map = images.t1_map
+    t1_map, plane = images.t1_map, images.t1_map.planes[grid.section]
     scale = _PANEL_PIXELS / (grid.size * grid.spacing_mm)
-    display = replace(grid, size=_PANEL_PIXELS, spacing_mm=1 / scale)
-
-    def shown(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return display.sample(image_like(t1_map.image, values))
-
+    display = replace(grid, section=0, size=_PANEL_PIXELS, spacing_mm=1 / scale)  # of the plane alone
+    both = display.sample(image_like(plane, labels << 4 | images.bands[SHOWN_MAP][grid.section]))  # resampled once
     gray = Image.fromarray(_gray(grid.crop(t1_map).t1_ms))
     panel = gray.resize((_PANEL_PIXELS, _PANEL_PIXELS), Image.Resampling.BILINEAR).convert("RGBA")
     colors = np.array([(0, 0, 0, 0), *BAND_COLORS]) * 255
     colors[:, 3] *= OVERLAY_OPACITY
-    overlay = Image.fromarray(colors.astype(np.uint8)[shown(images.bands[SHOWN_MAP])], "RGBA")
+    overlay = Image.fromarray(colors.astype(np.uint8)[both & 15], "RGBA")
     panel = Image.alpha_composite(panel, overlay).convert("RGB")
-    every_section = np.zeros_like(images.ventricle)
-    every_section[grid.section] = labels
-    panel = _with_contours(panel, shown(every_section), scale * max(t1_map.image.GetSpacing()[:2]))
+    panel = _with_contours(panel, (both >> 4).astype(np.uint8), scale * max(plane.GetSpacing()[:2]))
     draw = ImageDraw.Draw(panel)
     bottom = _PANEL_PIXELS - 16
     for color, width in ((_BACKGROUND, 3), (_TEXT, 0)):  # its dark edge keeps it readable on lung

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import count
 from typing import TYPE_CHECKING
 
-from ACNetLib.inference.verdict import Verdict
+from ACNetLib.inference.verdict import Verdict, decimals_beside
 from ACNetLib.models.attention_measures import attention_measures, is_validated
 from ACNetLib.models.card import ModelCard
 
@@ -37,15 +36,6 @@ def probability_text(probability: float, limits: Sequence[float] = ()) -> str:
     if probability < 0.0005:
         return "<0.001"
     return ">0.999" if probability >= 0.9995 else f"{probability:.{decimals_beside(probability, limits, 3)}f}"
-
-
-def decimals_beside(probability: float, limits: Sequence[float], least: int) -> int:
-    """So many decimals that the rounded probability has the verdict of the whole one: 0.7996 beside 0.8 is no 0.800."""
-    return next(
-        decimals
-        for decimals in count(least)
-        if all((round(probability, decimals) < limit) == (probability < limit) for limit in limits)
-    )
 
 
 def quantity_text(value: float, unit: str = "", decimals: int = 0) -> str:

@@ -181,8 +181,12 @@ class SectionGrid:
                 math.nan,
             )
             pixels = sitk.GetArrayViewFromImage(parts).reshape(rows, down, columns, across, len(maps))
-            covered = ~np.isnan(pixels)
-            total = np.where(covered, pixels, 0.0).sum(axis=(1, 3), dtype=np.float64)
+            covered = ~np.isnan(pixels[..., :1])  # the same in all maps
+            total = sum(
+                np.where(covered[:, row, :, column], pixels[:, row, :, column], np.float64(0))
+                for row in range(down)
+                for column in range(across)
+            )
             mean = total / np.maximum(covered.sum(axis=(1, 3)), 1)
             restored[:, top:bottom, left:right] = np.moveaxis(mean, -1, 0)
         return restored.reshape(*np.shape(values)[:-2], *restored.shape[1:])

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.files import harmless_cell
-from ACNetLib.report.wording import decimals_beside
+from ACNetLib.inference.verdict import decimals_beside
 
 DECIMALS = 4
 Answer = Literal["dcm", "outside", "uncertain", "no answer", "normal", "no T1 map"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
+
 from ACNetLib.cluster import cluster_client, cluster_executor
 from ACNetLib.triage.reading_list import Workers
 from ACNetLib.worker_pool import cores, worker_pool
@@ -10,8 +13,10 @@ from ACNetLib.worker_pool import cores, worker_pool
 def local_workers(processes: int | None = None) -> Workers:
     """As many processes as there are cores for this one, or so many."""
     count = processes or cores()
-    # A process that has used torch's threads can't be forked.
-    return Workers(lambda: worker_pool(count, "spawn"), count)
+    # A process that has used torch's threads can't be forked, one that has only loaded it can, on Linux.
+    method = "forkserver" if sys.platform == "linux" else "spawn"
+    multiprocessing.set_forkserver_preload(["ACNetLib.triage.ready"])
+    return Workers(lambda: worker_pool(count, method), count)
 
 
 def cluster_workers(scheduler: str) -> Workers:

@@ -8,12 +8,14 @@ lies outside of the image, only the simulation shows it a second time.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
-from ACNetLib.ventricle.measures import mid_wall, with_value
+from ACNetLib.ventricle.measures import mid_wall, surroundings, with_value
 
 FEWEST_SEPTAL_PIXELS = 25
 """For a septal T1 to rely on."""
@@ -91,11 +93,15 @@ def _edge_width(
 ) -> float:
     """Over how many mm T1 falls from blood to muscle: their difference by the steepest slope, the median of twelve
     sectors. 0 where the cavity holds no blood free of partial volume, or none longer than muscle."""
+    muscle_ms = np.median(t1_ms[middle])
+    reach = math.ceil(EDGE_MM / min(spacing_mm)) + 3  # two pixels of smoothing, one of the slope
+    around = surroundings(cavity, reach)
+    t1_ms, cavity, sector = t1_ms[around], cavity[around], sector[around]
     within = distance_transform_edt(cavity, sampling=spacing_mm)
     blood = within > INNER_MM
     if not blood.any():
         return 0.0
-    contrast_ms = float(np.median(t1_ms[blood]) - np.median(t1_ms[middle]))
+    contrast_ms = float(np.median(t1_ms[blood]) - muscle_ms)
     near = (within < EDGE_MM) & (distance_transform_edt(~cavity, sampling=spacing_mm) < EDGE_MM)
     slope = np.hypot(*np.gradient(gaussian_filter(t1_ms, EDGE_SMOOTHING_PIXELS), *spacing_mm))
     steepest = [slope[near & (sector == number)] for number in range(EDGE_SECTORS)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -97,6 +98,13 @@ def test_processes_get_ready_while_the_studies_of_a_new_list_are_looked_for(
             Choices(tmp_path / "list" / "studies"), ONE_PROCESS, lambda *_told: None
         )
     assert was_ready == [True, False], "a list that is there may have nothing new"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each process loads its libraries")
+def test_the_processes_are_copies_of_one_that_has_loaded_the_libraries() -> None:
+    """Loaded for each of them they take most of the time before the first row, and most of the memory."""
+    with workers.local_workers(1).start() as executor:
+        assert executor.submit(eval, "'torch' in __import__('sys').modules").result()
 
 
 def test_watching_finds_new_studies_until_it_is_stopped(

@@ -378,3 +378,13 @@ def test_on_the_processor_the_command_itself_imports_no_pytorch(tmp_path: Path) 
     code = f"import sys; from ACNetLib.commands.main import main; print(main({arguments!r}), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 False"
+
+
+def test_no_image_library_is_loaded_before_the_processes_start() -> None:
+    """They wait for it, and load the same for themselves."""
+    code = (
+        "import sys, ACNetLib.commands.main, ACNetLib.triage.reading_list, ACNetLib.triage.workers; "
+        "print(sorted({'PIL', 'SimpleITK', 'pydicom', 'scipy', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
