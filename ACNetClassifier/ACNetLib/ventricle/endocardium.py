@@ -7,17 +7,14 @@ be seen: the cavity is what a hull around its blood holds, papillary muscles wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, median_filter
 from scipy.ndimage import label as connected
+from scipy.spatial import ConvexHull, QhullError
 
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
-from ACNetLib.ventricle.measures import median_of_nine, surroundings, with_value
+from ACNetLib.ventricle.measures import surroundings, with_value
 
 BLOOD_SHARE = 0.35
 """From this share of blood on, by T1, a pixel is cavity: less than a half, since trabeculae are cavity to readers."""
@@ -52,7 +49,7 @@ def _with_visible_cavity(t1_ms: NDArray[np.float32], labels: LabelArray, spacing
     cavity, wall = labels == CAVITY_LABEL, is_myocardium(labels)
     depth_mm = distance_transform_edt(cavity, sampling=spacing_mm)
     core = depth_mm >= CORE_SHARE * depth_mm.max()
-    smooth_ms = median_of_nine(np.nan_to_num(t1_ms))
+    smooth_ms = median_filter(np.nan_to_num(t1_ms), 3)
     blood, muscle = (smooth_ms[region & with_value(smooth_ms)] for region in (core, wall))
     if not blood.size or not muscle.size:
         return labels
@@ -66,7 +63,7 @@ def _with_visible_cavity(t1_ms: NDArray[np.float32], labels: LabelArray, spacing
     if not of_core.size:
         return labels
     beside = distance_transform_edt(~cavity, sampling=spacing_mm) <= max(LARGEST_GROWTH_MM, *spacing_mm)
-    seen = convex_hull(parts == np.bincount(of_core).argmax()) & (may_be_cavity & beside | cavity)
+    seen = _hull(parts == np.bincount(of_core).argmax()) & (may_be_cavity & beside | cavity)
     if seen.sum() < LEAST_AREA * cavity.sum():
         return labels
     found = np.where(cavity, _wall_beside(labels, spacing_mm), labels)
@@ -84,31 +81,12 @@ def _wall_beside(labels: LabelArray, spacing_mm: tuple[float, float]) -> LabelAr
     return np.where(is_septal, SEPTUM_LABEL, MYOCARDIUM_LABEL).astype(np.uint8)
 
 
-def convex_hull(mask: BoolArray) -> BoolArray:
-    """All pixels (rows, columns) within the convex hull of those of the mask; the mask where they lie in a line. By
-    Andrew's monotone chain: scipy.spatial, which has hulls, takes as long to load as both networks.
-    """
-    rows = np.flatnonzero(mask.any(axis=1))
-    first, last = mask[rows].argmax(axis=1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    points = np.stack([rows, first, rows, last], axis=1).reshape(-1, 2).tolist()
-    corners = [*_half_hull(points), *_half_hull(points[::-1])]
-    if len(corners) < 3:
+def _hull(mask: BoolArray) -> BoolArray:
+    """All pixels (rows, columns) within the convex hull of those of the mask; the mask where they lie in a line."""
+    try:
+        edges = ConvexHull(np.argwhere(mask)).equations
+    except QhullError:
         return mask
-    pixels = np.indices(mask.shape)
-    inside = [_side(start, end, pixels) >= 0 for start, end in pairwise([*corners, corners[0]])]
-    return np.logical_and.reduce(inside)
-
-
-def _half_hull(points: list[list[int]]) -> list[list[int]]:
-    """The corners from the first point to before the last, of points by rows and columns."""
-    corners: list[list[int]] = []
-    for point in points:
-        while len(corners) > 1 and _side(corners[-2], corners[-1], point) <= 0:
-            corners.pop()
-        corners.append(point)
-    return corners[:-1]
-
-
-def _side(start: Sequence[int], end: Sequence[int], point: Any) -> Any:
-    """Above 0 on the hull's side of a line, 0 on it: an exact whole number."""
-    return (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (point[0] - start[0])
+    pixels = np.moveaxis(np.indices(mask.shape), 0, -1)
+    inside: BoolArray = (pixels @ edges[:, :2].T + edges[:, 2] <= ROUNDING).all(axis=-1)
+    return inside

@@ -15,11 +15,6 @@ from scipy.ndimage import distance_transform_edt
 SEPTAL_ARC_FRACTION = 0.6
 """The middle part of the arc between the insertion points that counts as septum."""
 MID_WALL = (1 / 3, 2 / 3)
-_EXCHANGES = (
-    *((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3)),
-    *((5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2)),
-)
-"""After these, each of which puts the smaller of two first, the middle one of nine is the fifth."""
 ROUNDING = 1e-6
 """On square pixels many lie at a third of the wall exactly; which of them count must not hang on the last digit of the
 spacing, in which files of the same map differ."""
@@ -68,20 +63,11 @@ def mid_wall(
 
 
 def surroundings(mask: NDArray[np.bool_], margin: int = 1) -> tuple[slice, ...]:
-    """The rows and columns of a mask, not empty, and so many pixels around them: what is computed there alone takes a
-    tenth of the time."""
+    """The rows and columns of a mask and so many pixels around them; all where it is empty. What is computed there alone
+    takes a tenth of the time."""
+    if not mask.any():
+        return (slice(None),) * mask.ndim
     return tuple(slice(max(index.min() - margin, 0), index.max() + margin + 1) for index in np.nonzero(mask))
-
-
-def median_of_nine(t1_ms: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each pixel and its neighbours, (rows, columns), as SciPy's `median_filter` of size 3, in a twentieth of its
-    time: by exchanging whole images (Devillard 1998, after Smith 1996)."""
-    rows, columns = t1_ms.shape
-    padded = np.pad(t1_ms, 1, mode="edge")
-    nine = [padded[row : row + rows, column : column + columns] for row in range(3) for column in range(3)]
-    for low, high in _EXCHANGES:
-        nine[low], nine[high] = np.minimum(nine[low], nine[high]), np.maximum(nine[low], nine[high])
-    return nine[4]
 
 
 def septal_arc(cavity: NDArray[np.bool_], insertion_points: NDArray[np.float64]) -> NDArray[np.bool_]:

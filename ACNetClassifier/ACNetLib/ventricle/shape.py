@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_opening, distance_transform_edt, label
+from scipy.ndimage import binary_opening, distance_transform_edt, label, median_filter
 
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, SEPTUM_LABEL, LabelArray, Ventricle, is_myocardium
-from ACNetLib.ventricle.measures import median_of_nine, with_value
+from ACNetLib.ventricle.measures import with_value
 
 SECTORS = 12
 """Around the cavity; the wall is measured over two of them at a time, a sixth of its turn."""
@@ -115,7 +115,7 @@ def _blood(t1_ms: NDArray[np.float32], labels: LabelArray, spacing_mm: tuple[flo
     if not cavity.size or not wall.size:
         return None
     blood_ms, wall_ms = float(np.median(cavity)), float(np.median(wall))
-    alike = known & (np.abs(median_of_nine(t1_ms) - blood_ms) < BLOOD_CONTRAST * abs(blood_ms - wall_ms))
+    alike = known & (np.abs(median_filter(t1_ms, 3) - blood_ms) < BLOOD_CONTRAST * abs(blood_ms - wall_ms))
     reach = int(np.ceil(OPENING_MM / min(spacing_mm)))
     down, across = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disk = np.hypot(down * spacing_mm[0], across * spacing_mm[1]) <= OPENING_MM

@@ -33,8 +33,8 @@ SPLIT_TYPE = re.compile(r"(?<![^\\])(T1|T2|M)\\(MAP|FFE|SE)(?![^\\])")
 
 
 def told_by_keys(keys: Mapping[str, str]) -> dict[str, str]:
-    """The values of KEYWORDS that a header's own keys hold, by keyword: under their tags, the field strength also by its
-    name. MetaImage has keys of its own with the other names.
+    """The values of KEYWORDS that a header's own keys hold, by keyword: under their tags, the field strength also under
+    its name. MetaImage has keys of its own with the other names.
     """
     tags = {key: match for key in keys if (match := TAG.fullmatch(key))}
     named = {FIELD_STRENGTH: keys.get(FIELD_STRENGTH, "")}

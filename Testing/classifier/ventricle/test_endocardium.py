@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-from scipy.spatial import ConvexHull
 
-from ACNetLib.ventricle.endocardium import convex_hull, with_visible_cavity
+from ACNetLib.ventricle.endocardium import with_visible_cavity
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, LabelArray, is_myocardium
 
 BLOOD_MS, WALL_MS, LUNG_MS = 1600.0, 1000.0, 1150.0
@@ -123,14 +122,3 @@ def test_a_bright_scar_beside_the_cavity_stays_wall_but_for_the_localizers_own_e
     found = with_visible_cavity(t1_ms, labels_of(CAVITY_MM), spacing_mm)
     assert is_myocardium(found)[scar & (radius > CAVITY_MM + 2.5)].all()
     assert cavity_radius_mm(found, spacing_mm) == pytest.approx(CAVITY_MM, abs=0.9)
-
-
-def test_the_hull_of_a_mask_is_that_of_scipy_and_a_line_is_its_own() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        mask = gaussian_filter(rng.random((25, 30)), 2.0) > 0.55
-        edges = ConvexHull(np.argwhere(mask)).equations
-        pixels = np.moveaxis(np.indices(mask.shape), 0, -1)
-        assert (convex_hull(mask) == (pixels @ edges[:, :2].T + edges[:, 2] <= 1e-6).all(axis=-1)).all()
-    for line in (np.eye(5, dtype=bool), np.ones((1, 5), bool)):
-        assert (convex_hull(line) == line).all()

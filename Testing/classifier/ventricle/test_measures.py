@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
-from ACNetLib.ventricle.measures import SectionMeasures, measure_section, median_of_nine, mid_wall, septal_arc
+from ACNetLib.ventricle.measures import SectionMeasures, measure_section, mid_wall, septal_arc
 
 ENDOCARDIUM, EPICARDIUM = 20.0, 29.0  # pixels
 CENTER = (70.0, 60.0)  # column, row
@@ -110,8 +109,3 @@ def test_pixels_that_are_not_square_measure_the_same_ventricle() -> None:
     assert flat.cavity_area_mm2 == pytest.approx(square.cavity_area_mm2, rel=0.01)
     assert flat.wall_thickness_mm == pytest.approx(square.wall_thickness_mm, rel=0.03)
     assert flat.septal_t1_ms == square.septal_t1_ms == 1200
-
-
-def test_the_median_of_nine_is_that_of_scipy() -> None:
-    t1_ms = np.random.default_rng(0).integers(0, 20, (40, 30)).astype(np.float32)
-    assert (median_of_nine(t1_ms) == median_filter(t1_ms, 3)).all()
