@@ -63,8 +63,8 @@ def mid_wall(
 
 
 def surroundings(mask: NDArray[np.bool_], margin: int = 1) -> tuple[slice, ...]:
-    """The rows and columns of a mask and so many pixels around them; all where it is empty. What is computed there alone
-    takes a tenth of the time."""
+    """The rows and columns of a mask and so many pixels around them; all where it is empty. What is computed there
+    alone takes a tenth of the time."""
     if not mask.any():
         return (slice(None),) * mask.ndim
     return tuple(slice(max(index.min() - margin, 0), index.max() + margin + 1) for index in np.nonzero(mask))
