@@ -233,12 +233,10 @@ def test_an_eight_bit_picture_is_refused_whatever_type_stores_it(
         (lambda t1: t1 / 1e6, r"99th percentile of its positive pixels is 0\.0018"),
         (lambda t1: t1 * 1000, r"99th percentile of its positive pixels is 1\.8\d*e\+06"),
         (lambda t1: t1 / 2, r"99th percentile of its positive pixels is 9\d\d"),
-        (lambda t1: np.where(t1 > 1890, np.nan, t1), r"pixels that are no numbers"),
-        (lambda t1: np.where(t1 > 1890, np.inf, t1), r"pixels that are no numbers"),
         (lambda t1: np.full_like(t1, 1200), r"every pixel is 1200"),
         (lambda t1: -t1, r"no pixel is above zero"),
     ],
-    ids=["kiloseconds", "microseconds", "T2 or post-contrast", "NaN", "infinite", "constant", "negative"],
+    ids=["kiloseconds", "microseconds", "T2 or post-contrast", "constant", "negative"],
 )
 def test_values_that_are_no_t1_in_ms_are_refused_with_what_was_found_and_expected(
     change: Callable[[np.ndarray], np.ndarray], found: str, t1_ms: np.ndarray
