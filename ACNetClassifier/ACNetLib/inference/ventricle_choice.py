@@ -235,7 +235,7 @@ def _check_blood(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
 
 def _check_dark(seen: T1Map, ventricles: Sequence[Ventricle]) -> None:
     """Raises ACNetError when a map that is dark around the body is none, by the ventricles' blood and wall."""
-    if DARK_AIR_WARNING in seen.warnings:
+    if DARK_AIR_WARNING in seen.warnings and POST_CONTRAST_WARNING not in seen.warnings:
         cavities, walls = ([of(each, seen) for each in ventricles] for of in (_cavity_t1_ms, _wall_t1_ms))
         check_blood_and_muscle(seen.array, np.concatenate(cavities), np.concatenate(walls), seen.name)
 

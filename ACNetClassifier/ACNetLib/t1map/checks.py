@@ -36,9 +36,9 @@ LARGEST_NEGATIVE_FRACTION = 0.01
 NOISE_SHARE = 0.1  # of the 99th percentile: what is as little below zero is noise, or -1 for a fit that failed
 DARK_MS = 150.0
 LARGEST_DARK_FRACTION = 0.2  # of the positive pixels; native maps have 0.02
+SMALLEST_ZERO_FRACTION = 0.25  # of dark air: noise about 0 has a half, magnitudes none
 MUSCLE_MS = (800.0, 1400.0)
-SMALLEST_MUSCLE_FRACTION, SMALLEST_MUSCLE_MM2 = 0.03, 1000.0
-"""Of the positive pixels, and of a slice: one of the two is enough, for a heart is a small share of a wide map."""
+SMALLEST_MUSCLE_FRACTION = 0.03  # of the positive pixels
 
 # How homogeneous tissue is told from the noise of lung and air, and native tissue from tissue with contrast.
 WINDOW_RADIUS = 2  # pixels
@@ -250,14 +250,15 @@ def _kind(percentile: float) -> str:
 def _brightness_warnings(t1_ms: np.ndarray, name: str) -> list[str]:
     """Refuses magnitude images and cines in the range of T1: where a T1 map has noise (air, lung), they are dark.
 
-    A map may be dark around the body, too, where a fit leaves air out: what is dark there alone is warned of, and
-    `check_blood_and_muscle` decides once the ventricle is known. Can't see: a magnitude image whose background was set
-    to 0.
+    A map may be dark around the body, too, with noise about 0, of which half is 0 or less: it is warned of, and
+    `check_blood_and_muscle` decides once the ventricle is known. A magnitude is never 0. Can't see: a magnitude image
+    whose background was set to 0.
     """
     if _dark_fraction(t1_ms) <= LARGEST_DARK_FRACTION:
         return []
-    within = t1_ms[~_around_body(t1_ms)]
-    if _dark_fraction(within) > LARGEST_DARK_FRACTION:
+    around = _around_body(t1_ms)
+    about_zero = around.any() and np.mean(t1_ms[around] <= 0) >= SMALLEST_ZERO_FRACTION
+    if not about_zero or _dark_fraction(t1_ms[~around]) > LARGEST_DARK_FRACTION:
         raise _too_dark(t1_ms, name)
     return [DARK_AIR_WARNING]
 
@@ -305,10 +306,8 @@ def _check_native(image: sitk.Image, name: str) -> None:
             **NATIVE_MAP,
         )
     t1_ms = sitk.GetArrayViewFromImage(image)
-    is_muscle = (t1_ms >= MUSCLE_MS[0]) & (t1_ms <= MUSCLE_MS[1])
-    share = np.mean(is_muscle, where=t1_ms > 0)
-    muscle_mm2 = np.count_nonzero(is_muscle) * pixel_mm2 / image.GetDepth()
-    if share < SMALLEST_MUSCLE_FRACTION and muscle_mm2 < SMALLEST_MUSCLE_MM2:
+    share = np.mean((t1_ms >= MUSCLE_MS[0]) & (t1_ms <= MUSCLE_MS[1]), where=t1_ms > 0)
+    if share < SMALLEST_MUSCLE_FRACTION:
         raise ACNetError(
             f"{name}: {share:.1%} of its positive pixels lie at {MUSCLE_MS[0]:g} to {MUSCLE_MS[1]:g} ms, where muscle "
             f"and myocardium do; expected {SMALLEST_MUSCLE_FRACTION:.0%} or more. Give a native T1 map in ms."
@@ -342,10 +341,12 @@ def check_blood_and_muscle(t1_map_ms: np.ndarray, cavity_ms: np.ndarray, wall_ms
     """Refuses an image that is dark around the body, unless the left ventricle's cavity and wall have the T1 of blood
     and muscle: in a cine blood has two to four times the signal of muscle, on a map 1.3 to 1.7 times its T1.
 
-    t1_map_ms: of the whole map. cavity_ms, wall_ms: of the pixels of cavity and wall, (n,), none where not known.
+    t1_map_ms: of the whole map. cavity_ms, wall_ms: of the pixels of cavity and wall, (n,); where one is not known, it
+    has no say.
     """
-    blood, muscle = (float(np.median(each)) if each.size else math.nan for each in (cavity_ms, wall_ms))
-    if not (NATIVE_BLOOD_MS <= blood <= LONGEST_BLOOD_MS and MUSCLE_MS[0] <= muscle <= MUSCLE_MS[1]):
+    of_blood = not cavity_ms.size or NATIVE_BLOOD_MS <= np.median(cavity_ms) <= LONGEST_BLOOD_MS
+    of_muscle = not wall_ms.size or MUSCLE_MS[0] <= np.median(wall_ms) <= MUSCLE_MS[1]
+    if not (of_blood and of_muscle):
         raise _too_dark(t1_map_ms, name)
 
 

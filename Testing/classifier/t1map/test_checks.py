@@ -160,8 +160,8 @@ REFUSED = {
     "whole ms of T2": (lambda t1: np.rint(np.minimum(t2(t1), 200)), r"whole numbers up to 200.*T2 or an ECV"),
     "8-bit": (lambda t1: np.rint(np.clip(t1 / 8, 0, 255)), r"whole numbers up to 255, an 8-bit or colour-table pict"),
     "CT": (lambda t1: t1 - 1024, r"% of its pixels are below zero \(down to -1024\), as in CT"),
-    "magnitude": (magnitude, r"the left ventricle was not found on any slice"),  # dark around the body alone
-    "cine": (cine, r"the left ventricle was not found on any slice"),  # dark around the body alone
+    "magnitude": (magnitude, r"% of its positive pixels are below 150, as in magnitude images and cines"),
+    "cine": (cine, r"% of its positive pixels are below 150, as in magnitude images and cines"),
     "fluid": (lambda t1: np.where(t1 > 0, 2500, 0), r"0\.0% of its positive pixels lie at 800 to 1400 ms.*native T1"),
     "NaN alone": (lambda t1: np.full_like(t1, np.nan), r"every pixel is 0; expected T1 in ms"),
     "empty": (np.zeros_like, r"every pixel is 0; expected T1 in ms"),
@@ -221,10 +221,23 @@ def test_a_map_that_is_dark_around_the_body_is_read_with_a_warning_and_one_that_
         as_map(holed)
 
 
+@pytest.mark.parametrize("percentile", [1400.0, 1600.0, 1850.0])
+@pytest.mark.parametrize("inversion_ms", [120.0, 300.0, 1000.0, 3000.0])
+def test_a_magnitude_image_is_refused_whatever_its_inversion_time_and_scale(
+    inversion_ms: float, percentile: float, native: np.ndarray
+) -> None:
+    """Soon after the inversion blood and wall may have the values, and the ratio, of their T1."""
+    image = np.stack([magnitude_image(section, inversion_ms) for section in native])
+    with pytest.raises(ACNetError, match=r"node: \d+% of its positive pixels are below 150, as in magnitude images"):
+        as_map(image * (percentile / np.percentile(image, 99)))
+
+
 def test_of_what_is_dark_around_the_body_blood_and_muscle_tell_whether_it_is_a_map(native: np.ndarray) -> None:
     blood, muscle, none = np.full(50, 1700.0), np.full(50, 1200.0), np.zeros(0)
     check_blood_and_muscle(native, blood, muscle, "node")
-    for cavity, wall in ((blood, np.full(50, 600.0)), (np.full(50, 2600.0), muscle), (none, muscle), (blood, none)):
+    for cavity, wall in ((none, muscle), (blood, none), (none, none)):
+        check_blood_and_muscle(native, cavity, wall, "node")
+    for cavity, wall in ((blood, np.full(50, 600.0)), (np.full(50, 2600.0), muscle)):
         with pytest.raises(
             ACNetError, match=r"node: \d+% of its positive pixels are below 150, as in magnitude images"
         ):
