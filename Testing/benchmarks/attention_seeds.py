@@ -3,7 +3,7 @@
     python Testing/benchmarks/attention_seeds.py TRAINING_CASES FOLDER
 
 Two other seeds, and the recipe's own seed with attention that is not taught where to lie. Their files go to
-`acnet-train attention --other-seeds ... --untaught ...`: see `make attention-seeds`. Run it again to resume.
+`acnet-train attention --other-seeds ... --untaught ...`: see `make validation`. Run it again to resume.
 """
 
 from __future__ import annotations

@@ -75,6 +75,9 @@ class Classifier:
         ventricles, bare = with_enough_t1(t1_map, chosen.ventricles)
         classified = self._classify_sections(t1_map, seen, ventricles, pooling, progress)
         images = MapImages.of_slices(t1_map, {each.record.section: each.images for each in classified})
+        for ventricle in chosen.ventricles:  # also those that are left out, which keep their level
+            if ventricle.labels is not None:
+                images.ventricle[ventricle.section] = ventricle.labels
         normal = tuple(t1_map.normal.tolist())
         of_map = MapRecord(
             name=t1_map.name,

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ACNetLib.inference.record import StudyRecord
+from ACNetLib.inference.record import MapRecord, StudyRecord
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.aha import Segment, WallSlice, aha_segments
 from ACNetLib.ventricle.labels import LabelArray
@@ -80,12 +80,18 @@ class StudyResult(StudyRecord):
         is_placed = all(each.t1_map.is_placed for each in self.images)
         if not is_placed or self.turned_by is not None or any(each.sections_chosen for each in self.maps):
             return ()
-        return aha_segments(
-            [
-                WallSlice(images.t1_map, each.section, images.ventricle[each.section], counts=not each.left_out)
-                for images, of_map in zip(self.images, self.maps, strict=True)
-                for each in of_map.sections
-                # A person's point stands for all sections, also for those beyond the ventricle.
-                if of_map.center_source != "point" or each.measures is not None
-            ]
-        )
+        return aha_segments([each for pair in zip(self.images, self.maps, strict=True) for each in _wall_slices(*pair)])
+
+
+def _wall_slices(images: MapImages, of_map: MapRecord) -> list[WallSlice]:
+    """Of the sections of a map, and of those without an answer whose ventricle is known: these count for nothing."""
+    answered = {each.section: each for each in of_map.sections}
+    slices = []
+    for section, labels in enumerate(images.ventricle):
+        each = answered.get(section)
+        # A person's point stands for all sections, also for those beyond the ventricle.
+        is_there = labels.any() if each is None else of_map.center_source != "point" or each.measures is not None
+        if is_there:
+            counts = each is not None and not each.left_out
+            slices.append(WallSlice(images.t1_map, section, labels, counts))
+    return slices

@@ -62,34 +62,31 @@ def with_enough_t1(t1_map: T1Map, ventricles: Sequence[Ventricle]) -> tuple[list
     """The ventricles around which at least half of the crop has T1, and what is to be said of the others: lung and air
     that are 0 leave less around an apex. Raises ACNetError where none has.
     """
-    lacks = {ventricle.section: _lack_of_t1(t1_map, ventricle) for ventricle in ventricles}
-    kept = [ventricle for ventricle in ventricles if not lacks[ventricle.section]]
+    kept, left_out = [], []
+    for ventricle in ventricles:
+        grid = SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm, ventricle.turn_degrees)
+        crop = grid.crop(t1_map)
+        share = float((crop.outside | _zero(grid, t1_map)).mean())
+        if share <= LARGEST_FRACTION_WITHOUT_T1:
+            kept.append(ventricle)
+        else:
+            left_out.append((ventricle, share, _why_without_t1(crop, t1_map)))
     if not kept:
-        first, size_mm = ventricles[0], SECTION_SIZE * SECTION_SPACING_MM
+        (first, share, why), size_mm = left_out[0], SECTION_SIZE * SECTION_SPACING_MM
         place = ", ".join(f"{value:g}" for value in first.center_mm)
-        share, found = lacks[first.section].split(" ", 1)
         raise ACNetError(
-            f"{t1_map.name}: {share} of the crop of slice {first.section} around {place} (LPS mm) {found}; expected a "
-            f"centre in the left ventricle, and about {size_mm:.0f} x {size_mm:.0f} mm of the map around it."
+            f"{t1_map.name}: {share:.0%} of the crop of slice {first.section} around {place} (LPS mm) {why}; expected "
+            f"a centre in the left ventricle, and about {size_mm:.0f} x {size_mm:.0f} mm of the map around it."
         )
-    return kept, [
-        f"Slice {section} was left out: {lack.replace(' ', ' of its crop ', 1)}."
-        for section, lack in lacks.items()
-        if lack
-    ]
+    return kept, [f"Slice {each.section} was left out: {share:.0%} of its crop {why}." for each, share, why in left_out]
 
 
-def _lack_of_t1(t1_map: T1Map, ventricle: Ventricle) -> str:
-    """How much of the crop around it has no T1, and why, where that is more than half; else empty."""
-    grid = SectionGrid.around(t1_map, ventricle.section, ventricle.center_mm, ventricle.turn_degrees)
-    crop = grid.crop(t1_map)
-    share = float((crop.outside | _zero(grid, t1_map)).mean())
-    if share <= LARGEST_FRACTION_WITHOUT_T1:
-        return ""
+def _why_without_t1(crop: Crop, t1_map: T1Map) -> str:
+    """Of a crop of which more than half has no T1."""
     if crop.outside_fraction <= LARGEST_FRACTION_WITHOUT_T1:
-        return f"{share:.0%} has no T1: the map is masked or cut"
+        return "has no T1: the map is masked or cut"
     size_mm = np.multiply(t1_map.image.GetSize(), t1_map.image.GetSpacing())
-    return f"{share:.0%} lies outside the map, which is {size_mm[0]:.0f} x {size_mm[1]:.0f} mm"
+    return f"lies outside the map, which is {size_mm[0]:.0f} x {size_mm[1]:.0f} mm"
 
 
 class SectionClassifier:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
+import tempfile
 
 from ACNetLib.cluster import cluster_client, cluster_executor
 from ACNetLib.triage.reading_list import Workers
 from ACNetLib.worker_pool import cores, worker_pool
 
+LONGEST_TEMPORARY = 64
+"""Bytes of the path of temporary files: the fork server's socket lies in a folder there, and its path may have 107."""
+
 
 def local_workers(processes: int | None = None) -> Workers:
     """As many processes as there are cores for this one, or so many."""
     count = processes or cores()
-    # A process that has used torch's threads can't be forked, one that has only loaded it can, on Linux.
-    method = "forkserver" if sys.platform == "linux" else "spawn"
+    if sys.platform != "linux" or len(os.fsencode(tempfile.gettempdir())) > LONGEST_TEMPORARY:
+        return Workers(lambda: worker_pool(count, "spawn"), count)
+    # A process that has used torch's threads can't be forked, one that has only loaded it can.
     multiprocessing.set_forkserver_preload(["ACNetLib.triage.ready"])
-    return Workers(lambda: worker_pool(count, method), count)
+    return Workers(lambda: worker_pool(count, "forkserver"), count)
 
 
 def cluster_workers(scheduler: str) -> Workers:

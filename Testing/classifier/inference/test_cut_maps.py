@@ -97,3 +97,23 @@ def test_leaving_out_the_slice_that_was_cut_gives_the_verdict_of_the_others(pipe
     cut = with_map(study, sections=(replace(first, outside_fraction=0.46), *others)).pooled()
     assert (cut.verdict, cut.leaving_out({0}).verdict) == ("uncertain", "normal")
     assert cut.reason.startswith("Uncertain: 15% of the crops is missing or masked in the map, more than 15%")
+
+
+def test_a_slice_that_is_left_out_for_too_little_t1_keeps_its_level_as_one_that_a_reader_leaves_out(
+    pipeline: Classifier,
+) -> None:
+    t1_map = sample("normal")
+    whole = pipeline.classify(t1_map)
+    apex = min(whole.sections, key=lambda each: each.known_measures.cavity_area_mm2)
+    array = t1_map.array.copy()
+    array[apex.section] = masked(t1_map, np.array(apex.center_lps_mm), 48.0).array[apex.section]
+    image = sitk.GetImageFromArray(array)
+    image.CopyInformation(t1_map.image)
+    study = pipeline.classify(replace(t1_map, image=image))
+    assert [each.section for each in study.sections] == [
+        each.section for each in whole.sections if each.section != apex.section
+    ]
+    by_reader = whole.leaving_out([whole.sections.index(apex)])
+    assert [each.pixels for each in study.segments] == [each.pixels for each in by_reader.segments]
+    assert [each.pixels for each in study.segments[12:]] == [0, 0, 0, 0]
+    assert study.segments[:12] == by_reader.segments[:12]

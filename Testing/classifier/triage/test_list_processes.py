@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -105,6 +106,16 @@ def test_the_processes_are_copies_of_one_that_has_loaded_the_libraries() -> None
     """Loaded for each of them they take most of the time before the first row, and most of the memory."""
     with workers.local_workers(1).start() as executor:
         assert executor.submit(eval, "'torch' in __import__('sys').modules").result()
+
+
+def test_where_the_path_of_temporary_files_is_too_long_for_a_socket_each_process_loads_its_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods: list[str] = []
+    monkeypatch.setattr(workers, "worker_pool", lambda _count, method: methods.append(method))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 20)))
+    workers.local_workers(1).start()
+    assert methods == ["spawn"]
 
 
 def test_watching_finds_new_studies_until_it_is_stopped(
