@@ -287,7 +287,7 @@ kills: $(READY)
 fuzz: $(READY)
 	PYTHONPATH=Testing $(BIN)/python Testing/fuzz.py --inputs 10000 --seed 1 --page
 
-# What is fast and what is not, beside another checkout: Documentation/performance.md. An hour or more for the list of
+# What is fast and what is not, beside another checkout: Documentation/performance.md. Ten minutes or more for the list of
 # 1000 studies; the numbers mean something where nobody else uses the machine. `make benchmarks BASELINE=../older`, and
 # BASELINE_PYTHON where it needs other packages.
 BASELINE_PYTHON ?= $(BIN)/python
