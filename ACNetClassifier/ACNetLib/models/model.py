@@ -17,6 +17,7 @@ from ACNetLib.models.card import ModelCard, card_from_values
 from ACNetLib.models.header import CLASSIFIER
 from ACNetLib.models.weights import load_weights, read_weights, write_weights
 from ACNetLib.networks.acnet import ACNet, AttentionKind, NormalizationKind
+from ACNetLib.networks.outside import REGIONS
 
 BuildNetwork = Callable[..., nn.Module]
 """A network by its name: `ACNetTrainerLib.networks.build_network`."""
@@ -66,6 +67,7 @@ def _acnet(card: ModelCard, name: str) -> ACNet:
         "attention": get_args(AttentionKind),
         "normalization": get_args(NormalizationKind),
         "attention_modules": tuple(range(len(ATTENTION_MAPS))),  # without a limit, a file could fill the memory
+        "outside": tuple(range(REGIONS + 1)),  # older cards have false and true, which count as 0 and 1
     }
     for setting, allowed in choices.items():
         if card.network.get(setting, known[setting].default) not in allowed:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ACNetLib.networks.outside import OutsideScore
+from ACNetLib.networks.outside import OutsideScore, regional_means
 
 AttentionKind = Literal["residual", "product", "none"]
 NormalizationKind = Literal["batch", "group"]
@@ -28,7 +28,7 @@ class ACNetOutput(NamedTuple):
     masks: one (B, 128, 32, 32) tensor in (0, 1) for each attention module; empty when the network has no attention.
     evidence: (B, 32, 32), what each place adds to the log odds of DCM; their sum is the difference of the logits. None
     while the network is trained, and for other networks.
-    features: (B, 128), the last ones averaged over all places. None as evidence is.
+    features: (B, 256), the last ones averaged over all places, and around the heart. None as evidence is.
     outside: (B,), how unlike the training's hearts the slices are, see `OutsideScore`; None where it was not fitted.
     """
 
@@ -163,7 +163,8 @@ class ACNet(nn.Module):
 
     Input: (B, 1, 128, 128), intensities in [0, 255]. The arguments are the paper's network by default; the others are
     its ablations: `attention` "product" (M * T) or "none", `attention_modules` 0 or 1, `normalization` "group" (for
-    small batches), `dropout` before the last layer. `outside`: with an OutsideScore.
+    small batches), `dropout` before the last layer. `outside`: of how many regions its OutsideScore reads the features;
+    0 for a network without one.
     """
 
     def __init__(
@@ -172,7 +173,7 @@ class ACNet(nn.Module):
         attention: AttentionKind = "residual",
         normalization: NormalizationKind = "batch",
         dropout: float = 0.0,
-        outside: bool = False,
+        outside: int = 0,
     ) -> None:
         super().__init__()
         self.down_residual = DownResidualModule(normalization)
@@ -188,7 +189,7 @@ class ACNet(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(channels, 2),
         )
-        self.outside_score = OutsideScore(channels) if outside else None
+        self.outside_score = OutsideScore(channels, outside) if outside else None
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -204,9 +205,9 @@ class ACNet(nn.Module):
         logits = self.head[2:](features)
         if self.training:
             return ACNetOutput(logits, tuple(masks))
-        pooled = features.float().mean(dim=(2, 3))
-        outside = None if self.outside_score is None else self.outside_score(pooled)
-        return ACNetOutput(logits, tuple(masks), self._evidence(features), pooled, outside)
+        means = regional_means(features.float())
+        outside = None if self.outside_score is None else self.outside_score(means)
+        return ACNetOutput(logits, tuple(masks), self._evidence(features), means, outside)
 
     def _evidence(self, features: Tensor) -> Tensor:
         """The logits are linear in the mean of the features over all places, so each place has its share of them."""

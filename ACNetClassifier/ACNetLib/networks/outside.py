@@ -12,13 +12,28 @@ from torch import Tensor, nn
 
 COMPONENTS = 24
 """Of the features: what varies most among the training's slices."""
+REGIONS = 2
+"""Over which the features are averaged, one after the other: the whole slice, and around the heart."""
+HEART_RADIUS = 36 / 64
+"""Of a section's half: both ventricles lie within 36 mm of its centre, most of lung and chest beyond."""
+SCORE_WEIGHTS = "outside_score."
+"""So the names of the score's weights begin among ACNet's."""
 CLASSES = 2
 MOST_SLICES = 3
 
 
-class OutsideScore(nn.Module):
-    """(B, channels), the features averaged over all places, to (B,): the higher the more unlike.
+def regional_means(features: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, REGIONS * C): the mean of each channel over all places, then around the centre."""
+    rows, columns = (torch.arange(size, device=features.device) * 2 + 1 - size for size in features.shape[-2:])
+    radius = HEART_RADIUS * len(columns)
+    heart = (rows[:, None] ** 2 + columns**2 <= radius**2).to(features.dtype)
+    return torch.cat([features.mean(dim=(2, 3)), (features * heart).sum(dim=(2, 3)) / heart.sum()], dim=1)
 
+
+class OutsideScore(nn.Module):
+    """(B, REGIONS * channels), the features' regional means, to (B,): the higher the more unlike.
+
+    regions: how many of them it reads. Models that were taught until 1 December 2026 read the first alone.
     limits: (3,), above which the mean score of one slice, of two, of three or more is unlike.
     """
 
@@ -32,10 +47,10 @@ class OutsideScore(nn.Module):
     bias: Tensor
     limits: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, regions: int = REGIONS) -> None:
         super().__init__()
         shapes = {
-            "projection": (COMPONENTS, channels),
+            "projection": (COMPONENTS, regions * channels),
             "offset": (COMPONENTS,),
             "centers": (CLASSES, COMPONENTS),
             "precision": (COMPONENTS, COMPONENTS),
@@ -54,7 +69,7 @@ class OutsideScore(nn.Module):
 
     def described(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The features' components (B, 24), and the logarithm of the distance to the nearer class (B,)."""
-        components = features.float() @ self.projection.T + self.offset
+        components = features.float()[:, : self.projection.shape[1]] @ self.projection.T + self.offset
         from_centers = components[:, None] - self.centers
         squared = torch.einsum("bij,jk,bik->bi", from_centers, self.precision, from_centers)
         return components, torch.log1p(squared.min(dim=1).values)

@@ -1,54 +1,58 @@
 """Teaches a trained ACNet to say that a heart is unlike those of its training, and measures how often it does.
 
-The score is fitted on the features of the training's patients and on those of simulated patients with other diseases.
-What it is worth on a disease that nobody showed it is measured by leaving each one out in turn.
+The score is fitted on the features of the training's patients and on those of simulated patients with other diseases,
+each as it is and as another site's scanner would have it: else it tells sites apart. What it is worth on a disease that
+nobody showed it is measured by leaving each one out in turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.inference.outside import above
+from ACNetLib.inference.outside import LimitsByCall, above
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
-from ACNetLib.networks.outside import CLASSES, COMPONENTS, MOST_SLICES, OutsideScore
+from ACNetLib.networks.outside import CLASSES, COMPONENTS, MOST_SLICES, REGIONS, SCORE_WEIGHTS, OutsideScore
 from ACNetLib.t1map.section import to_intensity
 from ACNetLib.worker_pool import worker_pool
 
-from ..cases.library import CaseLibrary
+from ..cases.library import Case, CaseLibrary
 from ..evaluation.metrics import share_estimate
 from ..simulation.diseases import DISEASES, draw_diseased_patient
-from ..simulation.patient import Disease, Patient
+from ..simulation.patient import Disease
 from ..simulation.section import LEVEL_NAMES
-from ..training.batches import InOrder
-from ..training.dataset import CaseDataset
 from ..training.outside_limits import FALSE_ALARMS, limits_by_count, means_by_count
 from ..training.split import split_of_training
-from .simulated_crops import patient_crops
+from .simulated_crops import MapArray, patient_crops
 
 SHOWN: tuple[Disease, ...] = ("hcm", "amyloidosis", "rv")
 """Whose features the score is fitted on, beside normal and DCM. The others are only measured."""
 MEASURED_PATIENTS = 100
 REGULARIZATION = 0.02
 BATCH_SIZE = 16
+SITE_T1_SD = 0.04
+"""Between sites, of all T1."""
+LARGEST_BLUR_MM = 1.3
+LARGEST_NOISE_MS = 70.0
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The features of some patients' slices, (slices, 128), and whose each is."""
+    """The features of some patients' slices, (slices, 256), and whose each is."""
 
     features: NDArray[np.float32]
     patients: tuple[str, ...]
@@ -67,6 +71,60 @@ class Simulated:
     seed: int
 
 
+@dataclass(frozen=True, eq=False)
+class FeaturesOf:
+    """What a network makes of patients' slices; `rng` draws what another site changes."""
+
+    model: Model
+    device: DeviceChoice
+    rng: np.random.Generator
+
+    def cases(self, library: CaseLibrary, cases: Sequence[Case], elsewhere: bool = False) -> Group:
+        batches = [cases[start : start + BATCH_SIZE] for start in range(0, len(cases), BATCH_SIZE)]
+        crops = (np.stack([_crop(library, case) for case in batch]) for batch in batches)
+        return self._group(crops, [case.patient for case in cases], elsewhere)
+
+    def diseased(self, disease: Disease, indices: range, seed: int, elsewhere: bool = False) -> Group:
+        """Simulated patients with the disease."""
+        field = self.model.card.field_strength_tesla
+        drawn = [draw_diseased_patient(seed, index, disease, field) for index in indices]
+        with worker_pool() as pool:
+            crops = list(pool.map(patient_crops, drawn, chunksize=2))
+        return self._group(crops, [patient.name for patient in drawn for _ in LEVEL_NAMES], elsewhere)
+
+    def _group(self, crops: Iterable[MapArray], patients: Sequence[str], elsewhere: bool) -> Group:
+        """crops: batches (N, 128, 128) in ms. elsewhere: each slice twice, as it is and as another site has it."""
+        as_they_are, changed = [], []
+        for batch in crops:
+            as_they_are.append(self._features(batch))
+            if elsewhere:
+                changed.append(self._features(of_another_site(batch, self.rng)))
+        return Group(np.concatenate(as_they_are + changed), tuple(patients) * (1 + elsewhere))
+
+    def _features(self, crops: MapArray) -> NDArray[np.float32]:
+        intensity = torch.from_numpy(to_intensity(crops, self.model.card.intensity))[:, None]
+        with torch.inference_mode():
+            values: NDArray[np.float32] = self.model.network(intensity.to(self.device.device)).features.cpu().numpy()
+        return values
+
+
+def _crop(library: CaseLibrary, case: Case) -> MapArray:
+    """As inference sees it, (128, 128) in ms."""
+    t1_map = library.t1_map(case)
+    return library.grid(case, t1_map).filled(t1_map)
+
+
+def of_another_site(crops: MapArray, rng: np.random.Generator) -> MapArray:
+    """Crops (N, 128, 128) in ms with all T1 a little longer or shorter, half of them smoother, and noise on top."""
+    changed = np.empty_like(crops)
+    for index, crop in enumerate(crops):
+        blur = rng.uniform(0.4, LARGEST_BLUR_MM) * rng.integers(2)
+        noise = gaussian_filter(rng.standard_normal(crop.shape), rng.uniform(0.5, 1.0))
+        noise *= rng.uniform(0, LARGEST_NOISE_MS) / noise.std()
+        changed[index] = gaussian_filter(crop * rng.normal(1, SITE_T1_SD), blur) + noise
+    return np.maximum(changed, 0)
+
+
 def fit_outside(
     model: Model,
     library: CaseLibrary,
@@ -74,7 +132,7 @@ def fit_outside(
     device: DeviceChoice,
     others: Sequence[CaseLibrary] = (),
 ) -> tuple[Model, dict[str, Any]]:
-    """The model with an outside score, and what that is worth.
+    """The model with an outside score, in the place of one that it has, and what that is worth.
 
     library: what the model was trained on; the patients whom that training held back set the limits. It is measured on
     other simulated patients than it is fitted on, of every disease. others: libraries in which the share of patients
@@ -83,25 +141,13 @@ def fit_outside(
     if not isinstance(model.network, ACNet):
         raise ACNetError(f"model {model.card.name}: it is no ACNet; expected one, whose features are described.")
     fitted, held_back = split_of_training(library, model.card)
-    network = model.network.to(device.device).eval()
-
-    def group_of(of_library: CaseLibrary) -> Group:
-        samples = CaseDataset(of_library, of_library.cases, model.card.intensity)
-        features = [_features(network, batch[0], device) for batch in InOrder(samples, BATCH_SIZE)]
-        return Group(np.concatenate(features), tuple(case.patient for case in of_library.cases))
-
-    training = CaseLibrary(library.folder, fitted)
-    seen, unseen = group_of(training), group_of(CaseLibrary(library.folder, held_back))
-    is_dcm = np.array([case.is_dcm for case in fitted])
-    field = model.card.field_strength_tesla
-
-    def diseased(disease: Disease, indices: range) -> Group:
-        drawn = [draw_diseased_patient(simulated.seed, index, disease, field) for index in indices]
-        return _simulated(network, model, drawn, device)
-
-    patients = simulated.patients
-    shown = {disease: diseased(disease, range(patients)) for disease in SHOWN}
-    measured = {disease: diseased(disease, range(patients, patients + MEASURED_PATIENTS)) for disease in DISEASES}
+    model.network.to(device.device).eval()
+    features_of = FeaturesOf(model, device, np.random.default_rng(simulated.seed))
+    seen, unseen = features_of.cases(library, fitted, elsewhere=True), features_of.cases(library, held_back)
+    is_dcm = np.tile([case.is_dcm for case in fitted], 2)
+    first, others_of_it = range(simulated.patients), range(simulated.patients, simulated.patients + MEASURED_PATIENTS)
+    shown = {disease: features_of.diseased(disease, first, simulated.seed, elsewhere=True) for disease in SHOWN}
+    measured = {disease: features_of.diseased(disease, others_of_it, simulated.seed) for disease in DISEASES}
     score = fit_score(seen, is_dcm, shown, unseen)
     left_out = {}
     for disease in SHOWN:
@@ -112,35 +158,28 @@ def fit_outside(
         "shown": list(SHOWN),
         "diseases": {disease: share_outside(score, group) for disease, group in measured.items()},
         "diseases_left_out": left_out,
-        "others": {other.folder.name: share_outside(score, group_of(other)) for other in others},
+        "others": {other.folder.name: share_outside(score, features_of.cases(other, other.cases)) for other in others},
     }
-    taught = ACNet(**{**model.card.network, "outside": True})
-    assert taught.outside_score is not None
-    taught.load_state_dict(model.network.state_dict(), strict=False)
-    taught.outside_score.load_state_dict(score.state_dict())
-    card = replace(model.card, network={**model.card.network, "outside": True})
-    return Model(taught.eval(), card), record
+    return with_score(model, score), record
 
 
-def _features(network: ACNet, sections: torch.Tensor, device: DeviceChoice) -> NDArray[np.float32]:
-    with torch.inference_mode():
-        features = network(sections.to(device.device)).features
-    values: NDArray[np.float32] = features.float().cpu().numpy()
-    return values
-
-
-def _simulated(network: ACNet, model: Model, drawn: Sequence[Patient], device: DeviceChoice) -> Group:
-    with worker_pool() as pool:
-        crops = np.concatenate(list(pool.map(patient_crops, drawn, chunksize=2)))
-    intensity = torch.from_numpy(to_intensity(crops, model.card.intensity))[:, None]
-    features = [_features(network, batch, device) for batch in intensity.split(BATCH_SIZE)]
-    names = tuple(patient.name for patient in drawn for _ in LEVEL_NAMES)
-    return Group(np.concatenate(features), names)
+def with_score(model: Model, score: OutsideScore) -> Model:
+    """The model with this score, in the place of one that it has; limits of that one hold no more."""
+    limits = model.card.outside_limits
+    card = replace(
+        model.card,
+        network={**model.card.network, "outside": REGIONS},
+        outside_limits=LimitsByCall(replace(limits.normal, score=()), replace(limits.dcm, score=())),
+    )
+    taught = ACNet(**card.network)
+    weights = {name: each for name, each in model.network.state_dict().items() if not name.startswith(SCORE_WEIGHTS)}
+    taught.load_state_dict(weights | {SCORE_WEIGHTS + name: each for name, each in score.state_dict().items()})
+    return Model(taught.eval(), card)
 
 
 def fit_score(seen: Group, is_dcm: NDArray[np.bool_], diseases: Mapping[Disease, Group], unseen: Group) -> OutsideScore:
     """seen: to describe the training by; unseen: other patients of it, who set the limits."""
-    score = OutsideScore(seen.features.shape[1])
+    score = OutsideScore(seen.features.shape[1] // REGIONS)
     spread = seen.features.std(axis=0) + 1e-6
     components = PCA(COMPONENTS, whiten=True).fit(seen.features / spread)
     projection = components.components_ / np.sqrt(components.explained_variance_)[:, None]

@@ -11,6 +11,7 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.models.card import ModelCard
 from ACNetLib.models.header import COMPARISON
 from ACNetLib.models.model import Model
+from ACNetLib.networks.outside import SCORE_WEIGHTS
 
 from .recipe import ACNET, ACNetSettings, Recipe
 
@@ -53,7 +54,7 @@ def start_from_parent(network: nn.Module, fine_tuning: FineTuning) -> tuple[nn.M
     """Give the network its parent's weights; returns the modules that must not change."""
     # What is unlike the parent's training says nothing of the new one.
     weights = fine_tuning.parent.network.state_dict()
-    network.load_state_dict({key: value for key, value in weights.items() if not key.startswith("outside_score.")})
+    network.load_state_dict({key: value for key, value in weights.items() if not key.startswith(SCORE_WEIGHTS)})
     return (network.get_submodule("down_residual"),) if fine_tuning.freeze_down_residual else ()
 
 

@@ -18,6 +18,7 @@ from ACNetLib.inference.record import OUTSIDE, StudyRecord, record_from_values, 
 from ACNetLib.inference.verdict import Verdict
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.networks.acnet import ACNet
+from ACNetLib.networks.outside import regional_means
 from ACNetLib.report.template import STYLE
 from ACNetLib.t1map.t1_map import T1Map
 from conftest import Finder, a_card, with_map
@@ -84,6 +85,29 @@ def test_a_model_with_a_score_is_saved_with_it_and_answers_by_it(tmp_path: Path,
     other = load_model(tmp_path / "other.safetensors")
     study = Classifier(other, Finder(), DeviceChoice("cpu", "asked for")).classify(an_oblique_t1_map)
     assert study.verdict != "outside"
+
+
+def test_the_features_are_averaged_over_the_slice_and_around_the_heart() -> None:
+    features = torch.zeros(1, 2, 32, 32)
+    features[0, 0, 0, 0] = 32 * 32  # in a corner: chest or lung
+    features[0, 1, 15:17, 15:17] = 1
+    means = regional_means(features)[0]
+    offsets = range(-16, 16)
+    within_36_mm = sum((row + 0.5) ** 2 + (column + 0.5) ** 2 <= 9**2 for row in offsets for column in offsets)
+    assert means.tolist() == pytest.approx([1, 4 / 32**2, 0, 4 / within_36_mm])
+
+
+def test_a_model_that_was_taught_by_the_whole_slice_alone_keeps_its_score(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    network = ACNet(outside=True).eval()
+    assert network.outside_score is not None
+    network.outside_score.projection.copy_(torch.randn(24, 128))
+    network.outside_score.linear.copy_(torch.randn(24))
+    save_model(Model(network, replace(a_card("older"), network={"outside": True})), tmp_path / "older.safetensors")
+    with torch.inference_mode():
+        output = load_model(tmp_path / "older.safetensors").network(torch.rand(2, 1, 128, 128) * 255)
+    expected = output.features[:, :128] @ network.outside_score.projection.T @ network.outside_score.linear
+    torch.testing.assert_close(output.outside, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_limits_on_a_models_card_stand_before_those_beside_its_weights(tmp_path: Path) -> None:

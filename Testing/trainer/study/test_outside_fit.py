@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from ACNetLib.inference.outside import LimitsByCall, OutsideLimits
+from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
-from ACNetLib.networks.outside import OutsideScore
-from ACNetTrainerLib.study.outside import Group, fit_score, share_outside
+from ACNetLib.networks.outside import REGIONS, OutsideScore
+from ACNetTrainerLib.study.outside import Group, fit_score, of_another_site, share_outside, with_score
 from ACNetTrainerLib.training.outside_limits import FALSE_ALARMS, limits_by_count, means_by_count
+from conftest import a_card
 
-CHANNELS = 128
+FEATURES = 256
 RANDOM = np.random.default_rng(4)
 # Slices vary along forty directions of the features; DCM lies along the first.
-MIXING = RANDOM.normal(0, 1, (40, CHANNELS))
+MIXING = RANDOM.normal(0, 1, (40, FEATURES))
 
 
 def group(name: str, patients: int, place: dict[int, float]) -> Group:
@@ -81,7 +86,7 @@ def test_where_nobody_has_three_slices_the_limit_for_three_is_that_for_two() -> 
 
 def test_a_network_gives_the_score_of_its_own_features() -> None:
     torch.manual_seed(1)
-    network = ACNet(outside=True).eval()
+    network = ACNet(outside=REGIONS).eval()
     assert network.outside_score is not None
     for name, buffer in network.outside_score.named_buffers():
         if name != "limits":
@@ -98,3 +103,33 @@ def test_a_network_gives_the_score_of_its_own_features() -> None:
         linear = float(one @ network.outside_score.linear + one**2 @ network.outside_score.square)
         expected.append(linear + float(network.outside_score.distance * np.log1p(squared) + network.outside_score.bias))
     assert output.outside.tolist() == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_a_score_that_a_model_has_gives_place_to_the_new_one_and_its_limits_go(score: OutsideScore) -> None:
+    torch.manual_seed(3)
+    one_region = ACNet(outside=1)
+    limits = OutsideLimits(score=(3.0, 2.0, 1.0), relative_wall=(0.6,), rv_to_lv=(1.5,))
+    card = replace(a_card("taught before"), network={"outside": True}, outside_limits=LimitsByCall(limits, limits))
+    taught = with_score(Model(one_region, card), score)
+    assert isinstance(taught.network, ACNet)
+    assert taught.network.outside_score is not None
+    assert torch.equal(taught.network.outside_score.projection, score.projection)
+    last = one_region.state_dict()["head.5.weight"]
+    assert torch.equal(taught.network.state_dict()["head.5.weight"], last)
+    assert taught.card.network == {"outside": REGIONS}
+    assert taught.card.outside_limits == LimitsByCall(replace(limits, score=()), replace(limits, score=()))
+
+
+def test_another_sites_slices_differ_in_t1_sharpness_and_noise_and_have_no_t1_below_0() -> None:
+    edge = np.where(np.arange(128) < 64, 0, 1200).astype(np.float32)
+    crops = np.broadcast_to(edge, (200, 128, 128))
+    changed = of_another_site(crops, np.random.default_rng(1))
+    assert changed.min() == 0
+    assert changed.dtype == np.float32
+    tissue = changed[:, 10:-10, 80:-10]
+    assert tissue.mean(axis=(1, 2)).std() / 1200 == pytest.approx(0.04, abs=0.008)
+    noise = tissue.std(axis=(1, 2))
+    assert noise.min() < 5
+    assert 60 < noise.max() < 75
+    half_way = np.abs(changed[:, 10:-10, 64].mean(axis=1) / tissue.mean(axis=(1, 2)))
+    assert np.mean(half_way < 0.97) == pytest.approx(0.5, abs=0.15), "half of them are smoother"

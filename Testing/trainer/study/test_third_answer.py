@@ -13,6 +13,7 @@ from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.pipeline import load_finder
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
+from ACNetLib.networks.outside import REGIONS
 from ACNetTrainerLib.cases.library import CaseLibrary
 from ACNetTrainerLib.study.image_shifts import SHIFTS, as_it_is
 from ACNetTrainerLib.study.third_answer import judge_shifts, verdicts
@@ -37,7 +38,7 @@ def test_every_shift_changes_the_slice_in_its_own_way(simulated_library: CaseLib
 
 def test_verdicts_and_an_auroc_for_each_shift_are_told(simulated_library: CaseLibrary) -> None:
     torch.manual_seed(2)
-    model = Model(ACNet(outside=True).eval(), replace(a_card("outside"), network={"outside": True}))
+    model = Model(ACNet(outside=REGIONS).eval(), replace(a_card("outside"), network={"outside": REGIONS}))
     one_of_each = {case.label: case.patient for case in simulated_library.cases}.values()
     library = replace(simulated_library, cases=tuple(c for c in simulated_library.cases if c.patient in one_of_each))
     shifts = judge_shifts(model, library, 1, CPU)

@@ -41,7 +41,7 @@ def test_the_networks_settings_are_those_of_acnet_and_by_default_its_own() -> No
     assert isinstance(network, ACNet)
     assert (network.head[-2].p, len(network.attention_modules)) == (0.3, 1)
     defaults = {name: parameter.default for name, parameter in inspect.signature(ACNet).parameters.items()}
-    assert defaults.pop("outside") is False, "no training makes it: it is fitted afterwards"
+    assert defaults.pop("outside") == 0, "no training makes it: it is fitted afterwards"
     assert asdict(ACNetSettings()) == {"name": "acnet", **defaults}
 
 
