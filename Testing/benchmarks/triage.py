@@ -39,6 +39,8 @@ HERE = Path(__file__).resolve().parents[2]
 BARE_SECONDS = 10.0
 CLASSIFIED_ONE_BY_ONE = 3
 PASSES = 5
+SECONDS_BETWEEN_LOOKS = 3.0
+"""At the memory of the processes, which the system counts page by page, on the cores that are measured."""
 
 
 def write_studies(folder: Path, count: int) -> None:
@@ -95,17 +97,23 @@ class Watched:
         process = subprocess.Popen([*command, "--device", "cpu"], env=environment, stderr=subprocess.DEVNULL)
         self.first_row_s, self.memory_mb_after_50 = 0.0, 0.0
         self.memory_mb = self.most_memory_mb_later = 0.0
+        rows, next_look = 0, start + SECONDS_BETWEEN_LOOKS
         while process.poll() is None:
-            rows = len(list(output.glob("studies/*/row.json")))
-            if rows and not self.first_row_s:
+            if not rows and (rows := _rows(output)):
                 self.first_row_s = time.monotonic() - start
-            self.memory_mb = _memory_mb(process.pid) or self.memory_mb
-            if rows <= min(50, count):
-                self.memory_mb_after_50 = self.memory_mb
-            else:
-                self.most_memory_mb_later = max(self.most_memory_mb_later, self.memory_mb)
-            time.sleep(0.2)
+            if time.monotonic() > next_look:
+                rows, self.memory_mb = _rows(output), _memory_mb(process.pid) or self.memory_mb
+                if rows <= min(50, count):
+                    self.memory_mb_after_50 = self.memory_mb
+                else:
+                    self.most_memory_mb_later = max(self.most_memory_mb_later, self.memory_mb)
+                next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
+            time.sleep(0.05)
         self.seconds = time.monotonic() - start
+
+
+def _rows(output: Path) -> int:
+    return sum(1 for _ in output.glob("studies/*/row.json"))
 
 
 def _memory_mb(pid: int) -> float:
