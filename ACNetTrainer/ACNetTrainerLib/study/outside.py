@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
@@ -41,6 +42,7 @@ SHOWN: tuple[Disease, ...] = ("hcm", "amyloidosis", "rv")
 """Whose features the score is fitted on, beside normal and DCM. The others are only measured."""
 MEASURED_PATIENTS = 100
 REGULARIZATION = 0.02
+"""What an observation weighs beside half of the squared weights: scikit-learn's C."""
 BATCH_SIZE = 16
 SITE_T1_SD = 0.04
 """Between sites, of all T1."""
@@ -192,15 +194,34 @@ def fit_score(seen: Group, is_dcm: NDArray[np.bool_], diseases: Mapping[Disease,
     groups = [seen, *diseases.values()]
     inputs = np.concatenate([_inputs(score, group) for group in groups])
     is_other = np.repeat([0] + [1] * len(diseases), [len(group.patients) for group in groups])
-    scale = inputs.std(axis=0) + 1e-6
-    fit = LogisticRegression(C=REGULARIZATION, class_weight="balanced", max_iter=5000).fit(inputs / scale, is_other)
-    weights = fit.coef_[0] / scale
+    weights, bias = _logistic_regression(inputs, is_other)
     _set(score, "linear", weights[:COMPONENTS])
     _set(score, "square", weights[COMPONENTS : 2 * COMPONENTS])
     _set(score, "distance", weights[2 * COMPONENTS :])
-    _set(score, "bias", fit.intercept_)
+    _set(score, "bias", np.array([bias]))
     _set(score, "limits", _limits(unseen.by_patient(_scores(score, unseen))))
     return score
+
+
+def _logistic_regression(inputs: FloatArray, is_other: NDArray[np.int_]) -> tuple[FloatArray, float]:
+    """Weights (inputs,) and bias, both classes weighing the same. Those of squares and distance are 0 or more: with
+    others, what lies far away would be liker the training than the training itself, as images without a heart were.
+    """
+    scale = inputs.std(axis=0) + 1e-6
+    scaled = np.column_stack([inputs / scale, np.ones(len(inputs))])
+    towards_other = np.where(is_other == 1, 1.0, -1.0)
+    share = np.where(is_other == 1, 1 / is_other.sum(), 1 / (1 - is_other).sum()) * len(inputs) / 2 * REGULARIZATION
+
+    def loss(weights: FloatArray) -> tuple[float, FloatArray]:
+        margins = towards_other * (scaled @ weights)
+        kept = np.append(weights[:-1], 0.0)  # the bias is free
+        slope = -share * towards_other * expit(-margins)
+        return float(share @ np.logaddexp(0, -margins) + kept @ kept / 2), scaled.T @ slope + kept
+
+    free, upwards = (None, None), (0.0, None)
+    bounds = [free] * COMPONENTS + [upwards] * (COMPONENTS + 1) + [free]
+    weights = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return weights[:-1] / scale, float(weights[-1])
 
 
 def _set(score: OutsideScore, name: str, values: FloatArray) -> None:

@@ -48,6 +48,14 @@ def test_a_disease_that_was_shown_and_what_lies_far_away_in_another_direction_ar
         assert share_outside(score, group("new", 60, shift))["value"] > 0.9
 
 
+def test_what_lies_far_away_in_any_direction_is_the_more_unlike_the_farther(score: OutsideScore) -> None:
+    assert (score.square.min() >= 0) & (score.distance.min() >= 0)
+    directions = torch.from_numpy(RANDOM.normal(0, 1, (50, 40)) @ MIXING).float()
+    near, far, farther = (score(scale * directions).numpy() for scale in (1, 10, 100))
+    assert np.mean(far > near.max()) > 0.9
+    assert (farther > far).mean() > 0.95
+
+
 def test_about_one_in_twenty_of_new_normal_and_dcm_patients_is_called_unlike(score: OutsideScore) -> None:
     share = share_outside(score, joined(group("new normal", 400, {}), group("new dcm", 400, {0: 3.0})))
     assert 0.025 < share["value"] < 0.085
