@@ -39,7 +39,6 @@ from ACNetLib.inference.settings import Settings
 from ACNetLib.inference.torch_libraries import wait_shortly
 from ACNetLib.inference.verdict import SCOPE
 from ACNetLib.interrupts import interrupts_wait
-from ACNetLib.shared_libraries import load_scene_libraries_meanwhile
 
 if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
@@ -159,8 +158,6 @@ def _classify(options: argparse.Namespace) -> None:
 
         require_dicom_results(t1_maps)
     reference = exam_reference(t1_maps, given)
-    if output is not None:
-        load_scene_libraries_meanwhile()
     classifier = _classifier(options, one_that_tells_its_field(t1_maps), reference)
     settings = Settings(
         options.center,
@@ -215,7 +212,6 @@ def _demo(options: argparse.Namespace) -> None:
     from ACNetLib.sample_data import sample_cases
     from ACNetLib.t1map.t1_map import read_t1_map
 
-    load_scene_libraries_meanwhile()
     rows: list[tuple[str, str | None, StudyRecord]] = []
     files: list[Path] = []
     with atomic_folder(options.output) as room:

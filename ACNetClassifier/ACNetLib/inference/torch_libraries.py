@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ACNetLib.inference.torch_errors import torch_error
-from ACNetLib.shared_libraries import load_libraries
 
 SHORT_WAITS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 """For the libraries that share PyTorch's work among threads: how long a thread that waits for another keeps its core
 busy before it sleeps. They read it when they are loaded."""
-
-
-TORCH_LIBRARY = f"lib/libtorch_python{'.dylib' if sys.platform == 'darwin' else '.so'}"
-"""It needs all the others."""
 
 
 def wait_shortly() -> None:
@@ -32,7 +30,7 @@ def import_torch() -> None:
         os.environ.update(SHORT_WAITS)
         try:
             with without_garbage_collection():
-                load_libraries("torch", TORCH_LIBRARY)
+                _load_libraries()
                 import torch  # noqa: F401  # loading it is what is wanted
         except Exception as error:
             if (known := torch_error(error)) is None:
@@ -40,6 +38,24 @@ def import_torch() -> None:
             raise known from error
     elif not os.environ.keys() >= SHORT_WAITS.keys():  # somebody else has imported it
         _leave_a_core_free()
+
+
+def _load_libraries() -> None:
+    """Load PyTorch's shared libraries; `import torch` then finds them loaded.
+
+    The import statement would hold the interpreter lock while the system loads these files of some hundred megabytes:
+    the application would stand still for a quarter of a second, for seconds from a slow disk. A function of a shared
+    library that ctypes calls gives the lock away. Where it does not work, `import torch` loads them as ever.
+    """
+    spec = importlib.util.find_spec("torch")
+    if sys.platform == "win32" or spec is None or not spec.submodule_search_locations:
+        return
+    suffix = ".dylib" if sys.platform == "darwin" else ".so"
+    library = Path(spec.submodule_search_locations[0]) / "lib" / f"libtorch_python{suffix}"
+    if library.is_file():
+        load = ctypes.CDLL(None).dlopen
+        load.argtypes, load.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
+        load(os.fsencode(library), os.RTLD_NOW)
 
 
 @contextmanager
