@@ -24,7 +24,7 @@ SAME_NETWORK = {
     "09c0e2cee9e013431066f772332b498aa95436f5c4b4b37c596c69ad26e2c22a": "acnet-simulated-1.5T",
     "619f01086ca4376834a1f4b3edab06b405b6c68fb690487b2ca9ec99810e4615": "acnet-simulated-3T",
 }
-"""Weights that were shipped until the score of unlike hearts was taught anew (commit cb56b44), which changed its own
+"""Weights that were shipped until the score of unlike hearts was taught anew (December 2026), which changed its own
 weights and no other. Results that read no score are of the network that is shipped."""
 WITHOUT_SCORE = ("attention", "coverage", "explanations")
 _older = set[str]()

@@ -39,7 +39,7 @@ HERE = Path(__file__).resolve().parents[2]
 BARE_SECONDS = 10.0
 CLASSIFIED_ONE_BY_ONE = 3
 PASSES = 5
-SECONDS_BETWEEN_LOOKS = 3.0
+SECONDS_BETWEEN_LOOKS = 1.0
 """At the memory of the processes, which the system counts page by page, on the cores that are measured."""
 
 
@@ -95,19 +95,17 @@ class Watched:
         environment = {**os.environ, "PYTHONPATH": str(HERE / "ACNetClassifier")}
         command = [sys.executable, "-m", "ACNetLib.commands.main", "triage", str(studies), "--output", str(output)]
         process = subprocess.Popen([*command, "--device", "cpu"], env=environment, stderr=subprocess.DEVNULL)
-        self.first_row_s, self.memory_mb_after_50 = 0.0, 0.0
-        self.memory_mb = self.most_memory_mb_later = 0.0
-        rows, next_look = 0, start + SECONDS_BETWEEN_LOOKS
+        self.first_row_s = self.memory_mb = self.memory_mb_after_50 = self.most_memory_mb_later = 0.0
+        looked = start
         while process.poll() is None:
-            if not rows and (rows := _rows(output)):
+            if not self.first_row_s and _rows(output):
                 self.first_row_s = time.monotonic() - start
-            if time.monotonic() > next_look:
-                rows, self.memory_mb = _rows(output), _memory_mb(process.pid) or self.memory_mb
-                if rows <= min(50, count):
+            if time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
+                self.memory_mb, looked = _memory_mb(process.pid) or self.memory_mb, time.monotonic()
+                if _rows(output) <= min(50, count):
                     self.memory_mb_after_50 = self.memory_mb
                 else:
                     self.most_memory_mb_later = max(self.most_memory_mb_later, self.memory_mb)
-                next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
             time.sleep(0.05)
         self.seconds = time.monotonic() - start
 

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 COMPONENTS = 24
 """Of the features: what varies most among the training's slices."""
 REGIONS = 2
-"""Over which the features are averaged, one after the other: the whole slice, and around the heart."""
-HEART_RADIUS = 36 / 64
-"""Of a section's half: both ventricles lie within 36 mm of its centre, most of lung and chest beyond."""
+"""Over which the features are averaged, one after the other: the whole slice, and the left ventricle."""
+VENTRICLE_RADIUS = 36 / 64
+"""Of a section's half. Within 36 mm of its centre lie the left ventricle's cavity, most of its wall and the septum;
+most of the right ventricle lies beyond, with lung and chest."""
 SCORE_WEIGHTS = "outside_score."
 """So the names of the score's weights begin among ACNet's."""
 CLASSES = 2
@@ -23,11 +24,11 @@ MOST_SLICES = 3
 
 
 def regional_means(features: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, REGIONS * C): the mean of each channel over all places, then around the centre."""
+    """(B, C, H, W) to (B, REGIONS * C): the mean of each channel over all places, then within the radius."""
     rows, columns = (torch.arange(size, device=features.device) * 2 + 1 - size for size in features.shape[-2:])
-    radius = HEART_RADIUS * len(columns)
-    heart = (rows[:, None] ** 2 + columns**2 <= radius**2).to(features.dtype)
-    return torch.cat([features.mean(dim=(2, 3)), (features * heart).sum(dim=(2, 3)) / heart.sum()], dim=1)
+    radius = VENTRICLE_RADIUS * len(columns)
+    within = (rows[:, None] ** 2 + columns**2 <= radius**2).to(features.dtype)
+    return torch.cat([features.mean(dim=(2, 3)), (features * within).sum(dim=(2, 3)) / within.sum()], dim=1)
 
 
 class OutsideScore(nn.Module):
@@ -47,7 +48,7 @@ class OutsideScore(nn.Module):
     bias: Tensor
     limits: Tensor
 
-    def __init__(self, channels: int, regions: int = REGIONS) -> None:
+    def __init__(self, channels: int, regions: int) -> None:
         super().__init__()
         shapes = {
             "projection": (COMPONENTS, regions * channels),

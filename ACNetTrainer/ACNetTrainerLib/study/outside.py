@@ -26,7 +26,6 @@ from ACNetLib.inference.outside import LimitsByCall, above
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.networks.outside import CLASSES, COMPONENTS, MOST_SLICES, REGIONS, SCORE_WEIGHTS, OutsideScore
-from ACNetLib.t1map.section import to_intensity
 from ACNetLib.worker_pool import worker_pool
 
 from ..cases.library import Case, CaseLibrary
@@ -36,7 +35,7 @@ from ..simulation.patient import Disease
 from ..simulation.section import LEVEL_NAMES
 from ..training.outside_limits import FALSE_ALARMS, limits_by_count, means_by_count
 from ..training.split import split_of_training
-from .simulated_crops import MapArray, patient_crops
+from .simulated_crops import MapArray, network_output, patient_crops
 
 SHOWN: tuple[Disease, ...] = ("hcm", "amyloidosis", "rv")
 """Whose features the score is fitted on, beside normal and DCM. The others are only measured."""
@@ -104,9 +103,7 @@ class FeaturesOf:
         return Group(np.concatenate(as_they_are + changed), tuple(patients) * (1 + elsewhere))
 
     def _features(self, crops: MapArray) -> NDArray[np.float32]:
-        intensity = torch.from_numpy(to_intensity(crops, self.model.card.intensity))[:, None]
-        with torch.inference_mode():
-            values: NDArray[np.float32] = self.model.network(intensity.to(self.device.device)).features.cpu().numpy()
+        values: NDArray[np.float32] = network_output(self.model, crops, self.device).features.cpu().numpy()
         return values
 
 
@@ -143,13 +140,12 @@ def fit_outside(
     if not isinstance(model.network, ACNet):
         raise ACNetError(f"model {model.card.name}: it is no ACNet; expected one, whose features are described.")
     fitted, held_back = split_of_training(library, model.card)
-    model.network.to(device.device).eval()
     features_of = FeaturesOf(model, device, np.random.default_rng(simulated.seed))
     seen, unseen = features_of.cases(library, fitted, elsewhere=True), features_of.cases(library, held_back)
     is_dcm = np.tile([case.is_dcm for case in fitted], 2)
-    first, others_of_it = range(simulated.patients), range(simulated.patients, simulated.patients + MEASURED_PATIENTS)
+    first, measured_range = range(simulated.patients), range(simulated.patients, simulated.patients + MEASURED_PATIENTS)
     shown = {disease: features_of.diseased(disease, first, simulated.seed, elsewhere=True) for disease in SHOWN}
-    measured = {disease: features_of.diseased(disease, others_of_it, simulated.seed) for disease in DISEASES}
+    measured = {disease: features_of.diseased(disease, measured_range, simulated.seed) for disease in DISEASES}
     score = fit_score(seen, is_dcm, shown, unseen)
     left_out = {}
     for disease in SHOWN:
@@ -181,7 +177,7 @@ def with_score(model: Model, score: OutsideScore) -> Model:
 
 def fit_score(seen: Group, is_dcm: NDArray[np.bool_], diseases: Mapping[Disease, Group], unseen: Group) -> OutsideScore:
     """seen: to describe the training by; unseen: other patients of it, who set the limits."""
-    score = OutsideScore(seen.features.shape[1] // REGIONS)
+    score = OutsideScore(seen.features.shape[1] // REGIONS, REGIONS)
     spread = seen.features.std(axis=0) + 1e-6
     components = PCA(COMPONENTS, whiten=True).fit(seen.features / spread)
     projection = components.components_ / np.sqrt(components.explained_variance_)[:, None]
@@ -194,7 +190,7 @@ def fit_score(seen: Group, is_dcm: NDArray[np.bool_], diseases: Mapping[Disease,
     groups = [seen, *diseases.values()]
     inputs = np.concatenate([_inputs(score, group) for group in groups])
     is_other = np.repeat([0] + [1] * len(diseases), [len(group.patients) for group in groups])
-    weights, bias = _logistic_regression(inputs, is_other)
+    weights, bias = logistic_regression(inputs, is_other)
     _set(score, "linear", weights[:COMPONENTS])
     _set(score, "square", weights[COMPONENTS : 2 * COMPONENTS])
     _set(score, "distance", weights[2 * COMPONENTS :])
@@ -203,25 +199,34 @@ def fit_score(seen: Group, is_dcm: NDArray[np.bool_], diseases: Mapping[Disease,
     return score
 
 
-def _logistic_regression(inputs: FloatArray, is_other: NDArray[np.int_]) -> tuple[FloatArray, float]:
-    """Weights (inputs,) and bias, both classes weighing the same. Those of squares and distance are 0 or more: with
-    others, what lies far away would be liker the training than the training itself, as images without a heart were.
+def logistic_regression(inputs: FloatArray, is_other: NDArray[np.int_]) -> tuple[FloatArray, float]:
+    """Weights (inputs,) and bias, both classes weighing the same.
+
+    Those of squares and distance are 0 or more: with negative ones, images without a heart, which lie far away, were
+    liker the training than the training itself. Raises RuntimeError where no best weights are found.
     """
     scale = inputs.std(axis=0) + 1e-6
     scaled = np.column_stack([inputs / scale, np.ones(len(inputs))])
     towards_other = np.where(is_other == 1, 1.0, -1.0)
-    share = np.where(is_other == 1, 1 / is_other.sum(), 1 / (1 - is_other).sum()) * len(inputs) / 2 * REGULARIZATION
+    sample_weight = (
+        np.where(is_other == 1, 1 / is_other.sum(), 1 / (1 - is_other).sum()) * len(inputs) / 2 * REGULARIZATION
+    )
 
     def loss(weights: FloatArray) -> tuple[float, FloatArray]:
         margins = towards_other * (scaled @ weights)
-        kept = np.append(weights[:-1], 0.0)  # the bias is free
-        slope = -share * towards_other * expit(-margins)
-        return float(share @ np.logaddexp(0, -margins) + kept @ kept / 2), scaled.T @ slope + kept
+        penalised = np.append(weights[:-1], 0.0)  # the bias is free
+        slope = -sample_weight * towards_other * expit(-margins)
+        return float(
+            sample_weight @ np.logaddexp(0, -margins) + penalised @ penalised / 2
+        ), scaled.T @ slope + penalised
 
     free, upwards = (None, None), (0.0, None)
     bounds = [free] * COMPONENTS + [upwards] * (COMPONENTS + 1) + [free]
-    weights = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return weights[:-1] / scale, float(weights[-1])
+    start, steps = np.zeros(scaled.shape[1]), {"maxiter": 5000}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=steps)
+    if not found.success:
+        raise RuntimeError(f"the score's weights were not found: {found.message}")
+    return found.x[:-1] / scale, float(found.x[-1])
 
 
 def _set(score: OutsideScore, name: str, values: FloatArray) -> None:

@@ -45,17 +45,18 @@ def patient_crops(patient: Patient) -> MapArray:
 
 def log_odds_dcm(model: Model, crops_ms: MapArray, device: DeviceChoice) -> NDArray[np.float64]:
     """Uncalibrated log odds (N,) of crops (N, 128, 128) in ms."""
-    logits = _answer(model, crops_ms, device).logits.double().cpu().numpy()
+    logits = network_output(model, crops_ms, device).logits.double().cpu().numpy()
     return logits[:, 1] - logits[:, 0]
 
 
 def outside_scores(model: Model, crops_ms: MapArray, device: DeviceChoice) -> list[float]:
     """How unlike the training's hearts each crop (N, 128, 128) in ms is to a network with such a score."""
-    scores: list[float] = _answer(model, crops_ms, device).outside.double().cpu().tolist()
+    scores: list[float] = network_output(model, crops_ms, device).outside.double().cpu().tolist()
     return scores
 
 
-def _answer(model: Model, crops_ms: MapArray, device: DeviceChoice) -> Any:
+def network_output(model: Model, crops_ms: MapArray, device: DeviceChoice) -> Any:
+    """What the network says of crops (N, 128, 128) in ms, all in one batch."""
     network = model.network.to(device.device).eval()
     with torch.inference_mode():
         return network(torch.from_numpy(to_intensity(crops_ms, model.card.intensity))[:, None].to(device.device))

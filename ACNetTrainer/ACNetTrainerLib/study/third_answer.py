@@ -2,7 +2,7 @@
 
 Who gets it is asked of the whole software. The score alone is asked of images: each slice of a library is changed in
 one respect at a time, and its score has to be higher than that of the same patients' slices as they are. It was fitted
-on none of these.
+on none of these, but its form was chosen with such images in sight.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ACNetLib.inference.record import OUTSIDE, StudyRecord, record_from_values, 
 from ACNetLib.inference.verdict import Verdict
 from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.networks.acnet import ACNet
-from ACNetLib.networks.outside import regional_means
+from ACNetLib.networks.outside import REGIONS, regional_means
 from ACNetLib.report.template import STYLE
 from ACNetLib.t1map.t1_map import T1Map
 from conftest import Finder, a_card, with_map
@@ -68,13 +68,16 @@ def test_the_slices_that_count_decide_and_the_study_says_why(a_study_outside: St
     assert record_from_values(record_values(first)).verdict == "outside"
 
 
-def test_a_model_with_a_score_is_saved_with_it_and_answers_by_it(tmp_path: Path, an_oblique_t1_map: T1Map) -> None:
+@pytest.mark.parametrize("regions", [True, REGIONS])
+def test_a_model_with_a_score_is_saved_with_it_and_answers_by_it(
+    tmp_path: Path, an_oblique_t1_map: T1Map, regions: int
+) -> None:
     torch.manual_seed(2)
-    network = ACNet(outside=True).eval()
+    network = ACNet(outside=regions).eval()
     assert network.outside_score is not None
     network.outside_score.bias.fill_(5.0)
     network.outside_score.limits.copy_(torch.tensor(LIMITS))
-    card = replace(a_card("with a score"), network={"outside": True})
+    card = replace(a_card("with a score"), network={"outside": regions})
     save_model(Model(network, card), tmp_path / "model.safetensors")
     model = load_model(tmp_path / "model.safetensors")
     study = Classifier(model, Finder(), DeviceChoice("cpu", "asked for")).classify(an_oblique_t1_map)
@@ -87,7 +90,7 @@ def test_a_model_with_a_score_is_saved_with_it_and_answers_by_it(tmp_path: Path,
     assert study.verdict != "outside"
 
 
-def test_the_features_are_averaged_over_the_slice_and_around_the_heart() -> None:
+def test_the_features_are_averaged_over_the_slice_and_over_the_left_ventricle() -> None:
     features = torch.zeros(1, 2, 32, 32)
     features[0, 0, 0, 0] = 32 * 32  # in a corner: chest or lung
     features[0, 1, 15:17, 15:17] = 1

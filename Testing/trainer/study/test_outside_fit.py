@@ -7,12 +7,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
+from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.outside import LimitsByCall, OutsideLimits
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
-from ACNetLib.networks.outside import REGIONS, OutsideScore
-from ACNetTrainerLib.study.outside import Group, fit_score, of_another_site, share_outside, with_score
+from ACNetLib.networks.outside import COMPONENTS, REGIONS, OutsideScore
+from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.study.outside import (
+    REGULARIZATION,
+    FeaturesOf,
+    Group,
+    fit_score,
+    logistic_regression,
+    of_another_site,
+    share_outside,
+    with_score,
+)
 from ACNetTrainerLib.training.outside_limits import FALSE_ALARMS, limits_by_count, means_by_count
 from conftest import a_card
 
@@ -48,12 +60,41 @@ def test_a_disease_that_was_shown_and_what_lies_far_away_in_another_direction_ar
         assert share_outside(score, group("new", 60, shift))["value"] > 0.9
 
 
-def test_what_lies_far_away_in_any_direction_is_the_more_unlike_the_farther(score: OutsideScore) -> None:
+def test_what_lies_far_away_is_in_most_directions_the_more_unlike_the_farther(score: OutsideScore) -> None:
     assert (score.square.min() >= 0) & (score.distance.min() >= 0)
-    directions = torch.from_numpy(RANDOM.normal(0, 1, (50, 40)) @ MIXING).float()
+    directions = torch.from_numpy(np.random.default_rng(7).normal(0, 1, (50, 40)) @ MIXING).float()
     near, far, farther = (score(scale * directions).numpy() for scale in (1, 10, 100))
     assert np.mean(far > near.max()) > 0.9
     assert (farther > far).mean() > 0.95
+
+
+def test_weights_that_need_no_bound_are_those_of_logistic_regression() -> None:
+    random = np.random.default_rng(8)
+    inputs = random.normal(0, 1, (2000, 2 * COMPONENTS + 1))
+    pull = inputs[:, :COMPONENTS] @ random.normal(0, 0.3, COMPONENTS) + inputs[:, COMPONENTS:].sum(axis=1) / 4
+    is_other = (pull + random.normal(0, 1, 2000) > 1).astype(int)
+    weights, bias = logistic_regression(inputs, is_other)
+    expected = LogisticRegression(C=REGULARIZATION, class_weight="balanced", max_iter=5000, tol=1e-8)
+    expected.fit(inputs / inputs.std(axis=0), is_other)
+    assert weights[COMPONENTS:].min() > 0
+    assert weights == pytest.approx(expected.coef_[0] / inputs.std(axis=0), abs=1e-3)
+    assert bias == pytest.approx(expected.intercept_[0], abs=1e-3)
+
+
+def test_each_slice_is_shown_as_it_is_and_then_all_once_more_as_another_site_has_them(
+    simulated_library: CaseLibrary,
+) -> None:
+    torch.manual_seed(5)
+    model = Model(ACNet().eval(), a_card("untaught"))
+    cases = simulated_library.cases[:3]
+    features_of = FeaturesOf(model, DeviceChoice("cpu", "asked for"), np.random.default_rng(1))
+    once, twice = (features_of.cases(simulated_library, cases, elsewhere) for elsewhere in (False, True))
+    np.testing.assert_array_equal(twice.features[:3], once.features)
+    changes = np.abs(twice.features[3:] - once.features).mean(axis=1) / np.abs(once.features).mean(axis=1)
+    assert changes.min() > 0.001
+    assert changes.max() < 0.5
+    assert once.patients == tuple(case.patient for case in cases)
+    assert twice.patients == once.patients * 2
 
 
 def test_about_one_in_twenty_of_new_normal_and_dcm_patients_is_called_unlike(score: OutsideScore) -> None:
