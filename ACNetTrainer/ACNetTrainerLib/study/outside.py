@@ -203,29 +203,27 @@ def logistic_regression(inputs: FloatArray, is_other: NDArray[np.int_]) -> tuple
     """Weights (inputs,) and bias, both classes weighing the same.
 
     Those of squares and distance are 0 or more: with negative ones, images without a heart, which lie far away, were
-    liker the training than the training itself. Raises RuntimeError where no best weights are found.
+    liker the training than the training itself. Raises ACNetError where no best weights are found.
     """
     scale = inputs.std(axis=0) + 1e-6
     scaled = np.column_stack([inputs / scale, np.ones(len(inputs))])
     towards_other = np.where(is_other == 1, 1.0, -1.0)
-    sample_weight = (
-        np.where(is_other == 1, 1 / is_other.sum(), 1 / (1 - is_other).sum()) * len(inputs) / 2 * REGULARIZATION
-    )
+    share = np.where(is_other == 1, np.mean(is_other), 1 - np.mean(is_other))
+    sample_weight = REGULARIZATION / (2 * share)
 
     def loss(weights: FloatArray) -> tuple[float, FloatArray]:
         margins = towards_other * (scaled @ weights)
         penalised = np.append(weights[:-1], 0.0)  # the bias is free
         slope = -sample_weight * towards_other * expit(-margins)
-        return float(
-            sample_weight @ np.logaddexp(0, -margins) + penalised @ penalised / 2
-        ), scaled.T @ slope + penalised
+        value = sample_weight @ np.logaddexp(0, -margins) + penalised @ penalised / 2
+        return float(value), scaled.T @ slope + penalised
 
     free, upwards = (None, None), (0.0, None)
     bounds = [free] * COMPONENTS + [upwards] * (COMPONENTS + 1) + [free]
     start, steps = np.zeros(scaled.shape[1]), {"maxiter": 5000}
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=steps)
     if not found.success:
-        raise RuntimeError(f"the score's weights were not found: {found.message}")
+        raise ACNetError(f"The score of unlike hearts was not fitted ({found.message}); expected features without NaN.")
     return found.x[:-1] / scale, float(found.x[-1])
 
 
