@@ -28,8 +28,7 @@ class ACNetOutput(NamedTuple):
     masks: one (B, 128, 32, 32) tensor in (0, 1) for each attention module; empty when the network has no attention.
     evidence: (B, 32, 32), what each place adds to the log odds of DCM; their sum is the difference of the logits. None
     while the network is trained, and for other networks.
-    features: (B, 256), the last ones averaged over all places, and around the left ventricle. None as
-    evidence is.
+    features: (B, 256), the last ones averaged over the slice, then around the left ventricle. None as evidence is.
     outside: (B,), how unlike the training's hearts the slices are, see `OutsideScore`; None where it was not fitted.
     """
 

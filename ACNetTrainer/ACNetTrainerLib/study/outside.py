@@ -33,6 +33,7 @@ from ..evaluation.metrics import share_estimate
 from ..simulation.diseases import DISEASES, draw_diseased_patient
 from ..simulation.patient import Disease
 from ..simulation.section import LEVEL_NAMES
+from ..training.dataset import section_of_case
 from ..training.outside_limits import FALSE_ALARMS, limits_by_count, means_by_count
 from ..training.split import split_of_training
 from .simulated_crops import MapArray, network_output, patient_crops
@@ -109,7 +110,7 @@ class FeaturesOf:
 
 def _crop(library: CaseLibrary, case: Case) -> MapArray:
     """As inference sees it, (128, 128) in ms."""
-    t1_map = library.t1_map(case)
+    t1_map = section_of_case(library, case)
     return library.grid(case, t1_map).filled(t1_map)
 
 

@@ -52,7 +52,7 @@ class CaseDataset:
         with_walls: bool = False,
     ) -> None:
         self.cases = tuple(cases)
-        self._maps: list[T1Map] = [_read_section(library, case) for case in self.cases]
+        self._maps: list[T1Map] = [section_of_case(library, case) for case in self.cases]
         self._grids = [library.grid(case, t1_map) for case, t1_map in zip(self.cases, self._maps, strict=True)]
         self._masks = [library.masks(case) for case in self.cases] if with_walls else None
         self._intensity = intensity
@@ -93,7 +93,8 @@ class CaseDataset:
         return (section, label) if self._masks is None else (section, label, _wall(self._masks[index], grid))
 
 
-def _read_section(library: CaseLibrary, case: Case) -> T1Map:
+def section_of_case(library: CaseLibrary, case: Case) -> T1Map:
+    """A case's T1 map. Raises ACNetError for one that can't be read, or that the case's centre lies outside of."""
     t1_map = library.t1_map(case)
     index = t1_map.image.TransformPhysicalPointToIndex(t1_map.project(case.center_mm, 0).tolist())
     if not all(0 <= position < size for position, size in zip(index, t1_map.image.GetSize(), strict=True)):

@@ -190,7 +190,7 @@ WRONG_CARDS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown normalization": ({"network": {"normalization": "layer"}}, "normalization 'layer'"),
     "a score of more regions than there are": (
         {"network": {"outside": 10**9}},
-        "outside 1000000000; expected one of 0, 1",
+        "outside 1000000000; expected one of 0, 1, 2",
     ),
     "network setting of another type": ({"network": {"attention_modules": "two"}}, "two"),
     "impossible network setting": ({"network": {"dropout": 2.0}}, "dropout"),
