@@ -6,16 +6,18 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydicom import Dataset
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import Tag
 
 from ACNetLib import SOFTWARE
-from ACNetLib.dicom.guard import read_dataset
+from ACNetLib.dicom.guard import read_first_of
 from ACNetLib.dicom.images import DICOM_SUFFIXES, is_broken_copy, is_directory, tells_its_series
 from ACNetLib.dicom.origin import EXAM, NAMED, named
 from ACNetLib.dicom.pixels import ODD_VALUES
@@ -29,7 +31,10 @@ SHORTEST_NAME = 3
 DATE_DIGITS = 8
 EXAM_TAGS = ("PatientID", "StudyInstanceUID", "StudyDate", "StudyTime", "AccessionNumber")
 """The same in all images of an exam."""
-STUDY_TAGS = [*EXAM_TAGS, *NAMED, "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality", "Manufacturer"]
+IMAGE_TAGS = (*EXAM, "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality", "Manufacturer")
+"""Wanted of each image; the others of STUDY_TAGS of a study's first alone."""
+STUDY_TAGS = (*dict.fromkeys((*EXAM_TAGS, *NAMED, *IMAGE_TAGS)),)
+_IN_ORDER = sorted(Tag(keyword) for keyword in STUDY_TAGS)
 MODALITIES = {"MR", "OT", ""}  # a parametric map may be of modality "other"
 
 
@@ -117,13 +122,13 @@ def _hash_of(told: set[Any]) -> str:
 
 @dataclass(frozen=True)
 class _Image:
-    """What a DICOM file tells, by keyword. is_whole: whether its header is; else it may be of any exam that it does not
-    speak against. is_dicom: no for a file that is only called so.
+    """What a DICOM file tells, by keyword. key: of its study, "" where its header is not whole: it may be of any exam
+    that it does not speak against. is_dicom: no for a file that is only called so.
     """
 
     file: Path
     told: Mapping[str, str]
-    is_whole: bool
+    key: str = ""
     is_dicom: bool = True
 
     def may_be_of(self, images: Sequence[_Image]) -> bool:
@@ -168,10 +173,10 @@ def find_studies(
         if is_volume_file(file.name):
             if not is_list:
                 volumes.setdefault(file if file.parent == source else file.parent, []).append(file)
-        elif (image := _image(file, unread)) is None:
+        elif (image := _image(file, root, dicom, unread)) is None:
             continue
-        elif image.is_whole:
-            dicom.setdefault(_key(image, root), []).append(image)
+        elif image.key:
+            dicom.setdefault(image.key, []).append(image)
         else:
             loose.append(image)
     for image, studies in [(image, [own for own in dicom.values() if image.may_be_of(own)]) for image in loose]:
@@ -189,11 +194,15 @@ def find_studies(
     return sorted(found, key=lambda study: study.files[0])
 
 
-def _key(image: _Image, root: Path) -> str:
-    patient, study = (image.told.get(tag, "") for tag in EXAM)
-    place = "" if study else f"in {_place(image.file.parent, root)}"
-    names = [] if patient or study else [named(image.told.get(tag)) for tag in NAMED]
+def _key(header: Dataset, told: Mapping[str, str], folder: Path, root: Path) -> str:
+    patient, study = (told[tag] for tag in EXAM)
+    place = "" if study else f"in {_place(folder, root)}"
+    names = [] if patient or study else [named(header.get(tag)) for tag in NAMED]
     return "\n".join([dicom_key(patient, study or place), *names])
+
+
+def _told(header: Dataset, tags: Iterable[str]) -> dict[str, str]:
+    return {tag: str(header.get(tag) or "") for tag in tags}
 
 
 def _place(path: Path, root: Path) -> str:
@@ -257,29 +266,33 @@ def _is_ours(folders: Sequence[str], files: Sequence[str]) -> bool:
     return ("list.json" in files and "studies" in folders) or {"result.json", "report.html"} <= set(files)
 
 
-def _image(file: Path, unread: list[Path]) -> _Image | None:
-    """None for what is no DICOM image of MR, or a result of ours that came back from a server."""
+def _image(file: Path, root: Path, studies: Container[str], unread: list[Path]) -> _Image | None:
+    """None for what is no DICOM image of MR, or a result of ours that came back from a server. studies: the keys of
+    those whose first image was read before.
+    """
     try:
         with disable_value_validation():
             try:
-                header = read_dataset(file, stop_before_pixels=True, specific_tags=STUDY_TAGS)
+                header = read_first_of(file, _IN_ORDER)
             except InvalidDicomError:
                 return _no_dicom(file)
-            told = {tag: str(header.get(tag) or "") for tag in STUDY_TAGS}
-            is_whole, is_directory_of_files = tells_its_series(header), is_directory(file, header)
+            told, is_directory_of_files = _told(header, IMAGE_TAGS), is_directory(file, header)
+            key = _key(header, told, file.parent, root) if tells_its_series(header) else ""
+            if key not in studies:
+                told = _told(header, STUDY_TAGS)
     except FileNotFoundError:
         return None
     except OSError:
         unread.append(file)
         return None
     except (ACNetError, *ODD_VALUES):
-        return _Image(file, {}, is_whole=False)
+        return _Image(file, {})
     if is_directory_of_files or told["Modality"] not in MODALITIES or told["Manufacturer"] == SOFTWARE:
         return None
-    return _Image(file, told, is_whole)
+    return _Image(file, told, key)
 
 
 def _no_dicom(file: Path) -> _Image | None:
     """What may have been an image; None for other files."""
     is_broken, is_called_so = is_broken_copy(file), file.suffix.lower() in DICOM_SUFFIXES
-    return _Image(file, {}, is_whole=False, is_dicom=is_broken) if is_broken or is_called_so else None
+    return _Image(file, {}, is_dicom=is_broken) if is_broken or is_called_so else None

@@ -12,10 +12,17 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from ACNetLib.dicom import guard as dicom_guard
-from ACNetLib.dicom.guard import check_pixel_count, decoded_in_child, pixels_of, read_dataset
+from ACNetLib.dicom.guard import (
+    check_pixel_count,
+    decoded_in_child,
+    pixels_of,
+    read_dataset,
+    read_first_of,
+)
 from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.errors import ACNetError
 from ACNetLib.t1map.t1_map import read_t1_map
@@ -44,6 +51,25 @@ def test_a_deflated_file_is_inflated_up_to_the_limit_and_no_further(
     monkeypatch.setattr(zlib, "decompress", lambda *_, **__: pytest.fail("inflated at once"))
     with pytest.raises(ACNetError, match=r"a\.dcm: it inflates to more than 10000 bytes"):
         read_dataset(path)
+    with pytest.raises(ACNetError, match=r"a\.dcm: it inflates to more than 10000 bytes"):
+        read_first_of(path, [Tag("PatientID")])
+
+
+def test_nothing_inflates_to_more_than_the_ratio_by_which_small_files_are_let_through() -> None:
+    nothing = bytes(20_000_000)
+    assert 1000 < len(nothing) / len(zlib.compress(nothing, 9)) <= dicom_guard.LARGEST_RATIO
+
+
+def test_the_first_attributes_of_a_file_are_those_of_the_whole_and_none_behind_them(tmp_path: Path) -> None:
+    path = write_section(tmp_path / "a.dcm", STORED)
+    whole, tags = read_dataset(path), [Tag("PatientID"), Tag("SeriesInstanceUID")]
+    first = read_first_of(path, tags)
+    assert [element.tag for element in first] == tags
+    assert all(first[tag].value == whole[tag].value for tag in tags)
+    assert "Rows" in whole
+    assert "Rows" not in read_first_of(path, [*tags, Tag("InstanceNumber")])
+    bare = without_preamble(path)
+    assert read_first_of(bare, tags).PatientID == whole.PatientID
 
 
 def test_a_file_beyond_the_limit_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,22 +141,22 @@ def test_what_can_not_be_read_is_told_and_a_study_that_may_lack_it_keeps_its_ans
     write_cine(ward / "a" / "2.dcm", "a")
     (row,) = [row for row in updated(ward, output)[0] if row.patient == "a"]
     mark_study(output, row.study, True)
-    read, scandir = studies.read_dataset, os.scandir
+    read, scandir = studies.read_first_of, os.scandir
     protected = {ward / "a" / "2.dcm"}
 
     def refuse(path: Any) -> None:
         if isinstance(path, str | Path) and Path(path) in protected:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    def read_what_may_be(file: Path, **how: Any) -> Any:
+    def read_what_may_be(file: Path, tags: Any) -> Any:
         refuse(file)
-        return read(file, **how)
+        return read(file, tags)
 
     def scan_what_may_be(path: Any) -> Any:
         refuse(path)
         return scandir(path)
 
-    monkeypatch.setattr(studies, "read_dataset", read_what_may_be)
+    monkeypatch.setattr(studies, "read_first_of", read_what_may_be)
     monkeypatch.setattr(os, "scandir", scan_what_may_be)
     rows, told = updated(ward, output)
     notes = {row.patient: (row.read, row.warnings) for row in rows}
