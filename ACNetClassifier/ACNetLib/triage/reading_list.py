@@ -15,18 +15,19 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACNetLib.errors import ACNetError, NotNow
 from ACNetLib.files import BYTE_ORDER_MARK, UNFINISHED, read_json, write_json, write_text_atomically
-from ACNetLib.triage.answer import Choices, answer, get_ready, kept_row, require_answering_disk, row_before
+from ACNetLib.triage.answer import Choices, answer, kept_row, require_answering_disk, row_before
 from ACNetLib.triage.look import ARRIVING, has_settled, last_look, look_now
 from ACNetLib.triage.made_with import agreed, made_with
 from ACNetLib.triage.rows import Identify, Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.study_marks import is_read, mark_read
+from ACNetLib.triage.workers import Workers
 
 if TYPE_CHECKING:
     from ACNetLib.triage.studies import Study
@@ -53,17 +54,6 @@ Report = Callable[[int, int, float | None], None]
 
 class ListInUse(NotNow):
     """Another process is changing the list."""
-
-
-@dataclass(frozen=True)
-class Workers:
-    """The processes that answer studies, on this computer or on a cluster.
-
-    start: gives them work until its block ends. count: how many they are.
-    """
-
-    start: Callable[[], AbstractContextManager[Executor]]
-    count: int
 
 
 @dataclass(frozen=True)
@@ -133,10 +123,9 @@ class ReadingList:
             return write_rows(self.folder, in_reading_order([*named, *staying]))
 
         with workers.start() as executor:
-            if not (self.folder / TABLE_FILE).is_file():  # else there may be nothing new
-                for _ in range(workers.count):
-                    executor.submit(get_ready)
-            studies = self.studies(unread=unread)
+            is_new = not (self.folder / TABLE_FILE).is_file()  # else there may be nothing to answer
+            with workers.getting_ready(executor) if is_new else nullcontext():
+                studies = self.studies(unread=unread)
             staying = self._staying(studies, unread, choices.studies, tell)
             unread_in.update(path.parent for path in unread)
             look_now((_unread_note(self.source, unread),) if unread else ()).write(self.folder)

@@ -6,13 +6,38 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 from ACNetLib.cluster import cluster_client, cluster_executor
-from ACNetLib.triage.reading_list import Workers
+from ACNetLib.triage.answer import get_ready
 from ACNetLib.worker_pool import cores, worker_pool
 
 LONGEST_TEMPORARY = 64
 """Bytes of the path of temporary files: the fork server's socket lies in a folder there, and its path may have 107."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that answer studies, on this computer or on a cluster.
+
+    start: gives them work until its block ends. count: how many they are.
+    """
+
+    start: Callable[[], AbstractContextManager[Executor]]
+    count: int
+
+    @contextmanager
+    def getting_ready(self, executor: Executor) -> Iterator[None]:
+        """While the block runs, they start and load their libraries. A thread waits for that: the first process can't
+        begin before the fork server has loaded its own.
+        """
+        with ThreadPoolExecutor(1) as starting:
+            started = starting.submit(lambda: [executor.submit(get_ready) for _ in range(self.count)])
+            yield
+        started.result()  # raises what starting them did
 
 
 def local_workers(processes: int | None = None) -> Workers:

@@ -26,10 +26,11 @@ from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.triage import reading_list, studies, workers
 from ACNetLib.triage.answer import Choices
-from ACNetLib.triage.reading_list import HOW_TO_READ, ReadingList, Workers, mark_study
+from ACNetLib.triage.reading_list import HOW_TO_READ, ReadingList, mark_study
 from ACNetLib.triage.rows import Identify, Row, read_worklist_csv
 from ACNetLib.triage.studies import find_studies
 from ACNetLib.triage.study_marks import is_read
+from ACNetLib.triage.workers import Workers
 from dicom_files import RAMP, RAW_TYPE, write_section
 from disks import disconnected
 from exam_files import write_sample
@@ -49,7 +50,7 @@ ONE_THREAD = Workers(one_thread, 1)
 
 @pytest.fixture(autouse=True)
 def without_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading_list, "get_ready", lambda: None)
+    monkeypatch.setattr(workers, "get_ready", lambda: None)
 
 
 @pytest.fixture

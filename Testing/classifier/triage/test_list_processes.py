@@ -6,9 +6,11 @@ import os
 import sys
 import tempfile
 import time
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -16,9 +18,10 @@ from filelock import FileLock
 from ACNetLib.commands.main import main
 from ACNetLib.triage import reading_list, studies, workers
 from ACNetLib.triage.answer import Choices
-from ACNetLib.triage.reading_list import LOCK_FILE, ReadingList, Workers
+from ACNetLib.triage.reading_list import LOCK_FILE, ReadingList
 from ACNetLib.triage.rows import Row
 from ACNetLib.triage.studies import Study
+from ACNetLib.triage.workers import Workers
 from ACNetLib.worker_pool import worker_pool
 from dicom_files import RAMP, write_section
 
@@ -68,7 +71,7 @@ def get_no_further() -> None:
 def test_a_process_that_ends_while_it_gets_ready_costs_no_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading_list, "get_ready", get_no_further)
+    monkeypatch.setattr(workers, "get_ready", get_no_further)
     for name in ("a", "b", "c"):
         write_section(tmp_path / "studies" / f"{name}.dcm", RAMP, PatientID=name)
     rows = ReadingList(tmp_path / "studies", tmp_path / "list", "id").update(
@@ -82,7 +85,7 @@ def test_processes_get_ready_while_the_studies_of_a_new_list_are_looked_for(
 ) -> None:
     (tmp_path / "studies").mkdir()
     ready = tmp_path / "ready"
-    monkeypatch.setattr(reading_list, "get_ready", ready.touch)
+    monkeypatch.setattr(workers, "get_ready", ready.touch)
     waits, was_ready = [20.0, 0.5], []
 
     def find_none(*_where: object) -> list[Study]:
@@ -99,6 +102,30 @@ def test_processes_get_ready_while_the_studies_of_a_new_list_are_looked_for(
             Choices(tmp_path / "list" / "studies"), ONE_PROCESS, lambda *_told: None
         )
     assert was_ready == [True, False], "a list that is there may have nothing new"
+
+
+def test_the_search_for_studies_does_not_wait_until_a_process_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fork server loads the libraries before it starts one."""
+    (tmp_path / "studies").mkdir()
+    has_begun, waited = Event(), []
+
+    class SlowToStart(ThreadPoolExecutor):
+        def submit(self, *call: Any, **named: Any) -> Future[Any]:
+            waited.append(has_begun.wait(20))
+            return super().submit(*call, **named)
+
+    def find_none(*_where: object) -> list[Study]:
+        has_begun.set()
+        return []
+
+    monkeypatch.setattr(studies, "find_studies", find_none)
+    monkeypatch.setattr(workers, "get_ready", lambda: None)
+    ReadingList(tmp_path / "studies", tmp_path / "list", "none").update(
+        Choices(tmp_path / "list" / "studies"), Workers(lambda: SlowToStart(1), 1), lambda *_told: None
+    )
+    assert waited == [True]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each process loads its libraries")
