@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import gaussian_filter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from ACNetLib.colors import BAND_COLORS
 from ACNetLib.image_files import image_like
@@ -35,7 +35,7 @@ _SMOOTHING_IN_MAP_PIXELS = 0.7
 _LEAST_PART = 0.3
 """Of a direction: a smaller one along an axis of the body gets no letter."""
 _SMOOTHING_REACHES = 4.0
-"""How many of its widths a Gaussian is computed."""
+"""So many of its widths a Gaussian is followed."""
 
 Color = tuple[int, int, int]
 Mask = NDArray[np.bool_]
@@ -182,7 +182,7 @@ def _crop_picture(images: MapImages, grid: SectionGrid, labels: LabelArray) -> I
     panel = gray.resize((_PANEL_PIXELS, _PANEL_PIXELS), Image.Resampling.BILINEAR).convert("RGBA")
     colors = np.array([(0, 0, 0, 0), *BAND_COLORS]) * 255
     colors[:, 3] *= OVERLAY_OPACITY
-    overlay = Image.fromarray(colors.astype(np.uint8)[both & 15], "RGBA")
+    overlay = Image.fromarray(colors.astype(np.uint8).take(both & 15, axis=0), "RGBA")
     panel = Image.alpha_composite(panel, overlay).convert("RGB")
     panel = _with_contours(panel, (both >> 4).astype(np.uint8), scale * max(plane.GetSpacing()[:2]))
     draw = ImageDraw.Draw(panel)
@@ -232,8 +232,8 @@ def _with_contour(panel: Image.Image, mask: Mask, color: Color, width: float, sm
     box = (max(0, left), max(0, top), min(panel.width, right), min(panel.height, bottom))
     part = panel.crop(box)
     # The contour runs within half a map pixel of the labels' own edge, without its stairs.
-    near = mask[box[1] : box[3], box[0] : box[2]].astype(np.float32)
-    field = gaussian_filter(near, smoothing, truncate=_SMOOTHING_REACHES)
+    near = Image.fromarray(mask[box[1] : box[3], box[0] : box[2]].astype(np.uint8) * 255)
+    field = np.asarray(near.filter(ImageFilter.GaussianBlur(smoothing)), np.float32) / 255
     slope = np.hypot(*np.gradient(field))
     distance = np.abs(field - 0.5) / np.maximum(slope, np.finfo(np.float32).tiny)
     for half_width, line_color in ((width / 2 + _HALO, _BACKGROUND), (width / 2, color)):
@@ -279,5 +279,6 @@ def _shortened(text: str, size: int, width: int) -> str:
     return f"{text}..."
 
 
+@lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)

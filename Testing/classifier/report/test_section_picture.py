@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 from ACNetLib.inference.result import StudyResult
@@ -157,7 +157,9 @@ def test_a_contour_that_is_computed_near_its_mask_is_that_of_the_whole_panel(row
     mask, width, smoothing = np.hypot(rows - row, columns - column) < 15, 2.4, 3.4
     panel = Image.fromarray(np.random.default_rng(1).integers(0, 255, (100, 90, 3), np.uint8))
     expected = panel.copy()
-    field = gaussian_filter(mask.astype(np.float32), smoothing)
+    blurred = Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(smoothing))
+    field = np.asarray(blurred, np.float32) / 255
+    np.testing.assert_allclose(field, gaussian_filter(mask.astype(np.float32), smoothing, mode="nearest"), atol=0.03)
     distance = np.abs(field - 0.5) / np.maximum(np.hypot(*np.gradient(field)), np.finfo(np.float32).tiny)
     for half_width, color in ((width / 2 + _HALO, _BACKGROUND), (width / 2, SEPTUM_COLOR)):
         opacity = Image.fromarray((255 * np.clip(half_width + 0.5 - distance, 0, 1)).astype(np.uint8))

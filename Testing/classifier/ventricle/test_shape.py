@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import median_filter
 
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
-from ACNetLib.ventricle.shape import HeartShape, measure_shape
+from ACNetLib.ventricle.shape import HeartShape, _most_near, measure_shape
 
 BLOOD_MS, WALL_MS, LUNG_MS = 1600.0, 1000.0, 1150.0
 CAVITY_MM, WALL_THICKNESS_MM = 24.0, 8.0
@@ -124,3 +125,8 @@ def test_without_a_known_septum_only_the_wall_is_measured() -> None:
     shape: HeartShape = measure_shape(t1_ms, labels, spacing_mm)
     assert np.isnan(shape.rv_to_lv)
     assert shape.relative_wall > 0.3
+
+
+def test_what_holds_for_most_pixels_around_holds_for_their_median() -> None:
+    t1_ms = np.random.default_rng(3).uniform(0, 2500, (60, 50)).astype(np.float32)
+    np.testing.assert_array_equal(_most_near(t1_ms < 1300), median_filter(t1_ms, 3) < 1300)
