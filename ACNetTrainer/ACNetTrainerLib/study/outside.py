@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.covariance import LedoitWolf
@@ -36,6 +35,7 @@ from ..simulation.section import LEVEL_NAMES
 from ..training.dataset import section_of_case
 from ..training.outside_limits import FALSE_ALARMS, limits_by_count, means_by_count
 from ..training.split import split_of_training
+from .other_site import of_other_sites
 from .simulated_crops import MapArray, network_output, patient_crops
 
 SHOWN: tuple[Disease, ...] = ("hcm", "amyloidosis", "rv")
@@ -44,10 +44,6 @@ MEASURED_PATIENTS = 100
 REGULARIZATION = 0.02
 """What an observation weighs beside half of the squared weights: scikit-learn's C."""
 BATCH_SIZE = 16
-SITE_T1_SD = 0.04
-"""Between sites, of all T1."""
-LARGEST_BLUR_MM = 1.3
-LARGEST_NOISE_MS = 70.0
 
 FloatArray = NDArray[np.float64]
 
@@ -100,7 +96,7 @@ class FeaturesOf:
         for batch in crops:
             as_they_are.append(self._features(batch))
             if elsewhere:
-                changed.append(self._features(of_another_site(batch, self.rng)))
+                changed.append(self._features(of_other_sites(batch, self.rng)))
         return Group(np.concatenate(as_they_are + changed), tuple(patients) * (1 + elsewhere))
 
     def _features(self, crops: MapArray) -> NDArray[np.float32]:
@@ -112,17 +108,6 @@ def _crop(library: CaseLibrary, case: Case) -> MapArray:
     """As inference sees it, (128, 128) in ms."""
     t1_map = section_of_case(library, case)
     return library.grid(case, t1_map).filled(t1_map)
-
-
-def of_another_site(crops: MapArray, rng: np.random.Generator) -> MapArray:
-    """Crops (N, 128, 128) in ms with all T1 a little longer or shorter, half of them smoother, and noise on top."""
-    changed = np.empty_like(crops)
-    for index, crop in enumerate(crops):
-        blur = rng.uniform(0.4, LARGEST_BLUR_MM) * rng.integers(2)
-        noise = gaussian_filter(rng.standard_normal(crop.shape), rng.uniform(0.5, 1.0))
-        noise *= rng.uniform(0, LARGEST_NOISE_MS) / noise.std()
-        changed[index] = gaussian_filter(crop * rng.normal(1, SITE_T1_SD), blur) + noise
-    return np.maximum(changed, 0)
 
 
 def fit_outside(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from ACNetLib.errors import ACNetError
@@ -18,6 +19,7 @@ from ..evaluation.metrics import share_estimate
 from ..training.outside_limits import Judged
 from ..training.split import FEWEST_HELD_BACK, split_of_training
 from .answers import answer, maps_of_patients
+from .other_site import exam_of_another_site
 
 
 def held_back(library: CaseLibrary, card: ModelCard) -> CaseLibrary:
@@ -32,13 +34,13 @@ def held_back(library: CaseLibrary, card: ModelCard) -> CaseLibrary:
     return CaseLibrary(library.folder, cases)
 
 
-def judged(classifier: Classifier, library: CaseLibrary) -> list[Judged]:
-    """The patients who get an answer."""
+def judged(classifier: Classifier, library: CaseLibrary, elsewhere: np.random.Generator | None = None) -> list[Judged]:
+    """The patients who get an answer. elsewhere: draws another site for each, which has their maps."""
     is_dcm = {case.patient: case.is_dcm for case in library.cases}
     patients = tqdm(list(maps_of_patients(library)), unit="patient", disable=None)
     found = []
     for truth, t1_maps in zip(is_dcm.values(), patients, strict=True):
-        study = answer(classifier, t1_maps)
+        study = answer(classifier, t1_maps if elsewhere is None else exam_of_another_site(t1_maps, elsewhere))
         if study is not None:
             slices = study.sections
             values = values_of_slices([one.outside_score for one in slices], [one.shape for one in slices])

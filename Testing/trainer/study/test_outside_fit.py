@@ -21,7 +21,6 @@ from ACNetTrainerLib.study.outside import (
     Group,
     fit_score,
     logistic_regression,
-    of_another_site,
     share_outside,
     with_score,
 )
@@ -167,18 +166,3 @@ def test_a_score_that_a_model_has_gives_place_to_the_new_one_and_its_limits_go(s
     assert torch.equal(taught.network.state_dict()["head.5.weight"], last)
     assert taught.card.network == {"outside": REGIONS}
     assert taught.card.outside_limits == LimitsByCall(replace(limits, score=()), replace(limits, score=()))
-
-
-def test_another_sites_slices_differ_in_t1_sharpness_and_noise_and_have_no_t1_below_0() -> None:
-    edge = np.where(np.arange(128) < 64, 0, 1200).astype(np.float32)
-    crops = np.broadcast_to(edge, (200, 128, 128))
-    changed = of_another_site(crops, np.random.default_rng(1))
-    assert changed.min() == 0
-    assert changed.dtype == np.float32
-    tissue = changed[:, 10:-10, 80:-10]
-    assert tissue.mean(axis=(1, 2)).std() / 1200 == pytest.approx(0.04, abs=0.008)
-    noise = tissue.std(axis=(1, 2))
-    assert noise.min() < 5
-    assert 60 < noise.max() < 75
-    half_way = np.abs(changed[:, 10:-10, 64].mean(axis=1) / tissue.mean(axis=(1, 2)))
-    assert np.mean(half_way < 0.97) == pytest.approx(0.5, abs=0.15), "half of them are smoother"

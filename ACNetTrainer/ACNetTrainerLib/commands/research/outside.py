@@ -14,6 +14,7 @@ from ..measuring import add_measuring_arguments, write_results
 from ..training import FIRST_PATIENTS, check_count, check_new_model, first_patients, load_any_model
 
 FEWEST_PATIENTS = 20
+OTHER_SITES_SEED = 12
 
 
 def add_outside_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -64,6 +65,8 @@ def _fit_outside(options: argparse.Namespace) -> None:
 
 
 def _outside_limits(options: argparse.Namespace) -> None:
+    import numpy as np
+
     from ACNetLib.inference.pipeline import load_pipeline
     from ACNetLib.models.model import Model, load_model, save_model
     from ACNetLib.models.store import find_model
@@ -78,17 +81,19 @@ def _outside_limits(options: argparse.Namespace) -> None:
     library = held_back(read_case_library(options.cases), model.card)
     others = [first_patients(read_case_library(folder), options.patients) for folder in options.others]
     patients = judged(classifier, library)
-    limits = fit_limits(patients)
+    elsewhere = judged(classifier, library, np.random.default_rng(OTHER_SITES_SEED))
+    limits = fit_limits([*patients, *elsewhere])
     results: dict[str, Any] = {
         "simulated": all(case.is_simulated for case in library.cases),
         "field_strength_tesla": model.card.field_strength_tesla,
         "limits": asdict(limits),
         "held_back": shares_unlike(patients, limits),
+        "held_back_elsewhere": shares_unlike(elsewhere, limits),
         "others": {other.folder.name: shares_unlike(judged(classifier, other), limits) for other in others},
     }
     write_results(options, model.card, results)
     save_model(Model(model.network, replace(model.card, outside_limits=limits)), options.save_model)
-    told = {"held back": results["held_back"], **results["others"]}
+    told = {"held back": results["held_back"], "elsewhere": results["held_back_elsewhere"], **results["others"]}
     shares = ", ".join(
         f"{name} {share['any']['value']:.1%} of {share['patients']} {label}"
         for name, of_labels in told.items()
