@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import label, maximum_filter
+from scipy.ndimage import label, maximum_filter, uniform_filter
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.volumes.header import FEWEST_IN_PLANE, slice_axis
@@ -358,8 +358,10 @@ def _homogeneous_tissue(t1_ms: sitk.Image) -> np.ndarray:
 
 def _homogeneous(image: sitk.Image, below: float = math.inf) -> np.ndarray:
     """Local means above 0 of the pixels whose neighbourhood is homogeneous and everywhere below a value, (n,)."""
-    radius = (WINDOW_RADIUS, WINDOW_RADIUS, 0)
-    mean = sitk.GetArrayFromImage(sitk.BoxMean(image, radius))
-    deviation = sitk.GetArrayFromImage(sitk.BoxSigma(image, radius))
-    highest = maximum_filter(sitk.GetArrayViewFromImage(image), (1, 2 * WINDOW_RADIUS + 1, 2 * WINDOW_RADIUS + 1))
-    return mean[(mean > 0) & (deviation < LARGEST_VARIATION * mean) & (highest < below)]
+    width = 2 * WINDOW_RADIUS + 1
+    t1_ms, window = sitk.GetArrayViewFromImage(image).astype(np.float64), (1, width, width)
+    inside = uniform_filter(np.ones_like(t1_ms), window, mode="constant")  # below 1 along the slice's edges
+    mean, of_squares = (uniform_filter(values, window, mode="constant") / inside for values in (t1_ms, t1_ms**2))
+    count = width**2 * inside
+    deviation = np.sqrt(np.maximum(of_squares - mean**2, 0) * count / (count - 1))
+    return mean[(mean > 0) & (deviation < LARGEST_VARIATION * mean) & (maximum_filter(t1_ms, window) < below)]
