@@ -114,12 +114,17 @@ def outside_limits() -> str:
         for name, words in LIMIT_NAMES.items()
         for call in CALLS
     ]
-    for words, place in (("held back by the training", None), ("at home", "judging"), ("abroad", "abroad")):
+    places: dict[str, list[Record]] = {
+        "held back by the training": [record["held_back"] for record in records],
+        "the same as other sites have them": [record["held_back_elsewhere"] for record in records],
+        **{
+            words: [record["others"][f"{place}-{field}"] for record, field in zip(records, FIELDS, strict=True)]
+            for words, place in (("at home", "judging"), ("abroad", "abroad"))
+        },
+    }
+    for words, of_fields in places.items():
         for label, who in CALLS.items():
-            shares = [
-                (record["held_back"] if place is None else record["others"][f"{place}-{field}"])[label]
-                for record, field in zip(records, FIELDS, strict=True)
-            ]
+            shares = [each[label] for each in of_fields]
             rows.append([f"{who} above any limit, {words} [%]", *(percent_text(each["any"]) for each in shares)])
             for name, short in (("score", "score"), ("relative_wall", "wall"), ("rv_to_lv", "right ventricle")):
                 rows.append([f"above that of the {short} [%]", *(percent_text(each[name]) for each in shares)])

@@ -137,7 +137,8 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     from ACNetLib.report.wording import coverage_text, fitted_text, mean_text, verdict_rule
 
     scaling = card.intensity
-    yield "network", ", ".join(f"{name} {value}" for name, value in sorted(card.network.items())) or "the paper's"
+    network = {name: value for name, value in sorted(card.network.items()) if name != "outside"}
+    yield "network", ", ".join(f"{name} {value}" for name, value in network.items()) or "the paper's"
     yield "section", f"{card.section_size} x {card.section_size} pixels of {card.section_spacing_mm:g} mm"
     yield "intensity", f"{scaling.kind}, {scaling.low_ms:g} to {scaling.high_ms:g} ms"
     temperatures = ", ".join(f"{temperature:.3f}" for temperature in card.temperatures)
@@ -148,6 +149,9 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     yield "verdict", verdict_rule(card.uncertain_range)
     if card.uncertain_range_without_reference is not None:
         yield "without reference", verdict_rule(card.uncertain_range_without_reference)
+    if regions := int(card.network.get("outside", 0)):
+        where = "over the whole slice" + (" and around the left ventricle" if regions > 1 else "")
+        yield "score of unlike", f"of the network's features {where}"
     for call, limits in (("normal", card.outside_limits.normal), ("DCM", card.outside_limits.dcm)):
         if limits.relative_wall and limits.rv_to_lv:
             wall, right = limits.relative_wall[-1], limits.rv_to_lv[-1]

@@ -99,6 +99,9 @@ def test_a_shipped_card_says_first_what_it_is_for_and_that_it_is_simulated(capsy
     assert lines[1] == INTENDED_USE
     assert lines[2].startswith("TRAINED ON SIMULATED DATA")
     assert "How well it does, on simulated patients (95 % interval)" in lines
+    (score,) = [line for line in lines if line.startswith("  score of unlike")]
+    assert score.endswith("of the network's features over the whole slice and around the left ventricle")
+    assert not any("outside 2" in line for line in lines)
 
 
 def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
