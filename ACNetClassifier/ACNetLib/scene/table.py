@@ -35,7 +35,7 @@ COLUMNS: dict[str, tuple[type, Callable[[Slice], Any]]] = {
     "left_mm": (vtkDoubleArray, lambda each: each.section.center_lps_mm[0]),
     "posterior_mm": (vtkDoubleArray, lambda each: each.section.center_lps_mm[1]),
     "superior_mm": (vtkDoubleArray, lambda each: each.section.center_lps_mm[2]),
-    "map_name": (vtkStringArray, lambda each: printable(each.of_map.name)),
+    "map_name": (vtkStringArray, lambda each: each.of_map.name),
 }
 """What each column holds, beside those of the study. Not measured is NaN, left_out is 0 or 1, the centre of the section
 grid is LPS mm."""
@@ -49,15 +49,20 @@ def fill_table(node: vtkMRMLTableNode, study: StudyRecord) -> None:
         column = kind()
         column.SetName(name)
         for each in study.slices:
-            column.InsertNextValue(value_of(each))
+            column.InsertNextValue(_cell(value_of(each)))
         node.AddColumn(column)
     for name, text in (("study_verdict", study.verdict), ("study_reason", study.reason)):
         column = vtkStringArray()
         column.SetName(name)
         for _each in study.slices:
-            column.InsertNextValue(text)
+            column.InsertNextValue(_cell(text))
         node.AddColumn(column)
     node.SetAttribute(RECORD, json.dumps(record_values(study)))
+
+
+def _cell(value: Any) -> Any:
+    """A text as a table's file keeps it: a double quote within it ends its cell when Slicer reads the file again."""
+    return printable(value).replace('"', "'") if isinstance(value, str) else value
 
 
 def leave_out(node: vtkMRMLTableNode, places: Collection[int]) -> None:
