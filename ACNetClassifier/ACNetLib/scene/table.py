@@ -20,6 +20,8 @@ from ACNetLib.scene.nodes import printable
 # A table of an older ACNet says nothing that can be read.
 RECORD = f"ACNet.record.{FORMAT_VERSION}"
 
+_IN_A_FILE = str.maketrans({'"': "'", "#": "_"})
+
 COLUMNS: dict[str, tuple[type, Callable[[Slice], Any]]] = {
     "section": (vtkIntArray, lambda each: each.section.section),
     "left_out": (vtkIntArray, lambda each: int(each.section.left_out)),
@@ -61,8 +63,10 @@ def fill_table(node: vtkMRMLTableNode, study: StudyRecord) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """A text as a table's file keeps it: a double quote within it ends its cell when Slicer reads the file again."""
-    return printable(value).replace('"', "'") if isinstance(value, str) else value
+    """A text as a table's file keeps it: when Slicer reads that again, it loses what lies before a double quote, and
+    all of the row from a # on, which begins a comment.
+    """
+    return printable(value).translate(_IN_A_FILE) if isinstance(value, str) else value
 
 
 def leave_out(node: vtkMRMLTableNode, places: Collection[int]) -> None:

@@ -1,10 +1,12 @@
 #!/bin/sh
-# slicer-core 5.13.31053.0: a table whose text holds double quotes comes back from its file with other text.
+# slicer-core 5.13.31053.0: a table whose text holds double quotes or a # comes back from its file with less in it.
 #
 # A table node is stored as tab-separated values, its texts as they are. When the file is read, a double quote begins and
-# ends a text, also in the middle of a cell: what lies before the first is lost. Both steps succeed.
-# Expected: the text that was stored, or an error. Seen: 'the "new" T1 map' becomes 'new T1 map'. So a module replaces
-# double quotes in what it puts into a table, or keeps the text elsewhere too.
+# ends a text, also in the middle of a cell: what lies before the first is lost. A # begins a comment: the rest of the row
+# is lost, the cells after this one too. Both steps succeed.
+# Expected: the texts that were stored, or an error. Seen: 'the "new" T1 map' becomes 'new T1 map', and 'T1 #2' becomes
+# 'T1 ', after which the row's next cell is empty. So a module replaces both signs in what it puts into a table, or keeps
+# the text elsewhere too.
 #
 # Needs python3 and the Python package index. Exits with 0 while it behaves so, with 1 when it has changed.
 set -eu
@@ -20,17 +22,22 @@ from pathlib import Path
 import slicer
 import vtk
 
-TEXTS = ["plain text", 'the "new" T1 map']
+EXPECTED = {
+    "plain text": ["plain text", "next"],
+    'the "new" T1 map': ["new T1 map", "next"],
+    "T1 #2": ["T1 ", None],
+}
 
 
 def stored_and_read(text):
-    """The file's second line, whether both steps succeeded, and the text that is read."""
-    column = vtk.vtkStringArray()
-    column.SetName("name")
-    column.InsertNextValue(text)
+    """The file's second line, whether both steps succeeded, and what is read of the text and of the next cell."""
     scene = slicer.vtkMRMLScene()
     table = scene.AddNewNodeByClass("vtkMRMLTableNode", "table")
-    table.AddColumn(column)
+    for name, value in (("name", text), ("next", "next")):
+        column = vtk.vtkStringArray()
+        column.SetName(name)
+        column.InsertNextValue(value)
+        table.AddColumn(column)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "table.tsv"
         storage = scene.AddNewNodeByClass("vtkMRMLTableStorageNode")
@@ -39,14 +46,16 @@ def stored_and_read(text):
         line = file.read_text(encoding="utf-8").splitlines()[1]
         other = scene.AddNewNodeByClass("vtkMRMLTableNode", "read")
         read = bool(storage.ReadData(other))
-        return line, written and read, other.GetTable().GetColumnByName("name").GetValue(0)
+        columns = [other.GetTable().GetColumnByName(name) for name in ("name", "next")]
+        values = [each.GetValue(0) if each is not None and each.GetNumberOfValues() else None for each in columns]
+        return line, written and read, values
 
 
 print("slicer-core 5.13.31053.0")
 found = {}
-for text in TEXTS:
+for text in EXPECTED:
     line, succeeded, found[text] = stored_and_read(text)
     print(f"stored {text!r}: in the file {line!r}, succeeded {succeeded}, read {found[text]!r}")
-sys.exit(0 if found == {TEXTS[0]: TEXTS[0], TEXTS[1]: "new T1 map"} else 1)
+sys.exit(0 if found == EXPECTED else 1)
 PYTHON
 "$folder/venv/bin/python" "$folder/check.py"
