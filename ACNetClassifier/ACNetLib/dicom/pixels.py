@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +37,8 @@ from ACNetLib.files import temporary_folder
 if TYPE_CHECKING:
     from ACNetLib.dicom.frames import Section
 
-# What pydicom raises for protected and truncated files and for unknown encodings.
-READING_ERRORS = (OSError, AttributeError, RuntimeError, ValueError, struct.error, BytesLengthException)
+# What pydicom raises for protected, truncated and damaged deflated files and for unknown encodings.
+READING_ERRORS = (OSError, AttributeError, RuntimeError, ValueError, struct.error, zlib.error, BytesLengthException)
 ODD_VALUES = (*READING_ERRORS, TypeError, LookupError, OverflowError)
 
 # What a Slicer has: pydicom decodes RLE by itself and JPEG and JPEG 2000 with Pillow, which knows 8 bits of JPEG alone;

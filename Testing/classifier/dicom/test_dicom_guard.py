@@ -55,6 +55,15 @@ def test_a_deflated_file_is_inflated_up_to_the_limit_and_no_further(
         read_first_of(path, [Tag("PatientID")])
 
 
+def test_a_damaged_deflated_file_is_one_line_and_a_study_that_says_so(tmp_path: Path) -> None:
+    path = deflated(tmp_path / "a.dcm", 20_000)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ACNetError, match=r"a\.dcm: it can't be read"):
+        read_t1_map(path)
+    (study,) = find_studies(tmp_path, tmp_path / "list")
+    assert study.files == (path,)
+
+
 def test_nothing_inflates_to_more_than_the_ratio_by_which_small_files_are_let_through() -> None:
     nothing = bytes(20_000_000)
     assert 1000 < len(nothing) / len(zlib.compress(nothing, 9)) <= dicom_guard.LARGEST_RATIO
