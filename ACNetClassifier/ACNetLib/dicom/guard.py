@@ -69,8 +69,8 @@ def read_dataset(file: Path, **options: Any) -> pydicom.FileDataset:
 
 
 def read_first_of(file: Path, tags: Sequence[BaseTag]) -> pydicom.FileDataset:
-    """These attributes of a file, in their order, as `read_dataset` reads them. Nothing behind the last of them is
-    looked at, which saves time where files are many.
+    """These attributes of a file, by their order, as `read_dataset` reads them. Nothing behind the last of them is
+    looked at, which saves time where files are many: where a file's attributes are out of order, some may be missing.
     """
     behind = int.__gt__  # BaseTag's own takes several times as long
     last = tags[-1]

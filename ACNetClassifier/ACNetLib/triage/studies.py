@@ -17,7 +17,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
 
 from ACNetLib import SOFTWARE
-from ACNetLib.dicom.guard import read_first_of
+from ACNetLib.dicom.guard import read_dataset, read_first_of
 from ACNetLib.dicom.images import DICOM_SUFFIXES, is_broken_copy, is_directory, tells_its_series
 from ACNetLib.dicom.origin import EXAM, NAMED, named
 from ACNetLib.dicom.pixels import ODD_VALUES
@@ -274,6 +274,8 @@ def _image(file: Path, root: Path, studies: Container[str], unread: list[Path]) 
         with disable_value_validation():
             try:
                 header = read_first_of(file, _IN_ORDER)
+                if any(tag not in header for tag in (*EXAM, "SeriesInstanceUID")):  # or they are out of order
+                    header = read_dataset(file, stop_before_pixels=True, specific_tags=[*STUDY_TAGS])
             except InvalidDicomError:
                 return _no_dicom(file)
             told, is_directory_of_files = _told(header, IMAGE_TAGS), is_directory(file, header)

@@ -7,8 +7,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 from ACNetLib.cluster import cluster_client, cluster_executor
@@ -37,7 +37,8 @@ class Workers:
         with ThreadPoolExecutor(1) as starting:
             started = starting.submit(lambda: [executor.submit(get_ready) for _ in range(self.count)])
             yield
-        started.result()  # raises what starting them did
+        with suppress(BrokenExecutor):  # one has ended by itself: studies are given to others
+            started.result()  # raises what else starting them did
 
 
 def local_workers(processes: int | None = None) -> Workers:

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
@@ -126,6 +126,38 @@ def test_the_search_for_studies_does_not_wait_until_a_process_has_started(
         Choices(tmp_path / "list" / "studies"), Workers(lambda: SlowToStart(1), 1), lambda *_told: None
     )
     assert waited == [True]
+
+
+class CanNotStart(ThreadPoolExecutor):
+    """Raises its error in the place of taking work."""
+
+    error: Exception
+
+    def submit(self, *_call: Any, **_named: Any) -> Future[Any]:
+        raise self.error
+
+
+def test_a_process_that_ends_before_all_have_started_costs_no_study(tmp_path: Path) -> None:
+    write_section(tmp_path / "studies" / "a.dcm", RAMP, PatientID="a")
+    broken = CanNotStart(1)
+    broken.error = BrokenExecutor("it ended")
+    executors: list[Executor] = [ThreadPoolExecutor(1), broken]
+    rows = ReadingList(tmp_path / "studies", tmp_path / "list", "id").update(
+        Choices(tmp_path / "list" / "studies"),
+        Workers(lambda: executors.pop() if executors else ThreadPoolExecutor(1), 1),
+        lambda *_told: None,
+    )
+    assert [(row.patient, row.reason) for row in rows] == [("a", "")]
+
+
+def test_what_else_keeps_processes_from_starting_ends_the_run(tmp_path: Path) -> None:
+    write_section(tmp_path / "studies" / "a.dcm", RAMP, PatientID="a")
+    full = CanNotStart(1)
+    full.error = OSError("no more processes")
+    with pytest.raises(OSError, match="no more processes"):
+        ReadingList(tmp_path / "studies", tmp_path / "list", "id").update(
+            Choices(tmp_path / "list" / "studies"), Workers(lambda: full, 1), lambda *_told: None
+        )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each process loads its libraries")

@@ -19,6 +19,9 @@ from ACNetLib.triage.studies import Study, find_studies
 from ACNetLib.triage.template import SCRIPT
 from dicom_files import PATIENT_ID, RAMP, write_section, write_study
 
+PIXELS = b"\xe0\x7f\x10\0"
+"""Where the pixel data begin."""
+
 
 def test_files_are_numbered_in_what_is_said_of_a_study_and_named_again_for_its_reader() -> None:
     files = tuple(Path("/ward/Doe\nJane", *parts) for parts in (("1.dcm",), ("x", "a.dcm"), ("y", "a.dcm")))
@@ -162,6 +165,27 @@ def test_a_damaged_file_counts_as_one_of_each_study_that_it_may_be_of(tmp_path: 
     write_section(tmp_path / "alone" / "DICOMDIR", RAMP, PatientID="", SeriesInstanceUID=None, StudyInstanceUID=None)
     (tmp_path / "alone" / "cut.dcm").write_text("no image")
     assert told_by(find_studies(tmp_path, tmp_path / "list")).keys() == exams.keys(), "neither is damaged"
+
+
+def test_an_image_that_breaks_off_behind_its_uids_is_one_of_its_study(tmp_path: Path) -> None:
+    for name in ("whole", "cut"):
+        write_section(tmp_path / f"{name}.dcm", RAMP, PatientID="p1", StudyInstanceUID="1.1")
+    content = (tmp_path / "cut.dcm").read_bytes()
+    (tmp_path / "cut.dcm").write_bytes(content[: content.index(PIXELS) - 30])
+    unread: list[Path] = []
+    assert told_by(find_studies(tmp_path, tmp_path / "list", unread=unread)) == {"p1": ["cut.dcm", "whole.dcm"]}
+    assert unread == []
+
+
+def test_a_file_whose_attributes_are_out_of_order_is_one_of_its_study(tmp_path: Path) -> None:
+    for name in ("usual", "odd"):
+        write_section(tmp_path / f"{name}.dcm", RAMP, PatientID="patient1", StudyInstanceUID="1.1")
+    content = (tmp_path / "odd.dcm").read_bytes()
+    patient = b"\x10\0\x20\0LO\x08\0patient1"
+    without = content.replace(patient, b"")
+    place = without.index(PIXELS)
+    (tmp_path / "odd.dcm").write_bytes(without[:place] + patient + without[place:])
+    assert told_by(find_studies(tmp_path, tmp_path / "list")) == {"patient1": ["odd.dcm", "usual.dcm"]}
 
 
 def test_two_patients_without_number_and_exam_are_two_studies(tmp_path: Path) -> None:
