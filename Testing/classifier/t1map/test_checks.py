@@ -17,6 +17,8 @@ from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.checks import (
     DARK_AIR_WARNING,
     FAILED_FITS,
+    LARGEST_VARIATION,
+    _homogeneous,
     check_blood_and_muscle,
     check_native_blood,
     check_short_axis,
@@ -281,3 +283,14 @@ def test_a_map_whose_source_knows_no_orientation_passes(native: np.ndarray, tmp_
     sitk.WriteImage(sitk.GetImageFromArray(native), str(tmp_path / "map.nrrd"))
     t1_map = read_t1_map(tmp_path / "map.nrrd", Reading(spacing_mm=SPACING_MM))
     assert (t1_map.warnings, t1_map.is_placed) == ((), False)
+
+
+@pytest.mark.parametrize("shape", [(1, 30, 40), (3, 30, 40)])
+def test_homogeneous_tissue_is_that_of_simpleitks_box_filters_along_the_edges_too(shape: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(5)
+    values = 1000 + rng.normal(0, 1, shape) * rng.choice([20, 60, 90, 200], shape)
+    image = sitk.GetImageFromArray(values.astype(np.float32))
+    mean, deviation = (sitk.GetArrayFromImage(of(image, (2, 2, 0))) for of in (sitk.BoxMean, sitk.BoxSigma))
+    expected = mean[deviation < LARGEST_VARIATION * mean]
+    assert 0.05 < expected.size / values.size < 0.95
+    np.testing.assert_allclose(_homogeneous(image), expected, atol=0.01)

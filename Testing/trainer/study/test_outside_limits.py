@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,8 +147,33 @@ def test_the_command_writes_the_limits_into_the_models_card(
     assert main(command) == 0
     record = json.loads(output.read_text(encoding="utf-8"))
     assert [record["held_back"][label]["patients"] for label in ("normal", "dcm")] == [3, 3]
+    assert [record["held_back_elsewhere"][label]["patients"] for label in ("normal", "dcm")] == [3, 3]
     assert sum(of_label["patients"] for of_label in record["others"]["cases"].values()) == 2
     limits = load_model(saved).card.outside_limits
     for call, of_call in vars(limits).items():
         written = {name: tuple(values) for name, values in record["limits"][call].items()}
         assert of_call == OutsideLimits(**written)
+
+
+def test_the_limits_are_set_on_patients_as_they_are_and_as_other_sites_have_them(
+    a_model: Model, simulated_library: CaseLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_on: list[Judged] = []
+
+    def noted(judged: Sequence[Judged]) -> LimitsByCall:
+        set_on.extend(judged)
+        return fit_limits(judged)
+
+    recipe = {"optimization": {"validation_fraction": 0.5, "seed": 1}}
+    file = tmp_path / "m.safetensors"
+    save_model(Model(a_model.network, replace(a_model.card, training={"recipe": recipe})), file)
+    monkeypatch.setattr("ACNetTrainerLib.study.outside_limits.FEWEST_HELD_BACK", 2)
+    monkeypatch.setattr(outside_limits, "fit_limits", noted)
+    command = ["outside-limits", str(file), str(simulated_library.folder)]
+    assert (
+        main([*command, "--output", str(tmp_path / "l.json"), "--save-model", str(tmp_path / "with.safetensors")]) == 0
+    )
+    assert len(set_on) == 12
+    for here, elsewhere in zip(set_on[:6], set_on[6:], strict=True):
+        assert here.is_dcm == elsewhere.is_dcm
+        assert here.values["relative_wall"] != elsewhere.values["relative_wall"], "outlines of a noisier map"
