@@ -8,6 +8,8 @@ import re
 import zlib
 from collections.abc import Callable
 
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
 NUMBERS = (
     *(b"0", b"-1", b"1", b"255", b"65536", b"2147483647", b"4294967296", b"99999999999999999999", b"9" * 5000),
     *(b"nan", b"inf", b"-inf", b"1e308", b"1e-308", b"0.0", b"1.4.2", b"", b"x", b"true", b"null", b"[]", b"{}"),
@@ -38,6 +40,12 @@ def _packing(content: bytes) -> tuple[Callable[[bytes], bytes], Callable[[bytes]
         return gzip.decompress, lambda plain: gzip.compress(plain, 1, mtime=0)
     if content[:2] == b"\x78\x9c":
         return zlib.decompress, zlib.compress
+    if DeflatedExplicitVRLittleEndian.encode() in content[:500]:
+        start = 144 + int.from_bytes(content[140:144], "little")  # behind the meta information, whose length is first
+        return (
+            lambda packed: packed[:start] + zlib.decompress(packed[start:], -zlib.MAX_WBITS),
+            lambda plain: plain[:start] + zlib.compress(plain[start:], 1, -zlib.MAX_WBITS),
+        )
     return None
 
 

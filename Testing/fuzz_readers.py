@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 from openpyxl import Workbook
-from pydicom.uid import JPEGLosslessSV1, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 
 from ACNetLib.dicom.series import find_t1_maps
 from ACNetLib.fitting.images import read_recovery_images
@@ -22,6 +22,7 @@ from ACNetLib.models.store import find_model
 from ACNetLib.reference.store import remember_reference, remembered_references
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map, t1_map_from_image
+from ACNetLib.triage.studies import find_studies
 from ACNetLib.ventricle.labels import Ventricle, ventricles_from_segmentation
 from ACNetLib.ventricle.segments import read_segmentation
 from ACNetTrainerLib.cases.csv_import import import_csv
@@ -121,6 +122,13 @@ def _compressed_dicom(folder: Path) -> Path:
     return folder / "0.dcm"
 
 
+def _deflated_dicom(folder: Path) -> Path:
+    dataset = pydicom.dcmread(write_section(folder / "0.dcm", T1_MS[0]))
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.save_as(folder / "0.dcm", enforce_file_format=True)
+    return folder / "0.dcm"
+
+
 def _jpeg_dicom(folder: Path) -> Path:
     """Decoded by SimpleITK's GDCM, in a process of its own."""
     return compress(write_section(folder / "0.dcm", T1_MS[0]), JPEGLosslessSV1)
@@ -204,6 +212,10 @@ def read_map_beside(path: Path) -> object:
     return read_t1_map(next(file for file in path.parent.iterdir() if file.suffix in {".nii", ".nhdr", ".mhd"}))
 
 
+def _studies(path: Path) -> object:
+    return find_studies(path.parent, path.parent / "list")
+
+
 def read_segments(path: Path) -> object:
     t1_map = T1Map(sitk.Cast(a_map(), sitk.sitkFloat32), "map")
     nothing = [Ventricle(number, t1_map.section_center(number), 0.0) for number in range(3)]
@@ -281,9 +293,12 @@ READERS = {
         lambda folder: without_preamble(write_section(folder / "0.dcm", T1_MS[0])), read_t1_map, 1000, True
     ),
     "DICOM, RLE": Reader(_compressed_dicom, read_t1_map, 1200, True),
+    "DICOM, deflated": Reader(_deflated_dicom, read_t1_map, 1200, True),
     "DICOM, JPEG Lossless": Reader(_jpeg_dicom, read_t1_map, 1200, True, every=10),
     "DICOM Parametric Map": Reader(_parametric_map, read_t1_map, 3000, True),
     "DICOM, headers alone": Reader(_dicom, lambda path: find_t1_maps(sorted(path.parent.iterdir())), 1200),
+    "DICOM, studies of a reading list": Reader(_dicom, _studies, 1200),
+    "DICOM, deflated, of a reading list": Reader(_deflated_dicom, _studies, 1200),
     "DICOM SEG": Reader(_dicom_segments, read_segments, 2500, True),
     "model": Reader(_model, load_model, 40_000, every=10),
     "model card": Reader(_model, read_card_values, 40_000),
