@@ -15,6 +15,7 @@ from openpyxl import Workbook
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 
 from ACNetLib.dicom.series import find_t1_maps
+from ACNetLib.files import temporary_folder
 from ACNetLib.fitting.images import read_recovery_images
 from ACNetLib.models.header import read_card_values
 from ACNetLib.models.model import load_model
@@ -239,7 +240,9 @@ def read_import(path: Path) -> object:
         def locate(t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
             return tuple(each for each in nothing_found(t1_map) if sections is None or each.section in sections)
 
-    return import_csv(path.parent / "library", path, {}, NoLocalizer)  # type: ignore[arg-type]
+    with temporary_folder() as folder:  # what is imported once is refused the next time
+        library = Path(shutil.copytree(path.parent / "library", folder / "library"))
+        return import_csv(library, path, {}, NoLocalizer)  # type: ignore[arg-type]
 
 
 def read_training_events(path: Path) -> object:

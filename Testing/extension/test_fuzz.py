@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,16 @@ def test_every_reader_reads_its_valid_file_and_a_damaged_one_without_harm() -> N
     tallies = fuzz.fuzz(fuzz.READERS, 1, SEED)
     assert tallies.keys() == fuzz.READERS.keys()
     assert [example for tally in tallies.values() for example in tally.examples] == []
+
+
+@pytest.mark.parametrize("name", fuzz.READERS)
+def test_a_valid_file_can_be_read_again(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else damaged ones are refused for what was done before."""
+    monkeypatch.setenv("ACNET_MODELS", str(tmp_path / "models"))
+    reader = fuzz.READERS[name]
+    file = reader.make(tmp_path)
+    for _ in range(2):
+        reader.read(file)
 
 
 def test_the_same_seed_gives_the_same_damage() -> None:
