@@ -2,10 +2,11 @@
 
     python Testing/benchmarks/thresholds.py COMPARISON OUTPUT.json
 
-Of the networks of a comparison (a folder with `runs.json`, such as Documentation/results/comparison/honest), from what
-they said of the test patients. Some of the first cohort are drawn, as many of each class; balanced accuracy is that of
-its other patients and of the second cohort: where the evidence is for neither class, at the threshold with the highest
-sum of recalls among those drawn, and at that of a logistic regression on them. The mean over draws and seeds.
+Of the networks of a comparison (a folder with `runs.json`, such as build/comparison/honest after `python
+Documentation/keep_comparison.py resume`), from what they said of the test patients. Some of the first cohort are
+drawn, as many of each class; balanced accuracy is that of its other patients and of the second cohort: where the
+evidence is for neither class, at the threshold with the highest sum of recalls among those drawn, and at that of a
+logistic regression on them. The mean over draws and seeds.
 """
 
 from __future__ import annotations

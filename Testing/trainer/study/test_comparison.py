@@ -157,7 +157,10 @@ def test_what_is_done_of_an_unfinished_comparison_is_kept_and_taken_up_elsewhere
     assert code == 0, error
     assert said.startswith("3 trainings, 2 of them done before\nresnet50-seed1: ")
     keep(elsewhere / "honest", results)
-    assert summarize(kept)["cohorts"] == json.loads((results / "comparison-honest.json").read_text())["cohorts"]
+    again = tmp_path / "again"
+    resume(kept, again)
+    numbers = json.loads((results / "comparison-honest.json").read_text())
+    assert summarize(again / "honest")["cohorts"] == numbers["cohorts"]
 
 
 def test_every_network_is_tuned_alike_and_compared_at_its_best_learning_rate(
