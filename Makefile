@@ -193,7 +193,7 @@ COMPARED := build/comparison
 FIVE := residual-attention-56 vgg16 resnet101 resnet50 acnet
 VARIANTS := acnet-without-attention acnet-mask-only acnet-one-module acnet-untaught
 HONEST := --slices 485 --epochs 10
-SEEDS := 1
+SEEDS := 1 2
 # In full: make comparison HONEST="--slices 485 --epochs 20" SEEDS="1 2 3", after make comparison-tuning.
 TUNED := $(wildcard Documentation/results/comparison/tuning/tuned.json)
 PAPER := --epochs 6
