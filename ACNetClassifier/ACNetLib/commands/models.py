@@ -149,7 +149,8 @@ def _classifier_rows(card: ModelCard) -> Iterator[Row]:
     yield "verdict", verdict_rule(card.uncertain_range)
     if card.uncertain_range_without_reference is not None:
         yield "without reference", verdict_rule(card.uncertain_range_without_reference)
-    if regions := int(card.network.get("outside", 0)):
+    regions = card.network.get("outside")
+    if isinstance(regions, int) and regions:
         where = "over the whole slice" + (" and around the left ventricle" if regions > 1 else "")
         yield "score of unlike", f"of the network's features {where}"
     for call, limits in (("normal", card.outside_limits.normal), ("DCM", card.outside_limits.dcm)):

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from ACNetLib.commands.main import main
+from ACNetLib.commands.models import _classifier_rows
 from ACNetLib.inference.outside import LimitsByCall, OutsideLimits
 from ACNetLib.models.card import INTENDED_USE
 from ACNetLib.models.model import Model, save_model
 from ACNetLib.models.store import import_model
 from ACNetLib.networks.localizer import LocalizerCard, LocalizerModel, LocalizerNetwork, save_localizer
+from conftest import a_card
 
 SHIPPED = "acnet-simulated-1.5T"
 Captured = pytest.CaptureFixture[str]
@@ -102,6 +104,12 @@ def test_a_shipped_card_says_first_what_it_is_for_and_that_it_is_simulated(capsy
     (score,) = [line for line in lines if line.startswith("  score of unlike")]
     assert score.endswith("of the network's features over the whole slice and around the left ventricle")
     assert not any("outside 2" in line for line in lines)
+
+
+def test_a_card_whose_network_says_something_odd_is_shown_all_the_same() -> None:
+    shown = dict(_classifier_rows(replace(a_card("odd"), network={"outside": "x"})))
+    assert shown["network"] == "the paper's"
+    assert "score of unlike" not in shown
 
 
 def test_a_card_is_readable_text(model_file: Path, capsys: Captured) -> None:
