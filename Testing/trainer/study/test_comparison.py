@@ -321,11 +321,12 @@ def test_a_training_is_known_by_its_recipe_its_cases_and_their_images(
 
 
 @pytest.mark.parametrize("protocol", COMPARED)
-def test_the_published_numbers_follow_from_the_published_predictions(protocol: str) -> None:
+def test_the_published_numbers_follow_from_the_published_predictions(protocol: str, tmp_path: Path) -> None:
     results = REPOSITORY / "Documentation" / "results"
+    resume(results / "comparison" / protocol, tmp_path)
     summary = json.loads((results / f"comparison-{protocol}.json").read_text(encoding="utf-8"))
     for cohort, values in summary["cohorts"].items():
-        tested = read_tested(results / "comparison" / protocol, cohort)
+        tested = read_tested(tmp_path / protocol, cohort)
         assert list(values["networks"]) == list(tested)
         for name, one in tested.items():
             for measure, metric in DECISIONS.items():

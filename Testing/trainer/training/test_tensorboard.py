@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
 from ACNetTrainerLib.training.tensorboard import in_tensorboard
 from ACNetTrainerLib.training.train import train
+from keep_comparison import resume
 from repository import REPOSITORY
 from tiny_training import CPU, EPOCHS, changed, few_cases, rows_of, tiny_recipe
 
@@ -76,7 +76,7 @@ def test_trainings_of_a_cross_validation_have_a_folder_each(tmp_path: Path) -> N
 
 
 def test_the_networks_of_the_comparison_stand_side_by_side_with_their_measures(tmp_path: Path) -> None:
-    shutil.copytree(RESULTS / "comparison" / "honest", tmp_path / "honest")
+    resume(RESULTS / "comparison" / "honest", tmp_path)
     summary = json.loads((RESULTS / "comparison-honest.json").read_text(encoding="utf-8"))
     folder = write_events(summary, tmp_path / "honest")
     runs = json.loads((tmp_path / "honest" / "runs.json").read_text(encoding="utf-8"))["runs"]
@@ -90,12 +90,13 @@ def test_the_networks_of_the_comparison_stand_side_by_side_with_their_measures(t
         content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
         start = HParamsPluginData.FromString(content).session_start_info
         assert start.hparams["network"].string_value == network
-        (training,) = (each for each in (folder / network).iterdir() if each.is_dir())
-        numbers = json.loads(
-            next((tmp_path / "honest" / "runs").glob(f"{network}-seed1-*")).joinpath("outcome.json").read_text()
-        )
-        curve = [(each.step, each.value) for each in read(training).Scalars("loss/validation")]
-        assert curve == [(row["epoch"], pytest.approx(row["validation_loss"], abs=1e-5)) for row in numbers["epochs"]]
+        trainings = sorted(each.name for each in (folder / network).iterdir() if each.is_dir())
+        assert trainings == [f"seed{number}" for number in summary["request"]["numbers"]]
+        for seed in trainings:
+            (run,) = (tmp_path / "honest" / "runs").glob(f"{network}-{seed}-*")
+            epochs = json.loads((run / "outcome.json").read_text(encoding="utf-8"))["epochs"]
+            curve = [(each.step, each.value) for each in read(folder / network / seed).Scalars("loss/validation")]
+            assert curve == [(row["epoch"], pytest.approx(row["validation_loss"], abs=1e-5)) for row in epochs]
 
 
 def test_without_the_package_the_option_is_one_line_before_anything_is_trained(
