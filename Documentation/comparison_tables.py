@@ -10,7 +10,7 @@ from ACNetTrainerLib.study.summary import each_cohort
 from table_cells import Record, results
 
 COMPARED: dict[str, tuple[Callable[[Record], tables.Table], ...]] = {
-    "honest": (tables.results, tables.paired, tables.parts, tables.attention),
+    "honest": (tables.results, tables.paired, tables.parts, tables.runs, tables.attention),
 }
 """The comparisons whose results are kept, and the tables that the documentation shows of each."""
 

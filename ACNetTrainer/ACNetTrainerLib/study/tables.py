@@ -165,12 +165,13 @@ def runs(summary: Summary) -> Table:
     """Variants too."""
     is_paper = summary["counts"] == "sections"
     last = ("accuracy after the last epoch",) if is_paper else ()
-    header = ("", "fold" if is_paper else "seed", "epoch kept", "accuracy", *last, SENSITIVITY, SPECIFICITY)
+    header = ("", "fold" if is_paper else "seed", "epoch kept", "AUROC", "accuracy", *last, SENSITIVITY, SPECIFICITY)
     rows = [
         (
             EVERY_NAME[name],
             str(run["number"]),
             str(run["best_epoch"]) if run["best_epoch"] else "-",
+            f"{run['auroc']:.3f}",
             f"{run['accuracy']:.3f}",
             *([f"{run['accuracy_after_last_epoch']:.3f}"] if is_paper else []),
             f"{run['recall_dcm']:.3f}",
