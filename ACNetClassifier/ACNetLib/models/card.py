@@ -87,11 +87,12 @@ def card_from_values(values: CardValues, name: str) -> ModelCard:
     values = dict(values)
     kind = COMPARISON if values.get("kind") == COMPARISON else CLASSIFIER
     # What is read is written in the present format.
-    if values.get("format_version") in FORMATS_WITHOUT_SHAPE:
-        values = {"outside_limits": {}, **values, "format_version": FORMAT_VERSION}
-    if values.get("format_version") == FORMAT_OF_ONE_LIMIT and "outside_limits" in values:
-        both = values["outside_limits"]
-        values = {**values, "outside_limits": {"normal": both, "dcm": both}, "format_version": FORMAT_VERSION}
+    version = values.get("format_version")
+    values["format_version"] = FORMAT_VERSION
+    if version in FORMATS_WITHOUT_SHAPE:
+        values.setdefault("outside_limits", {})
+    if version == FORMAT_OF_ONE_LIMIT and "outside_limits" in values:
+        values["outside_limits"] = dict.fromkeys(("normal", "dcm"), values["outside_limits"])
     check_card_fields(values, kind, (item.name for item in fields(ModelCard)), name)
     try:
         values["intensity"] = IntensityScaling(**values["intensity"])

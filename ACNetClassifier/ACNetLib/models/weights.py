@@ -17,15 +17,26 @@ from ACNetLib.files import atomic_path
 from ACNetLib.models.header import METADATA_KEY, WEIGHTS_SUFFIX, CardValues, read_card_values
 
 
+def round_weights(network: nn.Module) -> None:
+    """Round the convolutions' and linear layers' weights to 16 bits, in which they are stored. What is fitted and
+    measured with the network then holds for its file. Frozen weights, and those that 16 bits can't hold, stay as they
+    are."""
+    with torch.no_grad():
+        for weight in network.parameters():
+            if weight.dim() > 1 and weight.requires_grad:
+                rounded = weight.half().float()
+                weight.copy_(torch.where(rounded.isfinite(), rounded, weight))
+
+
 def write_weights(network: nn.Module, card: CardValues, path: Path) -> None:
     """Write the file in one piece. The same weights and card always give the same bytes.
 
-    The card gets the checksum of the weights as `weights_sha256`.
+    Weights that 16 bits hold exactly take no more. The card gets the checksum of the weights as `weights_sha256`.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     metadata = {METADATA_KEY: json.dumps({**card, "weights_sha256": _checksum(tensors)}, sort_keys=True)}
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata=metadata))
+        temporary.write_bytes(save({name: _packed(tensor) for name, tensor in tensors.items()}, metadata=metadata))
 
 
 def read_weights(path: Path, *, comparisons: bool = False) -> tuple[CardValues, dict[str, Tensor]]:
@@ -40,7 +51,7 @@ def read_weights(path: Path, *, comparisons: bool = False) -> tuple[CardValues, 
         tensors = load(path.read_bytes())
     except (SafetensorError, OSError, KeyError) as error:  # KeyError: a number format that torch doesn't have
         raise ACNetError(f"{path.name}: not a readable {WEIGHTS_SUFFIX} file ({error}). Copy it again.") from error
-    return card, tensors
+    return card, {name: _unpacked(tensor) for name, tensor in tensors.items()}
 
 
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], checksum: str, name: str) -> None:
@@ -57,6 +68,17 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], checksum: st
     if not all(torch.isfinite(value).all() for value in tensors.values()):
         raise ACNetError(f"{name}: its weights hold values that are no numbers; train the model again.")
     network.load_state_dict(tensors)
+
+
+def _packed(tensor: Tensor) -> Tensor:
+    if tensor.dtype != torch.float32 or tensor.dim() < 2:
+        return tensor
+    halved = tensor.half()
+    return halved if torch.equal(halved.float(), tensor) else tensor
+
+
+def _unpacked(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype == torch.float16 and tensor.dim() > 1 else tensor
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> str:

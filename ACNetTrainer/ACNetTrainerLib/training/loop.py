@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
+from ACNetLib.models.weights import round_weights
 
 from .batches import Batch, EpochBatches, InOrder
 from .checkpoints import (
@@ -87,9 +88,9 @@ class Fitted:
 def fit(task: FittingTask, training: EpochBatches, validation: InOrder, place: Place) -> Fitted:
     """Train until the last epoch or early stopping, from the last checkpoint in the work folder if there is one.
 
-    The network has the weights of the epoch with the lowest validation loss then. Raises ACNetError when a loss is no
-    number, a file can't be written, or another process trains in the folder, and TrainingStopped at the wish of
-    the watch, after Ctrl-C and after SIGTERM.
+    The network has the weights of the epoch with the lowest validation loss then, rounded as they are stored. Raises
+    ACNetError when a loss is no number, a file can't be written, or another process trains in the folder, and
+    TrainingStopped at the wish of the watch, after Ctrl-C and after SIGTERM.
     """
     signals, work_folder, device = StopSignals(), place.work_folder, torch.device(place.device.device)
     with only_process(work_folder), _one_thread_a_slice(), signals.listening():
@@ -100,6 +101,7 @@ def fit(task: FittingTask, training: EpochBatches, validation: InOrder, place: P
         best = read_checkpoint(work_folder / BEST_CHECKPOINT)
         task.network.load_state_dict(best["network"])
         task.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        round_weights(task.network)
         return Fitted(best["epoch"], precision.precision)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from dataclasses import asdict, replace
@@ -19,6 +20,7 @@ from ACNetLib.inference.outside import LimitsByCall, OutsideLimits
 from ACNetLib.models.card import read_card
 from ACNetLib.models.header import FORMAT_VERSION, METADATA_KEY
 from ACNetLib.models.model import Model, load_model, save_model
+from ACNetLib.models.weights import round_weights
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import IntensityScaling
 from model_files import change_card
@@ -70,6 +72,33 @@ def test_an_ablation_comes_back_as_the_network_that_it_was(settings: dict[str, A
     loaded = load_model(tmp_path / "model.safetensors").network
     with torch.inference_mode():
         torch.testing.assert_close(loaded(sections()), network(sections()), rtol=0, atol=0)
+
+
+def test_rounded_weights_take_half_the_space_and_come_back_exactly(model_file: Path) -> None:
+    model = load_model(model_file)
+    before = model_file.stat().st_size
+    original = {name: weight.clone() for name, weight in model.network.named_parameters()}
+    round_weights(model.network)
+    for name, weight in model.network.named_parameters():
+        torch.testing.assert_close(weight, original[name], rtol=5e-4, atol=1e-7)
+    save_model(model, model_file)
+    assert model_file.stat().st_size < 0.6 * before
+    loaded = load_model(model_file).network.state_dict()
+    for name, weight in model.network.state_dict().items():
+        assert loaded[name].dtype == weight.dtype
+        assert torch.equal(loaded[name], weight)
+
+
+def test_weights_that_16_bits_can_not_hold_are_kept(a_model: Model, tmp_path: Path) -> None:
+    network = copy.deepcopy(a_model.network)
+    weight = next(weight for weight in network.parameters() if weight.dim() > 1)
+    with torch.no_grad():
+        weight.view(-1)[0] = 1e6
+    round_weights(network)
+    assert weight.view(-1)[0] == 1e6
+    save_model(Model(network, a_model.card), tmp_path / "large.safetensors")
+    loaded = load_model(tmp_path / "large.safetensors").network
+    assert torch.equal(next(weight for weight in loaded.parameters() if weight.dim() > 1), weight)
 
 
 def test_the_same_model_always_gives_the_same_bytes(a_model: Model, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ WRONG_CARDS: dict[str, tuple[dict[str, Any], str]] = {
         {"network": {"attention_modules": 10**9}},
         "attention_modules 1000000000; expected one of 0, 1, 2",
     ),
-    "other format": ({"format_version": 6}, "model format 6; this version reads format 5"),
+    "other format": ({"format_version": 7}, "model format 7; this version reads format 6"),
     "field added": ({"colour": "blue"}, "colour"),
     "unknown network setting": ({"network": {"depth": 50}}, "settings depth"),
     "unknown attention": ({"network": {"attention": "spatial"}}, "attention 'spatial'"),
