@@ -21,7 +21,7 @@ from ACNetLib.networks.localizer import (
     localizer_grid,
 )
 from ACNetLib.t1map.section import IntensityScaling, to_intensity
-from ACNetLib.ventricle.labels import CAVITY_LABEL, Ventricle
+from ACNetLib.ventricle.labels import CAVITY_LABEL
 
 from ..cases.library import CaseLibrary
 from ..training.batches import Batch, EpochBatches, InOrder
@@ -31,15 +31,14 @@ from ..training.recipe import Optimization
 from ..training.split import split_patients
 from ..training.train import count_cases
 from ..training.work_folder import MASKS_SHA256, claim_folder
-from .evaluation import ACCEPTED_CENTER_ERROR_MM
 from .sections import (
-    THROUGH_HEART_MM,
     LabelledSection,
     cut_by_edge,
     read_labelled_sections,
     sections_of_other_hearts,
     sections_without_heart,
 )
+from .threshold import confidence_threshold
 
 OPTIMIZATION = Optimization(
     optimizer="adamw",
@@ -72,12 +71,6 @@ CONTRAST_T1_MS = (0.0, 2600.0)
 BLUR_PIXELS = 0.8
 FEWEST_PATIENTS = 8
 """Of each library: both sides of the split need both classes."""
-NEVER_FOUND = 0.99
-"""The confidence threshold of a localizer that finds no ventricle on the validation patients."""
-ACCEPTED_SHARE = 0.99
-LOWEST_THRESHOLD = 0.3
-EVERY_CUT = 20
-"""Of the validation slices one in so many is tried cut by an edge as well: about as often as a clinic sees it."""
 
 
 class LocalizerDataset:
@@ -199,17 +192,21 @@ def train_localizer(
     training = [section for library, cases, _ in splits for section in read_labelled_sections(library, cases)]
     validation = [section for library, _, cases in splits for section in read_labelled_sections(library, cases)]
     fields = tuple(sorted({case.field_strength_tesla for case in training_cases}))
+    hearts = tuple(validation)
+    heartless, others = list[LabelledSection](), list[LabelledSection]()
     heartless_count, other_count = (
         max(2, round(share * len(training_cases) / len(fields))) for share in (HEARTLESS_SHARE, OTHER_HEARTS_SHARE)
     )
     for field_strength in fields:
-        for sections in (
-            sections_without_heart(heartless_count, field_strength, optimization.seed),
-            sections_of_other_hearts(other_count, field_strength, optimization.seed),
+        for draw, count, unseen in (
+            (sections_without_heart, heartless_count, heartless),
+            (sections_of_other_hearts, other_count, others),
         ):
-            held_out = max(1, round(optimization.validation_fraction * len(sections)))
-            training += sections[held_out:]
+            sections = draw(2 * count, field_strength, optimization.seed)  # as many again, for the threshold alone
+            held_out = max(1, round(optimization.validation_fraction * count))
+            training += sections[held_out:count]
             validation += sections[:held_out]
+            unseen += sections[:held_out] + sections[count:]
 
     intensity = IntensityScaling()
     training_set = LocalizerDataset(training, intensity, augment=True, seed=optimization.seed)
@@ -237,40 +234,6 @@ def train_localizer(
             "sections_of_other_hearts": other_count * len(fields),
         },
     )
-    threshold = _confidence_threshold(Localizer(LocalizerModel(network, card), place.device), validation)
+    kinds = ((hearts, 1.0), (heartless, HEARTLESS_SHARE), (others, OTHER_HEARTS_SHARE))
+    threshold = confidence_threshold(Localizer(LocalizerModel(network, card), place.device), kinds)
     return LocalizerModel(network, replace(card, confidence_threshold=threshold))
-
-
-def _confidence_threshold(localizer: Localizer, sections: Sequence[LabelledSection]) -> float:
-    """The lowest confidence from which on 99 % of the ventricles are found to 10 mm, among hearts whole and cut and
-    slices without a heart.
-    """
-    confidences: list[float] = []
-    is_found: list[bool] = []
-    for index, section in enumerate(sections):
-        (ventricle,) = localizer.locate(section.t1_map)
-        confidences.append(ventricle.confidence)
-        is_found.append(_is_found(ventricle, section))
-        if section.center_mm is not None and index % EVERY_CUT == 0:
-            rng = np.random.default_rng([0, index])
-            cut = cut_by_edge(section, rng.uniform(0, 2 * np.pi), rng.uniform(*THROUGH_HEART_MM))
-            (ventricle,) = localizer.locate(cut.t1_map)
-            confidences.append(ventricle.confidence)
-            is_found.append(_is_found(ventricle, section))
-    return threshold_for_share(np.array(confidences), np.array(is_found))
-
-
-def _is_found(ventricle: Ventricle, section: LabelledSection) -> bool:
-    if section.center_mm is None:
-        return False
-    return float(np.linalg.norm(ventricle.center_mm - section.center_mm)) <= ACCEPTED_CENTER_ERROR_MM
-
-
-def threshold_for_share(confidences: NDArray[np.float64], is_found: NDArray[np.bool_]) -> float:
-    """The lowest threshold at which ACCEPTED_SHARE of what is accepted is found, and at least LOWEST_THRESHOLD."""
-    order = np.argsort(-confidences, kind="stable")
-    share = np.cumsum(is_found[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(share >= ACCEPTED_SHARE)
-    if enough.size == 0:
-        return NEVER_FOUND
-    return float(np.clip(confidences[order[enough[-1]]], LOWEST_THRESHOLD, NEVER_FOUND))

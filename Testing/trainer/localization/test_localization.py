@@ -15,7 +15,14 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.networks.localizer import LocalizerModel, load_localizer, localizer_grid
 from ACNetLib.t1map.section import IntensityScaling
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, is_myocardium
+from ACNetLib.ventricle.labels import (
+    CAVITY_LABEL,
+    MYOCARDIUM_LABEL,
+    SEPTUM_LABEL,
+    Ventricle,
+    center_of_labels,
+    is_myocardium,
+)
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from ACNetTrainerLib.localization.evaluation import (
     dice,
@@ -28,8 +35,10 @@ from ACNetTrainerLib.localization.sections import (
     LabelledSection,
     cut_by_edge,
     read_labelled_sections,
+    sections_of_other_hearts,
     sections_without_heart,
 )
+from ACNetTrainerLib.localization.threshold import LOWEST_THRESHOLD, NEVER_FOUND, is_found, threshold_for_share
 from ACNetTrainerLib.localization.training import OPTIMIZATION, LocalizerDataset, augmented, train_localizer
 from ACNetTrainerLib.training.loop import Place
 from conftest import acnet_train
@@ -139,6 +148,37 @@ def test_a_training_gives_a_localizer_with_a_complete_card(trained: LocalizerMod
     assert 0 < card.confidence_threshold < 1
     assert card.training["training"]["patients_dcm"] + card.training["validation"]["patients_dcm"] == 6
     assert card.training["sections_without_heart"] == 2
+
+
+def test_the_threshold_is_the_lowest_at_which_99_percent_are_found() -> None:
+    confidences, found = np.linspace(1.0, 0.5, 101), np.ones(101, bool)
+    assert threshold_for_share(confidences, found, np.ones(101)) == 0.5
+    found[[99, 100]] = False
+    assert threshold_for_share(confidences, found, np.ones(101)) == confidences[99]
+    assert threshold_for_share(confidences, ~found, np.ones(101)) == NEVER_FOUND
+    assert threshold_for_share(confidences - 0.4, np.ones(101), np.ones(101)) == LOWEST_THRESHOLD
+
+
+def test_a_slice_of_a_kind_of_which_many_were_tried_counts_for_less() -> None:
+    """A tenth of the slices without a heart is taken for one with confidence, whether ten of them were tried or 100."""
+    hearts = np.linspace(0.9, 0.6, 100)
+    thresholds = []
+    for tried in (10, 100):
+        without = np.where(np.arange(tried) % 10 == 9, 0.701, 0.0)
+        confidences, found = np.concatenate([hearts, without]), np.repeat([True, False], [100, tried])
+        weights = np.repeat([1 / 100, 0.2 / tried], [100, tried])
+        thresholds.append(threshold_for_share(confidences, found, weights))
+    assert thresholds == pytest.approx([0.702, 0.702], abs=0.002)
+
+
+def test_a_hypertrophic_heart_that_is_outlined_right_is_found() -> None:
+    """Its thick septum moves the middle of its outline, which the localizer tells, from the cavity's."""
+    section = sections_of_other_hearts(1, 1.5, seed=1)[0]
+    assert section.center_mm is not None
+    middle_mm = center_of_labels(section.labels, section.t1_map, 0)
+    assert is_found(Ventricle(0, middle_mm), section)
+    assert not is_found(Ventricle(0, middle_mm + np.array([0.0, 10.5, 0.0])), section)
+    assert not is_found(Ventricle(0, middle_mm), replace(section, center_mm=None))
 
 
 def test_a_training_of_other_cases_does_not_go_on_in_the_same_folder(
