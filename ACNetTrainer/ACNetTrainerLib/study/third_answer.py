@@ -7,7 +7,7 @@ on none of these, but its form was chosen with such images in sight.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid
 
 from ..cases.library import LABELS, CaseLibrary
-from ..evaluation.metrics import auroc, bootstrap
+from ..evaluation.metrics import FloatArray, auroc, bootstrap
 from ..localization.sections import LabelledSection, sections_without_heart
 from .answers import answer, maps_of_patients, summary
 from .image_shifts import SHIFTS, Shift, as_it_is
@@ -55,8 +55,12 @@ def judge_shifts(model: Model, library: CaseLibrary, seed: int, device: DeviceCh
     shifted = {name: list(_studies(library, shift, seed).values()) for name, shift in SHIFTS.items()}
     field = library.cases[0].field_strength_tesla
     shifted[NO_HEART] = _without_heart(sections_without_heart(LEVELS * len(usual), field, seed))
-    usual_scores = [outside_scores(model, crops, device) for crops in usual.values()]
-    return {name: _shift_values(model, usual_scores, studies, device) for name, studies in shifted.items()}
+
+    def scores(studies: Iterable[MapArray]) -> FloatArray:
+        return np.array([np.mean(outside_scores(model, crops, device)) for crops in studies])
+
+    as_they_are = scores(usual.values())
+    return {name: shift_values(as_they_are, scores(each), name in SHIFTS) for name, each in shifted.items()}
 
 
 def _studies(library: CaseLibrary, shift: Shift, seed: int) -> Studies:
@@ -75,10 +79,17 @@ def _without_heart(sections: Sequence[LabelledSection]) -> list[MapArray]:
     return [np.stack(crops[start : start + LEVELS]) for start in range(0, len(crops), LEVELS)]
 
 
-def _shift_values(
-    model: Model, usual: Sequence[Sequence[float]], studies: Sequence[MapArray], device: DeviceChoice
-) -> dict[str, Any]:
-    shifted = [outside_scores(model, crops, device) for crops in studies]
-    scores = np.array([np.mean(each) for each in (*usual, *shifted)])
-    is_shifted = np.repeat([False, True], [len(usual), len(studies)])
-    return {"auroc": asdict(bootstrap(auroc, scores, is_shifted).rounded())}
+def shift_values(usual: FloatArray, shifted: FloatArray, same_patients: bool) -> dict[str, Any]:
+    """The AUROC of patients' scores (n,) with the change against those as they are, with its interval.
+
+    same_patients: whether a row of either is the same patient's, who is drawn into a resample with both or not.
+    """
+    if not same_patients:
+        is_shifted = np.repeat([False, True], [len(usual), len(shifted)])
+        return {"auroc": asdict(bootstrap(auroc, np.concatenate([usual, shifted]), is_shifted).rounded())}
+
+    def shifted_above_usual(pairs: FloatArray, _: object) -> float:
+        return auroc(pairs.T.ravel(), np.repeat([False, True], len(pairs)))
+
+    pairs = np.stack([usual, shifted], axis=1)
+    return {"auroc": asdict(bootstrap(shifted_above_usual, pairs, np.zeros(len(pairs), bool)).rounded())}

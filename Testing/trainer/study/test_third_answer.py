@@ -15,6 +15,7 @@ from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.networks.outside import REGIONS
 from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.study import third_answer
 from ACNetTrainerLib.study.image_shifts import SHIFTS, as_it_is
 from ACNetTrainerLib.study.third_answer import judge_shifts, verdicts
 from conftest import a_card
@@ -47,3 +48,14 @@ def test_verdicts_and_an_auroc_for_each_shift_are_told(simulated_library: CaseLi
     groups = verdicts(Classifier(model, load_finder(), CPU), library, [library])
     assert {name: group["patients"] for name, group in groups.items()} == {"normal": 1, "dcm": 1, "cases": 2}
     assert groups["cases"]["verdicts"]["not_answered"]["value"] == 0
+
+
+def test_an_interval_draws_a_patient_with_and_without_the_change_together() -> None:
+    """Each score rises by half of what patients differ by: told apart in part, and of every patient the same."""
+    rng = np.random.default_rng(1)
+    usual = rng.normal(size=100)
+    shifted = usual + 0.5 + 0.05 * rng.normal(size=100)
+    together, apart = (third_answer.shift_values(usual, shifted, same)["auroc"] for same in (True, False))
+    assert together["value"] == apart["value"]
+    widths = [each["high"] - each["low"] for each in (together, apart)]
+    assert widths[0] < 0.5 * widths[1]
