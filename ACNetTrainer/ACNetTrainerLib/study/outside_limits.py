@@ -16,8 +16,8 @@ from ACNetLib.models.card import ModelCard
 
 from ..cases.library import LABELS, CaseLibrary, patients_by_label
 from ..evaluation.metrics import share_estimate
-from ..training.outside_limits import Judged
-from ..training.split import FEWEST_HELD_BACK, split_of_training
+from ..training.outside_limits import FEWEST_FOR_LIMITS, Judged
+from ..training.split import split_of_training
 from .answers import answer, maps_of_patients
 from .other_site import exam_of_another_site
 
@@ -26,9 +26,9 @@ def held_back(library: CaseLibrary, card: ModelCard) -> CaseLibrary:
     """The patients of a model's training library whom that training held back. Raises ACNetError for too few."""
     _, cases = split_of_training(library, card)
     normal, dcm = map(len, patients_by_label(cases).values())
-    if min(normal, dcm) < FEWEST_HELD_BACK:
+    if min(normal, dcm) < FEWEST_FOR_LIMITS:
         raise ACNetError(
-            f"{library.folder}: {normal} normal and {dcm} DCM patients are held back; expected {FEWEST_HELD_BACK} or "
+            f"{library.folder}: {normal} normal and {dcm} DCM patients are held back; expected {FEWEST_FOR_LIMITS} or "
             "more of each."
         )
     return CaseLibrary(library.folder, cases)

@@ -23,8 +23,10 @@ from ACNetLib.networks.outside import MOST_SLICES
 from ACNetLib.ventricle.shape import HeartShape, shape_of
 
 from ..cases.library import Case, CaseLibrary, patients_by_label
-from .split import FEWEST_HELD_BACK
 
+FEWEST_FOR_LIMITS = 40
+"""Of each class. A limit lies below the largest value of those who set it, so wall and right ventricle each call one of
+them unlike at least: of 20 patients twice as many as FALSE_ALARMS."""
 FALSE_ALARMS = 0.05
 """Of the held-back normal patients, and of those with DCM, at most so many are called unlike the training's hearts."""
 PARTS = {"score": 1, "relative_wall": 1, "rv_to_lv": 3}
@@ -75,11 +77,11 @@ def limits_by_shape(
     """The limits of a new model, which has no score yet, from the held-back cases as the shipped localizer finds them.
 
     called_dcm: whether the model calls the patient DCM, where it has to be DCM or normal. Of fewer patients of a class
-    than FEWEST_HELD_BACK those of the parent are taken, else of the shipped model for the cases' field strength: no
+    than FEWEST_FOR_LIMITS those of the parent are taken, else of the shipped model for the cases' field strength: no
     network and no scanner's T1 is in them. Returned with that model's name, "" for limits of its own.
     """
     is_dcm = {case.patient: case.is_dcm for case in cases}
-    if min(map(len, patients_by_label(cases).values())) < FEWEST_HELD_BACK:
+    if min(map(len, patients_by_label(cases).values())) < FEWEST_FOR_LIMITS:
         lender = parent
         if lender is None or not lender.outside_limits.normal.relative_wall:
             lender = read_card(model_for_field(cases[0].field_strength_tesla))

@@ -126,7 +126,7 @@ def test_a_new_model_gets_the_limits_of_its_own_hearts_or_lent_ones_where_these_
         assert lent.dcm == replace(shipped.outside_limits.dcm, score=())
         assert lent.normal == replace(shipped.outside_limits.normal, score=())
         assert lender == shipped.name
-    monkeypatch.setattr(outside_limits, "FEWEST_HELD_BACK", 6)
+    monkeypatch.setattr(outside_limits, "FEWEST_FOR_LIMITS", 6)
     own, lender = limits_by_shape(simulated_library, cases, called, parent, CPU)
     assert (own.normal.score, own.dcm.score, lender) == ((), (), "")
     for of_call in vars(own).values():
@@ -143,7 +143,7 @@ def test_the_command_writes_the_limits_into_the_models_card(
     command = ["outside-limits", str(file), str(simulated_library.folder), "--others", str(simulated_library.folder)]
     command += ["--patients", "2", "--output", str(output), "--save-model", str(saved)]
     assert main(command) == 2
-    monkeypatch.setattr("ACNetTrainerLib.study.outside_limits.FEWEST_HELD_BACK", 2)
+    monkeypatch.setattr("ACNetTrainerLib.study.outside_limits.FEWEST_FOR_LIMITS", 2)
     assert main(command) == 0
     record = json.loads(output.read_text(encoding="utf-8"))
     assert [record["held_back"][label]["patients"] for label in ("normal", "dcm")] == [3, 3]
@@ -167,7 +167,7 @@ def test_the_limits_are_set_on_patients_as_they_are_and_as_other_sites_have_them
     recipe = {"optimization": {"validation_fraction": 0.5, "seed": 1}}
     file = tmp_path / "m.safetensors"
     save_model(Model(a_model.network, replace(a_model.card, training={"recipe": recipe})), file)
-    monkeypatch.setattr("ACNetTrainerLib.study.outside_limits.FEWEST_HELD_BACK", 2)
+    monkeypatch.setattr("ACNetTrainerLib.study.outside_limits.FEWEST_FOR_LIMITS", 2)
     monkeypatch.setattr(outside_limits, "fit_limits", noted)
     command = ["outside-limits", str(file), str(simulated_library.folder)]
     assert (
