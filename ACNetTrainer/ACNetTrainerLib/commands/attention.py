@@ -9,8 +9,8 @@ from typing import Any
 
 from ACNetLib.files import require_writable
 
-from .measuring import add_measuring_arguments, write_results
-from .training import FIRST_PATIENTS, first_patients
+from .measuring import add_measuring_arguments, unseen_cases, write_results
+from .training import FIRST_PATIENTS
 
 
 def add_attention_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -36,13 +36,12 @@ def _attention(options: argparse.Namespace) -> None:
     from ACNetLib.models.model import Model, load_model, save_model
     from ACNetLib.models.store import find_model
 
-    from ..cases.library import read_case_library
     from ..evaluation.attention_validation import validate_attention
 
     require_writable(options.output, options.save_model)
     model, *others = (load_model(find_model(name)) for name in (options.model, *options.other_seeds))
     untaught = load_model(find_model(options.untaught)) if options.untaught else None
-    library = first_patients(read_case_library(options.cases), options.patients)
+    library = unseen_cases(model, options.cases, options.patients)
     found = validate_attention(model, library, choose_device(options.device), others, untaught)
     write_results(options, model.card, {"patients": len(library.patients), **found})
     if options.save_model:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from ACNetLib.files import write_json
 
-from .training import DEVICES, MODELS
+from .training import DEVICES, MODELS, first_patients
 
 if TYPE_CHECKING:
     from ACNetLib.models.card import ModelCard
+    from ACNetLib.models.model import Model
     from ACNetLib.networks.localizer import LocalizerCard
+
+    from ..cases.library import CaseLibrary
 
 UNSEEN_CASES = "folder of a simulated case library that no training has seen"
 
@@ -38,3 +41,14 @@ def write_results(
     from ..evaluation.provenance import provenance
 
     write_json(options.output, {**provenance(options.command_line, card), **results})
+
+
+def unseen_cases(model: Model, folder: Path, patients: int | None = None) -> CaseLibrary:
+    """The cases that a model is measured on, those of so many patients. Raises ACNetError when it has learned from some
+    of them."""
+    from ..cases.library import read_case_library
+    from ..evaluation.evaluate import check_unseen
+
+    library = first_patients(read_case_library(folder), patients)
+    check_unseen(model, library)
+    return library

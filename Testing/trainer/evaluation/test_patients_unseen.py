@@ -13,14 +13,15 @@ import pytest
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.card import read_card
-from ACNetLib.models.model import Model
+from ACNetLib.models.model import Model, save_model
 from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
 from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.cases.pseudonyms import SALT_NAME, create_pseudonyms
+from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.evaluation.evaluate import check_unseen, evaluate
 from ACNetTrainerLib.evaluation.wording import CHECKED, NOT_TOLD, OTHER_LIBRARY
 from ACNetTrainerLib.training.patients import HASH_DIGITS, known_patients, patients_record
-from conftest import a_card
+from conftest import a_card, simulate_library
 
 CPU = DeviceChoice("cpu", "asked for")
 
@@ -35,6 +36,37 @@ def test_patients_that_the_model_has_learned_from_are_refused(
         evaluate(model, simulated_library, CPU)
     assert check_unseen(model, replace(simulated_library, cases=simulated_library.cases[6:])) == "checked"
     assert check_unseen(a_model, simulated_library) == NOT_TOLD
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "MODEL", "OWN"],
+        ["attention", "MODEL", "OWN"],
+        ["explanations", "MODEL", "OWN"],
+        ["reading-order", "MODEL", "OWN"],
+        ["coverage", "MODEL", "OWN", "--abroad", "OTHER"],
+        ["coverage", "MODEL", "OTHER", "--abroad", "OWN"],
+        ["third-answer", "MODEL", "OWN"],
+        ["third-answer", "MODEL", "OTHER", "--others", "OWN"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_that_measures_a_model_refuses_its_own_patients(
+    arguments: list[str],
+    a_model: Model,
+    simulated_library: CaseLibrary,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    training = {"patients": patients_record(simulated_library, None)}
+    model = tmp_path / "m.safetensors"
+    save_model(Model(a_model.network, replace(a_model.card, training=training)), model)
+    others = simulate_library(tmp_path / "others", patients=2, seed=22, levels=("mid",))
+    values = {"MODEL": str(model), "OWN": str(simulated_library.folder), "OTHER": str(others.folder)}
+    assert main([*(values.get(each, each) for each in arguments), "--output", str(tmp_path / "m.json")]) == 2
+    assert "12 of its 12 patients are among those that model" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "m.json").exists()
 
 
 def one_case(folder: Path, patient: str, image: str) -> CaseLibrary:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ACNetLib.files import require_writable
 
-from ..measuring import add_measuring_arguments, write_results
+from ..measuring import add_measuring_arguments, unseen_cases, write_results
 
 
 def add_coverage_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -26,12 +26,11 @@ def _coverage(options: argparse.Namespace) -> None:
     from ACNetLib.models.model import Model, load_model, save_model
     from ACNetLib.models.store import find_model
 
-    from ...cases.library import read_case_library
     from ...study.coverage import judge_coverage
 
     require_writable(options.output, options.save_model)
-    model, library = load_model(find_model(options.model)), read_case_library(options.cases)
-    abroad = {"abroad": read_case_library(options.abroad)}
+    model = load_model(find_model(options.model))
+    library, abroad = unseen_cases(model, options.cases), {"abroad": unseen_cases(model, options.abroad)}
     found = judge_coverage(model, library, abroad, choose_device(options.device))
     simulated = any(case.is_simulated for case in library.cases)
     write_results(options, model.card, {"simulated": simulated, **found})

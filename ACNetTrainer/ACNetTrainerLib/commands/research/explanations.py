@@ -7,8 +7,8 @@ from typing import Any
 
 from ACNetLib.files import require_writable
 
-from ..measuring import add_measuring_arguments, write_results
-from ..training import FIRST_PATIENTS, first_patients
+from ..measuring import add_measuring_arguments, unseen_cases, write_results
+from ..training import FIRST_PATIENTS
 
 
 def add_explanations_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -26,12 +26,11 @@ def _explanations(options: argparse.Namespace) -> None:
     from ACNetLib.models.model import load_model
     from ACNetLib.models.store import find_model
 
-    from ...cases.library import read_case_library
     from ...study.explanations import judge_explanations
 
     require_writable(options.output)
     model = load_model(find_model(options.model))
-    library = first_patients(read_case_library(options.cases), options.patients)
+    library = unseen_cases(model, options.cases, options.patients)
     maps = judge_explanations(model, library, choose_device(options.device))
     simulated = all(case.is_simulated for case in library.cases)
     write_results(options, model.card, {"simulated": simulated, "patients": len(library.patients), "maps": maps})

@@ -8,7 +8,7 @@ from typing import Any
 from ACNetLib.commands.parser import seed
 from ACNetLib.files import require_writable
 
-from ..measuring import add_measuring_arguments, write_results
+from ..measuring import add_measuring_arguments, unseen_cases, write_results
 from ..training import load_any_model
 
 
@@ -24,13 +24,13 @@ def _reading_order(options: argparse.Namespace) -> None:
     from ACNetLib.inference import load_finder
     from ACNetLib.inference.device import choose_device
 
-    from ...cases.library import read_case_library
     from ...evaluation.evaluate import located_library
     from ...evaluation.scores import score_patients
     from ...study.reading_order import reading_order
 
     require_writable(options.output)
-    model, library = load_any_model(options.model), read_case_library(options.cases)
+    model = load_any_model(options.model)
+    library = unseen_cases(model, options.cases)
     # A list is made of what the localizer finds.
     found = located_library(library, load_finder(device=options.device))
     scores = score_patients(model, found, choose_device(options.device))

@@ -9,8 +9,8 @@ from typing import Any
 from ACNetLib.commands.parser import seed
 from ACNetLib.files import require_writable
 
-from ..measuring import add_measuring_arguments, write_results
-from ..training import FIRST_PATIENTS, first_patients
+from ..measuring import add_measuring_arguments, unseen_cases, write_results
+from ..training import FIRST_PATIENTS
 
 
 def add_third_answer_command(commands: argparse._SubParsersAction[Any]) -> None:
@@ -29,14 +29,13 @@ def _third_answer(options: argparse.Namespace) -> None:
     from ACNetLib.models.model import load_model
     from ACNetLib.models.store import find_model
 
-    from ...cases.library import read_case_library
     from ...study.third_answer import judge_shifts, verdicts
 
     require_writable(options.output)
     path = find_model(options.model)
     model = load_model(path)
-    library = first_patients(read_case_library(options.cases), options.patients)
-    others = [read_case_library(folder) for folder in options.others]
+    library = unseen_cases(model, options.cases, options.patients)
+    others = [unseen_cases(model, folder) for folder in options.others]
     shifts = judge_shifts(model, library, options.seed, choose_device(options.device))
     of_groups = verdicts(load_pipeline(path, device=options.device), library, others)
     results = {
