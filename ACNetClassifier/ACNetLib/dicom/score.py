@@ -23,6 +23,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from ACNetLib.dicom.sequences import protocol_name
 from ACNetLib.dicom.values import TIME_UNITS_MS, mapping_of, unit_of, values_of
 
 # A sign alone reaches it only where scanners give it to nothing but the map: raw MOLLI series too are called "T1Map".
@@ -243,16 +244,10 @@ def contrast_in(header: pydicom.Dataset) -> str | None:
         if _tells_of_contrast(_plain(header.get(keyword))):
             return f"{keyword} tells of contrast"
     if not TOLD_NATIVE.search(_plain(header.get("SeriesDescription"))) and _tells_of_contrast(
-        _plain(_protocol(header))
+        _plain(protocol_name(header))
     ):
         return "ProtocolName tells of contrast"
     return None
-
-
-def _protocol(header: pydicom.Dataset) -> str:
-    """The name of the series' protocol; GE has that of the whole exam there."""
-    is_of_exam = str(header.get("Manufacturer", "")).upper().startswith("GE")
-    return "" if is_of_exam else str(header.get("ProtocolName") or "")
 
 
 def _tells_of_contrast(text: str) -> bool:
@@ -270,7 +265,7 @@ def _plain(text: object) -> str:
 
 def _other_quantities(header: pydicom.Dataset) -> list[str]:
     image_type = _image_type(header)
-    described = _words(header.get("SeriesDescription") or _protocol(header))
+    described = _words(header.get("SeriesDescription") or protocol_name(header))
     if T1_MAP_TYPES.intersection(image_type):
         described = [word for word in described if word not in NAMED_BESIDE_T1]
     words = [*_words(" ".join(image_type)), *described, *_words(header.get("ImageComments"))]

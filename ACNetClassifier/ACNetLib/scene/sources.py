@@ -54,7 +54,7 @@ MAGNETIC_FIELD_STRENGTH = "0018,0087"
 MANUFACTURER, MANUFACTURER_MODEL_NAME = "0008,0070", "0008,1090"
 TECHNICAL_TAGS = (MAGNETIC_FIELD_STRENGTH, MANUFACTURER, MANUFACTURER_MODEL_NAME)
 IMAGE_COMMENTS = "0020,4000"
-NAMING_TAGS = ("0008,103E", "0018,1030", "0018,0024", IMAGE_COMMENTS)
+NAMING_TAGS = ("0008,103E", IMAGE_COMMENTS, "0018,0024", "0018,1030")
 """Of NAMING."""
 PATIENT_ID, STUDY_INSTANCE_UID = "0010,0020", "0020,000D"
 
@@ -108,7 +108,7 @@ def told_sequence(node: vtkMRMLScalarVolumeNode) -> str:
     database, instances = getattr(slicer, "dicomDatabase", None), (node.GetAttribute(DICOM_INSTANCES) or "").split()
     if database is None:
         return ""
-    of_naming = dict(zip(NAMING, NAMING_TAGS, strict=True))
+    of_naming = {**dict(zip(NAMING, NAMING_TAGS, strict=True)), "Manufacturer": MANUFACTURER}
     sequence = named_sequence(
         {keyword: database.instanceValue(instance, tag) for keyword, tag in of_naming.items()} for instance in instances
     )

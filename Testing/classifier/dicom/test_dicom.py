@@ -92,11 +92,19 @@ def test_a_child_is_known_by_its_dates_where_no_age_is_told(
         ({"SeriesDescription": "ShMOLLI_192i_SAX_b2s_T1MAP"}, "ShMOLLI"),
         ({"SeriesDescription": "T1 map", "ProtocolName": "MOLLI SAX"}, "MOLLI"),
         ({"SeriesDescription": "T1 map"}, ""),
+        ({"SeriesDescription": "SASHA_SAX_T1map", "ProtocolName": "T1_MOLLI_SASHA_comparison"}, "SASHA"),
+        ({"SeriesDescription": "T1 map SAX", "ImageComments": "SASHA", "ProtocolName": "MOLLI"}, "SASHA"),
+        (
+            {"SeriesDescription": "SMART1Map", "ProtocolName": "MOLLI ECV", "Manufacturer": "GE MEDICAL SYSTEMS"},
+            "SMART1Map",
+        ),
+        ({"SeriesDescription": "T1 map", "ProtocolName": "MOLLI ECV", "Manufacturer": "GE MEDICAL SYSTEMS"}, ""),
     ],
 )
-def test_the_names_in_the_header_tell_the_sequence(
+def test_the_names_in_the_header_tell_the_sequence_the_series_own_before_its_protocols(
     names: dict[str, Any], sequence: str, stored: np.ndarray, tmp_path: Path
 ) -> None:
+    """GE has the name of the whole exam's protocol there."""
     write_section(tmp_path / "0.dcm", stored[0], **names)
     assert read_t1_map(tmp_path).sequence == sequence
 
