@@ -9,10 +9,10 @@ from ACNetLib.models.card import ModelCard
 
 from ..cases.library import LABELS, Case, CaseLibrary
 from ..evaluation.evaluate import FEWEST_PATIENTS
-from ..training.publishing import METRICS
+from ..evaluation.metrics import auroc
 from ..training.train import count_cases
-from .measures import differences, measures, said_by_repeat, scores_of, truth_of
-from .predictions import OutOfFold, Predictions
+from .measures import LOG_ODDS, differences, measures, said_by_repeat, scores_of, truth_of
+from .predictions import OutOfFold, Predictions, Said
 from .starts import FINE_TUNED, FROM_SCRATCH
 
 GROUPS: dict[str, Callable[[Case], str]] = {
@@ -29,7 +29,8 @@ def summarize(
 ) -> dict[str, Any]:
     """Measures over patients with 95 % intervals. found: by the names of the starts.
 
-    At the top are those of the start with the higher AUROC. A measure is that of each repeat, averaged over the
+    At the top are those of what is said of each patient by the start with the higher AUROC on the other folds; the one
+    with the higher AUROC on all patients is named. A measure is that of each repeat, averaged over the
     repeats; the intervals are over resampled patients, each with what all repeats say of it. GROUPS are there where the
     library knows two of a kind or more.
     """
@@ -42,8 +43,10 @@ def summarize(
     folds, repeats = found[chosen][0].fold.of, len(said[chosen])
     as_it_is = scores_of(patients, [present.patients] * repeats)
 
+    by_the_others = said_by_the_others_choice(library, found)
+
     def measured(some: Sequence[str]) -> dict[str, Any]:
-        return measures(scores_of(some, said[chosen]), truth_of(some, library))
+        return measures(scores_of(some, by_the_others), truth_of(some, library))
 
     compared = {start: differences(of_start, as_it_is, truth) for start, of_start in scores.items()}
     both = {}
@@ -53,12 +56,32 @@ def summarize(
         "simulated": any(case.is_simulated for case in library.cases),
         "cases": count_cases(library.cases),
         "cross_validated": {"folds": folds, "repeats": repeats, "start": chosen, "starts": list(starts)},
-        **{name: starts[chosen][name] for name in METRICS},
+        **measured(patients),
         "present_model": {"name": present_card.name, **measures(as_it_is, truth)},
         "starts": {start: {**of_start, "minus_present": compared[start]} for start, of_start in starts.items()},
         **both,
         **_by_groups(library, measured),
     }
+
+
+def said_by_the_others_choice(library: CaseLibrary, found: Mapping[str, Sequence[OutOfFold]]) -> list[dict[str, Said]]:
+    """What is said of each patient, a dictionary a repeat, by the start that does best on those of the other folds.
+
+    The better of two starts on the very patients that it is measured on would be measured too well.
+    """
+    said = {start: said_by_repeat(of_start) for start, of_start in found.items()}
+    of_folds = next(iter(found.values()))
+    chosen: list[dict[str, Said]] = [{} for _ in next(iter(said.values()))]
+    for index, repeat in enumerate(sorted({each.fold.repeat for each in of_folds})):
+        for left_out in (each.said.patients for each in of_folds if each.fold.repeat == repeat):
+            others = [patient for patient in library.patients if patient not in left_out]
+            aurocs = {
+                start: auroc(scores_of(others, [of_start[index]])[:, 0, LOG_ODDS], truth_of(others, library))
+                for start, of_start in said.items()
+            }
+            best = said[max(aurocs, key=lambda start: aurocs[start])]
+            chosen[index].update({patient: best[index][patient] for patient in left_out})
+    return chosen
 
 
 def _by_groups(library: CaseLibrary, measured: Callable[[Sequence[str]], dict[str, Any]]) -> dict[str, Any]:

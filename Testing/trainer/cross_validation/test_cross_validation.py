@@ -130,8 +130,8 @@ def _check_rows(
 def test_the_metrics_are_those_of_the_table(output: Path) -> None:
     metrics = json.loads((output / "metrics.json").read_text())
     chosen = metrics["cross_validated"]["start"]
-    assert metrics["auroc"]["value"] == max(metrics["starts"][start]["auroc"]["value"] for start in STARTS)
-    assert metrics["auroc"] == metrics["starts"][chosen]["auroc"]
+    areas = {start: metrics["starts"][start]["auroc"]["value"] for start in STARTS}
+    assert areas[chosen] == max(areas.values())
     for start in STARTS:
         _check_measures(of_start(output / "patients.csv", start), metrics, start)
     assert metrics["present_model"]["name"] == "acnet-simulated-1.5T"

@@ -12,16 +12,48 @@ from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
 
 from ACNetTrainerLib.cases.library import Case, CaseLibrary
 from ACNetTrainerLib.cross_validation.folds import Fold
+from ACNetTrainerLib.cross_validation.measures import LOG_ODDS, said_by_repeat, scores_of, truth_of
 from ACNetTrainerLib.cross_validation.mistakes import find_mistakes
 from ACNetTrainerLib.cross_validation.predictions import OutOfFold, Predictions, Said
 from ACNetTrainerLib.cross_validation.starts import FINE_TUNED, FROM_SCRATCH
-from ACNetTrainerLib.cross_validation.summary import summarize
+from ACNetTrainerLib.cross_validation.summary import said_by_the_others_choice, summarize
+from ACNetTrainerLib.evaluation.metrics import auroc
 from conftest import a_card
 
 PATIENTS = 40
 THRESHOLDS = (0.3, 0.6)
 """Of the models of both folds."""
 MEASURES = ("auroc", "recall_dcm", "recall_normal", "balanced_accuracy")
+
+
+def test_the_numbers_at_the_top_are_not_those_of_the_better_of_two_equal_starts() -> None:
+    """Drawn from one distribution, the better of two is better by chance alone: chosen by the other folds it is not."""
+    library, gains = a_library(), []
+    truth = truth_of(library.patients, library)
+
+    def area(of_repeats: list[dict[str, Said]]) -> float:
+        return auroc(scores_of(library.patients, of_repeats)[:, 0, LOG_ODDS], truth)
+
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        starts = {name: redrawn(out_of_fold(library, repeats=1), rng) for name in (FROM_SCRATCH, FINE_TUNED)}
+        areas = [area(said_by_repeat(found)) for found in starts.values()]
+        gains.append((area(said_by_the_others_choice(library, starts)) - np.mean(areas), max(areas) - np.mean(areas)))
+    by_the_others, by_themselves = np.mean(gains, axis=0)
+    assert by_themselves > 0.02
+    assert by_the_others < 0.25 * by_themselves
+
+
+def redrawn(found: list[OutOfFold], rng: np.random.Generator) -> list[OutOfFold]:
+    return [
+        OutOfFold(
+            each.fold,
+            replace(
+                each.said, patients={p: said(rng.normal(1.2 * (int(p) % 4 > 0) - 0.4), 0.4) for p in each.said.patients}
+            ),
+        )
+        for each in found
+    ]
 
 
 def a_library(sources: tuple[str, ...] = ("ward",)) -> CaseLibrary:
