@@ -225,21 +225,23 @@ def find_ventricle(probabilities: NDArray[np.float32], t1_map: T1Map, section: i
     if not (labels == CAVITY_LABEL).any():
         return Ventricle(section, t1_map.section_center(section), confidence=0.0)
     sure = np.take_along_axis(probabilities, labels[np.newaxis].astype(np.intp), axis=0)[0][labels != 0].mean()
-    confidence = float(sure) * closed_fraction(labels)
     column_mm, row_mm, _ = t1_map.image.GetSpacing()
+    confidence = float(sure) * closed_fraction(labels, (row_mm, column_mm))
     labels = _within_outer_edge(labels, probabilities[0], (row_mm, column_mm))
     labels = with_visible_cavity(t1_map.array[section], labels, (row_mm, column_mm))
     center_mm, turn_degrees = center_of_labels(labels, t1_map, section), septum_turn_degrees(labels, t1_map) or 0.0
     return Ventricle(section, center_mm, confidence, labels, turn_degrees)
 
 
-def closed_fraction(labels: LabelArray) -> float:
-    """In which share of directions from the cavity's centre myocardium lies beyond the cavity."""
+def closed_fraction(labels: LabelArray, spacing_mm: tuple[float, float]) -> float:
+    """In which share of directions from the cavity's centre myocardium lies beyond the cavity. spacing_mm: of rows, of
+    columns."""
     center = [index.mean() for index in np.nonzero(labels == CAVITY_LABEL)]
     angles = np.linspace(0, 2 * np.pi, RAYS, endpoint=False)
     steps = np.arange(0.0, float(np.hypot(*labels.shape)), 0.5)
-    rows = center[0] + np.outer(np.sin(angles), steps)
-    columns = center[1] + np.outer(np.cos(angles), steps)
+    row_mm, column_mm = (each / min(spacing_mm) for each in spacing_mm)
+    rows = center[0] + np.outer(np.sin(angles) / row_mm, steps)
+    columns = center[1] + np.outer(np.cos(angles) / column_mm, steps)
     wall = is_myocardium(labels).astype(np.uint8)
     return float(map_coordinates(wall, [rows, columns], order=0, mode="constant").any(axis=1).mean())
 

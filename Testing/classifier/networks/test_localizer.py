@@ -189,7 +189,18 @@ def test_a_ventricle_that_the_edge_cuts_is_open(first_row: int, low: float, high
     """Its middle is at row 80, its cavity begins at row 60; rows before the first are not in the image."""
     labels = labels_of_a_ventricle()
     labels[:first_row] = 0
-    assert low <= closed_fraction(labels) <= high
+    assert low <= closed_fraction(labels, (1.0, 1.0)) <= high
+
+
+@pytest.mark.parametrize("spacing_mm", [(1.5, 1.5), (2.0, 1.0), (1.0, 2.0)])
+def test_a_wall_that_is_open_over_a_quarter_is_so_whatever_the_pixels_shape(spacing_mm: tuple[float, float]) -> None:
+    rows, columns = np.indices((150, 150)) - 75.0
+    down_mm, across_mm = rows * spacing_mm[0], columns * spacing_mm[1]
+    from_center_mm, angle = np.hypot(down_mm, across_mm), np.arctan2(down_mm, across_mm)
+    labels = np.where(from_center_mm < 35, MYOCARDIUM_LABEL, 0).astype(np.uint8)
+    labels[(from_center_mm > 25) & (np.abs(angle) < np.pi / 4)] = 0
+    labels[from_center_mm < 25] = CAVITY_LABEL
+    assert closed_fraction(labels, spacing_mm) == pytest.approx(0.75, abs=0.05)
 
 
 @pytest.mark.parametrize("case", sample_cases(), ids=lambda case: case.name)
