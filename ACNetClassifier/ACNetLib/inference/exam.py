@@ -35,12 +35,12 @@ NOT_SEGMENTED = "it is not segmented, the localizer found its ventricle."
 TURNED_BY_GUESS = "its septum was not found, and its file does not tell how it lies."
 CLASSIFY_ONE_BY_ONE = "Classify them one by one."
 UNKNOWN_PLACES = (
-    "{names}: it is not told where the slices lie. It was not checked that the maps are of one heart and show "
-    "every slice once, and T1 of the AHA segments is left out."
+    "{names}: the position of the slices is unknown. It was not checked that the maps show one heart and each slice "
+    "once, and T1 of the AHA segments is left out."
 )
 TWO_SEQUENCES = (
-    "The slices are of {sequences}, whose T1 of the same heart differs: the result mixes them. Classify the slices of "
-    "one sequence alone."
+    "The slices are of {sequences}, which give different T1 in the same heart: the result mixes them. Classify the "
+    "slices of each sequence separately."
 )
 
 

@@ -22,8 +22,8 @@ from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import Ventricle
 
 MAYBE_MIRRORED = (
-    "Its file does not tell whether its slices are stored as mirror images: the network saw each both ways, and the "
-    "probability is that of the mean. Exported with its geometry it may have another."
+    "Its file does not tell whether its slices are mirror images: each was classified both ways, and the "
+    "probability is that of the mean. With the geometry in the file it may differ."
 )
 
 

@@ -52,9 +52,9 @@ def doubts_of_place(turn_degrees: float | None, ratio: float | None) -> list[str
     doubts = []
     if turn_degrees is not None:
         doubts.append(
-            f"The septum lies {turn_degrees:.0f} degrees from where hearts have it: image and geometry do not fit each "
-            "other (rows or columns reversed, LPS taken for RAS), or the heart lies unusually. All that depends on how "
-            "the slices lie may be wrong; the AHA segments are left out. Export the map again."
+            f"The septum lies {turn_degrees:.0f} degrees from its usual position: image and geometry do not match "
+            "(rows or columns reversed, LPS taken for RAS), or the heart lies unusually. What depends on the "
+            "orientation may be wrong; the AHA segments are left out. Export the map again."
         )
     elif ratio is not None:  # where the axes are wrong, so is the order
         doubts.append(

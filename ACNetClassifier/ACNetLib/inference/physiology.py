@@ -50,13 +50,13 @@ def implausible_t1(septal_t1_ms: float, normal_ms: float) -> str:
     low, high = LOWEST_OF_NORMAL * normal_ms, HIGHEST_OF_NORMAL * normal_ms
     if septal_t1_ms < low:
         return (
-            f"septal T1 of {septal_t1_ms:.0f} ms is below {low:.0f} ms, as in no normal heart and no DCM (is the map's "
-            "scale right? else iron, fat, Fabry disease or another sequence)"
+            f"septal T1 of {septal_t1_ms:.0f} ms is below {low:.0f} ms, lower than in any normal heart or DCM (check "
+            "the map's scale; otherwise iron, fat, Fabry disease or another sequence)"
         )
     if septal_t1_ms > high:
         return (
-            f"septal T1 of {septal_t1_ms:.0f} ms is above {high:.0f} ms, as in hardly any heart (is the map's scale "
-            "right? else another sequence)"
+            f"septal T1 of {septal_t1_ms:.0f} ms is above {high:.0f} ms, higher than in almost any heart (check the "
+            "map's scale; otherwise another sequence)"
         )
     return ""
 

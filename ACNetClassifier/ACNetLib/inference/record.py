@@ -32,7 +32,7 @@ FORMAT_VERSION = 6
 """Goes up with the fields below: a record of another version is not read."""
 ADDED_LATER: dict[str, Any] = {"sections_chosen": False, "normal_lps": None, "masked_fraction": 0.0}
 """Fields that the first records of this version do not have, and what is read in their place."""
-OUTSIDE = "Unlike the hearts that the model was trained on: it may be neither DCM nor normal."
+OUTSIDE = "This heart is unlike those that the model was trained on: it may be neither DCM nor normal."
 RANGE_SHIFT_MM, RANGE_TURN_DEGREES = 3.0, 5.0
 """How far the sections are moved and turned to see how much the probability depends on it."""
 
@@ -211,7 +211,9 @@ class StudyRecord:
         if across_mm is not None and self.probability_dcm >= self.uncertain_range[1]:
             doubts.append(f"DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)")
         if self.is_turned_by_guess:
-            doubts.append("nothing tells how the slices lie, neither their septum nor their file")
+            doubts.append(
+                "the orientation of the slices is unknown: no septum was found, and the file does not tell it"
+            )
         return [doubt for doubt in doubts if doubt]
 
     @property

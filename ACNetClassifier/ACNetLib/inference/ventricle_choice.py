@@ -177,8 +177,8 @@ def _found_with_confidence(t1_map: T1Map, found: Sequence[Ventricle], threshold:
     ]
     filled, shares_of_blood = _filled_ventricles(confident, t1_map)
     doubts += [
-        f"Slice {section} was left out: what was taken for its cavity has {share:.0%} of the T1 on the other slices "
-        "and holds no blood, as beyond the cavity's tip."
+        f"Slice {section} was left out: what was taken for its cavity has only {share:.0%} of the cavity's T1 on the "
+        "other slices, so it holds no blood. It probably lies beyond the tip of the cavity."
         for section, share in shares_of_blood.items()
     ]
     agreeing, odd_ones_mm = agreeing_ventricles(filled, t1_map)

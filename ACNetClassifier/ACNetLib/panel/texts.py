@@ -143,7 +143,7 @@ def other_copy_text(better: str) -> str:
 
 def outdated_text(name: str) -> str:
     return _(
-        "The T1 map {name} has another image or another place than when it was classified: its result is not shown. "
+        "The image or the position of the T1 map {name} has changed since it was classified: its result is not shown. "
         "Click Apply, or undo the change."
     ).format(name=name)
 

@@ -276,7 +276,7 @@ def _model_rows(study: StudyRecord) -> list[tuple[str, str]]:
             _estimate(card.metrics.get("recall_dcm")),
         ),
         ("Specificity for DCM (recall_normal), at the same", _estimate(card.metrics.get("recall_normal"))),
-        ("Sets of classes that hold the true one (split conformal)", coverage_text(card) or NOT_STATED),
+        ("How often conformal prediction sets contain the true class", coverage_text(card) or NOT_STATED),
         ("Licence", card.licence),
         ("Weights (SHA-256)", card.weights_sha256[:12] or NOT_STATED),
         ("Localizer", study.localizer),

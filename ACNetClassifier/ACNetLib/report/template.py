@@ -26,9 +26,9 @@ $maps</header>
 <section class="verdict $verdict" aria-labelledby="verdict">
 <h2 id="verdict">Verdict: $verdict_words</h2>
 $mismatch$reason<p class="probability">Probability of DCM <strong>$probability</strong>; stability: $low to $high when
-the slices are moved by $shift mm and turned by $turn degrees. That is no confidence interval.</p>
+the crops are shifted by $shift mm and rotated by $turn degrees. This is not a confidence interval.</p>
 $scale
-<p>It is the probability where $prevalence of those examined have DCM (the model was trained at $prior).
+<p>This probability assumes a DCM prevalence of $prevalence among those examined (in the training: $prior).
 Rule: $rule.</p>
 <p>$reference</p>
 <p><strong>Scope.</strong> $scope</p>
@@ -106,18 +106,18 @@ outside, apex inside, septum to the left, anterior on top">
 $rows</tbody>
 </table>
 </div>
-<p class="note">The slices are dealt to base, mid level and apex by their place along the heart's axis, and each is
-divided from the middle of the septum. A slice that is left out keeps its level: a segment without a value is "-". T1
-is the mean over the middle third of the wall; the rest is masked, for blood or fat may be in it. The reference T1 is
-that of the septum: other segments may differ from it in health.</p>
+<p class="note">Slices are assigned to base, mid level and apex by their position along the heart's axis. Each is
+divided into segments from the middle of the septum on. A slice that is left out keeps its level: a segment without a
+value is "-". T1 is the mean over the middle third of the wall; the rest is masked, for blood or fat may be in it. The
+reference T1 is that of the septum: other segments may differ from it in health.</p>
 </section>
 """
 
 NO_SEGMENTS = """\
 <section aria-labelledby="segments">
 <h2 id="segments">Segments</h2>
-<p class="note">None: some of the slices were chosen to be classified, and which of them are base, mid level and
-apex only the whole stack tells.</p>
+<p class="note">No segments: only some of the slices were classified, and base, mid level and apex can be assigned
+from the whole stack alone.</p>
 </section>
 """
 

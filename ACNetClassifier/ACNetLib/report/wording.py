@@ -22,9 +22,8 @@ VERDICT_WORDS: dict[Verdict, str] = {
 UNKNOWN = "-"
 CENTER_SOURCES: dict[CenterSource, str] = {
     "localizer": "The localizer found the left ventricle and drew the contours.",
-    "point": "A person gave the centre of the left ventricle; the contours are the localizer's, where the centre lies "
-    "within them.",
-    "segmentation": "A person gave a segmentation: the contours are its own, and the localizer says which part of the "
+    "point": "The user gave the centre of the left ventricle. The localizer's contours are used where they enclose it.",
+    "segmentation": "The user gave a segmentation: its contours are used, and the localizer says which part of the "
     "wall is septum.",
 }
 
@@ -72,8 +71,8 @@ def reference_text(study: StudyRecord) -> str:
     reference = study.reference
     if reference is None:
         return (
-            f"No reference T1 of this scanner{scanner} was given: T1 is read as if the scanner's normal were that of "
-            f"the model's training, and the verdict is uncertain from {low:g} to below {high:g}."
+            f"No reference T1 of this scanner{scanner} was given: T1 is read as if the scanner's normal T1 equalled "
+            f"that of the model's training data. Probabilities from {low:g} to below {high:g} are uncertain."
         )
     text = (
         f"Reference T1 of this scanner{scanner}, {reference.source}: {mean_text(reference.mean_ms, reference.sd_ms)}."
@@ -81,9 +80,13 @@ def reference_text(study: StudyRecord) -> str:
     if study.model.normal_t1_ms is not None:
         text += (
             f" For the networks T1 was multiplied by {study.t1_factor:.3f}, to match the normal T1 of the model's "
-            f"training, {study.model.normal_t1_ms[0]:.0f} ms."
+            f"training data, {study.model.normal_t1_ms[0]:.0f} ms."
         )
-    return f"{text} It holds if the map is of the same sequence." if reference.source == "remembered" else text
+    return (
+        f"{text} It is valid only if the map was acquired with the same sequence."
+        if reference.source == "remembered"
+        else text
+    )
 
 
 def center_sources_text(study: StudyRecord) -> str:
@@ -109,7 +112,10 @@ def attention_text(card: ModelCard) -> str:
     if is_validated(card):
         status = "Attention is validated as an explanation: it lies on the wall, and the answer depends on it."
     else:
-        status = "Attention is not validated as an explanation: it is a weight, neither an outline nor the reason."
+        status = (
+            "Attention is not validated as an explanation: it shows how the network weighted the image, neither an "
+            "outline nor the reason for the verdict."
+        )
     return " ".join(filter(None, [status, _measures_text(card), _enrichment_text(card)]))
 
 
@@ -163,8 +169,8 @@ def _enrichment_text(card: ModelCard) -> str:
     taught = " It was taught to lie on the wall." if _taught_where_to_look(card) else ""
     return (
         f"In {simulated}patients whom the model had not seen, attention in the wall was {normal:.1f} (normal) and "
-        f"{dcm:.1f} (DCM) times that of the whole crop, and with mean masks instead of their own the AUROC {fell}."
-        f"{taught}"
+        f"{dcm:.1f} (DCM) times that of the whole crop. With average masks in place of each slice's own the "
+        f"AUROC {fell}.{taught}"
     )
 
 
@@ -177,8 +183,8 @@ def coverage_text(card: ModelCard) -> str:
             "abroad": {"coverage": {"value": int() | float() as abroad}},
         }:
             return (
-                f"{100 * home:.1f} % of patients like the training's, {100 * abroad:.1f} % of others, of "
-                f"{100 * level:g} % promised; one class alone for {100 * one:.1f} %"
+                f"{100 * home:.1f} % of patients like those of the training, {100 * abroad:.1f} % of others (target "
+                f"{100 * level:g} %); a single class for {100 * one:.1f} %"
             )
     return ""
 
@@ -194,7 +200,7 @@ def fitted_text(card: ModelCard) -> str:
         }:
             patients = f"{normal} normal and {dcm} DCM patients"
             if not fitted:
-                return f"{patients}, too few to make the model surer of itself: its temperatures are not below 1"
+                return f"{patients}, too few to sharpen its probabilities: no temperature is below 1"
             told = f"{patients}: the temperatures are fitted to them"
             enough = [isinstance(each, dict) and each.get("fitted") is True for each in more_sections]
             if False in enough:

@@ -163,8 +163,8 @@ class ReadingList:
         is_folder = not os.path.isfile(self.source)
         if gone and not studies and is_folder:
             raise NotNow(
-                f"{self.source}: no study is in it, and {len(gone)} are in the list, which stays as it is. Is its disk "
-                "connected? For other studies make a new list."
+                f"{self.source}: no studies found in this folder, but the list has {len(gone)}; it stays as it is. Is "
+                "the disk connected? For other studies make a new list."
             )
         if unread:
             tell(_unread_note(self.source, unread))

@@ -103,8 +103,8 @@ def _fitted_text(finished: dict[str, Any] | None) -> str:
             },
         }:
             text = _(
-                "{normal} normal and {dcm} DCM patients were held back, too few to make its probabilities any surer: "
-                "more answers may be uncertain."
+                "{normal} normal and {dcm} DCM patients were held back, too few to sharpen its probabilities: more "
+                "answers may be uncertain."
             )
             if fitted:
                 text = _("Its probabilities are fitted to {normal} normal and {dcm} DCM patients who were held back.")

@@ -217,7 +217,7 @@ def test_the_report_says_what_a_reader_left_out_and_who_drew_the_contours(
     comments = [each.TextValue for each in items_of(report, "Comment")]
     assert "Left out of the study's probability by the reader: slice 1." in comments
     assert "Not classified: slice 2, 3." in comments
-    assert any(each.startswith("A person gave a segmentation") for each in comments)
+    assert any(each.startswith("The user gave a segmentation") for each in comments)
     assert "Slice 0: 0 is odd" in comments
     assert not any("1 is odd" in each for each in comments)
     assert [name for name in groups_of(report) if name.startswith("slice")] == ["slice 0"]

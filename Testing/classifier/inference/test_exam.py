@@ -165,7 +165,7 @@ def test_files_that_do_not_tell_where_they_lie_are_pooled_with_a_warning(
     exam = classify_exam(classify, t1_maps)
     assert len(exam.maps) == 3
     (warning,) = exam.exam_warnings
-    assert warning.startswith("base.mha, mid.mha, apex.mha: it is not told where the slices lie.")
+    assert warning.startswith("base.mha, mid.mha, apex.mha: the position of the slices is unknown.")
     assert exam.segments == ()
 
 

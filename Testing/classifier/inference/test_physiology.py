@@ -122,7 +122,11 @@ def test_a_septal_t1_is_implausible_where_neither_disease_nor_sequence_explains_
 @pytest.mark.parametrize("label", ["normal", "dcm"])
 @pytest.mark.parametrize(
     ("factor", "says"),
-    [(4095 / 2000, "as in hardly any heart"), (1.5, "as in hardly any heart"), (1 / 1.2882, "is below 837 ms")],
+    [
+        (4095 / 2000, "higher than in almost any heart"),
+        (1.5, "higher than in almost any heart"),
+        (1 / 1.2882, "is below 837 ms"),
+    ],
     ids=["stretched to 12 bits", "half as long again", "without a Philips slope"],
 )
 def test_a_map_whose_scale_was_lost_gets_no_firm_verdict_and_a_line(label: str, factor: float, says: str) -> None:

@@ -24,7 +24,7 @@ from ACNetLib.scene.views import is_shown_as_acquired
 from ACNetLib.t1map.t1_map import T1Map
 from panel_fixtures import StandInClassifier, choose, classify, composites, open_bundle, result_of, wait_for_end
 
-NOT_SHOWN = "has another image or another place than when it was classified: its result is not shown"
+NOT_SHOWN = "has changed since it was classified: its result is not shown"
 
 
 def settle(seconds: float) -> None:

@@ -207,7 +207,7 @@ def test_result_json_tells_the_reference_and_the_z_scores_or_that_there_is_none(
     assert values["maps"][0]["scanner"] == "SIEMENS Avanto"
     words = values["reference_words"]
     assert words.startswith("No reference T1 of this scanner (SIEMENS Avanto) was given: ")
-    assert words.endswith("the verdict is uncertain from 0.2 to below 0.8.")
+    assert words.endswith("Probabilities from 0.2 to below 0.8 are uncertain.")
     assert (values["reference"], values["t1_factor"]) == (None, 1.0)
     assert (values["septal_t1_ms"], values["septal_z"]) == (1043.2, None)
     assert values["model"]["normal_t1_ms"] is None
@@ -217,7 +217,7 @@ def test_result_json_tells_the_reference_and_the_z_scores_or_that_there_is_none(
     values = result_values(replace(study, model=card, reference=reference))
     words = values["reference_words"]
     assert "(SIEMENS Avanto), remembered: 1000 ± 24 ms. For the networks T1 was multiplied by 0.990" in words
-    assert words.endswith("It holds if the map is of the same sequence.")
+    assert words.endswith("It is valid only if the map was acquired with the same sequence.")
     of_sequence = replace(reference, source="remembered for its sequence")
     words = result_values(replace(study, model=card, reference=of_sequence))["reference_words"]
     assert "same sequence" not in words
@@ -276,7 +276,7 @@ def test_a_slice_whose_wall_is_lost_keeps_its_level_unless_only_a_point_says_tha
 def test_of_chosen_slices_no_segments_are_given_and_the_page_says_why(three_slices: T1Map, a_study: Callable) -> None:
     study = with_map(a_study(three_slices), section_count=9, sections_chosen=True)
     assert study.segments == ()
-    assert "apex only the whole stack tells" in report_page(study, [b""] * 3)
+    assert "No segments: only some of the slices were classified" in report_page(study, [b""] * 3)
 
 
 def test_a_result_from_before_chosen_slices_and_masked_maps_were_told_is_read(a_folder: Path) -> None:

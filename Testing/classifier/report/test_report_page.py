@@ -84,7 +84,7 @@ def test_the_verdict_stands_in_words_beside_its_probability_and_range(
     assert words in text
     stability = f"stability: {probability - 0.05:.3f} to {probability + 0.03:.3f}"
     assert f"Probability of DCM {probability:.3f} ; {stability}" in text
-    assert "moved by 3 mm and turned by 5 degrees" in text
+    assert "shifted by 3 mm and rotated by 5 degrees" in text
     assert "uncertain from 0.2 to below 0.8" in text
     assert "50 % of those examined" in text
     assert SCOPE in text

@@ -62,5 +62,7 @@ def test_coverage_is_told_where_it_was_measured() -> None:
     share = {"value": 0.912, "low": 0.87, "high": 0.94}
     measured = {"level": 0.9, "home": {"coverage": share, "one_class": share}, "abroad": {"coverage": share}}
     card = replace(a_card("covered"), metrics={"coverage": measured})
-    assert coverage_text(card).startswith("91.2 % of patients like the training's, 91.2 % of others, of 90 % promised")
+    assert coverage_text(card).startswith(
+        "91.2 % of patients like those of the training, 91.2 % of others (target 90 %)"
+    )
     assert coverage_text(a_card("unmeasured")) == ""

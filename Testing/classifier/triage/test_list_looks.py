@@ -90,7 +90,7 @@ def test_a_list_stays_as_it_is_while_the_disk_of_its_studies_is_gone(ward: Path,
     with pytest.raises(NotNow, match=r"it can't be looked through \(No such file"):
         updated(ward, output)
     ward.mkdir()  # where the disk was
-    with pytest.raises(NotNow, match=r"no study is in it, and 3 are in the list, which stays as it is"):
+    with pytest.raises(NotNow, match=r"no studies found in this folder, but the list has 3; it stays as it is"):
         updated(ward, output)
     assert content(output) == before
 

@@ -93,8 +93,7 @@ def test_a_training_that_is_begun_anew_under_a_name_shows_nothing_of_the_one_bef
 
 
 NOT_FITTED = (
-    "25 normal and 7 DCM patients were held back, too few to make its probabilities any surer: more answers may be "
-    "uncertain."
+    "25 normal and 7 DCM patients were held back, too few to sharpen its probabilities: more answers may be uncertain."
 )
 
 

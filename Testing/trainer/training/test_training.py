@@ -122,8 +122,8 @@ def test_the_command_trains_and_judges_and_the_judged_model_differs_in_its_metri
     model_line, held_back_line = said.splitlines()
     assert model_line == f"model {output}; metrics of each epoch in {tmp_path / 'tiny.training' / 'metrics.csv'}"
     assert held_back_line == (
-        "Held back from it: 1 normal and 1 DCM patients, too few to make the model surer of itself: its temperatures "
-        "are not below 1."
+        "Held back from it: 1 normal and 1 DCM patients, too few to sharpen its probabilities: no temperature "
+        "is below 1."
     )
     other_cases = simulate_library(tmp_path / "cases", patients=10, seed=77, levels=("mid",))
     figures = tmp_path / "figures"
