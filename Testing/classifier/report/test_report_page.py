@@ -86,7 +86,7 @@ def test_the_verdict_stands_in_words_beside_its_probability_and_range(
     assert f"Probability of DCM {probability:.3f} ; {stability}" in text
     assert "shifted by 3 mm and rotated by 5 degrees" in text
     assert "uncertain from 0.2 to below 0.8" in text
-    assert "50 % of those examined" in text
+    assert "a DCM prevalence of 50 % among those examined" in text
     assert SCOPE in text
     assert f"Made by SlicerACNet {__version__}." in text
 
@@ -253,7 +253,7 @@ def test_the_page_says_the_reference_and_shows_z_scores_beside_septal_t1(study: 
     assert [row[4] for row in rows(page)] == ["1043 (z +1.1)"] * 2
     text = Page(page).text
     assert "Reference T1 of this scanner, given: 1012 ± 28 ms." in text
-    assert "T1 was multiplied by 0.984, to match the normal T1 of the model's training, 996 ms." in text
+    assert "T1 was multiplied by 0.984, to match the normal T1 of the model's training data, 996 ms." in text
     assert "median of the slices: 1043 ms, z-score +1.1." in text
     assert "uncertain from 0.2 to below 0.8" in text
     assert "uncertain from 0.1 to below 0.9" in page_of(replace(known, reference=None)).text
