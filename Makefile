@@ -194,7 +194,9 @@ FIVE := residual-attention-56 vgg16 resnet101 resnet50 acnet
 VARIANTS := acnet-without-attention acnet-mask-only acnet-one-module acnet-untaught
 HONEST := --slices 485 --epochs 10
 SEEDS := 1 2
-# In full: make comparison HONEST="--slices 485 --epochs 20" SEEDS="1 2 3", after make comparison-tuning.
+TEST_PATIENTS := 500
+# In full: make comparison HONEST="--slices 485 --epochs 20" SEEDS="1 2 3" TEST_PATIENTS=1000, after make
+# comparison-tuning and without cohorts of fewer patients in build/comparison-cases.
 TUNED := $(wildcard Documentation/results/comparison/tuning/tuned.json)
 PAPER := --epochs 6
 
@@ -208,11 +210,11 @@ $(COHORTS)/development/cases.csv: | $(READY)
 
 $(COHORTS)/at-home/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
-	$(BIN)/acnet-train simulate --patients 500 --field 1.5 --seed 13 --output $(@D)
+	$(BIN)/acnet-train simulate --patients $(TEST_PATIENTS) --field 1.5 --seed 13 --output $(@D)
 
 $(COHORTS)/abroad/cases.csv: | $(READY)
 	$(BIN)/python -c "import shutil; shutil.rmtree('$(@D)', ignore_errors=True)"
-	$(BIN)/acnet-train simulate-abroad --patients 500 --field 1.5 --seed 14 --scanner-factor 1 --output $(@D)
+	$(BIN)/acnet-train simulate-abroad --patients $(TEST_PATIENTS) --field 1.5 --seed 14 --scanner-factor 1 --output $(@D)
 
 # Before the comparison, or not at all: every network's learning rate.
 comparison-tuning: $(COHORTS)/training/cases.csv $(COHORTS)/development/cases.csv
