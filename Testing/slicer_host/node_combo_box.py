@@ -91,6 +91,7 @@ class qMRMLNodeComboBox(QWidget):
             self._of_scene.start(scene, scene.NodeAddedEvent, self._node_added)
             self._of_scene.start(scene, scene.NodeAboutToBeRemovedEvent, self._node_about_to_be_removed)
             self._of_scene.start(scene, scene.EndCloseEvent, self._list_anew)
+            self._of_scene.start(scene, scene.EndImportEvent, self._scene_came_in)
         self._list_anew()
         if previous is None:
             first = self.nodeFromIndex(0) if not self._settings.noneEnabled else None
@@ -153,6 +154,16 @@ class qMRMLNodeComboBox(QWidget):
                 self._follow(node)
                 if self._settings.fit(node):
                     self._combo_box.addItem(node.GetName(), node.GetID())
+
+    def _scene_came_in(self, *_event: object) -> None:
+        """As in the real one the rows are made anew, and what was chosen is lost (Slicer issue 4570)."""
+        before = self.currentNodeID
+        blocker = QSignalBlocker(self._combo_box)
+        self._list_anew()
+        self._combo_box.setCurrentIndex(self._row(""))
+        blocker.unblock()
+        if before:
+            self._tell()
 
     @calldata_type(vtk.VTK_OBJECT)
     def _node_added(self, _scene: object, _event: str, node: slicer.vtkMRMLNode) -> None:

@@ -51,6 +51,8 @@ from ACNetLib.t1map.t1_map import FIELD_STRENGTH_KEY, SIMULATED_KEY, T1Map
 
 FIELD_STRENGTHS = ("", "1.5", "3")
 AUTOMATIC_MODEL = ""
+REMOVED = "removed"
+"""In the place of the ID of a T1 map that is gone: no node's."""
 
 
 class InputView:
@@ -106,6 +108,11 @@ class InputView:
     def forget_map(self) -> None:
         """What is chosen from now on belongs to the T1 map that is chosen with it, in another scene."""
         self._map_id, self._scanner = "", None
+
+    def map_is_gone(self) -> None:
+        """What is chosen belongs to a T1 map that was removed, whose ID another volume may have by now."""
+        if self._map_id:
+            self._map_id = REMOVED
 
     def show(self) -> None:
         """Make the widgets say what the parameters and the chosen volume are."""

@@ -12,8 +12,8 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 
 
 class Panel(Protocol):
-    """A module's panel. `leave_scene`: the scene closes. `scene_imported`: one came in, with its own parameters.
-    `close`: the module is unloaded.
+    """A module's panel. `leave_scene`: the scene closes. `import_starts`, `scene_imported`: one comes in, perhaps with
+    its own parameters. `close`: the module is unloaded.
     """
 
     widget: Any
@@ -21,6 +21,7 @@ class Panel(Protocol):
 
     def set_parameters(self, parameters: Any) -> None: ...
     def leave_scene(self) -> None: ...
+    def import_starts(self) -> None: ...
     def scene_imported(self) -> None: ...
     def close(self) -> None: ...
 
@@ -45,6 +46,7 @@ class PanelModuleWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservation
         self.layout.addWidget(self.panel.widget)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEnd)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         if self.parent.isEntered:  # after a reload, on which Slicer enters no module
             self.enter()
@@ -73,6 +75,10 @@ class PanelModuleWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservation
         if self.panel is not None:
             self.panel.leave_scene()
             self.panel.set_parameters(None)
+
+    def onSceneStartImport(self, caller: Any, event: Any) -> None:
+        if self.panel is not None:
+            self.panel.import_starts()
 
     def onSceneEndImport(self, caller: Any, event: Any) -> None:
         if self.panel is not None:

@@ -61,6 +61,8 @@ class ACNetPanel:
         self.logic = logic
         self._worker = Worker(self._progressed)
         self._parameters: ACNetParameters | None = None
+        self._known: ACNetParameters | None = None  # of the present scene, also while the user is elsewhere
+        self._chosen_before_import: vtkMRMLScalarVolumeNode | None = None
         self._gui_tag: int | None = None
         # After the wrapper's own observers, which bring the values up to date that it keeps.
         self._of_parameters = Observers(self._update, (vtk.vtkCommand.ModifiedEvent,), priority=-1.0)
@@ -98,6 +100,8 @@ class ACNetPanel:
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
         self._parameters = parameters
+        if parameters is not None:
+            self._known = parameters
         self._input_view.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
@@ -126,18 +130,33 @@ class ACNetPanel:
 
     def leave_scene(self) -> None:
         """The scene closes: what is being computed, and what has been, belongs to a scene that is gone."""
-        self._running_volume_id = self._looked_at = None
+        self._running_volume_id = self._looked_at = self._known = None
         self._worker.cancel()
         self.logic.forget_runs()
         self._input_view.forget_map()
 
+    def import_starts(self) -> None:
+        """Slicer's selectors lose what is chosen in them when a scene has come in (Slicer issue 4570): they are not
+        followed meanwhile."""
+        self._chosen_before_import = None if self._known is None else self._known.t1_volume
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._gui_tag)
+            self._parameters = None
+            self._input_view.follow(None)
+
     def scene_imported(self) -> None:
-        """What is chosen is what the scene brought along; it may have taken the ID of a volume that was removed."""
+        """What is chosen is what the scene brought along, or, where it brought no parameters, what was chosen before;
+        a volume of it may have taken the ID of one that was removed."""
         self._looked_at = None
-        self._input_view.forget_map()
+        chosen = None if self._known is None else self.logic.getParameterNode().t1_volume
+        if self._known is None or chosen is not self._chosen_before_import:
+            self._input_view.forget_map()
+        elif chosen is None:
+            self._input_view.map_is_gone()
+        self._chosen_before_import = None
 
     def close(self) -> None:
-        """The module is unloaded: its widgets may be gone already."""
+        """The module is unloaded."""
         self.leave_scene()
         self._worker.close()
         self._box_moves.stop()
@@ -145,6 +164,8 @@ class ACNetPanel:
         self._list_view.close()
         for observers in (self._of_parameters, self._of_volumes):
             observers.follow(())
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._gui_tag)
         self._parameters = None
 
     def _load_sample(self, _checked: bool = False) -> None:
