@@ -107,11 +107,15 @@ class DicomDatabase:
 
     def studiesForPatient(self, patient: str) -> list[str]:
         named = self.fieldForPatient("PatientID", patient)
-        files = [file for file in self._headers if self.fileValue(file, "0010,0020") == named]
+        files = [file for file in self._headers if self._patient_of(file) == named]
         return list(dict.fromkeys(self.fileValue(file, "0020,000D") for file in files))
 
     def _patient_ids(self) -> list[str]:
-        return list(dict.fromkeys(self.fileValue(file, "0010,0020") for file in self._headers))
+        return list(dict.fromkeys(map(self._patient_of, self._headers)))
+
+    def _patient_of(self, file: str) -> str:
+        """As CTK does (ctkDICOMDatabase.cpp), by the study where the file has no PatientID."""
+        return self.fileValue(file, "0010,0020") or self.fileValue(file, "0020,000D")
 
     def seriesForStudy(self, study: str) -> list[str]:
         files = [file for file in self._headers if self.fileValue(file, "0020,000D") == study]

@@ -35,7 +35,9 @@ def exams_of_database() -> Iterator[tuple[str, str]]:
     database: Any = getattr(slicer, "dicomDatabase", None)
     for patient in database.patients() if database is not None and database.isOpen else ():
         for study in database.studiesForPatient(patient):
-            yield database.fieldForPatient("PatientID", patient), study
+            patient_id = database.fieldForPatient("PatientID", patient)
+            # Where images have no PatientID, Slicer's database puts the study's UID in its place.
+            yield "" if patient_id == study else patient_id, study
 
 
 def files_of_study(study: str) -> list[str]:

@@ -27,6 +27,9 @@ Fitted = tuple[T1Map, dict[str, str], tuple[str, ...]]
 KEPT_KEYS = (FITTED_KEY, WARNINGS_KEY)
 Start = Callable[[Work, None, Callable[[None, Fitted], None], str], None]
 
+NAME = "T1 fitted"
+"""Without the folder's name, which may be the patient's: result, report and scene have the map's."""
+
 
 class FittingView:
     """`start` does long work and hands on its result, or says what failed; `choose` takes the new volume as the one to
@@ -70,6 +73,6 @@ def fitting_work(folder: Path) -> Work:
             notes = fit_in_process(folder, map_file, progress)
             told = read_volume_header(map_file).keys
             keys = {key: told[key] for key in KEPT_KEYS if key in told}
-            return replace(read_t1_map(map_file), name=f"T1 fitted from {folder.name}"), keys, notes
+            return replace(read_t1_map(map_file), name=NAME), keys, notes
 
     return work

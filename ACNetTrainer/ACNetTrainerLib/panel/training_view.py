@@ -206,6 +206,8 @@ class TrainingView:
         say(self.ui.refusalLabel, text)
 
     def _poll(self) -> None:
+        if self._parameters is None and not self._processes:
+            return  # nobody looks
         states = {training.name: self._look_at(training) for training in find_trainings()}
         changed, self._states = states != self._states, states
         before = self._at_work

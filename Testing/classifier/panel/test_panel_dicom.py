@@ -17,6 +17,7 @@ from highdicom.seg import segread
 from highdicom.sr import srread
 from slicer import vtkMRMLScalarVolumeNode as Volume
 
+from ACNetLib.panel.dicom_selection import exams_of_database
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.scene.arrays import array_of_volume
 from ACNetLib.scene.output import save_scene
@@ -53,6 +54,19 @@ def load(plugin: Any, files: list[Path]) -> list[Volume]:
     for file in map(str, files):
         series.setdefault(slicer.dicomDatabase.fileValue(file, "0020,000E"), []).append(file)
     return [plugin.load(each) for each in plugin.examineForImport(list(series.values()))]
+
+
+@pytest.mark.parametrize("patient_id", ["", "p1"])
+def test_an_exam_without_patient_id_has_none_in_slicers_database_either(
+    a_plugin: Any, images: list[Path], patient_id: str
+) -> None:
+    """CTK's database puts the study's UID there, by which no row of a reading list would be found again."""
+    for file in images:
+        header = pydicom.dcmread(file)
+        header.PatientID = patient_id
+        header.save_as(file)
+    slicer.dicomDatabase.add(images)
+    assert list(exams_of_database()) == [(patient_id, pydicom.dcmread(images[0]).StudyInstanceUID)]
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def test_the_map_is_loaded_chosen_and_marked(a_module: Any, ui: Any, inversion_i
     assert not ui.fitButton.enabled
     wait_for_end(a_module)
     volume = ui.volumeSelector.currentNode()
-    assert volume.GetName() == "T1 fitted from exam"
+    assert volume.GetName() == "T1 fitted"  # the folder may be named after the patient
     assert volume.GetAttribute(FITTED_KEY).startswith("MOLLI 5(3)3, magnitude images of series 3")
     assert "T1 map made: MOLLI 5(3)3" in ui.statusLabel.text
     t1_map = t1_map_from_volume_node(volume)
