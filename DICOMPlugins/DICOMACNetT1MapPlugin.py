@@ -26,8 +26,8 @@ except ModuleNotFoundError:  # a Slicer that was built without DICOM: the module
     DICOMLoadable, DICOMPlugin = None, object
 
 # Of the plugins that know a series, Slicer loads with the most confident one: its scalar volume plugin says 0.5 for a
-# series and 0.45 for a part of it, image sequence up to 0.85, parametric map 0.95.
-CONFIDENCE, LOW_CONFIDENCE = 0.98, 0.3
+# series and 0.45 for a part of it, parametric map 0.95, image sequence up to 1.05: gated images in several directions.
+CONFIDENCE, LOW_CONFIDENCE = 1.06, 0.3
 
 KINDS = ("sopClass", "imageType", "seriesDescription")
 """Of the plugin's tags those that may tell an image of another kind."""
