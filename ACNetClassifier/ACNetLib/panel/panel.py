@@ -61,7 +61,7 @@ class ACNetPanel:
         self.logic = logic
         self._worker = Worker(self._progressed)
         self._parameters: ACNetParameters | None = None
-        self._known: ACNetParameters | None = None  # of the present scene, also while the user is elsewhere
+        self._has_parameters = False  # the present scene, also while the user is elsewhere
         self._chosen_before_import: vtkMRMLScalarVolumeNode | None = None
         self._gui_tag: int | None = None
         # After the wrapper's own observers, which bring the values up to date that it keeps.
@@ -100,8 +100,7 @@ class ACNetPanel:
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
         self._parameters = parameters
-        if parameters is not None:
-            self._known = parameters
+        self._has_parameters |= parameters is not None
         self._input_view.follow(parameters)
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
@@ -130,7 +129,8 @@ class ACNetPanel:
 
     def leave_scene(self) -> None:
         """The scene closes: what is being computed, and what has been, belongs to a scene that is gone."""
-        self._running_volume_id = self._looked_at = self._known = None
+        self._running_volume_id = self._looked_at = None
+        self._has_parameters = False
         self._worker.cancel()
         self.logic.forget_runs()
         self._input_view.forget_map()
@@ -138,7 +138,7 @@ class ACNetPanel:
     def import_starts(self) -> None:
         """Slicer's selectors lose what is chosen in them when a scene has come in (Slicer issue 4570): they are not
         followed meanwhile."""
-        self._chosen_before_import = None if self._known is None else self._known.t1_volume
+        self._chosen_before_import = self._chosen()
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
             self._parameters = None
@@ -148,12 +148,16 @@ class ACNetPanel:
         """What is chosen is what the scene brought along, or, where it brought no parameters, what was chosen before;
         a volume of it may have taken the ID of one that was removed."""
         self._looked_at = None
-        chosen = None if self._known is None else self.logic.getParameterNode().t1_volume
-        if self._known is None or chosen is not self._chosen_before_import:
+        chosen = self._chosen()
+        if not self._has_parameters or chosen is not self._chosen_before_import:
             self._input_view.forget_map()
         elif chosen is None:
             self._input_view.map_is_gone()
         self._chosen_before_import = None
+
+    def _chosen(self) -> vtkMRMLScalarVolumeNode | None:
+        """The T1 map of the scene's parameters, which are not kept beyond a visit."""
+        return self.logic.getParameterNode().t1_volume if self._has_parameters else None
 
     def close(self) -> None:
         """The module is unloaded."""

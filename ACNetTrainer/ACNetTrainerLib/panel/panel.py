@@ -45,7 +45,7 @@ class ACNetTrainerPanel:
         self.logic = logic
         self._worker = Worker(lambda _step, _fraction: None)
         self._parameters: ACNetTrainerParameters | None = None
-        self._known: ACNetTrainerParameters | None = None  # of the present scene, also while the user is elsewhere
+        self._has_parameters = False  # the present scene, also while the user is elsewhere
         self._chosen_before_import: Any = None
         self._gui_tag: int | None = None
         # After the wrapper's own observers, which bring the values up to date that it keeps.
@@ -85,8 +85,7 @@ class ACNetTrainerPanel:
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
         self._parameters = parameters
-        if parameters is not None:
-            self._known = parameters
+        self._has_parameters |= parameters is not None
         if parameters is not None and parameters.t1_volume is None:
             parameters.center = None  # its map was removed while the user was elsewhere
         self._training_view.follow(parameters)
@@ -111,13 +110,13 @@ class ACNetTrainerPanel:
         self._worker.cancel()
         self._cases_view.stop_drawing()
         self._training_view.forget_curves()
-        self._known = None
+        self._has_parameters = False
         self._forget_map()
 
     def import_starts(self) -> None:
         """Slicer's selectors lose what is chosen in them when a scene has come in (Slicer issue 4570): they are not
         followed meanwhile."""
-        self._chosen_before_import = None if self._known is None else self._known.t1_volume
+        self._chosen_before_import = self._chosen()
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
             self._parameters = None
@@ -125,10 +124,14 @@ class ACNetTrainerPanel:
     def scene_imported(self) -> None:
         """What is chosen is what the scene brought along; the patient's name is not in it. Where it brought no
         parameters, what was chosen before still is."""
-        chosen = None if self._known is None else self.logic.getParameterNode().t1_volume
+        chosen = self._chosen()
         if chosen is None or chosen is not self._chosen_before_import:
             self._forget_map()
         self._chosen_before_import = None
+
+    def _chosen(self) -> Any:
+        """The T1 map of the scene's parameters, which are not kept beyond a visit."""
+        return self.logic.getParameterNode().t1_volume if self._has_parameters else None
 
     def close(self) -> None:
         """The module is unloaded."""
