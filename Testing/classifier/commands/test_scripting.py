@@ -73,6 +73,6 @@ def test_json_prints_nothing_where_there_is_no_result(tmp_path: Path, capsys: py
 
 def test_the_exit_codes_of_the_page_are_those_of_the_commands() -> None:
     told = {int(code): meaning for code, meaning in re.findall(r"^\| (\d+) \| (.+?) \|", PAGE, re.MULTILINE)}
-    assert "user can put right" in told[USER_ERROR]
+    assert "user can correct" in told[USER_ERROR]
     assert "error of this software" in told[OUR_ERROR]
     assert "Ctrl-C" in told[STOPPED]
