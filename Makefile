@@ -267,8 +267,8 @@ simulation-results: $(READY)
 # What the shipped models get wrong on patients of the second simulation, and who gets the third answer there:
 # Documentation/localizer.md, Documentation/other-diseases.md. Look at them.
 failures: $(MODELS)/abroad-3T/cases.csv $(MODELS)/abroad-hcm-3T $(MODELS)/abroad-rv-3T
-	$(BIN)/python Documentation/failures.py $(MODELS)/abroad-3T Documentation/images/failures.jpg
-	$(BIN)/python Documentation/unlike_hearts.py Documentation/images/unlike-hearts.jpg \
+	$(BIN)/python Documentation/failures.py $(MODELS)/abroad-3T Documentation/images/failures.webp
+	$(BIN)/python Documentation/unlike_hearts.py Documentation/images/unlike-hearts.webp \
 		$(MODELS)/abroad-hcm-3T $(MODELS)/abroad-rv-3T
 
 # A hospital's export becomes a reading list: Documentation/triage.md. Look at the picture.

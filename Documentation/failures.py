@@ -20,7 +20,7 @@ from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
 from ACNetLib.networks.localizer import Localizer, load_localizer
 from ACNetLib.ventricle.labels import CAVITY_LABEL, LabelArray
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
-from ACNetTrainerLib.evaluation.drawing import JPEG_QUALITY
+from ACNetTrainerLib.evaluation.drawing import WEBP_QUALITY
 from ACNetTrainerLib.evaluation.scores import score_patients
 from ACNetTrainerLib.localization.evaluation import Located
 from ACNetTrainerLib.localization.sections import LabelledSection, read_labelled_sections
@@ -50,7 +50,7 @@ def main() -> None:
         axis.set_title(title, fontsize=9)
     figure.suptitle(f"Patients of the second simulation, {field:g} T: what goes wrong", fontsize=11)
     figure.tight_layout()
-    figure.savefig(output, dpi=90, pil_kwargs={"quality": JPEG_QUALITY})
+    figure.savefig(output, dpi=90, pil_kwargs={"quality": WEBP_QUALITY})
 
 
 def _most_wrong(library: CaseLibrary, model: Model, device: DeviceChoice) -> list[tuple[int, str]]:

@@ -3,7 +3,7 @@
 python Documentation/hospital.py FOLDER writes FOLDER/export: 200 simulated studies of mixed vendors and both field
 strengths, 20 foreign ones and 10 that are broken, their files mixed and with names that say nothing. `acnet triage`
 makes FOLDER/list of it. Which study got which answer is kept in results/hospital.json, and, where a Chromium is
-installed, the top of the list as images/worklist.png.
+installed, the top of the list as images/worklist.webp.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,11 +24,13 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from PIL import Image
 
 from ACNetLib.files import write_json
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.triage.rows import ANSWERS
 from ACNetLib.worker_pool import worker_pool
+from ACNetTrainerLib.evaluation.drawing import WEBP_QUALITY
 from ACNetTrainerLib.evaluation.provenance import provenance
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom import FLAVOURS
@@ -189,8 +192,11 @@ def take_picture(page: Path) -> None:
         print("No Chromium is installed: the picture stays as it is.")
         return
     options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size={},{}".format(*PICTURE_SIZE)]
-    picture = DOCUMENTATION / "images" / "worklist.png"
-    subprocess.run([browser, *options, f"--screenshot={picture}", page.resolve().as_uri()], check=True)
+    with tempfile.TemporaryDirectory() as room:
+        shot = Path(room) / "worklist.png"
+        subprocess.run([browser, *options, f"--screenshot={shot}", page.resolve().as_uri()], check=True)
+        with Image.open(shot) as picture:
+            picture.convert("RGB").save(DOCUMENTATION / "images" / "worklist.webp", quality=WEBP_QUALITY)
 
 
 def main() -> None:

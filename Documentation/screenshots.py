@@ -8,7 +8,6 @@ documentation.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import slicer
 from PIL import Image
 
 from ACNetLib.models.store import FOLDER_VARIABLE
+from ACNetTrainerLib.evaluation.drawing import WEBP_QUALITY
 from ACNetTrainerLib.simulation.cohort import Cohort, simulate_cohort
 from drawn_views import DrawnView
 from slicer_host import load_module, start_host, wait_until
@@ -31,6 +31,7 @@ SCREENSHOTS = REPOSITORY / "Resources" / "Screenshots"
 PANEL_WIDTH, PANEL_HEIGHT, GAP = 430, 560, 12
 """Of the space that Slicer leaves to a module, above its Data Probe."""
 BACKGROUND = (46, 46, 58)
+OVERLAY_QUALITY, VIEW_SCALE = 75, 0.75
 
 
 class Panel:
@@ -77,8 +78,12 @@ class Panel:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """256 colours are enough for a panel and grey maps, and halve the file."""
-    picture.convert("RGB").quantize(256).save(path, optimize=True)
+    """256 colours are enough for a panel, and halve the file; views are full of noise, which WebP packs best."""
+    if path.suffix == ".webp":
+        size = (round(VIEW_SCALE * picture.width), round(VIEW_SCALE * picture.height))
+        picture.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(path, quality=WEBP_QUALITY)
+    else:
+        picture.convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def side_by_side(*pictures: Image.Image) -> Image.Image:
@@ -107,20 +112,17 @@ def make_view_pictures(panel: Panel, plain: DrawnView, second: DrawnView) -> Non
     panel.ui.cropBoxesCheckBox.click()
     with_crop = plain.picture()
     panel.ui.cropBoxesCheckBox.click()
-    save(side_by_side(one, with_crop), IMAGES / "views-one-crop.png")
+    save(side_by_side(one, with_crop), IMAGES / "views-one-crop.webp")
     panel.ui.sideBySideCheckBox.click()
     panel.settle()
-    save(side_by_side(plain.picture(), second.picture()), IMAGES / "views-side-by-side.png")
-    panel.ui.sectionTable.cellClicked.emit(0, 1)
-    save(side_by_side(plain.picture(), second.picture()), IMAGES / "views-first-slice.png")
-    panel.ui.sectionTable.cellClicked.emit(1, 1)
+    save(side_by_side(plain.picture(), second.picture()), IMAGES / "views-side-by-side.webp")
     panel.choose(panel.ui.styleComboBox, "heat")
     heat = second.picture()
     panel.choose(panel.ui.overlayComboBox, "ventricle")
     ventricle = second.picture()
     panel.choose(panel.ui.t1ColorsComboBox, "lipari")
     others = (heat, ventricle, plain.picture())
-    save(side_by_side(*others), IMAGES / "views-heat-ventricle-lipari.png")
+    save(side_by_side(*others), IMAGES / "views-heat-ventricle-lipari.webp")
     panel.choose(panel.ui.t1ColorsComboBox, "gray")
     panel.choose(panel.ui.styleComboBox, "bands")
     panel.choose(panel.ui.overlayComboBox, "combined")
@@ -135,7 +137,8 @@ def make_overlay_picture() -> None:
     with TemporaryDirectory() as folder:
         demo = [sys.executable, "-m", "ACNetLib.commands.main", "demo", "--output", f"{folder}/demo"]
         subprocess.run(demo, check=True)
-        shutil.copyfile(Path(folder) / "demo" / "ACNetSimulatedDCM" / "section-1.jpg", SCREENSHOTS / "overlay.jpg")
+        with Image.open(Path(folder) / "demo" / "ACNetSimulatedDCM" / "section-1.jpg") as picture:
+            picture.save(SCREENSHOTS / "overlay.jpg", quality=OVERLAY_QUALITY)
 
 
 def make_list_picture(panel: Panel) -> None:

@@ -17,7 +17,7 @@ from ACNetLib.inference.pipeline import load_pipeline
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.report.picture import section_picture
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
-from ACNetTrainerLib.evaluation.drawing import JPEG_QUALITY
+from ACNetTrainerLib.evaluation.drawing import WEBP_QUALITY
 from ACNetTrainerLib.study.answers import answer, maps_of_patients
 
 MID = 1
@@ -34,7 +34,7 @@ def main() -> None:
     for each in pictures:
         sheet.paste(each, (0, top))
         top += each.height
-    sheet.save(output, optimize=True, quality=JPEG_QUALITY)
+    sheet.save(output, quality=WEBP_QUALITY)
 
 
 def _pictures(classifier: Classifier, library: CaseLibrary) -> Iterator[Image.Image]:

@@ -51,7 +51,7 @@ OPTIONAL_KEYS = {
 }
 LICENSE_NAMES = {"LICENSE", "LICENCE", "License.txt", "license.txt", "LICENSE.txt", "COPYING", "COPYING.txt"}
 LARGEST_REPOSITORY_MB = 100
-BINARY_SUFFIXES = {".png", ".jpg", ".dcm", ".nrrd", ".safetensors"}
+BINARY_SUFFIXES = {".png", ".jpg", ".webp", ".dcm", ".nrrd", ".safetensors"}
 KEPT_COMPARISON = "Documentation/results/comparison/"
 """Pictures, the DICOM sample, the models, a comparison's attention; all of them are made by commands of this
 repository."""

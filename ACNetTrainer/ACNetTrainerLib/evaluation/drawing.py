@@ -23,7 +23,7 @@ WINDOW_MS = {1.5: 2000.0, 3.0: 2300.0}
 """The upper end of the grey window by field strength; blood stays below white."""
 GALLERY_COLUMNS = 6
 PANEL_INCHES, DOTS_PER_INCH = 1.6, 100
-JPEG_QUALITY = 85
+JPEG_QUALITY, WEBP_QUALITY = 85, 80
 CLASS_NAMES = {"normal": "normal", "dcm": "DCM"}
 ROBUSTNESS_LINES = (
     ("auroc_model", "ACNet", "tab:blue"),
@@ -36,7 +36,7 @@ ROBUSTNESS_LINES = (
 
 
 def section_gallery(library: CaseLibrary, sections_per_class: int, path: Path) -> None:
-    """Write a grey PNG: as many sections of each class, 128 x 128 mm around the left ventricle, in one fixed window.
+    """Write a grey picture of as many sections of each class, 128 x 128 mm around the ventricle, in one fixed window.
 
     One section of each patient, the next patient's at the next level; further ones when there are no more patients.
     Raises ACNetError when a class has fewer sections or the library holds several field strengths.
@@ -138,9 +138,12 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def save_grey(figure: Figure, path: Path) -> None:
-    """As 8-bit grey: a third of the size of a colour file."""
+    """As 8-bit grey: a third of the size of a colour file. As WebP, again a third, when the path ends in .webp."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     grey = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("L")
     with atomic_path(path) as temporary:
-        grey.save(temporary, "PNG", optimize=True)
+        if path.suffix.lower() == ".webp":
+            grey.save(temporary, "WEBP", quality=WEBP_QUALITY)
+        else:
+            grey.save(temporary, "PNG", optimize=True)
