@@ -11,7 +11,7 @@ import numpy as np
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.valuerep import DA, TM
+from pydicom.valuerep import DA, DS, TM
 
 from ACNetLib.dicom.frames import Section, read_section
 from ACNetLib.dicom.guard import read_dataset
@@ -42,6 +42,7 @@ EXPECTED: dict[str, tuple[Callable[[str], object], str]] = {
 """Of those that have a value, what reads it, with a ValueError for any other, and what is expected."""
 SOURCE_ERRORS = (AttributeError, LookupError, ValueError)
 """What highdicom raises of images that it can't take as sources; the text may hold values of the patient."""
+POSITION = "PlanePositionSequence"
 ORIENTATION_AND_SPACING = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 WITHOUT = "Or leave --dicom out."
 OFF_BY_PIXELS, OFF_BY_THICKNESS = 0.25, 0.5
@@ -53,11 +54,12 @@ class SourceImages:
     """The images of a T1 map's slices.
 
     headers: one a slice, in their order, or the one of the multi-frame object that has them all. frames: of each
-    slice, its number in the file, from 0.
+    slice, its number in the file, from 0. gap_mm: from slice to slice in the map; of a single one, its thickness.
     """
 
     headers: tuple[Dataset, ...]
     frames: tuple[int, ...]
+    gap_mm: float
 
     @property
     def is_multi_frame(self) -> bool:
@@ -71,9 +73,12 @@ class SourceImages:
         """Copies as highdicom wants the sources of a segmentation.
 
         The images of one series and exactly one orientation; of a multi-frame object the frames of the slices alone,
-        in their order, with orientation and spacing in the shared groups. A T1 map may also be of several series, and
-        its orientations may differ by rounding.
+        in their order, with orientation and spacing in the shared groups and the position in each frame's. A T1 map may
+        also be of several series, and its orientations may differ by rounding. SpacingBetweenSlices is that of the map:
+        highdicom takes over what the images tell, often that of a stack from which these slices were chosen, and
+        invents 1 mm for a single one that does not tell it.
         """
+        gap = DS(self.gap_mm, auto_format=True)
         copies = [deepcopy(header) for header in self.headers]
         first = copies[0]
         if self.is_multi_frame:
@@ -83,10 +88,16 @@ class SourceImages:
             for keyword in ORIENTATION_AND_SPACING:
                 if keyword not in shared and keyword in groups[0]:
                     shared[keyword] = groups[0][keyword]
+            if POSITION in shared:  # of all frames, or of the only one
+                for group in groups:
+                    group.setdefault(POSITION, shared[POSITION])
+            if "PixelMeasuresSequence" in shared:
+                shared.PixelMeasuresSequence[0].SpacingBetweenSlices = gap
             return copies
-        for each in copies[1:]:
+        for each in copies:
             each.SeriesInstanceUID = first.SeriesInstanceUID
             each.ImageOrientationPatient = first.ImageOrientationPatient
+            each.SpacingBetweenSlices = gap
         return copies
 
     def refused(self, map_name: str, kind: str) -> NotReferable:
@@ -146,7 +157,8 @@ def read_sources(t1_map: T1Map) -> SourceImages:
                 setattr(header, keyword, "")
     with disable_value_validation():  # pydicom logs the values that it complains of
         _check_taken_over(headers[0], name)
-    return SourceImages(tuple(headers), tuple(source.frame for source in t1_map.sources))
+    frames = tuple(source.frame for source in t1_map.sources)
+    return SourceImages(tuple(headers), frames, t1_map.image.GetSpacing()[2])
 
 
 def _check_taken_over(header: Dataset, name: str) -> None:

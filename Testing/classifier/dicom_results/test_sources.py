@@ -13,6 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from highdicom import imread
 from highdicom.seg import Segmentation, segread
 from highdicom.sr import srread
 from pydicom.uid import ParametricMapStorage
@@ -25,7 +26,16 @@ from ACNetLib.inference.attention import SHOWN_MAP
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
-from dicom_files import EXAMINATION, FRAME_OF_REFERENCE, item, mapping, write_enhanced, write_study
+from dicom_files import (
+    EXAMINATION,
+    FRAME_OF_REFERENCE,
+    GAP_MM,
+    item,
+    mapping,
+    write_enhanced,
+    write_section,
+    write_study,
+)
 from dicom_segment_files import assert_equal_masks, expected_masks, groups_of
 
 Study = Callable[[T1Map], StudyResult]
@@ -214,3 +224,45 @@ def test_a_parametric_map_is_a_source(a_study: Study, tmp_path: Path, stored: np
         ParametricMapStorage
     )
     assert_of_frames(file, t1_map, study, [1, 2, 3], tmp_path / "dicom")
+
+
+@pytest.mark.parametrize("told", [None, 8, -8, 0])
+@pytest.mark.parametrize("slices", [1, 3])
+def test_the_slices_of_dicom_results_are_as_far_apart_as_those_of_the_map_whatever_the_images_tell(
+    a_study: Study, tmp_path: Path, stored: np.ndarray, slices: int, told: float | None
+) -> None:
+    for section in range(slices):
+        file = tmp_path / "stack" / f"{section}.dcm"
+        write_section(file, stored[section], section * GAP_MM, SpacingBetweenSlices=told, **REFERRED)
+    assert_volumes_as(read_t1_map(tmp_path / "stack"), a_study, tmp_path / "dicom")
+
+
+@pytest.mark.parametrize("told", [None, 3])
+def test_the_one_slice_of_a_multi_frame_object_may_have_its_place_in_the_shared_groups(
+    a_study: Study, tmp_path: Path, stored: np.ndarray, told: float | None
+) -> None:
+    """As of an object of one frame, or of one slice's map and the images from which it was computed."""
+    file = write_enhanced(tmp_path / "in" / "a.dcm", stored[:2], **REFERRED)
+    dataset = pydicom.dcmread(file)
+    shared, frames = dataset.SharedFunctionalGroupsSequence[0], dataset.PerFrameFunctionalGroupsSequence
+    shared.PlanePositionSequence = frames[0].PlanePositionSequence
+    if told is not None:
+        shared.PixelMeasuresSequence[0].SpacingBetweenSlices = told
+    for groups in frames:
+        del groups.PlanePositionSequence
+    frames[0].MRImageFrameTypeSequence = [item(FrameType=["ORIGINAL", "PRIMARY", "M", "NONE"])]
+    dataset.SeriesDescription = "SAX"
+    dataset.save_as(file, enforce_file_format=True)
+    t1_map = read_t1_map(file)
+    np.testing.assert_array_equal(t1_map.array, stored[1:2])
+    assert_volumes_as(t1_map, a_study, tmp_path / "dicom")
+
+
+def assert_volumes_as(t1_map: T1Map, a_study: Study, folder: Path) -> None:
+    """Segmentation and Parametric Maps of the map are volumes with its spacing, as highdicom reads them."""
+    write_dicom_results(a_study(t1_map), folder)
+    spacing = t1_map.image.GetSpacing()[::-1]
+    segmentation = segread(folder / "segmentation.dcm").get_volume(combine_segments=False)
+    assert segmentation.spacing == pytest.approx(spacing)
+    for name in ("attention", "evidence"):
+        assert imread(folder / f"{name}.dcm").get_volume().spacing == pytest.approx(spacing)
