@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ACNetLib.dicom.pixels import ODD_VALUES
 from ACNetLib.errors import ACNetError, NotNow, as_text, escaped
 from ACNetLib.folders import files_in
 from ACNetLib.triage.rows import Identify
+from ACNetLib.volumes.beside import files_beside
 from ACNetLib.volumes.header import is_volume_file
 
 SHORTEST_NAME = 3
@@ -71,9 +73,9 @@ class Study:
         for number, file in enumerate(self.files, start=1):
             for name in {str(file), f"{file.parent.name}/{file.name}", file.name}:
                 numbers.setdefault(escaped(name), []).append(number)
-        for folder in {file.parent for file in self.files}:
-            for name in (str(folder), folder.name):
-                numbers.setdefault(escaped(name), [])
+        folders = {file.parent for file in self.files}
+        for name in {name for path in (*folders, *self._beside()) for name in (str(path), path.name)}:
+            numbers.setdefault(escaped(name), [])
         there = [name for name in numbers if len(name) >= SHORTEST_NAME and name in text]
         for name in sorted(there, key=len, reverse=True):
             (number, *others) = numbers[name] or [0]
@@ -99,21 +101,31 @@ class Study:
         """
         names = self.instances or ("",) * len(self.files)
         states = [(name or file.name, file.stat()) for name, file in zip(names, self.files, strict=True)]
+        states += [(file.name, file.stat()) for file in self._beside() if os.path.isfile(file)]
         return _hash_of({(name, stat.st_size, stat.st_mtime_ns) for name, stat in states})
 
     def content(self) -> str:
         """What changes with the bytes of its images alone: all of them are read. Raises OSError as `state` does."""
-        digests = set()
-        for file in self.files:
-            with file.open("rb") as opened:
-                digests.add(hashlib.file_digest(opened, "sha256").hexdigest())
+        digests = {_digest(file) for file in self.files}
+        for file in self._beside():
+            with suppress(OSError):  # it may not be there, and what an answer lacks of it is told there
+                digests.add(_digest(file))
         return _hash_of(digests)
+
+    def _beside(self) -> list[Path]:
+        """What is read with its volume files, such as pixels that lie apart; such a file need not be there."""
+        return [] if self.is_dicom else [each for file in self.files for each in files_beside(file)]
 
     def former_state(self) -> str:
         """As earlier versions kept it of a study: by paths, too."""
         states = [(str(file), file.stat()) for file in self.files]
         told = [[file, stat.st_size, stat.st_mtime_ns] for file, stat in states]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _hash_of(told: set[Any]) -> str:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ACNetLib.errors import as_text
-from ACNetLib.volumes.header import VOLUME_SUFFIXES
+from ACNetLib.volumes.beside import sidecar_of
 from ACNetLib.volumes.told import told_by_json
 
 LARGEST_SIDECAR_BYTES = 1_000_000  # they have 2 kB
 DESCRIPTION = rb"Time=\d+(\.\d+)?"  # dcm2niix writes TE, time and phase into a NIfTI header's description
 SLOPE_TOLERANCE = 1e-3
+CANT_BE_READ = "The JSON file beside it can't be read: what it says of the image is not known."
+"""Without its name, which may be a patient's: a reading list repeats it."""
 REMEDY = "Convert it again with dcm2niix -p n, or give the DICOM folder."
 DIVIDED = "dcm2niix has divided its values by the slopes of a Philips scanner, so that they are not T1 in ms"
 
@@ -34,16 +35,13 @@ class Sidecar:
 
 def read_sidecar(volume: Path) -> Sidecar:
     """That of a volume file. One that is missing or another's tells nothing; a damaged one is warned of."""
-    suffix = max((each for each in VOLUME_SUFFIXES if volume.name.lower().endswith(each)), key=len)
-    file = volume.with_name(volume.name[: -len(suffix)] + ".json")
+    file = sidecar_of(volume)
     try:
         if not file.is_file() or file.stat().st_size > LARGEST_SIDECAR_BYTES:
             return Sidecar()
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return Sidecar(
-            warnings=(f"{as_text(file.name)} beside it can't be read: what it says of the image is not known.",)
-        )
+        return Sidecar(warnings=(CANT_BE_READ,))
     if not isinstance(values, dict):
         return Sidecar()
     return Sidecar(

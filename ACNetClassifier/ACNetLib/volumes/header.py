@@ -206,7 +206,7 @@ def whole_number_in(text: str) -> int:
 def data_file_beside(header_file: Path, name: str) -> Path:
     """The file of the pixels that a header names. Raises DamagedFile unless it lies in the folder of the header."""
     if not is_relative_name(name):
-        raise DamagedFile(f"its pixels are said to be in '{name}'; expected one file beside it")
+        raise DamagedFile("its pixels are said to be in another folder, or in several files; expected one beside it")
     return header_file.parent / name
 
 

@@ -9,7 +9,9 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from ACNetLib.commands.main import main
 from ACNetLib.sample_data import sample_cases
@@ -51,6 +53,23 @@ def test_what_is_said_of_such_a_study_names_it_to_nobody_else(inbox: Path) -> No
     said = "M?ller.nrrd: there is no slice 7."
     assert study.without_names(said) == "file 1 of 1: there is no slice 7."
     assert study.with_names("file 1 of 1", inbox) == "M?ller.nrrd"
+
+
+def test_no_name_of_a_file_that_is_read_with_a_volume_is_in_a_list_that_shows_no_patient(tmp_path: Path) -> None:
+    """A damaged JSON file beside the one, pixels of the other that are not there, or are said to be elsewhere."""
+    inbox, output = tmp_path / "inbox", tmp_path / "list"
+    inbox.mkdir()
+    shutil.copy(NORMAL.volume, inbox / "DoeJane.nrrd")
+    (inbox / "DoeJane.json").write_text("{")
+    for name, pixels in (("1", "DoeJane.raw"), ("2", "/DoeJane/map.raw")):
+        sitk.WriteImage(sitk.GetImageFromArray(np.ones((3, 20, 20), np.int16)), str(inbox / f"{name}.mhd"))
+        header = (inbox / f"{name}.mhd").read_text()
+        (inbox / f"{name}.mhd").write_text(header.replace(f"{name}.raw", pixels))
+    assert main(["triage", str(inbox), "--output", str(output), "--device", "cpu", "--processes", "1"]) == 0
+    rows = read_worklist_csv(output / "worklist.csv")
+    assert [row.answer for row in rows] == ["no answer", "no answer", "normal"]
+    assert "The JSON file beside it can't be read" in rows[2].warnings[0]
+    assert [file for file in output.rglob("*") if file.is_file() and b"DoeJane" in file.read_bytes()] == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])

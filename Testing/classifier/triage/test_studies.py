@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from ACNetLib.triage.page import worklist_page
 from ACNetLib.triage.rows import Row, in_reading_order, read_worklist_csv, worklist_csv
@@ -213,3 +215,25 @@ def test_images_are_the_same_where_they_are_moved_or_copied_and_others_when_thei
     assert of("moved")[1] == content
     again.write_bytes(again.read_bytes()[:-2] + b"??")
     assert of("moved")[1] != content
+
+
+def test_volumes_are_others_when_the_json_file_beside_them_or_the_pixels_that_lie_apart_change(tmp_path: Path) -> None:
+    (tmp_path / "ward").mkdir()
+    header, pixels, sidecar = (tmp_path / "ward" / name for name in ("map.mhd", "map.raw", "map.json"))
+    sitk.WriteImage(sitk.GetImageFromArray(np.ones((3, 20, 20), np.int16)), str(header))
+
+    def now() -> tuple[str, str]:
+        (study,) = find_studies(tmp_path / "ward", tmp_path / "list")
+        assert study.files == (header,)
+        return study.state(), study.content()
+
+    seen = [now()]
+    sidecar.write_text('{"MagneticFieldStrength": 1.5}')
+    seen.append(now())
+    pixels.write_bytes(b"\2" + pixels.read_bytes()[1:])
+    os.utime(pixels, (1, 1))
+    seen.append(now())
+    pixels.unlink()
+    seen.append(now())
+    states, contents = zip(*seen, strict=True)
+    assert len(set(states)) == len(set(contents)) == 4

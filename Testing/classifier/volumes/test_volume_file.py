@@ -297,7 +297,7 @@ def test_a_damaged_json_file_is_warned_of(tmp_path: Path) -> None:
     path = converted(tmp_path, None)
     (tmp_path / "map.json").write_text('{"MagneticFieldStrength": 3', encoding="utf-8")
     (warning,) = read_t1_map(path).warnings
-    assert warning.startswith("map.json beside it can't be read")
+    assert warning.startswith("The JSON file beside it can't be read")
 
 
 def changed(text: str, old: str, new: str) -> bytes:
@@ -314,7 +314,7 @@ def changed(text: str, old: str, new: str) -> bytes:
         ("sizes: 30 40 3", "sizes: 1000000 1000000 3", "pixels, more than 67108864"),
         ("dimension: 3", "dimension: 99", "it has 99 dimensions"),
         ("encoding: raw", "encoding: bzip2", "its encoding is 'bzip2', read are raw and gzip"),
-        ("encoding: raw", "encoding: raw\ndata file: ../secret.raw", r"pixels are said to be in '\.\./secret\.raw'"),
+        ("encoding: raw", "encoding: raw\ndata file: ../secret.raw", "pixels are said to be in another folder"),
         ("encoding: raw", "encoding: raw\nline skip: 7", "it skips lines before its pixels"),
         ("(0.84,-1.12,0)", "(nan,-1.12,0)", "its axes hold values that are no numbers"),
         ("(0.84,-1.12,0)", "(1.344,1.008,-1.26)", "two of its axes have the same direction"),
