@@ -40,7 +40,7 @@ def read_exam_among(files: Sequence[Path], name: str, reading: Reading = AS_IT_I
     try:
         volumes = {name: volume_among(files, name)}
     except NoSingleStack as error:
-        volumes = _volumes_of_one_exam(error, name)
+        volumes = volumes_of_one_exam(error, name)
     return _of_one_exam([(t1_map_from_dicom(each, title, reading), each.origin) for title, each in volumes.items()])
 
 
@@ -71,11 +71,11 @@ def _read_input(path: Path, reading: Reading) -> list[tuple[T1Map, Origin | None
     try:
         volumes = {name: read_dicom(path, reading)}
     except NoSingleStack as error:
-        volumes = _volumes_of_one_exam(error, name)
+        volumes = volumes_of_one_exam(error, name)
     return [(t1_map_from_dicom(each, title, reading), each.origin) for title, each in volumes.items()]
 
 
-def _volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVolume]:
+def volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVolume]:
     """The maps of a folder by their names. Raises ACNetError, with the series to choose from, for those of several."""
     try:
         groups = _stacks(no_stack.images, name)

@@ -17,9 +17,10 @@ from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DICOM_SUFFIXES, DicomImage, read_images
 from ACNetLib.dicom.origin import FIELD_STRENGTH, first_difference, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS, unreadable
-from ACNetLib.dicom.volumes import read_dicom_files
+from ACNetLib.dicom.volumes import DicomVolume, NoSingleStack, volume_among
 from ACNetLib.errors import ACNetError
 from ACNetLib.folders import files_in
+from ACNetLib.inference.exam_input import volumes_of_one_exam
 from ACNetLib.t1map.checks import check_short_axis
 from ACNetLib.t1map.t1_map import T1Map, t1_map_from_image
 
@@ -185,22 +186,30 @@ def _is_of(origin: DicomOrigin, key: str, wanted: str, dicom_folder: Path) -> bo
 
 
 def _maps_of(study: _ListedStudy, load_localizer: LoadLocalizer, source: str) -> tuple[list[NewMap], list[str]]:
-    """The maps of a study, one a series, and notes on what is left out. Raises ACNetError when there is no map."""
+    """The maps of a study, one a series, or one a slice where a series is no stack, and notes on what is left out.
+
+    Raises ACNetError when there is no map.
+    """
     series: dict[str, list[DicomOrigin]] = defaultdict(list)
     for origin in study.origins:
         series[origin.series].append(origin)
     superseded, notes = _superseded(series.values(), study.place)
     exams: dict[str, list[NewMap]] = defaultdict(list)  # a row can name a patient, who was examined again
     for origins in series.values():
+        exam, acquired = origins[0].identity["StudyInstanceUID"], first_date(origins)
         try:
-            t1_map = _read_map([origin.file for origin in origins if origin.file not in superseded], study.place)
-            if t1_map is not None:
-                located = by_localizer(t1_map, load_localizer())
-                new = NewMap(t1_map, study.label, study.patient, located, source, first_date(origins), t1_map.name)
-                exam = origins[0].identity["StudyInstanceUID"]
-                exams[exam].append(new)
+            volumes = _read_volumes([origin.file for origin in origins if origin.file not in superseded], study.place)
         except ACNetError as error:
             notes.append(f"Left out: {error.plain}")
+            continue
+        for name, volume in volumes.items():
+            try:
+                t1_map = _short_axis_map(volume, name)
+                located = by_localizer(t1_map, load_localizer())
+                new = NewMap(t1_map, study.label, study.patient, located, source, acquired, name)
+                exams[exam].append(new)
+            except ACNetError as error:
+                notes.append(f"Left out: {error.plain}")
     maps: list[NewMap] = []
     for exam_maps in exams.values():
         agreeing, odd_ones = agreeing_maps(exam_maps)
@@ -255,20 +264,29 @@ def _check_one_field_strength(images: Sequence[DicomImage], place: str) -> None:
             )
 
 
-def _read_map(files: Sequence[Path], place: str) -> T1Map | None:
-    """The native short-axis T1 map of a series; None where it holds other images. Raises ACNetError for a wrong map."""
+def _read_volumes(files: Sequence[Path], place: str) -> dict[str, DicomVolume]:
+    """The native T1 map of a series by its name, or one a slice where they form no stack; none where the series holds
+    other images. Raises ACNetError for wrong maps.
+    """
     images, _ = read_images(files)
     if not images:
-        return None
+        return {}
     name = f"{place}, series {images[0].series_number}"
     if any(image.score.post_contrast for image in images):
         raise ACNetError(f"{name}: its map is from after contrast.")
     if not any(image.score.is_t1_map for image in images):
-        return None
-    volume = read_dicom_files(files, name)
+        return {}
+    try:
+        return {name: volume_among(files, name)}
+    except NoSingleStack as error:
+        return volumes_of_one_exam(error, place)
+
+
+def _short_axis_map(volume: DicomVolume, name: str) -> T1Map:
+    """Raises ACNetError for a map of another plane."""
     t1_map = t1_map_from_image(volume.image, name, volume.field_strength_tesla, volume.simulated)
-    t1_map = replace(t1_map, scanner=volume.scanner, sequence=volume.sequence)
     doubts = check_short_axis(t1_map.normal, name)
     if doubts:
         raise ACNetError(f"{name}: {doubts[0]} If it is none, add it by itself.")
-    return t1_map
+    warnings = (*volume.warnings, *t1_map.warnings)
+    return replace(t1_map, warnings=warnings, scanner=volume.scanner, sequence=volume.sequence)

@@ -12,8 +12,10 @@ import pytest
 import SimpleITK as sitk
 from pydicom.uid import RawDataStorage, generate_uid
 
+from ACNetLib.dicom.images import CHILD
 from ACNetLib.dicom.volumes import read_dicom_volume
 from ACNetLib.errors import ACNetError
+from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetTrainerLib.cases.dicom_import import import_dicom
 from ACNetTrainerLib.cases.editing import create_case_library
@@ -280,3 +282,21 @@ def test_a_list_that_can_not_be_matched_is_refused(
 ) -> None:
     with pytest.raises(ACNetError, match=message):
         import_dicom(library, archive, write_rows(tmp_path / "labels.csv", columns), Finder)
+
+
+def test_tilted_slices_of_one_series_are_imported_one_by_one_as_the_classifier_takes_them(
+    library: Path, archive: Path, tmp_path: Path
+) -> None:
+    across, along = np.reshape(USUAL_ORIENTATION, (2, 3))
+    normal = np.cross(across, along)
+    for section, degrees in enumerate((0, 4, -5)):
+        tilted = np.cos(np.radians(degrees)) * along + np.sin(np.radians(degrees)) * normal
+        place: dict[str, Any] = {"position": section * 3 * GAP_MM * normal, "orientation": (*across, *tilted)}
+        stored = np.random.default_rng(section).integers(200, 1900, (40, 30)).astype(np.uint16)
+        identity = {"PatientID": "tilted", "StudyInstanceUID": "1.2.840.4711.9", "PatientAge": "008Y"}
+        write_section(archive / "tilted" / f"{section}.dcm", stored, **{**identity, **place})
+    assert len(read_exam([archive / "tilted"])) == 3
+    labels = write_rows(tmp_path / "labels.csv", ["PatientID", "label"], ["tilted", "dcm"], [PATIENTS[1], "normal"])
+    imported = import_dicom(library, archive, labels, Finder)
+    assert [case.label for case in imported.cases] == ["dcm"] * 3 + ["normal"] * 3
+    assert [note for note in imported.notes if "row 2, series 3" in note and CHILD in note] != [], "as of cases add"
