@@ -44,6 +44,7 @@ SECONDS_BETWEEN_PAGES = 5.0
 ENDED = "The process that read this study ended by itself. Classify it alone to see why."
 OUR_ERROR = "An error of this software ({error}). Classify it alone to see it, and please report it."
 
+OF_ANOTHER = "Other images have its StudyInstanceUID and another PatientID: it may lack slices."
 HOW_TO_READ = "Ask for the right to read; mend links that lead nowhere and copy damaged images again."
 
 Waiting = tuple["Study", str]
@@ -116,10 +117,11 @@ class ReadingList:
     ) -> list[Row]:
         unread: list[Path] = []
         unread_in: Counter[Path] = Counter()
+        exams: Counter[str] = Counter()
         rows: dict[str, Row] = {}
 
         def write() -> list[Row]:
-            named = [self._named(row, studies[row.study], unread_in) for row in rows.values()]
+            named = [self._named(row, studies[row.study], unread_in, exams) for row in rows.values()]
             return write_rows(self.folder, in_reading_order([*named, *staying]))
 
         with workers.start() as executor:
@@ -128,6 +130,7 @@ class ReadingList:
                 studies = self.studies(unread=unread)
             staying = self._staying(studies, unread, choices.studies, tell)
             unread_in.update(path.parent for path in unread)
+            exams.update(study.exam for study in studies.values() if study.exam)
             look_now((_unread_note(self.source, unread),) if unread else ()).write(self.folder)
             for name, study in studies.items():
                 row = kept_row(study, name, choices, _beside(study, unread_in) > 0)
@@ -190,7 +193,7 @@ class ReadingList:
         secret = _secret(self.folder)
         return {_name(study.key, secret): study for study in find_studies(self.source, self.folder, look, unread)}
 
-    def _named(self, row: Row, study: Study, unread_in: Counter[Path]) -> Row:
+    def _named(self, row: Row, study: Study, unread_in: Counter[Path], exams: Counter[str]) -> Row:
         """With what is true now, and what the user chose to show: the patient, and which file a note is about."""
         if self.identify != "none":
             reason, *warnings = (study.with_names(text, self.source) for text in (row.reason, *row.warnings))
@@ -199,6 +202,8 @@ class ReadingList:
         if count := _beside(study, unread_in):
             note = f"{_counted(count, 'file', 'files')} beside its images can't be read: it may lack slices."
             row = replace(row, warnings=(*row.warnings, note))
+        if exams[study.exam] > 1:
+            row = replace(row, warnings=(*row.warnings, OF_ANOTHER))
         return row
 
 

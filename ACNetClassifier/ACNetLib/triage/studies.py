@@ -46,7 +46,7 @@ class Study:
 
     key: tells it from all others; it may name the patient, as files, patient_id and patient_name do. Its text tells
     none of them: Dask's workers log what they failed at. date: of the exam, as DICOM writes it, "" where it is not
-    told. instances: the SOPInstanceUID of each file, "" where it is not told.
+    told. instances: the SOPInstanceUID of each file, "" where it is not told. exam: the StudyInstanceUID, the same.
     """
 
     key: str
@@ -56,6 +56,7 @@ class Study:
     patient_name: str
     date: str = ""
     instances: tuple[str, ...] = ()
+    exam: str = ""
 
     def patient(self, identify: Identify) -> str:
         """What a list shows of the patient."""
@@ -225,8 +226,9 @@ def _place(path: Path, root: Path) -> str:
 def _study(key: str, images: Sequence[_Image]) -> Study:
     files, told = tuple(image.file for image in images), images[0].told
     instances = tuple(image.told.get("SOPInstanceUID", "") for image in images)
-    patient, name, date = (told.get(tag, "") for tag in ("PatientID", "PatientName", "StudyDate"))
-    return Study(key, files, True, patient, name, date, instances)
+    tags = ("PatientID", "PatientName", "StudyDate", "StudyInstanceUID")
+    patient, name, date, exam = (told.get(tag, "") for tag in tags)
+    return Study(key, files, True, patient, name, date, instances, exam)
 
 
 def listed_files(file: Path) -> list[Path]:

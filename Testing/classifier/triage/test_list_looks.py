@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.uid import generate_uid
 
 from ACNetLib.commands.main import main
 from ACNetLib.errors import ACNetError, NotNow
@@ -62,7 +64,10 @@ def ward(tmp_path: Path) -> Path:
 
 
 def write_cine(file: Path, patient: str) -> Path:
-    return write_section(file, RAMP, PatientID=patient, ImageType=RAW_TYPE, SeriesDescription="cine")
+    exam = generate_uid(entropy_srcs=[patient])
+    return write_section(
+        file, RAMP, PatientID=patient, StudyInstanceUID=exam, ImageType=RAW_TYPE, SeriesDescription="cine"
+    )
 
 
 def updated(source: Path, output: Path, identify: Identify = "id") -> tuple[list[Row], list[str]]:
@@ -362,3 +367,14 @@ def test_two_exams_of_a_patient_are_told_apart_by_their_dates_where_the_patient_
     assert all(f"<td>p1, {date}</td>" in page for date in dates)
     assert {row.study_date for row in updated(tmp_path / "ward", output, "none")[0]} == {""}
     assert not any(date in file.read_text("utf-8") for date in ("2024-", "202401") for file in output.glob("work*"))
+
+
+def test_an_exam_whose_images_have_two_patients_numbers_is_two_rows_that_say_so(ward: Path, tmp_path: Path) -> None:
+    """As after a number was corrected for some of them."""
+    exam = pydicom.dcmread(ward / "a" / "1.dcm").StudyInstanceUID
+    write_section(ward / "a" / "2.dcm", RAMP, PatientID="0a", StudyInstanceUID=exam, ImageType=RAW_TYPE)
+    rows, _ = updated(ward, tmp_path / "list", "id")
+    said = {row.patient: "another PatientID: it may lack slices" in " ".join(row.warnings) for row in rows}
+    assert said == {"a": True, "0a": True, "b": False, "c": False}
+    (ward / "a" / "2.dcm").unlink()
+    assert [row.warnings for row in updated(ward, tmp_path / "list")[0]] == [(), (), ()]
