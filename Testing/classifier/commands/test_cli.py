@@ -1,4 +1,4 @@
-"""The `acnet` command in processes of its own, on the shipped sample and model."""
+"""The `acnet` command on the shipped sample and models; the demo and one error in processes of their own."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ACNetLib.commands.main import main
 from ACNetLib.sample_data import sample_cases
 from repository import REPOSITORY
 
+Run = subprocess.CompletedProcess[str]
 
-def acnet(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+
+def acnet_process(*arguments: str | Path) -> Run:
     return subprocess.run(
         [sys.executable, "-m", "ACNetLib.commands.main", *map(str, arguments)],
         cwd=REPOSITORY / "ACNetClassifier",
@@ -28,13 +32,29 @@ def acnet(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def acnet(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """The command in this process, which has its libraries already."""
+
+    def run(*arguments: str | Path) -> Run:
+        texts = [*map(str, arguments)]
+        try:
+            code = main(texts)
+        except SystemExit as ended:  # by the parser
+            code = int(ended.code or 0)
+        said = capsys.readouterr()
+        return Run(texts, code, said.out, said.err)
+
+    return run
+
+
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     folder = tmp_path_factory.mktemp("demo") / "out"
-    return folder, acnet("demo", "--output", folder, "--device", "cpu")
+    return folder, acnet_process("demo", "--output", folder, "--device", "cpu")
 
 
-def test_the_demo_tells_the_shipped_patients_apart(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_the_demo_tells_the_shipped_patients_apart(demo: tuple[Path, Run]) -> None:
     folder, run = demo
     assert run.returncode == 0, run.stderr
     for case in sample_cases():
@@ -42,9 +62,7 @@ def test_the_demo_tells_the_shipped_patients_apart(demo: tuple[Path, subprocess.
         assert study["verdict"] == case.label
 
 
-def test_the_demo_says_that_it_is_simulated_and_names_every_file(
-    demo: tuple[Path, subprocess.CompletedProcess[str]],
-) -> None:
+def test_the_demo_says_that_it_is_simulated_and_names_every_file(demo: tuple[Path, Run]) -> None:
     folder, run = demo
     assert "Simulated patients" in run.stdout
     written = [line.strip() for line in run.stdout.split("Written:\n")[1].splitlines()]
@@ -62,14 +80,14 @@ def test_the_demo_says_that_it_is_simulated_and_names_every_file(
     }
 
 
-def test_the_demo_saves_a_scene_with_the_overlay(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_the_demo_saves_a_scene_with_the_overlay(demo: tuple[Path, Run]) -> None:
     folder, _ = demo
     with zipfile.ZipFile(folder / "ACNetSimulatedDCM" / "scene.mrb") as bundle:
         scene = next(name for name in bundle.namelist() if name.endswith(".mrml"))
         assert b"LabelMapVolume" in bundle.read(scene)
 
 
-def test_classify_writes_the_attention_on_the_grid_of_the_t1_map(tmp_path: Path) -> None:
+def test_classify_writes_the_attention_on_the_grid_of_the_t1_map(acnet: Callable[..., Run], tmp_path: Path) -> None:
     case = sample_cases()[0]
     image = sitk.GetImageFromArray(sitk.GetArrayFromImage(_volume(case.folder))[1:2])
     reference = _volume(case.folder)[:, :, 1:2]
@@ -95,7 +113,7 @@ def test_classify_writes_the_attention_on_the_grid_of_the_t1_map(tmp_path: Path)
     assert [section["section"] for section in result["maps"][0]["sections"]] == [0]
 
 
-def test_without_a_centre_the_heart_is_found_in_every_section(tmp_path: Path) -> None:
+def test_without_a_centre_the_heart_is_found_in_every_section(acnet: Callable[..., Run], tmp_path: Path) -> None:
     case = sample_cases()[1]
     run = acnet("classify", case.folder, "--output", tmp_path / "out")
     assert run.returncode == 0, run.stderr
@@ -107,7 +125,7 @@ def test_without_a_centre_the_heart_is_found_in_every_section(tmp_path: Path) ->
     assert all(section["measures"]["cavity_area_mm2"] > 500 for section in result["maps"][0]["sections"])
 
 
-def test_what_is_to_be_warned_of_is_printed_with_the_answer(tmp_path: Path) -> None:
+def test_what_is_to_be_warned_of_is_printed_with_the_answer(acnet: Callable[..., Run], tmp_path: Path) -> None:
     sample = sitk.ReadImage(str(sample_cases()[0].volume))
     found = acnet("classify", sample_cases()[0].volume, "--json")
     place = json.loads(found.stdout)["maps"][0]["sections"][1]["center_lps_mm"]
@@ -123,7 +141,7 @@ def test_what_is_to_be_warned_of_is_printed_with_the_answer(tmp_path: Path) -> N
     assert note in json.loads((tmp_path / "out" / "result.json").read_text())["warnings"]
 
 
-def test_a_segmentation_wins_over_the_localizer(tmp_path: Path) -> None:
+def test_a_segmentation_wins_over_the_localizer(acnet: Callable[..., Run], tmp_path: Path) -> None:
     """A ring drawn 30 mm beside the heart: that is where the section is cut."""
     case = sample_cases()[1]
     volume = _volume(case.folder)
@@ -146,7 +164,7 @@ def test_a_segmentation_wins_over_the_localizer(tmp_path: Path) -> None:
     )
 
 
-def test_the_spacing_that_is_given_holds_for_map_and_segmentation(tmp_path: Path) -> None:
+def test_the_spacing_that_is_given_holds_for_map_and_segmentation(acnet: Callable[..., Run], tmp_path: Path) -> None:
     t1_ms = sitk.GetArrayFromImage(_volume(sample_cases()[1].folder))
     rows, columns = np.indices(t1_ms.shape[1:])
     distance = np.hypot(rows - 111, columns - 113)
@@ -161,7 +179,9 @@ def test_the_spacing_that_is_given_holds_for_map_and_segmentation(tmp_path: Path
     assert json.loads(run.stdout)["maps"][0]["center_source"] == "segmentation"
 
 
-def test_a_file_without_field_strength_is_asked_for_it_and_takes_the_model_that_fits(tmp_path: Path) -> None:
+def test_a_file_without_field_strength_is_asked_for_it_and_takes_the_model_that_fits(
+    acnet: Callable[..., Run], tmp_path: Path
+) -> None:
     case = sample_cases()[1]
     sitk.WriteImage(_volume(case.folder), str(tmp_path / "map.nrrd"))
     run = acnet("classify", tmp_path / "map.nrrd", "--output", tmp_path / "out")
@@ -175,7 +195,9 @@ def test_a_file_without_field_strength_is_asked_for_it_and_takes_the_model_that_
         assert result["model"]["name"] == f"acnet-simulated-{field}T"
 
 
-def test_a_model_for_another_field_strength_is_refused_unless_forced_and_then_marked(tmp_path: Path) -> None:
+def test_a_model_for_another_field_strength_is_refused_unless_forced_and_then_marked(
+    acnet: Callable[..., Run], tmp_path: Path
+) -> None:
     arguments = ("classify", sample_cases()[1].folder, "--model", "acnet-simulated-3T", "--output", tmp_path / "out")
     run = acnet(*arguments)
     assert run.returncode == 2
@@ -187,7 +209,9 @@ def test_a_model_for_another_field_strength_is_refused_unless_forced_and_then_ma
     assert any("not valid" in warning for warning in result["warnings"])
 
 
-def test_the_prevalence_of_a_site_moves_the_probability_and_is_stated(tmp_path: Path) -> None:
+def test_the_prevalence_of_a_site_moves_the_probability_and_is_stated(
+    acnet: Callable[..., Run], tmp_path: Path
+) -> None:
     probabilities = []
     for prevalence in ("0.5", "0.1"):
         output = tmp_path / prevalence
@@ -200,7 +224,7 @@ def test_the_prevalence_of_a_site_moves_the_probability_and_is_stated(tmp_path: 
     assert odds[0] / odds[1] == pytest.approx(9.0, rel=1e-6)
 
 
-def test_a_reference_t1_is_told_and_gives_a_z_score(tmp_path: Path) -> None:
+def test_a_reference_t1_is_told_and_gives_a_z_score(acnet: Callable[..., Run], tmp_path: Path) -> None:
     run = acnet("classify", sample_cases()[1].folder, "--reference-t1", "1000,30", "--output", tmp_path / "out")
     assert run.returncode == 0, run.stderr
     assert "Reference T1 of this scanner, given: 1000 ± 30 ms." in run.stdout
@@ -229,13 +253,21 @@ def test_a_reference_t1_is_told_and_gives_a_z_score(tmp_path: Path) -> None:
         ([str(sample_cases()[0].folder), "--no-such-option"], "--no-such-option"),
     ],
 )
-def test_a_users_error_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], named: str) -> None:
+def test_a_users_error_is_one_line_and_exit_code_2(
+    acnet: Callable[..., Run], tmp_path: Path, arguments: list[str], named: str
+) -> None:
     output = [] if "--output" in arguments else ["--output", str(tmp_path / "out")]
     run = acnet("classify", *arguments, *output)
     assert run.returncode == 2
     assert len(run.stderr.splitlines()) == 1
     assert named in run.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_users_error_ends_the_process_with_one_line_and_2(tmp_path: Path) -> None:
+    run = acnet_process("classify", "missing.nrrd", "--output", tmp_path / "out")
+    assert (run.returncode, run.stdout, len(run.stderr.splitlines())) == (2, "", 1)
+    assert "missing.nrrd" in run.stderr
 
 
 def _volume(folder: Path) -> sitk.Image:
