@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,7 +40,14 @@ if TYPE_CHECKING:
     from ACNetTrainerLib.cases.library import CaseLibrary
     from ACNetTrainerLib.simulation.section import SimulatedSection
 
-pytest_plugins = ["dicom_plugin_fixtures", "dicom_servers", "model_files", "panel_fixtures", "trainer_panel_fixtures"]
+pytest_plugins = [
+    "dicom_plugin_fixtures",
+    "dicom_servers",
+    "model_files",
+    "panel_fixtures",
+    "tiny_training",
+    "trainer_panel_fixtures",
+]
 
 # Columns: the axes of increasing column, row and section index of a short-axis stack, in LPS.
 HEART_ROW, HEART_COLUMN = 80, 60
@@ -293,6 +301,23 @@ def an_untrained_network() -> ACNet:
 def simulated_library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
     """Twelve simulated patients, half of them with DCM, three sections each, at 1.5 T."""
     return simulate_library(tmp_path_factory.mktemp("simulated") / "cases", patients=12, seed=21)
+
+
+@pytest.fixture(scope="session")
+def middle_library(simulated_library: CaseLibrary, tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
+    """The middle slices of these patients, for whole trainings: a third of the work."""
+    from ACNetTrainerLib.cases.library import write_case_table
+
+    folder = Path(shutil.copytree(simulated_library.folder, tmp_path_factory.mktemp("middle") / "cases"))
+    middle = tuple(case for case in simulated_library.cases if case.case.endswith("-mid"))
+    write_case_table(folder, middle)
+    return replace(simulated_library, folder=folder, cases=middle)
+
+
+@pytest.fixture(scope="session")
+def other_library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
+    """The middle slices of twelve other patients, for what was trained on those."""
+    return simulate_library(tmp_path_factory.mktemp("others") / "cases", patients=12, seed=33, levels=("mid",))
 
 
 @pytest.fixture(scope="session")

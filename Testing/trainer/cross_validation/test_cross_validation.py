@@ -57,7 +57,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> CaseLibrary:
 
 @pytest.fixture(scope="module")
 def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    changes = {"\nepochs = 3": "\nepochs = 2", "batch_size = 8": "batch_size = 2"}
+    changes = {"\nepochs = 3": "\nepochs = 2", "batch_size = 3": "batch_size = 2"}
     return write_recipe(tmp_path_factory.mktemp("recipe") / "tiny.toml", changes)
 
 

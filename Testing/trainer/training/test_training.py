@@ -17,35 +17,21 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import ATTENTION_MAPS
 from ACNetLib.inference.probability import log_odds_of
 from ACNetLib.models.card import INTENDED_USE
-from ACNetLib.models.model import Model, load_model, save_model
+from ACNetLib.models.model import load_model, save_model
 from ACNetTrainerLib.cases.library import CaseLibrary
+from ACNetTrainerLib.commands import main as cli
 from ACNetTrainerLib.training.loop import Place, learning_rate_factor
 from ACNetTrainerLib.training.progress import TrainingStopped, Watch
-from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe
+from ACNetTrainerLib.training.recipe import ACNetSettings, Recipe, read_recipe
 from ACNetTrainerLib.training.task import TrainingTask, balanced_log_loss
 from ACNetTrainerLib.training.train import train
-from conftest import acnet_train, simulate_library
-from tiny_training import CPU, EPOCHS, after_steps, changed, few_cases, rows_of, tiny_recipe, write_recipe
-
-
-@dataclass(frozen=True)
-class Training:
-    """A finished training: its model and the folder that it worked in."""
-
-    model: Model
-    work_folder: Path
+from conftest import acnet_train
+from tiny_training import CPU, EPOCHS, Training, after_steps, changed, few_cases, rows_of, write_recipe
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
-    return tiny_recipe(tmp_path_factory.mktemp("recipe"))
-
-
-@pytest.fixture(scope="module")
-def training(simulated_library: CaseLibrary, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Training:
-    """One that nobody interrupted."""
-    folder = tmp_path_factory.mktemp("training") / "tiny.training"
-    return Training(train(simulated_library, recipe, "tiny", Place(folder, CPU)), folder)
+def recipe(tiny_recipe_file: Path) -> Recipe:
+    return read_recipe(str(tiny_recipe_file))
 
 
 def test_a_training_gives_a_model_with_a_complete_card(training: Training, recipe: Recipe) -> None:
@@ -76,8 +62,8 @@ def test_a_training_gives_a_model_with_a_complete_card(training: Training, recip
     assert card.training["precision"] == "32-true"
     parts = card.training["training"], card.training["validation"]
     assert {key: sum(part[key] for part in parts) for key in parts[0]} == {
-        "sections_normal": 18,
-        "sections_dcm": 18,
+        "sections_normal": 6,
+        "sections_dcm": 6,
         "patients_normal": 6,
         "patients_dcm": 6,
     }
@@ -111,12 +97,12 @@ def test_the_table_of_metrics_has_a_row_an_epoch(training: Training) -> None:
 
 
 def test_the_command_trains_and_judges_and_the_judged_model_differs_in_its_metrics_only(
-    simulated_library: CaseLibrary, tmp_path: Path
+    middle_library: CaseLibrary, other_library: CaseLibrary, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output, judged, metrics = (tmp_path / name for name in ("tiny.safetensors", "judged.safetensors", "metrics.json"))
     recipe_file = write_recipe(tmp_path / "tiny.toml", {f"epochs = {EPOCHS}": "epochs = 1"})
     code, said, error = acnet_train(
-        ["train", simulated_library.folder, "--recipe", recipe_file, "--output", output, "--device", "cpu"]
+        ["train", middle_library.folder, "--recipe", recipe_file, "--output", output, "--device", "cpu"]
     )
     assert code == 0, error
     model_line, held_back_line = said.splitlines()
@@ -125,14 +111,13 @@ def test_the_command_trains_and_judges_and_the_judged_model_differs_in_its_metri
         "Held back from it: 1 normal and 1 DCM patients, too few to sharpen its probabilities: no temperature "
         "is below 1."
     )
-    other_cases = simulate_library(tmp_path / "cases", patients=10, seed=77, levels=("mid",))
     figures = tmp_path / "figures"
-    arguments = ["evaluate", output, other_cases.folder, "--output", metrics, "--figures", figures, "--device", "cpu"]
-    code, said, error = acnet_train([*arguments, "--save-model", judged])
-    assert code == 0, error
+    arguments = ["evaluate", output, other_library.folder, "--output", metrics, "--figures", figures, "--device", "cpu"]
+    assert cli.main([*map(str, arguments), "--save-model", str(judged)]) == 0
+    said = capsys.readouterr().out
     assert "(simulated patients)" in said
     assert [line.split(":")[0] for line in said.splitlines()[1:]] == ["Warning"] * 2, "of new patients, but of few"
-    assert "Patients who are dcm: 5; expected 20 or more" in said
+    assert "Patients who are dcm: 6; expected 20 or more" in said
     assert {file.name for file in figures.iterdir()} == {"roc.png", "reliability.png", "attention.png"}
     record = json.loads(metrics.read_text(encoding="utf-8"))
     model, plain = load_model(judged), load_model(output)
@@ -145,18 +130,17 @@ def test_the_command_trains_and_judges_and_the_judged_model_differs_in_its_metri
     assert set(record["true_measures"]) >= {"auroc_logistic_regression", "size_matched", "t1_matched"}
     assert replace(model.card, metrics={}) == plain.card
 
-    code, _, error = acnet_train(["evaluate", output, simulated_library.folder, "--output", metrics])
-    assert code == 2
-    assert "12 of its 12 patients are among those that model 'tiny' was trained on" in error
+    assert cli.main(["evaluate", str(output), str(middle_library.folder), "--output", str(metrics)]) == 2
+    assert "12 of its 12 patients are among those that model 'tiny' was trained on" in capsys.readouterr().err
 
 
 def test_a_training_that_was_stopped_early_is_not_trained_on_when_it_is_taken_up_again(
-    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
+    middle_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
     """Nothing is learned, so that the first epoch stays the best and early stopping ends it after the second."""
     still = changed(recipe, learning_rate=0.0, weight_decay=0.0, early_stopping_epochs=1, epochs=6)
     still = replace(still, network=ACNetSettings(normalization="group", attention_modules=0))
-    cases = few_cases(simulated_library)
+    cases = few_cases(middle_library)
     first = train(cases, still, "still", Place(tmp_path / "work", CPU))
     assert [row["epoch"] for row in rows_of(tmp_path / "work")] == ["1", "2"]
     again = train(cases, still, "still", Place(tmp_path / "work", CPU))
@@ -167,32 +151,32 @@ def test_a_training_that_was_stopped_early_is_not_trained_on_when_it_is_taken_up
 
 @pytest.mark.parametrize("what", ["recipe", "cases", "centre", "masks"])
 def test_a_folder_with_another_training_is_refused(
-    training: Training, simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path, what: str
+    training: Training, middle_library: CaseLibrary, recipe: Recipe, tmp_path: Path, what: str
 ) -> None:
     before = rows_of(training.work_folder)
     if what == "recipe":
         recipe = changed(recipe, learning_rate=0.5)
     elif what == "cases":
-        simulated_library = replace(simulated_library, cases=simulated_library.cases[:-1])
+        middle_library = replace(middle_library, cases=middle_library.cases[:-1])
     elif what == "masks":
-        copy = Path(shutil.copytree(simulated_library.folder, tmp_path / "copy"))
-        simulated_library = replace(simulated_library, folder=copy)
-        masks = simulated_library.masks_path(simulated_library.cases[0])
+        copy = Path(shutil.copytree(middle_library.folder, tmp_path / "copy"))
+        middle_library = replace(middle_library, folder=copy)
+        masks = middle_library.masks_path(middle_library.cases[0])
         sitk.WriteImage(sitk.ReadImage(str(masks)) * 0, str(masks))
     else:
-        first, *others = simulated_library.cases
-        simulated_library = replace(simulated_library, cases=(replace(first, center_l_mm=1.0), *others))
+        first, *others = middle_library.cases
+        middle_library = replace(middle_library, cases=(replace(first, center_l_mm=1.0), *others))
     with pytest.raises(
         ACNetError, match=r"tiny\.training: holds an unfinished training of other cases, other masks or another recipe"
     ):
-        train(simulated_library, recipe, "tiny", Place(training.work_folder, CPU))
+        train(middle_library, recipe, "tiny", Place(training.work_folder, CPU))
     assert rows_of(training.work_folder) == before
 
 
 def test_a_training_goes_on_in_the_precision_of_another_device(
-    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
+    middle_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
-    cases = few_cases(simulated_library)
+    cases = few_cases(middle_library)
     report, stop = after_steps(1)
     elsewhere = changed(recipe, precision="bf16-mixed")
     with pytest.raises(TrainingStopped):
@@ -202,9 +186,9 @@ def test_a_training_goes_on_in_the_precision_of_another_device(
     assert model.card.training["precision"] == "32-true"
 
 
-def test_mixed_field_strengths_are_refused(simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
-    first, *others = simulated_library.cases
-    mixed = replace(simulated_library, cases=(replace(first, field_strength_tesla=3.0), *others))
+def test_mixed_field_strengths_are_refused(middle_library: CaseLibrary, recipe: Recipe, tmp_path: Path) -> None:
+    first, *others = middle_library.cases
+    mixed = replace(middle_library, cases=(replace(first, field_strength_tesla=3.0), *others))
     with pytest.raises(ACNetError, match=r"found cases of 1\.5 T, 3 T; expected one field strength"):
         train(mixed, recipe, "mixed", Place(tmp_path / "work", CPU))
     assert not (tmp_path / "work").exists()

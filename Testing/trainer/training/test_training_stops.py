@@ -26,12 +26,12 @@ from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.progress import Event, TrainingStopped, Watch
 from ACNetTrainerLib.training.recipe import Recipe, read_recipe
 from ACNetTrainerLib.training.train import train
-from conftest import acnet_train, start_acnet_train
+from conftest import start_acnet_train
 from disks import files_of_at_most
-from tiny_training import CPU, EPOCHS, after_steps, changed, few_cases, file_bytes, rows_of, write_recipe
+from tiny_training import CPU, EPOCHS, Training, after_steps, changed, few_cases, file_bytes, rows_of
 
 STEPS = 3
-"""Of an epoch, with the thirty training sections of the simulated library."""
+"""Of an epoch, with the ten training sections of the middle library."""
 KILL_IN_CHECKPOINT = """
 import os, signal, sys
 from pathlib import Path
@@ -56,20 +56,14 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="Windows has no such 
 
 
 @pytest.fixture(scope="module")
-def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recipe(tmp_path_factory.mktemp("recipe") / "tiny.toml")
+def recipe(tiny_recipe_file: Path) -> Recipe:
+    return read_recipe(str(tiny_recipe_file))
 
 
 @pytest.fixture(scope="module")
-def recipe(recipe_file: Path) -> Recipe:
-    return read_recipe(str(recipe_file))
-
-
-@pytest.fixture(scope="module")
-def untouched(simulated_library: CaseLibrary, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def untouched(training: Training, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The model file of a training that nobody touched."""
-    folder = tmp_path_factory.mktemp("untouched")
-    return file_bytes(train(simulated_library, recipe, "tiny", Place(folder / "tiny.training", CPU)), folder)
+    return file_bytes(training.model, tmp_path_factory.mktemp("untouched"))
 
 
 def command(library: CaseLibrary, recipe_file: Path, folder: Path) -> list[str]:
@@ -94,25 +88,25 @@ def killed_in_checkpoint(number: int, arguments: Sequence[str]) -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])
 def test_a_training_that_was_stopped_after_any_step_goes_on_to_the_same_bytes(
-    simulated_library: CaseLibrary, recipe: Recipe, untouched: bytes, tmp_path: Path, steps: int
+    middle_library: CaseLibrary, recipe: Recipe, untouched: bytes, tmp_path: Path, steps: int
 ) -> None:
     """Stopped again and again after so many steps: within epochs, at their ends, and both in one training."""
     work_folder = tmp_path / "tiny.training"
     for done in range(steps, STEPS * EPOCHS, steps):
         report, stop = after_steps(steps)
         with pytest.raises(TrainingStopped) as stopped:
-            train(simulated_library, recipe, "tiny", Place(work_folder, CPU, Watch(False, report, stop)))
+            train(middle_library, recipe, "tiny", Place(work_folder, CPU, Watch(False, report, stop)))
         assert (stopped.value.epoch - 1) * STEPS + stopped.value.step == done
-    model = train(simulated_library, recipe, "tiny", Place(work_folder, CPU))
+    model = train(middle_library, recipe, "tiny", Place(work_folder, CPU))
     assert file_bytes(model, tmp_path) == untouched
     assert [int(row["epoch"]) for row in rows_of(work_folder)] == list(range(1, EPOCHS + 1))
 
 
 @posix_only
 def test_a_training_that_was_killed_in_an_epoch_and_while_it_wrote_a_checkpoint_goes_on_to_the_same_bytes(
-    simulated_library: CaseLibrary, recipe_file: Path, untouched: bytes, tmp_path: Path
+    middle_library: CaseLibrary, tiny_recipe_file: Path, untouched: bytes, tmp_path: Path
 ) -> None:
-    arguments = command(simulated_library, recipe_file, tmp_path)
+    arguments = command(middle_library, tiny_recipe_file, tmp_path)
     work_folder = tmp_path / "tiny.training"
     killed_in_checkpoint(2, arguments)  # the first is that of the best weights
     assert len(list(work_folder.glob(".writing-*"))) == 1, "half of a checkpoint is there"
@@ -132,18 +126,21 @@ def test_a_training_that_was_killed_in_an_epoch_and_while_it_wrote_a_checkpoint_
     torch.load(work_folder / "last.ckpt", weights_only=True)
     assert not (tmp_path / "tiny.safetensors").exists()
 
-    code, _, error = acnet_train(arguments)
-    assert code == 0, error
+    assert cli.main(arguments) == 0
     assert (tmp_path / "tiny.safetensors").read_bytes() == untouched
     assert not list(work_folder.glob(".writing-*"))
 
 
 def test_a_stop_file_ends_a_training_with_three_and_the_events_say_all_of_it(
-    simulated_library: CaseLibrary, recipe_file: Path, untouched: bytes, tmp_path: Path
+    middle_library: CaseLibrary,
+    tiny_recipe_file: Path,
+    untouched: bytes,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     stop_file = tmp_path / "stop"
     arguments = [
-        *command(simulated_library, recipe_file, tmp_path),
+        *command(middle_library, tiny_recipe_file, tmp_path),
         "--progress",
         "json",
         "--stop-file",
@@ -172,10 +169,9 @@ def test_a_stop_file_ends_a_training_with_three_and_the_events_say_all_of_it(
     assert "Run the same command again to resume from there." in stopped["message"]
     assert not (tmp_path / "tiny.safetensors").exists()
 
-    code, said, error = acnet_train(arguments)
-    assert code == 0, error
+    assert cli.main(arguments) == 0
     assert (tmp_path / "tiny.safetensors").read_bytes() == untouched
-    start, *others = events_of(said)
+    start, *others = events_of(capsys.readouterr().out)
     assert (start["epochs_done"] * STEPS + start["steps_done"]) == (stopped["epoch"] - 1) * STEPS + stopped["step"]
     assert others[-1] == {
         "event": "finished",
@@ -203,14 +199,14 @@ def test_a_stop_file_ends_a_training_with_three_and_the_events_say_all_of_it(
 @posix_only
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_finish_the_step_and_say_how_to_go_on(
-    simulated_library: CaseLibrary,
-    recipe_file: Path,
+    middle_library: CaseLibrary,
+    tiny_recipe_file: Path,
     recipe: Recipe,
     untouched: bytes,
     tmp_path: Path,
     number: signal.Signals,
 ) -> None:
-    process = start_acnet_train(command(simulated_library, recipe_file, tmp_path))
+    process = start_acnet_train(command(middle_library, tiny_recipe_file, tmp_path))
     while process.poll() is None and not (tmp_path / "tiny.training" / "best.ckpt").is_file():
         time.sleep(0.02)
     process.send_signal(number)
@@ -219,28 +215,28 @@ def test_ctrl_c_and_sigterm_finish_the_step_and_say_how_to_go_on(
     assert said.startswith("Stopped after step ")
     assert said.endswith("Run the same command again to resume from there.\n")
     assert "Stopping after this step" in error
-    model = train(simulated_library, recipe, "tiny", Place(tmp_path / "tiny.training", CPU))
+    model = train(middle_library, recipe, "tiny", Place(tmp_path / "tiny.training", CPU))
     assert file_bytes(model, tmp_path) == untouched
 
 
 def test_a_training_that_was_stopped_within_an_epoch_on_a_mac_goes_on_elsewhere(
-    simulated_library: CaseLibrary, recipe: Recipe, untouched: bytes, tmp_path: Path
+    middle_library: CaseLibrary, recipe: Recipe, untouched: bytes, tmp_path: Path
 ) -> None:
     work_folder, (report, stop) = tmp_path / "tiny.training", after_steps(2)
     with pytest.raises(TrainingStopped):
-        train(simulated_library, recipe, "tiny", Place(work_folder, CPU, Watch(False, report, stop)))
+        train(middle_library, recipe, "tiny", Place(work_folder, CPU, Watch(False, report, stop)))
     checkpoint = torch.load(work_folder / "last.ckpt", weights_only=True)
     for elsewhere in ("mps", "cuda"):
         checkpoint["random_states"][elsewhere] = torch.zeros(16, dtype=torch.uint8)
     torch.save(checkpoint, work_folder / "last.ckpt")
-    model = train(simulated_library, recipe, "tiny", Place(work_folder, CPU))
+    model = train(middle_library, recipe, "tiny", Place(work_folder, CPU))
     assert file_bytes(model, tmp_path) == untouched
 
 
 def test_a_damaged_checkpoint_is_named_and_what_to_do(
-    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
+    middle_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
-    few, work_folder = few_cases(simulated_library), tmp_path / "work"
+    few, work_folder = few_cases(middle_library), tmp_path / "work"
     with pytest.raises(TrainingStopped):
         train(few, recipe, "tiny", Place(work_folder, CPU, Watch(stop=lambda: True)))
     for file in ("last.ckpt", "settings.json"):
@@ -255,16 +251,16 @@ def test_a_damaged_checkpoint_is_named_and_what_to_do(
 
 
 def test_a_stop_that_was_asked_for_before_the_first_step_is_obeyed(
-    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
+    middle_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingStopped, match="Stopped after step 0 of 1 in epoch 1"):
-        train(few_cases(simulated_library), recipe, "tiny", Place(tmp_path / "work", CPU, Watch(stop=lambda: True)))
+        train(few_cases(middle_library), recipe, "tiny", Place(tmp_path / "work", CPU, Watch(stop=lambda: True)))
 
 
 @posix_only
 def test_on_a_full_disk_the_last_checkpoint_stays_and_the_training_goes_on_when_there_is_room(
-    simulated_library: CaseLibrary,
-    recipe_file: Path,
+    middle_library: CaseLibrary,
+    tiny_recipe_file: Path,
     recipe: Recipe,
     untouched: bytes,
     tmp_path: Path,
@@ -273,9 +269,9 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_the_training_goes_on_when_
     work_folder = tmp_path / "tiny.training"
     report, stop = after_steps(STEPS)
     with pytest.raises(TrainingStopped):
-        train(simulated_library, recipe, "tiny", Place(work_folder, CPU, Watch(False, report, stop)))
+        train(middle_library, recipe, "tiny", Place(work_folder, CPU, Watch(False, report, stop)))
     before = (work_folder / "last.ckpt").read_bytes()
-    arguments = command(simulated_library, recipe_file, tmp_path)
+    arguments = command(middle_library, tiny_recipe_file, tmp_path)
     with files_of_at_most(len(before) // 2):
         assert cli.main([*arguments, "--progress", "json"]) == 2
     captured = capsys.readouterr()
@@ -290,7 +286,7 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_the_training_goes_on_when_
 
 @pytest.mark.parametrize("closed_after", [2, None])
 def test_a_table_that_is_open_in_a_spreadsheet_ends_no_training(
-    simulated_library: CaseLibrary,
+    middle_library: CaseLibrary,
     recipe: Recipe,
     untouched: bytes,
     tmp_path: Path,
@@ -315,17 +311,17 @@ def test_a_table_that_is_open_in_a_spreadsheet_ends_no_training(
     watched = Place(work_folder, CPU, Watch(report=report))
     if closed_after is None:
         with pytest.raises(ACNetError, match=r"metrics\.csv: it can't be written \(Permission .* close it where"):
-            train(simulated_library, recipe, "tiny", watched)
+            train(middle_library, recipe, "tiny", watched)
         monkeypatch.setattr(Path, "replace", replace_file)
-    model = train(simulated_library, recipe, "tiny", watched)
+    model = train(middle_library, recipe, "tiny", watched)
     assert epochs == list(range(1, EPOCHS + 1)), "none was done twice"
     assert file_bytes(model, tmp_path) == untouched
     assert [int(row["epoch"]) for row in rows_of(work_folder)] == epochs
 
 
 def test_a_vanished_image_is_named_and_the_training_goes_on_when_it_is_back(
-    simulated_library: CaseLibrary,
-    recipe_file: Path,
+    middle_library: CaseLibrary,
+    tiny_recipe_file: Path,
     recipe: Recipe,
     untouched: bytes,
     tmp_path: Path,
@@ -333,15 +329,15 @@ def test_a_vanished_image_is_named_and_the_training_goes_on_when_it_is_back(
 ) -> None:
     report, stop = after_steps(STEPS + 1)
     with pytest.raises(TrainingStopped):
-        train(simulated_library, recipe, "tiny", Place(tmp_path / "tiny.training", CPU, Watch(False, report, stop)))
-    image = simulated_library.path(simulated_library.cases[4])
+        train(middle_library, recipe, "tiny", Place(tmp_path / "tiny.training", CPU, Watch(False, report, stop)))
+    image = middle_library.path(middle_library.cases[4])
     hidden = image.rename(image.with_suffix(".hidden"))
     try:
-        assert cli.main(command(simulated_library, recipe_file, tmp_path)) == 2
-        assert f"'{simulated_library.cases[4].file}' does not exist" in capsys.readouterr().err
+        assert cli.main(command(middle_library, tiny_recipe_file, tmp_path)) == 2
+        assert f"'{middle_library.cases[4].file}' does not exist" in capsys.readouterr().err
     finally:
         hidden.rename(image)
-    model = train(simulated_library, recipe, "tiny", Place(tmp_path / "tiny.training", CPU))
+    model = train(middle_library, recipe, "tiny", Place(tmp_path / "tiny.training", CPU))
     assert file_bytes(model, tmp_path) == untouched
 
 
@@ -355,36 +351,34 @@ def test_a_vanished_image_is_named_and_the_training_goes_on_when_it_is_back(
     ids=["seen in training", "seen in validation"],
 )
 def test_a_training_that_bursts_says_where_and_what_to_do_and_keeps_no_such_weights(
-    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path, batch_size: int, place: str
+    middle_library: CaseLibrary, recipe: Recipe, tmp_path: Path, batch_size: int, place: str
 ) -> None:
     burst = changed(recipe, learning_rate=1e30, warmup_epochs=0, batch_size=batch_size)
     with pytest.raises(ACNetError, match=f"the loss is no number in {place}"):
-        train(few_cases(simulated_library), burst, "burst", Place(tmp_path / "work", CPU))
+        train(few_cases(middle_library), burst, "burst", Place(tmp_path / "work", CPU))
     assert not list((tmp_path / "work").glob("*.ckpt"))
 
 
 def test_cases_of_one_class_are_refused(
-    simulated_library: CaseLibrary, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    middle_library: CaseLibrary, tiny_recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one_class = [
-        replace(case, file=str(simulated_library.path(case))) for case in simulated_library.cases if case.is_dcm
-    ]
+    one_class = [replace(case, file=str(middle_library.path(case))) for case in middle_library.cases if case.is_dcm]
     library = CaseLibrary(tmp_path / "cases", tuple(one_class))
     library.folder.mkdir()
     for case in one_class:
         (library.folder / Path(case.file).name).write_bytes(Path(case.file).read_bytes())
     write_case_table(library.folder, (replace(case, file=Path(case.file).name) for case in one_class))
-    assert cli.main(command(library, recipe_file, tmp_path)) == 2
+    assert cli.main(command(library, tiny_recipe_file, tmp_path)) == 2
     assert "0 patients labelled normal; expected at least two" in capsys.readouterr().err
     assert not (tmp_path / "tiny.training").exists()
 
 
 def test_a_folder_in_which_another_process_trains_is_refused(
-    simulated_library: CaseLibrary, recipe: Recipe, tmp_path: Path
+    middle_library: CaseLibrary, recipe: Recipe, tmp_path: Path
 ) -> None:
     (tmp_path / "work").mkdir()
     with (
         FileLock(tmp_path / "work" / LOCK_FILE),
         pytest.raises(ACNetError, match="another process trains in this folder"),
     ):
-        train(few_cases(simulated_library), recipe, "tiny", Place(tmp_path / "work", CPU))
+        train(few_cases(middle_library), recipe, "tiny", Place(tmp_path / "work", CPU))
