@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.ventricle.labels import Ventricle
-from ACNetTrainerLib.cases.library import Case, CaseLibrary
+from ACNetTrainerLib.cases.library import Case, CaseLibrary, read_case_library
 from ACNetTrainerLib.evaluation import evaluate as evaluation_module
 from ACNetTrainerLib.evaluation.attention_gallery import sections_by_outcome
 from ACNetTrainerLib.evaluation.evaluate import (
@@ -51,7 +52,7 @@ from ACNetTrainerLib.evaluation.true_measures import (
 from ACNetTrainerLib.training.dataset import CaseDataset
 from ACNetTrainerLib.training.patients import shared_patients
 from ACNetTrainerLib.training.train import predict
-from conftest import Finder, a_card, simulate_library
+from conftest import Finder, a_card
 
 CPU = DeviceChoice("cpu", "asked for")
 ESTIMATES = ("auroc", "auprc", "recall_dcm", "recall_normal", "balanced_accuracy", "mcc", "brier", "ece")
@@ -158,17 +159,16 @@ def test_the_model_is_compared_with_the_true_measures_of_the_same_patients(
 
 
 def test_a_regression_that_learns_from_the_trainings_patients_says_so_and_is_a_fit_to_them_alone(
-    simulated_library: CaseLibrary, a_model: Model, tmp_path: Path
+    simulated_library: CaseLibrary, other_library: CaseLibrary, a_model: Model
 ) -> None:
-    training = simulate_library(tmp_path / "training", patients=12, seed=33, levels=("mid",))
-    result = evaluate(a_model, simulated_library, CPU, Beside(training_library=training))["true_measures"]
+    result = evaluate(a_model, simulated_library, CPU, Beside(training_library=other_library))["true_measures"]
     assert result["regression_fitted_to"] == "the 12 patients of the training"
     truth = known_measures(simulated_library, simulated_library.patients)[0]
     is_dcm = np.array([case.is_dcm for case in simulated_library.cases if case.case.endswith("-mid")])
-    fitted = trained_measures_log_odds(truth, training)
+    fitted = trained_measures_log_odds(truth, other_library)
     assert result["auroc_logistic_regression"]["value"] == pytest.approx(auroc(fitted, is_dcm), abs=1e-4)
     one = {name: values[:1] for name, values in truth.items()}
-    np.testing.assert_allclose(trained_measures_log_odds(one, training), fitted[:1])
+    np.testing.assert_allclose(trained_measures_log_odds(one, other_library), fitted[:1])
 
 
 def test_the_judged_patients_are_refused_as_training_cases(simulated_library: CaseLibrary, a_model: Model) -> None:
@@ -336,8 +336,8 @@ def test_a_septum_without_t1_counts_as_an_average_one(tmp_path: Path) -> None:
     assert measures["cavity_area_mm2"].tolist() == [5, 7, 9]
 
 
-def test_a_library_without_truth_gets_no_comparison(a_model: Model, tmp_path: Path) -> None:
-    library = simulate_library(tmp_path / "cases", patients=10, seed=5, levels=("mid",))
+def test_a_library_without_truth_gets_no_comparison(a_model: Model, other_library: CaseLibrary, tmp_path: Path) -> None:
+    library = read_case_library(shutil.copytree(other_library.folder, tmp_path / "cases"))
     (library.folder / "truth.csv").unlink()
     metrics = evaluate(a_model, library, CPU)
     assert "true_measures" not in metrics

@@ -21,7 +21,7 @@ from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.evaluation.evaluate import check_unseen, evaluate
 from ACNetTrainerLib.evaluation.wording import CHECKED, NOT_TOLD, OTHER_LIBRARY
 from ACNetTrainerLib.training.patients import HASH_DIGITS, known_patients, patients_record
-from conftest import a_card, simulate_library
+from conftest import a_card
 
 CPU = DeviceChoice("cpu", "asked for")
 
@@ -56,14 +56,14 @@ def test_every_command_that_measures_a_model_refuses_its_own_patients(
     arguments: list[str],
     a_model: Model,
     simulated_library: CaseLibrary,
+    other_library: CaseLibrary,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     training = {"patients": patients_record(simulated_library, None)}
     model = tmp_path / "m.safetensors"
     save_model(Model(a_model.network, replace(a_model.card, training=training)), model)
-    others = simulate_library(tmp_path / "others", patients=2, seed=22, levels=("mid",))
-    values = {"MODEL": str(model), "OWN": str(simulated_library.folder), "OTHER": str(others.folder)}
+    values = {"MODEL": str(model), "OWN": str(simulated_library.folder), "OTHER": str(other_library.folder)}
     assert main([*(values.get(each, each) for each in arguments), "--output", str(tmp_path / "m.json")]) == 2
     assert "12 of its 12 patients are among those that model" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "m.json").exists()
