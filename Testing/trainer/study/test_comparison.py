@@ -8,7 +8,11 @@ import re
 import shutil
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import distributed
@@ -22,6 +26,7 @@ from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
 from ACNetTrainerLib.cases.table import read_table
 from ACNetTrainerLib.commands.main import main
+from ACNetTrainerLib.evaluation.metrics import Resampling, bootstrap_all
 from ACNetTrainerLib.evaluation.paired_tests import delong_test
 from ACNetTrainerLib.study import HONEST, PAPER_2, comparison, protocols
 from ACNetTrainerLib.study.cache import run_folder, run_key
@@ -40,6 +45,23 @@ from tiny_training import CPU
 
 NETWORKS = ("acnet", "resnet50", "acnet-one-module")
 PATIENTS = {"home": 8, "abroad": 4}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_draws() -> Iterator[None]:
+    """How the intervals of the tables are drawn is tested elsewhere; two thousand draws took longer than a training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "ACNetTrainerLib.study.summary.bootstrap_all", partial(bootstrap_all, resampling=Resampling(samples=100))
+        )
+        yield
+
+
+def said_by(arguments: Sequence[object]) -> str:
+    """By a command that succeeds, in this process."""
+    with redirect_stdout(StringIO()) as said:
+        assert main([*map(str, arguments)]) == 0
+    return said.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +94,7 @@ def arguments(
 @pytest.fixture(scope="module")
 def compared(arguments: list[object]) -> Path:
     """The output folder of a comparison that nobody interrupted."""
-    code, said, error = acnet_train(arguments)
-    assert code == 0, error
-    assert said.startswith("3 trainings, 0 of them done before\n")
+    assert said_by(arguments).startswith("3 trainings, 0 of them done before\n")
     output = arguments[arguments.index("--output") + 1]
     assert isinstance(output, Path)
     return output
@@ -114,8 +134,7 @@ def test_every_table_can_be_made_from_the_small_files_alone(compared: Path, tmp_
     shutil.copytree(compared / "runs", copy / "runs")
     shutil.copy(compared / "runs.json", copy)
     assert sum(file.stat().st_size for file in (copy / "runs").rglob("*.csv")) < 5000
-    code, said, error = acnet_train(["compare-tables", copy])
-    assert code == 0, error
+    said = said_by(["compare-tables", copy])
     assert "simulated patients of home" in said
     assert "simulated patients of abroad" in said
     for name in ("comparison.json", "report.html"):
@@ -132,8 +151,7 @@ def test_what_is_done_is_not_done_again_and_what_is_missing_comes_out_the_same(
     predictions = (lost / "predictions-home.csv").read_bytes()
     before = (kept / "outcome.json").stat().st_mtime_ns
     shutil.rmtree(lost)
-    code, said, error = acnet_train([*arguments, "--output", output])
-    assert code == 0, error
+    said = said_by([*arguments, "--output", output])
     assert said.startswith("3 trainings, 2 of them done before\nacnet-seed1: ")
     assert (lost / "predictions-home.csv").read_bytes() == predictions
     assert (kept / "outcome.json").stat().st_mtime_ns == before
@@ -153,8 +171,7 @@ def test_what_is_done_of_an_unfinished_comparison_is_kept_and_taken_up_elsewhere
     assert not (kept / "runs" / unfinished.name).exists()
     assert not (kept / "runs" / finished.name / "training").exists()
     resume(kept, elsewhere)
-    code, said, error = acnet_train([*arguments, "--output", elsewhere / "honest"])
-    assert code == 0, error
+    said = said_by([*arguments, "--output", elsewhere / "honest"])
     assert said.startswith("3 trainings, 2 of them done before\nresnet50-seed1: ")
     keep(elsewhere / "honest", results)
     again = tmp_path / "again"
