@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,18 +14,27 @@ from ACNetLib.models.header import METADATA_KEY
 
 if TYPE_CHECKING:
     from ACNetLib.models.model import Model
+    from ACNetLib.networks.acnet import ACNet
 
 SHIPPED = "acnet-simulated-1.5T"
 
 
-@pytest.fixture
-def model_file(a_model: Model, tmp_path: Path) -> Path:
-    """A model file from elsewhere; its card names it "untrained"."""
-    from ACNetLib.models.model import save_model
+@pytest.fixture(scope="session")
+def an_untrained_file(an_untrained_network: ACNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from ACNetLib.models.model import Model, save_model
+    from conftest import a_card
 
-    path = tmp_path / "elsewhere" / "from-a-friend.safetensors"
-    save_model(a_model, path)
+    path = tmp_path_factory.mktemp("untrained") / "untrained.safetensors"
+    save_model(Model(an_untrained_network, a_card("untrained")), path)
     return path
+
+
+@pytest.fixture
+def model_file(an_untrained_file: Path, tmp_path: Path) -> Path:
+    """A model file from elsewhere, yours to change; its card names it "untrained"."""
+    path = tmp_path / "elsewhere" / "from-a-friend.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    return Path(shutil.copy(an_untrained_file, path))
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import socket
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,9 @@ from ACNetLib.commands.main import main
 from ACNetLib.dicom_results.files import write_dicom_results
 from ACNetLib.dicom_results.sending import PASSWORD, TOKEN, USER, ServerUnreachable, require_sending, send
 from ACNetLib.errors import ACNetError
-from ACNetLib.inference.result import StudyResult
 from ACNetLib.sample_data import sample_cases
-from ACNetLib.t1map.t1_map import T1Map, read_t1_map
+from ACNetLib.t1map.t1_map import read_t1_map
+from conftest import made_up_study
 from dicom_files import GAP_MM, write_section
 from dicom_servers import StandIn, an_orthanc
 
@@ -29,13 +29,22 @@ SAMPLE = sample_cases()[1].folder
 pytestmark = pytest.mark.usefixtures("no_credentials")
 
 
-@pytest.fixture
-def objects(a_study: Callable[[T1Map], StudyResult], tmp_path: Path, stored: np.ndarray) -> list[Path]:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The DICOM objects of a made-up result."""
+    folder = tmp_path_factory.mktemp("written")
+    stored = np.random.default_rng(1).integers(200, 1900, (3, 40, 30)).astype(np.uint16)
     for section in range(3):
-        file = tmp_path / "stack" / f"{section}.dcm"
+        file = folder / "stack" / f"{section}.dcm"
         write_section(file, stored[section], section * GAP_MM, FrameOfReferenceUID="1.2.3", InstanceNumber=section)
-    return write_dicom_results(a_study(read_t1_map(tmp_path / "stack")), tmp_path / "dicom")
+    return write_dicom_results(made_up_study(read_t1_map(folder / "stack")), folder / "dicom")
+
+
+@pytest.fixture
+def objects(written: list[Path], tmp_path: Path) -> list[Path]:
+    """A copy of them, for a test may change them."""
+    folder = Path(shutil.copytree(written[0].parent, tmp_path / "dicom"))
+    return [folder / file.name for file in written]
 
 
 def uids_of(files: list[Path]) -> set[str]:
