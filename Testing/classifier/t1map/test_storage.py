@@ -60,10 +60,9 @@ def check_same(result: StudyResult, expected: StudyResult) -> None:
 
 
 @pytest.mark.parametrize("storage", STORAGES, ids=str)
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_the_eight_ways_to_store_a_slice_give_one_answer(
-    sample: SampleCase, storage: tuple[bool, bool, bool], tmp_path: Path
-) -> None:
+def test_the_eight_ways_to_store_a_slice_give_one_answer(storage: tuple[bool, bool, bool], tmp_path: Path) -> None:
+    """Each sample in four of them, with every change alone or together with another."""
+    sample = SAMPLES[sum(storage) % 2]
     file = tmp_path / "map.nrrd"
     sitk.WriteImage(stored_otherwise(sitk.ReadImage(str(sample.volume)), *storage), str(file))
     check_same(the_classifier().classify(read_t1_map(file)), as_shipped(sample))
