@@ -45,7 +45,7 @@ pytest_plugins = [
     "dicom_servers",
     "model_files",
     "panel_fixtures",
-    "tiny_training",
+    "tiny_training_fixtures",
     "trainer_panel_fixtures",
 ]
 

@@ -7,15 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pytest
-
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model, save_model
 from ACNetTrainerLib.cases.library import LABELS, CaseLibrary
-from ACNetTrainerLib.training.loop import Place
 from ACNetTrainerLib.training.progress import Event
 from ACNetTrainerLib.training.recipe import Recipe, read_recipe, shipped_recipes
-from ACNetTrainerLib.training.train import train
 
 CPU = DeviceChoice("cpu", "asked for")
 EPOCHS = 3
@@ -27,18 +23,6 @@ class Training:
 
     model: Model
     work_folder: Path
-
-
-@pytest.fixture(scope="session")
-def tiny_recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recipe(tmp_path_factory.mktemp("recipe") / "tiny.toml")
-
-
-@pytest.fixture(scope="session")
-def training(middle_library: CaseLibrary, tiny_recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
-    """One that nobody interrupted."""
-    folder = tmp_path_factory.mktemp("training") / "tiny.training"
-    return Training(train(middle_library, read_recipe(str(tiny_recipe_file)), "tiny", Place(folder, CPU)), folder)
 
 
 def write_recipe(path: Path, changes: dict[str, str] | None = None) -> Path:
