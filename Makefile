@@ -193,9 +193,9 @@ COMPARED := build/comparison
 FIVE := residual-attention-56 vgg16 resnet101 resnet50 acnet
 VARIANTS := acnet-without-attention acnet-mask-only acnet-one-module acnet-untaught
 HONEST := --slices 485 --epochs 10
-SEEDS := 1 2
+SEEDS := 1 2 3
 TEST_PATIENTS := 500
-# In full: make comparison HONEST="--slices 485 --epochs 20" SEEDS="1 2 3" TEST_PATIENTS=1000, after make
+# In full: make comparison HONEST="--slices 485 --epochs 20" TEST_PATIENTS=1000, after make
 # comparison-tuning and without cohorts of fewer patients in build/comparison-cases.
 TUNED := $(wildcard Documentation/results/comparison/tuning/tuned.json)
 PAPER := --epochs 6
