@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -31,7 +31,7 @@ from ACNetLib.dicom.frames import Section, frame_headers, read_section, stack_se
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.origin import EXAM, NAMED, in_one_line, named
 from ACNetLib.dicom.pixels import LOSSY_SYNTAXES, ODD_VALUES, odd_values_refused, require_decoder, unreadable
-from ACNetLib.dicom.score import HeaderScore, judge_header
+from ACNetLib.dicom.score import HeaderScore, agent_was_replaced, judge_header
 from ACNetLib.dicom.values import PADDING, PADDING_LIMITS, PHILIPS, number_of, scale_of
 from ACNetLib.errors import ACNetError
 
@@ -55,6 +55,8 @@ HEADER_TAGS = [
     "ContentDescription",
     "ContrastBolusAgent",
     "ContrastBolusAgentSequence",
+    "ContrastBolusVolume",
+    "ContrastBolusTotalDose",
     "BurnedInAnnotation",
     "MagneticFieldStrength",
     "EchoTime",
@@ -96,6 +98,10 @@ AGE = re.compile(r"(?!0+[YMWD])(\d{1,3})([YMWD])")
 DATES_OF_AGE = ("PatientBirthDate", "StudyDate")
 LONGEST_AGE_YEARS = 120
 """Dates farther apart are no person's, as where one of them was made 1900 to hide it."""
+REPLACED_AGENT = (
+    "Its contrast agent's name was made anonymous, as that of none is, too: the headers don't tell whether the map is "
+    "from after contrast."
+)
 CHILD = (
     f"The patient is younger than {YEARS_OF_ADULTS} years (PatientAge, or from PatientBirthDate to StudyDate): result "
     "not valid, the model knows hearts of adults' size only."
@@ -189,14 +195,26 @@ def evidence_of(chosen: Iterable[DicomImage]) -> str:
     )
 
 
-def loss_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
+def header_warnings(images: Collection[DicomImage]) -> tuple[str, ...]:
+    """What a reader should know of images that are read all the same."""
+    return (*_age_warnings(images), *_loss_warnings(images), *_agent_warnings(images))
+
+
+def _agent_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
+    """Whether nobody knows any more if the patient was given contrast."""
+    if any(agent_was_replaced(image.header) for image in images):
+        return (REPLACED_AGENT,)
+    return ()
+
+
+def _loss_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
     """Whether T1 is no longer what the scanner computed, because the pixels were compressed with loss."""
     if any(image.syntax in LOSSY_SYNTAXES or image.header.get("LossyImageCompression") == "01" for image in images):
         return ("Its pixels were compressed with loss (LossyImageCompression): T1 may differ from the scanner's.",)
     return ()
 
 
-def age_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
+def _age_warnings(images: Iterable[DicomImage]) -> tuple[str, ...]:
     """Whether the patient is a child, whose dilated heart is as large as an adult's normal one."""
     ages = [AGE.fullmatch(str(image.header.get("PatientAge") or "")) for image in images]
     if any(int(age[1]) < YEARS_OF_ADULTS * A_YEAR_IN[age[2]] for age in ages if age):

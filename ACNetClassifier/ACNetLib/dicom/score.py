@@ -112,6 +112,10 @@ NO_AGENT = re.compile(
     re.IGNORECASE,
 )
 """What people write where no contrast was given; "No. 5" counts something."""
+REPLACED = re.compile(
+    r"\W*(ANONYM\w*|PSEUDONYM\w*|DE-?IDENTIFIED|REMOVED|REDACTED|CLEARED|CONFIDENTIAL|HIDDEN|X+|\*+)\W*", re.IGNORECASE
+)
+"""What programs that make images anonymous write in the place of a text."""
 NATIVE = re.compile(r"(?<![A-Z])(NATI(V(E[NRS]?|[OA])?|E?F)|BLANCO)(?![A-Z])", re.IGNORECASE)
 TOLD_NATIVE = re.compile(rf"{NATIVE.pattern}|(?<![A-Z])PRE(CON)?(?![A-Z])|{NO_CONTRAST.pattern}", re.IGNORECASE)
 """A description that says so wins over the name of a protocol, which may be older."""
@@ -234,11 +238,11 @@ def contrast_in(header: pydicom.Dataset) -> str | None:
     """What tells that the image is from after contrast."""
     administered = str(header.get("ContrastBolusAgentAdministered", "")).upper()
     if administered != "NO":
-        agent = _plain(header.get("ContrastBolusAgent")).strip()
+        agent = "" if agent_was_replaced(header) else _plain(header.get("ContrastBolusAgent")).strip()
         without_denials = NO_CONTRAST.sub("", agent).strip()
         if without_denials and (NAMED_AGENT.search(without_denials) or not NO_AGENT.match(agent)):
             return "ContrastBolusAgent is set: after contrast"
-        if administered == "YES" or header.get("ContrastBolusAgentSequence"):
+        if administered == "YES" or header.get("ContrastBolusAgentSequence") or _has_dose_of_replaced_agent(header):
             return "a contrast agent was administered: after contrast"
     for keyword in ("SeriesDescription", "ImageComments", "ContentDescription"):
         if _tells_of_contrast(_plain(header.get(keyword))):
@@ -248,6 +252,16 @@ def contrast_in(header: pydicom.Dataset) -> str | None:
     ):
         return "ProtocolName tells of contrast"
     return None
+
+
+def agent_was_replaced(header: pydicom.Dataset) -> bool:
+    """Whether the name of the contrast agent was replaced to make the image anonymous, as an agent "none" is, too."""
+    return bool(REPLACED.fullmatch(str(header.get("ContrastBolusAgent") or "").strip()))
+
+
+def _has_dose_of_replaced_agent(header: pydicom.Dataset) -> bool:
+    doses = (str(header.get(keyword) or "") for keyword in ("ContrastBolusVolume", "ContrastBolusTotalDose"))
+    return agent_was_replaced(header) and any(re.search("[1-9]", dose) for dose in doses)
 
 
 def _tells_of_contrast(text: str) -> bool:

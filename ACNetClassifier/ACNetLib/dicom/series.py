@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from ACNetLib.dicom.alternatives import at_same_place, breath_holds, one_a_slice, without_copies
-from ACNetLib.dicom.images import DicomImage, age_warnings, evidence_of, loss_warnings, read_images, stack_images
+from ACNetLib.dicom.images import DicomImage, evidence_of, header_warnings, read_images, stack_images
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.pixels import READING_ERRORS
 from ACNetLib.dicom.volumes import SourceSlice
@@ -112,7 +112,7 @@ def _series_of(images: list[DicomImage], name: str, notes: tuple[str, ...]) -> T
         evidence_of(images),
         post_contrast,
         suits_classifier,
-        (*warnings, *age_warnings(images), *loss_warnings(images)),
+        (*warnings, *header_warnings(images)),
         notes,
     )
 

@@ -16,9 +16,8 @@ from ACNetLib.dicom.alternatives import left_out, one_a_slice, without_copies
 from ACNetLib.dicom.frames import Section, build_image
 from ACNetLib.dicom.images import (
     DicomImage,
-    age_warnings,
     evidence_of,
-    loss_warnings,
+    header_warnings,
     read_images,
     scanner_name,
     stack_images,
@@ -162,7 +161,7 @@ def volume_of(
         simulated=any("simulated" in str(section.header.get("ImageComments", "")).lower() for section in sections),
         evidence=evidence_of(chosen),
         scanner=scanner_name(origin.get("Manufacturer"), origin.get("ManufacturerModelName")),
-        warnings=(*notes, *age_warnings(chosen), *loss_warnings(chosen), *padding, *depth),
+        warnings=(*notes, *header_warnings(chosen), *padding, *depth),
         sources=tuple(SourceSlice(section.file, section.frame) for section in sections),
         origin=origin,
         post_contrast=any(image.score.post_contrast for image in chosen),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ACNetLib.dicom.alternatives import is_registered, without_copies
 from ACNetLib.dicom.frames import Section, check_one_origin, read_section, stack_sections
-from ACNetLib.dicom.images import DicomImage, age_warnings, loss_warnings, read_images, scanner_name
+from ACNetLib.dicom.images import DicomImage, header_warnings, read_images, scanner_name
 from ACNetLib.dicom.origin import common_origin, field_strength_in, origin_of
 from ACNetLib.dicom.pixels import odd_values_refused
 from ACNetLib.dicom.score import contrast_in
@@ -204,8 +204,7 @@ def _study(slices_at: list[tuple[_Place, _Candidate]], notes: tuple[str, ...], n
     post_contrast = any(contrast_in(each) is not None for each in headers)
     warnings = (
         *check_short_axis(ordered[0].normal, name),
-        *age_warnings(images),
-        *loss_warnings(images),
+        *header_warnings(images),
         *((POST_CONTRAST_WARNING,) if post_contrast else ()),
     )
     origin = common_origin([origin_of(header) for header in headers])

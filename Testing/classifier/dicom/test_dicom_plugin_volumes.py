@@ -38,6 +38,7 @@ def saved_and_opened(node: Any, folder: Path) -> Any:
     [
         ({"PatientAge": "006Y"}, "younger than 18 years"),
         ({"LossyImageCompression": "01"}, "compressed with loss"),
+        ({"ContrastBolusAgent": "ANONYMIZED"}, "agent's name was made anonymous"),
         ({"PixelPaddingValue": 1200}, "PixelPaddingValue"),
         ({"SliceThickness": None}, "slice thickness is not told"),
         ({"RescaleSlope": 0.001}, "taken as T1 in s"),

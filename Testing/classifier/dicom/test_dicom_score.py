@@ -81,6 +81,8 @@ CONTRAST = [
     {"ContrastBolusAgent": "0.1 mmol/kg Gadobutrol"},
     {"ContrastBolusAgent": "Novel agent"},
     {"ContrastBolusAgent": "non-ionic, 10 ml"},
+    {"ContrastBolusAgent": "ANONYMIZED", "ContrastBolusVolume": "12"},
+    {"ContrastBolusAgent": "[REMOVED]", "ContrastBolusTotalDose": "0.2"},
     {"ContrastBolusAgentSequence": [item(CodeValue="387361003", CodingSchemeDesignator="SCT", CodeMeaning="Gd")]},
     {"SeriesDescription": "MOLLI T1Map_ShortT1 SA_mid_MOCO_T1"},
     {"SeriesDescription": "T1Map postcontrast SA_mid_MOCO_T1"},
@@ -95,6 +97,7 @@ NO_CONTRAST = [
         for text in ("None", "no contrast given", "NO", "not given", "n/a", "-", "0", "0 ml")
     ),
     *({"ContrastBolusAgent": text} for text in ("without contrast", "kein KM", "", None)),
+    *({"ContrastBolusAgent": text, "ContrastBolusVolume": "0"} for text in ("ANONYMIZED", "[REMOVED]", "***", "xxx")),
     {"SeriesDescription": "T1Map postpone SA_mid_MOCO_T1"},
     {"SeriesDescription": "T1Map posterior wall_MOCO_T1"},
     {"SeriesDescription": "T1Map post-processed_MOCO_T1"},
