@@ -5,6 +5,7 @@ Patient and exam are compared here, in DICOM, and neither kept nor shown.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -17,8 +18,14 @@ from ACNetLib.dicom.origin import OF_TWO, Origin, first_difference, origin_of
 from ACNetLib.dicom.volumes import CHOOSE, DicomVolume, NoSingleStack, volume_among, volume_of
 from ACNetLib.errors import ACNetError, as_text
 from ACNetLib.inference.exam import CLASSIFY_ONE_BY_ONE, check_one_exam
+from ACNetLib.t1map.checks import LARGEST_USUAL_ANGLE_DEGREES, degrees_from_usual
 from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_dicom, read_t1_map, t1_map_from_dicom
 from ACNetLib.volumes.header import is_volume_file
+
+SMALLEST_LONG_AXIS_DEGREES = 45.0
+"""From the short axis of the same heart. Long axes lie across it, axial and sagittal planes about half as far."""
+CLEARER_BY_DEGREES = 20.0
+"""So much nearer to a usual short axis has to be the one, for the other to be no short axis."""
 
 
 def read_exam(inputs: Sequence[Path], reading: Reading = AS_IT_IS) -> tuple[T1Map, ...]:
@@ -85,6 +92,7 @@ def volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVo
         }
         origins = [volume.origin for volume in volumes.values()]
         _check_one_origin(list(volumes), origins, CLASSIFY_ONE_BY_ONE)
+        volumes = _short_axes(volumes)
         check_one_exam(
             [
                 T1Map(each.image, title, each.field_strength_tesla, scanner=each.scanner, sources=each.sources)
@@ -96,6 +104,30 @@ def volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVo
             raise no_stack from error
         raise ACNetError(f"{error.plain} {no_stack.choice}", cli=f"{error.cli} {CHOOSE}".strip()) from error
     return volumes
+
+
+def _short_axes(volumes: dict[str, DicomVolume]) -> dict[str, DicomVolume]:
+    """Without the maps of long axes, which many protocols hold beside the short axis; the first one left says which.
+
+    All where none of them is clearly the short axis.
+    """
+    normals = {title: T1Map(each.image, title).normal for title, each in volumes.items()}
+    from_usual = {title: degrees_from_usual(normal) for title, normal in normals.items()}
+    axis = min(from_usual, key=lambda title: from_usual[title])
+    if from_usual[axis] > LARGEST_USUAL_ANGLE_DEGREES:
+        return volumes
+    apart = {
+        title: math.degrees(math.acos(min(1.0, abs(float(normal @ normals[axis])))))
+        for title, normal in normals.items()
+    }
+    notes = {
+        title: f"{title} was left out: its plane is {apart[title]:.0f} degrees from the short axis ({axis})."
+        for title in volumes
+        if apart[title] >= SMALLEST_LONG_AXIS_DEGREES and from_usual[title] - from_usual[axis] >= CLEARER_BY_DEGREES
+    }
+    left = {title: volume for title, volume in volumes.items() if title not in notes}
+    first = next(iter(left))
+    return left | {first: replace(left[first], warnings=(*left[first].warnings, *notes.values()))}
 
 
 def _stacks(images: Sequence[DicomImage], name: str) -> dict[str, list[DicomImage]]:

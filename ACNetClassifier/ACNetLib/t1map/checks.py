@@ -118,10 +118,15 @@ def check_short_axis(normal: np.ndarray, name: str) -> tuple[str, ...]:
             f"{name}: its slices are {PLANES[int(np.abs(normal).argmax())]} (within {obliquity:.0f} degrees); expected "
             "short-axis slices, which are oblique to the body's axes. Give the short-axis T1 map."
         )
-    angle = np.rad2deg(np.arccos(min(1.0, float(abs(normal @ USUAL_NORMAL_LPS)))))
+    angle = degrees_from_usual(normal)
     if angle > LARGEST_USUAL_ANGLE_DEGREES:
         return (f"The plane is {angle:.0f} degrees from a usual short axis: make sure that it is no long-axis view.",)
     return ()
+
+
+def degrees_from_usual(normal: np.ndarray) -> float:
+    """Between the normal of a plane (3,), LPS, of either sign, and that of a usual short axis."""
+    return float(np.rad2deg(np.arccos(min(1.0, float(abs(normal @ USUAL_NORMAL_LPS))))))
 
 
 def obliquity_degrees(normal: np.ndarray) -> float:

@@ -53,7 +53,9 @@ def read_meta_header(path: Path) -> VolumeHeader:
         raise DamagedFile("its pixels are written as text, which is not read: save it again in Slicer")
     for name, usual in SCALE.items():
         if _numbers(fields, (name,), 1) not in (None, [usual]):
-            raise DamagedFile(f"its {name} is {fields[name]}, which neither ITK nor Slicer applies: store scaled values")
+            raise DamagedFile(
+                f"its {name} is {fields[name]}, which neither ITK nor Slicer applies: store scaled values"
+            )
     big = _flag(fields, ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"), default=False)
     spacing = _numbers(fields, ("ElementSpacing",), dimension)
     column, row, depth = [*([None if value == 0 else value for value in spacing] if spacing else []), *[None] * 3][:3]

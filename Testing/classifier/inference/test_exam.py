@@ -21,7 +21,7 @@ from ACNetLib.errors import ACNetError, VentricleNotFound
 from ACNetLib.inference.classifier import Classifier
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.exam import check_one_exam, classify_exam, pool_exam
-from ACNetLib.inference.exam_input import read_exam
+from ACNetLib.inference.exam_input import read_exam, read_exam_among
 from ACNetLib.inference.probability import calibrated, sigmoid
 from ACNetLib.inference.result import StudyResult
 from ACNetLib.inference.settings import Settings
@@ -180,11 +180,29 @@ def test_of_files_that_do_not_tell_where_they_lie_the_same_pixels_are_refused(
     assert len(read_exam([base, mid])) == 2
 
 
-def test_an_axial_series_beside_the_short_axis_is_still_listed_with_the_series_to_choose_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize("plane", ["a long axis", "axial"])
+def test_a_map_of_another_plane_beside_the_short_axis_is_left_out_with_a_note(plane: str, tmp_path: Path) -> None:
     folder = write_exam(tmp_path / "exam")
-    position = pydicom.dcmread(folder / "series-5.dcm").ImagePositionPatient
-    write_image(folder / "axial.dcm", pydicom.dcmread(folder / "series-5.dcm").pixel_array, position, series=9)
-    with pytest.raises(ACNetError, match=r"their planes are \d+ degrees apart.*--series"):
+    if plane == "axial":
+        middle = pydicom.dcmread(folder / "series-5.dcm")
+        write_image(folder / "other.dcm", middle.pixel_array, middle.ImagePositionPatient, series=9)
+    else:
+        write_slice(folder / "other.dcm", 1, 88.0, series=9)
+    alone = read_exam([write_exam(tmp_path / "alone" / "exam")])
+    for t1_maps in (read_exam([folder]), read_exam_among(sorted(folder.iterdir()), "exam")):
+        assert [t1_map.name for t1_map in t1_maps] == [t1_map.name for t1_map in alone]
+        (note,) = set(t1_maps[0].warnings) - set(alone[0].warnings)
+        assert re.fullmatch(
+            r"exam, series 9 was left out: its plane is \d\d degrees from the short axis \(exam, series \d\)\.", note
+        )
+        assert not any("left out" in warning for t1_map in t1_maps[1:] for warning in t1_map.warnings)
+
+
+def test_planes_of_which_none_is_clearly_the_short_axis_are_refused_with_the_series_to_choose_from(
+    tmp_path: Path,
+) -> None:
+    folder = write_exam(tmp_path / "exam", (25.0, -25.0, 25.0))
+    with pytest.raises(ACNetError, match=r"their planes are 50 degrees apart.*--series"):
         read_exam([folder])
 
 
