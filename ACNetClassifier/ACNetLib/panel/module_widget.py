@@ -67,7 +67,9 @@ class PanelModuleWidget(ScriptedLoadableModuleWidget, slicer.util.VTKObservation
     def onReload(self) -> None:
         """Developers reload a module after a change, which may be in its libraries too."""
         self.exit()
-        for name in [name for name in sys.modules if name.partition(".")[0] in self.libraries]:
+        for name in [
+            name for name in list(sys.modules) if name.partition(".")[0] in self.libraries
+        ]:  # a thread may import
             del sys.modules[name]
         super().onReload()
 

@@ -333,20 +333,6 @@ def test_an_nrrd_header_beyond_the_limits_is_refused_with_what_was_found(
         read_t1_map(path)
 
 
-@pytest.mark.parametrize(("slope", "offset", "is_read"), [("1", "0", True), ("0.5", "0", False), ("1", "10", False)])
-def test_a_metaimage_with_a_scale_that_slicer_would_not_apply_is_refused(
-    slope: str, offset: str, is_read: bool, tmp_path: Path
-) -> None:
-    scale = f"ElementToIntensityFunctionSlope = {slope}\nElementToIntensityFunctionOffset = {offset}\n"
-    text = META.format(spacing="ElementSpacing = 1.4 2.1 8\n").replace("DimSize", f"{scale}DimSize")
-    (tmp_path / "map.mha").write_bytes(text.encode() + T1_MS.tobytes())
-    if is_read:
-        np.testing.assert_array_equal(read_t1_map(tmp_path / "map.mha").array, T1_MS)
-    else:
-        with pytest.raises(ACNetError, match="neither ITK nor Slicer applies"):
-            read_t1_map(tmp_path / "map.mha")
-
-
 @pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
 def test_pixels_are_inflated_no_further_than_the_header_promises(
     compress: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
