@@ -113,7 +113,8 @@ NO_AGENT = re.compile(
 )
 """What people write where no contrast was given; "No. 5" counts something."""
 REPLACED = re.compile(
-    r"\W*(ANONYM\w*|PSEUDONYM\w*|DE-?IDENTIFIED|REMOVED|REDACTED|CLEARED|CONFIDENTIAL|HIDDEN|X+|\*+)\W*", re.IGNORECASE
+    r"\W*+(ANONYM\w*|PSEUDONYM\w*|DE-?IDENTIFIED|REMOVED|REDACTED|CLEARED|CONFIDENTIAL|HIDDEN|XX+)\W*+|\*\*+",
+    re.IGNORECASE,
 )
 """What programs that make images anonymous write in the place of a text."""
 NATIVE = re.compile(r"(?<![A-Z])(NATI(V(E[NRS]?|[OA])?|E?F)|BLANCO)(?![A-Z])", re.IGNORECASE)

@@ -23,7 +23,7 @@ from ACNetLib.t1map.t1_map import AS_IT_IS, Reading, T1Map, read_dicom, read_t1_
 from ACNetLib.volumes.header import is_volume_file
 
 SMALLEST_LONG_AXIS_DEGREES = 45.0
-"""From the short axis of the same heart. Long axes lie across it, axial and sagittal planes about half as far."""
+"""From the short axis of the same heart. Long axes lie 90 degrees from it, planes along the body 50 to 60."""
 CLEARER_BY_DEGREES = 20.0
 """So much nearer to a usual short axis has to be the one, for the other to be no short axis."""
 

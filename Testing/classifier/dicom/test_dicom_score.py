@@ -81,6 +81,7 @@ CONTRAST = [
     {"ContrastBolusAgent": "0.1 mmol/kg Gadobutrol"},
     {"ContrastBolusAgent": "Novel agent"},
     {"ContrastBolusAgent": "non-ionic, 10 ml"},
+    {"ContrastBolusAgent": "X"},
     {"ContrastBolusAgent": "ANONYMIZED", "ContrastBolusVolume": "12"},
     {"ContrastBolusAgent": "[REMOVED]", "ContrastBolusTotalDose": "0.2"},
     {"ContrastBolusAgentSequence": [item(CodeValue="387361003", CodingSchemeDesignator="SCT", CodeMeaning="Gd")]},
