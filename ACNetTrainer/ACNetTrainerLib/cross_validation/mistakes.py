@@ -19,7 +19,7 @@ from ..evaluation.drawing import (
     PANEL_INCHES,
     WINDOW_MS,
     draw_section,
-    save_grey,
+    save_figure,
 )
 from .predictions import OutOfFold
 
@@ -77,4 +77,4 @@ def draw_mistakes(library: CaseLibrary, mistakes: Sequence[Mistake], folder: Pat
         draw_section(axes, library, mistake.case, window)
         truth = CLASS_NAMES[mistake.case.label]
         axes.set_title(f"{truth}, P(DCM) {mistake.probability_dcm:.2f}\n{mistake.case.case}", fontsize=6, pad=2)
-    save_grey(figure, folder / MISTAKES_PICTURE)
+    save_figure(figure, folder / MISTAKES_PICTURE, "grey")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def section_gallery(library: CaseLibrary, sections_per_class: int, path: Path) -
         for one, case in zip(axes.flat, _choose(library, label, sections_per_class), strict=False):
             draw_section(one, library, case, window)
         part.colorbar(ScalarMappable(window, "gray"), ax=axes, label="T1 [ms]", aspect=40, pad=0.01)
-    save_grey(figure, path)
+    save_figure(figure, path, "grey")
 
 
 def _choose(library: CaseLibrary, label: str, count: int) -> list[Case]:
@@ -98,7 +98,7 @@ def robustness_figure(result: dict[str, Any], path: Path) -> None:
     for axes in panels[:, 0]:
         axes.set_ylabel("AUROC, DCM against normal")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    save_plot(figure, path)
+    save_figure(figure, path, "few")
 
 
 def _draw_degradation(axes: Axes, name: str, unit: str, steps: list[dict[str, Any]]) -> None:
@@ -127,32 +127,19 @@ def _draw_degradation(axes: Axes, name: str, unit: str, steps: list[dict[str, An
         one.minorticks_off()
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """As JPEG, a quarter of the size where slices fill the picture, when the path ends in .jpg; else as PNG."""
-    canvas = FigureCanvasAgg(figure)
-    with atomic_path(path) as temporary:
-        if path.suffix.lower() == ".jpg":
-            canvas.print_jpg(temporary, pil_kwargs={"quality": JPEG_QUALITY})
-        else:
-            canvas.print_png(temporary)
+def save_figure(figure: Figure, path: Path, colors: Literal["all", "grey", "few"] = "all") -> None:
+    """As JPEG or WebP where the path ends so, a quarter of the size where slices fill the picture; else as PNG.
 
-
-def save_plot(figure: Figure, path: Path) -> None:
-    """As PNG of 256 colours, a third of the size: lines and letters have no more."""
+    colors: a PNG of few (256, enough for lines and letters) or of grey has a third of the size.
+    """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    plot = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(256)
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("L" if colors == "grey" else "RGB")
     with atomic_path(path) as temporary:
-        plot.save(temporary, "PNG", optimize=True)
-
-
-def save_grey(figure: Figure, path: Path) -> None:
-    """As 8-bit grey: a third of the size of a colour file. As WebP, again a third, when the path ends in .webp."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    grey = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("L")
-    with atomic_path(path) as temporary:
-        if path.suffix.lower() == ".webp":
-            grey.save(temporary, "WEBP", quality=WEBP_QUALITY)
-        else:
-            grey.save(temporary, "PNG", optimize=True)
+        match path.suffix.lower():
+            case ".jpg":
+                picture.save(temporary, "JPEG", quality=JPEG_QUALITY)
+            case ".webp":
+                picture.save(temporary, "WEBP", quality=WEBP_QUALITY)
+            case _:
+                (picture.quantize(256) if colors == "few" else picture).save(temporary, "PNG", optimize=True)
