@@ -18,19 +18,23 @@ from ACNetLib.worker_pool import worker_pool
 from ..cases.library import Case, masks_file
 from .anatomy import SLICE_THICKNESS_MM
 from .dicom.series import write_dicom_series
-from .patient import Label, Patient, draw_patient
+from .patient import Label, Patient, draw_patient, with_walls_of_another_population
 from .section import LEVEL_NAMES, SimulatedSection, measure_with_truth, simulate_section
 from .truth import TruthRow, write_tables
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Which patients: the same values always give the same cohort. Who is normal is drawn anew for another size."""
+    """Which patients: the same values always give the same cohort. Who is normal is drawn anew for another size.
+
+    varied_walls: the same patients, the walls of each thinner or thicker, as those of other populations are.
+    """
 
     patients: int
     normal_fraction: float
     field_strength_tesla: float
     seed: int
+    varied_walls: bool = False
 
     def labels(self) -> list[Label]:
         """One label a patient, mixed; the number of normals is exact."""
@@ -40,7 +44,8 @@ class Cohort:
 
     def draw(self) -> Iterator[Patient]:
         for index, label in enumerate(self.labels()):
-            yield draw_patient(self.seed, index, label, self.field_strength_tesla)
+            patient = draw_patient(self.seed, index, label, self.field_strength_tesla)
+            yield with_walls_of_another_population(patient) if self.varied_walls else patient
 
 
 def simulate_cohort(

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shlex
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from scipy.ndimage import distance_transform_edt
 
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
-from ACNetTrainerLib.cases.library import CaseLibrary, read_case_library
+from ACNetTrainerLib.cases.library import LABELS, CaseLibrary, read_case_library
 from ACNetTrainerLib.commands.main import main
 from ACNetTrainerLib.simulation.check import Check
 from ACNetTrainerLib.simulation.cohort import Cohort
+from ACNetTrainerLib.simulation.patient import WALL_FACTORS
 from ACNetTrainerLib.simulation.section import LEVEL_NAMES
 from ACNetTrainerLib.simulation.validation import Validation, leak_auroc, validate
 
@@ -135,6 +137,25 @@ def test_a_cohort_has_the_stated_number_of_normals_whatever_the_seed() -> None:
         labels = Cohort(40, 0.25, 1.5, seed).labels()
         assert (labels.count("normal"), labels.count("dcm")) == (10, 30)
     assert Cohort(40, 0.25, 1.5, 1).labels() != Cohort(40, 0.25, 1.5, 2).labels()
+
+
+def test_varied_walls_are_thinner_and_thicker_in_both_classes_and_nothing_else_differs() -> None:
+    as_measured, varied = (list(Cohort(200, 0.5, 1.5, 3, varied_walls).draw()) for varied_walls in (False, True))
+    factors = [other.heart.wall_mm / one.heart.wall_mm for one, other in zip(as_measured, varied, strict=True)]
+    assert WALL_FACTORS[0] <= min(factors) < 0.95
+    assert 1.35 < max(factors) <= WALL_FACTORS[1]
+    by_label = [np.mean([f for f, p in zip(factors, varied, strict=True) if p.label == label]) for label in LABELS]
+    assert by_label[0] == pytest.approx(by_label[1], abs=0.04)
+    walls = ("wall_mm", "septal_excess_mm", "inferior_excess_mm")
+    for one, other in zip(as_measured, varied, strict=True):
+        same_walls = {name: getattr(one.heart, name) for name in walls}
+        assert replace(other.heart, **same_walls) == one.heart
+        assert (other.name, other.label, other.levels, other.myocardium) == (
+            one.name,
+            one.label,
+            one.levels,
+            one.myocardium,
+        )
 
 
 def test_a_library_has_three_sections_a_patient_and_one_label(a_library: CaseLibrary) -> None:

@@ -22,6 +22,11 @@ def add_simulation_commands(commands: argparse._SubParsersAction[Any]) -> None:
     simulate.add_argument("--normal-fraction", type=float, default=0.5, help="share of normal patients (default 0.5)")
     simulate.add_argument("--field", type=float, choices=FIELD_STRENGTHS_TESLA, default=1.5, help="in tesla")
     simulate.add_argument("--seed", type=seed, default=1)
+    simulate.add_argument(
+        "--varied-walls",
+        action="store_true",
+        help="walls thinner and thicker, as in other populations, in both classes",
+    )
     simulate.add_argument("--output", type=Path, required=True, help="new or empty folder")
     simulate.add_argument(
         "--dicom",
@@ -63,7 +68,7 @@ def _simulate(options: argparse.Namespace) -> None:
     check_count("--patients", options.patients, 1)
     if not 0 <= options.normal_fraction <= 1:
         raise ACNetError(f"--normal-fraction: found {options.normal_fraction:g}; expected 0 to 1.")
-    cohort = Cohort(options.patients, options.normal_fraction, options.field, options.seed)
+    cohort = Cohort(options.patients, options.normal_fraction, options.field, options.seed, options.varied_walls)
     with atomic_folder(options.output) as folder:
         simulate_cohort(cohort, folder, options.dicom)
     print(f"{options.patients} simulated patients in {options.output}")
