@@ -13,7 +13,7 @@ MODELS := build/models
 # Tests and screenshots have no display.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test test-quick lint mypy format docs models real-hearts mean-heart reading-order studies comparison comparison-kept comparison-paper comparison-tuning tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
+.PHONY: demo test test-quick lint mypy format docs models real-hearts volunteers mean-heart reading-order studies comparison comparison-kept comparison-paper comparison-tuning tables sample-data icon screenshots simulation-results abroad-results failures hospital validation fuzz kills benchmarks benchmarks-cuda clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -191,6 +191,13 @@ real-hearts: $(READY)
 	$(BIN)/acnet-train abroad-sheet --field 3 --seed 41 --outlines $(OUTLINES) --output Documentation/images/real-hearts.jpg
 	$(foreach field,$(FIELDS),$(BIN)/acnet-train real-hearts acnet-simulated-$(field) $(OUTLINES) \
 		--output Documentation/results/real-hearts-$(field).json &&) true
+
+# Left ventricles of volunteers, put together again from a shape model that is not ours to hand on: Documentation/abroad.md.
+PCATOOL := build/PCATool
+volunteers: $(READY)
+	$(BIN)/python Documentation/trace_volunteers.py $(PCATOOL) build/volunteers.csv
+	$(foreach field,$(FIELDS),$(BIN)/acnet-train real-hearts acnet-simulated-$(field) build/volunteers.csv --scans 1 \
+		--together --seed 43 --output Documentation/results/volunteers-$(field).json &&) true
 
 # The comparison of the networks: Documentation/comparison.md. An interrupted one resumes; what is done of it is kept in
 # Documentation/results/comparison by `make comparison-kept` at any time, and taken up from there by another checkout.

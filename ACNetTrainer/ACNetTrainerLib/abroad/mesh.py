@@ -51,7 +51,7 @@ class MeshSurfaces:
         """The outlines so far from a level along the heart's axis, seen from the middle of the mid cavity."""
         height = ((1 - level) * self.level_distance_mm - towards_apex_mm) / self.size
         endocardium, epicardium, rv = (
-            self.size * _radii(triangles, height)
+            self.size * radii_at(triangles, height)
             for triangles in (self.mesh.endocardium, self.mesh.epicardium, self.mesh.rv)
         )
         is_rv = np.nan_to_num(rv) > epicardium + THINNEST_RV_MM
@@ -104,7 +104,7 @@ def _in_the_hearts_frame(points: FloatArray, surfaces: list[NDArray[np.int64]]) 
     return HeartMesh(endocardium, epicardium, rv)
 
 
-def _radii(triangles: FloatArray, height: float) -> FloatArray:
+def radii_at(triangles: FloatArray, height: float) -> FloatArray:
     """How far a surface reaches from the axis at `ANGLES`, (180,), in a plane across it; NaN where it is not met."""
     heights = triangles[..., 2] - height
     cut = triangles[(heights.min(axis=1) < 0) & (heights.max(axis=1) >= 0)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from ACNetLib.errors import VentricleNotFound
 from ACNetLib.inference.classifier import Classifier
@@ -22,8 +24,13 @@ from ..abroad.patients import Patient, draw_patient, with_traced_ventricle
 from ..abroad.scan import stored
 from ..abroad.sections import Section, draw_section
 from ..abroad.traced import TracedHeart
+from ..evaluation.metrics import share_estimate
 from ..localization.evaluation import dice
 from .answers import NOT_ANSWERED, VERDICTS
+
+WALLS_MM = (0.0, 7.0, 8.5, 10.0, np.inf)
+CAVITIES_MM = (0.0, 45.0, 50.0, 55.0, np.inf)
+"""Where groups of hearts begin and end, by the mean wall and the mean diameter of the middle slice."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +62,76 @@ def judge_real_hearts(classifier: Classifier, hearts: Sequence[TracedHeart], sca
         answers = [_answer(classifier, patient) for patient in _patients(heart, scans)]
         result[heart.name] = {
             "kind": heart.kind,
-            "cavity_diameter_mm": round(2 * float(heart.endocardium[len(heart.endocardium) // 2].mean()), 1),
+            "cavity_diameter_mm": round(_cavity_mm(heart), 1),
             "scans": len(answers),
             "verdicts": {said: [each.verdict for each in answers].count(said) for said in (*VERDICTS, NOT_ANSWERED)},
-            "probability_dcm_median": _median([a.probability_dcm for a in answers if a.verdict != NOT_ANSWERED]),
-            "center_error_median_mm": _median([error for each in answers for error in each.center_errors_mm]),
-            "dice_median": _median([value for each in answers for value in each.dice]),
-            "relative_wall_median": {
-                name: _median([pair[place] for each in answers for pair in each.relative_walls])
-                for place, name in enumerate(("true", "found"))
-            },
+            **_medians(answers),
         }
     return result
 
 
-def _patients(heart: TracedHeart, scans: Scans) -> Iterator[Patient]:
-    for index in range(scans.count):
+def judge_together(
+    classifier: Classifier, hearts: Sequence[TracedHeart], scans: Scans, threshold: float
+) -> dict[str, Any]:
+    """The same for many hearts of each kind: all of them, and by their wall and their cavity.
+
+    threshold: the probability from which on a two-way answer is DCM. No two hearts are scanned in the same body.
+    """
+    answers = [
+        (heart, [_answer(classifier, patient) for patient in _patients(heart, scans, number * scans.count)])
+        for number, heart in enumerate(tqdm(hearts, unit="heart", disable=None))
+    ]
+    groups = {"all": (0.0, np.inf, _wall_mm)}
+    for name, edges, measure in (("wall", WALLS_MM, _wall_mm), ("cavity", CAVITIES_MM, _cavity_mm)):
+        groups |= {f"{name} {low:g} to {high:g} mm": (low, high, measure) for low, high in pairwise(edges)}
+    together: dict[str, Any] = {kind: {} for kind in dict.fromkeys(heart.kind for heart in hearts)}
+    for kind, (name, (low, high, measure)) in product(together, groups.items()):
+        of_group = [said for heart, said in answers if heart.kind == kind and low <= measure(heart) < high]
+        if of_group:
+            together[kind][name] = _group(of_group, threshold)
+    return together
+
+
+def _group(answers_by_heart: Sequence[Sequence[_Answer]], threshold: float) -> dict[str, Any]:
+    answers = [each for of_heart in answers_by_heart for each in of_heart]
+    verdicts = [each.verdict for each in answers]
+    errors = [error for each in answers for error in each.center_errors_mm]
+    two_way = [each.probability_dcm >= threshold for each in answers if each.verdict != NOT_ANSWERED]
+    return {
+        "hearts": len(answers_by_heart),
+        "scans": len(answers),
+        "verdicts": {
+            said: asdict(share_estimate(verdicts.count(said), len(answers))) for said in (*VERDICTS, NOT_ANSWERED)
+        },
+        "called_dcm_two_way": asdict(share_estimate(sum(two_way), len(two_way))) if two_way else None,
+        "center_error_90th_percentile_mm": round(float(np.percentile(errors, 90)), 3) if errors else None,
+        **_medians(answers),
+    }
+
+
+def _medians(answers: Sequence[_Answer]) -> dict[str, Any]:
+    return {
+        "probability_dcm_median": _median([a.probability_dcm for a in answers if a.verdict != NOT_ANSWERED]),
+        "center_error_median_mm": _median([error for each in answers for error in each.center_errors_mm]),
+        "dice_median": _median([value for each in answers for value in each.dice]),
+        "relative_wall_median": {
+            name: _median([pair[place] for each in answers for pair in each.relative_walls])
+            for place, name in enumerate(("true", "found"))
+        },
+    }
+
+
+def _cavity_mm(heart: TracedHeart) -> float:
+    return 2 * float(heart.endocardium[len(heart.endocardium) // 2].mean())
+
+
+def _wall_mm(heart: TracedHeart) -> float:
+    middle = len(heart.endocardium) // 2
+    return float((heart.epicardium - heart.endocardium)[middle].mean())
+
+
+def _patients(heart: TracedHeart, scans: Scans, first: int = 0) -> Iterator[Patient]:
+    for index in range(first, first + scans.count):
         drawn = draw_patient(scans.seed, index, heart.kind, scans.field_strength_tesla, 1.0)
         yield with_traced_ventricle(heart, drawn)
 

@@ -19,6 +19,9 @@ def add_real_hearts_command(commands: argparse._SubParsersAction[Any]) -> None:
     add_measuring_arguments(real, cases=None)
     real.add_argument("outlines", type=Path, help="table of traced ventricles (.csv): abroad.md")
     real.add_argument("--scans", type=int, default=24, help="of each heart (default 24)")
+    real.add_argument(
+        "--together", action="store_true", help="many hearts: by their walls and cavities in place of a row for each"
+    )
     real.add_argument("--seed", type=seed, default=41)
     real.set_defaults(run=_real_hearts)
 
@@ -29,20 +32,27 @@ def _real_hearts(options: argparse.Namespace) -> None:
     from ACNetLib.models.store import find_model
 
     from ...abroad.traced import read_traced_hearts
-    from ...study.real_hearts import Scans, judge_real_hearts
+    from ...study.real_hearts import Scans, judge_real_hearts, judge_together
 
     require_writable(options.output)
     check_count("--scans", options.scans, 1)
     path = find_model(options.model)
     card, hearts = read_card(path), read_traced_hearts(options.outlines)
     scans = Scans(options.scans, card.field_strength_tesla, options.seed)
-    found = judge_real_hearts(load_pipeline(path, device=options.device), hearts, scans)
-    results = {
+    classifier = load_pipeline(path, device=options.device)
+    results: dict[str, Any] = {
         "simulated": True,
         "field_strength_tesla": card.field_strength_tesla,
         "seed": options.seed,
-        "hearts": found,
     }
+    if options.together:
+        results["together"] = judge_together(classifier, hearts, scans, card.decision_threshold)
+    else:
+        results["hearts"] = judge_real_hearts(classifier, hearts, scans)
     write_results(options, card, results)
-    for name, heart in found.items():
+    for name, heart in results.get("hearts", {}).items():
         print(f"{name} ({heart['kind']}): probability of DCM {heart['probability_dcm_median']}, {heart['verdicts']}")
+    for kind, groups in results.get("together", {}).items():
+        for name, group in groups.items():
+            shares = ", ".join(f"{said} {share['value']:.2f}" for said, share in group["verdicts"].items())
+            print(f"{kind}, {name} ({group['hearts']} hearts): {shares}")

@@ -1,0 +1,79 @@
+"""Left ventricles of the Cardiac Atlas Project's volunteers as a table for `acnet-train real-hearts`: abroad.md.
+
+python Documentation/trace_volunteers.py PCATOOL OUTPUT.csv, where PCATOOL is a checkout of CardiacAtlasProject/PCATool:
+`PCA_ED.mat` has the mean of 1,991 left ventricles at end-diastole, its first ten modes, and each volunteer's score in
+them; `SurfaceFaces.mat` the triangles. A volunteer's heart is put together again from mean, modes and scores.
+Coordinates are in mm, x along the axis to the apex, y towards the right ventricle.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from ACNetLib.errors import ACNetError
+from ACNetTrainerLib.abroad.mesh import radii_at
+from ACNetTrainerLib.abroad.outlines import ANGLES
+from ACNetTrainerLib.abroad.traced import COLUMNS, SURFACES
+
+FloatArray = NDArray[np.float64]
+
+EVERY = 4
+"""One volunteer in four: about 500 hearts."""
+SLICES = 12
+APEX_MM = 2.0
+"""The last slice lies so far from the end of the cavity."""
+ANGLES_DEGREES = np.arange(-180, 180, 6)
+
+
+def trace(folder: Path, output: Path) -> None:
+    """Raises ACNetError where the files are missing or others, before anything is written."""
+    model, faces = _struct(folder / "PCA_ED.mat", "PCA_ED"), _struct(folder / "SurfaceFaces.mat", "Face")
+    # Points of the inner surface, then of the outer one; MATLAB counts from 1.
+    triangles = [np.asarray(getattr(faces, name), int) - 1 for name in ("Endo", "Epi")]
+    scores = np.asarray(model.SCORE, float)
+    with output.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow([*COLUMNS, *ANGLES_DEGREES])
+        for number in range(0, len(scores), EVERY):
+            points = (model.MEAN + model.COEFF @ scores[number]).reshape(-1, 3)
+            # x to the right ventricle, y to the anterior wall, z from the apex up.
+            heart = np.column_stack([points[:, 1], -points[:, 2], -points[:, 0]])
+            surfaces = [heart[corners] for corners in triangles]
+            for row, height in enumerate(heights := _heights(surfaces), start=1):
+                for name, surface in zip(SURFACES, surfaces, strict=True):
+                    radii = np.interp(np.radians(ANGLES_DEGREES), ANGLES, radii_at(surface, height), period=2 * np.pi)
+                    slice_mm = f"{heights[0] - heights[1]:.3f}"
+                    table.writerow(
+                        [f"volunteer-{number:04d}", "normal", slice_mm, row, name, *(f"{r:.1f}" for r in radii)]
+                    )
+
+
+def _heights(surfaces: list[FloatArray]) -> FloatArray:
+    """From the highest plane in which both surfaces are closed to the apex."""
+    inner = surfaces[0][..., 2]
+    planes = np.arange(inner.max(), inner.min(), -1.0)
+    closed = (plane for plane in planes if all(np.isfinite(radii_at(surface, plane)).all() for surface in surfaces))
+    return np.linspace(next(closed), inner.min() + APEX_MM, SLICES)
+
+
+def _struct(path: Path, name: str) -> Any:
+    try:
+        return loadmat(path, squeeze_me=True, struct_as_record=False)[name]
+    except (OSError, ValueError, KeyError, MatReadError) as error:
+        raise ACNetError(f"{path}: no {name} was read; expected the file of CardiacAtlasProject/PCATool.") from error
+
+
+if __name__ == "__main__":
+    try:
+        trace(Path(sys.argv[1]), Path(sys.argv[2]))
+    except ACNetError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
