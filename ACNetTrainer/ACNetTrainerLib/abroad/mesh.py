@@ -22,6 +22,7 @@ from .outlines import ANGLES, Outlines
 
 EPICARDIUM, ENDOCARDIUM, RIGHT_VENTRICLE = 0.0, 0.5, 1.0
 """The scalar of each surface's points."""
+ROUNDING = 1e-9
 THINNEST_RV_MM = 2.0
 """What reaches less far beyond the epicardium is no right ventricle."""
 
@@ -116,7 +117,8 @@ def radii_at(triangles: FloatArray, height: float) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         radius = (start[:, 0] * along[:, 1] - start[:, 1] * along[:, 0]) / turn
         part = (start[:, 0] * rays[..., 1] - start[:, 1] * rays[..., 0]) / turn
-    met = (part >= 0) & (part <= 1) & (radius > 0)
+    # A ray through a corner meets one of the two segments there, whatever rounding says.
+    met = (part >= -ROUNDING) & (part <= 1 + ROUNDING) & (radius > 0)
     farthest = np.where(met, radius, -np.inf).max(axis=1, initial=-np.inf)
     return np.where(np.isfinite(farthest), farthest, np.nan)
 

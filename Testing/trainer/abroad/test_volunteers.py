@@ -25,8 +25,7 @@ def surface(wall_mm: float, septum_mm: float) -> tuple[np.ndarray, np.ndarray]:
 
     A tube from -40 to 0 mm, then half a ball.
     """
-    # No ray meets a corner, where it might slip between two triangles.
-    angle = np.linspace(0, 2 * np.pi, AROUND, endpoint=False) + 0.01
+    angle = np.linspace(0, 2 * np.pi, AROUND, endpoint=False)  # some rays meet corners exactly
     down = np.linspace(-40, ROUND + wall_mm, RINGS)
     in_ball = np.clip(down, 0, None) / (ROUND + wall_mm)
     radius = (ROUND + wall_mm) * np.sqrt(np.clip(1 - in_ball**2, 0, 1))
