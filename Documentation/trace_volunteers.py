@@ -28,8 +28,7 @@ FloatArray = NDArray[np.float64]
 EVERY = 4
 """One volunteer in four: about 500 hearts."""
 SLICES = 12
-APEX_MM = 2.0
-"""The last slice lies so far from the end of the cavity."""
+NEAREST_MM = 3.0
 ANGLES_DEGREES = np.arange(-180, 180, 6)
 
 
@@ -57,11 +56,11 @@ def trace(folder: Path, output: Path) -> None:
 
 
 def _heights(surfaces: list[FloatArray]) -> FloatArray:
-    """From the highest plane in which both surfaces are closed to the apex."""
+    """Planes from the base to the apex: as far as both surfaces are closed around the axis and some way from it."""
     inner = surfaces[0][..., 2]
     planes = np.arange(inner.max(), inner.min(), -1.0)
-    closed = (plane for plane in planes if all(np.isfinite(radii_at(surface, plane)).all() for surface in surfaces))
-    return np.linspace(next(closed), inner.min() + APEX_MM, SLICES)
+    closed = [plane for plane in planes if all((radii_at(surface, plane) > NEAREST_MM).all() for surface in surfaces)]
+    return np.linspace(closed[0], closed[-1], SLICES)
 
 
 def _struct(path: Path, name: str) -> Any:
