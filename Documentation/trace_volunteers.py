@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ FloatArray = NDArray[np.float64]
 EVERY = 4
 """One volunteer in four: about 500 hearts."""
 SLICES = 12
-NEAREST_MM = 3.0
+NEAREST_MM, THINNEST_WALL_MM = 3.0, 1.0
+"""Ten modes are not all of a heart: at a thin apex the surfaces may meet."""
 ANGLES_DEGREES = np.arange(-180, 180, 6)
 
 
@@ -56,11 +58,17 @@ def trace(folder: Path, output: Path) -> None:
 
 
 def _heights(surfaces: list[FloatArray]) -> FloatArray:
-    """Planes from the base to the apex: as far as both surfaces are closed around the axis and some way from it."""
+    """Planes from the base to the apex: as far as there is a ring of wall around the axis."""
     inner = surfaces[0][..., 2]
     planes = np.arange(inner.max(), inner.min(), -1.0)
-    closed = [plane for plane in planes if all((radii_at(surface, plane) > NEAREST_MM).all() for surface in surfaces)]
-    return np.linspace(closed[0], closed[-1], SLICES)
+    below_the_valve = dropwhile(lambda plane: not _has_ring(surfaces, plane), planes)
+    rings = list(takewhile(lambda plane: _has_ring(surfaces, plane), below_the_valve))
+    return np.linspace(rings[0], rings[-1], SLICES)
+
+
+def _has_ring(surfaces: list[FloatArray], height: float) -> bool:
+    inner, outer = (radii_at(surface, height) for surface in surfaces)
+    return bool(((inner > NEAREST_MM) & (outer - inner > THINNEST_WALL_MM)).all())
 
 
 def _struct(path: Path, name: str) -> Any:
