@@ -163,6 +163,7 @@ def real_hearts() -> str:
     )
 
 
+SAID = ("normal", "uncertain", "outside", "dcm", "not_answered")
 NAMES = {"normal": "normal", "dcm": "DCM", "outside": "unlike the training's hearts"}
 
 
@@ -188,6 +189,45 @@ def real_hearts_in_short() -> str:
     return f"Of {every.total()} such scans {answered} were answered. {told}. The rest is uncertain or unlike.\n"
 
 
+def volunteers() -> str:
+    """What the whole software says of volunteers' ventricles, by wall and by cavity: a row a group."""
+    records = [results(f"volunteers-{field}")["together"]["normal"] for field in FIELDS]
+    rows = []
+    for name in records[0]:
+        row = [name.replace(" 0 to", " under").replace(" to inf mm", " mm and more"), str(records[0][name]["hearts"])]
+        for record in records:
+            shares = (record[name]["verdicts"][said]["value"] for said in SAID)
+            row += [", ".join(f"{100 * value:.0f}" for value in shares), _specificity(record[name])]
+        rows.append(row)
+    by_field = [
+        head
+        for field in FIELDS
+        for head in (f"{field[:-1]} T: normal, uncertain, unlike, DCM, no answer [%]", "specificity for DCM, two-way")
+    ]
+    return markdown(["volunteers", "hearts", *by_field], rows)
+
+
+def volunteers_in_short() -> str:
+    """The same in sentences: all of them, and those with the thickest walls."""
+    told = []
+    for field in FIELDS:
+        groups = results(f"volunteers-{field}")["together"]["normal"]
+        thickest = groups["wall 10 to inf mm"]
+        verdicts = groups["all"]["verdicts"]
+        told.append(
+            f"At {field[:-1]} T {100 * verdicts['normal']['value']:.0f} % of {groups['all']['hearts']} hearts are called "
+            f"normal, {100 * verdicts['dcm']['value']:.0f} % DCM, and the rest uncertain or unlike; the two-way "
+            f"specificity for DCM (recall_normal) is {_specificity(groups['all'])}, with walls of 10 mm and more "
+            f"({thickest['hearts']} hearts) {_specificity(thickest)}."
+        )
+    return " ".join(told) + "\n"
+
+
+def _specificity(group: Record) -> str:
+    called = group["called_dcm_two_way"]
+    return f"{1 - called['value']:.2f} ({1 - called['high']:.2f} to {1 - called['low']:.2f})"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "centres": centres,
     "dice": dice,
@@ -196,5 +236,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "septum": septum,
     "mean-heart": mean_heart,
     "real-hearts": real_hearts,
+    "volunteers": volunteers,
+    "volunteers-in-short": volunteers_in_short,
     "real-hearts-in-short": real_hearts_in_short,
 }

@@ -22,7 +22,7 @@ from scipy.io.matlab import MatReadError
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.abroad.mesh import radii_at
 from ACNetTrainerLib.abroad.outlines import ANGLES
-from ACNetTrainerLib.abroad.traced import COLUMNS, SURFACES
+from ACNetTrainerLib.abroad.traced import COLUMNS, SURFACES, read_traced_hearts
 
 FloatArray = NDArray[np.float64]
 
@@ -81,6 +81,9 @@ def _struct(path: Path, name: str) -> Any:
 if __name__ == "__main__":
     try:
         trace(Path(sys.argv[1]), Path(sys.argv[2]))
+        hearts = read_traced_hearts(Path(sys.argv[2]))
+        walls = [(heart.epicardium - heart.endocardium)[SLICES // 2].mean() for heart in hearts]
+        print(f"{len(hearts)} hearts, mean wall in the middle slice {np.mean(walls):.1f} mm, SD {np.std(walls):.1f} mm")
     except ACNetError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

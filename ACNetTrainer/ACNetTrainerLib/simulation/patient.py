@@ -34,7 +34,7 @@ HEART_TURN_SD_DEG = 8.0
 """How the heart is turned in the body."""
 WALL_FACTORS = (0.9, 1.4)
 """Of wall thickness between populations and readers: 7.0 mm, SD 1.0, in the normal hearts of ACDC, 8.7 mm, SD 1.6, in
-1,991 volunteers of the Cardiac Atlas Project, measured at the same level."""
+498 volunteers of the Cardiac Atlas Project, measured at the same level (Documentation/trace_volunteers.py)."""
 OFFSET_SD_MM, LARGEST_OFFSET_MM = 16.0, 50.0
 SEQUENCE_SHARES: dict[Sequence, float] = {
     "MOLLI 5(3)3": 0.5,
