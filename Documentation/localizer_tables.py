@@ -215,8 +215,8 @@ def volunteers_in_short() -> str:
         thickest = groups["wall 10 to inf mm"]
         verdicts = groups["all"]["verdicts"]
         told.append(
-            f"At {field[:-1]} T {100 * verdicts['normal']['value']:.0f} % of {groups['all']['hearts']} hearts are called "
-            f"normal, {100 * verdicts['dcm']['value']:.0f} % DCM, and the rest uncertain or unlike; the two-way "
+            f"At {field[:-1]} T {100 * verdicts['normal']['value']:.0f} % of {groups['all']['hearts']} hearts are "
+            f"called normal, {100 * verdicts['dcm']['value']:.0f} % DCM, and the rest uncertain or unlike; the two-way "
             f"specificity for DCM (recall_normal) is {_specificity(groups['all'])}, with walls of 10 mm and more "
             f"({thickest['hearts']} hearts) {_specificity(thickest)}."
         )
