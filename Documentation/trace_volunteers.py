@@ -20,9 +20,11 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from ACNetLib.errors import ACNetError
+from ACNetLib.files import atomic_path
 from ACNetTrainerLib.abroad.mesh import radii_at
 from ACNetTrainerLib.abroad.outlines import ANGLES
 from ACNetTrainerLib.abroad.traced import COLUMNS, SURFACES, read_traced_hearts
+from trace_hearts import ANGLES_DEGREES
 
 FloatArray = NDArray[np.float64]
 
@@ -31,7 +33,6 @@ EVERY = 4
 SLICES = 12
 NEAREST_MM, THINNEST_WALL_MM = 3.0, 1.0
 """Ten modes are not all of a heart: at a thin apex the surfaces may meet."""
-ANGLES_DEGREES = np.arange(-180, 180, 6)
 
 
 def trace(folder: Path, output: Path) -> None:
@@ -40,7 +41,7 @@ def trace(folder: Path, output: Path) -> None:
     # Points of the inner surface, then of the outer one; MATLAB counts from 1.
     triangles = [np.asarray(getattr(faces, name), int) - 1 for name in ("Endo", "Epi")]
     scores = np.asarray(model.SCORE, float)
-    with output.open("w", encoding="utf-8", newline="") as file:
+    with atomic_path(output) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*COLUMNS, *ANGLES_DEGREES])
         for number in range(0, len(scores), EVERY):
@@ -58,11 +59,18 @@ def trace(folder: Path, output: Path) -> None:
 
 
 def _heights(surfaces: list[FloatArray]) -> FloatArray:
-    """Planes from the base to the apex: as far as there is a ring of wall around the axis."""
+    """Planes from the base to the apex: as far as there is a ring of wall around the axis.
+
+    Raises ACNetError where that is too short.
+    """
     inner = surfaces[0][..., 2]
     planes = np.arange(inner.max(), inner.min(), -1.0)
     below_the_valve = dropwhile(lambda plane: not _has_ring(surfaces, plane), planes)
     rings = list(takewhile(lambda plane: _has_ring(surfaces, plane), below_the_valve))
+    if len(rings) < SLICES:
+        raise ACNetError(
+            f"PCA_ED.mat: found {len(rings)} mm of a heart with a wall all around; expected {SLICES} mm or more."
+        )
     return np.linspace(rings[0], rings[-1], SLICES)
 
 
@@ -82,7 +90,7 @@ if __name__ == "__main__":
     try:
         trace(Path(sys.argv[1]), Path(sys.argv[2]))
         hearts = read_traced_hearts(Path(sys.argv[2]))
-        walls = [(heart.epicardium - heart.endocardium)[SLICES // 2].mean() for heart in hearts]
+        walls = [heart.wall_mm for heart in hearts]
         print(f"{len(hearts)} hearts, mean wall in the middle slice {np.mean(walls):.1f} mm, SD {np.std(walls):.1f} mm")
     except ACNetError as error:
         print(error, file=sys.stderr)

@@ -51,7 +51,6 @@ OPTIONAL_KEYS = {
 }
 LICENSE_NAMES = {"LICENSE", "LICENCE", "License.txt", "license.txt", "LICENSE.txt", "COPYING", "COPYING.txt"}
 LARGEST_REPOSITORY_MB = 100
-"""Of 1024 x 1024 bytes, as the check of the ExtensionsIndex counts them (its scripts/check_description_files.py)."""
 BINARY_SUFFIXES = {".png", ".jpg", ".webp", ".dcm", ".nrrd", ".safetensors"}
 KEPT_COMPARISON = "Documentation/results/comparison/"
 """Pictures, the DICOM sample, the models, a comparison's attention; all of them are made by commands of this
@@ -269,8 +268,8 @@ def test_the_repository_is_small_and_holds_no_binaries_but_its_own() -> None:
     pack = ["git", "pack-objects", "--stdout", "--revs", "-q"]
     packed = subprocess.run(pack, cwd=REPOSITORY, input=b"HEAD\n", capture_output=True, check=True).stdout
     files = repository_files()
-    checked_out_mb = sum((REPOSITORY / file).stat().st_size for file in files) / 2**20
-    assert checked_out_mb + len(packed) / 2**20 < LARGEST_REPOSITORY_MB
+    checked_out_mb = sum((REPOSITORY / file).stat().st_size for file in files) / 1e6
+    assert checked_out_mb + len(packed) / 1e6 < LARGEST_REPOSITORY_MB
     assert not [file for file in files if "__pycache__" in file or file.endswith(".pyc")]
     binaries = [file for file in files if b"\0" in (REPOSITORY / file).read_bytes()]
     packed_tables = {file for file in binaries if file.startswith(KEPT_COMPARISON) and file.endswith(".csv.gz")}

@@ -39,6 +39,17 @@ class TracedHeart:
     endocardium: FloatArray
     epicardium: FloatArray
 
+    @property
+    def cavity_mm(self) -> float:
+        """Mean diameter of the middle slice."""
+        return 2 * float(self.endocardium[len(self.endocardium) // 2].mean())
+
+    @property
+    def wall_mm(self) -> float:
+        """Mean of the middle slice."""
+        middle = len(self.endocardium) // 2
+        return float((self.epicardium - self.endocardium)[middle].mean())
+
 
 @dataclass(frozen=True, eq=False)
 class TracedSurfaces:

@@ -203,7 +203,7 @@ def draw_patient(seed: int, index: int, label: Label, field_strength_tesla: floa
 
 
 def with_walls_of_another_population(patient: Patient) -> Patient:
-    """The patient with walls as many times as thick as those of another population, whatever the diagnosis is."""
+    """The patient with all walls thinner or thicker by one factor, drawn without regard to the diagnosis."""
     factor = np.random.default_rng([patient.seed, patient.index, 5]).uniform(*WALL_FACTORS)
     heart = patient.heart
     thicker = {name: factor * getattr(heart, name) for name in ("wall_mm", "septal_excess_mm", "inferior_excess_mm")}

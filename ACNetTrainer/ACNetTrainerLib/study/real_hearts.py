@@ -62,7 +62,7 @@ def judge_real_hearts(classifier: Classifier, hearts: Sequence[TracedHeart], sca
         answers = [_answer(classifier, patient) for patient in _patients(heart, scans)]
         result[heart.name] = {
             "kind": heart.kind,
-            "cavity_diameter_mm": round(_cavity_mm(heart), 1),
+            "cavity_diameter_mm": round(heart.cavity_mm, 1),
             "scans": len(answers),
             "verdicts": {said: [each.verdict for each in answers].count(said) for said in (*VERDICTS, NOT_ANSWERED)},
             **_medians(answers),
@@ -81,12 +81,14 @@ def judge_together(
         (heart, [_answer(classifier, patient) for patient in _patients(heart, scans, number * scans.count)])
         for number, heart in enumerate(tqdm(hearts, unit="heart", disable=None))
     ]
-    groups = {"all": (0.0, np.inf, _wall_mm)}
-    for name, edges, measure in (("wall", WALLS_MM, _wall_mm), ("cavity", CAVITIES_MM, _cavity_mm)):
-        groups |= {f"{name} {low:g} to {high:g} mm": (low, high, measure) for low, high in pairwise(edges)}
+    groups = {"all": ("wall", 0.0, np.inf)}
+    for measure, edges in (("wall", WALLS_MM), ("cavity", CAVITIES_MM)):
+        groups |= {f"{measure} {low:g} to {high:g} mm": (measure, low, high) for low, high in pairwise(edges)}
     together: dict[str, Any] = {kind: {} for kind in dict.fromkeys(heart.kind for heart in hearts)}
-    for kind, (name, (low, high, measure)) in product(together, groups.items()):
-        of_group = [said for heart, said in answers if heart.kind == kind and low <= measure(heart) < high]
+    for kind, (name, (measure, low, high)) in product(together, groups.items()):
+        of_group = [
+            said for heart, said in answers if heart.kind == kind and low <= getattr(heart, f"{measure}_mm") < high
+        ]
         if of_group:
             together[kind][name] = _group(of_group, threshold)
     return together
@@ -119,15 +121,6 @@ def _medians(answers: Sequence[_Answer]) -> dict[str, Any]:
             for place, name in enumerate(("true", "found"))
         },
     }
-
-
-def _cavity_mm(heart: TracedHeart) -> float:
-    return 2 * float(heart.endocardium[len(heart.endocardium) // 2].mean())
-
-
-def _wall_mm(heart: TracedHeart) -> float:
-    middle = len(heart.endocardium) // 2
-    return float((heart.epicardium - heart.endocardium)[middle].mean())
 
 
 def _patients(heart: TracedHeart, scans: Scans, first: int = 0) -> Iterator[Patient]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from ACNetLib.errors import ACNetError
 from ACNetTrainerLib.abroad.traced import read_traced_hearts
@@ -82,6 +82,20 @@ def test_files_that_are_missing_or_others_are_refused_before_anything_is_written
         with pytest.raises(ACNetError, match=r"PCA_ED\.mat: no PCA_ED was read; expected the file of"):
             trace(tmp_path, tmp_path / "volunteers.csv")
         assert not (tmp_path / "volunteers.csv").exists()
+
+
+def test_a_heart_without_a_ring_of_wall_is_refused_and_nothing_is_written(a_shape_model: Path, tmp_path: Path) -> None:
+    model = loadmat(a_shape_model / "PCA_ED.mat", squeeze_me=True)["PCA_ED"]
+    mean = np.array(model["MEAN"].item())
+    half = len(mean) // 2
+    mean[half:] = mean[:half]  # the outer surface is the inner one
+    savemat(
+        a_shape_model / "PCA_ED.mat",
+        {"PCA_ED": {"MEAN": mean, "COEFF": model["COEFF"].item(), "SCORE": model["SCORE"].item()}},
+    )
+    with pytest.raises(ACNetError, match=r"found 0 mm of a heart with a wall all around; expected 12 mm"):
+        trace(a_shape_model, tmp_path / "volunteers.csv")
+    assert not (tmp_path / "volunteers.csv").exists()
 
 
 def test_many_hearts_are_counted_together_by_wall_and_cavity(a_shape_model: Path, tmp_path: Path) -> None:
