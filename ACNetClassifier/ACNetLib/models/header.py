@@ -14,17 +14,17 @@ from ACNetLib.errors import ACNetError
 
 WEIGHTS_SUFFIX = ".safetensors"
 METADATA_KEY = "acnet"
-FORMAT_VERSION = 6
-READABLE_FORMATS = (2, 3, 4, 5, FORMAT_VERSION)
+FORMAT_VERSION = 7
+READABLE_FORMATS = (2, 3, 4, 5, 6, FORMAT_VERSION)
 """In format 2 a model was trained with every turn of the heart, of which the septum to the left is one. Up to format 3
 the card says nothing of the heart's shape; in format 4 it has the same limits of it for hearts called normal and DCM.
-Since format 6 weights may have 16 bits.
+Since format 6 weights may have 16 bits, since format 7 8 bits.
 """
 OLDER_FORMATS = {1: "was trained on slices as they are stored, not along the anatomical axes"}
 """What makes a file of an older format unfit for this version."""
 CLASSIFIER, LOCALIZER, COMPARISON = "classifier", "localizer", "comparison"
 """The kinds of network, as a card names them. A comparison's is trained to be compared with ACNet."""
-LARGEST_FILE_BYTES = 100_000_000  # ACNet's has 2 MB
+LARGEST_FILE_BYTES = 100_000_000  # ACNet's has 1 MB
 LARGEST_COMPARISON_BYTES = 300_000_000  # VGG16's has 130 MB
 LARGEST_HEADER_BYTES = 1_000_000  # ACNet's has 80 kB
 MOST_DIGITS = 20

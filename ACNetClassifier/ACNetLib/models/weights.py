@@ -16,27 +16,32 @@ from ACNetLib.errors import ACNetError
 from ACNetLib.files import atomic_path
 from ACNetLib.models.header import METADATA_KEY, WEIGHTS_SUFFIX, CardValues, read_card_values
 
+STEPS = 127
+"""Of 8 bits, on either side of zero."""
+SCALE = ".scale"
+"""What is written behind a weight's name in the file for the size of its steps, (outputs,)."""
+
 
 def round_weights(network: nn.Module) -> None:
-    """Round the convolutions' and linear layers' weights to 16 bits, in which they are stored. What is fitted and
-    measured with the network then holds for its file. Frozen weights, and those that 16 bits can't hold, stay as they
-    are."""
+    """Round the convolutions' and linear layers' weights to 8 bits, with a step for each output, as they are stored.
+
+    What is fitted and measured with the network then holds for its file. Frozen weights stay as they are.
+    """
     with torch.no_grad():
         for weight in network.parameters():
             if weight.dim() > 1 and weight.requires_grad:
-                rounded = weight.half().float()
-                weight.copy_(torch.where(rounded.isfinite(), rounded, weight))
+                weight.copy_(_restored(*_in_8_bits(weight)))
 
 
 def write_weights(network: nn.Module, card: CardValues, path: Path) -> None:
     """Write the file in one piece. The same weights and card always give the same bytes.
 
-    Weights that 16 bits hold exactly take no more. The card gets the checksum of the weights as `weights_sha256`.
+    Weights that 8 or 16 bits hold exactly take no more. The card gets the checksum of the weights as `weights_sha256`.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {METADATA_KEY: json.dumps({**card, "weights_sha256": _checksum(tensors)}, sort_keys=True)}
+    packed = _packed({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()})
+    metadata = {METADATA_KEY: json.dumps({**card, "weights_sha256": _checksum(_unpacked(packed))}, sort_keys=True)}
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save({name: _packed(tensor) for name, tensor in tensors.items()}, metadata=metadata))
+        temporary.write_bytes(save(packed, metadata=metadata))
 
 
 def read_weights(path: Path, *, comparisons: bool = False) -> tuple[CardValues, dict[str, Tensor]]:
@@ -51,7 +56,7 @@ def read_weights(path: Path, *, comparisons: bool = False) -> tuple[CardValues, 
         tensors = load(path.read_bytes())
     except (SafetensorError, OSError, KeyError) as error:  # KeyError: a number format that torch doesn't have
         raise ACNetError(f"{path.name}: not a readable {WEIGHTS_SUFFIX} file ({error}). Copy it again.") from error
-    return card, {name: _unpacked(tensor) for name, tensor in tensors.items()}
+    return card, _unpacked(tensors)
 
 
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], checksum: str, name: str) -> None:
@@ -70,15 +75,48 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], checksum: st
     network.load_state_dict(tensors)
 
 
-def _packed(tensor: Tensor) -> Tensor:
-    if tensor.dtype != torch.float32 or tensor.dim() < 2:
-        return tensor
-    halved = tensor.half()
-    return halved if torch.equal(halved.float(), tensor) else tensor
+def _packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    packed = {}
+    for name, tensor in tensors.items():
+        packed[name] = tensor
+        if tensor.dtype != torch.float32 or tensor.dim() < 2:
+            continue
+        steps, scale = _in_8_bits(tensor)
+        if torch.equal(_restored(steps, scale), tensor):
+            packed |= {name: steps, name + SCALE: scale}
+        elif torch.equal((halved := tensor.half()).float(), tensor):
+            packed[name] = halved
+    return packed
 
 
-def _unpacked(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.dtype == torch.float16 and tensor.dim() > 1 else tensor
+def _unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What is stored in another way than `_packed` does it stays as it is, for `load_weights` to refuse."""
+    unpacked = dict(tensors)
+    for name, tensor in tensors.items():
+        if tensor.dtype == torch.float16 and tensor.dim() > 1:
+            unpacked[name] = tensor.float()
+        scale = tensors.get(name + SCALE)
+        if tensor.dtype == torch.int8 and scale is not None and scale.shape == tensor.shape[:1]:
+            unpacked[name] = _restored(tensor, unpacked.pop(name + SCALE))
+    return unpacked
+
+
+def _in_8_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest steps of -127 to 127, and how large a step of each output is.
+
+    A bfloat16 has 8 digits and the range of 32 bits: 127 steps are exact in 32 bits, so rounding again changes nothing.
+    """
+    scale = (weight.flatten(1).abs().amax(1) / STEPS).bfloat16()
+    steps = weight / _for_each_output(scale.float(), weight)
+    return steps.nan_to_num().round().to(torch.int8), scale
+
+
+def _restored(steps: Tensor, scale: Tensor) -> Tensor:
+    return steps.float() * _for_each_output(scale.float(), steps)
+
+
+def _for_each_output(scale: Tensor, weight: Tensor) -> Tensor:
+    return scale.view(-1, *[1] * (weight.dim() - 1))
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> str:

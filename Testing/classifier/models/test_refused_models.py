@@ -183,7 +183,7 @@ WRONG_CARDS: dict[str, tuple[dict[str, Any], str]] = {
         {"network": {"attention_modules": 10**9}},
         "attention_modules 1000000000; expected one of 0, 1, 2",
     ),
-    "other format": ({"format_version": 7}, "model format 7; this version reads format 6"),
+    "other format": ({"format_version": 8}, "model format 8; this version reads format 7"),
     "field added": ({"colour": "blue"}, "colour"),
     "unknown network setting": ({"network": {"depth": 50}}, "settings depth"),
     "unknown attention": ({"network": {"attention": "spatial"}}, "attention 'spatial'"),
@@ -219,6 +219,8 @@ WRONG_CARDS: dict[str, tuple[dict[str, Any], str]] = {
     "intensity of another shape": ({"intensity": {"window": 2}}, "wrong type"),
 }
 """Other values on the card; None takes a field away."""
+WEIGHT = "head.5.weight"
+STEPS = torch.ones(2, 128, dtype=torch.int8)
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -271,6 +273,17 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a weight too few": (
         lambda path: change_tensors(path, lambda weights: weights.pop("head.5.bias")),
         r"head\.5\.bias is missing",
+    ),
+    "steps of 8 bits without their size": (
+        lambda path: change_tensors(path, lambda weights: weights.update({WEIGHT: STEPS})),
+        r"weight head\.5\.weight is int8",
+    ),
+    "steps of 8 bits with sizes of another shape": (
+        lambda path: change_tensors(
+            path,
+            lambda weights: weights.update({WEIGHT: STEPS, f"{WEIGHT}.scale": torch.ones(1)}),
+        ),
+        r"weight head\.5\.weight is int8",
     ),
     "a changed bit": (flip_last_bit, "checksum"),
     "weights that are no numbers": (with_weight(float("nan")), "no numbers"),

@@ -77,12 +77,17 @@ def test_the_trained_model_can_be_saved_and_loaded(training: Training, tmp_path:
     assert replace(loaded.card, weights_sha256="") == training.model.card
 
 
-def test_the_weights_are_those_of_the_epoch_with_the_lowest_validation_loss_in_16_bits(training: Training) -> None:
+def test_the_weights_are_those_of_the_epoch_with_the_lowest_validation_loss_in_8_bits(training: Training) -> None:
     losses = [float(row["validation_loss"]) for row in rows_of(training.work_folder)]
     assert training.model.card.training["best_epoch"] == 1 + int(np.argmin(losses))
     best = torch.load(training.work_folder / "best.ckpt", weights_only=True)["network"]
     for name, value in training.model.network.state_dict().items():
-        assert torch.equal(value, best[name].half().float() if value.dim() > 1 else best[name]), name
+        if value.dim() > 1:
+            step = best[name].abs().amax(tuple(range(1, value.dim())), keepdim=True) / 127
+            assert bool(((value - best[name]).abs() <= 0.505 * step).all()), name
+            assert value[0].unique().numel() <= 255
+        else:
+            assert torch.equal(value, best[name]), name
 
 
 def test_the_table_of_metrics_has_a_row_an_epoch(training: Training) -> None:
