@@ -174,7 +174,7 @@ studies-%: $(READY)
 # Normal hearts of the mean shape of 1,093 real ones: Documentation/abroad.md says where its mesh is from.
 MESH := build/Both_ED_mean.vtk
 mean-heart: $(FIELDS:%=$(MODELS)/mean-heart-%/cases.csv)
-	$(BIN)/acnet-train abroad-sheet --field 3 --seed 31 --mesh $(MESH) --output Documentation/images/mean-heart.jpg
+	$(BIN)/acnet-train abroad-sheet --field 3 --seed 31 --mesh $(MESH) --output Documentation/images/mean-heart.webp
 	$(BIN)/acnet-train evaluate-localizer $(SHIPPED)/localizer-simulated.safetensors $(FIELDS:%=$(MODELS)/mean-heart-%) \
 		--output Documentation/results/localizer-simulated-mean-heart.json
 	$(foreach field,$(FIELDS),$(BIN)/acnet-train evaluate acnet-simulated-$(field) $(MODELS)/mean-heart-$(field) \
@@ -188,7 +188,7 @@ $(MODELS)/mean-heart-%/cases.csv: | $(READY)
 # Left ventricles that readers traced on real hearts, in simulated scans: Documentation/abroad.md. Look at the picture.
 OUTLINES := Documentation/real-hearts/sunnybrook.csv
 real-hearts: $(READY)
-	$(BIN)/acnet-train abroad-sheet --field 3 --seed 41 --outlines $(OUTLINES) --output Documentation/images/real-hearts.jpg
+	$(BIN)/acnet-train abroad-sheet --field 3 --seed 41 --outlines $(OUTLINES) --output Documentation/images/real-hearts.webp
 	$(foreach field,$(FIELDS),$(BIN)/acnet-train real-hearts acnet-simulated-$(field) $(OUTLINES) \
 		--output Documentation/results/real-hearts-$(field).json &&) true
 
@@ -293,7 +293,7 @@ hospital: $(READY)
 abroad-results: $(READY)
 	$(BIN)/acnet-train validate-abroad --field 1.5 --output Documentation/results/abroad-1.5T.json
 	$(BIN)/acnet-train validate-abroad --field 3 --output Documentation/results/abroad-3T.json
-	$(BIN)/acnet-train abroad-sheet --field 3 --output Documentation/images/abroad-slices.jpg
+	$(BIN)/acnet-train abroad-sheet --field 3 --output Documentation/images/abroad-slices.webp
 
 # Commands that are killed at any moment: Documentation/reliability.md. Some hours on two cores.
 kills: $(READY)
