@@ -8,6 +8,7 @@ import filecmp
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 
@@ -18,13 +19,15 @@ from ACNetLib.dicom.frames import SHIFT_TOLERANCE_MM, Section, computed_from, re
 from ACNetLib.dicom.images import DicomImage
 from ACNetLib.dicom.origin import Origin, first_difference, origin_of
 from ACNetLib.dicom.pixels import odd_values_refused, read_frames, read_sections, require_decoder
-from ACNetLib.dicom.values import number_of, values_of
+from ACNetLib.dicom.values import acquired_at, number_of, values_of
 from ACNetLib.errors import ACNetError
 
 NOT_REGISTERED = re.compile(r"(?<![A-Z])(NO|NON|NOT|WITHOUT|OHNE|SANS|SIN|SENZA|ZONDER)[ _-]*MOCO(?![A-Z])")
 REGISTERED = re.compile(r"(?<![A-Z])MOCO(?![A-Z])")
 DISTORTION_CORRECTED, NOT_DISTORTION_CORRECTED = {"DIS2D", "DIS3D"}, "ND"
 """In ImageType, of Siemens; ND ends the description too where both are stored."""
+MINUTES_TO_REPEAT = 10
+"""From a breath-hold to its repetition. A map from after contrast comes later, and its header may not tell of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +101,25 @@ def one_a_slice(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[s
                 kept.append(each.image)
     if doubled:
         notes[f"Counted once, because another image has the same pixels at the same place: {doubled} images."] = None
+    order = {id(image): number for number, image in enumerate(images)}
+    return sorted(kept, key=lambda image: order[id(image)]), tuple(notes)
+
+
+def last_breath_holds(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[str, ...]]:
+    """Without slices of one exam and protocol that were acquired again within MINUTES_TO_REPEAT, and notes on them.
+
+    For where nobody can be asked: a breath-hold is repeated because it failed. Slices without acquisition times stay.
+    Raises ACNetError for a broken geometry.
+    """
+    kept: list[DicomImage] = []
+    notes = dict[str, None]()
+    for place in _by_place([_placed(image) for image in images]):
+        for each in place:
+            later = [other for other in place if _is_repeated_in(each, other)]
+            if later:
+                notes[_repeated_note(each.image, max(later, key=_moment).image)] = None
+            else:
+                kept.append(each.image)
     order = {id(image): number for number, image in enumerate(images)}
     return sorted(kept, key=lambda image: order[id(image)]), tuple(notes)
 
@@ -217,6 +239,32 @@ def _correction_of(better: _Placed, image: _Placed) -> str:
     if better.is_registered != image.is_registered:
         return "motion correction (MOCO)" if better.is_registered else ""
     return "distortion correction (DIS2D)" if (better.distortion, image.distortion) == (1, -1) else ""
+
+
+def _is_repeated_in(image: _Placed, other: _Placed) -> bool:
+    if other.protocol != image.protocol or not other.is_of_exam(image):
+        return False
+    if computed_from(image.image.header, other.image.header):
+        return False
+    before, after = acquired_at(image.image.header), acquired_at(other.image.header)
+    return before is not None and after is not None and before < after <= before + timedelta(minutes=MINUTES_TO_REPEAT)
+
+
+def _moment(placed: _Placed) -> datetime:
+    return acquired_at(placed.image.header) or datetime.min
+
+
+def _repeated_note(image: DicomImage, later: DicomImage) -> str:
+    own, others = image.series_number, later.series_number
+    left_out, used = (
+        (f"The earlier acquisition in series {own}", "the later one")
+        if image.header.SeriesInstanceUID == later.header.SeriesInstanceUID
+        else (f"Series {own}", f"series {others}")
+    )
+    return (
+        f"{left_out} was left out where {used} shows the same slice, repeated within {MINUTES_TO_REPEAT} minutes. Look "
+        "whether that is the better one."
+    )
 
 
 def _left_out_note(image: DicomImage, better: DicomImage, why: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pydicom
@@ -10,6 +12,8 @@ from pydicom.multival import MultiValue
 
 from ACNetLib.errors import ACNetError
 
+MOMENT = re.compile(r"(\d{8})(\d{6})(?:\.(\d{1,6}))?")
+"""Date and time as DICOM writes them; a zone behind them is that of the whole exam."""
 TIME_UNITS_MS = {"ms": 1.0, "s": 1000.0}  # UCUM
 
 # What stored pixels without a value hold, and the other end of a range of such values (PS3.3 C.7.5.1.1.2).
@@ -45,6 +49,16 @@ def number_of(header: pydicom.Dataset, *keywords: str) -> float | None:
         if values := values_of(header, keyword):
             return float(values[0])
     return None
+
+
+def acquired_at(header: pydicom.Dataset) -> datetime | None:
+    """When the image was acquired, as the scanner's clock tells; None where date or time is missing or none."""
+    told = [str(header.get(keyword) or "") for keyword in ("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime")]
+    found = MOMENT.match(told[0]) or MOMENT.match(told[1] + told[2])
+    try:
+        return found and datetime.strptime("".join(found.groups("0")), "%Y%m%d%H%M%S%f")
+    except ValueError:
+        return None
 
 
 def mapping_of(header: pydicom.Dataset) -> pydicom.Dataset:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ACNetLib.dicom.alternatives import last_breath_holds
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import DicomImage, stack_images
 from ACNetLib.dicom.origin import OF_TWO, Origin, first_difference, origin_of
@@ -42,12 +43,13 @@ def read_exam(inputs: Sequence[Path], reading: Reading = AS_IT_IS) -> tuple[T1Ma
 def read_exam_among(files: Sequence[Path], name: str, reading: Reading = AS_IT_IS) -> tuple[T1Map, ...]:
     """The T1 maps of one exam among DICOM files, wherever they lie, which messages call `name`.
 
-    Raises NoT1Map where there is none, and ACNetError as `read_exam` does.
+    For a list of exams, where nobody is asked: of a slice that was acquired again the last acquisition is taken, with a
+    note. Raises NoT1Map where there is none, and ACNetError as `read_exam` does.
     """
     try:
         volumes = {name: volume_among(files, name)}
     except NoSingleStack as error:
-        volumes = volumes_of_one_exam(error, name)
+        volumes = _of_last_breath_holds(error, name)
     return _of_one_exam([(t1_map_from_dicom(each, title, reading), each.origin) for title, each in volumes.items()])
 
 
@@ -104,6 +106,17 @@ def volumes_of_one_exam(no_stack: NoSingleStack, name: str) -> dict[str, DicomVo
             raise no_stack from error
         raise ACNetError(f"{error.plain} {no_stack.choice}", cli=f"{error.cli} {CHOOSE}".strip()) from error
     return volumes
+
+
+def _of_last_breath_holds(no_stack: NoSingleStack, name: str) -> dict[str, DicomVolume]:
+    images, notes = last_breath_holds(no_stack.images)
+    if not notes:
+        return volumes_of_one_exam(no_stack, name)
+    notes = (*no_stack.warnings, *notes)
+    try:
+        return {name: volume_of(images, *stack_images(images, name), notes)}
+    except ACNetError as error:
+        return volumes_of_one_exam(NoSingleStack(error, no_stack.choice, images, notes), name)
 
 
 def _short_axes(volumes: dict[str, DicomVolume]) -> dict[str, DicomVolume]:
