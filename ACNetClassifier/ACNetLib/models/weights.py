@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -22,15 +23,18 @@ SCALE = ".scale"
 """What is written behind a weight's name in the file for the size of its steps, (outputs,)."""
 
 
-def round_weights(network: nn.Module) -> None:
-    """Round the convolutions' and linear layers' weights to 8 bits, with a step for each output, as they are stored.
+def round_weights(network: nn.Module, bits: Literal[8, 16] = 8) -> None:
+    """Round the convolutions' and linear layers' weights as they are stored: to 8 bits, with a step for each output, or
+    to 16.
 
-    What is fitted and measured with the network then holds for its file. Frozen weights stay as they are.
+    What is fitted and measured with the network then holds for its file. Frozen weights, and those that 16 bits can't
+    hold, stay as they are.
     """
     with torch.no_grad():
         for weight in network.parameters():
             if weight.dim() > 1 and weight.requires_grad:
-                weight.copy_(_restored(*_in_8_bits(weight)))
+                rounded = _restored(*_in_8_bits(weight)) if bits == 8 else weight.half().float()
+                weight.copy_(torch.where(rounded.isfinite(), rounded, weight))
 
 
 def write_weights(network: nn.Module, card: CardValues, path: Path) -> None:

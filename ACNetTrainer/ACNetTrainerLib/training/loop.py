@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import SimpleITK as sitk
 import torch
@@ -85,7 +85,9 @@ class Fitted:
     precision: Precision
 
 
-def fit(task: FittingTask, training: EpochBatches, validation: InOrder, place: Place) -> Fitted:
+def fit(
+    task: FittingTask, training: EpochBatches, validation: InOrder, place: Place, bits: Literal[8, 16] = 8
+) -> Fitted:
     """Train until the last epoch or early stopping, from the last checkpoint in the work folder if there is one.
 
     The network has the weights of the epoch with the lowest validation loss then, rounded as they are stored. Raises
@@ -101,7 +103,7 @@ def fit(task: FittingTask, training: EpochBatches, validation: InOrder, place: P
         best = read_checkpoint(work_folder / BEST_CHECKPOINT)
         task.network.load_state_dict(best["network"])
         task.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        round_weights(task.network)
+        round_weights(task.network, bits)
         return Fitted(best["epoch"], precision.precision)
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -83,7 +83,9 @@ def train(
     # Drawing both classes equally often makes the log odds refer to that mixture, whatever the library's is.
     prior = 0.5 if settings.class_balance else float(np.mean(is_dcm))
     batches = EpochBatches(training_set, settings.batch_size, sampler)
-    fitted = fit(TrainingTask(network, settings, frozen, prior), batches, InOrder(validation_set), place)
+    # A fine-tuning changes many weights by less than a step of 8 bits.
+    bits: Literal[8, 16] = 8 if parent is None else 16
+    fitted = fit(TrainingTask(network, settings, frozen, prior), batches, InOrder(validation_set), place, bits)
     network.eval()
     trained = Trained(network, library, training_set, validation_set, prior, parent, place.device)
     return Model(network, _card(trained, recipe, name, field_strength, {**asdict(fitted), **lineage}))
