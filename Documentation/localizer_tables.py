@@ -194,7 +194,7 @@ def volunteers() -> str:
     records = [results(f"volunteers-{field}")["together"]["normal"] for field in FIELDS]
     rows = []
     for name in records[0]:
-        row = [name.replace(" 0 to", " under").replace(" to inf mm", " mm and more"), str(records[0][name]["hearts"])]
+        row = [_group_name(name), str(records[0][name]["hearts"])]
         for record in records:
             shares = (record[name]["verdicts"][said]["value"] for said in SAID)
             row += [", ".join(f"{100 * value:.0f}" for value in shares), _specificity(record[name])]
@@ -223,6 +223,22 @@ def volunteers_in_short() -> str:
     return " ".join(told) + "\n"
 
 
+def measured_walls() -> str:
+    """Of the same volunteers, what models say that were trained on walls as measured, and on varied ones."""
+    stems = ("measured-walls-volunteers", "volunteers")
+    records = [results(f"{stem}-{field}")["together"]["normal"] for field in FIELDS for stem in stems]
+    rows = [
+        [_group_name(name), str(records[0][name]["hearts"]), *(_specificity(record[name]) for record in records)]
+        for name in records[0]
+    ]
+    by_field = [f"{field[:-1]} T, {walls}" for field in FIELDS for walls in ("walls as measured", "varied walls")]
+    return markdown(["volunteers", "hearts", *by_field], rows)
+
+
+def _group_name(name: str) -> str:
+    return name.replace(" 0 to", " under").replace(" to inf mm", " mm and more")
+
+
 def _specificity(group: Record) -> str:
     called = group["called_dcm_two_way"]
     return f"{1 - called['value']:.2f} ({1 - called['high']:.2f} to {1 - called['low']:.2f})"
@@ -238,5 +254,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "real-hearts": real_hearts,
     "volunteers": volunteers,
     "volunteers-in-short": volunteers_in_short,
+    "measured-walls": measured_walls,
     "real-hearts-in-short": real_hearts_in_short,
 }

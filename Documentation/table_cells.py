@@ -18,26 +18,15 @@ PLACES = {"at home": "", "abroad": "-abroad"}
 """Patients of the simulation that trained the models, and of the one that no training knows; the results' suffix."""
 
 
-ELSEWHERE = ("every-turn", "outside")
+ELSEWHERE = ("every-turn", "outside", "measured-walls")
 """Results of models that are not shipped, on purpose."""
-SAME_NETWORK = {
-    "09c0e2cee9e013431066f772332b498aa95436f5c4b4b37c596c69ad26e2c22a": "acnet-simulated-1.5T",
-    "619f01086ca4376834a1f4b3edab06b405b6c68fb690487b2ca9ec99810e4615": "acnet-simulated-3T",
-}
-"""Weights that were shipped until the score of unlike hearts was taught anew (December 2026), which changed its own
-weights and no other. Results that read no score are of the network that is shipped."""
-WITHOUT_SCORE = ("attention", "coverage", "explanations")
 _older = set[str]()
 
 
 def results(name: str) -> Record:
     values: Record = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     used = values.get("models") or {values.get("model", ""): values.get("weights_sha256")}
-    same = SAME_NETWORK if name.startswith(WITHOUT_SCORE) else {}
-    is_older = any(
-        shipped_weights().get(model, weights) != weights and same.get(weights) != model
-        for model, weights in used.items()
-    )
+    is_older = any(shipped_weights().get(model, weights) != weights for model, weights in used.items())
     if is_older and not name.startswith(ELSEWHERE):
         _older.add(name)
     return values
