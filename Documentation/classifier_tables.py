@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from functools import partial, reduce
 from operator import getitem
 
+from ACNetLib.commands.main import main
+from ACNetLib.inference.physiology import HIGHEST_OF_NORMAL, LOWEST_OF_NORMAL
+from ACNetLib.models.header import read_card_values
+from ACNetLib.models.store import SHIPPED_MODELS_FOLDER
 from ACNetTrainerLib.evaluation.true_measures import CROSS_FITTED
 from ACNetTrainerLib.evaluation.wording import estimate_text, percent_text
 from ACNetTrainerLib.study import other_diseases, robustness
@@ -74,6 +80,32 @@ def verdicts() -> str:
             for model, label, row in each_row("verdicts")
         ],
     )
+
+
+def shipped_model() -> str:
+    """What the command shows of one, but for where its file is."""
+    shown = io.StringIO()
+    with redirect_stdout(shown):
+        main(["models", "show", f"acnet-simulated-{FIELDS[0]}"])
+    card = shown.getvalue().partition("\nFile")[0]
+    return f"```\n{card}```\n"
+
+
+def without_reference() -> str:
+    """What a site's reference T1 is worth, as the models' cards say: measured at the end of their training."""
+    cards = [read_card_values(SHIPPED_MODELS_FOLDER / f"acnet-simulated-{field}.safetensors") for field in FIELDS]
+    costs = [card["training"]["unknown_reference"] for card in cards]
+    t1_ms = [
+        (LOWEST_OF_NORMAL * mean, HIGHEST_OF_NORMAL * mean) for mean, _ in (card["normal_t1_ms"] for card in cards)
+    ]
+    ranges = [card["uncertain_range_without_reference"] for card in cards]
+    rows = [
+        ["uncertain at a probability", *(f"from {low:g} to below {high:g}" for low, high in ranges)],
+        ["also below, and above, a septal T1 of", *(f"{low:.0f}, {high:.0f} ms" for low, high in t1_ms)],
+        ["AUROC on the held-back patients, T1 as in training", *(f"{cost['auroc']:.3f}" for cost in costs)],
+        ["T1 wrong by an unknown factor", *(f"{cost['auroc_with_bias']:.3f}" for cost in costs)],
+    ]
+    return markdown(["without a reference T1", *(f"{field[:-1]} T" for field in FIELDS)], rows)
 
 
 def outside() -> str:
@@ -160,6 +192,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "models": models,
     "calibration": calibration,
     "verdicts": verdicts,
+    "shipped-model": shipped_model,
+    "without-reference": without_reference,
     "outside": outside,
     "outside-limits": outside_limits,
     **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},

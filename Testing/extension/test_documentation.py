@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ACNetLib.commands.main import main
 from repository import REPOSITORY
 from tables import BLOCK, TABLES, filled
 
-LINK = re.compile(r"\]\(([^)#]+)\)")
+LINK = re.compile(r"\]\((?P<file>[^)#]*)(#(?P<heading>[^)]+))?\)")
+NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("Documentation/*.md")])
 
@@ -27,6 +29,27 @@ def test_every_table_that_can_be_made_stands_on_a_page() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_within_the_repository_leads_to_a_file(page: Path) -> None:
-    links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []
+def test_every_link_within_the_repository_leads_to_a_file_and_a_heading_of_it(page: Path) -> None:
+    lost = []
+    for link in LINK.finditer(page.read_text(encoding="utf-8")):
+        target = page.parent / link["file"] if link["file"] else page
+        if "://" in link["file"]:
+            continue
+        if not target.exists() or (link["heading"] and link["heading"] not in anchors(target)):
+            lost.append(link[0])
+    assert lost == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Of a page's headings, as GitHub makes them."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    headings = (line.lstrip("#").strip() for line in lines if line.startswith("#"))
+    return {NOT_IN_ANCHORS.sub("", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_list_of_models_is_as_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list"]) == 0
+    page = (REPOSITORY / "Documentation" / "models.md").read_text(encoding="utf-8").splitlines()
+    shipped = [line for line in capsys.readouterr().out.splitlines() if line.endswith("shipped")]
+    assert len(shipped) == 3
+    assert [line for line in shipped if line not in page] == []
