@@ -133,15 +133,17 @@ def write_study(folder: Path, stored: np.ndarray, **attributes: Any) -> Path:
     return folder
 
 
-def write_enhanced(file: Path, stored: np.ndarray, slopes: Sequence[float] | None = None, **attributes: Any) -> Path:
+def write_enhanced(
+    file: Path, stored: np.ndarray, slopes: Sequence[float] | None = None, first: int = 0, **attributes: Any
+) -> Path:
     """The stack as one Enhanced MR object, uint16 (frames, rows, columns), with what a frame has in its own groups.
 
-    `slopes`: the rescale slope of each frame.
+    `slopes`: the rescale slope of each frame. `first`: which slice of the stack the first frame is.
     """
     slopes = slopes or [1.0] * len(stored)
     frames = [
         item(
-            PlanePositionSequence=[item(ImagePositionPatient=decimals(POSITION + frame * GAP_MM * NORMAL))],
+            PlanePositionSequence=[item(ImagePositionPatient=decimals(POSITION + (first + frame) * GAP_MM * NORMAL))],
             PixelValueTransformationSequence=[item(RescaleSlope=slope, RescaleIntercept=0, RescaleType="ms")],
             MRImageFrameTypeSequence=[item(FrameType=["DERIVED", "PRIMARY", "T1 MAP", "NONE"])],
         )

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import MRImageStorage, generate_uid
 from pydicom.valuerep import DA, DS, TM
 
-from ACNetLib.dicom.frames import Section, read_section
+from ACNetLib.dicom.frames import Section, frame_headers, read_section
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import MULTI_FRAME_STORAGE, read_images
 from ACNetLib.dicom.pixels import ODD_VALUES, unreadable
@@ -42,8 +44,6 @@ EXPECTED: dict[str, tuple[Callable[[str], object], str]] = {
 """Of those that have a value, what reads it, with a ValueError for any other, and what is expected."""
 SOURCE_ERRORS = (AttributeError, LookupError, ValueError)
 """What highdicom raises of images that it can't take as sources; the text may hold values of the patient."""
-POSITION = "PlanePositionSequence"
-ORIENTATION_AND_SPACING = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 WITHOUT = "Or leave --dicom out."
 OFF_BY_PIXELS, OFF_BY_THICKNESS = 0.25, 0.5
 """How far a slice of a volume may lie from its image, within and across its plane: a volume has even gaps."""
@@ -53,70 +53,64 @@ OFF_BY_PIXELS, OFF_BY_THICKNESS = 0.25, 0.5
 class SourceImages:
     """The images of a T1 map's slices.
 
-    headers: one a slice, in their order, or the one of the multi-frame object that has them all. frames: of each
-    slice, its number in the file, from 0. gap_mm: from slice to slice in the map; of a single one, its thickness.
+    slices: of each, in their order, the header of its file and its frame's number there, from 0. gap_mm: from slice to
+    slice in the map; of a single one, its thickness.
     """
 
-    headers: tuple[Dataset, ...]
-    frames: tuple[int, ...]
+    slices: tuple[tuple[Dataset, int], ...]
     gap_mm: float
 
     @property
-    def is_multi_frame(self) -> bool:
-        return _is_multi_frame(self.headers[0])
+    def headers(self) -> tuple[Dataset, ...]:
+        """Of the files, each once."""
+        return tuple({id(header): header for header, _ in self.slices}.values())
 
     def of_slice(self, section: int) -> tuple[Dataset, int | None]:
-        """The header of a slice and, in a multi-frame object, the number of its frame from 1, as DICOM counts."""
-        return (self.headers[0], self.frames[section] + 1) if self.is_multi_frame else (self.headers[section], None)
+        """The header of a slice's file and, in a multi-frame object, its frame's number from 1, as DICOM counts."""
+        header, frame = self.slices[section]
+        return header, frame + 1 if _is_multi_frame(header) else None
 
     def as_one_stack(self) -> list[Dataset]:
-        """Copies as highdicom wants the sources of a segmentation.
+        """Copies as highdicom wants the sources of a segmentation, one a slice: images of one frame, of one series and
+        of exactly one orientation.
 
-        The images of one series and exactly one orientation; of a multi-frame object the frames of the slices alone,
-        in their order, with orientation and spacing in the shared groups and the position in each frame's. A T1 map may
-        also be of several series, and its orientations may differ by rounding. SpacingBetweenSlices is that of the map:
-        highdicom takes over what the images tell, often that of a stack from which these slices were chosen, and
+        A T1 map may be of frames of one or several multi-frame objects, which highdicom (0.28.2) takes one by one and
+        whole only; of several series; and its orientations may differ by rounding. SpacingBetweenSlices is that of the
+        map: highdicom takes over what the images tell, often that of a stack from which these slices were chosen, and
         invents 1 mm for a single one that does not tell it.
         """
-        gap = DS(self.gap_mm, auto_format=True)
-        copies = [deepcopy(header) for header in self.headers]
+        copies = [_of_one_frame(header, frame) for header, frame in self.slices]
         first = copies[0]
-        if self.is_multi_frame:
-            groups = [first.PerFrameFunctionalGroupsSequence[frame] for frame in self.frames]
-            first.NumberOfFrames, first.PerFrameFunctionalGroupsSequence = len(groups), groups
-            shared = first.SharedFunctionalGroupsSequence[0]
-            for keyword in ORIENTATION_AND_SPACING:
-                if keyword not in shared and keyword in groups[0]:
-                    shared[keyword] = groups[0][keyword]
-            if POSITION in shared:  # of all frames, or of the only one
-                for group in groups:
-                    group.setdefault(POSITION, shared[POSITION])
-            if "PixelMeasuresSequence" in shared:
-                shared.PixelMeasuresSequence[0].SpacingBetweenSlices = gap
-            return copies
         for each in copies:
             each.SeriesInstanceUID = first.SeriesInstanceUID
             each.ImageOrientationPatient = first.ImageOrientationPatient
-            each.SpacingBetweenSlices = gap
+            each.SpacingBetweenSlices = DS(self.gap_mm, auto_format=True)
         return copies
 
     def refused(self, map_name: str, kind: str) -> NotReferable:
         """That no object of this kind can be made of the images of a map."""
         return NotReferable(
-            f"A DICOM {kind} can't refer to the images of {map_name}; expected MR images of one frame, or one Enhanced "
-            "MR or Parametric Map object, with complete and valid attributes. Export them again from their source."
+            f"A DICOM {kind} can't refer to the images of {map_name}; expected MR, Enhanced MR or Parametric Map "
+            "objects with complete and valid attributes. Export them again from their source."
         )
 
     def refer(self, derived: Dataset) -> None:
-        """Lets an object made of `as_one_stack` refer to the series and the frames as they are."""
+        """Lets an object made of `as_one_stack` refer to the files, series and frames as they are."""
+        of_copies = {
+            str(reference.ReferencedSOPInstanceUID): self.of_slice(section)
+            for section, reference in enumerate(derived.SourceImageSequence)
+        }
+        # The frames of several segments may share one reference.
+        for reference in {id(each): each for each in _frame_references(derived)}.values():
+            header, frame = of_copies[str(reference.ReferencedSOPInstanceUID)]
+            _refer_to(reference, header)
+            if frame is not None:
+                reference.ReferencedFrameNumber = frame
+        derived.SourceImageSequence = [_refer_to(Dataset(), header) for header in self.headers]
         by_series: dict[str, list[Dataset]] = {}
-        for header, reference in zip(self.headers, derived.SourceImageSequence, strict=True):
-            by_series.setdefault(str(header.SeriesInstanceUID), []).append(reference)
+        for header in self.headers:
+            by_series.setdefault(str(header.SeriesInstanceUID), []).append(_refer_to(Dataset(), header))
         derived.ReferencedSeriesSequence = [_series(uid, references) for uid, references in by_series.items()]
-        if self.is_multi_frame:
-            # The frames of several segments may share one reference.
-            for reference in {id(each): each for each in _frame_references(derived)}.values():
-                reference.ReferencedFrameNumber = self.frames[int(reference.ReferencedFrameNumber) - 1] + 1
 
 
 def read_sources(t1_map: T1Map) -> SourceImages:
@@ -131,34 +125,27 @@ def read_sources(t1_map: T1Map) -> SourceImages:
             f"{name} is no DICOM; expected a DICOM folder, for DICOM results take patient and study from its images.",
             cli="Give that folder, or leave --dicom out.",
         )
-    headers = []
+    headers = dict[Path, Dataset]()
     for file in dict.fromkeys(source.file for source in t1_map.sources):
         try:
-            headers.append(read_dataset(file, stop_before_pixels=True))
+            headers[file] = read_dataset(file, stop_before_pixels=True)
         except (InvalidDicomError, *ODD_VALUES) as error:
             raise unreadable(file) from error
-    if len(headers) > 1 and any(map(_is_multi_frame, headers)):
-        raise NotReferable(
-            f"The slices of {name} lie in {len(headers)} multi-frame objects; expected one such object, or images of "
-            "one frame each, for a DICOM segmentation can be made of these alone.",
-            cli="Leave --dicom out.",
-        )
-    frames_of_reference = {str(header.get("FrameOfReferenceUID", "")) for header in headers}
+    frames_of_reference = {str(header.get("FrameOfReferenceUID", "")) for header in headers.values()}
     if "" in frames_of_reference or len(frames_of_reference) > 1:
         raise NotReferable(
             f"The images of {name} do not tell one FrameOfReferenceUID; expected the same in all of them, for a DICOM "
             "segmentation lies in it. Export them again from their source.",
             cli=WITHOUT,
         )
-    for header in headers:
-        # Multi-frame objects have the thickness in their functional groups.
-        for keyword in MAY_BE_EMPTY if _is_multi_frame(header) else (*MAY_BE_EMPTY, "SliceThickness"):
+    for header in headers.values():
+        for keyword in MAY_BE_EMPTY:
             if keyword not in header:
                 setattr(header, keyword, "")
     with disable_value_validation():  # pydicom logs the values that it complains of
-        _check_taken_over(headers[0], name)
-    frames = tuple(source.frame for source in t1_map.sources)
-    return SourceImages(tuple(headers), frames, t1_map.image.GetSpacing()[2])
+        _check_taken_over(headers[t1_map.sources[0].file], name)
+    slices = tuple((headers[source.file], source.frame) for source in t1_map.sources)
+    return SourceImages(slices, t1_map.image.GetSpacing()[2])
 
 
 def _check_taken_over(header: Dataset, name: str) -> None:
@@ -216,6 +203,24 @@ def _distance(t1_map: T1Map, section: int, image: Section) -> float:
 
 def _is_multi_frame(header: Dataset) -> bool:
     return header.get("SOPClassUID") in MULTI_FRAME_STORAGE
+
+
+def _of_one_frame(header: Dataset, frame: int) -> Dataset:
+    """A copy of an image, or of one frame as an image of its own, with a UID of its own."""
+    if not _is_multi_frame(header):
+        copy = deepcopy(header)
+    else:
+        copy = deepcopy(next(islice(frame_headers(header), frame, None)))
+        del copy.NumberOfFrames
+        copy.SOPClassUID, copy.SOPInstanceUID = MRImageStorage, generate_uid()
+    if "SliceThickness" not in copy:
+        copy.SliceThickness = ""
+    return copy
+
+
+def _refer_to(reference: Dataset, header: Dataset) -> Dataset:
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = header.SOPClassUID, header.SOPInstanceUID
+    return reference
 
 
 def _series(uid: str, references: list[Dataset]) -> Dataset:

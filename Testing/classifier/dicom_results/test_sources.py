@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +15,11 @@ import SimpleITK as sitk
 from highdicom import imread
 from highdicom.seg import Segmentation, segread
 from highdicom.sr import srread
-from pydicom.uid import ParametricMapStorage
+from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
 
 from ACNetLib.commands.main import main
 from ACNetLib.dicom_results.files import require_dicom_results, write_dicom_results
+from ACNetLib.dicom_results.segmentation import SegmentationKind
 from ACNetLib.dicom_results.sources import read_sources, with_sources
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.attention import SHOWN_MAP
@@ -75,16 +75,6 @@ def test_a_map_from_a_scene_that_was_moved_or_cut_is_refused(tmp_path: Path, sto
     ):
         with pytest.raises(ACNetError, match="its slice 0 has no DICOM image with the same pixels"):
             with_sources(replace(t1_map, image=image), files)
-
-
-def test_slices_in_several_multi_frame_objects_are_refused(a_study: Study, tmp_path: Path, stored: np.ndarray) -> None:
-    file = write_enhanced(tmp_path / "a.dcm", stored, **REFERRED)
-    t1_map = read_t1_map(file)
-    shutil.copy(file, tmp_path / "b.dcm")
-    first, *others = t1_map.sources
-    t1_map = replace(t1_map, sources=(replace(first, file=tmp_path / "b.dcm"), *others))
-    with pytest.raises(ACNetError, match="lie in 2 multi-frame objects; expected one such object"):
-        read_sources(t1_map)
 
 
 def test_images_without_a_frame_of_reference_are_refused(study: Path) -> None:
@@ -224,6 +214,50 @@ def test_a_parametric_map_is_a_source(a_study: Study, tmp_path: Path, stored: np
         ParametricMapStorage
     )
     assert_of_frames(file, t1_map, study, [1, 2, 3], tmp_path / "dicom")
+
+
+@pytest.mark.parametrize("kind", ["binary", "labelmap"])
+def test_slices_in_several_multi_frame_objects_are_sources_each_by_its_frame(
+    a_study: Study, tmp_path: Path, stored: np.ndarray, kind: SegmentationKind
+) -> None:
+    """As of an object for each breath-hold: here two slices in one and one in another, of a series of its own."""
+    given: dict[str, Any] = {"SeriesDescription": "SAX", **REFERRED}
+    two = write_enhanced(tmp_path / "in" / "two.dcm", stored[:2], **given)
+    one = write_enhanced(tmp_path / "in" / "one.dcm", stored[2:], first=2, series=4, **given)
+    t1_map = read_t1_map(tmp_path / "in")
+    np.testing.assert_array_equal(t1_map.array, stored)
+    study = a_study(t1_map)
+    write_dicom_results(study, tmp_path / "dicom", kind)
+    expected = [(uid_of(two), 1), (uid_of(two), 2), (uid_of(one), 1)]
+    for file in (tmp_path / "dicom").iterdir():
+        written = pydicom.dcmread(file)
+        if written.Modality != "SR":
+            assert frames_by_slice(written, t1_map) == dict(enumerate(expected))
+            assert [each.ReferencedSOPInstanceUID for each in written.SourceImageSequence] == [uid_of(two), uid_of(one)]
+            assert [
+                (each.SeriesInstanceUID, [image.ReferencedSOPInstanceUID for image in each.ReferencedInstanceSequence])
+                for each in written.ReferencedSeriesSequence
+            ] == [(pydicom.dcmread(each).SeriesInstanceUID, [uid_of(each)]) for each in (two, one)]
+    groups = groups_of(srread(tmp_path / "dicom" / "report.dcm"))
+    images = [groups[f"slice {number}"].source_images[0] for number in range(3)]
+    assert [(each.referenced_sop_instance_uid, *each.referenced_frame_numbers) for each in images] == expected
+
+
+def uid_of(file: Path) -> str:
+    return str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID)
+
+
+def frames_by_slice(derived: pydicom.Dataset, t1_map: T1Map) -> dict[int, tuple[str, int]]:
+    """Image and frame that each slice of an object is derived from, by the place where its frames lie."""
+    found = dict[int, tuple[str, int]]()
+    for groups in derived.PerFrameFunctionalGroupsSequence:
+        position = [float(value) for value in groups.PlanePositionSequence[0].ImagePositionPatient]
+        (reference,) = groups.DerivationImageSequence[0].SourceImageSequence
+        assert reference.ReferencedSOPClassUID == EnhancedMRImageStorage
+        *_, section = t1_map.image.TransformPhysicalPointToContinuousIndex(position)
+        referred = str(reference.ReferencedSOPInstanceUID), int(reference.ReferencedFrameNumber)
+        assert found.setdefault(round(section), referred) == referred
+    return found
 
 
 @pytest.mark.parametrize("told", [None, 8, -8, 0])
