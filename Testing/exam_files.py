@@ -25,8 +25,8 @@ def write_exam(folder: Path, tilts_degrees: tuple[float, ...] = TILTS_DEGREES, *
     return folder
 
 
-def write_slice(file: Path, index: int, tilt_degrees: float = 0.0, **attributes: Any) -> Path:
-    """One of the three, 0 the base."""
+def write_slice(file: Path, index: int, tilt_degrees: float = 0.0, beside_mm: float = 0.0, **attributes: Any) -> Path:
+    """One of the three, 0 the base. tilt_degrees: around its middle row. beside_mm: farther towards the apex."""
     names = ("base", "mid", "apex")
     base, source = (pydicom.dcmread(sample_cases()[1].folder / f"{name}.dcm") for name in ("base", names[index]))
     row, column = np.reshape(base.ImageOrientationPatient, (2, 3)).astype(float)
@@ -34,12 +34,15 @@ def write_slice(file: Path, index: int, tilt_degrees: float = 0.0, **attributes:
     apex = pydicom.dcmread(sample_cases()[1].folder / "apex.dcm")
     away = np.sign(np.dot(np.subtract(apex.ImagePositionPatient, base.ImagePositionPatient), normal)) * normal
     angle = np.radians(tilt_degrees)
-    position = np.array(base.ImagePositionPatient, float) + HEIGHTS_MM[index] * away + SHIFTS_MM[index] * row
+    tilted = np.cos(angle) * column + np.sin(angle) * normal
+    half = (source.Rows - 1) / 2 * float(source.PixelSpacing[0])
+    position = np.array(base.ImagePositionPatient, float) + half * (column - tilted)
+    position += (HEIGHTS_MM[index] + beside_mm) * away + SHIFTS_MM[index] * row
     return write_image(
         file,
         source.pixel_array,
         position.tolist(),
-        (*row, *(np.cos(angle) * column + np.sin(angle) * normal)),
+        (*row, *tilted),
         (float(source.PixelSpacing[0]), float(source.PixelSpacing[1])),
         **{"series": SERIES[index], "ImageComments": "Simulated T1 map", **attributes},
     )

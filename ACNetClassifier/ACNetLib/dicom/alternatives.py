@@ -5,6 +5,7 @@ correction by the scanner, and breath-holds that were repeated.
 from __future__ import annotations
 
 import filecmp
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-from ACNetLib.dicom.frames import SHIFT_TOLERANCE_MM, Section, computed_from, read_section
+from ACNetLib.dicom.frames import SAME_PLACE_MM, SHIFT_TOLERANCE_MM, Section, computed_from, read_section
 from ACNetLib.dicom.images import DicomImage
 from ACNetLib.dicom.origin import Origin, first_difference, origin_of
 from ACNetLib.dicom.pixels import odd_values_refused, read_frames, read_sections, require_decoder
@@ -26,6 +27,7 @@ NOT_REGISTERED = re.compile(r"(?<![A-Z])(NO|NON|NOT|WITHOUT|OHNE|SANS|SIN|SENZA|
 REGISTERED = re.compile(r"(?<![A-Z])MOCO(?![A-Z])")
 DISTORTION_CORRECTED, NOT_DISTORTION_CORRECTED = {"DIS2D", "DIS3D"}, "ND"
 """In ImageType, of Siemens; ND ends the description too where both are stored."""
+PLANNED_ANEW_DEGREES = 5.0
 MINUTES_TO_REPEAT = 10
 """From a breath-hold to its repetition. A map from after contrast comes later, and its header may not tell of it."""
 
@@ -108,20 +110,20 @@ def one_a_slice(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[s
 def last_breath_holds(images: Sequence[DicomImage]) -> tuple[list[DicomImage], tuple[str, ...]]:
     """Without slices of one exam and protocol that were acquired again within MINUTES_TO_REPEAT, and notes on them.
 
-    For where nobody can be asked: a breath-hold is repeated because it failed. Slices without acquisition times stay.
-    Raises ACNetError for a broken geometry.
+    For where nobody can be asked: a breath-hold is repeated because it failed, in the same plane or, in a series of its
+    own, in one that was planned anew beside it. Slices without acquisition times stay. Raises ACNetError for a broken
+    geometry.
     """
     kept: list[DicomImage] = []
     notes = dict[str, None]()
-    for place in _by_place([_placed(image) for image in images]):
-        for each in place:
-            later = [other for other in place if _is_repeated_in(each, other)]
-            if later:
-                notes[_repeated_note(each.image, max(later, key=_moment).image)] = None
-            else:
-                kept.append(each.image)
-    order = {id(image): number for number, image in enumerate(images)}
-    return sorted(kept, key=lambda image: order[id(image)]), tuple(notes)
+    placed = [_placed(image) for image in images]
+    for each in placed:
+        later = [other for other in placed if _is_repeated_in(each, other)]
+        if later:
+            notes[_repeated_note(each.image, max(later, key=_moment).image)] = None
+        else:
+            kept.append(each.image)
+    return kept, tuple(notes)
 
 
 def series_of_same_slices(images: Sequence[DicomImage]) -> set[tuple[int | None, int | None]]:
@@ -244,10 +246,21 @@ def _correction_of(better: _Placed, image: _Placed) -> str:
 def _is_repeated_in(image: _Placed, other: _Placed) -> bool:
     if other.protocol != image.protocol or not other.is_of_exam(image):
         return False
+    if not (_lie_together(image.section, other.section) or _is_planned_anew(image, other)):
+        return False
     if computed_from(image.image.header, other.image.header):
         return False
     before, after = acquired_at(image.image.header), acquired_at(other.image.header)
     return before is not None and after is not None and before < after <= before + timedelta(minutes=MINUTES_TO_REPEAT)
+
+
+def _is_planned_anew(image: _Placed, other: _Placed) -> bool:
+    """Whether the other one, of another series, lies so near that both can't be slices of one exam."""
+    if image.image.header.SeriesInstanceUID == other.image.header.SeriesInstanceUID:
+        return False  # a stack may have thin slices
+    here, there = image.section, other.section
+    degrees = math.degrees(math.acos(min(1.0, abs(float(here.normal @ there.normal)))))
+    return degrees < PLANNED_ANEW_DEGREES and abs(float((there.center - here.center) @ here.normal)) < SAME_PLACE_MM
 
 
 def _moment(placed: _Placed) -> datetime:

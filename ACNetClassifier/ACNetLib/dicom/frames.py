@@ -76,6 +76,13 @@ class Section:
         normal = np.cross(self.orientation[:3], self.orientation[3:])
         return normal / np.linalg.norm(normal)
 
+    @property
+    def center(self) -> np.ndarray:
+        """Of its pixels' centres."""
+        rows, columns = self.matrix
+        along = np.array([columns - 1, rows - 1]) / 2 * self.pixel_spacing[::-1]
+        return np.asarray(self.position + along @ self.orientation.reshape(2, 3))
+
     def height_of(self, other: Section) -> float:
         """How far the other section lies along this one's normal, in mm."""
         return float(np.dot(other.position - self.position, self.normal))

@@ -47,6 +47,23 @@ def test_a_slice_that_was_repeated_within_its_series_leaves_one_stack(tmp_path: 
     assert any(note.startswith("The earlier acquisition in series 3 was left out") for note in t1_map.warnings)
 
 
+@pytest.mark.parametrize("tilt_degrees", [TILTS_DEGREES[1], 4.0])
+def test_a_breath_hold_that_was_repeated_in_a_plane_beside_takes_its_place(tmp_path: Path, tilt_degrees: float) -> None:
+    folder = write_exam(tmp_path / "exam", **at("100000"))
+    write_slice(folder / "again.dcm", 1, tilt_degrees, beside_mm=3.0, **at("100300", series=9))
+    with pytest.raises(ACNetError, match="lie at the same place"):
+        read_exam([folder])
+    t1_maps = read_exam_among(sorted(folder.iterdir()), "exam")
+    assert {each.name for each in t1_maps} == {"exam, series 3", "exam, series 9", "exam, series 7"}
+    assert any(note.startswith("Series 5 was left out where series 9 shows") for note in t1_maps[0].warnings)
+
+
+def test_a_slice_further_beside_counts_like_the_others(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam", **at("100000"))
+    write_slice(folder / "another.dcm", 1, TILTS_DEGREES[1], beside_mm=8.0, **at("100300", series=9))
+    assert len(read_exam_among(sorted(folder.iterdir()), "exam")) == 4
+
+
 @pytest.mark.parametrize(
     "other",
     [
