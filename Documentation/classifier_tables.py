@@ -103,7 +103,7 @@ def without_reference() -> str:
         ["uncertain at a probability", *(f"from {low:g} to below {high:g}" for low, high in ranges)],
         ["also below, and above, a septal T1 of", *(f"{low:.0f}, {high:.0f} ms" for low, high in t1_ms)],
         ["AUROC on the held-back patients, T1 as in training", *(f"{cost['auroc']:.3f}" for cost in costs)],
-        ["T1 wrong by an unknown factor", *(f"{cost['auroc_with_bias']:.3f}" for cost in costs)],
+        ["AUROC on the same, T1 wrong by an unknown factor", *(f"{cost['auroc_with_bias']:.3f}" for cost in costs)],
     ]
     return markdown(["without a reference T1", *(f"{field[:-1]} T" for field in FIELDS)], rows)
 

@@ -29,7 +29,7 @@ DISTORTION_CORRECTED, NOT_DISTORTION_CORRECTED = {"DIS2D", "DIS3D"}, "ND"
 """In ImageType, of Siemens; ND ends the description too where both are stored."""
 PLANNED_ANEW_DEGREES = 5.0
 MINUTES_TO_REPEAT = 10
-"""From a breath-hold to its repetition. A map from after contrast comes later, and its header may not tell of it."""
+"""From a breath-hold to its last repetition. A map from after contrast comes later; its header may not tell of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,16 +114,17 @@ def last_breath_holds(images: Sequence[DicomImage]) -> tuple[list[DicomImage], t
     own, in one that was planned anew beside it. Slices without acquisition times stay. Raises ACNetError for a broken
     geometry.
     """
-    kept: list[DicomImage] = []
-    notes = dict[str, None]()
-    placed = [_placed(image) for image in images]
-    for each in placed:
-        later = [other for other in placed if _is_repeated_in(each, other)]
-        if later:
-            notes[_repeated_note(each.image, max(later, key=_moment).image)] = None
+    repeats: list[list[_Placed]] = []
+    for each in sorted(map(_placed, images), key=_moment):
+        for earlier in repeats:
+            if _is_repeated_in(earlier[0], each) and _moment(earlier[-1]) < _moment(each):
+                earlier.append(each)
+                break
         else:
-            kept.append(each.image)
-    return kept, tuple(notes)
+            repeats.append([each])
+    last = {id(each[-1].image) for each in repeats}
+    notes = [_repeated_note(earlier.image, each[-1].image) for each in repeats for earlier in each[:-1]]
+    return [image for image in images if id(image) in last], tuple(dict.fromkeys(notes))
 
 
 def series_of_same_slices(images: Sequence[DicomImage]) -> set[tuple[int | None, int | None]]:
@@ -251,7 +252,9 @@ def _is_repeated_in(image: _Placed, other: _Placed) -> bool:
     if computed_from(image.image.header, other.image.header):
         return False
     before, after = acquired_at(image.image.header), acquired_at(other.image.header)
-    return before is not None and after is not None and before < after <= before + timedelta(minutes=MINUTES_TO_REPEAT)
+    if before is None or after is None:
+        return False
+    return timedelta(0) < after - before <= timedelta(minutes=MINUTES_TO_REPEAT)
 
 
 def _is_planned_anew(image: _Placed, other: _Placed) -> bool:

@@ -12,7 +12,7 @@ from pydicom.multival import MultiValue
 
 from ACNetLib.errors import ACNetError
 
-MOMENT = re.compile(r"(\d{8})(\d{6})(?:\.(\d{1,6}))?")
+MOMENT = re.compile(r"(\d{12})(\d{2})?(?:\.(\d{1,6}))?")
 """Date and time as DICOM writes them; a zone behind them is that of the whole exam."""
 TIME_UNITS_MS = {"ms": 1.0, "s": 1000.0}  # UCUM
 
@@ -56,7 +56,7 @@ def acquired_at(header: pydicom.Dataset) -> datetime | None:
     told = [str(header.get(keyword) or "") for keyword in ("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime")]
     found = MOMENT.match(told[0]) or MOMENT.match(told[1] + told[2])
     try:
-        return found and datetime.strptime("".join(found.groups("0")), "%Y%m%d%H%M%S%f")
+        return found and datetime.strptime(" ".join(found.groups("0")), "%Y%m%d%H%M %S %f")
     except ValueError:
         return None
 

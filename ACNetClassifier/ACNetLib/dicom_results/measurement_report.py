@@ -106,9 +106,11 @@ def _slice_groups(
 ) -> Iterator[MeasurementsAndQualitativeEvaluations]:
     for each in study.slices:
         if not each.section.left_out:
-            header, frame = sources[each.map_index].of_slice(each.section.section)
+            source = sources[each.map_index].slices[each.section.section]
             image = SourceImageForMeasurementGroup(
-                header.SOPClassUID, header.SOPInstanceUID, None if frame is None else [frame]
+                source.header.SOPClassUID,
+                source.header.SOPInstanceUID,
+                None if source.frame is None else [source.frame],
             )
             yield _slice_group(study, each, image)
 

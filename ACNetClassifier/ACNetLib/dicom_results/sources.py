@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import MRImageStorage, generate_uid
 from pydicom.valuerep import DA, DS, TM
 
-from ACNetLib.dicom.frames import Section, frame_headers, read_section
+from ACNetLib.dicom.frames import FRAME_GROUPS, Section, frame_headers, read_section
 from ACNetLib.dicom.guard import read_dataset
 from ACNetLib.dicom.images import MULTI_FRAME_STORAGE, read_images
 from ACNetLib.dicom.pixels import ODD_VALUES, unreadable
@@ -42,7 +41,7 @@ EXPECTED: dict[str, tuple[Callable[[str], object], str]] = {
     "StudyTime": (TM, TIME),
 }
 """Of those that have a value, what reads it, with a ValueError for any other, and what is expected."""
-SOURCE_ERRORS = (AttributeError, LookupError, ValueError)
+SOURCE_ERRORS = (AttributeError, LookupError, ValueError, NotImplementedError, BytesLengthException)
 """What highdicom raises of images that it can't take as sources; the text may hold values of the patient."""
 WITHOUT = "Or leave --dicom out."
 OFF_BY_PIXELS, OFF_BY_THICKNESS = 0.25, 0.5
@@ -50,25 +49,40 @@ OFF_BY_PIXELS, OFF_BY_THICKNESS = 0.25, 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class SourceImages:
-    """The images of a T1 map's slices.
-
-    slices: of each, in their order, the header of its file and its frame's number there, from 0. gap_mm: from slice to
-    slice in the map; of a single one, its thickness.
+class SourceImage:
+    """Of one slice. header: of its file, without the groups of its frames. frame: in a multi-frame object its number
+    from 1, as DICOM counts, else None. of_frame: what its groups tell.
     """
 
-    slices: tuple[tuple[Dataset, int], ...]
+    header: Dataset
+    frame: int | None
+    of_frame: Dataset
+
+    def alone(self) -> Dataset:
+        """A copy as an image of one frame; one of several has a UID of its own."""
+        copy = deepcopy(self.header)
+        if self.frame is not None:
+            copy.update(deepcopy(self.of_frame))
+            copy.pop("NumberOfFrames", None)
+            copy.SOPClassUID, copy.SOPInstanceUID = MRImageStorage, generate_uid()
+        if "SliceThickness" not in copy:
+            copy.SliceThickness = ""
+        return copy
+
+
+@dataclass(frozen=True, eq=False)
+class SourceImages:
+    """The images of a T1 map's slices, in their order. gap_mm: from slice to slice in the map; of a single one, its
+    thickness.
+    """
+
+    slices: tuple[SourceImage, ...]
     gap_mm: float
 
     @property
     def headers(self) -> tuple[Dataset, ...]:
         """Of the files, each once."""
-        return tuple({id(header): header for header, _ in self.slices}.values())
-
-    def of_slice(self, section: int) -> tuple[Dataset, int | None]:
-        """The header of a slice's file and, in a multi-frame object, its frame's number from 1, as DICOM counts."""
-        header, frame = self.slices[section]
-        return header, frame + 1 if _is_multi_frame(header) else None
+        return tuple({id(each.header): each.header for each in self.slices}.values())
 
     def as_one_stack(self) -> list[Dataset]:
         """Copies as highdicom wants the sources of a segmentation, one a slice: images of one frame, of one series and
@@ -79,7 +93,7 @@ class SourceImages:
         map: highdicom takes over what the images tell, often that of a stack from which these slices were chosen, and
         invents 1 mm for a single one that does not tell it.
         """
-        copies = [_of_one_frame(header, frame) for header, frame in self.slices]
+        copies = [each.alone() for each in self.slices]
         first = copies[0]
         for each in copies:
             each.SeriesInstanceUID = first.SeriesInstanceUID
@@ -96,17 +110,19 @@ class SourceImages:
 
     def refer(self, derived: Dataset) -> None:
         """Lets an object made of `as_one_stack` refer to the files, series and frames as they are."""
-        of_copies = {
-            str(reference.ReferencedSOPInstanceUID): self.of_slice(section)
-            for section, reference in enumerate(derived.SourceImageSequence)
-        }
+        uids = [str(reference.ReferencedSOPInstanceUID) for reference in derived.SourceImageSequence]
+        of_copies = dict(zip(uids, self.slices, strict=True))
         # The frames of several segments may share one reference.
         for reference in {id(each): each for each in _frame_references(derived)}.values():
-            header, frame = of_copies[str(reference.ReferencedSOPInstanceUID)]
-            _refer_to(reference, header)
-            if frame is not None:
-                reference.ReferencedFrameNumber = frame
+            source = of_copies[str(reference.ReferencedSOPInstanceUID)]
+            _refer_to(reference, source.header)
+            if source.frame is not None:
+                reference.ReferencedFrameNumber = source.frame
         derived.SourceImageSequence = [_refer_to(Dataset(), header) for header in self.headers]
+        for reference, header in zip(derived.SourceImageSequence, self.headers, strict=True):
+            frames = [each.frame for each in self.slices if each.header is header]
+            if None not in frames and len(frames) < int(header.NumberOfFrames):  # else it means all of them
+                reference.ReferencedFrameNumber = frames
         by_series: dict[str, list[Dataset]] = {}
         for header in self.headers:
             by_series.setdefault(str(header.SeriesInstanceUID), []).append(_refer_to(Dataset(), header))
@@ -131,6 +147,12 @@ def read_sources(t1_map: T1Map) -> SourceImages:
             headers[file] = read_dataset(file, stop_before_pixels=True)
         except (InvalidDicomError, *ODD_VALUES) as error:
             raise unreadable(file) from error
+    if not all(header.get("SOPInstanceUID") for header in headers.values()):
+        raise NotReferable(
+            f"The images of {name} do not all tell their SOPInstanceUID; expected one in each, for a DICOM object "
+            "refers to them by it. Export them again from their source.",
+            cli=WITHOUT,
+        )
     frames_of_reference = {str(header.get("FrameOfReferenceUID", "")) for header in headers.values()}
     if "" in frames_of_reference or len(frames_of_reference) > 1:
         raise NotReferable(
@@ -144,7 +166,15 @@ def read_sources(t1_map: T1Map) -> SourceImages:
                 setattr(header, keyword, "")
     with disable_value_validation():  # pydicom logs the values that it complains of
         _check_taken_over(headers[t1_map.sources[0].file], name)
-    slices = tuple((headers[source.file], source.frame) for source in t1_map.sources)
+    frames = {file: _taken_apart(header) for file, header in headers.items()}
+    slices = tuple(
+        SourceImage(
+            headers[source.file],
+            source.frame + 1 if _is_multi_frame(headers[source.file]) else None,
+            frames[source.file][source.frame],
+        )
+        for source in t1_map.sources
+    )
     return SourceImages(slices, t1_map.image.GetSpacing()[2])
 
 
@@ -205,17 +235,13 @@ def _is_multi_frame(header: Dataset) -> bool:
     return header.get("SOPClassUID") in MULTI_FRAME_STORAGE
 
 
-def _of_one_frame(header: Dataset, frame: int) -> Dataset:
-    """A copy of an image, or of one frame as an image of its own, with a UID of its own."""
-    if not _is_multi_frame(header):
-        copy = deepcopy(header)
-    else:
-        copy = deepcopy(next(islice(frame_headers(header), frame, None)))
-        del copy.NumberOfFrames
-        copy.SOPClassUID, copy.SOPInstanceUID = MRImageStorage, generate_uid()
-    if "SliceThickness" not in copy:
-        copy.SliceThickness = ""
-    return copy
+def _taken_apart(header: Dataset) -> list[Dataset]:
+    """What the groups of each frame tell. They are taken out of the header, of which nothing else is decoded: any
+    element of it may be odd.
+    """
+    groups = Dataset()
+    groups.update({header[keyword].tag: header.pop(keyword) for keyword in FRAME_GROUPS if keyword in header})
+    return list(frame_headers(groups))
 
 
 def _refer_to(reference: Dataset, header: Dataset) -> Dataset:

@@ -19,7 +19,7 @@ SHOWN_MM = 170.0
 
 
 def draw_sheet(patients: Sequence[Patient], path: Path) -> None:
-    """Write a PNG of a slice of each patient, base, mid and apex in turn; all are of one field strength."""
+    """Write a picture of a slice of each patient, base, mid and apex in turn; all are of one field strength."""
     rows = -(-len(patients) // COLUMNS)
     figure = Figure((COLUMNS * 2.4, rows * 2.5 + 0.4), dpi=80, layout="constrained")
     low, high = DISPLAY_WINDOW_MS

@@ -77,6 +77,35 @@ def test_a_map_from_a_scene_that_was_moved_or_cut_is_refused(tmp_path: Path, sto
             with_sources(replace(t1_map, image=image), files)
 
 
+def test_an_odd_element_of_a_multi_frame_object_does_not_matter(
+    a_study: Study, tmp_path: Path, stored: np.ndarray
+) -> None:
+    """Of nothing that is looked at: a private number of two bytes too few."""
+    file = write_enhanced(tmp_path / "a.dcm", stored, **REFERRED)
+    dataset = pydicom.dcmread(file)
+    dataset.private_block(0x0029, "A SCANNER", create=True).add_new(1, "SH", "abcdef")
+    dataset.save_as(file, enforce_file_format=True)
+    told = file.read_bytes()
+    assert told.count(b"SH\x06\x00abcdef") == 1
+    file.write_bytes(told.replace(b"SH\x06\x00abcdef", b"FD\x06\x00abcdef"))
+    write_dicom_results(a_study(read_t1_map(file)), tmp_path / "dicom")
+    assert frames_by_slice(segread(tmp_path / "dicom" / "segmentation.dcm"), read_t1_map(file)) == {
+        number: (uid_of(file), number + 1) for number in range(3)
+    }
+
+
+@pytest.mark.parametrize("uid", [None, ""])
+def test_images_without_a_uid_are_refused(tmp_path: Path, stored: np.ndarray, uid: str | None) -> None:
+    t1_map = read_t1_map(write_study(tmp_path / "stack", stored, **REFERRED))
+    dataset = pydicom.dcmread(t1_map.sources[1].file)
+    dataset.SOPInstanceUID = uid
+    if uid is None:
+        del dataset.SOPInstanceUID
+    dataset.save_as(t1_map.sources[1].file)
+    with pytest.raises(ACNetError, match="do not all tell their SOPInstanceUID; expected one in each"):
+        read_sources(t1_map)
+
+
 def test_images_without_a_frame_of_reference_are_refused(study: Path) -> None:
     with pytest.raises(ACNetError, match="do not tell one FrameOfReferenceUID"):
         read_sources(read_t1_map(study))
@@ -157,8 +186,10 @@ def assert_of_frames(file: Path, t1_map: T1Map, study: StudyResult, frames: list
     assert referred == set(frames)
     groups = groups_of(srread(folder / "report.dcm"))
     assert [groups[f"slice {n}"].source_images[0].referenced_frame_numbers for n in range(3)] == [[n] for n in frames]
-    uid = pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID
-    assert segmentation.SourceImageSequence[0].ReferencedSOPInstanceUID == uid
+    (whole,) = segmentation.SourceImageSequence
+    header = pydicom.dcmread(file, stop_before_pixels=True)
+    assert whole.ReferencedSOPInstanceUID == header.SOPInstanceUID
+    assert whole.get("ReferencedFrameNumber") == (frames if len(frames) < header.NumberOfFrames else None)
 
 
 def masks_by_position(segmentation: Segmentation, t1_map: T1Map) -> dict[str, np.ndarray]:

@@ -58,6 +58,16 @@ def test_a_breath_hold_that_was_repeated_in_a_plane_beside_takes_its_place(tmp_p
     assert any(note.startswith("Series 5 was left out where series 9 shows") for note in t1_maps[0].warnings)
 
 
+def test_the_last_of_several_repetitions_lies_within_ten_minutes_of_the_first(tmp_path: Path) -> None:
+    """A later one may be from after contrast: a person decides."""
+    folder = write_exam(tmp_path / "exam", **at("1000"))
+    for series, time in ((9, "1008"), (11, "1012")):
+        told = at(time, series=series, RescaleIntercept=series)
+        write_slice(folder / f"series-{series}.dcm", 1, TILTS_DEGREES[1], **told)
+    with pytest.raises(ACNetError, match="series 9 and exam, series 11: they lie at the same place"):
+        read_exam_among(sorted(folder.iterdir()), "exam")
+
+
 def test_a_slice_further_beside_counts_like_the_others(tmp_path: Path) -> None:
     folder = write_exam(tmp_path / "exam", **at("100000"))
     write_slice(folder / "another.dcm", 1, TILTS_DEGREES[1], beside_mm=8.0, **at("100300", series=9))
@@ -74,8 +84,9 @@ def test_a_slice_further_beside_counts_like_the_others(tmp_path: Path) -> None:
         at("100500", AcquisitionDate="20260132"),
         at("100500", SeriesDescription="T1map late"),
         at("100500", InversionTime=180),
+        at("235900", AcquisitionDate="99991231"),
     ],
-    ids=["after ten minutes", "at once", "no time", "not told", "no date", "another protocol", "inversion"],
+    ids=["after ten minutes", "at once", "no time", "not told", "no date", "another protocol", "inversion", "last day"],
 )
 def test_what_may_be_no_repeated_breath_hold_is_refused_in_a_list_too(other: dict[str, Any], tmp_path: Path) -> None:
     folder = write_exam(tmp_path / "exam", **at("100000", InversionTime=100))
