@@ -24,6 +24,7 @@ WINDOW_MS = {1.5: 2000.0, 3.0: 2300.0}
 GALLERY_COLUMNS = 6
 PANEL_INCHES, DOTS_PER_INCH = 1.6, 100
 JPEG_QUALITY, WEBP_QUALITY = 85, 70
+FEW_COLORS = 32
 CLASS_NAMES = {"normal": "normal", "dcm": "DCM"}
 ROBUSTNESS_LINES = (
     ("auroc_model", "ACNet", "tab:blue"),
@@ -130,7 +131,7 @@ def _draw_degradation(axes: Axes, name: str, unit: str, steps: list[dict[str, An
 def save_figure(figure: Figure, path: Path, colors: Literal["all", "grey", "few"] = "all") -> None:
     """As JPEG or WebP where the path ends so, a quarter of the size where slices fill the picture; else as PNG.
 
-    colors: a PNG of few (256, enough for lines and letters) or of grey has a third of the size.
+    colors: a PNG of few (32, enough for lines and letters) or of grey has a quarter of the size.
     """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -142,4 +143,6 @@ def save_figure(figure: Figure, path: Path, colors: Literal["all", "grey", "few"
             case ".webp":
                 picture.save(temporary, "WEBP", quality=WEBP_QUALITY)
             case _:
-                (picture.quantize(256) if colors == "few" else picture).save(temporary, "PNG", optimize=True)
+                (picture.quantize(FEW_COLORS, dither=Image.Dither.NONE) if colors == "few" else picture).save(
+                    temporary, "PNG", optimize=True
+                )
