@@ -50,7 +50,7 @@ def main() -> None:
         axis.set_title(title, fontsize=9)
     figure.suptitle(f"Patients of the second simulation, {field:g} T: what goes wrong", fontsize=11)
     figure.tight_layout()
-    figure.savefig(output, dpi=90, pil_kwargs={"quality": WEBP_QUALITY})
+    figure.savefig(output, dpi=65, pil_kwargs={"quality": WEBP_QUALITY})
 
 
 def _most_wrong(library: CaseLibrary, model: Model, device: DeviceChoice) -> list[tuple[int, str]]:

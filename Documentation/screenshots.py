@@ -31,7 +31,7 @@ SCREENSHOTS = REPOSITORY / "Resources" / "Screenshots"
 PANEL_WIDTH, PANEL_HEIGHT, GAP = 430, 560, 12
 """Of the space that Slicer leaves to a module, above its Data Probe."""
 BACKGROUND = (46, 46, 58)
-OVERLAY_QUALITY, VIEW_SCALE = 75, 0.75
+OVERLAY_QUALITY, VIEW_SCALE = 60, 0.6
 
 
 class Panel:

@@ -22,7 +22,7 @@ from ACNetTrainerLib.study.answers import answer, maps_of_patients
 
 MID = 1
 """The place of the mid slice among a patient's."""
-HALF = 2
+SCALE = 0.4
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def _pictures(classifier: Classifier, library: CaseLibrary) -> Iterator[Image.Im
 
 def _mid_slice(study: StudyResult) -> Image.Image:
     picture = section_picture(study, MID, study.maps[MID].sections[0])
-    return picture.resize((picture.width // HALF, picture.height // HALF), Image.Resampling.LANCZOS)
+    return picture.resize((round(SCALE * picture.width), round(SCALE * picture.height)), Image.Resampling.LANCZOS)
 
 
 if __name__ == "__main__":

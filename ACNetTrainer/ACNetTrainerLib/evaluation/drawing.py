@@ -23,7 +23,7 @@ WINDOW_MS = {1.5: 2000.0, 3.0: 2300.0}
 """The upper end of the grey window by field strength; blood stays below white."""
 GALLERY_COLUMNS = 6
 PANEL_INCHES, DOTS_PER_INCH = 1.6, 100
-JPEG_QUALITY, WEBP_QUALITY = 85, 70
+JPEG_QUALITY, WEBP_QUALITY = 85, 60
 FEW_COLORS = 32
 CLASS_NAMES = {"normal": "normal", "dcm": "DCM"}
 ROBUSTNESS_LINES = (
