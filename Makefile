@@ -174,7 +174,6 @@ studies-%: $(READY)
 # Normal hearts of the mean shape of 1,093 real ones: Documentation/abroad.md says where its mesh is from.
 MESH := build/Both_ED_mean.vtk
 mean-heart: $(FIELDS:%=$(MODELS)/mean-heart-%/cases.csv)
-	$(BIN)/acnet-train abroad-sheet --field 3 --seed 31 --mesh $(MESH) --output Documentation/images/mean-heart.webp
 	$(BIN)/acnet-train evaluate-localizer $(SHIPPED)/localizer-simulated.safetensors $(FIELDS:%=$(MODELS)/mean-heart-%) \
 		--output Documentation/results/localizer-simulated-mean-heart.json
 	$(foreach field,$(FIELDS),$(BIN)/acnet-train evaluate acnet-simulated-$(field) $(MODELS)/mean-heart-$(field) \

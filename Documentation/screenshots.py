@@ -19,7 +19,7 @@ import slicer
 from PIL import Image
 
 from ACNetLib.models.store import FOLDER_VARIABLE
-from ACNetTrainerLib.evaluation.drawing import WEBP_QUALITY
+from ACNetTrainerLib.evaluation.drawing import WEBP_QUALITY, with_few_colors
 from ACNetTrainerLib.simulation.cohort import Cohort, simulate_cohort
 from drawn_views import DrawnView
 from slicer_host import load_module, start_host, wait_until
@@ -31,7 +31,7 @@ SCREENSHOTS = REPOSITORY / "Resources" / "Screenshots"
 PANEL_WIDTH, PANEL_HEIGHT, GAP = 430, 560, 12
 """Of the space that Slicer leaves to a module, above its Data Probe."""
 BACKGROUND = (46, 46, 58)
-OVERLAY_QUALITY, VIEW_SCALE = 60, 0.6
+OVERLAY_QUALITY, VIEW_SCALE = 70, 0.6
 
 
 class Panel:
@@ -78,12 +78,16 @@ class Panel:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """256 colours are enough for a panel, and halve the file; views are full of noise, which WebP packs best."""
+    """Few colours are enough for a panel, and quarter the file; views are full of noise, which WebP packs best."""
     if path.suffix == ".webp":
-        size = (round(VIEW_SCALE * picture.width), round(VIEW_SCALE * picture.height))
-        picture.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(path, quality=WEBP_QUALITY)
+        smaller(picture.convert("RGB")).save(path, quality=WEBP_QUALITY)
     else:
-        picture.convert("RGB").quantize(256).save(path, optimize=True)
+        with_few_colors(picture.convert("RGB")).save(path, optimize=True)
+
+
+def smaller(picture: Image.Image) -> Image.Image:
+    size = (round(VIEW_SCALE * picture.width), round(VIEW_SCALE * picture.height))
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def side_by_side(*pictures: Image.Image) -> Image.Image:
@@ -116,16 +120,6 @@ def make_view_pictures(panel: Panel, plain: DrawnView, second: DrawnView) -> Non
     panel.ui.sideBySideCheckBox.click()
     panel.settle()
     save(side_by_side(plain.picture(), second.picture()), IMAGES / "views-side-by-side.webp")
-    panel.choose(panel.ui.styleComboBox, "heat")
-    heat = second.picture()
-    panel.choose(panel.ui.overlayComboBox, "ventricle")
-    ventricle = second.picture()
-    panel.choose(panel.ui.t1ColorsComboBox, "lipari")
-    others = (heat, ventricle, plain.picture())
-    save(side_by_side(*others), IMAGES / "views-heat-ventricle-lipari.webp")
-    panel.choose(panel.ui.t1ColorsComboBox, "gray")
-    panel.choose(panel.ui.styleComboBox, "bands")
-    panel.choose(panel.ui.overlayComboBox, "combined")
     panel.ui.sideBySideCheckBox.click()
     panel.settle()
     done = Image.open(panel.picture("done")).convert("RGB")
@@ -138,7 +132,7 @@ def make_overlay_picture() -> None:
         demo = [sys.executable, "-m", "ACNetLib.commands.main", "demo", "--output", f"{folder}/demo"]
         subprocess.run(demo, check=True)
         with Image.open(Path(folder) / "demo" / "ACNetSimulatedDCM" / "section-1.jpg") as picture:
-            picture.save(SCREENSHOTS / "overlay.jpg", quality=OVERLAY_QUALITY)
+            smaller(picture).save(SCREENSHOTS / "overlay.jpg", quality=OVERLAY_QUALITY)
 
 
 def make_list_picture(panel: Panel) -> None:
@@ -193,10 +187,8 @@ def make_trainer_pictures() -> None:
         panel.whole_picture("cases")
         parameters.recipe = str(recipe)
         panel.ui.trainButton.click()
-        wait_until(lambda: panel.ui.progressLabel.text.startswith("Epoch"), 300)
         panel.choose(panel.ui.recipeComboBox, "recommended")
         panel.ui.libraryLabel.text = "C:/cases"
-        panel.whole_picture("training")
         wait_until(lambda: panel.ui.progressLabel.text.startswith("Finished"), 300)
         parameters.judging_library = str(others)
         panel.ui.judgeButton.click()

@@ -24,7 +24,6 @@ WINDOW_MS = {1.5: 2000.0, 3.0: 2300.0}
 GALLERY_COLUMNS = 6
 PANEL_INCHES, DOTS_PER_INCH = 1.6, 100
 JPEG_QUALITY, WEBP_QUALITY = 85, 60
-FEW_COLORS = 32
 CLASS_NAMES = {"normal": "normal", "dcm": "DCM"}
 ROBUSTNESS_LINES = (
     ("auroc_model", "ACNet", "tab:blue"),
@@ -131,7 +130,7 @@ def _draw_degradation(axes: Axes, name: str, unit: str, steps: list[dict[str, An
 def save_figure(figure: Figure, path: Path, colors: Literal["all", "grey", "few"] = "all") -> None:
     """As JPEG or WebP where the path ends so, a quarter of the size where slices fill the picture; else as PNG.
 
-    colors: a PNG of few (32, enough for lines and letters) or of grey has a quarter of the size.
+    colors: a PNG of few (enough for lines and letters) or of grey has a quarter of the size.
     """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -143,6 +142,9 @@ def save_figure(figure: Figure, path: Path, colors: Literal["all", "grey", "few"
             case ".webp":
                 picture.save(temporary, "WEBP", quality=WEBP_QUALITY)
             case _:
-                (picture.quantize(FEW_COLORS, dither=Image.Dither.NONE) if colors == "few" else picture).save(
-                    temporary, "PNG", optimize=True
-                )
+                (with_few_colors(picture) if colors == "few" else picture).save(temporary, "PNG", optimize=True)
+
+
+def with_few_colors(picture: Image.Image) -> Image.Image:
+    """64 that keep a small coloured part in a large grey one (median cut does not)."""
+    return picture.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
