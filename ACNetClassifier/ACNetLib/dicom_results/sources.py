@@ -88,8 +88,8 @@ class SourceImages:
         """Copies as highdicom wants the sources of a segmentation, one a slice: images of one frame, of one series and
         of exactly one orientation.
 
-        A T1 map may be of frames of one or several multi-frame objects, which highdicom (0.28.2) takes one by one and
-        whole only; of several series; and its orientations may differ by rounding. SpacingBetweenSlices is that of the
+        A T1 map may be of frames of one or several multi-frame objects, of which highdicom (0.28.2) takes only one, and
+        whole; of several series; and its orientations may differ by rounding. SpacingBetweenSlices is that of the
         map: highdicom takes over what the images tell, often that of a stack from which these slices were chosen, and
         invents 1 mm for a single one that does not tell it.
         """
@@ -121,7 +121,7 @@ class SourceImages:
         derived.SourceImageSequence = [_refer_to(Dataset(), header) for header in self.headers]
         for reference, header in zip(derived.SourceImageSequence, self.headers, strict=True):
             frames = [each.frame for each in self.slices if each.header is header]
-            if None not in frames and len(frames) < int(header.NumberOfFrames):  # else it means all of them
+            if None not in frames and len(frames) < int(header.get("NumberOfFrames") or 1):  # else it means all of them
                 reference.ReferencedFrameNumber = frames
         by_series: dict[str, list[Dataset]] = {}
         for header in self.headers:
