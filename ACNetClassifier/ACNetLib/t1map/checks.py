@@ -43,12 +43,13 @@ SMALLEST_MUSCLE_FRACTION = 0.03  # of the positive pixels
 # How homogeneous tissue is told from the noise of lung and air, and native tissue from tissue with contrast.
 WINDOW_RADIUS = 2  # pixels
 LARGEST_VARIATION = 0.1  # standard deviation over mean within the window
+LARGEST_VARIATION_OF_BLOOD = 0.15  # noise of a T1 map grows with T1: in fat it may be half of that in blood
 TISSUE_MS = (200.0, 2200.0)
 NATIVE_MS = 850.0
 SMALLEST_NATIVE_FRACTION = 0.12  # single native slices, within much fat and liver, have less: then blood decides
 NATIVE_BLOOD_MS = 1250.0
 SHORTEST_BLOOD_MS, LONGEST_BLOOD_MS = 1100.0, 2200.0
-SMALLEST_BLOOD_MM2 = 50.0  # of one slice, away from its edges; an apex within much fat and liver has little more
+SMALLEST_BLOOD_MM2 = 200.0  # of one slice, away from its edges; what a stomach holds after contrast has half of it
 SMALLEST_TISSUE_MM2 = 1000.0
 
 # Short-axis planes are double oblique: over patients their normal is 30 degrees or more from every body axis.
@@ -227,7 +228,7 @@ def _unit(image: sitk.Image, name: str, post_contrast: bool) -> tuple[str, list[
     values = sitk.GetArrayViewFromImage(image)
     telling = percentile = float(np.percentile(values[values > 0], 99))
     if percentile > high:
-        tissue = _homogeneous(image, below=float(values.max()))
+        tissue = _homogeneous(image, LARGEST_VARIATION, below=float(values.max()))
         if tissue.size * np.prod(image.GetSpacing()[:2]) >= SMALLEST_TISSUE_MM2:
             telling = float(np.percentile(tissue, 99))
     for unit, factor in {"ms": 1.0, **UNITS_MS}.items():
@@ -299,10 +300,10 @@ def _check_native(image: sitk.Image, name: str) -> None:
     map with fluid that contrast doesn't reach (effusion, ascites, stomach), which `check_native_blood` sees once the
     ventricle is known; R1 in 1/s, whose values resemble T1 in s.
     """
-    tissue = _homogeneous_tissue(image)
+    tissue, with_noise = (_homogeneous_tissue(image, each) for each in (LARGEST_VARIATION, LARGEST_VARIATION_OF_BLOOD))
     pixel_mm2 = float(np.prod(image.GetSpacing()[:2]))
     native = float(np.mean(tissue >= NATIVE_MS)) if tissue.size else 1.0
-    blood_mm2 = np.count_nonzero(tissue >= NATIVE_BLOOD_MS) * pixel_mm2 / image.GetDepth()
+    blood_mm2 = np.count_nonzero(with_noise >= NATIVE_BLOOD_MS) * pixel_mm2 / image.GetDepth()
     shows_contrast = native < SMALLEST_NATIVE_FRACTION and blood_mm2 < SMALLEST_BLOOD_MM2
     if tissue.size * pixel_mm2 >= SMALLEST_TISSUE_MM2 and shows_contrast:
         raise ACNetError(
@@ -355,13 +356,13 @@ def check_blood_and_muscle(t1_map_ms: np.ndarray, cavity_ms: np.ndarray, wall_ms
         raise _too_dark(t1_map_ms, name)
 
 
-def _homogeneous_tissue(t1_ms: sitk.Image) -> np.ndarray:
+def _homogeneous_tissue(t1_ms: sitk.Image, largest_variation: float) -> np.ndarray:
     """Local mean T1 of the pixels whose neighbourhood within the section is homogeneous, (n,) in ms."""
-    mean = _homogeneous(t1_ms)
+    mean = _homogeneous(t1_ms, largest_variation)
     return mean[(mean >= TISSUE_MS[0]) & (mean <= TISSUE_MS[1])]
 
 
-def _homogeneous(image: sitk.Image, below: float = math.inf) -> np.ndarray:
+def _homogeneous(image: sitk.Image, largest_variation: float, below: float = math.inf) -> np.ndarray:
     """Local means above 0 of the pixels whose neighbourhood is homogeneous and everywhere below a value, (n,)."""
     width = 2 * WINDOW_RADIUS + 1
     t1_ms, window = sitk.GetArrayViewFromImage(image).astype(np.float64), (1, width, width)
@@ -369,4 +370,4 @@ def _homogeneous(image: sitk.Image, below: float = math.inf) -> np.ndarray:
     mean, of_squares = (uniform_filter(values, window, mode="constant") / inside for values in (t1_ms, t1_ms**2))
     count = width**2 * inside
     deviation = np.sqrt(np.maximum(of_squares - mean**2, 0) * count / (count - 1))
-    return mean[(mean > 0) & (deviation < LARGEST_VARIATION * mean) & (maximum_filter(t1_ms, window) < below)]
+    return mean[(mean > 0) & (deviation < largest_variation * mean) & (maximum_filter(t1_ms, window) < below)]
