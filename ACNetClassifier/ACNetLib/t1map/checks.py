@@ -49,7 +49,7 @@ NATIVE_MS = 850.0
 SMALLEST_NATIVE_FRACTION = 0.12  # single native slices, within much fat and liver, have less: then blood decides
 NATIVE_BLOOD_MS = 1250.0
 SHORTEST_BLOOD_MS, LONGEST_BLOOD_MS = 1100.0, 2200.0
-SMALLEST_BLOOD_MM2 = 200.0  # of one slice, away from its edges; what a stomach holds after contrast has half of it
+SMALLEST_BLOOD_MM2 = 200.0  # of one slice, away from its edges; a stomach on one real map after contrast has half of it
 SMALLEST_TISSUE_MM2 = 1000.0
 
 # Short-axis planes are double oblique: over patients their normal is 30 degrees or more from every body axis.

@@ -141,6 +141,15 @@ def test_a_map_from_after_contrast_is_refused_by_its_pixels_unless_asked_for(mon
     assert ["after contrast" in warning for warning in t1_map.warnings] == [True]
 
 
+def test_a_little_fluid_as_in_a_stomach_does_not_make_a_map_from_after_contrast_native(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    t1_ms = after_contrast(monkeypatch, 1.5, 2e-3)
+    t1_ms[100:112, 100:112] = 1500.0  # 2.8 cm2, 1.3 of them away from the edges
+    with pytest.raises(ACNetError, match=r"of its tissue .*after contrast; expected a native"):
+        as_map(t1_ms)
+
+
 def test_blood_after_contrast_in_the_ventricle_is_refused_where_fluid_hides_the_contrast() -> None:
     check_native_blood(np.full(200, 1500.0), "node")
     check_native_blood(np.zeros(0), "node")  # no cavity known
