@@ -1,11 +1,13 @@
 """Where the probability and what was measured beside it point different ways.
 
-DCM is a dilated ventricle: where no slice's cavity is enlarged the verdict is never DCM. Where septal T1 is neither a
-normal heart's nor that of DCM, as in a map whose scale was lost, it is neither DCM nor normal. Else one sentence is
-said, so that a reader looks: also where septal T1 is far below the scanner's normal.
+DCM is a dilated ventricle: where no slice's cavity is enlarged the verdict is never DCM. Where every cavity is smaller
+than an adult's it is never normal: a child's dilated ventricle is no larger than a normal one of the training. Where
+septal T1 is neither a normal heart's nor that of DCM, as in a map whose scale was lost, it is neither DCM nor normal.
+Else one sentence is said, so that a reader looks: also where septal T1 is far below the scanner's normal.
 
-Upper limits of a normal cavity's diameter at the end of diastole: 52 mm in women, 58 mm in men (Lang et al., J Am Soc
-Echocardiogr 2015; 28:1, table 2: 52.2 and 58.4). A cavity is called small or enlarged only where it is so for both.
+Limits of a normal cavity's diameter at the end of diastole: 38 to 52 mm in women, 42 to 58 mm in men (Lang et al., J Am
+Soc Echocardiogr 2015; 28:1, table 2: 37.8, 52.2 and 58.4). A cavity is called small or enlarged only where it is so for
+both.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 
 from ACNetLib.inference.verdict import Verdict
 
-LARGEST_IN_WOMEN_MM, LARGEST_IN_MEN_MM = 52.2, 58.4
+SMALLEST_IN_WOMEN_MM, LARGEST_IN_WOMEN_MM, LARGEST_IN_MEN_MM = 37.8, 52.2, 58.4
 RAISED_Z, FAR_BELOW_Z = 2.0, -3.0
 FEWEST_SLICES = 3
 """On fewer the largest part of the cavity may not have been seen."""
@@ -34,11 +36,20 @@ def undilated_mm(cavities_mm2: Sequence[float]) -> float | None:
 
     cavities_mm2: their areas, NaN where one is not known.
     """
-    known = [area for area in cavities_mm2 if not math.isnan(area)]
-    if len(known) < FEWEST_SLICES:
-        return None
-    across_mm = _across_mm(max(known))
+    across_mm = _largest_of_three_mm(cavities_mm2)
     return across_mm if across_mm <= LARGEST_IN_WOMEN_MM else None
+
+
+def undersized_mm(cavities_mm2: Sequence[float]) -> float | None:
+    """The same where it is smaller than any adult's."""
+    across_mm = _largest_of_three_mm(cavities_mm2)
+    return across_mm if across_mm < SMALLEST_IN_WOMEN_MM else None
+
+
+def _largest_of_three_mm(cavities_mm2: Sequence[float]) -> float:
+    """Across the largest of three or more known cavities; NaN of fewer."""
+    known = [area for area in cavities_mm2 if not math.isnan(area)]
+    return _across_mm(max(known)) if len(known) >= FEWEST_SLICES else math.nan
 
 
 def implausible_t1(septal_t1_ms: float, normal_ms: float) -> str:

@@ -18,7 +18,7 @@ from ACNetLib.files import without_nan
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.inference.out_of_step import apex_to_base, doubts_of_place, turned_by
 from ACNetLib.inference.outside import LimitsByCall, unlike, values_of_slices
-from ACNetLib.inference.physiology import disagreement, implausible_t1, undilated_mm
+from ACNetLib.inference.physiology import disagreement, implausible_t1, undersized_mm, undilated_mm
 from ACNetLib.inference.pooling import is_called_dcm, median_of_known, pool, pooling_of, t1_factor
 from ACNetLib.inference.verdict import Verdict, incomplete, uncertain_range_of
 from ACNetLib.models.card import ModelCard, card_from_values
@@ -204,12 +204,18 @@ class StudyRecord:
 
     @property
     def doubts(self) -> list[str]:
-        """Why the answer is neither DCM nor normal whatever the probability, or not DCM, which it would be by that."""
+        """Why the answer is neither DCM nor normal, or not the one of both that it would be by its probability."""
         counting = [each for each in self.sections if not each.left_out]
         doubts = [self.implausible_t1, incomplete([each.outside_fraction + each.masked_fraction for each in counting])]
         across_mm = undilated_mm(self.cavities_mm2)
         if across_mm is not None and self.probability_dcm >= self.uncertain_range[1]:
             doubts.append(f"DCM by its probability, but no slice's cavity is enlarged (up to {across_mm:.0f} mm)")
+        across_mm = undersized_mm(self.cavities_mm2)
+        if across_mm is not None and self.probability_dcm < self.uncertain_range[0]:
+            doubts.append(
+                "normal by its probability, but every slice's cavity is smaller than an adult's (up to "
+                f"{across_mm:.0f} mm), and the model knows no children"
+            )
         if self.is_turned_by_guess:
             doubts.append(
                 "the orientation of the slices is unknown: no septum was found, and the file does not tell it"

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from ACNetLib.inference import load_pipeline
-from ACNetLib.inference.physiology import disagreement, implausible_t1, undilated_mm
+from ACNetLib.inference.physiology import disagreement, implausible_t1, undersized_mm, undilated_mm
 from ACNetLib.inference.verdict import Verdict
 from ACNetLib.reference.t1 import ReferenceT1
 from ACNetLib.sample_data import sample_cases
@@ -19,7 +19,7 @@ from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetLib.ventricle.measures import SectionMeasures
 from conftest import with_map
 
-SMALL_MM2, LARGE_MM2, BETWEEN_MM2 = 1600.0, 3300.0, 2400.0  # 45, 65 and 55 mm across
+TINY_MM2, SMALL_MM2, LARGE_MM2, BETWEEN_MM2 = 1000.0, 1600.0, 3300.0, 2400.0  # 36, 45, 65 and 55 mm across
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,38 @@ def test_an_undilated_ventricle_is_never_called_dcm_and_the_study_says_why(
     assert small.probability_dcm == study.pooled().probability_dcm > 0.8
     assert small.reason == "Uncertain: DCM by its probability, but no slice's cavity is enlarged (up to 45 mm)."
     assert small.leaving_out([0]).verdict == "dcm"  # two slices may have missed the largest cavity
+
+
+@pytest.mark.parametrize(
+    ("cavities_mm2", "across_mm"),
+    [
+        ([TINY_MM2] * 3, 35.7),
+        ([TINY_MM2, TINY_MM2, 1100.0], 37.4),
+        ([TINY_MM2, TINY_MM2, 1140.0], None),
+        ([TINY_MM2] * 2, None),
+        ([TINY_MM2, math.nan, TINY_MM2], None),
+    ],
+)
+def test_a_ventricle_is_undersized_where_all_of_three_cavities_are_smaller_than_an_adults(
+    cavities_mm2: list[float], across_mm: float | None
+) -> None:
+    assert undersized_mm(cavities_mm2) == (None if across_mm is None else pytest.approx(across_mm, abs=0.1))
+
+
+def test_a_ventricle_of_a_childs_size_is_never_called_normal_and_the_study_says_why(
+    three_slices: T1Map, a_study: Callable
+) -> None:
+    study = a_study(three_slices, probability_dcm=0.12)
+    assert study.pooled().verdict == "normal"
+    measures = SectionMeasures(990.0, 990.0, TINY_MM2, 4.0)
+    small = with_map(study, sections=tuple(replace(each, measures=measures) for each in study.sections)).pooled()
+    assert small.verdict == "uncertain"
+    assert small.probability_dcm == study.pooled().probability_dcm < 0.2
+    assert small.reason == (
+        "Uncertain: normal by its probability, but every slice's cavity is smaller than an adult's (up to 36 mm), and "
+        "the model knows no children."
+    )
+    assert small.leaving_out([0]).verdict == "normal"  # two slices may both be of the apex
 
 
 def test_an_uncertain_study_says_why(an_oblique_t1_map: T1Map, a_study: Callable) -> None:
