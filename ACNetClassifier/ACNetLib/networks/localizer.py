@@ -46,6 +46,12 @@ from ACNetLib.ventricle.labels import (
 
 GRID_SIZE, GRID_SPACING_MM = 192, 2.0
 """Wide enough for a whole section: 384 mm."""
+CLOSER_SPACINGS_MM = (4 / 3, 1.0)
+"""A slice on which no ventricle is found is looked at again, closer: a small one, an apex or a child's, then has the
+size that the network knows."""
+CLOSER_CONFIDENCE = 0.9
+"""What is found so must be surer: closer up, other organs look more like a ventricle, too. Chosen on hearts of other
+sizes and bodies of other seeds than those measured."""
 CLASSES = 4
 """Background and the labels of ACNetLib.ventricle.labels."""
 OUTSIDE_SHARE = 0.35
@@ -190,7 +196,18 @@ class Localizer:
     def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
         """The ventricle of every section of the map, or of these, found or not: its confidence says which."""
         sections = range(t1_map.section_count) if sections is None else sections
-        grids = [localizer_grid(t1_map, section) for section in sections]
+        ventricles = {each.section: each for each in self.look(t1_map, sections)}
+        for spacing_mm in CLOSER_SPACINGS_MM:
+            missed = [each.section for each in ventricles.values() if each.confidence < self.confidence_threshold]
+            closer = self.look(t1_map, missed, spacing_mm) if missed else ()
+            ventricles |= {each.section: each for each in closer if each.confidence >= CLOSER_CONFIDENCE}
+        return tuple(ventricles[section] for section in sections)
+
+    def look(
+        self, t1_map: T1Map, sections: Sequence[int], spacing_mm: float = GRID_SPACING_MM
+    ) -> tuple[Ventricle, ...]:
+        """The ventricle of each of these sections by pixels of this size, 192 of them across."""
+        grids = [localizer_grid(t1_map, section, spacing_mm) for section in sections]
         t1_ms = np.stack([grid.crop(t1_map).t1_ms for grid in grids])
         probabilities = np.concatenate(
             [self._run(t1_ms[start : start + BATCH_SIZE]) for start in range(0, len(t1_ms), BATCH_SIZE)]
@@ -207,10 +224,10 @@ class Localizer:
         return logits.float().softmax(dim=1).cpu().numpy()
 
 
-def localizer_grid(t1_map: T1Map, section: int) -> SectionGrid:
-    """The whole section at 2 mm."""
+def localizer_grid(t1_map: T1Map, section: int, spacing_mm: float = GRID_SPACING_MM) -> SectionGrid:
+    """The whole section at 2 mm, or its middle at less."""
     grid = SectionGrid.around(t1_map, section, t1_map.section_center(section))
-    return replace(grid, spacing_mm=GRID_SPACING_MM, size=GRID_SIZE)
+    return replace(grid, spacing_mm=spacing_mm, size=GRID_SIZE)
 
 
 def find_ventricle(probabilities: NDArray[np.float32], t1_map: T1Map, section: int) -> Ventricle:

@@ -192,6 +192,8 @@ def _odd_images(
         "noise of 300 ms": noisy(300.0),
         "turned by 90 degrees": lambda section, _index: turned_by_90_degrees(section),
         "mirrored": lambda section, _index: mirrored(section),
+        "of three quarters of the size": lambda section, _index: smaller(section, 0.75),
+        "of half the size": lambda section, _index: smaller(section, 0.5),
         "heart cut by the image's edge": cut,
     }
     result = {}
@@ -232,15 +234,22 @@ def mirrored(section: LabelledSection) -> LabelledSection:
     )
 
 
+def smaller(section: LabelledSection, factor: float) -> LabelledSection:
+    """The same pixels, `factor` times as wide: the heart and body of a child, or an apex."""
+    return _with_pixels(section, section.t1_map.array[0], section.labels, lambda row, column: (row, column), factor)
+
+
 def _with_pixels(
     section: LabelledSection,
     t1_ms: NDArray[np.float32],
     labels: LabelArray,
     moved: Callable[[float, float], tuple[float, float]],
+    width: float = 1.0,
 ) -> LabelledSection:
-    """Other pixels of the same (square) size on plain axes; `moved` says where a (row, column) point goes."""
+    """Other (square) pixels, `width` times as wide, on plain axes; `moved` says where a (row, column) point goes."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(t1_ms, dtype=np.float32)[np.newaxis])
-    image.SetSpacing(section.t1_map.image.GetSpacing())
+    column_mm, row_mm, slice_mm = section.t1_map.image.GetSpacing()
+    image.SetSpacing((width * column_mm, width * row_mm, slice_mm))
     center = section.center_mm
     if center is not None:
         column, row, _ = section.t1_map.image.TransformPhysicalPointToContinuousIndex(center.tolist())

@@ -36,7 +36,7 @@ def confidence_threshold(localizer: Localizer, kinds: Iterable[tuple[Sequence[La
                 cut = cut_by_edge(section, rng.uniform(0, 2 * np.pi), rng.uniform(*THROUGH_HEART_MM))
                 tried.append((cut, CUT_SHARE))
             for seen, weight in tried:
-                (ventricle,) = localizer.locate(seen.t1_map)
+                (ventricle,) = localizer.look(seen.t1_map, [0])
                 confidences.append(ventricle.confidence)
                 found.append(is_found(ventricle, section))
                 weights.append(weight * share / len(sections))

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.classifier import Classifier
@@ -19,6 +20,7 @@ from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.models.model import Model
 from ACNetLib.networks.acnet import ACNet
 from ACNetLib.t1map.section import SectionGrid
+from ACNetLib.t1map.t1_map import T1Map
 
 from ..cases.library import LABELS, CaseLibrary
 from ..evaluation.metrics import FloatArray, auroc, bootstrap
@@ -28,6 +30,8 @@ from .image_shifts import SHIFTS, Shift, as_it_is
 from .simulated_crops import MapArray, outside_scores
 
 NO_HEART = "no_heart"
+SMALL = 2 / 3
+"""Of the size of an adult's heart: a child's, which no model knows."""
 LEVELS = 3
 """Slices of a study without a heart."""
 
@@ -36,13 +40,28 @@ Studies = dict[str, MapArray]
 
 
 def verdicts(classifier: Classifier, library: CaseLibrary, others: Sequence[CaseLibrary]) -> dict[str, Any]:
-    """What the whole software answers the library's patients, by label, and those of others, by folder."""
+    """What the whole software answers the library's patients, by label, the same as if they were children, and those of
+    others, by folder."""
     of_labels = {label: replace(library, cases=tuple(c for c in library.cases if c.label == label)) for label in LABELS}
     groups = {**of_labels, **{other.folder.name: other for other in others}}
+    studies = {name: maps_of_patients(group) for name, group in groups.items()}
+    small = {f"small_{label}": map(_as_children, maps_of_patients(group)) for label, group in of_labels.items()}
     return {
-        name: summary([answer(classifier, t1_maps) for t1_maps in maps_of_patients(group)])
-        for name, group in groups.items()
+        name: summary([answer(classifier, t1_maps) for t1_maps in of_group])
+        for name, of_group in (studies | small).items()
     }
+
+
+def _as_children(t1_maps: Sequence[T1Map]) -> list[T1Map]:
+    """With the same pixels, but smaller."""
+    return [replace(t1_map, image=_with_smaller_pixels(t1_map.image)) for t1_map in t1_maps]
+
+
+def _with_smaller_pixels(image: sitk.Image) -> sitk.Image:
+    smaller = sitk.Image(image)
+    column_mm, row_mm, slice_mm = image.GetSpacing()
+    smaller.SetSpacing((SMALL * column_mm, SMALL * row_mm, slice_mm))
+    return smaller
 
 
 def judge_shifts(model: Model, library: CaseLibrary, seed: int, device: DeviceChoice) -> dict[str, Any]:

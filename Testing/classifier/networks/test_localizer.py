@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
@@ -20,6 +22,9 @@ from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import default_localizer
 from ACNetLib.networks.localizer import (
     CLASSES,
+    CLOSER_CONFIDENCE,
+    CLOSER_SPACINGS_MM,
+    GRID_SPACING_MM,
     Localizer,
     LocalizerCard,
     LocalizerModel,
@@ -33,7 +38,7 @@ from ACNetLib.networks.localizer import (
 )
 from ACNetLib.sample_data import SampleCase, sample_cases
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
-from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL
+from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 
 CPU = DeviceChoice("cpu", "asked for")
 ROWS, COLUMNS = 150, 170  # of conftest's oblique map
@@ -211,3 +216,64 @@ def test_the_shipped_localizer_finds_the_ventricle_of_the_shipped_sample(case: S
     assert all(ventricle.confidence >= model.card.confidence_threshold for ventricle in ventricles)
     middle = ventricles[1]
     assert np.linalg.norm(middle.center_mm - t1_map.project(case.center_mm, 1)) < 4
+
+
+@pytest.mark.parametrize("factor", [0.7, 0.5])
+@pytest.mark.parametrize("case", sample_cases(), ids=lambda case: case.name)
+def test_a_ventricle_of_a_childs_size_is_found_where_it_is(case: SampleCase, factor: float) -> None:
+    """The same pixels, but smaller: down to half their size."""
+    t1_map = read_t1_map(case.folder)
+    small = sitk.Image(t1_map.image)
+    column_mm, row_mm, slice_mm = small.GetSpacing()
+    small.SetSpacing((factor * column_mm, factor * row_mm, slice_mm))
+    localizer = Localizer(load_localizer(default_localizer()), CPU)
+    whole, found = localizer.locate(t1_map), localizer.locate(replace(t1_map, image=small))
+    for expected, ventricle in zip(whole, found, strict=True):
+        assert ventricle.confidence >= localizer.confidence_threshold
+        expected_pixel = t1_map.image.TransformPhysicalPointToContinuousIndex(expected.center_mm.tolist())
+        pixel = small.TransformPhysicalPointToContinuousIndex(ventricle.center_mm.tolist())
+        np.testing.assert_allclose(pixel[:2], expected_pixel[:2], atol=2.0)
+        assert np.sum(ventricle.labels == CAVITY_LABEL) == pytest.approx(
+            np.sum(expected.labels == CAVITY_LABEL), rel=0.15
+        )
+
+
+class SomeSlices(Localizer):
+    """Finds ventricles on the slices it is told, each at one size of pixels."""
+
+    def __init__(self, seen_at_mm: dict[int, tuple[float, float]]) -> None:
+        self.seen_at_mm, self.looks = seen_at_mm, list[tuple[float, list[int]]]()
+
+    @property
+    def confidence_threshold(self) -> float:
+        return 0.6
+
+    def look(
+        self, t1_map: T1Map, sections: Sequence[int], spacing_mm: float = GRID_SPACING_MM
+    ) -> tuple[Ventricle, ...]:
+        self.looks.append((spacing_mm, list(sections)))
+        confidences = [
+            confidence if spacing_mm == at_mm else 0.1
+            for at_mm, confidence in (self.seen_at_mm[section] for section in sections)
+        ]
+        return tuple(
+            Ventricle(section, t1_map.section_center(section), confidence)
+            for section, confidence in zip(sections, confidences, strict=True)
+        )
+
+
+def test_only_slices_without_a_ventricle_are_looked_at_closer_and_must_be_surer(three_slices: T1Map) -> None:
+    near, nearest = CLOSER_SPACINGS_MM
+    localizer = SomeSlices(
+        {2: (near, CLOSER_CONFIDENCE), 0: (near, CLOSER_CONFIDENCE - 0.01), 1: (GRID_SPACING_MM, 0.6)}
+    )
+    ventricles = localizer.locate(three_slices, [2, 0, 1])
+    assert [each.section for each in ventricles] == [2, 0, 1]
+    assert [each.confidence for each in ventricles] == [CLOSER_CONFIDENCE, 0.1, 0.6]
+    assert localizer.looks == [(GRID_SPACING_MM, [2, 0, 1]), (near, [2, 0]), (nearest, [0])]
+
+
+def test_where_every_ventricle_is_found_no_slice_is_looked_at_twice(three_slices: T1Map) -> None:
+    localizer = SomeSlices(dict.fromkeys(range(3), (GRID_SPACING_MM, 0.9)))
+    localizer.locate(three_slices)
+    assert localizer.looks == [(GRID_SPACING_MM, [0, 1, 2])]

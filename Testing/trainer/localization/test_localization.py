@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from ACNetTrainerLib.localization.evaluation import (
     dice,
     evaluate_localizer,
     mirrored,
+    smaller,
     turned_by_90_degrees,
     with_noise,
 )
@@ -108,12 +110,16 @@ def test_labels_move_with_the_picture_when_a_section_is_augmented(labelled: list
         assert np.median(t1_ms[labels == CAVITY_LABEL]) > np.median(t1_ms[is_myocardium(labels)]) + 200
 
 
-@pytest.mark.parametrize("change", [turned_by_90_degrees, mirrored])
-def test_a_turned_or_mirrored_section_has_its_centre_and_labels_where_its_heart_is(
-    labelled: list[LabelledSection], change: Callable[[LabelledSection], LabelledSection]
+@pytest.mark.parametrize(
+    ("change", "factor"),
+    [(turned_by_90_degrees, 1.0), (mirrored, 1.0), (partial(smaller, factor=0.5), 0.5)],
+)
+def test_a_turned_mirrored_or_smaller_section_has_its_centre_and_labels_where_its_heart_is(
+    labelled: list[LabelledSection], change: Callable[[LabelledSection], LabelledSection], factor: float
 ) -> None:
     section = labelled[1]
     changed = change(section)
+    assert changed.t1_map.image.GetSpacing()[0] == pytest.approx(factor * section.t1_map.image.GetSpacing()[0])
     assert changed.center_mm is not None
     column, row, _ = changed.t1_map.image.TransformPhysicalPointToContinuousIndex(changed.center_mm.tolist())
     found_row, found_column = (index.mean() for index in np.nonzero(changed.labels == CAVITY_LABEL))
@@ -207,6 +213,8 @@ def test_an_evaluation_holds_errors_regions_measures_and_odd_images(
         "noise of 300 ms",
         "turned by 90 degrees",
         "mirrored",
+        "of three quarters of the size",
+        "of half the size",
         "heart cut by the image's edge",
         "no heart in the image",
     }
