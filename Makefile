@@ -142,9 +142,9 @@ validation-%: $(MODELS)/judging-%/cases.csv $(MODELS)/abroad-%/cases.csv \
 		--output Documentation/results/attention-$*-abroad.json --save-model $(SHIPPED)/acnet-simulated-$*.safetensors
 	$(BIN)/acnet-train explanations acnet-simulated-$* $(MODELS)/abroad-$* --patients 20 \
 		--output Documentation/results/explanations-$*-abroad.json
-	$(BIN)/acnet-train third-answer acnet-simulated-$* $(MODELS)/judging-$* --patients 40 \
+	$(BIN)/acnet-train third-answer acnet-simulated-$* $(MODELS)/judging-$* --patients 60 \
 		--output Documentation/results/third-answer-$*.json
-	$(BIN)/acnet-train third-answer acnet-simulated-$* $(MODELS)/abroad-$* --patients 30 \
+	$(BIN)/acnet-train third-answer acnet-simulated-$* $(MODELS)/abroad-$* --patients 60 \
 		--others $(DISEASES_ABROAD:%=$(MODELS)/abroad-%-$*) --output Documentation/results/third-answer-$*-abroad.json
 	$(BIN)/acnet-train coverage acnet-simulated-$* $(MODELS)/judging-$* --abroad $(MODELS)/abroad-$* \
 		--output Documentation/results/coverage-$*.json --save-model $(SHIPPED)/acnet-simulated-$*.safetensors

@@ -167,6 +167,18 @@ def diseases(field: str) -> str:
     return other_diseases.table(results(f"other-diseases-{field}")["groups"]) + "\n"
 
 
+def small_hearts() -> str:
+    """What the whole software answers of hearts of a child's size."""
+    said = {"dcm": "DCM", "outside": "unlike", "uncertain": "uncertain", "normal": "normal", "not_answered": "none"}
+    rows = []
+    for column, record in at_home_and_abroad("third-answer"):
+        for label, name in (("normal", "normal"), ("dcm", "DCM")):
+            group = record["verdicts"][f"small_{label}"]
+            shares = [percent_text(group["verdicts"][verdict]) for verdict in said]
+            rows.append([f"{name}, {column}", str(group["patients"]), *shares])
+    return markdown(["two thirds of the size", "n", *(f"{word} [%]" for word in said.values())], rows)
+
+
 def poor_images(field: str) -> str:
     return robustness.table(results(f"robustness-{field}")["degradations"]) + "\n"
 
@@ -197,6 +209,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "outside": outside,
     "outside-limits": outside_limits,
     **{f"other-diseases-{field}": partial(diseases, field) for field in FIELDS},
+    "small-hearts": small_hearts,
     "cut-maps": cut_maps,
     **{f"robustness-{field}": partial(poor_images, field) for field in FIELDS},
 }

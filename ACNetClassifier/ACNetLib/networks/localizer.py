@@ -50,8 +50,8 @@ CLOSER_SPACINGS_MM = (4 / 3, 1.0)
 """A slice on which no ventricle is found is looked at again, closer: a small one, an apex or a child's, then has the
 size that the network knows."""
 CLOSER_CONFIDENCE = 0.9
-"""What is found so must be surer: closer up, other organs look more like a ventricle, too. Chosen on hearts of other
-sizes and bodies of other seeds than those measured."""
+"""What is found so must be surer: closer up, other organs look more like a ventricle, too. Chosen on bodies without a
+heart other than those measured, and on smaller hearts."""
 CLASSES = 4
 """Background and the labels of ACNetLib.ventricle.labels."""
 OUTSIDE_SHARE = 0.35
