@@ -174,7 +174,7 @@ def _localizer_rows(card: LocalizerCard) -> Iterator[Row]:
     scaling = card.intensity
     yield "grid", f"{card.grid_size} x {card.grid_size} pixels of {card.grid_spacing_mm:g} mm"
     yield "intensity", f"{scaling.kind}, {scaling.low_ms:g} to {scaling.high_ms:g} ms"
-    yield "confidence", f"{card.confidence_threshold:.3f} and more counts as found"
+    yield "confidence", f"{card.confidence_threshold:.3f} and more counts as found at the first look"
 
 
 def _readable_rows(values: Mapping[str, Any]) -> Iterator[Row]:

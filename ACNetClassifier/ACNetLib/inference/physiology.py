@@ -1,9 +1,10 @@
 """Where the probability and what was measured beside it point different ways.
 
-DCM is a dilated ventricle: where no slice's cavity is enlarged the verdict is never DCM. Where every cavity is smaller
-than an adult's it is never normal: a child's dilated ventricle is no larger than a normal one of the training. Where
-septal T1 is neither a normal heart's nor that of DCM, as in a map whose scale was lost, it is neither DCM nor normal.
-Else one sentence is said, so that a reader looks: also where septal T1 is far below the scanner's normal.
+DCM is a dilated ventricle: where no slice's cavity is enlarged the verdict is never DCM. Where every cavity of three
+slices or more is narrower than normal in adults it is never normal: a child's dilated ventricle is no wider than a
+normal one of the training. Where septal T1 is neither a normal heart's nor that of DCM, as in a map whose scale was
+lost, it is neither DCM nor normal. Else one sentence is said, so that a reader looks: also where septal T1 is far below
+the scanner's normal.
 
 Limits of a normal cavity's diameter at the end of diastole: 38 to 52 mm in women, 42 to 58 mm in men (Lang et al., J Am
 Soc Echocardiogr 2015; 28:1, table 2: 37.8, 52.2 and 58.4). A cavity is called small or enlarged only where it is so for
@@ -41,7 +42,7 @@ def undilated_mm(cavities_mm2: Sequence[float]) -> float | None:
 
 
 def undersized_mm(cavities_mm2: Sequence[float]) -> float | None:
-    """The same where it is smaller than any adult's."""
+    """The same where it is narrower than normal in adults, women included."""
     across_mm = _largest_of_three_mm(cavities_mm2)
     return across_mm if across_mm < SMALLEST_IN_WOMEN_MM else None
 

@@ -204,7 +204,7 @@ class StudyRecord:
 
     @property
     def doubts(self) -> list[str]:
-        """Why the answer is neither DCM nor normal, or not the one of both that it would be by its probability."""
+        """Why the verdict is uncertain, other than by its probability."""
         counting = [each for each in self.sections if not each.left_out]
         doubts = [self.implausible_t1, incomplete([each.outside_fraction + each.masked_fraction for each in counting])]
         across_mm = undilated_mm(self.cavities_mm2)
@@ -213,7 +213,7 @@ class StudyRecord:
         across_mm = undersized_mm(self.cavities_mm2)
         if across_mm is not None and self.probability_dcm < self.uncertain_range[0]:
             doubts.append(
-                "normal by its probability, but every slice's cavity is smaller than an adult's (up to "
+                "normal by its probability, but every slice's cavity is narrower than normal in adults (up to "
                 f"{across_mm:.0f} mm), and the model knows no children"
             )
         if self.is_turned_by_guess:

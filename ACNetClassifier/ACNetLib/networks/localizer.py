@@ -1,7 +1,8 @@
 """The network that finds the left ventricle on a whole T1-map section, and its file.
 
-Bottom-up top-down from ACNet's blocks, at 2 mm: its classes are background, non-septal wall, cavity and septum, so the
-same network gives the centre of the crop and the regions for T1, whichever way the section is turned or mirrored.
+Bottom-up top-down from ACNet's blocks, at 2 mm or closer: its classes are background, non-septal wall, cavity and
+septum, so the same network gives the centre of the crop and the regions for T1, whichever way the section is turned or
+mirrored.
 """
 
 from __future__ import annotations
@@ -107,7 +108,8 @@ class LocalizerNetwork(nn.Module):
 class LocalizerCard:
     """What must travel with the localizer's weights.
 
-    confidence_threshold: below it a section's ventricle counts as not found. training, metrics: for people to read.
+    confidence_threshold: below it a section's ventricle counts as not found at the first look. training, metrics: for
+    people to read.
     """
 
     name: str
@@ -197,10 +199,11 @@ class Localizer:
         """The ventricle of every section of the map, or of these, found or not: its confidence says which."""
         sections = range(t1_map.section_count) if sections is None else sections
         ventricles = {each.section: each for each in self.look(t1_map, sections)}
+        least = max(CLOSER_CONFIDENCE, self.confidence_threshold)
         for spacing_mm in CLOSER_SPACINGS_MM:
             missed = [each.section for each in ventricles.values() if each.confidence < self.confidence_threshold]
             closer = self.look(t1_map, missed, spacing_mm) if missed else ()
-            ventricles |= {each.section: each for each in closer if each.confidence >= CLOSER_CONFIDENCE}
+            ventricles |= {each.section: each for each in closer if each.confidence >= least}
         return tuple(ventricles[section] for section in sections)
 
     def look(

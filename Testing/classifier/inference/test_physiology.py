@@ -99,7 +99,7 @@ def test_an_undilated_ventricle_is_never_called_dcm_and_the_study_says_why(
         ([TINY_MM2, math.nan, TINY_MM2], None),
     ],
 )
-def test_a_ventricle_is_undersized_where_all_of_three_cavities_are_smaller_than_an_adults(
+def test_a_ventricle_is_undersized_where_all_of_three_cavities_are_narrower_than_normal(
     cavities_mm2: list[float], across_mm: float | None
 ) -> None:
     assert undersized_mm(cavities_mm2) == (None if across_mm is None else pytest.approx(across_mm, abs=0.1))
@@ -115,8 +115,8 @@ def test_a_ventricle_of_a_childs_size_is_never_called_normal_and_the_study_says_
     assert small.verdict == "uncertain"
     assert small.probability_dcm == study.pooled().probability_dcm < 0.2
     assert small.reason == (
-        "Uncertain: normal by its probability, but every slice's cavity is smaller than an adult's (up to 36 mm), and "
-        "the model knows no children."
+        "Uncertain: normal by its probability, but every slice's cavity is narrower than normal in adults (up to 36 "
+        "mm), and the model knows no children."
     )
     assert small.leaving_out([0]).verdict == "normal"  # two slices may both be of the apex
 

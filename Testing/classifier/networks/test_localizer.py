@@ -273,6 +273,14 @@ def test_only_slices_without_a_ventricle_are_looked_at_closer_and_must_be_surer(
     assert localizer.looks == [(GRID_SPACING_MM, [2, 0, 1]), (near, [2, 0]), (nearest, [0])]
 
 
+def test_closer_up_no_ventricle_is_found_that_a_higher_threshold_refuses(three_slices: T1Map) -> None:
+    class Strict(SomeSlices):
+        confidence_threshold = 0.95
+
+    localizer = Strict({0: (CLOSER_SPACINGS_MM[0], 0.94), 1: (CLOSER_SPACINGS_MM[0], 0.96), 2: (GRID_SPACING_MM, 0.94)})
+    assert [each.confidence for each in localizer.locate(three_slices)] == [0.1, 0.96, 0.94]
+
+
 def test_where_every_ventricle_is_found_no_slice_is_looked_at_twice(three_slices: T1Map) -> None:
     localizer = SomeSlices(dict.fromkeys(range(3), (GRID_SPACING_MM, 0.9)))
     localizer.locate(three_slices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,9 @@ import torch
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
-from ACNetLib.networks.localizer import LocalizerModel, load_localizer, localizer_grid
+from ACNetLib.networks.localizer import Localizer, LocalizerModel, load_localizer, localizer_grid
 from ACNetLib.t1map.section import IntensityScaling
+from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import (
     CAVITY_LABEL,
     MYOCARDIUM_LABEL,
@@ -40,7 +41,13 @@ from ACNetTrainerLib.localization.sections import (
     sections_of_other_hearts,
     sections_without_heart,
 )
-from ACNetTrainerLib.localization.threshold import LOWEST_THRESHOLD, NEVER_FOUND, is_found, threshold_for_share
+from ACNetTrainerLib.localization.threshold import (
+    LOWEST_THRESHOLD,
+    NEVER_FOUND,
+    confidence_threshold,
+    is_found,
+    threshold_for_share,
+)
 from ACNetTrainerLib.localization.training import OPTIMIZATION, LocalizerDataset, augmented, train_localizer
 from ACNetTrainerLib.training.loop import Place
 from conftest import acnet_train
@@ -132,6 +139,20 @@ def test_noise_has_the_strength_asked_for(labelled: list[LabelledSection]) -> No
     noisy = with_noise(labelled[0], 100.0, np.random.default_rng(1))
     difference = noisy.t1_map.array - labelled[0].t1_map.array
     assert difference[labelled[0].t1_map.array > 500].std() == pytest.approx(100, rel=0.05)
+
+
+def test_the_threshold_is_that_of_the_first_look(labelled: list[LabelledSection]) -> None:
+    (center_mm,) = (center_of_labels(section.labels, section.t1_map, 0) for section in labelled[:1])
+
+    class OneLook(Localizer):
+        """Finds the ventricle; has no threshold of its own by which it could look closer."""
+
+        def __init__(self) -> None: ...
+
+        def look(self, t1_map: T1Map, sections: Sequence[int], spacing_mm: float = 2.0) -> tuple[Ventricle, ...]:
+            return (Ventricle(0, center_mm, 0.7),)
+
+    assert confidence_threshold(OneLook(), [(labelled[:1], 1.0)]) == 0.7
 
 
 def test_dice_counts_the_overlap() -> None:

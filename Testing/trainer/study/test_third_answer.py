@@ -51,6 +51,14 @@ def test_verdicts_and_an_auroc_for_each_shift_are_told(simulated_library: CaseLi
     assert groups["cases"]["verdicts"]["not_answered"]["value"] == 0
 
 
+def test_a_childs_maps_have_the_same_pixels_at_two_thirds_of_their_width(simulated_library: CaseLibrary) -> None:
+    t1_map = simulated_library.t1_map(simulated_library.cases[0])
+    (small,) = third_answer._as_children([t1_map])
+    np.testing.assert_array_equal(small.array, t1_map.array)
+    column_mm, row_mm, slice_mm = t1_map.image.GetSpacing()
+    assert small.image.GetSpacing() == pytest.approx((2 / 3 * column_mm, 2 / 3 * row_mm, slice_mm))
+
+
 def test_an_interval_draws_a_patient_with_and_without_the_change_together() -> None:
     """Each score rises by half of what patients differ by: told apart in part, and of every patient the same."""
     rng = np.random.default_rng(1)
