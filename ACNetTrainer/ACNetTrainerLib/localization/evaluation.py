@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.networks.localizer import Localizer, LocalizerModel
+from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import (
     CAVITY_LABEL,
     LabelArray,
@@ -235,8 +236,20 @@ def mirrored(section: LabelledSection) -> LabelledSection:
 
 
 def smaller(section: LabelledSection, factor: float) -> LabelledSection:
+    """As `smaller_map`, with its labels and its centre."""
+    t1_map, center_mm = smaller_map(section.t1_map, factor), section.center_mm
+    if center_mm is not None:
+        pixel = section.t1_map.image.TransformPhysicalPointToContinuousIndex(center_mm.tolist())
+        center_mm = np.array(t1_map.image.TransformContinuousIndexToPhysicalPoint(pixel))
+    return replace(section, t1_map=t1_map, center_mm=center_mm)
+
+
+def smaller_map(t1_map: T1Map, factor: float) -> T1Map:
     """The same pixels, `factor` times as wide: the heart and body of a child, or an apex."""
-    return _with_pixels(section, section.t1_map.array[0], section.labels, lambda row, column: (row, column), factor)
+    image = sitk.Image(t1_map.image)
+    column_mm, row_mm, slice_mm = image.GetSpacing()
+    image.SetSpacing((factor * column_mm, factor * row_mm, slice_mm))
+    return replace(t1_map, image=image)
 
 
 def _with_pixels(
@@ -244,12 +257,10 @@ def _with_pixels(
     t1_ms: NDArray[np.float32],
     labels: LabelArray,
     moved: Callable[[float, float], tuple[float, float]],
-    width: float = 1.0,
 ) -> LabelledSection:
-    """Other (square) pixels, `width` times as wide, on plain axes; `moved` says where a (row, column) point goes."""
+    """Other pixels of the same (square) size on plain axes; `moved` says where a (row, column) point goes."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(t1_ms, dtype=np.float32)[np.newaxis])
-    column_mm, row_mm, slice_mm = section.t1_map.image.GetSpacing()
-    image.SetSpacing((width * column_mm, width * row_mm, slice_mm))
+    image.SetSpacing(section.t1_map.image.GetSpacing())
     center = section.center_mm
     if center is not None:
         column, row, _ = section.t1_map.image.TransformPhysicalPointToContinuousIndex(center.tolist())

@@ -12,7 +12,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.classifier import Classifier
@@ -24,6 +23,7 @@ from ACNetLib.t1map.t1_map import T1Map
 
 from ..cases.library import LABELS, CaseLibrary
 from ..evaluation.metrics import FloatArray, auroc, bootstrap
+from ..localization.evaluation import smaller_map
 from ..localization.sections import LabelledSection, sections_without_heart
 from .answers import answer, maps_of_patients, summary
 from .image_shifts import SHIFTS, Shift, as_it_is
@@ -53,15 +53,7 @@ def verdicts(classifier: Classifier, library: CaseLibrary, others: Sequence[Case
 
 
 def _as_children(t1_maps: Sequence[T1Map]) -> list[T1Map]:
-    """With the same pixels, but smaller."""
-    return [replace(t1_map, image=_with_smaller_pixels(t1_map.image)) for t1_map in t1_maps]
-
-
-def _with_smaller_pixels(image: sitk.Image) -> sitk.Image:
-    smaller = sitk.Image(image)
-    column_mm, row_mm, slice_mm = image.GetSpacing()
-    smaller.SetSpacing((SMALL * column_mm, SMALL * row_mm, slice_mm))
-    return smaller
+    return [smaller_map(t1_map, SMALL) for t1_map in t1_maps]
 
 
 def judge_shifts(model: Model, library: CaseLibrary, seed: int, device: DeviceChoice) -> dict[str, Any]:
