@@ -284,7 +284,7 @@ failures: $(MODELS)/abroad-3T/cases.csv $(MODELS)/abroad-hcm-3T $(MODELS)/abroad
 	$(BIN)/python Documentation/unlike_hearts.py Documentation/images/unlike-hearts.webp \
 		$(MODELS)/abroad-hcm-3T $(MODELS)/abroad-rv-3T
 
-# A hospital's export becomes a reading list: Documentation/triage.md. Look at the picture.
+# A hospital's export becomes a reading list: Documentation/triage.md.
 hospital: $(READY)
 	$(BIN)/python Documentation/hospital.py build/hospital
 

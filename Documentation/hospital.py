@@ -2,8 +2,7 @@
 
 python Documentation/hospital.py FOLDER writes FOLDER/export: 200 simulated studies of mixed vendors and both field
 strengths, 20 foreign ones and 10 that are broken, their files mixed and with names that say nothing. `acnet triage`
-makes FOLDER/list of it. Which study got which answer is kept in results/hospital.json, and, where a Chromium is
-installed, the top of the list as images/worklist.webp.
+makes FOLDER/list of it. Which study got which answer is kept in results/hospital.json.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,13 +22,11 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from PIL import Image
 
 from ACNetLib.files import write_json
 from ACNetLib.sample_data import sample_cases
 from ACNetLib.triage.rows import ANSWERS
 from ACNetLib.worker_pool import worker_pool
-from ACNetTrainerLib.evaluation.drawing import WEBP_QUALITY
 from ACNetTrainerLib.evaluation.provenance import provenance
 from ACNetTrainerLib.simulation.cohort import map_image
 from ACNetTrainerLib.simulation.dicom import FLAVOURS
@@ -43,7 +39,6 @@ DOCUMENTATION = Path(__file__).parent
 SEED = 16
 """Of no cohort for training or evaluation."""
 STUDIES, DCM_SHARE = 200, 0.2
-PICTURE_SIZE = (1280, 900)
 Change = Callable[[pydicom.Dataset], None]
 
 
@@ -186,19 +181,6 @@ def share_read(rows: list[dict[str, str]], kinds: dict[str, str], found: float =
     return ranks[int(np.ceil(found * len(ranks))) - 1] / len(rows)
 
 
-def take_picture(page: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        print("No Chromium is installed: the picture stays as it is.")
-        return
-    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size={},{}".format(*PICTURE_SIZE)]
-    with tempfile.TemporaryDirectory() as room:
-        shot = Path(room) / "worklist.png"
-        subprocess.run([browser, *options, f"--screenshot={shot}", page.resolve().as_uri()], check=True)
-        with Image.open(shot) as picture:
-            picture.convert("RGB").save(DOCUMENTATION / "images" / "worklist.webp", quality=WEBP_QUALITY)
-
-
 def main() -> None:
     folder = Path(sys.argv[1])
     shutil.rmtree(folder, ignore_errors=True)
@@ -223,7 +205,6 @@ def main() -> None:
         "minutes": round(seconds / 60, 1),
     }
     write_json(DOCUMENTATION / "results" / "hospital.json", record)
-    take_picture(folder / "list" / "worklist.html")
 
 
 if __name__ == "__main__":

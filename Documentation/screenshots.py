@@ -53,10 +53,6 @@ class Panel:
     def choose(self, combo_box: Any, value: str) -> None:
         combo_box.setCurrentIndex(combo_box.findData(value))
 
-    def classify(self) -> None:
-        self.ui.applyButton.click()
-        wait_until(lambda: self.ui.applyButton.text == "Apply")
-
     def picture(self, name: str) -> Path:
         """What the user sees of it without scrolling."""
         return self._save(self._area, name)
@@ -105,18 +101,11 @@ def make_panel_pictures(panel: Panel) -> None:
     panel.ui.sampleButton.click()
     panel.picture("ready")
     panel.ui.applyButton.click()
-    wait_until(lambda: panel.ui.progressBar.value >= 50)
-    panel.picture("running")
     wait_until(lambda: panel.ui.applyButton.text == "Apply")
 
 
 def make_view_pictures(panel: Panel, plain: DrawnView, second: DrawnView) -> None:
-    """One view, then two: the layouts of the module. The first one has the colour bar."""
-    one = plain.picture()
-    panel.ui.cropBoxesCheckBox.click()
-    with_crop = plain.picture()
-    panel.ui.cropBoxesCheckBox.click()
-    save(side_by_side(one, with_crop), IMAGES / "views-one-crop.webp")
+    """Two views beside each other, then the panel with one."""
     panel.ui.sideBySideCheckBox.click()
     panel.settle()
     save(side_by_side(plain.picture(), second.picture()), IMAGES / "views-side-by-side.webp")
@@ -156,18 +145,6 @@ def make_list_picture(panel: Panel) -> None:
         panel.ui.studiesLabel.text, panel.ui.listLabel.text = "C:/studies", "C:/reading list"
         panel.whole_picture("list")
         panel.ui.listCollapsibleButton.click()
-
-
-def make_failed_picture(panel: Panel) -> None:
-    """A control point beside the heart, so that most of a section would lie outside the map."""
-    point = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "left ventricle")
-    volume = panel.ui.volumeSelector.currentNode()
-    bounds = [0.0] * 6
-    volume.GetRASBounds(bounds)
-    point.AddControlPoint(bounds[1], bounds[3], bounds[5])
-    panel.ui.centerSelector.setCurrentNode(point)
-    panel.classify()
-    panel.picture("failed")
 
 
 def make_trainer_pictures() -> None:
@@ -220,7 +197,6 @@ def main() -> None:
     make_view_pictures(panel, *views)
     slicer.mrmlScene.Clear(0)
     panel.ui.sampleButton.click()
-    make_failed_picture(panel)
     make_list_picture(panel)
     make_overlay_picture()
     panel.module.unload()
