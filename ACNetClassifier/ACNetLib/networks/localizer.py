@@ -48,11 +48,12 @@ from ACNetLib.ventricle.labels import (
 GRID_SIZE, GRID_SPACING_MM = 192, 2.0
 """Wide enough for a whole section: 384 mm."""
 CLOSER_SPACINGS_MM = (4 / 3, 1.0)
-"""A slice on which no ventricle is found is looked at again, closer: a small one, an apex or a child's, then has the
-size that the network knows."""
-CLOSER_CONFIDENCE = 0.9
-"""What is found so must be surer: closer up, other organs look more like a ventricle, too. Chosen on bodies without a
-heart other than those measured, and on smaller hearts."""
+"""A slice whose ventricle is not surely found is looked at again, closer: a small one, an apex or a child's, then has
+the size that the network knows."""
+SURE_CONFIDENCE = 0.9
+"""From here on a ventricle is surely found, and needs no closer look; what is found closer up must be as sure: there,
+other organs look more like a ventricle, too. Chosen on bodies without a heart other than those measured, and on smaller
+hearts."""
 CLASSES = 4
 """Background and the labels of ACNetLib.ventricle.labels."""
 OUTSIDE_SHARE = 0.35
@@ -198,27 +199,32 @@ class Localizer:
     def locate(self, t1_map: T1Map, sections: Sequence[int] | None = None) -> tuple[Ventricle, ...]:
         """The ventricle of every section of the map, or of these, found or not: its confidence says which."""
         sections = range(t1_map.section_count) if sections is None else sections
-        ventricles = {each.section: each for each in self.look(t1_map, sections)}
-        least = max(CLOSER_CONFIDENCE, self.confidence_threshold)
+        first = self.look(t1_map, [localizer_grid(t1_map, section) for section in sections])
+        ventricles = {each.section: each for each in first}
+        sure = max(SURE_CONFIDENCE, self.confidence_threshold)
         for spacing_mm in CLOSER_SPACINGS_MM:
-            missed = [each.section for each in ventricles.values() if each.confidence < self.confidence_threshold]
-            closer = self.look(t1_map, missed, spacing_mm) if missed else ()
-            ventricles |= {each.section: each for each in closer if each.confidence >= least}
+            unsure = [each for each in ventricles.values() if each.confidence < sure]
+            closer = self.look(t1_map, [self._closer_grid(t1_map, each, spacing_mm) for each in unsure])
+            ventricles |= {each.section: each for each in closer if each.confidence >= sure}
         return tuple(ventricles[section] for section in sections)
 
-    def look(
-        self, t1_map: T1Map, sections: Sequence[int], spacing_mm: float = GRID_SPACING_MM
-    ) -> tuple[Ventricle, ...]:
-        """The ventricle of each of these sections by pixels of this size, 192 of them across."""
-        grids = [localizer_grid(t1_map, section, spacing_mm) for section in sections]
-        t1_ms = np.stack([grid.crop(t1_map).t1_ms for grid in grids])
-        probabilities = np.concatenate(
-            [self._run(t1_ms[start : start + BATCH_SIZE]) for start in range(0, len(t1_ms), BATCH_SIZE)]
+    def look(self, t1_map: T1Map, grids: Sequence[SectionGrid]) -> tuple[Ventricle, ...]:
+        """The ventricle on each of these grids of the map, of 192 x 192 pixels."""
+        probabilities = (
+            classes
+            for start in range(0, len(grids), BATCH_SIZE)
+            for classes in self._run(np.stack([grid.crop(t1_map).t1_ms for grid in grids[start : start + BATCH_SIZE]]))
         )
         return tuple(
             find_ventricle(grid.restore(classes, t1_map), t1_map, grid.section)
             for grid, classes in zip(grids, probabilities, strict=True)
         )
+
+    def _closer_grid(self, t1_map: T1Map, ventricle: Ventricle, spacing_mm: float) -> SectionGrid:
+        """Around the ventricle where it counts as found, else around the section's middle."""
+        grid = localizer_grid(t1_map, ventricle.section, spacing_mm)
+        found = ventricle.confidence >= self.confidence_threshold
+        return replace(grid, center_mm=tuple(ventricle.center_mm.tolist())) if found else grid
 
     def _run(self, t1_ms: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities (S, 4, 192, 192) of sections (S, 192, 192) in ms."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ACNetLib.networks.localizer import Localizer
+from ACNetLib.networks.localizer import Localizer, localizer_grid
 from ACNetLib.ventricle.labels import Ventricle, center_of_labels
 
 from .evaluation import ACCEPTED_CENTER_ERROR_MM
@@ -36,7 +36,7 @@ def confidence_threshold(localizer: Localizer, kinds: Iterable[tuple[Sequence[La
                 cut = cut_by_edge(section, rng.uniform(0, 2 * np.pi), rng.uniform(*THROUGH_HEART_MM))
                 tried.append((cut, CUT_SHARE))
             for seen, weight in tried:
-                (ventricle,) = localizer.look(seen.t1_map, [0])
+                (ventricle,) = localizer.look(seen.t1_map, [localizer_grid(seen.t1_map, 0)])
                 confidences.append(ventricle.confidence)
                 found.append(is_found(ventricle, section))
                 weights.append(weight * share / len(sections))

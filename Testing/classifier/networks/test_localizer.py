@@ -22,9 +22,9 @@ from ACNetLib.models.model import Model, load_model, save_model
 from ACNetLib.models.store import default_localizer
 from ACNetLib.networks.localizer import (
     CLASSES,
-    CLOSER_CONFIDENCE,
     CLOSER_SPACINGS_MM,
     GRID_SPACING_MM,
+    SURE_CONFIDENCE,
     Localizer,
     LocalizerCard,
     LocalizerModel,
@@ -37,6 +37,7 @@ from ACNetLib.networks.localizer import (
     save_localizer,
 )
 from ACNetLib.sample_data import SampleCase, sample_cases
+from ACNetLib.t1map.section import SectionGrid
 from ACNetLib.t1map.t1_map import T1Map, read_t1_map
 from ACNetLib.ventricle.labels import CAVITY_LABEL, MYOCARDIUM_LABEL, SEPTUM_LABEL, Ventricle
 
@@ -239,49 +240,65 @@ def test_a_ventricle_of_a_childs_size_is_found_where_it_is(case: SampleCase, fac
 
 
 class SomeSlices(Localizer):
-    """Finds ventricles on the slices it is told, each at one size of pixels."""
+    """Finds ventricles on the slices it is told, each with this confidence by pixels of these sizes, at `PLACE_MM`."""
 
-    def __init__(self, seen_at_mm: dict[int, tuple[float, float]]) -> None:
-        self.seen_at_mm, self.looks = seen_at_mm, list[tuple[float, list[int]]]()
+    confidence_threshold = 0.6
+    PLACE_MM = (10.0, -20.0, 5.0)
 
-    @property
-    def confidence_threshold(self) -> float:
-        return 0.6
+    def __init__(self, seen: dict[int, dict[float, float]]) -> None:
+        self.seen, self.looks = seen, list[tuple[int, float, tuple[float, ...]]]()
 
-    def look(
-        self, t1_map: T1Map, sections: Sequence[int], spacing_mm: float = GRID_SPACING_MM
-    ) -> tuple[Ventricle, ...]:
-        self.looks.append((spacing_mm, list(sections)))
-        confidences = [
-            confidence if spacing_mm == at_mm else 0.1
-            for at_mm, confidence in (self.seen_at_mm[section] for section in sections)
-        ]
+    def look(self, t1_map: T1Map, grids: Sequence[SectionGrid]) -> tuple[Ventricle, ...]:
+        self.looks += [(grid.section, grid.spacing_mm, grid.center_mm) for grid in grids]
         return tuple(
-            Ventricle(section, t1_map.section_center(section), confidence)
-            for section, confidence in zip(sections, confidences, strict=True)
+            Ventricle(grid.section, np.array(self.PLACE_MM), self.seen[grid.section].get(grid.spacing_mm, 0.1))
+            for grid in grids
         )
 
 
-def test_only_slices_without_a_ventricle_are_looked_at_closer_and_must_be_surer(three_slices: T1Map) -> None:
-    near, nearest = CLOSER_SPACINGS_MM
-    localizer = SomeSlices(
-        {2: (near, CLOSER_CONFIDENCE), 0: (near, CLOSER_CONFIDENCE - 0.01), 1: (GRID_SPACING_MM, 0.6)}
-    )
+def confidences(localizer: Localizer, t1_map: T1Map) -> list[float]:
+    return [each.confidence for each in localizer.locate(t1_map)]
+
+
+NEAR, NEAREST = CLOSER_SPACINGS_MM
+
+
+def test_a_slice_on_which_no_ventricle_is_found_is_looked_at_closer_around_its_middle(three_slices: T1Map) -> None:
+    localizer = SomeSlices({2: {NEAR: SURE_CONFIDENCE}, 0: {NEAR: SURE_CONFIDENCE - 0.01}, 1: {GRID_SPACING_MM: 0.95}})
     ventricles = localizer.locate(three_slices, [2, 0, 1])
     assert [each.section for each in ventricles] == [2, 0, 1]
-    assert [each.confidence for each in ventricles] == [CLOSER_CONFIDENCE, 0.1, 0.6]
-    assert localizer.looks == [(GRID_SPACING_MM, [2, 0, 1]), (near, [2, 0]), (nearest, [0])]
+    assert [each.confidence for each in ventricles] == [SURE_CONFIDENCE, 0.1, 0.95]
+    first, closer = localizer.looks[:3], localizer.looks[3:]
+    assert [look[:2] for look in first] == [(section, GRID_SPACING_MM) for section in (2, 0, 1)]
+    assert [look[:2] for look in closer] == [(2, NEAR), (0, NEAR), (0, NEAREST)]
+    for section, _, center_mm in closer:
+        np.testing.assert_allclose(center_mm, three_slices.section_center(section))
+
+
+def test_a_ventricle_that_is_found_but_not_surely_is_looked_at_closer_around_its_centre(three_slices: T1Map) -> None:
+    localizer = SomeSlices(
+        {
+            0: {GRID_SPACING_MM: 0.7, NEAR: 0.94},
+            1: {GRID_SPACING_MM: 0.89, NEAR: 0.8, NEAREST: 0.93},
+            2: {GRID_SPACING_MM: 0.7, NEAR: 0.89, NEAREST: 0.8},
+        }
+    )
+    assert confidences(localizer, three_slices) == [0.94, 0.93, 0.7]
+    assert localizer.looks[3:] == [
+        (section, spacing_mm, SomeSlices.PLACE_MM)
+        for section, spacing_mm in ((0, NEAR), (1, NEAR), (2, NEAR), (1, NEAREST), (2, NEAREST))
+    ]
 
 
 def test_closer_up_no_ventricle_is_found_that_a_higher_threshold_refuses(three_slices: T1Map) -> None:
     class Strict(SomeSlices):
         confidence_threshold = 0.95
 
-    localizer = Strict({0: (CLOSER_SPACINGS_MM[0], 0.94), 1: (CLOSER_SPACINGS_MM[0], 0.96), 2: (GRID_SPACING_MM, 0.94)})
-    assert [each.confidence for each in localizer.locate(three_slices)] == [0.1, 0.96, 0.94]
+    localizer = Strict({0: {NEAR: 0.94}, 1: {NEAR: 0.96}, 2: {GRID_SPACING_MM: 0.94}})
+    assert confidences(localizer, three_slices) == [0.1, 0.96, 0.94]
 
 
-def test_where_every_ventricle_is_found_no_slice_is_looked_at_twice(three_slices: T1Map) -> None:
-    localizer = SomeSlices(dict.fromkeys(range(3), (GRID_SPACING_MM, 0.9)))
+def test_where_every_ventricle_is_surely_found_no_slice_is_looked_at_twice(three_slices: T1Map) -> None:
+    localizer = SomeSlices({section: {GRID_SPACING_MM: SURE_CONFIDENCE} for section in range(3)})
     localizer.locate(three_slices)
-    assert localizer.looks == [(GRID_SPACING_MM, [0, 1, 2])]
+    assert [look[:2] for look in localizer.looks] == [(section, GRID_SPACING_MM) for section in range(3)]

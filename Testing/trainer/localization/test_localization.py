@@ -15,7 +15,7 @@ import torch
 from ACNetLib.errors import ACNetError
 from ACNetLib.inference.device import DeviceChoice
 from ACNetLib.networks.localizer import Localizer, LocalizerModel, load_localizer, localizer_grid
-from ACNetLib.t1map.section import IntensityScaling
+from ACNetLib.t1map.section import IntensityScaling, SectionGrid
 from ACNetLib.t1map.t1_map import T1Map
 from ACNetLib.ventricle.labels import (
     CAVITY_LABEL,
@@ -149,7 +149,7 @@ def test_the_threshold_is_that_of_the_first_look(labelled: list[LabelledSection]
 
         def __init__(self) -> None: ...
 
-        def look(self, t1_map: T1Map, sections: Sequence[int], spacing_mm: float = 2.0) -> tuple[Ventricle, ...]:
+        def look(self, t1_map: T1Map, grids: Sequence[SectionGrid]) -> tuple[Ventricle, ...]:
             return (Ventricle(0, center_mm, 0.7),)
 
     assert confidence_threshold(OneLook(), [(labelled[:1], 1.0)]) == 0.7
