@@ -48,6 +48,8 @@ SIDES, FAR_MM = ("left", "right", "upper", "lower"), 400.0
 
 Change = Callable[[T1Map, np.ndarray], T1Map]
 """A map around a point (LPS mm)."""
+Fill = Callable[[SectionGrid, T1Map], np.ndarray]
+"""A section on its grid as the network gets it."""
 
 
 def box(left: float, right: float, top: float, bottom: float) -> Change:
@@ -96,7 +98,7 @@ def as_median(grid: SectionGrid, t1_map: T1Map) -> np.ndarray:
     return np.where(crop.outside, np.median(crop.t1_ms[~crop.outside]), crop.t1_ms).astype(np.float32)
 
 
-FILLS = {"zero": as_zero, "median": as_median, "mirrored": SectionGrid.filled}
+FILLS: dict[str, Fill] = {"zero": as_zero, "median": as_median, "mirrored": SectionGrid.filled}
 
 
 def measure(field_strength_tesla: float, patients: list[list[T1Map]]) -> list[dict[str, Any]]:
@@ -113,7 +115,7 @@ def measure(field_strength_tesla: float, patients: list[list[T1Map]]) -> list[di
             for t1_map, each in zip(t1_maps, found, strict=True)
         ]
 
-        def log_odds(fill: Callable[[SectionGrid, T1Map], np.ndarray], maps: list[T1Map], grids: Any = grids) -> float:
+        def log_odds(fill: Fill, maps: list[T1Map], grids: Any = grids) -> float:
             crops = np.stack([fill(grid, t1_map) for grid, t1_map in zip(grids, maps, strict=True)])
             return pooling.log_odds(log_odds_dcm(model, crops, device).tolist())
 

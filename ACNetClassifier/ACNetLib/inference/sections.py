@@ -122,7 +122,7 @@ class SectionClassifier:
         masked = [_masked_fraction(*each) for each in zip(bare, crops, strict=True)]
         passes = 1 + len(_CHANGES)
         progress("sections", 1 / (1 + passes))
-        output = self._run([grid.filled(seen) for grid in grids])
+        output = self._run([grid.filled(seen, crop) for grid, crop in zip(grids, crops, strict=True)])
         log_odds, maps, evidence, outside = _log_odds(output), _attention(output), _evidence(output), _outside(output)
         evidence = evidence_maps(evidence, pooling)
         around = []

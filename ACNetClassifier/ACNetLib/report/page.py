@@ -219,7 +219,7 @@ def _segments(study: StudyResult) -> Html:
     if not segments:
         return Html(NO_SEGMENTS if any(each.sections_chosen for each in study.maps) else "")
     picture = io.BytesIO()
-    polar_map(segments).save(picture, format="PNG")
+    polar_map(segments).save(picture, format="PNG", compress_level=3)
     return filled(
         SEGMENTS,
         png=b64encode(picture.getvalue()).decode("ascii"),

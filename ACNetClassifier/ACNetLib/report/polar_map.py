@@ -40,7 +40,7 @@ def polar_map(segments: Sequence[Segment], pixels: int = 360) -> Image.Image:
         place = (middle + distance * math.cos(angle), middle + distance * math.sin(angle))
         words = "-" if math.isnan(segment.t1_ms) else f"{segment.t1_ms:.0f}"
         draw.text(place, words, _text_color(segment.t1_ms), font, anchor="mm")
-    return picture.resize((pixels, pixels), Image.Resampling.LANCZOS)
+    return picture.reduce(_OVERSAMPLING)
 
 
 def segment_angles(number: int) -> tuple[float, float]:

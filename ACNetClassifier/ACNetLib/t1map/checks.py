@@ -41,7 +41,7 @@ MUSCLE_MS = (800.0, 1400.0)
 SMALLEST_MUSCLE_FRACTION = 0.03  # of the positive pixels
 
 # How homogeneous tissue is told from the noise of lung and air, and native tissue from tissue with contrast.
-WINDOW_RADIUS = 2  # pixels
+WINDOW = (1, 5, 5)  # pixels
 LARGEST_VARIATION = 0.1  # standard deviation over mean within the window
 LARGEST_VARIATION_OF_BLOOD = 0.15  # noise of a T1 map grows with T1: in fat it may be half of that in blood
 TISSUE_MS = (200.0, 2200.0)
@@ -228,7 +228,9 @@ def _unit(image: sitk.Image, name: str, post_contrast: bool) -> tuple[str, list[
     values = sitk.GetArrayViewFromImage(image)
     telling = percentile = float(np.percentile(values[values > 0], 99))
     if percentile > high:
-        tissue = _homogeneous(image, LARGEST_VARIATION, below=float(values.max()))
+        mean, deviation = _around_each(values)
+        is_bounded = maximum_filter(values, WINDOW) < values.max()
+        tissue = mean[(mean > 0) & (deviation < LARGEST_VARIATION * mean) & is_bounded]
         if tissue.size * np.prod(image.GetSpacing()[:2]) >= SMALLEST_TISSUE_MM2:
             telling = float(np.percentile(tissue, 99))
     for unit, factor in {"ms": 1.0, **UNITS_MS}.items():
@@ -300,7 +302,13 @@ def _check_native(image: sitk.Image, name: str) -> None:
     map with fluid that contrast doesn't reach (effusion, ascites, stomach), which `check_native_blood` sees once the
     ventricle is known; R1 in 1/s, whose values resemble T1 in s.
     """
-    tissue, with_noise = (_homogeneous_tissue(image, each) for each in (LARGEST_VARIATION, LARGEST_VARIATION_OF_BLOOD))
+    t1_ms = sitk.GetArrayViewFromImage(image)
+    mean, deviation = _around_each(t1_ms)
+    of_tissue = (mean >= TISSUE_MS[0]) & (mean <= TISSUE_MS[1])
+    tissue, with_noise = (
+        mean[of_tissue & (deviation < variation * mean)]
+        for variation in (LARGEST_VARIATION, LARGEST_VARIATION_OF_BLOOD)
+    )
     pixel_mm2 = float(np.prod(image.GetSpacing()[:2]))
     native = float(np.mean(tissue >= NATIVE_MS)) if tissue.size else 1.0
     blood_mm2 = np.count_nonzero(with_noise >= NATIVE_BLOOD_MS) * pixel_mm2 / image.GetDepth()
@@ -311,7 +319,6 @@ def _check_native(image: sitk.Image, name: str) -> None:
             f"ms), as after contrast; expected a native T1 map, with {SMALLEST_NATIVE_FRACTION:.0%} or more.",
             **NATIVE_MAP,
         )
-    t1_ms = sitk.GetArrayViewFromImage(image)
     share = np.mean((t1_ms >= MUSCLE_MS[0]) & (t1_ms <= MUSCLE_MS[1]), where=t1_ms > 0)
     if share < SMALLEST_MUSCLE_FRACTION:
         raise ACNetError(
@@ -356,18 +363,10 @@ def check_blood_and_muscle(t1_map_ms: np.ndarray, cavity_ms: np.ndarray, wall_ms
         raise _too_dark(t1_map_ms, name)
 
 
-def _homogeneous_tissue(t1_ms: sitk.Image, largest_variation: float) -> np.ndarray:
-    """Local mean T1 of the pixels whose neighbourhood within the section is homogeneous, (n,) in ms."""
-    mean = _homogeneous(t1_ms, largest_variation)
-    return mean[(mean >= TISSUE_MS[0]) & (mean <= TISSUE_MS[1])]
-
-
-def _homogeneous(image: sitk.Image, largest_variation: float, below: float = math.inf) -> np.ndarray:
-    """Local means above 0 of the pixels whose neighbourhood is homogeneous and everywhere below a value, (n,)."""
-    width = 2 * WINDOW_RADIUS + 1
-    t1_ms, window = sitk.GetArrayViewFromImage(image).astype(np.float64), (1, width, width)
-    inside = uniform_filter(np.ones_like(t1_ms), window, mode="constant")  # below 1 along the slice's edges
-    mean, of_squares = (uniform_filter(values, window, mode="constant") / inside for values in (t1_ms, t1_ms**2))
-    count = width**2 * inside
-    deviation = np.sqrt(np.maximum(of_squares - mean**2, 0) * count / (count - 1))
-    return mean[(mean > 0) & (deviation < largest_variation * mean) & (maximum_filter(t1_ms, window) < below)]
+def _around_each(t1_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation around each pixel within its slice, arrays of the same size."""
+    values = t1_ms.astype(np.float64)
+    inside = uniform_filter(np.ones_like(values[:1]), WINDOW, mode="constant")  # below 1 along a slice's edges
+    mean, of_squares = (uniform_filter(each, WINDOW, mode="constant") / inside for each in (values, values**2))
+    count = np.prod(WINDOW) * inside
+    return mean, np.sqrt(np.maximum(of_squares - mean**2, 0) * count / (count - 1))

@@ -128,14 +128,14 @@ class SectionGrid:
         t1_ms[outside] = 0.0
         return Crop(t1_ms, outside)
 
-    def filled(self, t1_map: T1Map) -> np.ndarray:
+    def filled(self, t1_map: T1Map, crop: Crop | None = None) -> np.ndarray:
         """The section as ACNet sees it, (128, 128) float32 in ms: where more than an edge of it lies outside the map,
         the map is mirrored there.
 
         0 looks like a dilated heart's surroundings to it; mirrored tissue moves its answer least (robustness.md). For a
-        grid whose centre lies in the map.
+        grid whose centre lies in the map. crop: where it is there already.
         """
-        crop = self.crop(t1_map)
+        crop = crop or self.crop(t1_map)
         if crop.outside_fraction <= LARGEST_EDGE:
             return crop.t1_ms
         plane = t1_map.planes[self.section]
