@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -20,6 +21,7 @@ from ACNetLib.files import (
     read_json,
     require_empty_folder,
     require_writable,
+    write_json,
     write_text_atomically,
 )
 
@@ -152,6 +154,27 @@ def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path, is_there: bool) 
     assert list(tmp_path.iterdir()) == [folder]
     if is_there:
         assert folder.stat().st_ino == inode, "it may be a mounted disk"
+
+
+def test_a_folder_takes_its_place_when_all_its_files_are_on_the_disk_each_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = list[int]()
+
+    def fsync(descriptor: int, real: Callable[[int], None] = os.fsync) -> None:
+        assert not (tmp_path / "result").exists()
+        flushed.append(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with atomic_folder(tmp_path / "result") as room:
+        write_json(room / "result.json", {})
+        (room / "picture.jpg").write_bytes(b"picture")
+        with atomic_folder(room / "inner") as inner:
+            write_json(inner / "row.json", {})
+        assert flushed == []
+    files = [path.stat().st_ino for path in (tmp_path / "result").rglob("*") if path.is_file()]
+    assert sorted(flushed) == sorted(files)
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "empty"])

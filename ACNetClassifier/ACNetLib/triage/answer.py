@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACNetLib.errors import ACNetError, NotNow, NotReferable, escaped, lines_of
-from ACNetLib.files import not_written, read_json, temporary_folder, write_json
+from ACNetLib.files import flush_all, not_written, read_json, temporary_folder, write_json
 from ACNetLib.triage.rows import Row
 from ACNetLib.triage.sending import DICOM_FOLDER, reports_sent
 from ACNetLib.triage.study_marks import IS_DICOM, ROW_FILE, is_read, mark_read
@@ -232,6 +232,7 @@ def _in_place_of(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.parent) as room:
             yield room / folder.name
+            flush_all(room / folder.name)
             if os.path.lexists(folder):
                 folder.rename(room / "before")  # with a mark that came meanwhile
             (room / folder.name).rename(folder)
