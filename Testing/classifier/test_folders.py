@@ -10,6 +10,7 @@ import pytest
 from ACNetLib.folders import files_in
 from ACNetLib.inference.exam_input import read_exam
 from ACNetLib.sample_data import sample_cases
+from ACNetLib.triage.look import PassedOver
 from ACNetLib.triage.studies import find_studies
 
 
@@ -57,9 +58,9 @@ def test_what_is_reached_several_times_counts_once_by_the_path_without_a_link(tm
 
 def test_a_link_that_leads_nowhere_is_told_and_ends_nothing(tmp_path: Path, archive: Path) -> None:
     nowhere = link(archive / "nowhere.dcm", tmp_path / "gone.dcm")
-    unread: list[Path] = []
-    (study,) = find_studies(archive, tmp_path / "list", unread=unread)
-    assert (len(study.files), unread) == (3, [nowhere])
+    passed = PassedOver()
+    (study,) = find_studies(archive, tmp_path / "list", passed=passed)
+    assert (len(study.files), passed.unread) == (3, [nowhere])
     (t1_map,) = read_exam([archive])
     assert t1_map.section_count == 3
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ACNetLib.errors import ACNetError
+
 if TYPE_CHECKING:
     from ACNetLib.dicom_results.segmentation import SegmentationKind
 
@@ -16,7 +18,6 @@ def add_dicom_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dicom-segmentation",
         choices=("binary", "labelmap"),
-        default="binary",
         help="how the segments of --dicom are stored (default binary; few viewers read label maps)",
     )
     parser.add_argument(
@@ -37,9 +38,13 @@ def segmentation_asked_for(options: argparse.Namespace) -> SegmentationKind | No
 
         require_sending(options.stow)
     if not options.dicom and options.stow is None:
+        if options.dicom_segmentation is not None:
+            raise ACNetError(
+                "--dicom-segmentation: found no --dicom; expected both, for this says how that one stores segments."
+            )
         return None
     from ACNetLib.dicom_results.files import require_highdicom
 
     require_highdicom()
-    kind: SegmentationKind = options.dicom_segmentation
+    kind: SegmentationKind = options.dicom_segmentation or "binary"
     return kind

@@ -90,7 +90,10 @@ def _triage(options: argparse.Namespace) -> None:
     folder, output = options.folder.resolve(), options.output.resolve()
     require_writable(output / LIST_FILE)
     if not (folder.is_dir() or (folder.is_file() and folder.suffix.lower() == LIST_SUFFIX)):
-        raise ACNetError(f"{options.folder}: there is no such folder; expected one with studies.")
+        found = "it is no folder" if folder.exists() else "there is no such folder"
+        raise ACNetError(
+            f"{options.folder}: {found}; expected one with studies, or a {LIST_SUFFIX} file that lists DICOM images."
+        )
     if options.prevalence is not None:
         check_prevalence(options.prevalence)
     choices = Choices(
@@ -109,14 +112,15 @@ def _triage(options: argparse.Namespace) -> None:
         workers = local_workers(1 if on_gpu else options.processes)
     reading_list = ReadingList(folder, output, options.identify)
     as_json = options.progress == "json"
-    is_made = False
+    report = _print_event if as_json else _Progress()
+    said, is_made = _Said(), False
     seen: dict[str, str] | None = None if options.watch is None else {}
     while True:
-        report = _print_event if as_json else _Progress()
+        said.begin()
         try:
             if is_made:  # where its disk was, no other list is made, which would answer and send all anew
                 require_list(output)
-            rows = reading_list.update(choices, workers, report, lambda note: _print_note(note, as_json), seen)
+            rows = reading_list.update(choices, workers, report, lambda note: said.note(note, as_json), seen)
             is_made = True
         except NotNow as error:
             if options.watch is None:
@@ -125,11 +129,8 @@ def _triage(options: argparse.Namespace) -> None:
             note_trouble(output, [one_line(str(error))])
             time.sleep(options.watch)
             continue
-        from ACNetLib.triage.studies import missing_note  # with pydicom: the studies are not to wait for it
-
-        if not as_json:
-            print(f"{_counted(rows)}: {output / PAGE_FILE}", flush=True)
-        _print_note(missing_note(folder), as_json)
+        if not as_json and said.is_new(counts := f"{_counted(rows)}: {output / PAGE_FILE}"):
+            print(counts, flush=True)
         if options.stow is not None:
             sent = _send(rows, output, options.stow, goes_on=options.watch is not None)
             if sent and not as_json:
@@ -169,25 +170,45 @@ def _print_event(done: int, of: int, seconds_left: float | None) -> None:
     print(json.dumps({"event": "studies", "done": done, "of": of, "seconds_left": seconds_left}), flush=True)
 
 
-def _print_note(note: str, as_json: bool) -> None:
-    if note and as_json:
-        print(json.dumps({"event": "note", "message": note}), flush=True)
-    elif note:
-        print_lines(f"Note: {note}")
-        sys.stdout.flush()
+class _Said:
+    """What the look before has said is not said again: a list that is watched for days would fill a journal."""
+
+    def __init__(self) -> None:
+        self._before, self._now = set[str](), set[str]()
+
+    def begin(self) -> None:
+        """Another look."""
+        self._before, self._now = self._now, set()
+
+    def is_new(self, line: str) -> bool:
+        self._now.add(line)
+        return line not in self._before
+
+    def note(self, note: str, as_json: bool) -> None:
+        if not self.is_new(note):
+            return
+        if as_json:
+            print(json.dumps({"event": "note", "message": note}), flush=True)
+        else:
+            print_lines(f"Note: {note}")
+            sys.stdout.flush()
 
 
 class _Progress:
-    """A line on a terminal that is written anew, elsewhere a line now and then."""
+    """A line on a terminal that is written anew, elsewhere a line now and then; none where all stays done."""
 
     SECONDS_BETWEEN_LINES = 30.0
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
         self._written = -self.SECONDS_BETWEEN_LINES
+        self._all_done = 0
 
     def __call__(self, done: int, of: int, seconds_left: float | None) -> None:
         now = time.monotonic()
+        if done == of == self._all_done > 0:
+            return
+        self._all_done = of if done == of else 0
         if not (self._is_terminal or done == of or now - self._written > self.SECONDS_BETWEEN_LINES):
             return
         self._written = now

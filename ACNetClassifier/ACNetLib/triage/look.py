@@ -4,7 +4,8 @@ a list that nobody brings up to date any more looks like any other; and whether 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ACNetLib.triage.studies import Study
 
 LOOK_FILE = "look.json"
+HOW_TO_READ = "Ask for the right to read; mend links that lead nowhere and copy damaged images again."
 ARRIVING = "Its images are arriving: it is answered once they have stayed the same from one look to the next."
 
 
@@ -44,6 +46,42 @@ def last_look(folder: Path) -> Look:
         return Look(str(values["time"]), tuple(map(str, values["trouble"])))
     except (ACNetError, KeyError, TypeError):
         return NEVER
+
+
+@dataclass
+class PassedOver:
+    """What a look for studies finds and can't answer. unread: what is there and can't be read. missing: paths in a text
+    file that lead to no file. others: how many DICOM images there are of each other modality.
+    """
+
+    unread: list[Path] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+    def trouble(self, source: Path) -> tuple[str, ...]:
+        """What readers of the list should know, without names of files: it may lack something."""
+        found = []
+        if self.unread:
+            count = counted(len(self.unread), "file or folder", "files or folders")
+            found.append(f"{source}: {count} can't be read; no study leaves the list meanwhile. {HOW_TO_READ}")
+        if self.missing:
+            paths = counted(len(self.missing), "path leads", "paths lead")
+            found.append(f"{source.name}: {paths} to no file, so a study may lack slices.")
+        return tuple(found)
+
+    def notes(self, source: Path) -> tuple[str, ...]:
+        """What whoever makes the list should know."""
+        found = [*self.trouble(source)]
+        if self.missing:
+            found[-1] += f" The first is {self.missing[0]}; relative paths begin at the folder of {source.name}."
+        if self.others:
+            of_each = ", ".join(f"{count} of {modality}" for modality, count in sorted(self.others.items()))
+            found.append(f"{source}: DICOM images of other modalities than MR were passed over ({of_each}).")
+        return tuple(found)
+
+
+def counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 def has_settled(study: Study, name: str, seen: dict[str, str]) -> bool:

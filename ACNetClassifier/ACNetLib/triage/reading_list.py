@@ -13,7 +13,7 @@ import secrets
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING, Any
 from ACNetLib.errors import ACNetError, NotNow
 from ACNetLib.files import BYTE_ORDER_MARK, UNFINISHED, read_json, write_json, write_text_atomically
 from ACNetLib.triage.answer import Choices, answer, kept_row, require_answering_disk, row_before
-from ACNetLib.triage.look import ARRIVING, has_settled, last_look, look_now
+from ACNetLib.triage.look import (
+    ARRIVING,
+    PassedOver,
+    counted,
+    has_settled,
+    last_look,
+    look_now,
+)
 from ACNetLib.triage.made_with import agreed, made_with
 from ACNetLib.triage.rows import Identify, Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.study_marks import is_read, mark_read
@@ -41,11 +48,12 @@ MADE_WITH = "made_with"
 LOCK_FILE = "list.lock"
 """Empty; keeps two processes from changing the list at once."""
 SECONDS_BETWEEN_PAGES = 5.0
+LARGEST_PAGE_SHARE = 0.01
+"""Of the time in which studies are answered, for the writing of the list meanwhile: a long one takes a while."""
 ENDED = "The process that read this study ended by itself. Classify it alone to see why."
 OUR_ERROR = "An error of this software ({error}). Classify it alone to see it, and please report it."
 
 OF_ANOTHER = "Other images have its StudyInstanceUID and another PatientID: it may lack slices."
-HOW_TO_READ = "Ask for the right to read; mend links that lead nowhere and copy damaged images again."
 
 Waiting = tuple["Study", str]
 """A study and its name in the list."""
@@ -115,7 +123,7 @@ class ReadingList:
         tell: Callable[[str], None],
         seen: dict[str, str] | None,
     ) -> list[Row]:
-        unread: list[Path] = []
+        passed = PassedOver()
         unread_in: Counter[Path] = Counter()
         exams: Counter[str] = Counter()
         rows: dict[str, Row] = {}
@@ -127,11 +135,13 @@ class ReadingList:
         with workers.start() as executor:
             is_new = not (self.folder / TABLE_FILE).is_file()  # else there may be nothing to answer
             with workers.getting_ready(executor) if is_new else nullcontext():
-                studies = self.studies(unread=unread)
-            staying = self._staying(studies, unread, choices.studies, tell)
-            unread_in.update(path.parent for path in unread)
+                studies = self.studies(passed=passed)
+            for note in passed.notes(self.source):
+                tell(note)
+            staying = self._staying(studies, bool(passed.unread), choices.studies, tell)
+            unread_in.update(path.parent for path in passed.unread)
             exams.update(study.exam for study in studies.values() if study.exam)
-            look_now((_unread_note(self.source, unread),) if unread else ()).write(self.folder)
+            look_now(passed.trouble(self.source)).write(self.folder)
             for name, study in studies.items():
                 row = kept_row(study, name, choices, _beside(study, unread_in) > 0)
                 if row is None and seen is not None and not has_settled(study, name, seen):
@@ -140,22 +150,24 @@ class ReadingList:
                     rows[name] = row
             waiting = [(study, name) for name, study in studies.items() if name not in rows]
             written = start = time.monotonic()
+            pause = 0.0
             report(len(rows), len(studies), None)
             for done, row in enumerate(_answers(waiting, choices, workers, executor), start=1):
                 rows[row.study] = row
                 now = time.monotonic()
                 report(len(rows), len(studies), (now - start) / done * (len(waiting) - done))
-                if done == 1 or now - written > SECONDS_BETWEEN_PAGES:
+                if now - written > pause:
                     with suppress(OSError):  # every row is safe in its study's folder
                         write()
                     written = time.monotonic()
+                    pause = max(SECONDS_BETWEEN_PAGES, (written - now) / LARGEST_PAGE_SHARE)
         try:
             return write()
         except OSError as error:
             raise _not_written(self.folder, error) from error
 
     def _staying(
-        self, studies: dict[str, Study], unread: list[Path], folder: Path, tell: Callable[[str], None]
+        self, studies: dict[str, Study], may_be_unread: bool, folder: Path, tell: Callable[[str], None]
     ) -> list[Row]:
         """The list's rows whose studies are not among those that were found now, and stay all the same: what a text
         file lists comes in addition, and what can't be read may be theirs. How many leave is told.
@@ -169,29 +181,27 @@ class ReadingList:
                 f"{self.source}: no studies found in this folder, but the list has {len(gone)}; it stays as it is. Is "
                 "the disk connected? For other studies make a new list."
             )
-        if unread:
-            tell(_unread_note(self.source, unread))
         staying: list[Row] = []
         is_shown = _list_values(self.folder).get(IDENTIFIED) == self.identify
-        for each in gone if unread or not is_folder else ():
+        for each in gone if may_be_unread or not is_folder else ():
             row = row_before(folder / each.study)
             if row is not None:
                 patient, date = (each.patient, each.study_date) if is_shown else ("", "")
                 staying.append(replace(row, patient=patient, study_date=date))
         if len(gone) > len(staying):
-            count = _counted(len(gone) - len(staying), "study", "studies")
+            count = counted(len(gone) - len(staying), "study", "studies")
             tell(f"No longer in {self.source}, so no longer in the list: {count}. What was written of them stays.")
         return staying
 
-    def studies(self, look: Callable[[], None] = lambda: None, unread: list[Path] | None = None) -> dict[str, Study]:
-        """The studies of `source` by their names in the list; `look` and `unread` as of `find_studies`.
+    def studies(self, look: Callable[[], None] = lambda: None, passed: PassedOver | None = None) -> dict[str, Study]:
+        """The studies of `source` by their names in the list; `look` and `passed` as of `find_studies`.
 
         Raises ACNetError where `folder` holds no list.
         """
         from ACNetLib.triage.studies import find_studies  # pydicom comes late: the processes start before
 
         secret = _secret(self.folder)
-        return {_name(study.key, secret): study for study in find_studies(self.source, self.folder, look, unread)}
+        return {_name(study.key, secret): study for study in find_studies(self.source, self.folder, look, passed)}
 
     def _named(self, row: Row, study: Study, unread_in: Counter[Path], exams: Counter[str]) -> Row:
         """With what is true now, and what the user chose to show: the patient, and which file a note is about."""
@@ -200,7 +210,7 @@ class ReadingList:
             patient, date = study.patient(self.identify), study.date_shown(self.identify)
             row = replace(row, patient=patient, study_date=date, reason=reason, warnings=tuple(warnings))
         if count := _beside(study, unread_in):
-            note = f"{_counted(count, 'file', 'files')} beside its images can't be read: it may lack slices."
+            note = f"{counted(count, 'file', 'files')} beside its images can't be read: it may lack slices."
             row = replace(row, warnings=(*row.warnings, note))
         if exams[study.exam] > 1:
             row = replace(row, warnings=(*row.warnings, OF_ANOTHER))
@@ -210,15 +220,6 @@ class ReadingList:
 def _beside(study: Study, unread_in: Counter[Path]) -> int:
     """How many files beside a study's images can't be read; they may be of it."""
     return sum(unread_in[folder] for folder in {file.parent for file in study.files})
-
-
-def _unread_note(source: Path, unread: Sequence[Path]) -> str:
-    count = _counted(len(unread), "file or folder", "files or folders")
-    return f"{source}: {count} can't be read; no study leaves the list meanwhile. {HOW_TO_READ}"
-
-
-def _counted(count: int, one: str, several: str) -> str:
-    return f"{count} {one if count == 1 else several}"
 
 
 def _table_before(output: Path) -> list[Row]:

@@ -22,8 +22,9 @@ from ACNetLib.dicom.guard import read_dataset, read_first_of
 from ACNetLib.dicom.images import DICOM_SUFFIXES, is_broken_copy, is_directory, tells_its_series
 from ACNetLib.dicom.origin import EXAM, NAMED, named
 from ACNetLib.dicom.pixels import ODD_VALUES
-from ACNetLib.errors import ACNetError, NotNow, as_text, escaped
+from ACNetLib.errors import ACNetError, NotNow, as_text, escaped, one_line
 from ACNetLib.folders import files_in
+from ACNetLib.triage.look import PassedOver
 from ACNetLib.triage.rows import Identify
 from ACNetLib.volumes.beside import files_beside
 from ACNetLib.volumes.header import is_volume_file
@@ -161,7 +162,10 @@ def dicom_key(patient_id: str, study_uid: str) -> str:
 
 
 def find_studies(
-    source: Path, without: Path, look: Callable[[], None] = lambda: None, unread: list[Path] | None = None
+    source: Path,
+    without: Path,
+    look: Callable[[], None] = lambda: None,
+    passed: PassedOver | None = None,
 ) -> list[Study]:
     """The studies in a folder and its subfolders, or among the DICOM images that a text file lists, see `listed_files`;
     in the order of their first files' paths. Raises ACNetError for a file that is no such list, and NotNow for a folder
@@ -173,20 +177,22 @@ def find_studies(
     list tells what is wrong with it. The volume files of a subfolder are the slices of one exam, a volume file in the
     folder itself is an exam of its own. Files that are neither are passed over, and so are folders with a reading list
     or a result. without: a folder that is not looked into. look: is called for each file; what it raises ends the
-    search. unread: gets what is there and can't be read.
+    search. passed: gets what is there and can't be answered.
     """
-    unread = [] if unread is None else unread
+    passed = passed or PassedOver()
     dicom: dict[str, list[_Image]] = {}
     loose: list[_Image] = []
     volumes: dict[Path, list[Path]] = {}
     is_list = os.path.isfile(source)
+    if is_list:
+        passed.missing += [file for file in listed_files(source) if not os.path.isfile(file)]
     root = source.parent if is_list else source
-    for file in listed_files(source) if is_list else _files(source, without, unread):
+    for file in listed_files(source) if is_list else _files(source, without, passed.unread):
         look()
         if is_volume_file(file.name):
             if not is_list:
                 volumes.setdefault(file if file.parent == source else file.parent, []).append(file)
-        elif (image := _image(file, root, dicom, unread)) is None:
+        elif (image := _image(file, root, dicom, passed)) is None:
             continue
         elif image.key:
             dicom.setdefault(image.key, []).append(image)
@@ -194,7 +200,7 @@ def find_studies(
             loose.append(image)
     for image, studies in [(image, [own for own in dicom.values() if image.may_be_of(own)]) for image in loose]:
         if image.is_dicom and len(studies) > 1 and not any(image.told.get(tag) for tag in EXAM_TAGS):
-            unread.append(image.file)  # nothing says whose it is: no reason to leave a whole inbox without answers
+            passed.unread.append(image.file)  # nothing says whose it is: an inbox is not left without answers for it
             studies = []
         for own in studies:
             own.append(image)
@@ -239,18 +245,6 @@ def listed_files(file: Path) -> list[Path]:
         raise ACNetError(f"{file}: it can't be read as a list; expected the path of an image in each line.") from error
 
 
-def missing_note(source: Path) -> str:
-    """A sentence about the paths in a text file that lead to no file; "" for a folder, and where all lead to one."""
-    listed = listed_files(source) if os.path.isfile(source) else []
-    missing = [file for file in listed if not os.path.isfile(file)]
-    if not missing:
-        return ""
-    return (
-        f"{source.name}: {len(missing)} of its {len(listed)} paths lead to no file and were left out; the first is "
-        f"{missing[0]}. Relative paths begin at the folder of {source.name}."
-    )
-
-
 def _files(source: Path, without: Path, unread: list[Path]) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         place = Path(error.filename or source)
@@ -280,7 +274,7 @@ def _is_ours(folders: Sequence[str], files: Sequence[str]) -> bool:
     return ("list.json" in files and "studies" in folders) or {"result.json", "report.html"} <= set(files)
 
 
-def _image(file: Path, root: Path, studies: Container[str], unread: list[Path]) -> _Image | None:
+def _image(file: Path, root: Path, studies: Container[str], passed: PassedOver) -> _Image | None:
     """None for what is no DICOM image of MR, or a result of ours that came back from a server. studies: the keys of
     those whose first image was read before.
     """
@@ -299,11 +293,14 @@ def _image(file: Path, root: Path, studies: Container[str], unread: list[Path]) 
     except FileNotFoundError:
         return None
     except OSError:
-        unread.append(file)
+        passed.unread.append(file)
         return None
     except (ACNetError, *ODD_VALUES):
         return _Image(file, {})
-    if is_directory_of_files or told["Modality"] not in MODALITIES or told["Manufacturer"] == SOFTWARE:
+    if is_directory_of_files or told["Manufacturer"] == SOFTWARE:
+        return None
+    if told["Modality"] not in MODALITIES:
+        passed.others[one_line(told["Modality"])] += 1
         return None
     return _Image(file, told, key)
 

@@ -251,6 +251,7 @@ def test_a_reference_t1_is_told_and_gives_a_z_score(acnet: Callable[..., Run], t
         ([str(sample_cases()[0].folder), "--segmentation", "missing.nrrd"], "missing.nrrd"),
         ([str(sample_cases()[0].folder), "--segmentation", "x", "--center=1,2,3"], "not allowed with"),
         ([str(sample_cases()[0].folder), "--no-such-option"], "--no-such-option"),
+        ([str(sample_cases()[0].folder), "--dicom-segmentation", "labelmap"], "found no --dicom"),
     ],
 )
 def test_a_users_error_is_one_line_and_exit_code_2(

@@ -28,7 +28,8 @@ from ACNetLib.sample_data import sample_cases
 from ACNetLib.t1map.t1_map import read_t1_map
 from ACNetLib.triage import reading_list, studies, workers
 from ACNetLib.triage.answer import Choices
-from ACNetLib.triage.reading_list import HOW_TO_READ, ReadingList, mark_study
+from ACNetLib.triage.look import HOW_TO_READ
+from ACNetLib.triage.reading_list import ReadingList, mark_study
 from ACNetLib.triage.rows import Identify, Row, read_worklist_csv
 from ACNetLib.triage.studies import find_studies
 from ACNetLib.triage.study_marks import is_read

@@ -177,16 +177,17 @@ def test_where_the_path_of_temporary_files_is_too_long_for_a_socket_each_process
     assert methods == ["spawn"]
 
 
-def test_watching_finds_new_studies_until_it_is_stopped(
+def test_watching_finds_new_studies_until_it_is_stopped_and_says_nothing_where_nothing_is_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(workers, "local_workers", lambda _processes: ONE_PROCESS)
     write_section(tmp_path / "studies" / "a.dcm", RAMP, PatientID="a")
+    write_section(tmp_path / "studies" / "ct.dcm", RAMP, PatientID="a", Modality="CT")
     waited: list[float] = []
 
     def sleep(seconds: float) -> None:
         waited.append(seconds)
-        if len(waited) == 3:
+        if len(waited) == 5:
             raise KeyboardInterrupt
         if len(waited) == 1:
             write_section(tmp_path / "studies" / "b.dcm", RAMP, PatientID="b")
@@ -194,10 +195,14 @@ def test_watching_finds_new_studies_until_it_is_stopped(
     monkeypatch.setattr("ACNetLib.commands.triage.time.sleep", sleep)
     arguments = ["triage", str(tmp_path / "studies"), "--output", str(tmp_path / "list"), "--device", "cpu"]
     assert main([*arguments, "--watch", "60"]) == 3
-    assert waited == [60.0, 60.0, 60.0]
+    assert waited == [60.0] * 5
     printed = capsys.readouterr()
-    counts = [line.partition(":")[0] for line in printed.out.splitlines()]
-    assert counts == ["1 no answer", "1 no answer, 1 normal", "2 normal"], "a study is answered at its second look"
+    kinds = [line.partition(":")[0] for line in printed.out.splitlines()]
+    assert kinds.count("Note") == 1
+    assert [kind for kind in kinds if kind != "Note"] == ["1 no answer", "1 no answer, 1 normal", "2 normal"], (
+        "a study is answered at its second look"
+    )
+    assert printed.err.count("2 of 2 studies") == 2, "at each look that answers a study"
     assert "studies that are done are kept" in printed.err
 
 

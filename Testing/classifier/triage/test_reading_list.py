@@ -248,11 +248,15 @@ def test_of_a_list_of_paths_those_that_lead_nowhere_are_told_and_relative_ones_b
     rows = triage(tmp_path / "images.txt", tmp_path / "list", "--identify", "id")
     assert [row["patient"] for row in rows] == ["p4"]
     said = capsys.readouterr().out
-    expected = "images.txt: 2 of its 3 paths lead to no file and were left out; the first is "
-    assert f"{expected}{tmp_path}/images/gone.dcm." in said
+    expected = "images.txt: 2 paths lead to no file, so a study may lack slices."
+    assert f"Note: {expected} The first is {tmp_path}/images/gone.dcm; relative paths begin at" in said
+    page = (tmp_path / "list" / "worklist.html").read_text(encoding="utf-8")
+    assert expected in page
+    assert "gone.dcm" not in page
     triage(tmp_path / "images.txt", tmp_path / "list", "--progress", "json")
-    notes = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
-    assert (notes["event"], notes["message"].split(";")[0]) == ("note", said.split("Note: ")[1].split(";")[0])
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (note,) = [event["message"] for event in events if event["event"] == "note"]
+    assert note.split(";")[0] == said.split("Note: ")[1].split(";")[0]
 
 
 def test_the_file_that_can_not_be_read_is_shown_to_those_alone_who_may_know_names(
@@ -367,7 +371,10 @@ def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path: Path, capsys: py
 
 def test_a_missing_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["triage", str(tmp_path / "none"), "--output", str(tmp_path / "list")]) == 2
-    assert "none: there is no such folder; expected one with studies." in capsys.readouterr().err
+    assert "none: there is no such folder; expected one with studies, or a .txt file that" in capsys.readouterr().err
+    (tmp_path / "a.dcm").write_bytes(b"")
+    assert main(["triage", str(tmp_path / "a.dcm"), "--output", str(tmp_path / "list")]) == 2
+    assert "a.dcm: it is no folder; expected one with studies" in capsys.readouterr().err
     assert not (tmp_path / "list").exists()
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ACNetLib.commands.main import main
+from ACNetLib.triage.look import PassedOver
 from ACNetLib.triage.page import worklist_page
 from ACNetLib.triage.rows import Row, in_reading_order, read_worklist_csv, worklist_csv
 from ACNetLib.triage.studies import Study, find_studies
@@ -151,14 +154,14 @@ def test_a_damaged_file_counts_as_one_of_each_study_that_it_may_be_of(tmp_path: 
     beside.write_bytes(content[: content.index(b"1.2", content.index(b"p2")) + 2])  # in its StudyInstanceUID
     assert told_by(find_studies(tmp_path, tmp_path / "list")) == {"p1": ["p1.dcm"], "p2": ["p2.dcm", "cut.dcm"]}
     beside.write_bytes(bytes(8192))
-    unread: list[Path] = []
+    passed = PassedOver()
     alone = {**{patient: [f"{patient}.dcm"] for patient in exams}, "": ["cut.dcm"]}
-    assert told_by(find_studies(tmp_path, tmp_path / "list", unread=unread)) == alone, "nothing says whose it is"
-    assert unread == [beside], "so it is told beside both"
+    assert told_by(find_studies(tmp_path, tmp_path / "list", passed=passed)) == alone, "nothing says whose it is"
+    assert passed.unread == [beside], "so it is told beside both"
     beside.write_text("no image")
     both = {patient: [f"{patient}.dcm", "cut.dcm"] for patient in exams}
-    assert told_by(find_studies(tmp_path, tmp_path / "list", unread=unread)) == both, "each says that it is no image"
-    assert unread == [beside], "nothing is missing for it"
+    assert told_by(find_studies(tmp_path, tmp_path / "list", passed=passed)) == both, "each says that it is no image"
+    assert passed.unread == [beside], "nothing is missing for it"
     beside.write_bytes(bytes(8192))
 
     (tmp_path / "alone").mkdir()
@@ -174,9 +177,9 @@ def test_an_image_that_breaks_off_behind_its_uids_is_one_of_its_study(tmp_path: 
         write_section(tmp_path / f"{name}.dcm", RAMP, PatientID="p1", StudyInstanceUID="1.1")
     content = (tmp_path / "cut.dcm").read_bytes()
     (tmp_path / "cut.dcm").write_bytes(content[: content.index(PIXELS) - 30])
-    unread: list[Path] = []
-    assert told_by(find_studies(tmp_path, tmp_path / "list", unread=unread)) == {"p1": ["cut.dcm", "whole.dcm"]}
-    assert unread == []
+    passed = PassedOver()
+    assert told_by(find_studies(tmp_path, tmp_path / "list", passed=passed)) == {"p1": ["cut.dcm", "whole.dcm"]}
+    assert passed.unread == []
 
 
 def test_a_file_whose_attributes_are_out_of_order_is_one_of_its_study(tmp_path: Path) -> None:
@@ -237,3 +240,16 @@ def test_volumes_are_others_when_the_json_file_beside_them_or_the_pixels_that_li
     seen.append(now())
     states, contents = zip(*seen, strict=True)
     assert len(set(states)) == len(set(contents)) == 4
+
+
+def test_images_of_other_modalities_are_counted_and_told_by_their_modality(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, modality in (("a", "CT"), ("b", "CT"), ("c", "US")):
+        write_section(tmp_path / "ward" / f"{name}.dcm", RAMP, PatientID=name, Modality=modality)
+    passed = PassedOver()
+    assert find_studies(tmp_path / "ward", tmp_path / "list", passed=passed) == []
+    assert passed == PassedOver(others=Counter({"CT": 2, "US": 1}))
+    assert main(["triage", str(tmp_path / "ward"), "--output", str(tmp_path / "list"), "--device", "cpu"]) == 0
+    expected = f"Note: {tmp_path}/ward: DICOM images of other modalities than MR were passed over (2 of CT, 1 of US)."
+    assert expected in capsys.readouterr().out.replace("\n", " ")
