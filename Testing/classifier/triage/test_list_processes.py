@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 
 from ACNetLib.commands.main import main
+from ACNetLib.commands.triage import _Progress
 from ACNetLib.triage import reading_list, studies, workers
 from ACNetLib.triage.answer import Choices
 from ACNetLib.triage.reading_list import LOCK_FILE, ReadingList
@@ -202,8 +203,17 @@ def test_watching_finds_new_studies_until_it_is_stopped_and_says_nothing_where_n
     assert [kind for kind in kinds if kind != "Note"] == ["1 no answer", "1 no answer, 1 normal", "2 normal"], (
         "a study is answered at its second look"
     )
-    assert printed.err.count("2 of 2 studies") == 2, "at each look that answers a study"
     assert "studies that are done are kept" in printed.err
+
+
+def test_progress_is_told_once_where_all_stays_done(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = _Progress()
+    for done, of in ((1, 2), (2, 2), (2, 2), (2, 3), (3, 3), (3, 3)):
+        progress(done, of, None)
+    assert [line for line in capsys.readouterr().err.splitlines() if line != "1 of 2 studies"] == [
+        "2 of 2 studies",
+        "3 of 3 studies",
+    ]
 
 
 def test_watching_goes_on_where_another_process_has_the_list(
