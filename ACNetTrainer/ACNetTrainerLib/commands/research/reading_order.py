@@ -21,25 +21,26 @@ def add_reading_order_command(commands: argparse._SubParsersAction[Any]) -> None
 
 
 def _reading_order(options: argparse.Namespace) -> None:
-    from ACNetLib.inference import load_finder
-    from ACNetLib.inference.device import choose_device
+    import numpy as np
 
-    from ...evaluation.evaluate import located_library
-    from ...evaluation.scores import score_patients
-    from ...study.reading_order import reading_order
+    from ACNetLib.inference import load_pipeline
+
+    from ...cases.library import labels_by_patient
+    from ...study.answers import answer, maps_of_patients
+    from ...study.reading_order import places_in_list, reading_order
 
     require_writable(options.output)
     model = load_any_model(options.model)
     library = unseen_cases(model, options.cases)
-    # A list is made of what the localizer finds.
-    found = located_library(library, load_finder(device=options.device))
-    scores = score_patients(model, found, choose_device(options.device))
+    classifier = load_pipeline(options.model, device=options.device)
+    answers = [answer(classifier, t1_maps) for t1_maps in maps_of_patients(library)]
+    is_dcm = np.array([label == "dcm" for label in labels_by_patient(library.cases).values()])
     results = {
         "simulated": any(case.is_simulated for case in library.cases),
-        "patients": len(scores.patients),
-        "patients_without_a_section": len(library.patients) - len(scores.patients),
+        "patients": len(answers),
+        "patients_without_an_answer": answers.count(None),
         "seed": options.seed,
-        "share_read": reading_order(scores.log_odds, scores.is_dcm, options.seed),
+        "share_read": reading_order(places_in_list(answers), is_dcm, options.seed),
     }
     write_results(options, model.card, results)
     for prevalence, shares in results["share_read"].items():
