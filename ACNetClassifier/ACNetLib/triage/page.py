@@ -51,6 +51,7 @@ def _row(rank: int, row: Row, studies: str) -> Html:
         ROW,
         rank=rank,
         answer=row.answer,
+        read="yes" if row.read else "no",
         answer_class=row.answer.replace(" ", "-"),
         words=ANSWER_WORDS[row.answer] + (", read" if row.read else ""),
         thumbnail=filled(THUMBNAIL_CELL, place=place, thumbnail=THUMBNAIL, report=REPORT) if is_answered else Html(),

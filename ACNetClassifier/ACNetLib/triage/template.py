@@ -19,7 +19,8 @@ $style</style>
 </div>
 <main>
 <header><h1>ACNet reading list</h1><p>$looked</p>$trouble</header>
-<p class="filter" role="group" aria-label="Show">$buttons<input id="find" type="search" placeholder="Find"
+<p class="filter" role="group" aria-label="Show">$buttons<label><input id="unread" type="checkbox"> unread only</label>
+<input id="find" type="search" placeholder="Find"
 aria-label="Find a patient, study or note"></p>
 <table class="worklist">
 <thead><tr>
@@ -52,7 +53,7 @@ BUTTON = """\
 """
 
 ROW = """\
-<tr data-answer="$answer" class="$answer_class"><td data-order="$rank">$rank</td><td>$thumbnail</td>\
+<tr data-answer="$answer" data-read="$read" class="$answer_class"><td data-order="$rank">$rank</td><td>$thumbnail</td>\
 <td data-order="$rank">$words</td><td data-order="$probability_order">$probability</td>\
 <td data-order="$t1_order">$septal_t1</td><td data-order="$slices">$slices</td><td>$patient</td><td>$study</td>\
 <td>$notes</td></tr>
@@ -83,15 +84,17 @@ body { max-width: 90rem; }
 SCRIPT = """\
 "use strict";
 const body = document.querySelector("tbody");
-const boxes = [...document.querySelectorAll(".filter input[type=checkbox]")];
+const boxes = [...document.querySelectorAll(".filter input[value]")];
+const unread = document.getElementById("unread");
 const find = document.getElementById("find");
 function show() {
   const shown = new Set(boxes.filter(box => box.checked).map(box => box.value));
   const text = find.value.trim().toLowerCase();
   for (const row of body.rows)
-    row.hidden = !shown.has(row.dataset.answer) || !row.textContent.toLowerCase().includes(text);
+    row.hidden = !shown.has(row.dataset.answer) || !row.textContent.toLowerCase().includes(text) ||
+      unread.checked && row.dataset.read === "yes";
 }
-for (const box of boxes) box.addEventListener("change", show);
+for (const box of [...boxes, unread]) box.addEventListener("change", show);
 find.addEventListener("input", show);
 let sorted = 0, down = false;
 function sort(column) {

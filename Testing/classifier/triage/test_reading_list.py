@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -347,26 +347,6 @@ def test_a_folder_that_holds_something_else_is_refused(
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
     assert (tmp_path / "taken" / "a").read_text() == "mine"
-
-
-@pytest.fixture
-def a_cluster() -> Iterator[str]:
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
-        yield cluster.scheduler_address
-
-
-def test_a_cluster_answers_as_this_computer_does(a_cluster: str, a_list: Path, tmp_path: Path) -> None:
-    write_sample(tmp_path / "studies", DCM.folder, "patient-2")
-    (row,) = triage(tmp_path / "studies", tmp_path / "list", "--scheduler", a_cluster)
-    assert (row["answer"], row["slices"]) == ("dcm", "3")
-
-
-def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("distributed")
-    output = str(tmp_path / "list")
-    assert main(["triage", str(tmp_path), "--output", output, "--scheduler", "nowhere", "--device", "cpu"]) == 2
-    assert "no Dask scheduler answers at 'nowhere'" in capsys.readouterr().err
 
 
 def test_a_missing_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,16 +98,16 @@ print(engine.evaluate(sys.stdin.read()).toString())
 A_BROWSER = """
 const told = [["1", "0.9", "dcm"], ["2", "0.95", "normal"], ["3", "-1", "no answer"]];
 const studies = told.map(([rank, order, answer]) => ({
-  dataset: {answer}, hidden: false, textContent: "study " + rank,
+  dataset: {answer, read: rank === "2" ? "yes" : "no"}, hidden: false, textContent: "study " + rank,
   cells: [{dataset: {order: rank}}, {}, {}, {dataset: {order}}]}));
 const table = {rows: studies, append: (...sorted) => { table.rows = sorted; }};
 const listened = {};
 const listening = (name, more) => Object.assign(more, {addEventListener: (_, call) => { listened[name] = call; }});
 const inputs = told.map(([rank, order, value]) => listening(value, {value, checked: true}));
-const search = listening("find", {value: ""});
+const search = listening("find", {value: ""}), box = listening("unread", {checked: false});
 const buttons = [0, 3].map(column => listening(column, {dataset: {column}}));
 const document = {
-  querySelector: () => table, getElementById: () => search,
+  querySelector: () => table, getElementById: id => id === "find" ? search : box,
   querySelectorAll: what => what.startsWith("th") ? buttons : inputs};
 const seen = () => table.rows.filter(row => !row.hidden).map(row => row.textContent.slice(-1)).join("");
 """
@@ -120,6 +120,8 @@ def test_the_page_is_sorted_and_filtered_in_the_browser() -> None:
     listened[3](); found.push(seen());
     listened[3](); found.push(seen());
     listened[0](); found.push(seen());
+    box.checked = true; listened["unread"](); found.push(seen());
+    box.checked = false; listened["unread"](); found.push(seen());
     inputs[1].checked = false; listened["normal"](); found.push(seen());
     search.value = " STUDY 3"; listened["find"](); found.push(seen());
     return found.join(" ");
@@ -128,7 +130,7 @@ def test_the_page_is_sorted_and_filtered_in_the_browser() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", SORTED_AND_FILTERED], input=program, capture_output=True, text=True, check=True
     )
-    assert ran.stdout.strip() == "123 213 312 123 13 3"
+    assert ran.stdout.strip() == "123 213 312 123 13 123 13 3"
 
 
 def told_by(studies: list[Study]) -> dict[str, list[str]]:
