@@ -39,7 +39,7 @@ HERE = Path(__file__).resolve().parents[2]
 BARE_SECONDS = 10.0
 CLASSIFIED_ONE_BY_ONE = 3
 PASSES = 5
-SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_LOOKS = 5.0
 """At the memory of the processes, which the system counts page by page, on the cores that are measured."""
 
 
