@@ -1,4 +1,4 @@
-"""Write slicer_api.json, the part of Slicer's API that our tests compare with.
+"""Write slicer_api.json.gz, the part of Slicer's API that our tests compare with.
 
     python -m slicer_host.extract_api FULL_LISTING.json
 
@@ -9,12 +9,13 @@ those of the class that it inherits from.
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 import re
 import sys
 from pathlib import Path
 
-STORED = Path(__file__).with_name("slicer_api.json")
+STORED = Path(__file__).with_name("slicer_api.json.gz")
 CLASSES = (
     "ctk.ctkCollapsibleButton",
     "ctk.ctkMessageBox",
@@ -108,4 +109,5 @@ def _with_lists_on_one_line(text: str) -> str:
 if __name__ == "__main__":
     full_listing = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     text = json.dumps(extract(full_listing), indent=1)
-    STORED.write_text(_with_lists_on_one_line(text) + "\n", encoding="utf-8")
+    # As text it has 120 kB: an extension's repository has a limit.
+    STORED.write_bytes(gzip.compress((_with_lists_on_one_line(text) + "\n").encode(), mtime=0))

@@ -1,13 +1,14 @@
-"""What the real Slicer has, as slicer_api.json tells it."""
+"""What the real Slicer has, as slicer_api.json.gz tells it."""
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-API: dict[str, Any] = json.loads(Path(__file__).with_name("slicer_api.json").read_text(encoding="utf-8"))
+API: dict[str, Any] = json.loads(gzip.decompress(Path(__file__).with_name("slicer_api.json.gz").read_bytes()))
 KINDS = ("properties", "methods", "signals", "values")
 FROM_PYTHONQT = {"className", "delete", "help", "inherits", "name"}
 """Any Qt object has these in Slicer's Python."""
@@ -21,7 +22,7 @@ def full_name(class_name: str) -> str:
     """`qt.QLabel` of `QLabel`, the name that a .ui file gives."""
     names = [name for name in API["classes"] if name.endswith(f".{class_name}")]
     if not names:
-        raise NotExtracted(f"add {class_name} to CLASSES in extract_api.py and write slicer_api.json anew")
+        raise NotExtracted(f"add {class_name} to CLASSES in extract_api.py and write slicer_api.json.gz anew")
     return names[0]
 
 

@@ -164,6 +164,6 @@ def _module_has(module: str, name: str) -> bool:
         return f"{module}.{name}" in API["names"]
     if module.startswith(("qt.", "ctk.")) and module in API["names"]:
         if module not in API["classes"]:
-            raise NotExtracted(f"add {module} to CLASSES in extract_api.py and write slicer_api.json anew")
+            raise NotExtracted(f"add {module} to CLASSES in extract_api.py and write slicer_api.json.gz anew")
         return name in known(module)
     return True

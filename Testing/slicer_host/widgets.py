@@ -1,7 +1,7 @@
 """Stand-ins for ctk and qMRML widgets (the node selector is in node_combo_box.py).
 
 Each has only properties, methods, signals and slots that the real class has (Testing/host/test_slicer_api.py compares
-them with slicer_api.json), so code that uses anything else fails here as it would in Slicer.
+them with slicer_api.json.gz), so code that uses anything else fails here as it would in Slicer.
 """
 
 from __future__ import annotations
